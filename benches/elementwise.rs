@@ -1,0 +1,79 @@
+//! Elementwise kernels in bytes moved per second, beside a copy of as many bytes.
+
+mod support;
+
+use criterion::{BenchmarkId, Throughput};
+use std::hint::black_box;
+use support::{Bench, best_of, criterion, devices, giga};
+use symbolon::device::{Buffer, DeviceKernel};
+use symbolon::ring::{Ring, Shape};
+use symbolon::step::{Axis, Kernel, Matrix};
+
+/// Far larger than a second-level cache; 32 MiB of Z_2^64.
+const SHAPE: Shape = Shape::new(2048, 2048);
+
+fn main() {
+    let devices = devices();
+    let mut criterion = criterion();
+    for ring in Ring::ALL {
+        let matrix_bytes = SHAPE.len() * ring.element_bytes();
+        println!("{ring:?}: memcpy, one thread: {:.2} GB/s", copy_rate(matrix_bytes));
+        for bench in &devices {
+            let buffers = Buffers::new(bench, ring);
+            let mut group = criterion.benchmark_group(format!("elementwise/{ring:?}/{}", bench.name));
+            for (name, matrices, kernel) in buffers.kernels() {
+                let rate = giga(matrices * matrix_bytes, best_of(5, || bench.run(ring, &kernel)));
+                println!("{ring:?}: {}, {name}: {rate:.2} GB/s", bench.name);
+                group.throughput(Throughput::Bytes((matrices * matrix_bytes) as u64));
+                let id = BenchmarkId::from_parameter(name);
+                group.bench_function(id, |bencher| bencher.iter(|| bench.run(ring, &kernel)));
+            }
+            group.finish();
+        }
+    }
+    criterion.final_summary();
+}
+
+/// Bytes read and written by a copy from one matrix to another.
+fn copy_rate(matrix_bytes: usize) -> f64 {
+    let from = vec![1u8; matrix_bytes];
+    let mut to = vec![0u8; matrix_bytes];
+    giga(2 * matrix_bytes, best_of(9, || black_box(&mut to).copy_from_slice(black_box(&from))))
+}
+
+/// Operands on one device.
+struct Buffers {
+    matrices: [Buffer; 4],
+    row: Buffer,
+}
+
+impl Buffers {
+    fn new(bench: &Bench, ring: Ring) -> Buffers {
+        Buffers {
+            matrices: std::array::from_fn(|_| bench.matrix(ring, SHAPE)),
+            row: bench.matrix(ring, Shape::new(1, SHAPE.cols)),
+        }
+    }
+
+    /// Each kernel with its name and how many matrices it moves.
+    fn kernels(&self) -> Vec<(&'static str, usize, DeviceKernel<'_>)> {
+        let [out, a, b, c] = self.matrices.each_ref().map(|buffer| Matrix::new(buffer, SHAPE));
+        let row = Matrix::new(&self.row, Shape::new(1, SHAPE.cols));
+        let linear = |terms| Kernel::Linear { out, terms, constant: 5 };
+        let hadamard = |terms, accumulate| Kernel::Hadamard { out, terms, accumulate };
+        vec![
+            ("linear a+b", 3, linear(vec![(1, a), (1, b)])),
+            ("linear 3a+7b", 3, linear(vec![(3, a), (7, b)])),
+            ("linear a+row", 2, linear(vec![(1, a), (1, row)])),
+            ("hadamard ab", 3, hadamard(vec![(a, b)], false)),
+            ("hadamard +ab+bc", 5, hadamard(vec![(a, b), (b, c)], true)),
+            ("transpose", 2, Kernel::Transpose { out, operand: a }),
+            ("sum of rows", 1, Kernel::Sum { out: row, operand: a, axis: Axis::Rows }),
+            (
+                "trunc_finish",
+                4,
+                Kernel::TruncFinish { out, opened: a, top: b, high: c, bits: 16, leader: true },
+            ),
+        ]
+    }
+}

@@ -1,0 +1,70 @@
+//! The devices that this machine has, in every way in which they compute.
+
+use std::sync::{Arc, OnceLock};
+use symbolon::device::Device;
+use symbolon::device::cpu::{Cpu, SimdLevel};
+use symbolon::device::gpu::{Adapter, Arithmetic, Gpu, GpuOptions, adapters};
+
+/// Threads that CPU devices are tested with: none but the caller, and a number that divides no usual size.
+const THREADS: [usize; 2] = [1, 3];
+
+/// Set to `1` where a missing GPU adapter is a failure and not a skip.
+const REQUIRE_GPU: &str = "SYMBOLON_REQUIRE_GPU";
+
+/// What a binding is limited to: less than the larger cases have, more than their rows.
+const SMALL_BINDING_BYTES: u64 = 64 << 10;
+
+/// A device, opened in one of its ways.
+#[derive(Clone)]
+pub struct Variant {
+    /// What messages call it.
+    pub name: String,
+    /// The device.
+    pub device: Arc<dyn Device>,
+}
+
+/// Every device variant, opened once per process.
+///
+/// # Panics
+/// Where a device does not open, and where no GPU adapter is found although `SYMBOLON_REQUIRE_GPU` is 1.
+pub fn variants() -> Vec<Variant> {
+    static VARIANTS: OnceLock<Vec<Variant>> = OnceLock::new();
+    let open = || {
+        let (cpus, gpus) = (cpus(), gpus());
+        if gpus.is_empty() {
+            let required = std::env::var(REQUIRE_GPU).is_ok_and(|value| value == "1");
+            assert!(!required, "no GPU adapter was found, and {REQUIRE_GPU} is 1");
+            eprintln!(
+                "no GPU adapter was found: the GPU kernels are NOT tested ({REQUIRE_GPU}=1 makes this fail)"
+            );
+        }
+        [cpus, gpus].concat()
+    };
+    VARIANTS.get_or_init(open).clone()
+}
+
+/// Every SIMD level of this processor, with one thread and with several.
+fn cpus() -> Vec<Variant> {
+    let levels = SimdLevel::available();
+    let ways = levels.into_iter().flat_map(|level| THREADS.map(|threads| (level, threads)));
+    ways.map(|(level, threads)| Variant {
+        name: format!("cpu {} with {threads} threads", level.name()),
+        device: Arc::new(Cpu::open_with(level, Some(threads), None).expect("an available level opens")),
+    })
+    .collect()
+}
+
+/// Every adapter with every number type, and with bindings so small that matrices are cut into panels.
+fn gpus() -> Vec<Variant> {
+    let ways = [
+        ("", Arithmetic::Auto, None),
+        (" with pairs of words", Arithmetic::Pairs, None),
+        (" with small bindings", Arithmetic::Auto, Some(SMALL_BINDING_BYTES)),
+    ];
+    let open = |adapter: &Adapter, (way, arithmetic, binding_limit_bytes)| {
+        let options = GpuOptions { arithmetic, binding_limit_bytes, budget_bytes: None };
+        let device = Arc::new(Gpu::open(adapter, options).expect("an adapter opens"));
+        Variant { name: format!("{}{way}", adapter.name), device }
+    };
+    adapters().iter().flat_map(|adapter| ways.map(|way| open(adapter, way))).collect()
+}

@@ -1,0 +1,41 @@
+//! out = ⌊operand / 2^bits⌋ of signed elements.
+
+use kernels_tests::{Builder, Pattern, shapes};
+use proptest::prelude::*;
+use symbolon::ring::{Ring, Shape};
+use symbolon::step::Kernel;
+
+fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, bits: u32) {
+    let mut builder = Builder::new(ring, pattern, seed);
+    let (operand, out) = (builder.operand(shape), builder.output(shape));
+    builder.case(Kernel::Shift { out, operand, bits }).check();
+}
+
+#[test]
+fn every_shape_and_pattern() {
+    for ring in Ring::ALL {
+        for shape in shapes() {
+            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 1, shape, 13));
+        }
+    }
+}
+
+#[test]
+fn every_distance() {
+    for ring in Ring::ALL {
+        for bits in 1..ring.bits() {
+            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 2, Shape::new(3, 23), bits));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_shapes(rows in 0usize..90, cols in 0usize..90, bits in 1u32..64, seed: u64) {
+        for ring in Ring::ALL {
+            check(ring, Pattern::Random, seed, Shape::new(rows, cols), (bits % ring.bits()).max(1));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The dealer's half of a truncation pair.
+
+use kernels_tests::{Builder, Pattern, shapes};
+use proptest::prelude::*;
+use symbolon::ring::{Ring, Shape};
+use symbolon::step::Kernel;
+
+fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, bits: u32) {
+    let mut builder = Builder::new(ring, pattern, seed);
+    let [first, second, top, high] = [(); 4].map(|()| builder.operand(shape));
+    builder.case(Kernel::TruncPair { masks: [first, second], top, high, bits }).check();
+}
+
+#[test]
+fn every_shape_and_pattern() {
+    for ring in Ring::ALL {
+        for shape in shapes() {
+            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 1, shape, 13));
+        }
+    }
+}
+
+#[test]
+fn every_distance() {
+    for ring in Ring::ALL {
+        for bits in 1..=ring.bits() - 2 {
+            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 2, Shape::new(3, 23), bits));
+        }
+    }
+}
+
+/// Enough elements for several tasks.
+#[test]
+fn large_shapes() {
+    Ring::ALL.into_iter().for_each(|ring| check(ring, Pattern::Random, 3, Shape::new(401, 173), 16));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_shapes(rows in 0usize..90, cols in 0usize..90, bits in 1u32..31, seed: u64) {
+        Ring::ALL.into_iter().for_each(|ring| check(ring, Pattern::Random, seed, Shape::new(rows, cols), bits));
+    }
+}

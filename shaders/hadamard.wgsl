@@ -1,0 +1,57 @@
+// out (+)= sum of left * right, element by element, over one or two pairs.
+
+#import ring
+#import grid
+#import broadcast
+
+override WORKGROUP: u32 = 256u;
+
+struct Params {
+    count: u32,
+    cols: u32,
+    out_offset: u32,
+    terms: u32,
+    left_first: vec4<u32>,
+    right_first: vec4<u32>,
+    left_second: vec4<u32>,
+    right_second: vec4<u32>,
+    accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<Word>;
+@group(0) @binding(2) var<storage, read> left_first: array<Word>;
+@group(0) @binding(3) var<storage, read> right_first: array<Word>;
+@group(0) @binding(4) var<storage, read> left_second: array<Word>;
+@group(0) @binding(5) var<storage, read> right_second: array<Word>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = group_number(group, groups) * WORKGROUP + lane;
+    if index >= params.count {
+        return;
+    }
+    let row = index / params.cols;
+    let col = index % params.cols;
+    var sum = ring_zero();
+    if params.accumulate != 0u {
+        sum = ring_load(out[params.out_offset + index]);
+    }
+    sum = ring_mul_add(
+        sum,
+        ring_load(left_first[view_index(params.left_first, row, col)]),
+        ring_load(right_first[view_index(params.right_first, row, col)]),
+    );
+    if params.terms == 2u {
+        sum = ring_mul_add(
+            sum,
+            ring_load(left_second[view_index(params.left_second, row, col)]),
+            ring_load(right_second[view_index(params.right_second, row, col)]),
+        );
+    }
+    out[params.out_offset + index] = ring_store(sum);
+}

@@ -1,0 +1,46 @@
+// out = sum of factor * operand + constant, over one or two operands.
+
+#import ring
+#import grid
+#import broadcast
+
+override WORKGROUP: u32 = 256u;
+
+struct Params {
+    count: u32,
+    cols: u32,
+    out_offset: u32,
+    terms: u32,
+    first: vec4<u32>,
+    second: vec4<u32>,
+    first_factor: vec2<u32>,
+    second_factor: vec2<u32>,
+    constant: vec2<u32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<Word>;
+@group(0) @binding(2) var<storage, read> first: array<Word>;
+@group(0) @binding(3) var<storage, read> second: array<Word>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = group_number(group, groups) * WORKGROUP + lane;
+    if index >= params.count {
+        return;
+    }
+    let row = index / params.cols;
+    let col = index % params.cols;
+    let constant = ring_from_halves(params.constant);
+    let a = ring_load(first[view_index(params.first, row, col)]);
+    var sum = ring_mul_add(constant, ring_from_halves(params.first_factor), a);
+    if params.terms == 2u {
+        let b = ring_load(second[view_index(params.second, row, col)]);
+        sum = ring_mul_add(sum, ring_from_halves(params.second_factor), b);
+    }
+    out[params.out_offset + index] = ring_store(sum);
+}

@@ -1,0 +1,79 @@
+// Z_2^32: an element is one word, in memory and in registers.
+//
+// The three files of this folder define the same names. Word is an element in memory, Elem one in registers, and
+// Quad four side by side, which is what a thread of a matrix product accumulates. Shift amounts are public, from
+// 0 to RING_BITS - 1. Nothing branches on an element.
+
+alias Word = u32;
+alias Elem = u32;
+alias Quad = vec4<u32>;
+
+const RING_BITS: u32 = 32u;
+
+fn ring_load(word: Word) -> Elem {
+    return word;
+}
+
+fn ring_store(value: Elem) -> Word {
+    return value;
+}
+
+// The element of a 64-bit number given by its halves, reduced.
+fn ring_from_halves(low_high: vec2<u32>) -> Elem {
+    return low_high.x;
+}
+
+fn ring_zero() -> Elem {
+    return 0u;
+}
+
+fn ring_one() -> Elem {
+    return 1u;
+}
+
+fn ring_add(a: Elem, b: Elem) -> Elem {
+    return a + b;
+}
+
+fn ring_sub(a: Elem, b: Elem) -> Elem {
+    return a - b;
+}
+
+fn ring_mul(a: Elem, b: Elem) -> Elem {
+    return a * b;
+}
+
+// sum + a * b
+fn ring_mul_add(sum: Elem, a: Elem, b: Elem) -> Elem {
+    return sum + a * b;
+}
+
+fn ring_shl(a: Elem, bits: u32) -> Elem {
+    return a << bits;
+}
+
+fn ring_shr(a: Elem, bits: u32) -> Elem {
+    return a >> bits;
+}
+
+// The shift of a two's complement number: it rounds down.
+fn ring_shr_signed(a: Elem, bits: u32) -> Elem {
+    return bitcast<u32>(bitcast<i32>(a) >> bits);
+}
+
+fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {
+    return vec4<u32>(a, b, c, d);
+}
+
+fn ring_quad_zero() -> Quad {
+    return vec4<u32>();
+}
+
+fn ring_quad_at(quad: Quad, index: u32) -> Elem {
+    return quad[index];
+}
+
+// sum + a * b, in each of the four places
+fn ring_quad_mul_add(sum: Quad, a: Elem, b: Quad) -> Quad {
+    return sum + a * b;
+}

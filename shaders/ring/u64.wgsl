@@ -1,0 +1,72 @@
+// Z_2^64 where the device has 64-bit integers: two words in memory, the low one first, and a u64 in registers.
+// The names are explained in u32.wgsl.
+
+alias Word = vec2<u32>;
+alias Elem = u64;
+alias Quad = vec4<u64>;
+
+const RING_BITS: u32 = 64u;
+
+fn ring_load(word: Word) -> Elem {
+    return u64(word.x) | (u64(word.y) << 32u);
+}
+
+fn ring_store(value: Elem) -> Word {
+    return vec2<u32>(u32(value), u32(value >> 32u));
+}
+
+fn ring_from_halves(low_high: vec2<u32>) -> Elem {
+    return ring_load(low_high);
+}
+
+fn ring_zero() -> Elem {
+    return 0lu;
+}
+
+fn ring_one() -> Elem {
+    return 1lu;
+}
+
+fn ring_add(a: Elem, b: Elem) -> Elem {
+    return a + b;
+}
+
+fn ring_sub(a: Elem, b: Elem) -> Elem {
+    return a - b;
+}
+
+fn ring_mul(a: Elem, b: Elem) -> Elem {
+    return a * b;
+}
+
+fn ring_mul_add(sum: Elem, a: Elem, b: Elem) -> Elem {
+    return sum + a * b;
+}
+
+fn ring_shl(a: Elem, bits: u32) -> Elem {
+    return a << bits;
+}
+
+fn ring_shr(a: Elem, bits: u32) -> Elem {
+    return a >> bits;
+}
+
+fn ring_shr_signed(a: Elem, bits: u32) -> Elem {
+    return bitcast<u64>(bitcast<i64>(a) >> bits);
+}
+
+fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {
+    return vec4<u64>(a, b, c, d);
+}
+
+fn ring_quad_zero() -> Quad {
+    return vec4<u64>();
+}
+
+fn ring_quad_at(quad: Quad, index: u32) -> Elem {
+    return quad[index];
+}
+
+fn ring_quad_mul_add(sum: Quad, a: Elem, b: Quad) -> Quad {
+    return sum + a * b;
+}

@@ -1,0 +1,50 @@
+// One party's share of the truncated value, from the opened c = x + 2^(k-2) + r, with t = c >> (k - 1):
+//   out = leader * (((c mod 2^(k-1)) >> bits) - 2^(k-2-bits)) - high
+//       + (top * (1 - 2t) + leader * t) * 2^(k-1-bits)
+// c is public, and so is whether this party is the leader.
+
+#import ring
+#import grid
+
+override WORKGROUP: u32 = 256u;
+
+struct Params {
+    count: u32,
+    bits: u32,
+    leader: u32,
+    out_offset: u32,
+    opened_offset: u32,
+    top_offset: u32,
+    high_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<Word>;
+@group(0) @binding(2) var<storage, read> opened: array<Word>;
+@group(0) @binding(3) var<storage, read> top: array<Word>;
+@group(0) @binding(4) var<storage, read> high: array<Word>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = group_number(group, groups) * WORKGROUP + lane;
+    if index >= params.count {
+        return;
+    }
+    let c = ring_load(opened[params.opened_offset + index]);
+    let t = ring_shr(c, RING_BITS - 1u);
+    let sign = ring_sub(ring_one(), ring_shl(t, 1u));
+    var wrap = ring_mul(ring_load(top[params.top_offset + index]), sign);
+    var value = ring_sub(ring_zero(), ring_load(high[params.high_offset + index]));
+    if params.leader != 0u {
+        let middle = ring_shr(ring_shl(c, 1u), params.bits + 1u);
+        let lift = ring_shl(ring_one(), RING_BITS - 2u - params.bits);
+        value = ring_add(value, ring_sub(middle, lift));
+        wrap = ring_add(wrap, t);
+    }
+    value = ring_add(value, ring_shl(wrap, RING_BITS - 1u - params.bits));
+    out[params.out_offset + index] = ring_store(value);
+}

@@ -1,0 +1,145 @@
+//! The list of correlations that a program consumes.
+
+use super::{MaskSpec, ProductSpec, TruncPairSpec};
+use crate::ring::{Ring, Shape};
+use serde::{Deserialize, Serialize};
+
+/// A position in a demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EntryId(pub u32);
+
+/// One correlation, as a shape: what is drawn for it is nobody's but the parties'.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Correlation {
+    /// A uniform matrix.
+    Mask(MaskSpec),
+    /// Shares of a sum of products of masks.
+    Product(ProductSpec),
+    /// A mask, and shares of its top and middle bits.
+    TruncPair(TruncPairSpec),
+}
+
+/// Everything that a program consumes, in the order in which it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Demand {
+    /// The ring of all entries.
+    pub ring: Ring,
+    /// The entries.
+    pub entries: Vec<Correlation>,
+}
+
+/// A demand that cannot be satisfied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DemandError {
+    /// Too many entries.
+    #[error("a demand of {entries} correlations; at most {} are dealt in one order", Demand::MOST_ENTRIES)]
+    TooMany {
+        /// How many there are.
+        entries: usize,
+    },
+    /// A matrix that no device could hold.
+    #[error("correlation {entry} has a matrix of shape {shape}, which is too large")]
+    TooLarge {
+        /// Which.
+        entry: usize,
+        /// Its matrix.
+        shape: Shape,
+    },
+    /// Shapes or numbers that do not fit together.
+    #[error("correlation {entry} is malformed: {reason}")]
+    Malformed {
+        /// Which.
+        entry: usize,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl Demand {
+    /// Entries beyond this are refused: stream numbers and a dealer's memory for the list are bounded.
+    pub const MOST_ENTRIES: usize = 1 << 18;
+
+    /// An empty demand.
+    pub const fn new(ring: Ring) -> Demand {
+        Demand { ring, entries: Vec::new() }
+    }
+
+    /// Appends an entry.
+    pub fn push(&mut self, correlation: Correlation) -> EntryId {
+        let id = EntryId(u32::try_from(self.entries.len()).expect("fewer than 2^32 correlations"));
+        self.entries.push(correlation);
+        id
+    }
+
+    /// Checks a demand that came from outside.
+    ///
+    /// # Errors
+    /// Where it has too many entries, or one that is malformed or too large.
+    pub fn check(&self) -> Result<(), DemandError> {
+        if self.entries.len() > Demand::MOST_ENTRIES {
+            return Err(DemandError::TooMany { entries: self.entries.len() });
+        }
+        for (entry, correlation) in self.entries.iter().enumerate() {
+            let shape = correlation.shape();
+            if !shape.is_bearable() {
+                return Err(DemandError::TooLarge { entry, shape });
+            }
+            if let Some(reason) = self.malformed(entry, correlation) {
+                return Err(DemandError::Malformed { entry, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn malformed(&self, entry: usize, correlation: &Correlation) -> Option<&'static str> {
+        let earlier_mask = |id: EntryId| match self.entries[..entry].get(id.0 as usize) {
+            Some(Correlation::Mask(spec)) => Some(spec.shape),
+            _ => None,
+        };
+        match correlation {
+            Correlation::Mask(spec) => spec.malformed(),
+            Correlation::Product(spec) => spec.malformed(earlier_mask),
+            Correlation::TruncPair(spec) => spec.malformed(self.ring),
+        }
+    }
+
+    /// Bytes of the corrections that the dealer sends in all.
+    pub fn correction_bytes(&self) -> u64 {
+        let elements = |correlation: &Correlation| match correlation {
+            Correlation::Mask(_) => 0,
+            Correlation::Product(spec) => spec.shape.len() as u64,
+            Correlation::TruncPair(spec) => 2 * spec.shape.len() as u64,
+        };
+        self.entries.iter().map(elements).sum::<u64>() * self.ring.element_bytes() as u64
+    }
+
+    /// One line for each kind of correlation: how many, of how many elements.
+    pub fn summary(&self) -> Vec<String> {
+        let line = |name: &str, kind: fn(&Correlation) -> bool| {
+            let shapes = self.entries.iter().filter(|entry| kind(entry)).map(Correlation::shape);
+            let (count, elements) =
+                shapes.fold((0, 0), |(count, elements), shape| (count + 1, elements + shape.len()));
+            (count > 0).then(|| format!("{count} {name}(s) of {elements} elements"))
+        };
+        let lines = [
+            line("mask", |entry| matches!(entry, Correlation::Mask(_))),
+            line("product", |entry| matches!(entry, Correlation::Product(_))),
+            line("truncation pair", |entry| matches!(entry, Correlation::TruncPair(_))),
+        ];
+        lines.into_iter().flatten().collect()
+    }
+}
+
+impl Correlation {
+    /// The shape of its matrices.
+    pub fn shape(&self) -> Shape {
+        match self {
+            Correlation::Mask(spec) => spec.shape,
+            Correlation::Product(spec) => spec.shape,
+            Correlation::TruncPair(spec) => spec.shape,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Correlated randomness: what a protocol consumes and who makes it.
+//!
+//! Lowering a program writes down its [`Demand`], entry by entry; a dealer (see [`dealer`]) satisfies exactly that
+//! list and nothing else, without knowing the program. An entry is a tile's: a *mask*, a *product* of masks, or a
+//! *truncation pair*. What hides a value is used once, by move; a mask may stand in several products, for a value that
+//! is a factor of several is opened once and for all of them.
+//!
+//! **Seeds.** For every order the dealer draws one generator key per party from the operating system, and hands each
+//! party its own: streams are numbered anew in each order, so no key serves two. Everything that can be uniform is
+//! never sent: party i draws its part of a mask from key i, and party 0 its part of a dependent value from key 0; only
+//! party 1's dependent part, the *correction*, crosses the wire, as in Chameleon (Riazi et al., ASIACCS 2018). Part p
+//! of entry e is stream 8e + p of the key, from block 0.
+//!
+//! **Security.** The dealer is trusted not to collude with a party: it knows every mask. It sees no input, no
+//! opening and no output.
+
+pub mod dealer;
+mod demand;
+mod product;
+mod trunc_pair;
+
+pub use demand::{Correlation, Demand, DemandError, EntryId};
+pub use product::{MaskSpec, Product, ProductShare, ProductSpec};
+pub use trunc_pair::{TruncPair, TruncPairSpec};
+
+use crate::ring::Shape;
+use crate::share::{PartyId, Role};
+use crate::step::{Action, BufferId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, StepList};
+
+/// The two parties of a dealt correlation: the first draws its dependent parts, the second is sent them.
+const DRAWS: PartyId = PartyId(0);
+const IS_SENT: PartyId = PartyId(1);
+
+/// The parts of an entry that are drawn from a key, each its own stream.
+#[derive(Clone, Copy)]
+enum Part {
+    /// Of a mask.
+    Mask,
+    /// Of a product: party 0's share.
+    Product,
+    /// Of a truncation pair: the mask.
+    TruncMask,
+    /// Of a truncation pair: party 0's share of the mask's top bit.
+    Top,
+    /// Of a truncation pair: party 0's share of the mask's middle bits.
+    High,
+}
+
+/// For whom steps are written: which op, and which of all tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purpose {
+    /// The op.
+    pub op: OpId,
+    /// The tile's number.
+    pub tile: u32,
+}
+
+/// Writes one entry's steps into one role's list.
+struct Writer<'a> {
+    list: &'a mut StepList,
+    entry: EntryId,
+    purpose: Purpose,
+}
+
+impl Writer<'_> {
+    fn push(&mut self, action: Action) {
+        self.list.push(Phase::Offline, self.purpose.op, self.purpose.tile, action);
+    }
+
+    fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
+        self.list.buffer(shape, class)
+    }
+
+    /// `part` as `party` and the dealer draw it.
+    fn draw(&mut self, shape: Shape, party: PartyId, part: Part, class: MemoryClass) -> Matrix<BufferId> {
+        let out = self.buffer(shape, class);
+        let stream = u64::from(self.entry.0) * 8 + part as u64;
+        self.push(Action::Kernel(Kernel::Fill { out, key: KeyId(party), stream, block: 0 }));
+        out
+    }
+
+    /// A dependent part as its party gets it: drawn by the first, the dealer's `correction` to the second.
+    fn dependent(
+        &mut self,
+        shape: Shape,
+        party: PartyId,
+        part: Part,
+        class: MemoryClass,
+        correction: u32,
+    ) -> Matrix<BufferId> {
+        if party == DRAWS {
+            return self.draw(shape, party, part, class);
+        }
+        let to = self.buffer(shape, class);
+        let message = self.message(correction);
+        self.push(Action::Receive { to, peer: Role::Dealer, message });
+        to
+    }
+
+    /// The dealer sends a correction.
+    fn correct(&mut self, from: Matrix<BufferId>, correction: u32) {
+        let message = self.message(correction);
+        self.push(Action::Send { from, peer: IS_SENT.into(), message });
+    }
+
+    /// An entry has at most two corrections.
+    fn message(&self, correction: u32) -> MessageId {
+        debug_assert!(correction < 2);
+        MessageId(self.entry.0 * 2 + correction)
+    }
+
+    /// The sum of the parts that are there.
+    fn total(&mut self, shape: Shape, parts: Vec<Matrix<BufferId>>) -> Matrix<BufferId> {
+        if let [only] = parts[..] {
+            return only;
+        }
+        let out = self.buffer(shape, MemoryClass::Correlations);
+        let terms = parts.into_iter().map(|part| (1, part)).collect();
+        self.push(Action::Kernel(Kernel::Linear { out, terms, constant: 0 }));
+        out
+    }
+}

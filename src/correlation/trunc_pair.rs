@@ -1,0 +1,72 @@
+//! Truncation pairs with the mask's top bit, for truncation that cannot fail (Dalskov, Escudero, Keller, "Secure
+//! Evaluation of Quantized Neural Networks", PoPETs 2020; Escudero, Ghosh, Keller, Rachuri, Scholl, "Improved
+//! Primitives for MPC over Mixed Arithmetic-Binary Circuits", CRYPTO 2020).
+//!
+//! **Functionality.** A mask r, uniform modulo 2^k, and shares of its top bit r ≫ (k−1) and of its middle bits
+//! (r mod 2^(k−1)) ≫ m.
+//!
+//! **Steps of the dealer.** Draw r_0, r_1 and party 0's shares; send party 1's two. **Bytes.** Two elements for each
+//! element of r, to party 1 only. **Rounds.** One message, before the inputs.
+
+use super::{DRAWS, EntryId, IS_SENT, Part, Purpose, Writer};
+use crate::ring::{Ring, Shape};
+use crate::share::PartyId;
+use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
+use serde::{Deserialize, Serialize};
+
+const CLASS: MemoryClass = MemoryClass::Correlations;
+
+/// How many values are truncated, and by how many bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TruncPairSpec {
+    /// The shape of the mask.
+    pub shape: Shape,
+    /// m.
+    pub bits: u32,
+}
+
+/// A party's parts of a truncation pair, consumed by move.
+#[derive(Debug)]
+pub struct TruncPair {
+    /// Its part of the mask.
+    pub mask: Matrix<BufferId>,
+    /// Its share of the mask's top bit.
+    pub top: Matrix<BufferId>,
+    /// Its share of the mask's middle bits.
+    pub high: Matrix<BufferId>,
+}
+
+impl TruncPairSpec {
+    pub(super) fn malformed(&self, ring: Ring) -> Option<&'static str> {
+        let valid = (1..=ring.bits() - 2).contains(&self.bits);
+        (!valid).then_some("a truncation by no bit, or by more than the ring has to give")
+    }
+
+    /// The steps by which `party` comes by its parts.
+    pub fn acquire(
+        &self,
+        list: &mut StepList,
+        entry: EntryId,
+        party: PartyId,
+        purpose: Purpose,
+    ) -> TruncPair {
+        let mut writer = Writer { list, entry, purpose };
+        TruncPair {
+            mask: writer.draw(self.shape, party, Part::TruncMask, CLASS),
+            top: writer.dependent(self.shape, party, Part::Top, CLASS, 0),
+            high: writer.dependent(self.shape, party, Part::High, CLASS, 1),
+        }
+    }
+
+    /// The dealer's steps.
+    pub(super) fn deal(&self, list: &mut StepList, entry: EntryId, purpose: Purpose) {
+        let mut writer = Writer { list, entry, purpose };
+        let masks = [DRAWS, IS_SENT].map(|party| writer.draw(self.shape, party, Part::TruncMask, CLASS));
+        let top = writer.draw(self.shape, DRAWS, Part::Top, CLASS);
+        let high = writer.draw(self.shape, DRAWS, Part::High, CLASS);
+        writer.push(Action::Kernel(Kernel::TruncPair { masks, top, high, bits: self.bits }));
+        writer.correct(top, 0);
+        writer.correct(high, 1);
+    }
+}

@@ -1,0 +1,134 @@
+//! From a kernel on buffers to the function that computes it on slices.
+//!
+//! Everything the functions rely on is checked here: shapes, sizes, and that no output is also an operand. Locks
+//! are taken before the first element is touched, so a refused kernel has changed nothing.
+
+use super::gemm::{self, Scratch, Tiled};
+use super::memory::{Block, Storage};
+use super::view::{View, ViewMut};
+use super::workers::Workers;
+use super::{fill, hadamard, linear, shift, sum, transpose, trunc_finish, trunc_pair};
+use crate::device::{Buffer, DeviceKernel};
+use crate::ring::{Element, Shape};
+use crate::step::{Access, Kernel, Matrix};
+use std::marker::PhantomData;
+use std::sync::{RwLockReadGuard, RwLockWriteGuard};
+
+/// Checks a kernel and runs it.
+pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &DeviceKernel<'_>) {
+    kernel.check_shapes();
+    check_buffers::<E>(kernel);
+    match kernel {
+        Kernel::Linear { out, terms, constant } => {
+            let operands: Vec<_> = terms.iter().map(|(_, operand)| Operand::new(operand)).collect();
+            let terms: Vec<_> = terms
+                .iter()
+                .zip(&operands)
+                .map(|(&(factor, _), operand)| (E::from_u64(factor), operand.view()))
+                .collect();
+            linear::run(workers, Output::new(out).view(), &terms, E::from_u64(*constant));
+        }
+        Kernel::Hadamard { out, terms, accumulate } => {
+            let pairs = pairs::<E>(terms);
+            hadamard::run(workers, Output::new(out).view(), &views(&pairs), *accumulate);
+        }
+        Kernel::Gemm { out, terms, accumulate } => {
+            let pairs = pairs::<E>(terms);
+            gemm::run(workers, scratch, Output::new(out).view(), &views(&pairs), *accumulate);
+        }
+        Kernel::Transpose { out, operand } => {
+            transpose::run::<E>(workers, Output::new(out).view(), Operand::new(operand).view());
+        }
+        Kernel::Sum { out, operand, axis } => {
+            sum::run::<E>(workers, Output::new(out).view(), Operand::new(operand).view(), *axis);
+        }
+        Kernel::Shift { out, operand, bits } => {
+            shift::run::<E>(workers, Output::new(out).view(), Operand::new(operand).view(), *bits);
+        }
+        Kernel::Fill { out, key, stream, block } => {
+            fill::run::<E>(workers, Output::new(out).view(), key, *stream, *block);
+        }
+        Kernel::TruncPair { masks, top, high, bits } => {
+            let masks = masks.each_ref().map(Operand::<E>::new);
+            let (mut top, mut high) = (Output::new(top), Output::new(high));
+            let masks = masks.each_ref().map(Operand::view);
+            trunc_pair::run(workers, masks, top.view(), high.view(), *bits);
+        }
+        Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
+            let operands = [opened, top, high].map(Operand::<E>::new);
+            let views = operands.each_ref().map(Operand::view);
+            trunc_finish::run(workers, Output::new(out).view(), views, *bits, *leader);
+        }
+    }
+}
+
+/// Every matrix lies within its buffer, and what is written is used for nothing else.
+fn check_buffers<E: Element>(kernel: &DeviceKernel<'_>) {
+    let name = kernel.name();
+    let mut used: Vec<(&Buffer, Access)> = Vec::new();
+    kernel.visit(|matrix, access| {
+        let size_bytes = matrix.shape.len() as u64 * size_of::<E>() as u64;
+        let buffer = matrix.buffer;
+        assert!(
+            size_bytes <= buffer.size_bytes(),
+            "{name}: a matrix {} of {size_bytes} bytes in a buffer of {} bytes",
+            matrix.shape,
+            buffer.size_bytes()
+        );
+        for &(other, other_access) in &used {
+            let written = access != Access::Read || other_access != Access::Read;
+            assert!(
+                !(written && std::ptr::eq(other, buffer)),
+                "{name}: an output is also another of the kernel's matrices"
+            );
+        }
+        used.push((buffer, access));
+    });
+}
+
+/// A matrix held for reading.
+struct Operand<'a, E> {
+    block: RwLockReadGuard<'a, Block>,
+    shape: Shape,
+    element: PhantomData<E>,
+}
+
+impl<'a, E: Element> Operand<'a, E> {
+    fn new(matrix: &Matrix<&'a Buffer>) -> Operand<'a, E> {
+        let storage: &'a Storage = matrix.buffer.storage();
+        Operand { block: storage.read(), shape: matrix.shape, element: PhantomData }
+    }
+
+    fn view(&self) -> View<'_, E> {
+        View { elements: &self.block.elements()[..self.shape.len()], shape: self.shape }
+    }
+}
+
+/// A matrix held for writing.
+struct Output<'a, E> {
+    block: RwLockWriteGuard<'a, Block>,
+    shape: Shape,
+    element: PhantomData<E>,
+}
+
+impl<'a, E: Element> Output<'a, E> {
+    fn new(matrix: &Matrix<&'a Buffer>) -> Output<'a, E> {
+        let storage: &'a Storage = matrix.buffer.storage();
+        Output { block: storage.write(), shape: matrix.shape, element: PhantomData }
+    }
+
+    fn view(&mut self) -> ViewMut<'_, E> {
+        ViewMut { elements: &mut self.block.elements_mut()[..self.shape.len()], shape: self.shape }
+    }
+}
+
+/// The pairs of a sum of products.
+type Pairs<'a, E> = Vec<(Operand<'a, E>, Operand<'a, E>)>;
+
+fn pairs<'a, E: Element>(terms: &[(Matrix<&'a Buffer>, Matrix<&'a Buffer>)]) -> Pairs<'a, E> {
+    terms.iter().map(|(left, right)| (Operand::new(left), Operand::new(right))).collect()
+}
+
+fn views<'a, E: Element>(pairs: &'a Pairs<'_, E>) -> Vec<(View<'a, E>, View<'a, E>)> {
+    pairs.iter().map(|(left, right)| (left.view(), right.view())).collect()
+}

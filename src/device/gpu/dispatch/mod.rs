@@ -1,0 +1,107 @@
+//! From a kernel to dispatches: which program runs, on which bytes of which buffers, with which parameters.
+//!
+//! This module is pure: buffers are names of any type. **Invariant**, on which the unchecked shaders rely: in every
+//! dispatch, every index that the shader forms from the parameters lies within the binding, and the binding within
+//! the matrix. Elements are counted from the binding's aligned start, so that offsets stay small.
+
+mod axes;
+mod elementwise;
+mod fill;
+mod gemm;
+#[cfg(test)]
+mod tests;
+
+use super::panel::Limits;
+use super::params::ParamBytes;
+use super::program::Program;
+use crate::ring::Ring;
+use crate::ring::prg::PrgKey;
+use crate::step::{Kernel, Matrix};
+
+/// Bytes of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span<B> {
+    /// The buffer.
+    pub buffer: B,
+    /// Where the bytes begin.
+    pub offset_bytes: u64,
+    /// How many there are.
+    pub size_bytes: u64,
+}
+
+/// One thing for the GPU to do.
+pub enum Work<B> {
+    /// Runs a program.
+    Dispatch(Dispatch<B>),
+    /// Writes zeros.
+    Clear(Span<B>),
+}
+
+/// One run of a program.
+pub struct Dispatch<B> {
+    /// What runs.
+    pub program: Program,
+    /// Its parameters.
+    pub params: ParamBytes,
+    /// Its storage buffers: those it writes, then those it reads.
+    pub bindings: Vec<Span<B>>,
+    /// How many workgroups run.
+    pub groups: u32,
+}
+
+/// The work that a kernel is, in order.
+pub fn works<B: Copy>(ring: Ring, kernel: &Kernel<B, &PrgKey>, limits: Limits) -> Vec<Work<B>> {
+    let mut planner = Planner { limits, element_bytes: ring.element_bytes(), works: Vec::new() };
+    match kernel {
+        Kernel::Linear { out, terms, constant } => planner.linear(*out, terms, *constant),
+        Kernel::Hadamard { out, terms, accumulate } => planner.hadamard(*out, terms, *accumulate),
+        Kernel::Gemm { out, terms, accumulate } => planner.gemm(*out, terms, *accumulate),
+        Kernel::Transpose { out, operand } => planner.transpose(*out, *operand),
+        Kernel::Sum { out, operand, axis } => planner.sum(*out, *operand, *axis),
+        Kernel::Shift { out, operand, bits } => planner.shift(*out, *operand, *bits),
+        Kernel::Fill { out, key, stream, block } => planner.fill(*out, key, *stream, *block),
+        Kernel::TruncPair { masks, top, high, bits } => planner.trunc_pair(masks, *top, *high, *bits),
+        Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
+            planner.trunc_finish([*out, *opened, *top, *high], *bits, *leader);
+        }
+    }
+    planner.works
+}
+
+struct Planner<B> {
+    limits: Limits,
+    element_bytes: usize,
+    works: Vec<Work<B>>,
+}
+
+impl<B: Copy> Planner<B> {
+    /// The bytes of `len` elements from `first` on, and where in the binding the first one is, in elements.
+    pub(super) fn bind(&self, buffer: B, first: usize, len: usize) -> (Span<B>, u32) {
+        let start = (first * self.element_bytes) as u64;
+        let residue = start % self.limits.alignment_bytes;
+        let size_bytes = residue + (len * self.element_bytes) as u64;
+        debug_assert!(size_bytes <= self.limits.binding_bytes, "a span larger than a binding");
+        let span = Span { buffer, offset_bytes: start - residue, size_bytes };
+        (span, (residue / self.element_bytes as u64) as u32)
+    }
+
+    pub(super) fn clear(&mut self, out: Matrix<B>) {
+        let size_bytes = (out.shape.len() * self.element_bytes) as u64;
+        self.works.push(Work::Clear(Span { buffer: out.buffer, offset_bytes: 0, size_bytes }));
+    }
+
+    pub(super) fn dispatch(
+        &mut self,
+        program: Program,
+        params: ParamBytes,
+        bindings: Vec<Span<B>>,
+        groups: usize,
+    ) {
+        self.works.push(Work::Dispatch(Dispatch { program, params, bindings, groups: index(groups) }));
+    }
+}
+
+/// A number of elements, rows or workgroups as a shader counts.
+fn index(number: usize) -> u32 {
+    u32::try_from(number).expect("panels keep every count below 2^32")
+}

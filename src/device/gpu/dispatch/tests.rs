@@ -1,0 +1,157 @@
+//! The invariant that the unchecked shaders rely on, recomputed from parameters as each shader forms its indices.
+
+use super::*;
+use crate::device::gpu::params;
+use crate::ring::Shape;
+use crate::step::Axis;
+use proptest::prelude::*;
+
+/// A buffer that only knows its name and how many elements its matrix has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name(usize, usize);
+
+const LIMITS: Limits = Limits { binding_bytes: 8192, alignment_bytes: 256 };
+
+fn matrix(name: usize, rows: usize, cols: usize) -> Matrix<Name> {
+    Matrix::new(Name(name, rows * cols), Shape::new(rows, cols))
+}
+
+fn last(offset: u32, rows: u32, stride: u32, cols: u32) -> u64 {
+    u64::from(offset) + u64::from(rows - 1) * u64::from(stride) + u64::from(cols - 1)
+}
+
+/// The last index that the shader forms into each binding.
+fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let view = |view: [u32; 4], rows: u32, cols: u32| {
+        u64::from(view[0])
+            + u64::from(rows - 1) * u64::from(view[1])
+            + u64::from(cols - 1) * u64::from(view[2])
+    };
+    match dispatch.program {
+        Program::Linear => {
+            let p: params::Linear = dispatch.params.read();
+            let rows = p.count / p.cols;
+            let out = last(p.out_offset, 1, 0, p.count);
+            vec![out, view(p.first, rows, p.cols), view(p.second, rows, p.cols)]
+        }
+        Program::Hadamard => {
+            let p: params::Hadamard = dispatch.params.read();
+            let rows = p.count / p.cols;
+            let operands = [p.left_first, p.right_first, p.left_second, p.right_second];
+            let operands = operands.map(|operand| view(operand, rows, p.cols));
+            [vec![last(p.out_offset, 1, 0, p.count)], operands.to_vec()].concat()
+        }
+        Program::Gemm | Program::GemmNarrow | Program::GemmFlat => {
+            let p: params::Gemm = dispatch.params.read();
+            let second = if p.inner[1] == 0 { p.inner[0] } else { p.inner[1] };
+            vec![
+                last(p.out_offset, p.rows, p.out_stride, p.cols),
+                last(p.left_first[0], p.rows, p.left_first[1], p.inner[0]),
+                last(p.right_first[0], p.inner[0], p.right_first[1], p.cols),
+                last(p.left_second[0], p.rows, p.left_second[1], second),
+                last(p.right_second[0], second, p.right_second[1], p.cols),
+            ]
+        }
+        Program::Transpose => {
+            let p: params::Transpose = dispatch.params.read();
+            vec![
+                last(p.out_offset, p.cols, p.out_stride, p.rows),
+                last(p.operand_offset, p.rows, p.operand_stride, p.cols),
+            ]
+        }
+        Program::Sum => {
+            let p: params::Sum = dispatch.params.read();
+            assert!(p.lanes.is_power_of_two() && p.lanes <= 256);
+            let operand = u64::from(p.operand_offset)
+                + u64::from(p.sums - 1) * u64::from(p.sum_stride)
+                + u64::from(p.inner - 1) * u64::from(p.inner_stride);
+            vec![last(p.out_offset, 1, 0, p.sums), operand]
+        }
+        Program::Fill => {
+            let p: params::Fill = dispatch.params.read();
+            // Counted in words, like its spans.
+            vec![u64::from(p.offset) * 4 + u64::from(p.count) * 16 - 1]
+        }
+        Program::FillTail => {
+            let p: params::Fill = dispatch.params.read();
+            assert!(p.count < 16);
+            vec![last(p.offset, 1, 0, p.count)]
+        }
+        Program::Shift | Program::TruncPair | Program::TruncFinish => {
+            unreachable!("as linear; not drawn here")
+        }
+    }
+}
+
+/// Each span ends with the last element that the shader touches, in the matrix, and obeys the limits.
+fn check_spans(ring: Ring, kernel: &Kernel<Name, &PrgKey>) {
+    kernel.check_shapes();
+    for work in works(ring, kernel, LIMITS) {
+        let Work::Dispatch(dispatch) = work else { continue };
+        assert_eq!(dispatch.bindings.len(), dispatch.program.written() + dispatch.program.read());
+        let words = matches!(dispatch.program, Program::Fill | Program::FillTail);
+        let unit = if words { 4 } else { ring.element_bytes() as u64 };
+        for (span, last) in dispatch.bindings.iter().zip(last_indices(&dispatch)) {
+            assert_eq!(span.size_bytes, (last + 1) * unit, "{kernel:?}");
+            assert!(span.size_bytes <= LIMITS.binding_bytes);
+            assert_eq!(span.offset_bytes % LIMITS.alignment_bytes, 0);
+            let end = span.offset_bytes + span.size_bytes;
+            assert!(end <= (span.buffer.1 * ring.element_bytes()) as u64, "{kernel:?}");
+        }
+    }
+}
+
+fn extent() -> impl Strategy<Value = usize> {
+    prop_oneof![1usize..70, 120usize..140, 2000usize..2100]
+}
+
+fn ring() -> impl Strategy<Value = Ring> {
+    prop_oneof![Just(Ring::Z32), Just(Ring::Z64)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn elementwise_spans_hold(ring in ring(), rows in extent(), cols in extent(), lean in 0usize..4) {
+        let operand = matrix(1, if lean & 1 == 0 { rows } else { 1 }, if lean & 2 == 0 { cols } else { 1 });
+        let terms = vec![(1, operand), (2, matrix(2, rows, cols))];
+        check_spans(ring, &Kernel::Linear { out: matrix(0, rows, cols), terms, constant: 0 });
+        let terms = vec![(operand, matrix(2, rows, cols))];
+        check_spans(ring, &Kernel::Hadamard { out: matrix(0, rows, cols), terms, accumulate: true });
+    }
+
+    #[test]
+    fn gemm_spans_hold(ring in ring(), m in extent(), n in 1usize..140, k in 1usize..140, l in 0usize..40) {
+        let terms = vec![(matrix(1, m, k), matrix(2, k, n)), (matrix(3, m, l), matrix(4, l, n))];
+        check_spans(ring, &Kernel::Gemm { out: matrix(0, m, n), terms, accumulate: false });
+    }
+
+    #[test]
+    fn spans_along_axes_hold(ring in ring(), rows in extent(), cols in extent()) {
+        let operand = matrix(1, rows, cols);
+        check_spans(ring, &Kernel::Transpose { out: matrix(0, cols, rows), operand });
+        check_spans(ring, &Kernel::Sum { out: matrix(0, 1, cols), operand, axis: Axis::Rows });
+        check_spans(ring, &Kernel::Sum { out: matrix(0, rows, 1), operand, axis: Axis::Cols });
+        let key = PrgKey::from_bytes([1; 32]);
+        check_spans(ring, &Kernel::Fill { out: operand, key: &key, stream: 0, block: 0 });
+    }
+}
+
+#[test]
+fn a_product_of_two_terms_is_one_dispatch_where_it_fits() {
+    let terms = vec![(matrix(1, 8, 5), matrix(2, 5, 9)), (matrix(3, 8, 7), matrix(4, 7, 9))];
+    let kernel = Kernel::Gemm { out: matrix(0, 8, 9), terms, accumulate: false };
+    assert_eq!(works(Ring::Z64, &kernel, LIMITS).len(), 1);
+}
+
+#[test]
+fn a_product_over_nothing_is_zero() {
+    let terms = vec![(matrix(1, 8, 0), matrix(2, 0, 9))];
+    let kernel = |accumulate| Kernel::Gemm { out: matrix(0, 8, 9), terms: terms.clone(), accumulate };
+    assert!(matches!(
+        works(Ring::Z64, &kernel(false), LIMITS)[..],
+        [Work::Clear(Span { size_bytes: 576, .. })]
+    ));
+    assert!(works(Ring::Z64, &kernel(true), LIMITS).is_empty());
+}

@@ -1,0 +1,176 @@
+//! Cutting kernels to what one binding holds.
+//!
+//! A buffer can be larger than what a shader may see of it at once, and a dispatch should not run for seconds.
+//! This module only computes: which rows and columns one dispatch works on, such that the *span* of each matrix,
+//! from the first element it touches to the last, fits.
+
+use crate::ring::Shape;
+
+/// Most elements a shader addresses: it counts them in `u32`, with room for a workgroup more.
+const MOST_ELEMENTS: u64 = 1 << 30;
+
+/// Multiply-adds of one dispatch at most, so that a display driver's watchdog, at some seconds, does not fire on a
+/// small GPU. A large one does this many in a fraction of a second, and is kept busy by what is queued behind.
+const MOST_GEMM_WORK: u128 = 1 << 38;
+
+/// The side of a square tile of the matrix product, in elements: panels are multiples of it.
+const GEMM_TILE: usize = 64;
+
+/// The side of a tile of the transposition, in elements.
+pub const TRANSPOSE_TILE: usize = 32;
+
+/// What one binding holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that a binding spans at most.
+    pub binding_bytes: u64,
+    /// Bytes that its offset is a multiple of; a power of two.
+    pub alignment_bytes: u64,
+}
+
+impl Limits {
+    /// Elements that a span can have wherever in the buffer it begins.
+    pub fn elements(self, element_bytes: usize) -> usize {
+        let elements = (self.binding_bytes - self.alignment_bytes) / element_bytes as u64;
+        elements.min(MOST_ELEMENTS) as usize
+    }
+}
+
+/// Some rows and columns of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The first row.
+    pub first_row: usize,
+    /// The number of rows.
+    pub rows: usize,
+    /// The first column.
+    pub first_col: usize,
+    /// The number of columns.
+    pub cols: usize,
+}
+
+/// The matrix in blocks that are contiguous and of at most `most` elements: some whole rows, or a part of one.
+pub fn contiguous_blocks(shape: Shape, most: usize) -> Vec<Block> {
+    if shape.is_empty() {
+        return Vec::new();
+    }
+    if shape.cols <= most {
+        return cuts(shape.rows, most / shape.cols)
+            .map(|(first_row, rows)| Block { first_row, rows, first_col: 0, cols: shape.cols })
+            .collect();
+    }
+    // A multiple of 64 elements keeps the offsets of bindings aligned.
+    let part = if most >= 64 { most - most % 64 } else { most };
+    let in_row = |first_row| {
+        cuts(shape.cols, part).map(move |(first_col, cols)| Block { first_row, rows: 1, first_col, cols })
+    };
+    (0..shape.rows).flat_map(in_row).collect()
+}
+
+/// Extents of the parts of a matrix product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GemmPanel {
+    /// Rows of the left matrix and of the result.
+    pub rows: usize,
+    /// Inner size.
+    pub inner: usize,
+    /// Columns of the right matrix and of the result.
+    pub cols: usize,
+}
+
+/// The largest panel, by halving, of an (m, k) × (k, n) product whose spans have at most `most` elements.
+pub fn gemm_panel(m: usize, k: usize, n: usize, most: usize) -> GemmPanel {
+    let mut panel = GemmPanel { rows: m, inner: k, cols: n };
+    loop {
+        let GemmPanel { rows, inner, cols } = panel;
+        let work = rows as u128 * inner as u128 * cols as u128;
+        // A span has as many whole rows as the panel has, less one: fewer rows shorten it most.
+        if span(rows, k, inner) > most {
+            halve_first_of([&mut panel.rows, &mut panel.inner], GEMM_TILE);
+        } else if span(inner, n, cols) > most {
+            halve_first_of([&mut panel.inner, &mut panel.cols], GEMM_TILE);
+        } else if span(rows, n, cols) > most || work > MOST_GEMM_WORK {
+            halve_first_of([&mut panel.rows, &mut panel.cols], GEMM_TILE);
+        } else {
+            return panel;
+        }
+    }
+}
+
+/// Rows and columns of the parts of a matrix to be transposed.
+pub fn transpose_panel(shape: Shape, most: usize) -> (usize, usize) {
+    let (mut rows, mut cols) = (shape.rows, shape.cols);
+    while span(rows, shape.cols, cols) > most || span(cols, shape.rows, rows) > most {
+        let longer = if rows >= cols { &mut rows } else { &mut cols };
+        *longer = half(*longer, TRANSPOSE_TILE);
+    }
+    (rows, cols)
+}
+
+/// Elements from the first to the last of `rows` rows of `cols` elements that lie `stride` apart.
+pub fn span(rows: usize, stride: usize, cols: usize) -> usize {
+    (rows - 1).saturating_mul(stride).saturating_add(cols)
+}
+
+/// The parts of `0..extent` of at most `part` each: their starts and lengths.
+pub fn cuts(extent: usize, part: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..extent).step_by(part).map(move |start| (start, part.min(extent - start)))
+}
+
+fn halve_first_of([first, second]: [&mut usize; 2], tile: usize) {
+    let longer_than_one = if *first > 1 { first } else { second };
+    *longer_than_one = half(*longer_than_one, tile);
+}
+
+/// Half of an extent above one, rounded up to whole tiles where it is longer than a tile.
+fn half(extent: usize, tile: usize) -> usize {
+    if extent > tile { (extent / 2).next_multiple_of(tile) } else { extent.div_ceil(2) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn blocks_cover_a_matrix_in_order(rows in 0usize..40, cols in 0usize..400, most in 1usize..500) {
+            let mut next = 0;
+            for block in contiguous_blocks(Shape::new(rows, cols), most) {
+                prop_assert_eq!(block.first_row * cols + block.first_col, next);
+                prop_assert!(block.rows == 1 || block.cols == cols);
+                prop_assert!(block.rows * block.cols <= most);
+                next += block.rows * block.cols;
+            }
+            prop_assert_eq!(next, rows * cols);
+        }
+
+        #[test]
+        fn gemm_panels_fit(m in 1usize..3000, k in 1usize..3000, n in 1usize..3000, most in 1usize..100_000) {
+            let panel = gemm_panel(m, k, n, most);
+            prop_assert!(span(panel.rows, k, panel.inner) <= most);
+            prop_assert!(span(panel.inner, n, panel.cols) <= most);
+            prop_assert!(span(panel.rows, n, panel.cols) <= most);
+        }
+
+        #[test]
+        fn transpose_panels_fit(rows in 1usize..3000, cols in 1usize..3000, most in 1usize..100_000) {
+            let shape = Shape::new(rows, cols);
+            let (r, c) = transpose_panel(shape, most);
+            prop_assert!(span(r, cols, c) <= most && span(c, rows, r) <= most);
+        }
+    }
+
+    #[test]
+    fn what_fits_is_not_cut() {
+        assert_eq!(gemm_panel(100, 200, 300, 60_000), GemmPanel { rows: 100, inner: 200, cols: 300 });
+        assert_eq!(transpose_panel(Shape::new(100, 200), 20_000), (100, 200));
+        assert_eq!(contiguous_blocks(Shape::new(100, 200), 20_000).len(), 1);
+    }
+
+    #[test]
+    fn a_long_product_is_cut_to_the_watchdog() {
+        let panel = gemm_panel(1 << 14, 1 << 14, 1 << 14, 1 << 29);
+        assert_eq!(panel, GemmPanel { rows: 1 << 10, inner: 1 << 14, cols: 1 << 14 });
+    }
+}

@@ -1,0 +1,170 @@
+//! What each dispatch tells its shader: the `Params` of every WGSL file, field for field.
+//!
+//! A test without a GPU compares names and offsets with what naga computes from the WGSL. A field `unused` is
+//! padding that only this side has. Parameters of `fill` hold a key, so that all parameters are wiped when dropped.
+
+use bytemuck::{Pod, Zeroable};
+use zeroize::Zeroize;
+
+/// Bytes of the largest parameters, and so of a slot in the uniform buffer before alignment.
+pub const MOST_BYTES: usize = 128;
+
+/// Parameters as the shader reads them.
+#[derive(Clone, Zeroize)]
+#[zeroize(drop)]
+pub struct ParamBytes {
+    bytes: [u8; MOST_BYTES],
+}
+
+impl ParamBytes {
+    /// The bytes of `params`.
+    pub fn new<P: Params>(params: &P) -> ParamBytes {
+        let mut bytes = [0; MOST_BYTES];
+        bytes[..size_of::<P>()].copy_from_slice(bytemuck::bytes_of(params));
+        ParamBytes { bytes }
+    }
+
+    /// All of a slot, zeros behind the parameters.
+    pub fn bytes(&self) -> &[u8; MOST_BYTES] {
+        &self.bytes
+    }
+
+    #[cfg(test)]
+    pub fn read<P: Params>(&self) -> P {
+        bytemuck::pod_read_unaligned(&self.bytes[..size_of::<P>()])
+    }
+}
+
+/// The parameters of one kernel.
+pub trait Params: Pod {
+    /// Names of the fields and their offsets.
+    #[cfg(test)]
+    const FIELDS: &'static [(&'static str, usize)];
+}
+
+macro_rules! params {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* })*) => { $(
+        $(#[$doc])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+        pub struct $name { $(pub $field: $type,)* }
+
+        impl Params for $name {
+            #[cfg(test)]
+            const FIELDS: &'static [(&'static str, usize)] =
+                &[$((stringify!($field), std::mem::offset_of!($name, $field)),)*];
+        }
+
+        const _: () = assert!(size_of::<$name>() <= MOST_BYTES && size_of::<$name>().is_multiple_of(16));
+    )* };
+}
+
+params! {
+    /// `linear.wgsl`
+    Linear {
+        count: u32,
+        cols: u32,
+        out_offset: u32,
+        terms: u32,
+        first: [u32; 4],
+        second: [u32; 4],
+        first_factor: [u32; 2],
+        second_factor: [u32; 2],
+        constant: [u32; 2],
+        unused: [u32; 2],
+    }
+    /// `hadamard.wgsl`
+    Hadamard {
+        count: u32,
+        cols: u32,
+        out_offset: u32,
+        terms: u32,
+        left_first: [u32; 4],
+        right_first: [u32; 4],
+        left_second: [u32; 4],
+        right_second: [u32; 4],
+        accumulate: u32,
+        unused: [u32; 3],
+    }
+    /// `gemm.wgsl`
+    Gemm {
+        rows: u32,
+        cols: u32,
+        tiles_across: u32,
+        tiles: u32,
+        out_offset: u32,
+        out_stride: u32,
+        inner: [u32; 2],
+        left_first: [u32; 2],
+        right_first: [u32; 2],
+        left_second: [u32; 2],
+        right_second: [u32; 2],
+        accumulate: u32,
+        unused: [u32; 3],
+    }
+    /// `transpose.wgsl`
+    Transpose {
+        rows: u32,
+        cols: u32,
+        tiles_across: u32,
+        tiles: u32,
+        operand_offset: u32,
+        operand_stride: u32,
+        out_offset: u32,
+        out_stride: u32,
+    }
+    /// `sum.wgsl`
+    Sum {
+        sums: u32,
+        inner: u32,
+        lanes: u32,
+        accumulate: u32,
+        out_offset: u32,
+        operand_offset: u32,
+        sum_stride: u32,
+        inner_stride: u32,
+    }
+    /// `shift.wgsl`
+    Shift {
+        count: u32,
+        bits: u32,
+        out_offset: u32,
+        operand_offset: u32,
+    }
+    /// `fill.wgsl`, both entry points
+    Fill {
+        key_low: [u32; 4],
+        key_high: [u32; 4],
+        block: [u32; 2],
+        stream: [u32; 2],
+        count: u32,
+        offset: u32,
+        unused: [u32; 2],
+    }
+    /// `trunc_pair.wgsl`
+    TruncPair {
+        count: u32,
+        bits: u32,
+        top_offset: u32,
+        high_offset: u32,
+        mask_0_offset: u32,
+        mask_1_offset: u32,
+        unused: [u32; 2],
+    }
+    /// `trunc_finish.wgsl`
+    TruncFinish {
+        count: u32,
+        bits: u32,
+        leader: u32,
+        out_offset: u32,
+        opened_offset: u32,
+        top_offset: u32,
+        high_offset: u32,
+        unused: u32,
+    }
+}
+
+/// The two halves of a 64-bit number, the low one first.
+pub const fn halves(value: u64) -> [u32; 2] {
+    [value as u32, (value >> 32) as u32]
+}

@@ -1,0 +1,87 @@
+//! Compiled programs, made when first used.
+
+use super::program::{NumberType, Program};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// A program ready to run.
+#[derive(Clone)]
+pub struct Pipeline {
+    /// The program, compiled.
+    pub pipeline: wgpu::ComputePipeline,
+    /// Its bindings: parameters at 0, then what it writes, then what it reads.
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// The pipelines that were used so far.
+#[derive(Default)]
+pub struct Pipelines(HashMap<(Program, NumberType), Pipeline>);
+
+impl Pipelines {
+    /// The pipeline of a program, compiled now where it is not yet. A program that does not compile is reported
+    /// through the device's error callback.
+    pub fn get(&mut self, device: &wgpu::Device, program: Program, number_type: NumberType) -> &Pipeline {
+        // The generator makes words and knows no ring.
+        let number_type = match program {
+            Program::Fill | Program::FillTail => NumberType::U32,
+            _ => number_type,
+        };
+        self.0.entry((program, number_type)).or_insert_with(|| compile(device, program, number_type))
+    }
+}
+
+fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
+    let label = format!("{} {}", program.stem(), number_type.name());
+    let text = program.wgsl(number_type).expect("the embedded sources compose, as a test shows");
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label: Some(&label),
+        source: wgpu::ShaderSource::Wgsl(Cow::Owned(text)),
+    };
+    // SAFETY: Without checks, shaders must index in range, end their loops and divide by no zero.
+    // - Indices: a thread drops out, or reads zero instead, where its row or column is not below the counts in the
+    //   parameters. `dispatch` sets these counts, offsets and strides such that the last element of each matrix's
+    //   span is in its binding (its test recomputes them), and `Gpu::run` asserts that every matrix lies within
+    //   its buffer. Workgroup and local arrays are indexed by constants' remainders.
+    // - Loops run to counts in the parameters, with steps of at least one.
+    // - Divisors are constants, or `cols`, `tiles_across` and `lanes`, at least one in every dispatch.
+    let module =
+        unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+    let layout = bind_group_layout(device, program);
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(&label),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(&label),
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some(program.entry_point()),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: program.overrides(number_type),
+            // Every element of workgroup memory is written before it is read.
+            zero_initialize_workgroup_memory: false,
+        },
+        cache: None,
+    });
+    Pipeline { pipeline, layout }
+}
+
+fn bind_group_layout(device: &wgpu::Device, program: Program) -> wgpu::BindGroupLayout {
+    let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    };
+    let storage = |binding| {
+        let read_only = binding > program.written();
+        entry(binding, wgpu::BufferBindingType::Storage { read_only }, false)
+    };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
+    entries.extend((1..=program.written() + program.read()).map(storage));
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(program.stem()),
+        entries: &entries,
+    })
+}

@@ -1,0 +1,99 @@
+//! Memory, transfers, batches and failures.
+
+use super::*;
+use crate::step::Kernel;
+
+fn small_staging() -> GpuOptions {
+    GpuOptions { budget_bytes: Some(8 << 20), ..GpuOptions::default() }
+}
+
+fn counted(len: u64) -> Vec<u64> {
+    (0..len).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
+}
+
+#[test]
+fn staging_is_booked_and_larger_buffers_pass_through_it() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let staging_bytes = gpu.description().staging_bytes;
+    assert_eq!(gpu.ledger().live().by_class[&MemoryClass::Staging], staging_bytes);
+    assert!(staging_bytes <= (1 << 20) + (256 << 10), "{staging_bytes}");
+
+    let elements = counted(300_001);
+    let buffer = upload(&gpu, &elements);
+    assert!(buffer.size_bytes() > staging_bytes);
+    assert_eq!(fetch::<u64>(&gpu, &buffer), elements);
+}
+
+#[test]
+fn calls_take_effect_in_their_order() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let shape = Shape::new(1, 50_000);
+    let (a, b) = (upload(&gpu, &counted(50_000)), upload(&gpu, &counted(50_000)));
+    let add = |out, operand, constant| {
+        let terms = vec![(1, Matrix::new(operand, shape))];
+        gpu.run(Ring::Z64, &Kernel::Linear { out: Matrix::new(out, shape), terms, constant }).expect("runs");
+    };
+    add(&b, &a, 1);
+    let early = gpu.download(&b, 400_000).expect("downloads");
+    // Neither an upload nor a kernel overtakes the download before it, and batches fill up in between.
+    gpu.upload(&a, 8, bytemuck::bytes_of(&77u64)).expect("uploads");
+    for step in 0..600 {
+        let (out, operand) = if step % 2 == 0 { (&b, &a) } else { (&a, &b) };
+        add(out, operand, 2);
+    }
+    gpu.flush().expect("flushes");
+    let late = fetch::<u64>(&gpu, &a);
+    let early: Vec<u64> = bytemuck::pod_collect_to_vec(&pollster::block_on(early).expect("arrives"));
+    let expected: Vec<u64> = counted(50_000).iter().map(|element| element.wrapping_add(1)).collect();
+    assert_eq!(early, expected);
+    assert_eq!(late[1], 77 + 1200);
+    assert_eq!(late[2], counted(3)[2].wrapping_add(1200));
+    assert!(gpu.busy() > std::time::Duration::ZERO);
+}
+
+#[test]
+fn dropped_buffers_are_taken_up_again() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let allocate = |size_bytes| gpu.allocate(size_bytes, MemoryClass::Shares).expect("memory");
+    let first = allocate(1 << 20);
+    assert_eq!(gpu.idle_bytes(), 0);
+    drop(first);
+    assert_eq!(gpu.idle_bytes(), 1 << 20);
+    let second = allocate((1 << 20) - 100);
+    assert_eq!(gpu.idle_bytes(), 0);
+    drop(second);
+    // Another size: what idles goes, so that the two together stay below the peak.
+    let third = allocate(3 << 18);
+    assert_eq!(gpu.idle_bytes(), 0);
+    drop(third);
+    gpu.trim();
+    assert_eq!(gpu.idle_bytes(), 0);
+    let shares = |usage: crate::device::MemoryUse| usage.by_class[&MemoryClass::Shares];
+    assert_eq!((shares(gpu.ledger().live()), shares(gpu.ledger().peak())), (0, 1 << 20));
+}
+
+#[test]
+fn budget_and_buffer_limits_are_typed_errors() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let error = gpu.allocate(8 << 20, MemoryClass::Shares).unwrap_err();
+    assert!(matches!(error, DeviceError::OverBudget { size_bytes: 8_388_608, budget_bytes: 8_388_608, .. }));
+    let error = gpu.allocate(u64::MAX / 2, MemoryClass::Shares).unwrap_err();
+    assert!(matches!(error, DeviceError::BufferTooLarge { .. }), "{error}");
+    gpu.allocate(4 << 20, MemoryClass::Shares).expect("the device is as before");
+}
+
+#[test]
+fn a_lost_device_is_an_error_and_no_panic() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let buffer = upload(&gpu, &counted(1000));
+    gpu.lose();
+    let failed = |result: Result<(), DeviceError>| {
+        assert!(matches!(result, Err(DeviceError::Lost { .. })), "{result:?}")
+    };
+    let download = gpu.download(&buffer, 8000).map(|download| pollster::block_on(download).map(drop));
+    failed(download.unwrap_or_else(Err));
+    failed(gpu.upload(&buffer, 0, &[0; 8]));
+    failed(gpu.allocate(100, MemoryClass::Shares).map(drop));
+    failed(gpu.flush());
+    failed(gpu.synchronise());
+}

@@ -1,0 +1,185 @@
+//! Where kernels run.
+//!
+//! A [`Device`] knows ring elements, kernels and memory; it knows nothing of shares, parties or plans. There are
+//! two: [`cpu`], SIMD chosen at run time on a thread pool, and [`gpu`], WGSL through wgpu. Both compute the same
+//! bits. [`Ledger`] books every allocation, and [`select`] finds the device a user asked for.
+
+pub mod cpu;
+pub mod gpu;
+mod ledger;
+pub mod select;
+
+pub use ledger::{Booking, Ledger, MemoryUse};
+
+use crate::ring::Ring;
+use crate::ring::prg::PrgKey;
+use crate::step::{Kernel, MemoryClass};
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A kernel on a device's own buffers.
+pub type DeviceKernel<'a> = Kernel<&'a Buffer, &'a PrgKey>;
+
+/// The bytes of a buffer, once the device has computed them.
+pub type Download = Pin<Box<dyn Future<Output = Result<Vec<u8>, DeviceError>> + Send>>;
+
+/// Something that computes on ring elements in memory of its own.
+///
+/// Calls take effect in the order in which they are made. `upload` and `run` may return before the work is done;
+/// a [`Download`] resolves when everything enqueued before it is. One thread at a time enqueues.
+pub trait Device: Send + Sync {
+    /// What this device is.
+    fn description(&self) -> &Description;
+
+    /// What is allocated, and was at most.
+    fn ledger(&self) -> &Ledger;
+
+    /// A buffer of `size_bytes`, with undefined content.
+    ///
+    /// # Errors
+    /// Where the budget or the device's memory does not hold it.
+    fn allocate(&self, size_bytes: u64, class: MemoryClass) -> Result<Buffer, DeviceError>;
+
+    /// Writes `bytes` at `offset_bytes` of a buffer; both are multiples of 4.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn upload(&self, to: &Buffer, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError>;
+
+    /// Reads the first `size_bytes` of a buffer, a multiple of 4.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError>;
+
+    /// Computes.
+    ///
+    /// # Errors
+    /// Where the device failed or has no way to run this kernel at this size.
+    fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError>;
+
+    /// Starts what is enqueued, without waiting for it.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn flush(&self) -> Result<(), DeviceError>;
+
+    /// Waits until everything enqueued is done.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn synchronise(&self) -> Result<(), DeviceError>;
+
+    /// How long the device has been busy since it was opened.
+    fn busy(&self) -> Duration;
+}
+
+/// What a device is, for reports.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Description {
+    /// The device's own name, such as the adapter's or the processor's.
+    pub name: String,
+    /// How it is driven, with version: a SIMD level and threads, or a driver.
+    pub driver: String,
+    /// How ring elements are computed on: a SIMD level, or a WGSL number type.
+    pub arithmetic: String,
+    /// Memory that the device keeps for transfers, booked as staging from the start.
+    pub staging_bytes: u64,
+}
+
+/// Memory of a device. Dropping it gives the memory back and closes its booking.
+pub struct Buffer {
+    storage: Box<dyn Any + Send + Sync>,
+    booking: Booking,
+}
+
+impl Buffer {
+    /// A buffer over a device's own storage.
+    fn new(storage: impl Any + Send + Sync, booking: Booking) -> Buffer {
+        Buffer { storage: Box::new(storage), booking }
+    }
+
+    /// Bytes it holds.
+    pub fn size_bytes(&self) -> u64 {
+        self.booking.size_bytes()
+    }
+
+    /// What the device put in.
+    ///
+    /// # Panics
+    /// Where the buffer is another device's.
+    fn storage<S: Any>(&self) -> &S {
+        self.storage.downcast_ref().expect("a buffer of this device")
+    }
+}
+
+impl std::fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Buffer({} bytes, {})", self.size_bytes(), self.booking.class().name())
+    }
+}
+
+/// Why a device could not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// The budget given by the user does not hold an allocation.
+    #[error("{size_bytes} bytes for {} exceed the budget of {budget_bytes} bytes, of which {live_bytes} are in use", .class.name())]
+    OverBudget {
+        /// What was to be allocated.
+        size_bytes: u64,
+        /// What for.
+        class: MemoryClass,
+        /// What is allocated already.
+        live_bytes: u64,
+        /// The limit.
+        budget_bytes: u64,
+    },
+    /// The device's memory does not hold an allocation.
+    #[error("{device} has no memory for {size_bytes} bytes of {}: {live_bytes} bytes are in use", .class.name())]
+    OutOfMemory {
+        /// The device.
+        device: String,
+        /// What was to be allocated.
+        size_bytes: u64,
+        /// What for.
+        class: MemoryClass,
+        /// What is allocated already.
+        live_bytes: u64,
+    },
+    /// One buffer cannot be that large on this device.
+    #[error("{device} allows buffers of {limit_bytes} bytes at most; {size_bytes} were asked for")]
+    BufferTooLarge {
+        /// The device.
+        device: String,
+        /// What was to be allocated.
+        size_bytes: u64,
+        /// The largest there can be.
+        limit_bytes: u64,
+    },
+    /// No device has the name that was asked for.
+    #[error("there is no device '{wanted}'; there are: {}", .available.join(", "))]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// What could be.
+        available: Vec<String>,
+    },
+    /// A device was found but does not open.
+    #[error("{device} cannot be opened: {reason}")]
+    Unusable {
+        /// The device.
+        device: String,
+        /// What the driver says.
+        reason: String,
+    },
+    /// The device stopped working in mid-run.
+    #[error("{device} failed: {reason}")]
+    Lost {
+        /// The device.
+        device: String,
+        /// What the driver says.
+        reason: String,
+    },
+}

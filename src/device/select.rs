@@ -1,0 +1,267 @@
+//! Finding the device that a user asks for.
+//!
+//! `auto` is a discrete GPU, otherwise an integrated one, otherwise the processor. `gpu` is the best real GPU.
+//! `cpu` is the processor. Anything else names an adapter: `gpu:1` by its place in the survey, other names by a part
+//! of the adapter's own. A software adapter, which computes on the processor and slower than the
+//! CPU device does, is only ever taken by name.
+
+use super::cpu::{self, Cpu};
+use super::gpu::{Adapter, AdapterKind, Gpu, GpuOptions, adapters};
+use super::{Device, DeviceError};
+use serde::Serialize;
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// How to open a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceOptions {
+    /// Threads of the processor, by default as many as the process may use.
+    pub threads: Option<usize>,
+    /// What the device may have allocated at a time.
+    pub budget_bytes: Option<u64>,
+}
+
+/// Which device to open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU where there is a real one, otherwise the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The best real GPU.
+    Gpu,
+    /// The adapter of this place, as in `gpu:1`, or with this in its name.
+    Named(String),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<DeviceChoice, Infallible> {
+        Ok(match text.to_lowercase().as_str() {
+            "auto" => DeviceChoice::Auto,
+            "cpu" => DeviceChoice::Cpu,
+            "gpu" => DeviceChoice::Gpu,
+            _ => DeviceChoice::Named(text.to_owned()),
+        })
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DeviceChoice::Auto => "auto",
+            DeviceChoice::Cpu => "cpu",
+            DeviceChoice::Gpu => "gpu",
+            DeviceChoice::Named(name) => name,
+        })
+    }
+}
+
+/// The devices of this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Survey {
+    /// The processor.
+    pub cpu: CpuSurvey,
+    /// The adapters; their places are what `gpu:0`, `gpu:1` and so on name.
+    pub adapters: Vec<Adapter>,
+    /// What `auto` opens: `cpu`, or an adapter's place.
+    pub auto: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The processor as a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CpuSurvey {
+    /// Its name.
+    pub name: String,
+    /// The widest SIMD level it has.
+    pub simd: String,
+    /// Threads that this process may use.
+    pub threads: usize,
+}
+
+/// Opens a device.
+///
+/// # Errors
+/// Where there is no such device, listing those there are, or it does not open. `auto` falls back to the processor
+/// where a driver refuses.
+pub fn open(choice: &DeviceChoice, options: &DeviceOptions) -> Result<Arc<dyn Device>, DeviceError> {
+    let open_cpu = || Ok(Arc::new(Cpu::open(options.threads, options.budget_bytes)?) as Arc<dyn Device>);
+    if *choice == DeviceChoice::Cpu {
+        // Drivers are not even loaded.
+        return open_cpu();
+    }
+    let adapters = adapters();
+    let Pick::Adapter(place) = pick(choice, &candidates(&adapters))? else { return open_cpu() };
+    let gpu_options = GpuOptions { budget_bytes: options.budget_bytes, ..GpuOptions::default() };
+    match Gpu::open(&adapters[place], gpu_options) {
+        // The device's description says what it became.
+        Err(DeviceError::Unusable { .. }) if *choice == DeviceChoice::Auto => open_cpu(),
+        opened => Ok(Arc::new(opened?)),
+    }
+}
+
+/// What devices there are, and what `auto` would open.
+pub fn survey() -> Survey {
+    let adapters = adapters();
+    let candidates = candidates(&adapters);
+    let picked = pick(&DeviceChoice::Auto, &candidates).expect("auto always finds the processor");
+    let (auto, reason) = match picked {
+        Pick::Adapter(place) => {
+            let Candidate { name, kind } = candidates[place];
+            let kind = if kind == AdapterKind::Discrete { "a discrete" } else { "an integrated" };
+            (format!("gpu:{place}"), format!("{name} is {kind} GPU"))
+        }
+        Pick::Cpu => ("cpu".to_owned(), why_no_gpu(&candidates)),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let profile = cpu::profile(Some(threads));
+    let cpu = CpuSurvey { name: profile.name, simd: profile.arithmetic, threads };
+    Survey { cpu, adapters, auto, reason }
+}
+
+/// What the choice depends on.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    name: &'a str,
+    kind: AdapterKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pick {
+    Cpu,
+    Adapter(usize),
+}
+
+fn candidates(adapters: &[Adapter]) -> Vec<Candidate<'_>> {
+    adapters.iter().map(|adapter| Candidate { name: &adapter.name, kind: adapter.kind }).collect()
+}
+
+fn pick(choice: &DeviceChoice, candidates: &[Candidate<'_>]) -> Result<Pick, DeviceError> {
+    // The best kind first, and of one kind the first.
+    let best = |accepts: &dyn Fn(&Candidate<'_>) -> bool| {
+        let accepted = candidates.iter().enumerate().filter(|(_, candidate)| accepts(candidate));
+        accepted.min_by_key(|(_, candidate)| candidate.kind).map(|(place, _)| Pick::Adapter(place))
+    };
+    let found = match choice {
+        DeviceChoice::Cpu => Some(Pick::Cpu),
+        DeviceChoice::Auto => {
+            let is_sure = |kind| matches!(kind, AdapterKind::Discrete | AdapterKind::Integrated);
+            best(&|candidate| is_sure(candidate.kind)).or(Some(Pick::Cpu))
+        }
+        DeviceChoice::Gpu => best(&|candidate| candidate.kind != AdapterKind::Software),
+        DeviceChoice::Named(name) => match place(name) {
+            Some(place) => (place < candidates.len()).then_some(Pick::Adapter(place)),
+            None => {
+                let wanted = name.to_lowercase();
+                best(&|candidate| !wanted.is_empty() && candidate.name.to_lowercase().contains(&wanted))
+            }
+        },
+    };
+    found.ok_or_else(|| DeviceError::Unknown { wanted: choice.to_string(), available: available(candidates) })
+}
+
+/// The number in `gpu:1`.
+fn place(name: &str) -> Option<usize> {
+    name.to_lowercase().strip_prefix("gpu:")?.parse().ok()
+}
+
+fn available(candidates: &[Candidate<'_>]) -> Vec<String> {
+    let adapter = |(place, candidate): (usize, &Candidate<'_>)| {
+        let software = if candidate.kind == AdapterKind::Software { ", software" } else { "" };
+        format!("gpu:{place} ({}{software})", candidate.name)
+    };
+    let adapters = candidates.iter().enumerate().map(adapter);
+    ["auto", "cpu"].map(String::from).into_iter().chain(adapters).collect()
+}
+
+fn why_no_gpu(candidates: &[Candidate<'_>]) -> String {
+    if candidates.is_empty() {
+        return "no graphics driver offers an adapter".to_owned();
+    }
+    if candidates.iter().all(|candidate| candidate.kind == AdapterKind::Software) {
+        return "the only adapters compute on the processor themselves, slower than it does directly"
+            .to_owned();
+    }
+    "no adapter is known to be a discrete or integrated GPU; name one to use it".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOFTWARE: Candidate<'_> = Candidate { name: "llvmpipe (LLVM 15)", kind: AdapterKind::Software };
+    const INTEGRATED: Candidate<'_> = Candidate { name: "Iris Xe", kind: AdapterKind::Integrated };
+    const DISCRETE: Candidate<'_> = Candidate { name: "Radeon Pro", kind: AdapterKind::Discrete };
+    const VIRTUAL: Candidate<'_> = Candidate { name: "Virtio", kind: AdapterKind::Virtual };
+
+    fn picked(choice: &str, candidates: &[Candidate<'_>]) -> Result<Pick, DeviceError> {
+        let Ok(choice) = choice.parse();
+        pick(&choice, candidates)
+    }
+
+    #[test]
+    fn auto_takes_real_gpus_only() {
+        assert_eq!(picked("auto", &[]), Ok(Pick::Cpu));
+        assert_eq!(picked("auto", &[SOFTWARE, VIRTUAL]), Ok(Pick::Cpu));
+        assert_eq!(picked("auto", &[SOFTWARE, INTEGRATED]), Ok(Pick::Adapter(1)));
+        assert_eq!(picked("Auto", &[SOFTWARE, INTEGRATED, DISCRETE]), Ok(Pick::Adapter(2)));
+    }
+
+    #[test]
+    fn a_gpu_is_never_software() {
+        assert_eq!(picked("gpu", &[SOFTWARE, VIRTUAL]), Ok(Pick::Adapter(1)));
+        let message = picked("gpu", &[SOFTWARE]).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "there is no device 'gpu'; there are: auto, cpu, gpu:0 (llvmpipe (LLVM 15), software)"
+        );
+    }
+
+    #[test]
+    fn names_are_parts_or_places() {
+        let all = [SOFTWARE, INTEGRATED, DISCRETE];
+        assert_eq!(picked("LLVMpipe", &all), Ok(Pick::Adapter(0)));
+        assert_eq!(picked("radeon", &all), Ok(Pick::Adapter(2)));
+        assert_eq!(picked("gpu:1", &all), Ok(Pick::Adapter(1)));
+        for wanted in ["gpu:3", "geforce", ""] {
+            assert!(matches!(picked(wanted, &all), Err(DeviceError::Unknown { .. })), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn choices_are_read_as_they_are_written() {
+        for choice in ["auto", "cpu", "gpu", "Radeon", "gpu:2"] {
+            let Ok(parsed) = choice.parse::<DeviceChoice>();
+            assert_eq!(parsed.to_string(), choice);
+        }
+    }
+
+    #[test]
+    fn an_adapter_opens_by_its_place() {
+        let Some(first) = survey().adapters.into_iter().next() else {
+            eprintln!("SKIPPED: no adapter on this machine");
+            return;
+        };
+        let choice = DeviceChoice::Named("gpu:0".to_owned());
+        let options = DeviceOptions { threads: None, budget_bytes: Some(1 << 20) };
+        let device = open(&choice, &options).expect("opens");
+        assert_eq!(device.description().name, first.name);
+        assert!(device.description().staging_bytes < 1 << 20);
+    }
+
+    #[test]
+    fn the_processor_is_always_there() {
+        let device = open(&DeviceChoice::Cpu, &DeviceOptions { threads: Some(1), budget_bytes: None });
+        let survey = survey();
+        assert_eq!(device.expect("opens").description().arithmetic, survey.cpu.simd);
+        assert!(survey.auto == "cpu" || survey.auto.starts_with("gpu:"));
+        let json = serde_json::to_value(&survey).expect("a survey is plain data");
+        assert_eq!(json["cpu"]["threads"], survey.cpu.threads);
+    }
+}

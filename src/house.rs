@@ -1,0 +1,131 @@
+//! The house plan, enforced: who may import whom, and one stem for each kernel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules from the bottom up: each imports only from those before it.
+const FLOORS: [&str; 11] = [
+    "ring",
+    "share",
+    "step",
+    "device",
+    "net",
+    "program",
+    "correlation",
+    "protocol",
+    "plan",
+    "run",
+    "session",
+];
+
+/// Imports that the order alone would allow.
+const FORBIDDEN: [(&str, &[&str]); 7] = [
+    ("device", &["share"]),
+    ("net", &["ring", "step", "device"]),
+    ("program", &["step", "device", "net"]),
+    ("correlation", &["device", "net"]),
+    ("protocol", &["device", "net"]),
+    ("plan", &["device", "net"]),
+    ("run", &["program", "correlation", "protocol"]),
+];
+
+/// Crates that only some modules name.
+const CONFINED: [(&str, &[&str]); 3] =
+    [("wgpu", &["device/gpu"]), ("tokio", &["net", "run", "session"]), ("rayon", &["device/cpu"])];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every source file below `src`, by its path from there; tests are free to import.
+fn sources() -> Vec<(String, String)> {
+    let mut sources = Vec::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a source folder") {
+            let path = entry.expect("a source file").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path
+                .strip_prefix(root().join("src"))
+                .expect("below src")
+                .to_string_lossy()
+                .replace('\\', "/");
+            if name.contains("tests") || !name.ends_with(".rs") || !name.contains('/') {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a source text");
+            let code = text.split("#[cfg(test)]\nmod tests {").next().expect("a first part").to_owned();
+            sources.push((name, code));
+        }
+    }
+    assert!(sources.len() > 50, "the sources are found");
+    sources
+}
+
+/// The modules of this crate that a text names after `crate::`.
+fn imports(code: &str) -> Vec<String> {
+    let mut imports = Vec::new();
+    let code_lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    for rest in code_lines.flat_map(|line| line.split("crate::").skip(1).collect::<Vec<_>>()) {
+        let names = match rest.strip_prefix('{') {
+            Some(group) => group.split(',').collect(),
+            None => vec![rest],
+        };
+        for name in names {
+            let name: String = name.trim().chars().take_while(|c| c.is_ascii_lowercase()).collect();
+            if FLOORS.contains(&name.as_str()) {
+                imports.push(name);
+            }
+        }
+    }
+    imports
+}
+
+#[test]
+fn modules_import_only_from_those_below() {
+    let floor =
+        |module: &str| FLOORS.iter().position(|&name| name == module).expect("a module of the house plan");
+    for (file, code) in sources() {
+        let module = file.split('/').next().expect("a module");
+        for import in imports(&code) {
+            assert!(import == module || floor(&import) < floor(module), "{file} imports {import} from above");
+            let forbidden =
+                FORBIDDEN.iter().find(|(name, _)| *name == module).map_or(&[][..], |(_, names)| names);
+            assert!(!forbidden.contains(&import.as_str()), "{file} must not import {import}");
+        }
+    }
+}
+
+#[test]
+fn crates_stay_where_they_belong() {
+    for (file, code) in sources() {
+        for (name, modules) in CONFINED {
+            let named = code
+                .lines()
+                .any(|line| !line.trim_start().starts_with("//") && line.contains(&format!("{name}::")));
+            let allowed = modules.iter().any(|module| file.starts_with(&format!("{module}/")));
+            assert!(allowed || !named, "{file} names {name}, which belongs to {modules:?}");
+        }
+    }
+}
+
+#[test]
+fn a_kernel_has_one_stem_everywhere() {
+    let kernels = fs::read_to_string(root().join("src/step/kernel.rs")).expect("the kernels");
+    let stems: Vec<&str> = kernels
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Kernel::")?.split_once("=> \"")?.1.strip_suffix("\","))
+        .collect();
+    assert_eq!(stems.len(), 9, "every kernel's name is found: {stems:?}");
+    for stem in stems {
+        let one_of =
+            |paths: &[String]| paths.iter().map(|path| root().join(path)).any(|path: PathBuf| path.exists());
+        assert!(one_of(&[format!("shaders/{stem}.wgsl")]), "shaders/{stem}.wgsl");
+        let twin = [format!("src/device/cpu/{stem}.rs"), format!("src/device/cpu/{stem}/mod.rs")];
+        assert!(one_of(&twin), "a CPU twin of {stem}");
+        assert!(one_of(&[format!("kernels-tests/tests/{stem}.rs")]), "a test of {stem}");
+    }
+}

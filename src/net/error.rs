@@ -1,0 +1,168 @@
+//! What can go wrong between processes.
+
+use super::frame::FrameError;
+use super::hello::Difference;
+use crate::share::Role;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Why a connection failed, always naming the peer or the address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// The address to listen on is taken, or not this machine's.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// An address beyond this machine, while connections are not encrypted.
+    #[error("{address} is not a loopback address: connections are not encrypted yet and stay on one machine")]
+    NotLoopback {
+        /// Which.
+        address: SocketAddr,
+    },
+    /// The peer did not answer in time.
+    #[error("{peer} did not answer at {address} within {waited:?}: {reason}")]
+    Unreachable {
+        /// Who.
+        peer: Role,
+        /// Where.
+        address: SocketAddr,
+        /// How long.
+        waited: Duration,
+        /// What the operating system said last.
+        reason: String,
+    },
+    /// The peers that should have connected did not in time.
+    #[error("{} did not connect to {address} within {waited:?}{}", names(.missing), also(.refused))]
+    Absent {
+        /// Who is missing.
+        missing: Vec<Role>,
+        /// Where they were awaited.
+        address: SocketAddr,
+        /// How long.
+        waited: Duration,
+        /// Why the last connection that was turned away was.
+        refused: Option<Box<NetError>>,
+    },
+    /// Somebody connected who was not awaited.
+    #[error("{found} connected where {} was awaited", names(.awaited))]
+    Unexpected {
+        /// Who connected.
+        found: Role,
+        /// Who was awaited.
+        awaited: Vec<Role>,
+    },
+    /// The peer speaks another version of the protocol.
+    #[error("{peer} speaks version {there} of the protocol, this program version {here}")]
+    Version {
+        /// Who.
+        peer: Role,
+        /// This program's version.
+        here: u32,
+        /// The peer's.
+        there: u32,
+    },
+    /// The parties were given different jobs.
+    #[error("{peer} does not agree: {difference}")]
+    Disagree {
+        /// Who.
+        peer: Role,
+        /// In what.
+        difference: Difference,
+    },
+    /// No sign of life.
+    #[error("{peer} has not been heard of for {waited:?}")]
+    Silent {
+        /// Who.
+        peer: Role,
+        /// How long.
+        waited: Duration,
+    },
+    /// The connection ended before the work did.
+    #[error("the connection with {peer} ended: {reason}")]
+    Closed {
+        /// Who.
+        peer: Role,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The peer gave up, and says why.
+    #[error("{peer} gave up: {reason}")]
+    Aborted {
+        /// Who.
+        peer: Role,
+        /// Its words, shortened.
+        reason: String,
+    },
+    /// Bytes that are no frame.
+    #[error("{peer} sent what is no frame: {error}")]
+    Frame {
+        /// Who.
+        peer: Role,
+        /// What is wrong with it.
+        error: FrameError,
+    },
+    /// A frame that has no place here.
+    #[error("{peer} sent {found} where {expected} was due")]
+    OutOfPlace {
+        /// Who.
+        peer: Role,
+        /// What was due.
+        expected: &'static str,
+        /// What came.
+        found: &'static str,
+    },
+    /// A control message of this process that is longer than a peer takes.
+    #[error("the {what} of {bytes} bytes is longer than {peer} takes")]
+    TooLong {
+        /// Who.
+        peer: Role,
+        /// Which message.
+        what: &'static str,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// A control message that does not come, though the peer is alive.
+    #[error("{peer} has not sent its {what} for {waited:?}")]
+    Late {
+        /// Who.
+        peer: Role,
+        /// Which message.
+        what: &'static str,
+        /// How long it was awaited.
+        waited: Duration,
+    },
+    /// A control message that cannot be read.
+    #[error("{peer} sent a {what} that cannot be read: {reason}")]
+    Malformed {
+        /// Who.
+        peer: Role,
+        /// Which message.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl NetError {
+    /// What a peer says when it gives up.
+    pub(super) fn aborted(peer: Role, reason: &str) -> NetError {
+        NetError::Aborted { peer, reason: printable(reason) }
+    }
+}
+
+/// A peer's text as it may be shown on a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn also(refused: &Option<Box<NetError>>) -> String {
+    refused.as_ref().map_or_else(String::new, |error| format!("; a connection was turned away: {error}"))
+}
+
+fn names(roles: &[Role]) -> String {
+    roles.iter().map(Role::to_string).collect::<Vec<_>>().join(" and ")
+}

@@ -1,0 +1,49 @@
+//! Bytes between processes: frames, links, deadlines and the first words of a connection.
+//!
+//! A [`Link`] is a framed connection with one peer over any byte stream: TCP between processes, a pipe in memory
+//! within one. It moves frames and knows nothing of rings, programs or plans. A link that is idle sends heartbeats,
+//! which say how far the sender has come: so a slow peer is told from a dead one, and from one that is stuck.
+//!
+//! **Trust.** Connections are not encrypted or authenticated yet, so nothing but loopback addresses is accepted.
+//! Lengths, kinds and order of what arrives are checked before anything is allocated for it.
+
+mod activity;
+mod connect;
+mod error;
+mod frame;
+mod hello;
+mod link;
+pub mod tamper;
+
+pub use activity::Activity;
+pub use connect::{Listener, abort_all, check_loopback, dial};
+pub use error::NetError;
+pub use frame::{
+    BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, FrameError,
+    HEADER_BYTES, SMALL_MESSAGE_BYTES,
+};
+pub use hello::{Difference, Hello, VERSION, first_difference};
+pub use link::{Link, LinkReceiver, LinkSender};
+
+use std::time::Duration;
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For a peer to appear and greet.
+    pub connect: Duration,
+    /// For the next sign of life of a connected peer.
+    pub silence: Duration,
+    /// For the next progress of this process or any peer while all are alive: longer than the longest single kernel.
+    pub stall: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Deadlines {
+        Deadlines {
+            connect: Duration::from_secs(30),
+            silence: Duration::from_secs(10),
+            stall: Duration::from_secs(600),
+        }
+    }
+}

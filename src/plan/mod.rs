@@ -1,0 +1,215 @@
+//! From a role's steps to a [`Plan`]: where every buffer lies, what waits for what, and what the run will take.
+//!
+//! Planning is pure. It puts the offline phase first, gives every buffer a *slot* of device memory for the steps
+//! between its first and its last use, and writes down the edges of the step DAG: a step waits for the steps that
+//! write what it reads, and for the steps that still use the slot it writes. Slots are allocated once, before the
+//! run, so the peak is a property of the plan and not of timing. How soon a slot is used again is the *window*: how many
+//! tiles a party may run ahead of what its peers have sent.
+//!
+//! **No deadlock.** Every edge runs forward in plan order, and [`Traffic`] is computed by running all roles' lists
+//! against each other in that order: if each message is sent before it is awaited there, then in any run the earliest
+//! unfinished step of all can proceed.
+
+mod agreement;
+mod model;
+mod slots;
+mod traffic;
+
+pub use agreement::Agreement;
+pub use model::DeviceModel;
+pub use traffic::{Depths, RoleTraffic, Traffic};
+
+use crate::correlation::dealer;
+use crate::correlation::{Demand, DemandError};
+use crate::program::tiling::{TileSide, Tiling};
+use crate::program::{Program, ProgramError, range};
+use crate::protocol::{Lowered, Protocol};
+use crate::ring::Ring;
+use crate::share::Role;
+use crate::step::{BufferId, MemoryClass, Phase, Step, StepList};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How to plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// The side of a tile; parties must plan with the same.
+    pub side: TileSide,
+    /// How many tiles, of all ops, are lowered between the last use of a slot and its next.
+    pub window: u32,
+}
+
+/// How many correlations the dealer makes between two uses of a slot: enough to send some while it makes others.
+pub const DEALER_WINDOW: u32 = 16;
+
+impl Default for PlanOptions {
+    fn default() -> PlanOptions {
+        PlanOptions { side: TileSide(512), window: 64 }
+    }
+}
+
+/// A piece of device memory that buffers of one class use in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Slot {
+    /// Its size: that of the largest of its buffers.
+    pub size_bytes: u64,
+    /// What it is booked under.
+    pub class: MemoryClass,
+}
+
+/// A step, and the steps it waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedStep {
+    /// What to do.
+    pub step: Step,
+    /// Positions in the plan, all below this step's own.
+    pub after: Vec<u32>,
+}
+
+/// How one role runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Whose plan it is.
+    pub role: Role,
+    /// The ring of all elements.
+    pub ring: Ring,
+    /// The steps, offline before online, in an order that respects every edge.
+    pub steps: Vec<PlannedStep>,
+    /// The memory that is allocated for the run.
+    pub slots: Vec<Slot>,
+    /// In which slot a buffer lies.
+    slot_of: Vec<u32>,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// The program cannot be run as it stands.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The correlations cannot be dealt.
+    #[error(transparent)]
+    Demand(#[from] DemandError),
+    /// The plan does not fit into the budget.
+    #[error("{role} needs {needed_bytes} bytes of device memory ({}), the budget is {budget_bytes} bytes", by_class(.classes))]
+    OverBudget {
+        /// Who.
+        role: Role,
+        /// The smallest budget that would do for this plan.
+        needed_bytes: u64,
+        /// By class.
+        classes: BTreeMap<MemoryClass, u64>,
+        /// What is allowed.
+        budget_bytes: u64,
+    },
+}
+
+fn by_class(classes: &BTreeMap<MemoryClass, u64>) -> String {
+    let part = |(class, bytes): (&MemoryClass, &u64)| format!("{} {bytes}", class.name());
+    classes.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+impl Plan {
+    /// Plans one role's steps; see [`PlanOptions::window`].
+    pub fn new(list: &StepList, window: u32) -> Plan {
+        let mut steps = list.steps.clone();
+        steps.sort_by_key(|step| step.phase);
+        let placed = slots::place(&steps, list, window);
+        let with_edges = steps.into_iter().zip(placed.after);
+        Plan {
+            role: list.role,
+            ring: list.ring,
+            steps: with_edges.map(|(step, after)| PlannedStep { step, after }).collect(),
+            slots: placed.slots,
+            slot_of: placed.slot_of,
+        }
+    }
+
+    /// In which slot a buffer lies.
+    pub fn slot_of(&self, buffer: BufferId) -> usize {
+        self.slot_of[buffer.0 as usize] as usize
+    }
+
+    /// How many buffers there are.
+    pub fn buffer_count(&self) -> usize {
+        self.slot_of.len()
+    }
+
+    /// How many steps belong to `phase`.
+    pub fn steps_in(&self, phase: Phase) -> usize {
+        self.steps.iter().filter(|planned| planned.step.phase == phase).count()
+    }
+
+    /// The device memory that the run takes, by class; the same before, during and after.
+    pub fn memory(&self) -> BTreeMap<MemoryClass, u64> {
+        let mut memory = BTreeMap::new();
+        for slot in &self.slots {
+            *memory.entry(slot.class).or_default() += slot.size_bytes;
+        }
+        memory
+    }
+
+    /// Refuses a plan that, with the device's own staging memory, does not fit.
+    ///
+    /// # Errors
+    /// [`PlanError::OverBudget`], which names the smallest budget that would do.
+    pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
+        let mut classes = self.memory();
+        if staging_bytes > 0 {
+            classes.insert(MemoryClass::Staging, staging_bytes);
+        }
+        let needed_bytes = classes.values().sum();
+        match budget_bytes {
+            Some(budget_bytes) if needed_bytes > budget_bytes => {
+                Err(PlanError::OverBudget { role: self.role, needed_bytes, classes, budget_bytes })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The plans of every role of a program, and what they exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plans {
+    /// By party.
+    pub parties: Vec<Plan>,
+    /// The dealer's.
+    pub dealer: Plan,
+    /// What the dealer is asked for.
+    pub demand: Demand,
+    /// Bytes, messages and rounds.
+    pub traffic: Traffic,
+    /// What the protocol's formulas say.
+    pub cost: crate::protocol::Cost,
+    /// What the parties must have in common.
+    pub agreement: Agreement,
+}
+
+impl Plans {
+    /// Plans `program` for every role.
+    ///
+    /// # Errors
+    /// Where the program has no output, can provably overflow, or asks for correlations that cannot be dealt.
+    pub fn new(protocol: Protocol, program: &Program, options: PlanOptions) -> Result<Plans, PlanError> {
+        if program.outputs().is_empty() {
+            return Err(ProgramError::NoOutput.into());
+        }
+        range::reaches(program)?;
+        let lowered = protocol.lower(program, &Tiling::new(program, options.side));
+        let dealt = dealer::deal(&lowered.demand)?;
+        let traffic = Traffic::new(lowered.parties.iter().chain([&dealt]));
+        let agreement = Agreement::new(protocol, program, &lowered);
+        let Lowered { parties, demand, cost } = lowered;
+        let parties = parties.iter().map(|list| Plan::new(list, options.window)).collect();
+        let dealer = Plan::new(&dealt, DEALER_WINDOW);
+        Ok(Plans { parties, dealer, demand, traffic, cost, agreement })
+    }
+
+    /// The plan of one role.
+    pub fn of(&self, role: Role) -> &Plan {
+        match role {
+            Role::Party(party) => &self.parties[party.index()],
+            Role::Dealer => &self.dealer,
+        }
+    }
+}

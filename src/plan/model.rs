@@ -1,0 +1,78 @@
+//! What kernels and transfers take on a device: rates, to order and to predict work.
+
+use crate::ring::Ring;
+use crate::step::{Action, Kernel};
+use serde::{Deserialize, Serialize};
+
+/// A device's rates, as measured or as published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceModel {
+    /// What the device is, and where the figures come from.
+    pub name: String,
+    /// Multiply-adds a second in matrix products over Z_2^32.
+    pub gemm_z32_per_s: f64,
+    /// Multiply-adds a second in matrix products over Z_2^64.
+    pub gemm_z64_per_s: f64,
+    /// Bytes a second that elementwise kernels read and write.
+    pub elementwise_bytes_per_s: f64,
+    /// Bytes a second that the generator yields.
+    pub fill_bytes_per_s: f64,
+    /// Bytes a second from the host to the device.
+    pub upload_bytes_per_s: f64,
+    /// Bytes a second from the device to the host.
+    pub download_bytes_per_s: f64,
+    /// Seconds that every kernel and transfer takes beside.
+    pub step_s: f64,
+}
+
+impl DeviceModel {
+    /// One core of a server processor of 2023, rounded: good enough to tell much work from little.
+    pub fn typical() -> DeviceModel {
+        DeviceModel {
+            name: "one core of a server processor, rounded".into(),
+            gemm_z32_per_s: 20e9,
+            gemm_z64_per_s: 8e9,
+            elementwise_bytes_per_s: 10e9,
+            fill_bytes_per_s: 2e9,
+            upload_bytes_per_s: 8e9,
+            download_bytes_per_s: 8e9,
+            step_s: 2e-6,
+        }
+    }
+
+    /// Seconds that an action keeps the device busy.
+    pub fn seconds(&self, ring: Ring, action: &Action) -> f64 {
+        let mut elements = 0;
+        action.visit(|matrix, _| elements += matrix.shape.len());
+        let bytes = (elements * ring.element_bytes()) as f64;
+        let work = match action {
+            Action::Kernel(Kernel::Gemm { terms, out, .. }) => {
+                let inner: usize = terms.iter().map(|(left, _)| left.shape.cols).sum();
+                let rate = if ring == Ring::Z32 { self.gemm_z32_per_s } else { self.gemm_z64_per_s };
+                out.shape.len() as f64 * inner as f64 / rate
+            }
+            Action::Kernel(Kernel::Fill { .. }) => bytes / self.fill_bytes_per_s,
+            Action::Kernel(_) => bytes / self.elementwise_bytes_per_s,
+            Action::Input { .. } | Action::Receive { .. } => bytes / self.upload_bytes_per_s,
+            Action::Send { .. } | Action::Output { .. } => bytes / self.download_bytes_per_s,
+        };
+        self.step_s + work
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::Shape;
+    use crate::step::{BufferId, Matrix};
+
+    #[test]
+    fn products_take_what_their_multiply_adds_take() {
+        let model = DeviceModel { step_s: 0.0, gemm_z64_per_s: 1e9, ..DeviceModel::typical() };
+        let matrix = |rows, cols| Matrix::new(BufferId(0), Shape::new(rows, cols));
+        let terms = vec![(matrix(10, 100), matrix(100, 20)), (matrix(10, 50), matrix(50, 20))];
+        let action = Action::Kernel(Kernel::Gemm { out: matrix(10, 20), terms, accumulate: true });
+        assert!((model.seconds(Ring::Z64, &action) - 10.0 * 20.0 * 150.0 / 1e9).abs() < 1e-12);
+    }
+}

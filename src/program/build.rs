@@ -1,0 +1,283 @@
+//! Building a program, value by value.
+
+use super::{Input, Op, Output, Program, ProgramError, Value, ValueId};
+use crate::ring::{Axis, FixedPoint, Shape};
+use crate::share::{Parties, PartyId};
+
+/// A public constant, as written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// Without a fraction: exact in any ring.
+    Integer(i128),
+    /// With one.
+    Real(f64),
+}
+
+impl Number {
+    /// The constant as a real number.
+    pub fn value(self) -> f64 {
+        match self {
+            Number::Integer(value) => value as f64,
+            Number::Real(value) => value,
+        }
+    }
+}
+
+impl Program {
+    /// A program without values, for `parties` parties, on numbers as `codec` writes them.
+    ///
+    /// # Panics
+    /// Where `parties` is 0 or above 8.
+    pub fn new(parties: usize, codec: FixedPoint) -> Program {
+        assert!((1..=8).contains(&parties), "one to eight parties");
+        Program { codec, parties, values: Vec::new(), inputs: Vec::new(), outputs: Vec::new() }
+    }
+
+    /// A matrix that `owner` brings.
+    ///
+    /// # Errors
+    /// Where the name is taken, the owner takes no part, the shape is too large, or the bound not positive.
+    pub fn input(
+        &mut self,
+        name: &str,
+        owner: PartyId,
+        shape: Shape,
+        bound: Option<f64>,
+    ) -> Result<ValueId, ProgramError> {
+        self.check_party(name, owner)?;
+        if self.inputs.iter().any(|input| input.name == name) {
+            return Err(ProgramError::Duplicate { name: name.to_owned() });
+        }
+        if let Some(bound) = bound
+            && !(bound > 0.0 && bound.is_finite())
+        {
+            return Err(ProgramError::Bound { name: name.to_owned(), bound });
+        }
+        let value = self.push(Op::Input(self.inputs.len()), shape, name.to_owned())?;
+        self.inputs.push(Input { name: name.to_owned(), owner, shape, bound, value });
+        Ok(value)
+    }
+
+    /// Reveals `value` to the parties in `to`, and to nobody else.
+    ///
+    /// # Errors
+    /// Where the name is taken, or `to` is empty or names a party that takes no part.
+    pub fn output(&mut self, name: &str, value: ValueId, to: Parties) -> Result<(), ProgramError> {
+        if self.outputs.iter().any(|output| output.name == name) {
+            return Err(ProgramError::Duplicate { name: name.to_owned() });
+        }
+        if to.is_empty() {
+            return Err(ProgramError::NoRecipient { name: name.to_owned() });
+        }
+        to.iter().try_for_each(|party| self.check_party(name, party))?;
+        self.outputs.push(Output { name: name.to_owned(), value, to });
+        Ok(())
+    }
+
+    /// `a` + `b`, broadcasting.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn add(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let shape = self.broadcast(a, b)?;
+        self.push(Op::Add(a, b), shape, self.infix(a, "+", b))
+    }
+
+    /// `a` − `b`, broadcasting.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn sub(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let shape = self.broadcast(a, b)?;
+        self.push(Op::Sub(a, b), shape, self.infix(a, "-", b))
+    }
+
+    /// −`a`.
+    ///
+    /// # Errors
+    /// None as yet.
+    pub fn neg(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let label = format!("-{}", self.short(a));
+        self.push(Op::Neg(a), self.value(a).shape, label)
+    }
+
+    /// `a` + `constant` in every element.
+    ///
+    /// # Errors
+    /// Where the constant cannot be written in the ring.
+    pub fn add_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
+        let element = self.element(constant)?;
+        let label = format!("({} + {})", self.short(a), constant.value());
+        self.push(Op::AddConstant(a, element), self.value(a).shape, label)
+    }
+
+    /// `a` · `constant`; a constant without a fraction needs no truncation.
+    ///
+    /// # Errors
+    /// Where the constant cannot be written in the ring.
+    pub fn scale(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
+        let label = format!("({} * {})", self.short(a), constant.value());
+        let shape = self.value(a).shape;
+        match whole(constant) {
+            Some(integer) => {
+                let factor = self.integer(integer)?;
+                self.push(Op::Scale(a, factor), shape, label)
+            }
+            None => {
+                let factor = self.element(constant)?;
+                self.push_product(Op::Scale(a, factor), shape, label)
+            }
+        }
+    }
+
+    /// `a` ∘ `b`, elementwise, broadcasting.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn mul(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let shape = self.broadcast(a, b)?;
+        self.push_product(Op::Mul(a, b), shape, self.infix(a, "*", b))
+    }
+
+    /// `a` · `b`, the matrix product.
+    ///
+    /// # Errors
+    /// Where `a` has not as many columns as `b` has rows.
+    pub fn matmul(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let (left, right) = (self.value(a).shape, self.value(b).shape);
+        if left.cols != right.rows {
+            return Err(ProgramError::Inner {
+                left_label: self.value(a).label.clone(),
+                left,
+                right_label: self.value(b).label.clone(),
+                right,
+            });
+        }
+        let shape = Shape::new(left.rows, right.cols);
+        self.push_product(Op::MatMul(a, b), shape, self.infix(a, "@", b))
+    }
+
+    /// `a` transposed.
+    ///
+    /// # Errors
+    /// None as yet.
+    pub fn transpose(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let label = format!("transpose({})", self.short(a));
+        self.push(Op::Transpose(a), self.value(a).shape.transposed(), label)
+    }
+
+    /// Sums over one axis, or over both.
+    ///
+    /// # Errors
+    /// None as yet.
+    pub fn sum(&mut self, a: ValueId, axis: Option<Axis>) -> Result<ValueId, ProgramError> {
+        let label = format!("sum({})", self.short(a));
+        match axis {
+            Some(axis) => self.push(Op::Sum(a, axis), self.value(a).shape.summed(axis), label),
+            None => {
+                let rows = self.sum(a, Some(Axis::Cols))?;
+                self.push(Op::Sum(rows, Axis::Rows), Shape::SCALAR, label)
+            }
+        }
+    }
+
+    /// Gives a value, and the product that it truncates, the name or text by which messages call it.
+    pub fn set_label(&mut self, value: ValueId, label: &str) {
+        label.clone_into(&mut self.values[value.index()].label);
+        if let Op::Truncate(product, _) = self.value(value).op {
+            label.clone_into(&mut self.values[product.index()].label);
+        }
+    }
+
+    /// A value at the scale of its operands.
+    fn push(&mut self, op: Op, shape: Shape, label: String) -> Result<ValueId, ProgramError> {
+        self.push_scaled(op, shape, self.codec.fraction_bits(), label)
+    }
+
+    /// A product of two fixed-point numbers, which has twice the fraction bits, and its truncation.
+    fn push_product(&mut self, op: Op, shape: Shape, label: String) -> Result<ValueId, ProgramError> {
+        match self.codec.fraction_bits() {
+            0 => self.push(op, shape, label),
+            bits => {
+                let product = self.push_scaled(op, shape, 2 * bits, label.clone())?;
+                self.push(Op::Truncate(product, bits), shape, label)
+            }
+        }
+    }
+
+    fn push_scaled(
+        &mut self,
+        op: Op,
+        shape: Shape,
+        fraction_bits: u32,
+        label: String,
+    ) -> Result<ValueId, ProgramError> {
+        if !shape.is_bearable() {
+            return Err(ProgramError::TooLarge { label, shape });
+        }
+        let id = ValueId(u32::try_from(self.values.len()).expect("fewer than 2^32 values"));
+        self.values.push(Value { op, shape, fraction_bits, label });
+        Ok(id)
+    }
+
+    fn broadcast(&self, a: ValueId, b: ValueId) -> Result<Shape, ProgramError> {
+        let (left, right) = (self.value(a), self.value(b));
+        left.shape.broadcast(right.shape).ok_or_else(|| ProgramError::Broadcast {
+            left_label: left.label.clone(),
+            left: left.shape,
+            right_label: right.label.clone(),
+            right: right.shape,
+        })
+    }
+
+    fn infix(&self, a: ValueId, operator: &str, b: ValueId) -> String {
+        format!("({} {operator} {})", self.short(a), self.short(b))
+    }
+
+    /// What a value is called within another's label: its own where that is short, so that labels stay so.
+    fn short(&self, a: ValueId) -> String {
+        const LONGEST: usize = 32;
+        let label = &self.value(a).label;
+        if label.len() <= LONGEST { label.clone() } else { format!("%{}", a.0) }
+    }
+
+    fn check_party(&self, name: &str, party: PartyId) -> Result<(), ProgramError> {
+        if party.index() < self.parties {
+            return Ok(());
+        }
+        Err(ProgramError::Party { name: name.to_owned(), party, parties: self.parties })
+    }
+
+    /// The constant at the scale of a value.
+    fn element(&self, constant: Number) -> Result<u64, ProgramError> {
+        if self.codec.fraction_bits() == 0 {
+            let integer = whole(constant).ok_or(ProgramError::NotAnInteger { value: constant.value() })?;
+            return self.integer(integer);
+        }
+        let value = constant.value();
+        match self.codec.encode_one(value, 0).map_err(ProgramError::Constant)? {
+            0 if value != 0.0 => {
+                Err(ProgramError::Vanishes { value, fraction_bits: self.codec.fraction_bits() })
+            }
+            element => Ok(element),
+        }
+    }
+
+    /// An integer as a ring element: signed or unsigned, whichever way it fits.
+    fn integer(&self, value: i128) -> Result<u64, ProgramError> {
+        let ring_bits = self.ring().bits();
+        let fits = value >= -(1 << (ring_bits - 1)) && value < 1 << ring_bits;
+        let element = fits.then_some(value as u64).ok_or(ProgramError::IntegerRange { value, ring_bits })?;
+        Ok(self.ring().reduce(element))
+    }
+}
+
+/// The constant as an integer, if it is one that a float holds exactly.
+fn whole(constant: Number) -> Option<i128> {
+    const EXACT: f64 = (1u64 << 53) as f64;
+    match constant {
+        Number::Integer(value) => Some(value),
+        Number::Real(value) if value.fract() == 0.0 && value.abs() <= EXACT => Some(value as i128),
+        Number::Real(_) => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! Words of a step.
+
+use super::StepErrorKind;
+use crate::program::Number;
+
+/// One word.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    Name(String),
+    Number(Number),
+    /// One of `= + - * @ ( ) ,`.
+    Symbol(char),
+    /// `.T`
+    Transposed,
+    End,
+}
+
+impl Token {
+    /// The word as an error shows it.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Token::Name(name) => format!("'{name}'"),
+            Token::Number(number) => format!("the number {}", number.value()),
+            Token::Symbol(symbol) => format!("'{symbol}'"),
+            Token::Transposed => "'.T'".to_owned(),
+            Token::End => "the end".to_owned(),
+        }
+    }
+}
+
+/// The words of `text`, each with its byte offset, the last of them [`Token::End`].
+pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, (usize, StepErrorKind)> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        let offset = text.len() - rest.len();
+        let Some(first) = rest.chars().next() else {
+            tokens.push((offset, Token::End));
+            return Ok(tokens);
+        };
+        let (length, token) = match first {
+            '=' | '+' | '-' | '*' | '@' | '(' | ')' | ',' => (1, Token::Symbol(first)),
+            'a'..='z' | 'A'..='Z' | '_' => name(rest),
+            '.' if is_transposed(rest) => (2, Token::Transposed),
+            '0'..='9' | '.' => number(rest).map_err(|kind| (offset, kind))?,
+            other => return Err((offset, StepErrorKind::Character(other))),
+        };
+        tokens.push((offset, token));
+        rest = &rest[length..];
+    }
+}
+
+fn is_transposed(rest: &str) -> bool {
+    let mut characters = rest.chars().skip(1);
+    characters.next() == Some('T') && !characters.next().is_some_and(|c| c.is_alphanumeric() || c == '_')
+}
+
+fn name(rest: &str) -> (usize, Token) {
+    let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    (length, Token::Name(rest[..length].to_owned()))
+}
+
+/// Digits with an optional fraction and exponent.
+fn number(rest: &str) -> Result<(usize, Token), StepErrorKind> {
+    let mut length = 0;
+    for (index, byte) in rest.bytes().enumerate() {
+        let after_exponent = index > 0 && matches!(rest.as_bytes()[index - 1], b'e' | b'E');
+        match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' => {}
+            b'.' if !is_transposed(&rest[index..]) => {}
+            b'+' | b'-' if after_exponent => {}
+            _ => break,
+        }
+        length = index + 1;
+    }
+    let digits = &rest[..length];
+    let number = match digits.parse::<i128>() {
+        Ok(integer) => Number::Integer(integer),
+        Err(_) => match digits.parse::<f64>() {
+            Ok(real) if real.is_finite() => Number::Real(real),
+            _ => return Err(StepErrorKind::Number(digits.to_owned())),
+        },
+    };
+    Ok((length, Token::Number(number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<Token> {
+        tokens(text).unwrap().into_iter().map(|(_, token)| token).collect()
+    }
+
+    #[test]
+    fn numbers_and_transposition_share_the_point() {
+        assert_eq!(
+            words("2.5e-3*x.T"),
+            [
+                Token::Number(Number::Real(0.0025)),
+                Token::Symbol('*'),
+                Token::Name("x".into()),
+                Token::Transposed,
+                Token::End
+            ]
+        );
+        assert_eq!(words("18446744073709551615")[0], Token::Number(Number::Integer(u64::MAX.into())));
+    }
+
+    #[test]
+    fn what_is_no_word_is_named() {
+        assert_eq!(tokens("a / b").unwrap_err(), (2, StepErrorKind::Character('/')));
+        assert_eq!(tokens("12abc").unwrap_err(), (0, StepErrorKind::Number("12abc".into())));
+        assert_eq!(tokens("1e999").unwrap_err(), (0, StepErrorKind::Number("1e999".into())));
+    }
+}

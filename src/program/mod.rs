@@ -1,0 +1,196 @@
+//! What to compute: a typed graph of ops on matrices, who owns each input and who learns each output.
+//!
+//! A [`Program`] is built value by value, or from text by [`expression`]. It names no protocol, no device and no
+//! party beyond owners and recipients; [`oracle`] evaluates it in the clear and is what every protocol is held
+//! against. [`range`] bounds what its values can become.
+//!
+//! **Numbers.** With `fraction_bits` = 0 values are integers modulo 2^k and every op is exact. Otherwise values are
+//! fixed-point numbers with f fraction bits; a product of two has 2f, so the builder follows it by
+//! [`Op::Truncate`], which divides by 2^f.
+
+mod build;
+mod error;
+pub mod expression;
+pub mod oracle;
+pub mod range;
+pub mod tiling;
+
+pub use build::Number;
+pub use error::ProgramError;
+
+use crate::ring::{Axis, FixedPoint, Ring, Shape};
+use crate::share::{Parties, PartyId};
+use serde::Serialize;
+
+/// A value of a program: the result of the op with this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ValueId(pub u32);
+
+impl ValueId {
+    /// The number as an index into [`Program::values`].
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// How a value comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Op {
+    /// The program's input with this number.
+    Input(usize),
+    /// Sum, broadcasting.
+    Add(ValueId, ValueId),
+    /// Difference, broadcasting.
+    Sub(ValueId, ValueId),
+    /// Negation.
+    Neg(ValueId),
+    /// A public ring element added to every element.
+    AddConstant(ValueId, u64),
+    /// Every element times a public ring element.
+    Scale(ValueId, u64),
+    /// Elementwise product, broadcasting, before truncation.
+    Mul(ValueId, ValueId),
+    /// Matrix product, before truncation.
+    MatMul(ValueId, ValueId),
+    /// Rows and columns exchanged.
+    Transpose(ValueId),
+    /// Sums over one axis.
+    Sum(ValueId, Axis),
+    /// Division by 2^bits, rounded down by the oracle and to one of the two neighbours by a protocol.
+    Truncate(ValueId, u32),
+}
+
+impl Op {
+    /// The values it is computed from.
+    pub fn operands(self) -> impl Iterator<Item = ValueId> {
+        let (first, second) = match self {
+            Op::Input(_) => (None, None),
+            Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) | Op::MatMul(a, b) => (Some(a), Some(b)),
+            Op::Neg(a)
+            | Op::AddConstant(a, _)
+            | Op::Scale(a, _)
+            | Op::Transpose(a)
+            | Op::Sum(a, _)
+            | Op::Truncate(a, _) => (Some(a), None),
+        };
+        first.into_iter().chain(second)
+    }
+
+    /// A word for it, in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Op::Input(_) => "input",
+            Op::Add(..) => "add",
+            Op::Sub(..) => "subtract",
+            Op::Neg(_) => "negate",
+            Op::AddConstant(..) => "add a constant",
+            Op::Scale(..) => "scale",
+            Op::Mul(..) => "multiply",
+            Op::MatMul(..) => "matrix product",
+            Op::Transpose(_) => "transpose",
+            Op::Sum(..) => "sum",
+            Op::Truncate(..) => "truncate",
+        }
+    }
+}
+
+/// A value: its op, its shape and how to call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// How it comes about.
+    pub op: Op,
+    /// Rows and columns.
+    pub shape: Shape,
+    /// Its elements stand for multiples of 2^−fraction_bits: f, or 2f between a product and its truncation.
+    pub fraction_bits: u32,
+    /// Its name or the text of its expression, for messages.
+    pub label: String,
+}
+
+/// A matrix that a party brings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// Who brings it, and alone knows it.
+    pub owner: PartyId,
+    /// Rows and columns.
+    pub shape: Shape,
+    /// No magnitude is above this, as the owner declares and checks.
+    pub bound: Option<f64>,
+    /// The value that stands for it.
+    pub value: ValueId,
+}
+
+/// A value that is revealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// What is revealed.
+    pub value: ValueId,
+    /// Who learns it.
+    pub to: Parties,
+}
+
+/// What to compute. See the module's documentation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    codec: FixedPoint,
+    parties: usize,
+    values: Vec<Value>,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+}
+
+impl Program {
+    /// The ring of all values.
+    pub const fn ring(&self) -> Ring {
+        self.codec.ring()
+    }
+
+    /// How numbers are written in the ring.
+    pub const fn codec(&self) -> FixedPoint {
+        self.codec
+    }
+
+    /// How many parties compute.
+    pub const fn parties(&self) -> usize {
+        self.parties
+    }
+
+    /// All values; each comes after its operands.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// One value.
+    pub fn value(&self, id: ValueId) -> &Value {
+        &self.values[id.index()]
+    }
+
+    /// The inputs, in the order in which they were declared.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// The outputs, in the order in which they were declared.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// For each value, whether an output depends on it.
+    pub fn needed(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.values.len()];
+        for output in &self.outputs {
+            needed[output.value.index()] = true;
+        }
+        for (index, value) in self.values.iter().enumerate().rev() {
+            if needed[index] {
+                value.op.operands().for_each(|operand| needed[operand.index()] = true);
+            }
+        }
+        needed
+    }
+}

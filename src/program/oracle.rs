@@ -1,0 +1,258 @@
+//! The plain oracle: a program evaluated in the clear, in ordinary wrapping and fixed-point arithmetic.
+//!
+//! It is the truth that every protocol, device and tool is held against, so it is written to be obviously right, not
+//! fast, and shares no code with the kernels. It is the one place where values may steer branches.
+
+use super::{Op, Program, ValueId};
+use crate::ring::{Axis, Elements, Ring, Shape};
+
+/// A value in the clear.
+struct Plain {
+    shape: Shape,
+    /// Representatives in 0..2^k.
+    elements: Vec<u64>,
+    /// For each element, how far a protocol's result may lie from it, in units of the lowest bit: stochastic
+    /// truncation rounds up where the oracle rounds down.
+    slack: Vec<u64>,
+}
+
+/// An output in the clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Rows and columns.
+    pub shape: Shape,
+    /// What the output is, truncation rounding down.
+    pub elements: Elements,
+    /// For each element, how far a protocol's result may lie from it, in units of the lowest bit; 0 demands equality.
+    pub slack: Vec<u64>,
+}
+
+impl Expected {
+    /// The first element of `actual` that lies further from the oracle's than the slack allows.
+    pub fn first_difference(&self, actual: &Elements) -> Option<usize> {
+        let ring = self.elements.ring();
+        assert_eq!(
+            (actual.ring(), actual.len()),
+            (ring, self.elements.len()),
+            "outputs of one shape and ring"
+        );
+        let pairs = self.elements.to_u64().into_iter().zip(actual.to_u64());
+        pairs.zip(&self.slack).position(|((expected, actual), &slack)| {
+            ring.signed(ring.reduce(actual.wrapping_sub(expected))).unsigned_abs() > slack
+        })
+    }
+}
+
+/// Evaluates `program`; `inputs` are its inputs' elements in their order.
+///
+/// # Panics
+/// Where the inputs' number or lengths are not the program's.
+pub fn evaluate(program: &Program, inputs: &[Elements]) -> Vec<Expected> {
+    assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
+    let mut values: Vec<Plain> = Vec::with_capacity(program.values().len());
+    for value in program.values() {
+        let plain = evaluate_op(program.ring(), value.op, value.shape, inputs, &values);
+        assert_eq!(plain.elements.len(), value.shape.len(), "{} has its declared shape", value.label);
+        values.push(plain);
+    }
+    let expected = |id: ValueId| {
+        let value = &values[id.index()];
+        let elements = Elements::from_integers(program.ring(), value.elements.iter().copied());
+        Expected { shape: value.shape, elements, slack: value.slack.clone() }
+    };
+    program.outputs().iter().map(|output| expected(output.value)).collect()
+}
+
+fn evaluate_op(ring: Ring, op: Op, shape: Shape, inputs: &[Elements], values: &[Plain]) -> Plain {
+    let of = |id: ValueId| &values[id.index()];
+    let magnitude = |element: u64| ring.signed(element).unsigned_abs();
+    match op {
+        Op::Input(index) => {
+            let elements = inputs[index].to_u64();
+            Plain { shape, slack: vec![0; elements.len()], elements }
+        }
+        Op::Add(a, b) => of(a).zip(
+            of(b),
+            shape,
+            |a, b| ring.reduce(a.wrapping_add(b)),
+            |(_, da), (_, db)| da.saturating_add(db),
+        ),
+        Op::Sub(a, b) => of(a).zip(
+            of(b),
+            shape,
+            |a, b| ring.reduce(a.wrapping_sub(b)),
+            |(_, da), (_, db)| da.saturating_add(db),
+        ),
+        Op::Mul(a, b) => of(a).zip(
+            of(b),
+            shape,
+            |a, b| ring.reduce(a.wrapping_mul(b)),
+            |(a, da), (b, db)| product_slack((magnitude(a), da), (magnitude(b), db)),
+        ),
+        Op::Neg(a) => of(a).map(|a| ring.reduce(a.wrapping_neg()), |slack| slack),
+        Op::AddConstant(a, c) => of(a).map(|a| ring.reduce(a.wrapping_add(c)), |slack| slack),
+        Op::Scale(a, c) => {
+            of(a).map(|a| ring.reduce(a.wrapping_mul(c)), |slack| slack.saturating_mul(magnitude(c)))
+        }
+        Op::MatMul(a, b) => matmul(ring, of(a), of(b)),
+        Op::Transpose(a) => of(a).gather(shape, |row, col| vec![(col, row)]),
+        Op::Sum(a, Axis::Rows) => {
+            let rows = of(a).shape.rows;
+            of(a).gather(shape, |_, col| (0..rows).map(|row| (row, col)).collect()).reduced(ring)
+        }
+        Op::Sum(a, Axis::Cols) => {
+            let cols = of(a).shape.cols;
+            of(a).gather(shape, |row, _| (0..cols).map(|col| (row, col)).collect()).reduced(ring)
+        }
+        Op::Truncate(a, bits) => of(a).map(
+            |a| ring.reduce((ring.signed(a) >> bits) as u64),
+            |slack| slack.div_ceil(1 << bits).saturating_add(1),
+        ),
+    }
+}
+
+/// |ab − a'b'| for |a − a'| ≤ da and |b − b'| ≤ db.
+fn product_slack((a, da): (u64, u64), (b, db): (u64, u64)) -> u64 {
+    let cross = a.saturating_mul(db).saturating_add(b.saturating_mul(da));
+    cross.saturating_add(da.saturating_mul(db))
+}
+
+fn matmul(ring: Ring, a: &Plain, b: &Plain) -> Plain {
+    let shape = Shape::new(a.shape.rows, b.shape.cols);
+    let mut elements = vec![0u64; shape.len()];
+    let mut slack = vec![0u64; shape.len()];
+    let exact = a.slack.iter().chain(&b.slack).all(|&slack| slack == 0);
+    for row in 0..shape.rows {
+        let out = row * shape.cols..(row + 1) * shape.cols;
+        for inner in 0..a.shape.cols {
+            let left = row * a.shape.cols + inner;
+            let right = inner * shape.cols..(inner + 1) * shape.cols;
+            for (out, &b) in elements[out.clone()].iter_mut().zip(&b.elements[right.clone()]) {
+                *out = out.wrapping_add(a.elements[left].wrapping_mul(b));
+            }
+            if exact {
+                continue;
+            }
+            for (out, right) in out.clone().zip(right) {
+                let a = (ring.signed(a.elements[left]).unsigned_abs(), a.slack[left]);
+                let b = (ring.signed(b.elements[right]).unsigned_abs(), b.slack[right]);
+                slack[out] = slack[out].saturating_add(product_slack(a, b));
+            }
+        }
+    }
+    Plain { shape, elements, slack }.reduced(ring)
+}
+
+impl Plain {
+    /// The index of (row, col), or of the one that stands for it where there is one row or one column.
+    fn index(&self, row: usize, col: usize) -> usize {
+        let row = if self.shape.rows == 1 { 0 } else { row };
+        let col = if self.shape.cols == 1 { 0 } else { col };
+        row * self.shape.cols + col
+    }
+
+    fn zip(
+        &self,
+        other: &Plain,
+        shape: Shape,
+        element: impl Fn(u64, u64) -> u64,
+        slack: impl Fn((u64, u64), (u64, u64)) -> u64,
+    ) -> Plain {
+        let mut result = Plain { shape, elements: Vec::new(), slack: Vec::new() };
+        for row in 0..shape.rows {
+            for col in 0..shape.cols {
+                let (a, b) = (self.index(row, col), other.index(row, col));
+                result.elements.push(element(self.elements[a], other.elements[b]));
+                let (a, b) = ((self.elements[a], self.slack[a]), (other.elements[b], other.slack[b]));
+                result.slack.push(slack(a, b));
+            }
+        }
+        result
+    }
+
+    fn map(&self, element: impl Fn(u64) -> u64, slack: impl Fn(u64) -> u64) -> Plain {
+        Plain {
+            shape: self.shape,
+            elements: self.elements.iter().map(|&e| element(e)).collect(),
+            slack: self.slack.iter().map(|&s| slack(s)).collect(),
+        }
+    }
+
+    /// Each element the sum of those that `sources` names for its place.
+    fn gather(&self, shape: Shape, sources: impl Fn(usize, usize) -> Vec<(usize, usize)>) -> Plain {
+        let mut result = Plain { shape, elements: Vec::new(), slack: Vec::new() };
+        for row in 0..shape.rows {
+            for col in 0..shape.cols {
+                let indices = sources(row, col).into_iter().map(|(row, col)| row * self.shape.cols + col);
+                let (mut element, mut slack) = (0u64, 0u64);
+                for index in indices {
+                    element = element.wrapping_add(self.elements[index]);
+                    slack = slack.saturating_add(self.slack[index]);
+                }
+                result.elements.push(element);
+                result.slack.push(slack);
+            }
+        }
+        result
+    }
+
+    fn reduced(mut self, ring: Ring) -> Plain {
+        self.elements.iter_mut().for_each(|element| *element = ring.reduce(*element));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::Number;
+    use crate::ring::FixedPoint;
+    use crate::share::{Parties, PartyId};
+
+    fn codec(bits: u32, fraction_bits: u32) -> FixedPoint {
+        FixedPoint::new(Ring::from_bits(bits).unwrap(), fraction_bits).unwrap()
+    }
+
+    #[test]
+    fn an_integer_product_wraps() {
+        let mut program = Program::new(2, codec(32, 0));
+        let x = program.input("x", PartyId(0), Shape::new(1, 2), None).unwrap();
+        let y = program.input("y", PartyId(1), Shape::new(2, 1), None).unwrap();
+        let z = program.matmul(x, y).unwrap();
+        program.output("z", z, Parties::first(2)).unwrap();
+        let inputs = [Elements::Z32(vec![0x8000_0001, 3]), Elements::Z32(vec![2, 5])];
+        let [output] = &evaluate(&program, &inputs)[..] else { panic!("one output") };
+        assert_eq!(output.elements, Elements::Z32(vec![2 + 15]));
+        assert_eq!(output.slack, [0], "integers are exact");
+    }
+
+    #[test]
+    fn a_fixed_point_product_rounds_down_and_allows_one_unit() {
+        let mut program = Program::new(2, codec(64, 4));
+        let x = program.input("x", PartyId(0), Shape::SCALAR, None).unwrap();
+        let z = program.scale(x, Number::Real(-0.5)).unwrap();
+        program.output("z", z, Parties::first(1)).unwrap();
+        let [output] = &evaluate(&program, &[Elements::Z64(vec![3])])[..] else { panic!("one output") };
+        assert_eq!(output.elements, Elements::Z64(vec![(-2i64) as u64]));
+        assert_eq!(output.first_difference(&Elements::Z64(vec![(-1i64) as u64])), None);
+        assert_eq!(output.first_difference(&Elements::Z64(vec![0])), Some(0));
+    }
+
+    #[test]
+    fn sums_and_broadcasts_follow_the_axes() {
+        let mut program = Program::new(2, codec(64, 0));
+        let x = program.input("x", PartyId(0), Shape::new(2, 3), None).unwrap();
+        let row = program.input("row", PartyId(1), Shape::new(1, 3), None).unwrap();
+        let shifted = program.sub(x, row).unwrap();
+        let cols = program.sum(shifted, Some(Axis::Rows)).unwrap();
+        let all = program.sum(shifted, None).unwrap();
+        let turned = program.transpose(shifted).unwrap();
+        for (name, value) in [("cols", cols), ("all", all), ("turned", turned)] {
+            program.output(name, value, Parties::first(1)).unwrap();
+        }
+        let inputs = [Elements::Z64(vec![1, 2, 3, 4, 5, 6]), Elements::Z64(vec![1, 1, 1])];
+        let outputs: Vec<Vec<u64>> =
+            evaluate(&program, &inputs).iter().map(|output| output.elements.to_u64()).collect();
+        assert_eq!(outputs, [vec![3, 5, 7], vec![15], vec![0, 3, 1, 4, 2, 5]]);
+    }
+}

@@ -1,0 +1,160 @@
+//! What the protocol's formulas say that a program costs online, worked out from shapes and owners alone.
+//!
+//! Nothing here looks at steps: that a plan's steps, and a run's messages, add up to the same is checked elsewhere.
+
+use super::{PARTIES, masks};
+use crate::program::{Op, Program, ValueId};
+use crate::protocol::{Cost, OpCost};
+use crate::share::{Parties, PartyId};
+use std::collections::HashMap;
+
+/// A value as far as its cost goes: who holds parts, and after how many rounds.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    holders: Parties,
+    /// Rounds before the part is there, by party.
+    depth: [u32; 2],
+}
+
+/// Elements sent by each party, and by what formula.
+#[derive(Default)]
+struct Sent {
+    terms: Vec<String>,
+    elements: [u64; 2],
+}
+
+impl Sent {
+    /// Every holder sends `count` elements to every learner but itself; returns when each learner has the sum.
+    fn open(&mut self, name: &str, formula: &str, count: usize, value: Held, learners: Parties) -> [u32; 2] {
+        let mut depth = [0; 2];
+        for learner in learners.iter() {
+            let at = &mut depth[learner.index()];
+            if value.holders.contains(learner) {
+                *at = value.depth[learner.index()];
+            }
+            for sender in value.holders.without(learner).iter() {
+                *at = (*at).max(value.depth[sender.index()] + 1);
+                self.elements[sender.index()] += count as u64;
+                self.terms.push(format!("{name} {formula} = {count} from {sender}"));
+            }
+        }
+        depth
+    }
+}
+
+/// The values that have been opened, by who learnt them and whose parts were masked, with when each learnt them.
+type Opened = HashMap<(ValueId, Parties, Parties), [u32; 2]>;
+
+/// The cost of `program`'s online phase.
+pub(super) fn cost(program: &Program) -> Cost {
+    let needed = program.needed();
+    let mut opened = Opened::new();
+    let mut values: Vec<Held> = Vec::with_capacity(needed.len());
+    let mut cost = Cost { ops: Vec::new(), rounds: 0 };
+    for (index, needed) in needed.into_iter().enumerate() {
+        let id = ValueId(index as u32);
+        let mut sent = Sent::default();
+        let held =
+            if needed { op_cost(program, id, &values, &mut sent, &mut opened) } else { Held::default() };
+        cost.rounds = cost.rounds.max(held.depth[0]).max(held.depth[1]);
+        record(&mut cost, program, id, "", sent);
+        values.push(held);
+    }
+    for output in program.outputs() {
+        let mut sent = Sent::default();
+        let count = program.value(output.value).shape.len();
+        let depth = sent.open("share", "m·n", count, values[output.value.index()], output.to);
+        cost.rounds = cost.rounds.max(depth[0]).max(depth[1]);
+        record(&mut cost, program, output.value, &format!("output {}: ", output.name), sent);
+    }
+    cost
+}
+
+fn record(cost: &mut Cost, program: &Program, value: ValueId, prefix: &str, sent: Sent) {
+    if sent.elements == [0; 2] {
+        return;
+    }
+    let value_of = program.value(value);
+    let what = match value_of.op {
+        Op::Truncate(..) if prefix.is_empty() => "truncation of ",
+        _ => prefix,
+    };
+    cost.ops.push(OpCost {
+        value,
+        label: format!("{what}{}", value_of.label),
+        formula: sent.terms.join(", "),
+        sent_elements: sent.elements.to_vec(),
+    });
+}
+
+fn op_cost(program: &Program, id: ValueId, values: &[Held], sent: &mut Sent, opened: &mut Opened) -> Held {
+    let value = program.value(id);
+    let of = |operand: ValueId| values[operand.index()];
+    match value.op {
+        Op::Input(index) => {
+            Held { holders: Parties::from_iter([program.inputs()[index].owner]), depth: [0; 2] }
+        }
+        Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Transpose(a) | Op::Sum(a, _) => of(a),
+        Op::Add(a, b) | Op::Sub(a, b) => {
+            let (a, b) = (of(a), of(b));
+            let depth = [a.depth[0].max(b.depth[0]), a.depth[1].max(b.depth[1])];
+            Held { holders: a.holders.union(b.holders), depth }
+        }
+        Op::Mul(a, b) => {
+            let factor = |id, name| Factor::new(program, values, id, name, "elements");
+            product(sent, opened, &factor(a, "E"), &factor(b, "F"))
+        }
+        Op::MatMul(a, b) => {
+            let factor = |id, name, formula| Factor::new(program, values, id, name, formula);
+            product(sent, opened, &factor(a, "E", "m·k"), &factor(b, "F", "k·n"))
+        }
+        Op::Truncate(a, _) if of(a).holders == Parties::first(2) => {
+            let depth = sent.open("c", "m·n", value.shape.len(), of(a), Parties::first(2));
+            Held { holders: Parties::first(2), depth }
+        }
+        Op::Truncate(a, _) => of(a),
+    }
+}
+
+/// A factor of a product.
+struct Factor {
+    id: ValueId,
+    held: Held,
+    name: &'static str,
+    formula: &'static str,
+    count: usize,
+}
+
+impl Factor {
+    fn new(
+        program: &Program,
+        values: &[Held],
+        id: ValueId,
+        name: &'static str,
+        formula: &'static str,
+    ) -> Factor {
+        Factor { id, held: values[id.index()], name, formula, count: program.value(id).shape.len() }
+    }
+
+    /// Opens the factor, unless it is open already.
+    fn open(&self, sent: &mut Sent, opened: &mut Opened, learners: Parties, masked: Parties) -> [u32; 2] {
+        let open = || sent.open(self.name, self.formula, self.count, self.held, learners);
+        *opened.entry((self.id, learners, masked)).or_insert_with(open)
+    }
+}
+
+fn product(sent: &mut Sent, opened: &mut Opened, x: &Factor, y: &Factor) -> Held {
+    let masks = masks(x.held.holders, y.held.holders);
+    let e = x.open(sent, opened, y.held.holders, masks.left);
+    let f = y.open(sent, opened, masks.left, masks.right);
+    if masks.left.is_empty() {
+        return Held { holders: y.held.holders, depth: e };
+    }
+    let depth = |party: PartyId| {
+        let index = party.index();
+        let e = if y.held.holders.contains(party) { e[index].max(y.held.depth[index]) } else { 0 };
+        let f = if masks.left.contains(party) { f[index] } else { 0 };
+        e.max(f)
+    };
+    Held { holders: Parties::first(2), depth: PARTIES.map(depth) }
+}

@@ -1,0 +1,176 @@
+//! Elements of a ring that is only known at run time, on the host.
+
+use super::{CodecError, Element, FixedPoint, Ring, Shape};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// A row of elements of one ring, where values enter and leave the engine.
+///
+/// `Debug` shows how many there are, never what they are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Elements {
+    /// Of Z_2^32.
+    Z32(Vec<u32>),
+    /// Of Z_2^64.
+    Z64(Vec<u64>),
+}
+
+impl Elements {
+    /// The numbers modulo 2^k.
+    pub fn from_integers(ring: Ring, integers: impl IntoIterator<Item = u64>) -> Elements {
+        match ring {
+            Ring::Z32 => Elements::Z32(integers.into_iter().map(u32::from_u64).collect()),
+            Ring::Z64 => Elements::Z64(integers.into_iter().collect()),
+        }
+    }
+
+    /// Real numbers in fixed point.
+    ///
+    /// # Errors
+    /// As [`FixedPoint::encode`].
+    pub fn encode(codec: FixedPoint, values: &[f64]) -> Result<Elements, CodecError> {
+        Ok(match codec.ring() {
+            Ring::Z32 => Elements::Z32(codec.encode(values)?),
+            Ring::Z64 => Elements::Z64(codec.encode(values)?),
+        })
+    }
+
+    /// The real numbers that the elements stand for.
+    ///
+    /// # Panics
+    /// Where `codec` is of another ring.
+    pub fn decode(&self, codec: FixedPoint) -> Vec<f64> {
+        assert_eq!(self.ring(), codec.ring(), "elements are decoded in their own ring");
+        match self {
+            Elements::Z32(elements) => codec.decode(elements),
+            Elements::Z64(elements) => codec.decode(elements),
+        }
+    }
+
+    /// Elements from their bytes in memory.
+    ///
+    /// # Panics
+    /// Where `bytes` is not a whole number of elements.
+    pub fn from_bytes(ring: Ring, bytes: &[u8]) -> Elements {
+        assert!(bytes.len().is_multiple_of(ring.element_bytes()), "a whole number of elements");
+        match ring {
+            Ring::Z32 => Elements::Z32(bytemuck::pod_collect_to_vec(bytes)),
+            Ring::Z64 => Elements::Z64(bytemuck::pod_collect_to_vec(bytes)),
+        }
+    }
+
+    /// The elements' bytes in memory, as devices and the wire take them.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Elements::Z32(elements) => bytemuck::cast_slice(elements),
+            Elements::Z64(elements) => bytemuck::cast_slice(elements),
+        }
+    }
+
+    /// `len` zeros.
+    pub fn zeros(ring: Ring, len: usize) -> Elements {
+        match ring {
+            Ring::Z32 => Elements::Z32(vec![0; len]),
+            Ring::Z64 => Elements::Z64(vec![0; len]),
+        }
+    }
+
+    /// The bytes of the `block` that begins at row and column `at` of these elements as a matrix of `shape`.
+    ///
+    /// # Panics
+    /// Where the block does not lie within the matrix.
+    pub fn block(&self, shape: Shape, at: (usize, usize), block: Shape) -> Cow<'_, [u8]> {
+        let rows = block_rows(self.ring(), shape, at, block);
+        if block.cols == shape.cols || block.rows <= 1 {
+            let start = rows.clone().next().map_or(0, |row| row.start);
+            return Cow::Borrowed(&self.bytes()[start..start + block.len() * self.ring().element_bytes()]);
+        }
+        Cow::Owned(rows.flat_map(|row| &self.bytes()[row]).copied().collect())
+    }
+
+    /// Writes the bytes of a block to where [`Elements::block`] reads it.
+    ///
+    /// # Panics
+    /// Where the block does not lie within the matrix, or has another size.
+    pub fn set_block(&mut self, shape: Shape, at: (usize, usize), block: Shape, bytes: &[u8]) {
+        let ring = self.ring();
+        assert_eq!(bytes.len(), block.len() * ring.element_bytes(), "the block's bytes");
+        let own: &mut [u8] = match self {
+            Elements::Z32(elements) => bytemuck::cast_slice_mut(elements),
+            Elements::Z64(elements) => bytemuck::cast_slice_mut(elements),
+        };
+        let row_bytes = block.cols * ring.element_bytes();
+        for (index, row) in block_rows(ring, shape, at, block).enumerate() {
+            own[row].copy_from_slice(&bytes[index * row_bytes..(index + 1) * row_bytes]);
+        }
+    }
+
+    /// The ring.
+    pub const fn ring(&self) -> Ring {
+        match self {
+            Elements::Z32(_) => Ring::Z32,
+            Elements::Z64(_) => Ring::Z64,
+        }
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        match self {
+            Elements::Z32(elements) => elements.len(),
+            Elements::Z64(elements) => elements.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The representatives in 0..2^k.
+    pub fn to_u64(&self) -> Vec<u64> {
+        match self {
+            Elements::Z32(elements) => elements.iter().map(|&e| u64::from(e)).collect(),
+            Elements::Z64(elements) => elements.clone(),
+        }
+    }
+}
+
+/// Where each row of a block lies among the bytes of a matrix.
+fn block_rows(
+    ring: Ring,
+    shape: Shape,
+    (row, col): (usize, usize),
+    block: Shape,
+) -> impl Iterator<Item = Range<usize>> + Clone {
+    assert!(row + block.rows <= shape.rows && col + block.cols <= shape.cols, "a block within its matrix");
+    let element_bytes = ring.element_bytes();
+    (row..row + block.rows).map(move |row| {
+        let start = (row * shape.cols + col) * element_bytes;
+        start..start + block.cols * element_bytes
+    })
+}
+
+impl std::fmt::Debug for Elements {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Elements({} of {} bits)", self.len(), self.ring().bits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_read_and_written_where_they_lie() {
+        let shape = Shape::new(3, 4);
+        let matrix = Elements::from_integers(Ring::Z32, 0..12);
+        let block = Shape::new(2, 2);
+        let bytes = matrix.block(shape, (1, 1), block);
+        assert_eq!(Elements::from_bytes(Ring::Z32, &bytes).to_u64(), [5, 6, 9, 10]);
+        let mut copy = Elements::zeros(Ring::Z32, 12);
+        copy.set_block(shape, (1, 1), block, &bytes);
+        assert_eq!(copy.to_u64(), [0, 0, 0, 0, 0, 5, 6, 0, 0, 9, 10, 0]);
+        assert!(matrix.block(shape, (3, 0), Shape::new(0, 4)).is_empty());
+        assert_eq!(matrix.block(shape, (1, 0), Shape::new(2, 4)).len(), 32);
+    }
+}

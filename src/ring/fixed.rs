@@ -1,0 +1,175 @@
+//! Real numbers as ring elements: round(x · 2^f) in two's complement.
+
+use super::{Element, Ring};
+
+/// Fixed-point numbers with f fraction bits in a ring; f = 0 writes integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FixedPoint {
+    ring: Ring,
+    fraction_bits: u32,
+}
+
+/// A number that cannot be written as a fixed-point element.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum CodecError {
+    /// More fraction bits than leave room for a product.
+    #[error("fraction_bits = {fraction_bits} is too many for a ring of {} bits: at most {}", .ring.bits(), FixedPoint::most_fraction_bits(*.ring))]
+    FractionBits {
+        /// What was asked for.
+        fraction_bits: u32,
+        /// The ring it was asked of.
+        ring: Ring,
+    },
+    /// NaN stands for no number.
+    #[error("element {index} is NaN")]
+    NotANumber {
+        /// Position in the slice, row-major.
+        index: usize,
+    },
+    /// An infinity cannot be written.
+    #[error("element {index} is infinite")]
+    Infinite {
+        /// Position in the slice, row-major.
+        index: usize,
+    },
+    /// The number's magnitude does not fit.
+    #[error("element {index} is {value}: outside the range -{limit} to {limit} of {fraction_bits} fraction bits in {} bits", .ring.bits())]
+    OutOfRange {
+        /// Position in the slice, row-major.
+        index: usize,
+        /// The number.
+        value: f64,
+        /// Magnitudes below this fit.
+        limit: f64,
+        /// f.
+        fraction_bits: u32,
+        /// The ring.
+        ring: Ring,
+    },
+}
+
+impl FixedPoint {
+    /// The codec of `fraction_bits` bits in `ring`.
+    ///
+    /// # Errors
+    /// Where a product of two ones, which has 2f fraction bits, would not fit below 2^(k−2), the bound of
+    /// truncation.
+    pub fn new(ring: Ring, fraction_bits: u32) -> Result<FixedPoint, CodecError> {
+        if fraction_bits > FixedPoint::most_fraction_bits(ring) {
+            return Err(CodecError::FractionBits { fraction_bits, ring });
+        }
+        Ok(FixedPoint { ring, fraction_bits })
+    }
+
+    /// The largest f with 1·1 = 2^(2f) below 2^(k−2).
+    pub const fn most_fraction_bits(ring: Ring) -> u32 {
+        (ring.bits() - 3) / 2
+    }
+
+    /// The ring written in.
+    pub const fn ring(self) -> Ring {
+        self.ring
+    }
+
+    /// f.
+    pub const fn fraction_bits(self) -> u32 {
+        self.fraction_bits
+    }
+
+    /// The value of the lowest bit, 2^−f.
+    pub fn resolution(self) -> f64 {
+        (-f64::from(self.fraction_bits)).exp2()
+    }
+
+    /// Magnitudes below this can be encoded: 2^(k−2−f), the range in which truncation is safe.
+    pub fn limit(self) -> f64 {
+        f64::from(self.ring.bits() - 2 - self.fraction_bits).exp2()
+    }
+
+    /// round(`value` · 2^f), ties to even; `index` is only for the error.
+    ///
+    /// # Errors
+    /// NaN, infinities, and magnitudes of [`FixedPoint::limit`] or more.
+    pub fn encode_one(self, value: f64, index: usize) -> Result<u64, CodecError> {
+        if value.is_nan() {
+            return Err(CodecError::NotANumber { index });
+        }
+        if value.is_infinite() {
+            return Err(CodecError::Infinite { index });
+        }
+        if value.abs() >= self.limit() {
+            return Err(CodecError::OutOfRange {
+                index,
+                value,
+                limit: self.limit(),
+                fraction_bits: self.fraction_bits,
+                ring: self.ring,
+            });
+        }
+        let scaled = (value * f64::from(self.fraction_bits).exp2()).round_ties_even();
+        Ok(self.ring.reduce(scaled as i64 as u64))
+    }
+
+    /// Encodes a slice.
+    ///
+    /// # Errors
+    /// As [`FixedPoint::encode_one`], naming the first element that does not fit.
+    pub fn encode<E: Element>(self, values: &[f64]) -> Result<Vec<E>, CodecError> {
+        debug_assert_eq!(E::RING, self.ring);
+        let one = |(index, &value)| self.encode_one(value, index).map(E::from_u64);
+        values.iter().enumerate().map(one).collect()
+    }
+
+    /// The real number an element stands for.
+    pub fn decode_one(self, element: u64) -> f64 {
+        self.ring.signed(element) as f64 * self.resolution()
+    }
+
+    /// Decodes a slice.
+    pub fn decode<E: Element>(self, elements: &[E]) -> Vec<f64> {
+        debug_assert_eq!(E::RING, self.ring);
+        elements.iter().map(|&e| self.decode_one(e.to_u64())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn codec() -> FixedPoint {
+        FixedPoint::new(Ring::Z64, 16).unwrap()
+    }
+
+    #[test]
+    fn numbers_outside_the_range_are_named() {
+        let error = |values: &[f64]| codec().encode::<u64>(values).unwrap_err().to_string();
+        assert_eq!(error(&[0.0, f64::NAN]), "element 1 is NaN");
+        assert_eq!(error(&[f64::NEG_INFINITY]), "element 0 is infinite");
+        assert!(error(&[1.0, 2.0, 1e300]).starts_with("element 2 is 1"));
+        assert!(codec().encode::<u64>(&[codec().limit() * 0.99]).is_ok());
+        assert!(codec().encode::<u64>(&[-codec().limit()]).is_err());
+    }
+
+    #[test]
+    fn fraction_bits_leave_room_for_a_product() {
+        assert!(FixedPoint::new(Ring::Z32, 14).is_ok());
+        let message = FixedPoint::new(Ring::Z32, 15).unwrap_err().to_string();
+        assert_eq!(message, "fraction_bits = 15 is too many for a ring of 32 bits: at most 14");
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_returns_the_number_within_half_a_unit(value in -1e9f64..1e9) {
+            let [element] = codec().encode::<u64>(&[value]).unwrap()[..] else { unreachable!() };
+            prop_assert!((codec().decode_one(element) - value).abs() <= codec().resolution() / 2.0);
+        }
+
+        #[test]
+        fn the_narrow_ring_does_the_same(value in -1000f64..1000.0) {
+            let codec = FixedPoint::new(Ring::Z32, 14).unwrap();
+            let [element] = codec.encode::<u32>(&[value]).unwrap()[..] else { unreachable!() };
+            prop_assert!((codec.decode_one(element.into()) - value).abs() <= codec.resolution() / 2.0);
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! The coordinator: hands steps to the lanes as the schedule allows, and takes in what comes back.
+
+use super::execute::{Execution, Outcome};
+use super::inbox::Inbox;
+use super::lane::{Event, Job};
+use super::tally::Tally;
+use super::transmit::{Delivery, Failure, Outbox, Outgoing, transmit};
+use super::{RunError, RunReport, Schedule};
+use crate::device::{DeviceError, Download};
+use crate::net::{Data, Frame, Link, NetError};
+use crate::plan::{Depths, DeviceModel};
+use crate::ring::Elements;
+use crate::share::Role;
+use crate::step::{Action, Matrix, MemoryClass, Phase};
+use crossbeam_channel::Sender;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Instant;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// Bytes on their way from the device to a link, and from links to the device, that the host holds at the most; one
+/// message or piece more may be under way. Enough to keep a fast link busy while the device computes.
+const WINDOW_BYTES: u64 = 64 << 20;
+
+/// Work that is queued for the device, in seconds as estimated: enough for it never to wait for the coordinator and to
+/// batch small kernels, little enough for what becomes ready later, but should go first, not to wait long.
+const AHEAD_S: f64 = 3e-3;
+
+/// How often progress is looked at within a stall deadline.
+const STALL_CHECKS: u32 = 8;
+
+pub(super) struct Coordinator<'a> {
+    execution: Execution<'a>,
+    schedule: Schedule<'a>,
+    jobs: Sender<Job>,
+    events: UnboundedReceiver<Event>,
+    /// Estimates, to know how much is queued.
+    model: DeviceModel,
+    /// Seconds of work that is queued for the device.
+    ahead_s: f64,
+    /// Downloads and transmissions under way.
+    deliveries: JoinSet<Result<Delivery, Failure>>,
+    outbox: Outbox,
+    /// What was asked of the device and is neither with its link nor with the caller, and its bytes.
+    undelivered: usize,
+    undelivered_bytes: u64,
+    /// Bytes of received pieces that are queued for the device.
+    unwritten_bytes: u64,
+    synchronised: bool,
+    /// What all that can be seen of progress came to, and when it last changed.
+    progress: (u64, Instant),
+    inbox: Inbox,
+    depths: Depths,
+    /// Steps that may write their buffer, as soon as their message is there.
+    receiving: BTreeSet<u32>,
+    tally: Tally,
+    outputs: BTreeMap<usize, Elements>,
+    /// Peers that have not said that their offline phase is over.
+    unready: BTreeSet<Role>,
+}
+
+impl<'a> Coordinator<'a> {
+    pub(super) fn new(
+        execution: Execution<'a>,
+        jobs: Sender<Job>,
+        events: UnboundedReceiver<Event>,
+    ) -> Coordinator<'a> {
+        let plan = execution.plan;
+        // The dealer has one phase only, and nobody waits for it to end.
+        let parties = execution.links.iter().map(Link::peer).filter(|&peer| peer != Role::Dealer);
+        let unready = if plan.role == Role::Dealer { BTreeSet::new() } else { parties.collect() };
+        Coordinator {
+            schedule: Schedule::new(plan),
+            jobs,
+            events,
+            model: DeviceModel::typical(),
+            ahead_s: 0.0,
+            deliveries: JoinSet::new(),
+            outbox: Outbox::default(),
+            undelivered: 0,
+            undelivered_bytes: 0,
+            unwritten_bytes: 0,
+            synchronised: false,
+            progress: (0, Instant::now()),
+            inbox: Inbox::new(plan),
+            depths: Depths::new(plan.buffer_count()),
+            receiving: BTreeSet::new(),
+            tally: Tally::default(),
+            outputs: BTreeMap::new(),
+            unready,
+            execution,
+        }
+    }
+
+    /// Runs the plan; a failure is told to all peers at once, before the device lane has ended.
+    pub(super) async fn run(mut self) -> Result<Outcome, RunError> {
+        let result = self.try_run().await;
+        if let Err(error) = &result {
+            let reason = error.to_string();
+            self.execution.links.iter().for_each(|link| link.sender().try_abort(&reason));
+        }
+        result
+    }
+
+    async fn try_run(&mut self) -> Result<Outcome, RunError> {
+        let start = Instant::now();
+        self.phase(Phase::Offline).await?;
+        self.barrier().await?;
+        let middle = Instant::now();
+        let (device, activity) = (self.execution.device, self.execution.activity);
+        let (device_before, wire_before) = (device.busy(), activity.busy());
+        self.phase(Phase::Online).await?;
+        self.synchronise().await?;
+        let mut planned = self.execution.plan.memory();
+        if device.description().staging_bytes > 0 {
+            planned.insert(MemoryClass::Staging, device.description().staging_bytes);
+        }
+        let report = RunReport {
+            role: self.execution.plan.role,
+            tally: std::mem::take(&mut self.tally),
+            planned,
+            peak: device.ledger().peak(),
+            offline: middle - start,
+            online: middle.elapsed(),
+            device_busy: device.busy().saturating_sub(device_before),
+            wire_busy: activity.busy().saturating_sub(wire_before),
+        };
+        Ok(Outcome { outputs: std::mem::take(&mut self.outputs), report })
+    }
+
+    /// Runs the steps of one phase until all have passed and what they send and hand out has left the device.
+    async fn phase(&mut self, phase: Phase) -> Result<(), RunError> {
+        self.schedule.begin(phase);
+        loop {
+            self.release();
+            if self.schedule.is_done() && self.undelivered == 0 {
+                return Ok(());
+            }
+            self.wait("").await?;
+        }
+    }
+
+    /// Waits until the device is done with everything.
+    async fn synchronise(&mut self) -> Result<(), RunError> {
+        self.synchronised = false;
+        self.send_job(Job::Synchronise);
+        while !self.synchronised {
+            self.wait("").await?;
+        }
+        Ok(())
+    }
+
+    /// Between the phases the computing parties wait for each other, so that online time is not a peer's offline time.
+    async fn barrier(&mut self) -> Result<(), RunError> {
+        const DOING: &str = "waiting for all parties to end the offline phase";
+        self.synchronise().await?;
+        if self.execution.plan.role == Role::Dealer {
+            return Ok(());
+        }
+        let parties = self.execution.links.iter().filter(|link| link.peer() != Role::Dealer);
+        for link in parties {
+            let sent = link.sender().send(Frame::Ready).await;
+            sent.map_err(|error| RunError::Peer { error, doing: DOING.into() })?;
+        }
+        while !self.unready.is_empty() {
+            self.wait(DOING).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands steps to the device lane until it has enough to do, and lets messages be received into their buffers.
+    fn release(&mut self) {
+        loop {
+            for position in self.schedule.take_receives() {
+                self.receiving.insert(position);
+                self.forward(position);
+            }
+            if self.ahead_s > AHEAD_S {
+                return;
+            }
+            let may_send = self.undelivered_bytes <= WINDOW_BYTES;
+            let Some(position) = self.schedule.next(may_send) else { return };
+            self.dispatch(position);
+        }
+    }
+
+    /// Queues a step for the device. It has passed: what waits for it is queued behind it.
+    fn dispatch(&mut self, position: u32) {
+        let plan = self.execution.plan;
+        let step = &plan.steps[position as usize].step;
+        let job = match &step.action {
+            Action::Receive { .. } => unreachable!("messages are received by pieces"),
+            Action::Kernel(kernel) => Job::Kernel(position, kernel.clone()),
+            &Action::Input { to, input, at } => Job::Input(position, to, input, at),
+            Action::Send { from, .. } | Action::Output { from, .. } => {
+                let size_bytes = (from.shape.len() * plan.ring.element_bytes()) as u64;
+                self.undelivered += 1;
+                self.undelivered_bytes += size_bytes;
+                Job::Download(position, from.buffer, size_bytes)
+            }
+        };
+        let seconds = self.model.seconds(plan.ring, &step.action);
+        self.ahead_s += seconds;
+        self.send_job(job);
+        let depth = self.depths.pass(&step.action, 0);
+        if let Action::Send { .. } = step.action {
+            self.tally.send(position, depth, step.phase);
+        }
+        self.schedule.pass(position);
+    }
+
+    /// Hands the pieces that are there to the device, if their step may write its buffer.
+    fn forward(&mut self, position: u32) {
+        if !self.receiving.contains(&position) {
+            return;
+        }
+        let action = &self.execution.plan.steps[position as usize].step.action;
+        let Action::Receive { to, .. } = action else { unreachable!("a step that receives") };
+        let awaited = self.inbox.awaited(position);
+        let (complete, depth) = (awaited.is_complete(), awaited.depth);
+        for (offset, piece) in std::mem::take(&mut awaited.held) {
+            self.unwritten_bytes += piece.len() as u64;
+            self.send_job(Job::Piece(position, to.buffer, offset, piece));
+        }
+        if complete {
+            self.receiving.remove(&position);
+            self.depths.pass(action, depth);
+            self.schedule.pass(position);
+        }
+    }
+
+    /// Waits for one thing to happen, and takes in all that has. `doing` says what is awaited where no step is.
+    async fn wait(&mut self, doing: &str) -> Result<(), RunError> {
+        let listening = self.unwritten_bytes <= WINDOW_BYTES;
+        tokio::select! {
+            event = self.events.recv() => {
+                self.happened(event.ok_or(RunError::LaneLost)?)?;
+                while let Ok(event) = self.events.try_recv() {
+                    self.happened(event)?;
+                }
+            }
+            Some(delivery) = self.deliveries.join_next() => {
+                self.delivered(delivery.expect("deliveries do not panic"))?;
+            }
+            (peer, frame) = next_frame(self.execution.links, &self.inbox, &self.unready), if listening => {
+                self.take_in(peer, frame, doing)?;
+            }
+            () = sleep(self.execution.stall / STALL_CHECKS) => self.check_progress(doing)?,
+        }
+        Ok(())
+    }
+
+    fn happened(&mut self, event: Event) -> Result<(), RunError> {
+        match event {
+            Event::Done(position) => {
+                let step = &self.execution.plan.steps[position as usize].step;
+                self.ahead_s -= self.model.seconds(self.execution.plan.ring, &step.action);
+            }
+            Event::Downloading(position, download) => self.fetch(position, download),
+            Event::Written(bytes) => self.unwritten_bytes -= bytes,
+            Event::Synchronised => self.synchronised = true,
+            Event::Failed(position, error) => return Err(self.device_error(position, error)),
+        }
+        Ok(())
+    }
+
+    /// Awaits what the device has computed, to be sent or handed out.
+    fn fetch(&mut self, position: u32, download: Download) {
+        self.deliveries.spawn(async move {
+            let bytes = download.await.map_err(|error| Failure::Device(position, error))?;
+            Ok(Delivery::Host(position, bytes))
+        });
+    }
+
+    fn delivered(&mut self, delivery: Result<Delivery, Failure>) -> Result<(), RunError> {
+        match delivery {
+            Ok(Delivery::Host(position, bytes)) => self.deliver(position, bytes),
+            Ok(Delivery::Sent { peer, positions, bytes, framing_bytes }) => {
+                self.undelivered -= positions.len();
+                self.undelivered_bytes -= bytes;
+                let phase = self.execution.plan.steps[positions[0] as usize].step.phase;
+                self.tally.sent(phase, bytes, framing_bytes);
+                self.outbox.free(peer);
+                self.transmit(peer);
+            }
+            Err(Failure::Device(position, error)) => return Err(self.device_error(Some(position), error)),
+            Err(Failure::Net(position, peer, error)) => {
+                // The peer may have said why it no longer takes anything.
+                let link = self.execution.links.iter_mut().find(|link| link.peer() == peer);
+                let reason = link.and_then(|link| link.receiver().why_ended());
+                let doing = self.describe(position);
+                return Err(RunError::Peer { error: reason.unwrap_or(error), doing });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a step sends or hands out is on the host.
+    fn deliver(&mut self, position: u32, bytes: Vec<u8>) {
+        match self.execution.plan.steps[position as usize].step.action {
+            Action::Send { peer, message, .. } => {
+                let depth = self.tally.depth_of(position);
+                let outgoing = Outgoing { message: message.0, depth, bytes: bytes.into() };
+                self.outbox.push(peer, position, outgoing);
+                self.transmit(peer);
+            }
+            Action::Output { from, output, at } => {
+                self.undelivered -= 1;
+                self.undelivered_bytes -= bytes.len() as u64;
+                self.hand_out(from, output, at, &bytes);
+            }
+            _ => unreachable!("only what is sent or handed out is downloaded"),
+        }
+    }
+
+    fn hand_out<B>(&mut self, from: Matrix<B>, output: usize, at: (usize, usize), bytes: &[u8]) {
+        let (ring, shape) = (self.execution.plan.ring, self.execution.outputs[output]);
+        if from.shape == shape {
+            self.outputs.insert(output, Elements::from_bytes(ring, bytes));
+            return;
+        }
+        let whole = self.outputs.entry(output).or_insert_with(|| Elements::zeros(ring, shape.len()));
+        whole.set_block(shape, at, from.shape, bytes);
+    }
+
+    /// Gives a peer's link what waits for it, if it takes anything.
+    fn transmit(&mut self, peer: Role) {
+        if let Some(messages) = self.outbox.take(peer) {
+            let link = self.execution.links.iter().find(|link| link.peer() == peer);
+            let link = link.expect("a link with every peer of the plan").sender().clone();
+            self.deliveries.spawn(transmit(link, self.execution.run, messages));
+        }
+    }
+
+    /// Takes in a frame, or the end of a link.
+    fn take_in(&mut self, peer: Role, frame: Result<Frame, NetError>, doing: &str) -> Result<(), RunError> {
+        match frame {
+            Ok(Frame::Data(data)) => self.receive(peer, data),
+            Ok(Frame::Bundle(bundle)) => {
+                bundle.messages.into_iter().try_for_each(|message| self.receive(peer, message))
+            }
+            Ok(Frame::Ready) if self.unready.remove(&peer) => Ok(()),
+            Ok(Frame::Finish) => {
+                let error = NetError::Closed { peer, reason: "it has finished".into() };
+                Err(self.peer_error(peer, error, doing))
+            }
+            Ok(other) => {
+                Err(RunError::OffPlan { peer, reason: format!("a {} frame in mid-run", other.name()) })
+            }
+            Err(error) => Err(self.peer_error(peer, error, doing)),
+        }
+    }
+
+    fn receive(&mut self, peer: Role, data: Data) -> Result<(), RunError> {
+        if data.run != self.execution.run {
+            return Err(RunError::OffPlan { peer, reason: "a message of another run".into() });
+        }
+        let (depth, bytes) = (data.depth, data.payload.len() as u64);
+        let position = self.inbox.accept(peer, data)?;
+        let phase = self.execution.plan.steps[position as usize].step.phase;
+        self.tally.received(phase, bytes, depth);
+        self.forward(position);
+        Ok(())
+    }
+
+    /// Ends the run where neither this process nor any peer has got on with anything for the stall deadline.
+    fn check_progress(&mut self, doing: &str) -> Result<(), RunError> {
+        let peers = self.execution.links.iter().map(Link::peer_progress);
+        let seen = peers.fold(self.execution.activity.progress(), u64::wrapping_add);
+        if seen != self.progress.0 {
+            self.progress = (seen, Instant::now());
+        }
+        if self.progress.1.elapsed() < self.execution.stall { Ok(()) } else { Err(self.stalled(doing)) }
+    }
+
+    fn peer_error(&self, peer: Role, error: NetError, doing: &str) -> RunError {
+        let step = self.inbox.first_missing(peer).map(|position| self.describe(position));
+        RunError::Peer { error, doing: step.unwrap_or_else(|| doing.to_owned()) }
+    }
+
+    fn device_error(&self, position: Option<u32>, error: DeviceError) -> RunError {
+        let doing = position.map_or_else(|| "the run".to_owned(), |position| self.describe(position));
+        RunError::Device { error, doing }
+    }
+
+    /// Which steps wait for which peer.
+    fn stalled(&self, doing: &str) -> RunError {
+        let mut stuck: Vec<String> = Vec::new();
+        for peer in self.execution.links.iter().map(Link::peer) {
+            if let Some(position) = self.inbox.first_missing(peer) {
+                stuck.push(format!("{} awaits {peer}", self.describe(position)));
+            }
+        }
+        if self.undelivered > 0 {
+            let (all, queued) = (self.undelivered, self.outbox.len());
+            stuck.push(format!(
+                "{all} message(s) wait to be sent or handed out, {queued} of them for their link"
+            ));
+        }
+        if stuck.is_empty() {
+            stuck.push(if doing.is_empty() { "the device".to_owned() } else { doing.to_owned() });
+        }
+        RunError::Stalled { waited: self.execution.stall, stuck }
+    }
+
+    /// A step as errors call it.
+    fn describe(&self, position: u32) -> String {
+        let step = &self.execution.plan.steps[position as usize].step;
+        format!("step {position}, {} of `{}`", step.action.name(), (self.execution.label)(step.op))
+    }
+
+    fn send_job(&self, job: Job) {
+        // The lane ends early only by failing, and has then said so: `wait` returns its error.
+        let _ = self.jobs.send(job);
+    }
+}
+
+/// The next frame of any link of whose peer something is still awaited, with the peer. Frames behind those of this
+/// run belong to the next and stay where they are.
+async fn next_frame(
+    links: &mut [Link],
+    inbox: &Inbox,
+    unready: &BTreeSet<Role>,
+) -> (Role, Result<Frame, NetError>) {
+    poll_fn(|context| {
+        for link in links.iter_mut() {
+            let peer = link.peer();
+            if !unready.contains(&peer) && !inbox.awaits(peer) {
+                continue;
+            }
+            if let Poll::Ready(frame) = link.receiver().poll_receive(context) {
+                return Poll::Ready((peer, frame));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,46 @@
+//! Why a run ended early.
+
+use crate::device::DeviceError;
+use crate::net::NetError;
+use crate::share::Role;
+use std::time::Duration;
+
+/// Why a run ended early: which layer, and what the run was doing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// The device failed.
+    #[error("{error} (in {doing})")]
+    Device {
+        /// What it says.
+        error: DeviceError,
+        /// The step and its op.
+        doing: String,
+    },
+    /// A peer failed.
+    #[error("{error} (in {doing})")]
+    Peer {
+        /// What happened to it.
+        error: NetError,
+        /// The step and its op.
+        doing: String,
+    },
+    /// The device lane ended without a word: a fault of this program.
+    #[error("the device lane ended unexpectedly")]
+    LaneLost,
+    /// A peer sent a message that the plan does not have, or not so.
+    #[error("{peer} broke the plan: {reason}")]
+    OffPlan {
+        /// Who.
+        peer: Role,
+        /// How.
+        reason: String,
+    },
+    /// Every peer is alive, but nothing moves.
+    #[error("no progress for {waited:?}: {}", .stuck.join("; "))]
+    Stalled {
+        /// How long.
+        waited: Duration,
+        /// Which steps wait for whom.
+        stuck: Vec<String>,
+    },
+}

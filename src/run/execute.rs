@@ -1,0 +1,90 @@
+//! Running a plan: what it needs, and what it gives.
+
+use super::coordinator::Coordinator;
+use super::lane::Lane;
+use super::{RunError, RunReport};
+use crate::device::{Buffer, Device, DeviceError};
+use crate::net::{Activity, Link};
+use crate::plan::{Plan, Slot};
+use crate::ring::prg::PrgKey;
+use crate::ring::{Elements, Shape};
+use crate::step::{KeyId, OpId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::unbounded_channel;
+
+/// Everything that one run needs.
+pub struct Execution<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// Where to compute.
+    pub device: &'a dyn Device,
+    /// The generator keys that the plan's steps name.
+    pub keys: &'a HashMap<KeyId, PrgKey>,
+    /// This role's own inputs, by their position in the program.
+    pub inputs: BTreeMap<usize, HostMatrix>,
+    /// The shapes of the program's outputs.
+    pub outputs: Vec<Shape>,
+    /// The links with the peers that the plan names.
+    pub links: &'a mut [Link],
+    /// What the links count their work in.
+    pub activity: &'a Activity,
+    /// What frames of this run carry: frames of another are refused.
+    pub run: u32,
+    /// Without any progress here or at any peer for so long the run ends, though every peer is alive.
+    pub stall: Duration,
+    /// What an op is called, for errors.
+    pub label: &'a dyn Fn(OpId) -> String,
+}
+
+/// A matrix on the host.
+#[derive(Clone, Debug)]
+pub struct HostMatrix {
+    /// Its shape.
+    pub shape: Shape,
+    /// Its elements, row-major.
+    pub elements: Elements,
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The outputs that this role learns, by their position in the program.
+    pub outputs: BTreeMap<usize, Elements>,
+    /// What it took.
+    pub report: RunReport,
+}
+
+/// Runs a plan to its end, blocking; `runtime` is the one whose tasks serve the links.
+///
+/// # Errors
+/// Where the device or a peer fails, or a peer sends what the plan does not have.
+///
+/// # Panics
+/// Where an input, a key or a link that the plan names is not given, or the caller is a task of the runtime.
+pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome, RunError> {
+    let Execution { plan, device, keys, activity, .. } = execution;
+    device.ledger().restart_peak();
+    let slots = allocate(plan, device)?;
+    let inputs = std::mem::take(&mut execution.inputs);
+    let cancelled = AtomicBool::new(false);
+    let lane = Lane { plan, device, slots: &slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
+    let (jobs, lane_jobs) = crossbeam_channel::unbounded();
+    let (lane_events, events) = unbounded_channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || lane.work(&lane_jobs, &lane_events));
+        // The coordinator owns the only sender of jobs: the lane's thread ends with it.
+        let result = runtime.block_on(Coordinator::new(execution, jobs, events).run());
+        cancelled.store(result.is_err(), Ordering::Relaxed);
+        result
+    })
+}
+
+/// The memory of the whole run.
+fn allocate(plan: &Plan, device: &dyn Device) -> Result<Vec<Buffer>, RunError> {
+    let allocate = |slot: &Slot| device.allocate(slot.size_bytes, slot.class);
+    let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
+    slots.map_err(|error| RunError::Device { error, doing: "allocating the plan's memory".into() })
+}

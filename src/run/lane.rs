@@ -1,0 +1,133 @@
+//! The device lane: one thread that feeds the device, in the order in which it is told.
+
+use super::execute::HostMatrix;
+use crate::device::{Buffer, Device, DeviceError, Download};
+use crate::net::Activity;
+use crate::plan::Plan;
+use crate::ring::prg::PrgKey;
+use crate::step::{BufferId, InputId, Kernel, KeyId, Matrix};
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, TryRecvError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Work for the device, with the position of its step.
+pub(super) enum Job {
+    Kernel(u32, Kernel<BufferId, KeyId>),
+    /// Writes the block of an input that begins at a row and a column.
+    Input(u32, Matrix<BufferId>, InputId, (usize, usize)),
+    /// Writes a piece of a message.
+    Piece(u32, BufferId, u64, Bytes),
+    /// Reads so many bytes, to be sent or handed out.
+    Download(u32, BufferId, u64),
+    /// Waits for everything before it.
+    Synchronise,
+}
+
+/// What the lane says.
+pub(super) enum Event {
+    /// The bytes of a [`Job::Download`] are on their way.
+    Downloading(u32, Download),
+    /// The step at this position is with the device.
+    Done(u32),
+    /// Everything before a [`Job::Synchronise`] is done.
+    Synchronised,
+    /// So many bytes of pieces are with the device.
+    Written(u64),
+    /// The device failed, in the step at this position if it was in one.
+    Failed(Option<u32>, DeviceError),
+}
+
+/// What the lane works on.
+pub(super) struct Lane<'a> {
+    pub plan: &'a Plan,
+    pub device: &'a dyn Device,
+    pub slots: &'a [Buffer],
+    pub keys: &'a HashMap<KeyId, PrgKey>,
+    pub inputs: &'a BTreeMap<usize, HostMatrix>,
+    /// What is done is counted here.
+    pub activity: &'a Activity,
+    /// Set when the run has failed: what is still queued is dropped.
+    pub cancelled: &'a AtomicBool,
+}
+
+impl Lane<'_> {
+    /// Works until there are no more jobs, one fails, or the run is cancelled.
+    pub(super) fn work(&self, jobs: &Receiver<Job>, events: &UnboundedSender<Event>) {
+        while !self.cancelled.load(Ordering::Relaxed) {
+            let job = match jobs.try_recv() {
+                Ok(job) => job,
+                Err(TryRecvError::Disconnected) => return,
+                // Nothing more to batch: what is enqueued must start before this thread sleeps.
+                Err(TryRecvError::Empty) => {
+                    if let Err(error) = self.device.flush() {
+                        let _ = events.send(Event::Failed(None, error));
+                        return;
+                    }
+                    match jobs.recv() {
+                        Ok(job) => job,
+                        Err(_) => return,
+                    }
+                }
+            };
+            let position = job.position();
+            let result = self.perform(job);
+            self.activity.advance();
+            let event = match result {
+                Ok(event) => event,
+                Err(error) => {
+                    let _ = events.send(Event::Failed(position, error));
+                    return;
+                }
+            };
+            let done = position.filter(|_| !matches!(event, Some(Event::Written(_)))).map(Event::Done);
+            if !done.into_iter().chain(event).all(|event| events.send(event).is_ok()) {
+                return;
+            }
+        }
+    }
+
+    fn perform(&self, job: Job) -> Result<Option<Event>, DeviceError> {
+        match job {
+            Job::Kernel(_, kernel) => {
+                let kernel = kernel.map(|&buffer| self.slot(buffer), |key| &self.keys[key]);
+                self.device.run(self.plan.ring, &kernel)?;
+            }
+            Job::Input(_, to, input, at) => {
+                let HostMatrix { shape, elements } = &self.inputs[&(input.0 as usize)];
+                let block = elements.block(*shape, at, to.shape);
+                self.device.upload(self.slot(to.buffer), 0, &block)?;
+            }
+            Job::Piece(_, buffer, offset, piece) => {
+                self.device.upload(self.slot(buffer), offset, &piece)?;
+                return Ok(Some(Event::Written(piece.len() as u64)));
+            }
+            Job::Download(position, buffer, size_bytes) => {
+                let download = self.device.download(self.slot(buffer), size_bytes)?;
+                return Ok(Some(Event::Downloading(position, download)));
+            }
+            Job::Synchronise => {
+                self.device.synchronise()?;
+                return Ok(Some(Event::Synchronised));
+            }
+        }
+        Ok(None)
+    }
+
+    fn slot(&self, buffer: BufferId) -> &Buffer {
+        &self.slots[self.plan.slot_of(buffer)]
+    }
+}
+
+impl Job {
+    fn position(&self) -> Option<u32> {
+        match *self {
+            Job::Kernel(position, _)
+            | Job::Input(position, ..)
+            | Job::Piece(position, ..)
+            | Job::Download(position, ..) => Some(position),
+            Job::Synchronise => None,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Runs a plan: the executor of the step DAG.
+//!
+//! Three lanes work at once. The *device lane* is one thread that feeds the device in order and never waits for the
+//! network. The *wire lane* is the links' tasks, which write and read frames. Between them the *coordinator* hands steps
+//! to the lanes, as the [`Schedule`] says: what feeds the wire first, otherwise in plan order.
+//!
+//! Because the device lane is in order, a step may be queued behind the steps it waits for before they are done; only
+//! what arrives from a peer is waited for. So a step counts as passed once it is queued, and an awaited message once
+//! its last piece is. The queue is kept short: what becomes ready later but should go first need not wait long, and a
+//! message is written to the wire while the device computes on.
+//!
+//! **No deadlock.** A job in the device lane waits for nothing but the device, and a transmission for nothing but its
+//! peer's reading, which goes on as long as the peer's device lane takes pieces. So the queues' limits hold up no step
+//! for ever; and of the steps that have not passed at any role, the first in the common order of lowering waits only
+//! for steps before it, which have.
+//!
+//! The executor knows steps, slots and frames; it knows no protocol and no program.
+
+mod coordinator;
+mod error;
+mod execute;
+mod inbox;
+mod lane;
+mod report;
+mod schedule;
+mod tally;
+mod transmit;
+
+pub use error::RunError;
+pub use execute::{Execution, HostMatrix, Outcome, execute};
+pub use report::RunReport;
+pub use schedule::Schedule;
+pub use tally::Tally;

@@ -1,0 +1,175 @@
+//! Which step goes next: the policy of the executor, without threads, clocks or I/O.
+//!
+//! A step is *ready* when the steps that it waits for have passed. Steps that feed the wire go first: a send, and every
+//! kernel but a product from which only such kernels lead to a send. They take little of the device and keep the peers
+//! and the wire at work. The others follow; both in plan order, which finishes a tile before it begins the next.
+//!
+//! The same schedule drives the executor, with real lanes, and simulations, with modelled ones.
+
+use crate::plan::Plan;
+use crate::step::{Action, Kernel, Phase};
+use std::collections::BTreeSet;
+
+/// Steps between waiting and passed.
+#[derive(Clone, Debug)]
+pub struct Schedule<'a> {
+    plan: &'a Plan,
+    /// For each step, how many of the steps it waits for have not passed.
+    waiting: Vec<u32>,
+    /// For each step, who waits for it.
+    followers: Vec<Vec<u32>>,
+    /// For each step, whether it feeds the wire.
+    feeds: Vec<bool>,
+    /// Ready steps of the device lane that feed the wire, and the others.
+    feeding: BTreeSet<u32>,
+    others: BTreeSet<u32>,
+    /// Ready steps that receive.
+    receives: Vec<u32>,
+    phase: Phase,
+    /// Steps of the phase that have not passed.
+    remaining: usize,
+}
+
+impl<'a> Schedule<'a> {
+    /// The plan's offline phase, with nothing passed.
+    pub fn new(plan: &'a Plan) -> Schedule<'a> {
+        let mut followers = vec![Vec::new(); plan.steps.len()];
+        for (position, planned) in (0u32..).zip(&plan.steps) {
+            planned.after.iter().for_each(|&earlier| followers[earlier as usize].push(position));
+        }
+        let mut feeds = vec![false; plan.steps.len()];
+        for (position, planned) in plan.steps.iter().enumerate().rev() {
+            feeds[position] = match &planned.step.action {
+                Action::Send { .. } => true,
+                Action::Kernel(Kernel::Gemm { .. }) | Action::Receive { .. } | Action::Output { .. } => false,
+                Action::Kernel(_) | Action::Input { .. } => {
+                    followers[position].iter().any(|&follower: &u32| feeds[follower as usize])
+                }
+            };
+        }
+        let mut schedule = Schedule {
+            plan,
+            waiting: plan.steps.iter().map(|planned| planned.after.len() as u32).collect(),
+            followers,
+            feeds,
+            feeding: BTreeSet::new(),
+            others: BTreeSet::new(),
+            receives: Vec::new(),
+            phase: Phase::Offline,
+            remaining: 0,
+        };
+        schedule.begin(Phase::Offline);
+        schedule
+    }
+
+    /// Goes on to a phase, once the one before is done.
+    pub fn begin(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.remaining = self.plan.steps_in(phase);
+        for position in 0..self.plan.steps.len() as u32 {
+            if self.waiting[position as usize] == 0 && self.plan.steps[position as usize].step.phase == phase
+            {
+                self.release(position);
+            }
+        }
+    }
+
+    /// Whether every step of the phase has passed.
+    pub fn is_done(&self) -> bool {
+        self.remaining == 0
+    }
+
+    /// The next step for the device lane; sends only where `may_send`. It is the caller's to let it pass.
+    pub fn next(&mut self, may_send: bool) -> Option<u32> {
+        let is_send =
+            |&&position: &&u32| matches!(self.plan.steps[position as usize].step.action, Action::Send { .. });
+        let first =
+            |ready: &BTreeSet<u32>| ready.iter().find(|position| may_send || !is_send(position)).copied();
+        let position = first(&self.feeding).or_else(|| first(&self.others))?;
+        self.feeding.remove(&position);
+        self.others.remove(&position);
+        Some(position)
+    }
+
+    /// The steps that may receive from now on.
+    pub fn take_receives(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.receives)
+    }
+
+    /// A step no longer holds up those that wait for it.
+    pub fn pass(&mut self, position: u32) {
+        self.remaining -= 1;
+        for follower in std::mem::take(&mut self.followers[position as usize]) {
+            let waiting = &mut self.waiting[follower as usize];
+            *waiting -= 1;
+            if *waiting == 0 && self.plan.steps[follower as usize].step.phase == self.phase {
+                self.release(follower);
+            }
+        }
+    }
+
+    fn release(&mut self, position: u32) {
+        match self.plan.steps[position as usize].step.action {
+            Action::Receive { .. } => self.receives.push(position),
+            _ if self.feeds[position as usize] => drop(self.feeding.insert(position)),
+            _ => drop(self.others.insert(position)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{Ring, Shape};
+    use crate::share::Role;
+    use crate::step::{InputId, MemoryClass, MessageId, OpId, StepList};
+
+    /// Input 0 is squared and handed out; input 1, later in the list, is negated and sent.
+    fn plan() -> Plan {
+        let mut list = StepList::new(Role::party(0), Ring::Z64);
+        let shape = Shape::new(4, 4);
+        let push = |list: &mut StepList, action| list.push(Phase::Online, OpId(0), 0, action);
+        let x = list.buffer(shape, MemoryClass::Shares);
+        push(&mut list, Action::Input { to: x, input: InputId(0), at: (0, 0) });
+        let square = list.buffer(shape, MemoryClass::Shares);
+        let product = Kernel::Gemm { out: square, terms: vec![(x, x)], accumulate: false };
+        push(&mut list, Action::Kernel(product));
+        push(&mut list, Action::Output { from: square, output: 0, at: (0, 0) });
+        let y = list.buffer(shape, MemoryClass::Shares);
+        push(&mut list, Action::Input { to: y, input: InputId(1), at: (0, 0) });
+        let negative = list.buffer(shape, MemoryClass::Openings);
+        let kernel = Kernel::Linear { out: negative, terms: vec![(u64::MAX, y)], constant: 0 };
+        push(&mut list, Action::Kernel(kernel));
+        push(&mut list, Action::Send { from: negative, peer: Role::party(1), message: MessageId(0) });
+        Plan::new(&list, 8)
+    }
+
+    #[test]
+    fn what_feeds_the_wire_goes_first() {
+        let plan = plan();
+        let mut schedule = Schedule::new(&plan);
+        assert!(schedule.is_done(), "nothing is offline");
+        schedule.begin(Phase::Online);
+        let mut order = Vec::new();
+        while let Some(position) = schedule.next(true) {
+            order.push(position);
+            schedule.pass(position);
+        }
+        assert_eq!(order, [3, 4, 5, 0, 1, 2], "input 1 to its send, then the product");
+        assert!(schedule.is_done());
+    }
+
+    #[test]
+    fn a_send_that_may_not_go_holds_up_nothing_else() {
+        let plan = plan();
+        let mut schedule = Schedule::new(&plan);
+        schedule.begin(Phase::Online);
+        let mut order = Vec::new();
+        while let Some(position) = schedule.next(false) {
+            order.push(position);
+            schedule.pass(position);
+        }
+        assert_eq!(order, [3, 4, 0, 1, 2]);
+        assert_eq!(schedule.next(true), Some(5));
+    }
+}

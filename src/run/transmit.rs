@@ -1,0 +1,166 @@
+//! From the device to the wire: what waits to be sent, and how it is cut into frames.
+
+use crate::device::DeviceError;
+use crate::net::{
+    BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, HEADER_BYTES,
+    LinkSender, NetError, SMALL_MESSAGE_BYTES,
+};
+use crate::share::Role;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a delivery brought about.
+pub(super) enum Delivery {
+    /// What the step at this position sends or hands out is on the host.
+    Host(u32, Vec<u8>),
+    /// Messages are with the link: their payload and framing bytes.
+    Sent { peer: Role, positions: Vec<u32>, bytes: u64, framing_bytes: u64 },
+}
+
+/// Why a delivery failed, with the position of its step, and the peer that it was for.
+pub(super) enum Failure {
+    Device(u32, DeviceError),
+    Net(u32, Role, NetError),
+}
+
+/// A message on the host.
+pub(super) struct Outgoing {
+    pub message: u32,
+    pub depth: u32,
+    pub bytes: Bytes,
+}
+
+/// The messages that wait for their link, by peer and in plan order. A link takes one transmission at a time.
+#[derive(Default)]
+pub(super) struct Outbox {
+    waiting: BTreeMap<Role, BTreeMap<u32, Outgoing>>,
+    busy: BTreeSet<Role>,
+}
+
+impl Outbox {
+    /// The message that the step at `position` sends waits for its link.
+    pub(super) fn push(&mut self, peer: Role, position: u32, outgoing: Outgoing) {
+        self.waiting.entry(peer).or_default().insert(position, outgoing);
+    }
+
+    /// The link takes no transmission until [`Outbox::free`]: what it is to send now, if anything waits. The first
+    /// message in plan order; where it is small, with those that are small and follow.
+    pub(super) fn take(&mut self, peer: Role) -> Option<Vec<(u32, Outgoing)>> {
+        let waiting = self.waiting.get_mut(&peer).filter(|waiting| !waiting.is_empty())?;
+        if !self.busy.insert(peer) {
+            return None;
+        }
+        let mut taken = vec![waiting.pop_first()?];
+        let is_small = |outgoing: &Outgoing| outgoing.bytes.len() <= SMALL_MESSAGE_BYTES;
+        let size = |outgoing: &Outgoing| BUNDLE_HEADER_BYTES + outgoing.bytes.len();
+        let mut bundle_bytes = size(&taken[0].1);
+        if is_small(&taken[0].1) {
+            while let Some(next) = waiting.first_entry()
+                && is_small(next.get())
+                && bundle_bytes + size(next.get()) <= BUNDLE_PAYLOAD_BYTES
+            {
+                bundle_bytes += size(next.get());
+                taken.push(next.remove_entry());
+            }
+        }
+        Some(taken)
+    }
+
+    /// The link takes transmissions again.
+    pub(super) fn free(&mut self, peer: Role) {
+        self.busy.remove(&peer);
+    }
+
+    /// How many messages wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.values().map(BTreeMap::len).sum()
+    }
+}
+
+/// Queues messages on their link: one as it is, several as a bundle.
+pub(super) async fn transmit(
+    link: LinkSender,
+    run: u32,
+    messages: Vec<(u32, Outgoing)>,
+) -> Result<Delivery, Failure> {
+    let peer = link.peer();
+    let first = messages[0].0;
+    let positions = messages.iter().map(|&(position, _)| position).collect();
+    let bytes = messages.iter().map(|(_, outgoing)| outgoing.bytes.len() as u64).sum();
+    let frames = frames(run, messages);
+    let mut framing_bytes = 0;
+    for frame in frames {
+        framing_bytes += framing(&frame);
+        link.send(frame).await.map_err(|error| Failure::Net(first, peer, error))?;
+    }
+    Ok(Delivery::Sent { peer, positions, bytes, framing_bytes })
+}
+
+fn frames(run: u32, mut messages: Vec<(u32, Outgoing)>) -> Vec<Frame> {
+    let whole = |Outgoing { message, depth, bytes }| Data { run, message, depth, offset: 0, payload: bytes };
+    if messages.len() > 1 {
+        let messages = messages.into_iter().map(|(_, outgoing)| whole(outgoing)).collect();
+        return vec![Frame::Bundle(Bundle { run, messages })];
+    }
+    let Some((_, Outgoing { message, depth, bytes })) = messages.pop() else { return Vec::new() };
+    // A message without elements still crosses the wire: its receiver waits for it.
+    let count = bytes.len().div_ceil(DATA_PAYLOAD_BYTES).max(1);
+    let piece = |index: usize| {
+        let start = index * DATA_PAYLOAD_BYTES;
+        let payload = bytes.slice(start..bytes.len().min(start + DATA_PAYLOAD_BYTES));
+        Frame::Data(Data { run, message, depth, offset: start as u64, payload })
+    };
+    (0..count).map(piece).collect()
+}
+
+fn framing(frame: &Frame) -> u64 {
+    let headers = match frame {
+        Frame::Bundle(bundle) => bundle.messages.len() * BUNDLE_HEADER_BYTES,
+        _ => 0,
+    };
+    (HEADER_BYTES + headers) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: Role = Role::party(1);
+
+    fn outgoing(message: u32, len: usize) -> Outgoing {
+        Outgoing { message, depth: 1, bytes: Bytes::from(vec![0; len]) }
+    }
+
+    #[test]
+    fn small_messages_that_wait_together_share_a_frame() {
+        let mut outbox = Outbox::default();
+        for position in [7, 3, 5] {
+            outbox.push(PEER, position, outgoing(position, 100));
+        }
+        outbox.push(PEER, 9, outgoing(9, 1 << 20));
+        let taken = outbox.take(PEER).expect("something to send");
+        assert_eq!(
+            taken.iter().map(|(position, _)| *position).collect::<Vec<_>>(),
+            [3, 5, 7],
+            "in plan order"
+        );
+        assert!(matches!(&frames(0, taken)[..], [Frame::Bundle(bundle)] if bundle.messages.len() == 3));
+        assert!(outbox.take(PEER).is_none(), "one transmission at a time");
+        outbox.free(PEER);
+        let taken = outbox.take(PEER).expect("the large one");
+        assert!(matches!(&frames(0, taken)[..], [Frame::Data(data)] if data.message == 9));
+        assert_eq!(outbox.len(), 0);
+    }
+
+    #[test]
+    fn a_message_is_cut_into_full_pieces_and_a_rest() {
+        let pieces = frames(0, vec![(0, outgoing(1, 2 * DATA_PAYLOAD_BYTES + 5))]);
+        let sizes = pieces.iter().map(|frame| match frame {
+            Frame::Data(data) => (data.offset, data.payload.len()),
+            _ => panic!("data frames"),
+        });
+        let full = DATA_PAYLOAD_BYTES;
+        assert_eq!(sizes.collect::<Vec<_>>(), [(0, full), (full as u64, full), (2 * full as u64, 5)]);
+        assert_eq!(frames(0, vec![(0, outgoing(1, 0))]).len(), 1, "nothing is still a message");
+    }
+}

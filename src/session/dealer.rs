@@ -1,0 +1,166 @@
+//! The dealer's end of a deployment.
+
+use super::order::{Grant, KeySource, Order};
+use super::party::run_number;
+use super::wire::Wire;
+use super::{SessionError, SessionOptions};
+use crate::correlation::dealer;
+use crate::device::Device;
+use crate::net::{Difference, Hello, Link, Listener, NetError, first_difference};
+use crate::plan::{DEALER_WINDOW, Plan, PlanError};
+use crate::ring::prg::PrgKey;
+use crate::run::{Execution, RunReport, execute};
+use crate::share::{Parties, PartyId, Role};
+use crate::step::{KeyId, OpId};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Where the dealer awaits the parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DealerNetwork {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How many parties there are.
+    pub parties: usize,
+}
+
+/// What a dealer did.
+#[derive(Debug, Default)]
+pub struct Dealt {
+    /// How many correlations.
+    pub correlations: usize,
+    /// What each order took.
+    pub reports: Vec<RunReport>,
+}
+
+/// Awaits the parties, deals what they order until they end their sessions, and ends. `listening` is called with the address on which the
+/// dealer listens, once it does.
+///
+/// # Errors
+/// Where a party is missing at the deadline, the parties order different things, or the run fails.
+///
+/// # Panics
+/// Within a task of a tokio runtime: a dealer blocks.
+pub fn deal(
+    device: Arc<dyn Device>,
+    network: &DealerNetwork,
+    options: SessionOptions,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<Dealt, SessionError> {
+    let wire = Wire::new(options.deadlines)?;
+    let roles: Vec<Role> = Parties::first(network.parties).iter().map(Role::from).collect();
+    let links = wire.block_on(async {
+        let listener = Listener::bind(network.listen).await?;
+        listening(listener.address());
+        listener.accept(&roles, Hello::new(Role::Dealer), wire.deadlines, &wire.activity).await
+    })?;
+    serve(&*device, wire, links, options, KeySource::Entropy)
+}
+
+/// Deals over links with all parties until they finish.
+pub(super) fn serve(
+    device: &dyn Device,
+    wire: Wire,
+    mut links: Vec<Link>,
+    options: SessionOptions,
+    keys: KeySource,
+) -> Result<Dealt, SessionError> {
+    match try_serve(device, &wire, &mut links, options, keys) {
+        Ok(dealt) => {
+            wire.finish(links)?;
+            Ok(dealt)
+        }
+        Err(error) => {
+            wire.abort(links, &error.public_reason());
+            Err(error)
+        }
+    }
+}
+
+fn try_serve(
+    device: &dyn Device,
+    wire: &Wire,
+    links: &mut [Link],
+    options: SessionOptions,
+    source: KeySource,
+) -> Result<Dealt, SessionError> {
+    let mut dealt = Dealt::default();
+    while let Some(order) = wire.block_on(take_order(links))? {
+        let plan = Plan::new(&dealer::deal(&order.demand).map_err(PlanError::from)?, DEALER_WINDOW);
+        plan.check_budget(device.description().staging_bytes, options.budget_bytes)?;
+        let keys = grant(wire, links, source, dealt.reports.len() as u64)?;
+        let label = |op: OpId| format!("correlation {}", op.0);
+        let execution = Execution {
+            plan: &plan,
+            device,
+            keys: &keys,
+            inputs: BTreeMap::new(),
+            outputs: Vec::new(),
+            links,
+            activity: &wire.activity,
+            run: run_number(&order.digest, dealt.reports.len() as u32),
+            stall: options.deadlines.stall,
+            label: &label,
+        };
+        dealt.reports.push(execute(wire.handle(), execution)?.report);
+        dealt.correlations += order.demand.entries.len();
+    }
+    Ok(dealt)
+}
+
+/// Draws a fresh key for each party, and hands it over.
+fn grant(
+    wire: &Wire,
+    links: &[Link],
+    source: KeySource,
+    order: u64,
+) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
+    let mut keys = HashMap::new();
+    for link in links {
+        let party = party_of(link);
+        let key = source.key(party, order)?;
+        wire.block_on(link.send_control("grant", &Grant { key: *key.bytes() }))?;
+        keys.insert(KeyId(party), key);
+    }
+    Ok(keys)
+}
+
+/// Every party's next order, which must be the same, or `None` once all have finished.
+async fn take_order(links: &mut [Link]) -> Result<Option<Order>, NetError> {
+    let mut first: Option<(PartyId, Option<Order>)> = None;
+    for link in links.iter_mut() {
+        let order: Option<Order> = link.receive_control_or_finish("order").await?;
+        if let Some(Err(error)) = order.as_ref().map(|order| order.demand.check()) {
+            return Err(NetError::Malformed { peer: link.peer(), what: "order", reason: error.to_string() });
+        }
+        match &first {
+            None => first = Some((party_of(link), order)),
+            Some((_, other)) if *other == order => {}
+            Some((other_party, other)) => {
+                let mut difference = first_difference(&facts(&order), &facts(other)).unwrap_or(Difference {
+                    field: "correlations".into(),
+                    here: "some list".into(),
+                    there: "another".into(),
+                });
+                difference.field = format!("{} (there: {other_party})", difference.field);
+                return Err(NetError::Disagree { peer: link.peer(), difference });
+            }
+        }
+    }
+    Ok(first.expect("a dealer serves at least one party").1)
+}
+
+/// An order as far as errors show it.
+fn facts(order: &Option<Order>) -> Vec<(String, String)> {
+    let Some(order) = order else { return vec![("order".into(), "the end of the session".into())] };
+    vec![
+        ("order".into(), format!("{:?}: {}", order.demand.ring, order.demand.summary().join(", "))),
+        ("plan digest".into(), blake3::Hash::from(order.digest).to_hex().to_string()),
+    ]
+}
+
+fn party_of(link: &Link) -> PartyId {
+    let Role::Party(party) = link.peer() else { unreachable!("a dealer's peers are parties") };
+    party
+}

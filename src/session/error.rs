@@ -1,0 +1,104 @@
+//! Why a session failed.
+
+use crate::net::NetError;
+use crate::plan::PlanError;
+use crate::ring::Ring;
+use crate::run::RunError;
+use crate::share::{PartyId, Role};
+
+/// Why a session failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SessionError {
+    /// The program has no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A peer could not be reached, or does not agree.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The run ended early.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// An input of this party is missing.
+    #[error("input '{name}' belongs to {party}, which was given no data for it")]
+    MissingInput {
+        /// The input.
+        name: String,
+        /// Its owner.
+        party: PartyId,
+    },
+    /// An input has another length than the program says.
+    #[error("input '{name}' has {found} elements; the program says {expected}")]
+    InputLength {
+        /// The input.
+        name: String,
+        /// What the program says.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// An input is of another ring than the program.
+    #[error("input '{name}' has elements of {} bits; the program computes on {} bits", .found.bits(), .expected.bits())]
+    InputRing {
+        /// The input.
+        name: String,
+        /// The program's ring.
+        expected: Ring,
+        /// The input's.
+        found: Ring,
+    },
+    /// An input exceeds the bound that the program declares for it.
+    #[error("input '{name}' has a magnitude of {found}, above its declared bound {bound}")]
+    InputBound {
+        /// The input.
+        name: String,
+        /// What the program declares.
+        bound: f64,
+        /// The largest magnitude.
+        found: f64,
+    },
+    /// Data was given for an input that is not this party's.
+    #[error("{role} was given data for '{name}', which is no input of its own")]
+    UnknownInput {
+        /// The name.
+        name: String,
+        /// Whose session it is.
+        role: Role,
+    },
+    /// The network is not well described.
+    #[error("the network is not well described: {reason}")]
+    Network {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness: {reason}")]
+    Entropy {
+        /// What it says.
+        reason: String,
+    },
+    /// The operating system gives no thread for the wire lane.
+    #[error("the network cannot be served: {reason}")]
+    Runtime {
+        /// What it says.
+        reason: String,
+    },
+    /// An earlier failure has closed the links.
+    #[error("the session of {role} has failed before and cannot run again")]
+    Poisoned {
+        /// Whose session.
+        role: Role,
+    },
+}
+
+impl SessionError {
+    /// What peers are told: the error, but for what would say something of this party's inputs.
+    pub(super) fn public_reason(&self) -> String {
+        match self {
+            SessionError::MissingInput { name, .. }
+            | SessionError::InputLength { name, .. }
+            | SessionError::InputRing { name, .. }
+            | SessionError::InputBound { name, .. } => format!("its input '{name}' cannot be used"),
+            other => other.to_string(),
+        }
+    }
+}

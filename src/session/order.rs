@@ -1,0 +1,50 @@
+//! What a party orders from the dealer, and what it gets.
+
+use super::SessionError;
+use crate::correlation::Demand;
+use crate::ring::prg::PrgKey;
+use crate::share::PartyId;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// An order: what to deal, and for which run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    /// The digest of the parties' plan.
+    pub digest: [u8; 32],
+    /// The correlations.
+    pub demand: Demand,
+}
+
+/// The dealer's answer: the party's generator key, fresh for this order.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grant {
+    pub key: [u8; 32],
+}
+
+/// Where a dealer's generator keys come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeySource {
+    /// The operating system's entropy.
+    #[default]
+    Entropy,
+    /// A seed that anybody can guess, so that a test repeats itself. Nothing is private under it.
+    InsecureSeed(u64),
+}
+
+impl KeySource {
+    /// A fresh key for `party`; a seed gives the same keys for the same `order`-th order.
+    pub(super) fn key(self, party: PartyId, order: u64) -> Result<PrgKey, SessionError> {
+        match self {
+            KeySource::Entropy => {
+                PrgKey::from_entropy().map_err(|error| SessionError::Entropy { reason: error.to_string() })
+            }
+            KeySource::InsecureSeed(seed) => {
+                let material = [seed, order, u64::from(party.0)].map(u64::to_le_bytes).concat();
+                Ok(PrgKey::from_bytes(blake3::derive_key("symbolon insecure test key", &material)))
+            }
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! One party's end of a deployment.
+
+use super::SessionError;
+use super::order::{Grant, Order};
+use super::wire::Wire;
+use crate::device::Device;
+use crate::net::{Deadlines, Hello, Link, Listener, NetError, abort_all, dial, first_difference};
+use crate::plan::{PlanOptions, Plans};
+use crate::program::{Input, Program};
+use crate::protocol::Protocol;
+use crate::ring::Elements;
+use crate::ring::prg::PrgKey;
+use crate::run::{Execution, HostMatrix, RunReport, execute};
+use crate::share::{PartyId, Role};
+use crate::step::{KeyId, OpId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Where a party and its peers are. Parties with a higher number connect to those with a lower one, and all connect
+/// to the dealer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartyNetwork {
+    /// Which party this is.
+    pub party: PartyId,
+    /// Where it awaits parties with a higher number; `None` for the last.
+    pub listen: Option<SocketAddr>,
+    /// Where the parties with a lower number are.
+    pub lower: BTreeMap<PartyId, SocketAddr>,
+    /// How many parties there are.
+    pub parties: usize,
+    /// Where the dealer is.
+    pub dealer: SocketAddr,
+}
+
+/// How a session runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// How long to wait for what.
+    pub deadlines: Deadlines,
+    /// Most bytes of device memory that a plan may take.
+    pub budget_bytes: Option<u64>,
+    /// How plans are made; all parties must plan alike.
+    pub plan: PlanOptions,
+}
+
+/// A party that is connected. It must be ended by [`Session::finish`]; dropping it tells the peers that it failed.
+#[must_use = "a session that is dropped fails its peers: end it with `finish`"]
+pub struct Session {
+    role: Role,
+    device: Arc<dyn Device>,
+    wire: Wire,
+    /// With the other parties, then the dealer; empty once something has failed.
+    links: Vec<Link>,
+    offers: BTreeMap<PartyId, Vec<(String, String)>>,
+    options: SessionOptions,
+    /// Runs so far: each has a number, so that its frames are told from those of another.
+    runs: u32,
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct SessionOutcome {
+    /// The outputs that this party learns, by name.
+    pub outputs: BTreeMap<String, Elements>,
+    /// What the run took.
+    pub report: RunReport,
+    /// The plans of all roles.
+    pub plans: Plans,
+}
+
+/// The first words of a party to the others, once it is known who they are.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Introduction {
+    /// What both must have in common.
+    terms: Vec<(String, String)>,
+    /// What only the sender knows and the others need.
+    offers: Vec<(String, String)>,
+}
+
+/// The facts of a plan, to be compared.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    fields: Vec<(String, String)>,
+}
+
+impl Session {
+    /// Connects to the other parties and the dealer, in any order of starting, up to the connect deadline.
+    ///
+    /// `terms` are what all parties must have in common, such as the text of the job; `offers` what only this party
+    /// knows and the others need, such as the shapes of its inputs. Neither is told to the dealer. `listening` is
+    /// called with the address on which this party listens, once it does.
+    ///
+    /// # Errors
+    /// Where the network is not well described, a peer is missing, or was given other terms.
+    ///
+    /// # Panics
+    /// Within a task of a tokio runtime: sessions block.
+    pub fn connect(
+        device: Arc<dyn Device>,
+        network: &PartyNetwork,
+        options: SessionOptions,
+        terms: Vec<(String, String)>,
+        offers: Vec<(String, String)>,
+        listening: impl FnOnce(SocketAddr),
+    ) -> Result<Session, SessionError> {
+        network.check()?;
+        let wire = Wire::new(options.deadlines)?;
+        let role = Role::from(network.party);
+        let links = wire.block_on(meet(&wire, network, listening))?;
+        let mut session = Session::over(role, device, wire, links, options);
+        match session.introduce(Introduction { terms, offers }) {
+            Ok(()) => Ok(session),
+            Err(error) => Err(session.fail(error.into())),
+        }
+    }
+
+    /// A session over links that are there already.
+    pub(super) fn over(
+        role: Role,
+        device: Arc<dyn Device>,
+        wire: Wire,
+        links: Vec<Link>,
+        options: SessionOptions,
+    ) -> Session {
+        Session { role, device, wire, links, offers: BTreeMap::new(), options, runs: 0 }
+    }
+
+    /// What the other parties offered when they connected.
+    pub fn offers(&self) -> &BTreeMap<PartyId, Vec<(String, String)>> {
+        &self.offers
+    }
+
+    /// Runs a program on this party's inputs, given by name. What this party sends is queued when this returns:
+    /// [`Session::finish`] makes sure that it arrives.
+    ///
+    /// # Errors
+    /// Where an input is missing or does not fit, the program has no plan, a peer has another one, or the run fails.
+    /// The session cannot be used after a failure.
+    ///
+    /// # Panics
+    /// Within a task of a tokio runtime: sessions block.
+    pub fn run(
+        &mut self,
+        protocol: Protocol,
+        program: &Program,
+        inputs: BTreeMap<String, Elements>,
+    ) -> Result<SessionOutcome, SessionError> {
+        if self.links.is_empty() {
+            return Err(SessionError::Poisoned { role: self.role });
+        }
+        self.try_run(protocol, program, inputs).map_err(|error| self.fail(error))
+    }
+
+    /// Ends the session in order: returns once all peers have everything.
+    ///
+    /// # Errors
+    /// Where a peer fails first, or the session has failed before.
+    pub fn finish(mut self) -> Result<(), SessionError> {
+        if self.links.is_empty() {
+            return Err(SessionError::Poisoned { role: self.role });
+        }
+        Ok(self.wire.finish(std::mem::take(&mut self.links))?)
+    }
+
+    /// Tells the peers that this party gives up. They read the reason: it must not speak of private data.
+    pub fn abort(mut self, reason: &str) {
+        self.wire.abort(std::mem::take(&mut self.links), reason);
+    }
+
+    /// Tells the other parties the terms, and learns their offers.
+    fn introduce(&mut self, ours: Introduction) -> Result<(), NetError> {
+        let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
+        let offers = &mut self.offers;
+        self.wire.block_on(async {
+            let mut disagreement = None;
+            for link in parties {
+                link.send_control("introduction", &ours).await?;
+                let theirs: Introduction = link.receive_control("introduction", link.patience()).await?;
+                let difference = first_difference(&ours.terms, &theirs.terms);
+                let error = difference.map(|difference| NetError::Disagree { peer: link.peer(), difference });
+                disagreement = disagreement.or(error);
+                let Role::Party(party) = link.peer() else { unreachable!("the dealer is not introduced") };
+                offers.insert(party, theirs.offers);
+            }
+            disagreement.map_or(Ok(()), Err)
+        })
+    }
+
+    fn try_run(
+        &mut self,
+        protocol: Protocol,
+        program: &Program,
+        inputs: BTreeMap<String, Elements>,
+    ) -> Result<SessionOutcome, SessionError> {
+        let inputs = self.own_inputs(program, inputs)?;
+        let plans = Plans::new(protocol, program, self.options.plan)?;
+        let plan = plans.of(self.role);
+        plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
+        self.confirm(&plans)?;
+        let keys = self.order(&plans)?;
+        let label = |op: OpId| program.values()[op.0 as usize].label.clone();
+        let execution = Execution {
+            plan,
+            device: &*self.device,
+            keys: &keys,
+            inputs,
+            outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
+            links: &mut self.links,
+            activity: &self.wire.activity,
+            run: run_number(&plans.agreement.digest, self.runs),
+            stall: self.options.deadlines.stall,
+            label: &label,
+        };
+        let outcome = execute(self.wire.handle(), execution)?;
+        self.runs = self.runs.wrapping_add(1);
+        let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
+        let outputs = outcome.outputs.into_iter().map(name).collect();
+        Ok(SessionOutcome { outputs, report: outcome.report, plans })
+    }
+
+    /// This party's inputs by position, held against what the program says of them.
+    fn own_inputs(
+        &self,
+        program: &Program,
+        mut given: BTreeMap<String, Elements>,
+    ) -> Result<BTreeMap<usize, HostMatrix>, SessionError> {
+        let mut own = BTreeMap::new();
+        for (index, input) in program.inputs().iter().enumerate() {
+            if self.role != input.owner.into() {
+                continue;
+            }
+            let name = input.name.clone();
+            let Some(elements) = given.remove(&input.name) else {
+                return Err(SessionError::MissingInput { name, party: input.owner });
+            };
+            check_input(program, input, &elements)?;
+            own.insert(index, HostMatrix { shape: input.shape, elements });
+        }
+        match given.into_keys().next() {
+            None => Ok(own),
+            Some(name) => Err(SessionError::UnknownInput { name, role: self.role }),
+        }
+    }
+
+    /// Makes sure that all parties have the same plan.
+    fn confirm(&mut self, plans: &Plans) -> Result<(), NetError> {
+        let ours = Facts { fields: plans.agreement.fields.clone() };
+        let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
+        self.wire.block_on(async {
+            for link in parties {
+                link.send_control("plan", &ours).await?;
+                let theirs: Facts = link.receive_control("plan", link.patience()).await?;
+                if let Some(difference) = first_difference(&ours.fields, &theirs.fields) {
+                    return Err(NetError::Disagree { peer: link.peer(), difference });
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Orders what the plan demands; the key is this party's.
+    fn order(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, NetError> {
+        let Role::Party(party) = self.role else { unreachable!("a session is a party's") };
+        let order = Order { digest: plans.agreement.digest, demand: plans.demand.clone() };
+        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
+        let dealer = dealer.expect("a party is connected to the dealer");
+        let grant: Grant = self.wire.block_on(async {
+            dealer.send_control("order", &order).await?;
+            dealer.receive_control("grant", dealer.patience()).await
+        })?;
+        Ok(HashMap::from([(KeyId(party), PrgKey::from_bytes(grant.key))]))
+    }
+
+    fn fail(&mut self, error: SessionError) -> SessionError {
+        self.wire.abort(std::mem::take(&mut self.links), &error.public_reason());
+        error
+    }
+}
+
+impl Drop for Session {
+    /// A session that is not ended in order has failed, and its peers are told.
+    fn drop(&mut self) {
+        self.wire.abort(std::mem::take(&mut self.links), "it was dropped before it finished");
+    }
+}
+
+impl PartyNetwork {
+    /// Makes sure that every peer has its place.
+    fn check(&self) -> Result<(), SessionError> {
+        let wrong = |reason: String| Err(SessionError::Network { reason });
+        if self.party.index() >= self.parties || self.parties > 8 {
+            return wrong(format!("{} of {} parties", self.party, self.parties));
+        }
+        let expected: Vec<PartyId> = (0..self.party.0).map(PartyId).collect();
+        if !self.lower.keys().copied().eq(expected) {
+            return wrong(format!("{} needs the address of every party with a lower number", self.party));
+        }
+        if self.listen.is_none() && self.party.index() + 1 < self.parties {
+            return wrong(format!("{} needs an address to listen on", self.party));
+        }
+        Ok(())
+    }
+}
+
+/// Holds an input against what the program says of it.
+fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<(), SessionError> {
+    let name = || input.name.clone();
+    if elements.ring() != program.ring() {
+        return Err(SessionError::InputRing {
+            name: name(),
+            expected: program.ring(),
+            found: elements.ring(),
+        });
+    }
+    let (expected, found) = (input.shape.len(), elements.len());
+    if expected != found {
+        return Err(SessionError::InputLength { name: name(), expected, found });
+    }
+    let Some(bound) = input.bound else { return Ok(()) };
+    let codec = program.codec();
+    let most = bound + codec.resolution() / 2.0;
+    let largest = elements.decode(codec).into_iter().map(f64::abs).fold(0.0, f64::max);
+    if largest > most {
+        return Err(SessionError::InputBound { name: name(), bound, found: largest });
+    }
+    Ok(())
+}
+
+/// What the frames of a session's `index`-th run carry.
+pub(super) fn run_number(digest: &[u8; 32], index: u32) -> u32 {
+    let [a, b, c, d, ..] = *digest;
+    u32::from_le_bytes([a, b, c, d]).wrapping_add(index)
+}
+
+/// Meets the other parties, then the dealer; those that are there are told where one is missing.
+async fn meet(
+    wire: &Wire,
+    network: &PartyNetwork,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<Vec<Link>, NetError> {
+    let mut links = Vec::new();
+    match meet_into(&mut links, wire, network, listening).await {
+        Ok(()) => Ok(links),
+        Err(error) => {
+            abort_all(links, &error).await;
+            Err(error)
+        }
+    }
+}
+
+async fn meet_into(
+    links: &mut Vec<Link>,
+    wire: &Wire,
+    network: &PartyNetwork,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), NetError> {
+    let hello = Hello::new(network.party.into());
+    let higher: Vec<Role> =
+        (network.party.index() + 1..network.parties).map(|index| Role::party(index as u8)).collect();
+    let listener = match network.listen {
+        Some(address) => Some(Listener::bind(address).await?),
+        None => None,
+    };
+    if let Some(listener) = &listener {
+        listening(listener.address());
+    }
+    for (&party, &address) in &network.lower {
+        links.push(dial(party.into(), address, hello, wire.deadlines, &wire.activity).await?);
+    }
+    if let (Some(listener), false) = (&listener, higher.is_empty()) {
+        links.extend(listener.accept(&higher, hello, wire.deadlines, &wire.activity).await?);
+    }
+    links.push(dial(Role::Dealer, network.dealer, hello, wire.deadlines, &wire.activity).await?);
+    Ok(())
+}

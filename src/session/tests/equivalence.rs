@@ -1,0 +1,196 @@
+//! Every op, composed at random, gives what the oracle gives, and takes what plan and formulas say.
+
+use super::recipe::recipe;
+use super::{elements, numbers, product, world};
+use crate::device::gpu::{self, Gpu, GpuOptions};
+use crate::plan::{PlanOptions, Plans};
+use crate::program::{Program, ValueId, oracle};
+use crate::protocol::Protocol;
+use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::session::World;
+use crate::share::{Parties, PartyId, Role};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::sync::Arc;
+
+/// Runs the program in a world of CPU devices; see [`check_in`].
+fn check(program: &Program, inputs: &[Elements], seed: u64) {
+    check_in(&world(seed), PlanOptions::default(), program, inputs, seed);
+}
+
+/// Runs the program in a world and holds everything it gives and takes against oracle, plan and formulas.
+fn check_in(world: &World, plan: PlanOptions, program: &Program, inputs: &[Elements], seed: u64) {
+    let world = &world.clone().with_plan(plan);
+    let expected = oracle::evaluate(program, inputs);
+    let outcomes = world.run(program, inputs).expect("a run without faults");
+    let plans = Plans::new(Protocol::Beaver, program, plan).expect("a plan");
+    for (party, outcome) in [PartyId(0), PartyId(1)].into_iter().zip(&outcomes) {
+        for (output, expected) in program.outputs().iter().zip(&expected) {
+            let actual = outcome.outputs.get(&output.name);
+            assert_eq!(
+                actual.is_some(),
+                output.to.contains(party),
+                "{party} learns {} if it may",
+                output.name
+            );
+            let difference = actual.and_then(|actual| expected.first_difference(actual));
+            assert_eq!(difference, None, "{} at {party} differs from the oracle; seed {seed}", output.name);
+        }
+        let (tally, planned) = (&outcome.report.tally, plans.traffic.of(Role::from(party)));
+        assert_eq!(tally.sent_bytes, planned.sent_bytes, "bytes sent by {party} against its plan");
+        assert_eq!(
+            tally.received_bytes, planned.received_bytes,
+            "bytes received by {party} against its plan"
+        );
+        assert_eq!(tally.offline_received_bytes, planned.offline_received_bytes, "offline bytes of {party}");
+        let formula = plans.cost.sent_elements(party) * program.ring().element_bytes() as u64;
+        assert_eq!(tally.sent_bytes, formula, "bytes sent by {party} against the formula");
+        assert_eq!(
+            outcome.report.peak.by_class, outcome.report.planned,
+            "memory of {party} against its plan"
+        );
+    }
+    let rounds = outcomes.iter().map(|outcome| outcome.report.tally.rounds).max().expect("two parties");
+    assert_eq!(rounds, plans.traffic.rounds, "rounds against the plan");
+    assert_eq!(rounds, plans.cost.rounds, "rounds against the formula");
+    assert_eq!(plans.traffic.of(Role::Dealer).offline_sent_bytes, plans.demand.correction_bytes());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #[test]
+    fn any_program_equals_the_oracle(recipe in recipe()) {
+        let program = recipe.program();
+        check_in(&world(recipe.seed), recipe.plan, &program, &recipe.data(&program), recipe.seed);
+    }
+}
+
+/// The same on every adapter that there is. A machine without one shows it by a line; that the kernels themselves are
+/// tested is up to their own tests.
+#[test]
+fn any_program_equals_the_oracle_on_gpus() {
+    let adapters = gpu::adapters();
+    if adapters.is_empty() {
+        eprintln!("no GPU adapter was found: programs are NOT run on GPUs");
+    }
+    for adapter in adapters {
+        let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
+        let devices = [(Role::party(0), open()), (Role::party(1), open()), (Role::Dealer, open())];
+        let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
+        let result = runner.run(&recipe(), |recipe| {
+            let world = devices
+                .iter()
+                .fold(world(recipe.seed), |world, (role, device)| world.with_device(*role, device.clone()));
+            let program = recipe.program();
+            check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
+            Ok(())
+        });
+        result.unwrap_or_else(|failure| panic!("on {}: {failure}", adapter.name));
+    }
+}
+
+/// Who may hold parts of an operand: one party, the other, both.
+const HOLDERS: [u8; 3] = [1, 2, 3];
+
+/// The sum of a matrix of each party in `holders`.
+fn held_by(program: &mut Program, name: &str, holders: u8) -> ValueId {
+    let parties = [0, 1].map(PartyId).into_iter().filter(|party| holders & (1 << party.0) != 0);
+    let parts: Vec<ValueId> = parties
+        .map(|party| {
+            program
+                .input(&format!("{name}{}", party.0), party, Shape::new(4, 4), Some(1.5))
+                .expect("an input")
+        })
+        .collect();
+    parts.into_iter().reduce(|sum, part| program.add(sum, part).expect("a sum")).expect("a holder")
+}
+
+#[test]
+fn products_hold_for_every_combination_of_holders() {
+    let combinations = HOLDERS.into_iter().flat_map(|x| HOLDERS.map(|y| (x, y)));
+    for ((x_holders, y_holders), fraction_bits) in combinations.flat_map(|pair| [(pair, 0), (pair, 8)]) {
+        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, fraction_bits).expect("a codec"));
+        let x = held_by(&mut program, "x", x_holders);
+        let y = held_by(&mut program, "y", y_holders);
+        let turned = program.transpose(x).expect("a transpose");
+        let pairs = [(x, y), (y, x), (x, turned), (y, y)];
+        let products = pairs.map(|(a, b)| [program.matmul(a, b), program.mul(a, b)]);
+        for (index, product) in products.into_iter().flatten().enumerate() {
+            program
+                .output(&format!("z{index}"), product.expect("a product"), Parties::first(2))
+                .expect("an output");
+        }
+        let data = program.inputs().iter().zip(1..);
+        let data: Vec<Elements> =
+            data.map(|(input, seed)| numbers(program.codec(), input.shape.len(), 1.4, seed)).collect();
+        check(&program, &data, 7);
+    }
+}
+
+#[test]
+fn an_integer_product_is_exact_in_both_rings() {
+    for ring in Ring::ALL {
+        let program = product(ring, 0, (33, 65, 17));
+        let inputs = [elements(ring, 33 * 65, 1), elements(ring, 65 * 17, 2)];
+        check(&program, &inputs, 3);
+    }
+}
+
+#[test]
+fn shared_operands_cost_both_parties_both_matrices() {
+    let (m, k, n) = (5, 7, 3);
+    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+    let owners = [PartyId(0), PartyId(1)];
+    let [x0, x1] = owners.map(|owner| program.input(&format!("x{}", owner.0), owner, Shape::new(m, k), None));
+    let [y0, y1] = owners.map(|owner| program.input(&format!("y{}", owner.0), owner, Shape::new(k, n), None));
+    let x = program.add(x0.expect("x0"), x1.expect("x1")).expect("x");
+    let y = program.add(y0.expect("y0"), y1.expect("y1")).expect("y");
+    let z = program.matmul(x, y).expect("z");
+    program.output("z", z, Parties::from_iter([PartyId(1)])).expect("an output");
+    let inputs: Vec<Elements> = program
+        .inputs()
+        .iter()
+        .zip(5..)
+        .map(|(input, seed)| elements(Ring::Z64, input.shape.len(), seed))
+        .collect();
+    check(&program, &inputs, 9);
+    let plans = Plans::new(Protocol::Beaver, &program, PlanOptions::default()).expect("a plan");
+    let opened = ((m * k + k * n) * 8) as u64;
+    assert_eq!(plans.traffic.of(Role::party(1)).sent_bytes, opened, "E and F");
+    assert_eq!(
+        plans.traffic.of(Role::party(0)).sent_bytes,
+        opened + (m * n * 8) as u64,
+        "E, F and the output"
+    );
+    assert_eq!(plans.traffic.rounds, 2);
+}
+
+/// Truncation takes values up to the stated bound, of either sign, and errs by one unit at most; local truncation
+/// of shares would fail on half of these.
+#[test]
+fn truncation_holds_at_the_bound() {
+    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+    let mut program = Program::new(2, codec);
+    let x = program.input("x", PartyId(0), Shape::new(1, 2000), None).expect("x");
+    let y = program.input("y", PartyId(1), Shape::SCALAR, None).expect("y");
+    let z = program.mul(x, y).expect("z");
+    program.output("z", z, Parties::first(2)).expect("an output");
+    let largest = (1u64 << 62) - 1;
+    let extremes = [largest, largest.wrapping_neg(), largest - 1, 0, 1, u64::MAX];
+    let inputs = [
+        Elements::Z64((0..2000).map(|index| extremes[index % extremes.len()]).collect()),
+        Elements::Z64(vec![1]),
+    ];
+    check(&program, &inputs, 4);
+}
+
+#[test]
+fn a_session_runs_more_than_once_with_fresh_masks() {
+    let program = product(Ring::Z64, 16, (3, 4, 2));
+    let inputs = [numbers(program.codec(), 12, 2.0, 1), numbers(program.codec(), 8, 2.0, 2)];
+    let expected = &oracle::evaluate(&program, &inputs)[0];
+    let outcomes = world(5).run_repeatedly(&program, &inputs, 3).expect("three runs without faults");
+    for outcome in outcomes.iter().flatten() {
+        assert_eq!(expected.first_difference(&outcome.outputs["z"]), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! When something breaks, every role ends, and says what broke.
+
+use super::{elements, product, world};
+use crate::net::tamper::Verdict;
+use crate::net::{Data, Deadlines, Frame, NetError};
+use crate::program::oracle;
+use crate::ring::{Elements, Ring};
+use crate::run::RunError;
+use crate::session::{SessionError, SessionOptions, World, WorldError};
+use crate::share::Role;
+use std::sync::Arc;
+use std::time::Duration;
+
+const ZERO: Role = Role::party(0);
+const ONE: Role = Role::party(1);
+
+fn inputs() -> [Elements; 2] {
+    [elements(Ring::Z64, 12, 1), elements(Ring::Z64, 8, 2)]
+}
+
+fn impatient(world: World) -> World {
+    let deadlines = Deadlines {
+        silence: Duration::from_millis(400),
+        stall: Duration::from_millis(800),
+        ..Deadlines::default()
+    };
+    world.with_options(SessionOptions { deadlines, ..SessionOptions::default() })
+}
+
+/// Runs a small product while `rule` decides on the data frames from `sender` to `receiver`.
+fn run_with(
+    sender: Role,
+    receiver: Role,
+    rule: impl Fn(&Data) -> Verdict + Send + Sync + 'static,
+) -> Result<(), WorldError> {
+    let rule = move |from: Role, to: Role, frame: &Frame| match frame {
+        Frame::Data(data) if (from, to) == (sender, receiver) => rule(data),
+        _ => Verdict::Pass,
+    };
+    let program = product(Ring::Z64, 0, (3, 4, 2));
+    let outcomes = impatient(world(1)).with_rule(Arc::new(rule)).run(&program, &inputs())?;
+    let expected = &oracle::evaluate(&program, &inputs())[0];
+    for outcome in outcomes {
+        assert_eq!(expected.first_difference(&outcome.outputs["z"]), None, "a run that ends well is right");
+    }
+    Ok(())
+}
+
+fn error_of(failure: &WorldError, role: Role) -> &SessionError {
+    let of_role = failure.failures.iter().find(|(failed, _)| *failed == role);
+    &of_role.unwrap_or_else(|| panic!("{role} should have failed: {failure}")).1
+}
+
+#[test]
+fn delays_change_nothing() {
+    run_with(ZERO, ONE, |_| Verdict::Delay(Duration::from_millis(50))).expect("a slow run");
+    run_with(Role::Dealer, ONE, |_| Verdict::Delay(Duration::from_millis(50))).expect("a slow dealer");
+}
+
+#[test]
+fn a_lost_message_is_reported_as_a_stall() {
+    let failure = run_with(ONE, ZERO, |_| Verdict::Drop).expect_err("a stall");
+    // Who notices first tells the others.
+    let stalled =
+        |role: Role| matches!(error_of(&failure, role), SessionError::Run(RunError::Stalled { .. }));
+    assert!([ZERO, ONE, Role::Dealer].map(stalled).contains(&true), "{failure}");
+    let error = error_of(&failure, ZERO).to_string();
+    assert!(error.contains("receive of `(x @ y)`"), "{error}");
+}
+
+#[test]
+fn a_cut_connection_names_the_peer_and_the_step() {
+    let failure = run_with(ONE, ZERO, |_| Verdict::Cut).expect_err("a cut connection");
+    let error = error_of(&failure, ZERO);
+    let closed =
+        matches!(error, SessionError::Run(RunError::Peer { error: NetError::Closed { peer: ONE, .. }, .. }));
+    assert!(closed, "{error}");
+    assert!(error.to_string().contains("receive of `(x @ y)`"), "{error}");
+    error_of(&failure, ONE);
+}
+
+#[test]
+fn a_dealer_that_is_cut_off_is_named() {
+    let failure = run_with(Role::Dealer, ONE, |_| Verdict::Cut).expect_err("a cut connection");
+    assert!(error_of(&failure, ONE).to_string().contains("the dealer"), "{failure}");
+    error_of(&failure, ZERO);
+}
+
+#[test]
+fn messages_off_the_plan_are_refused() {
+    let alter = |change: fn(&mut Data)| {
+        move |data: &Data| {
+            let mut data = data.clone();
+            change(&mut data);
+            Verdict::Replace(Frame::Data(data))
+        }
+    };
+    let longer = |data: &mut Data| data.payload = [&data.payload[..], &[0; 8]].concat().into();
+    type Change = fn(&mut Data);
+    let cases: [(Change, &str); 4] = [
+        (|data| data.message += 100, "is not awaited"),
+        (|data| data.run ^= 1, "a message of another run"),
+        (|data| data.offset = 8, "where 0 was due"),
+        (longer, "a piece of 104 bytes"),
+    ];
+    for (change, words) in cases {
+        let failure = run_with(ZERO, ONE, alter(change)).expect_err("a refusal");
+        let error = error_of(&failure, ONE);
+        assert!(matches!(error, SessionError::Run(RunError::OffPlan { peer: ZERO, .. })), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(
+            error_of(&failure, ZERO).to_string().contains("party 1"),
+            "party 0 learns who gave up: {failure}"
+        );
+    }
+}
+
+/// What a semi-honest model means: an altered opening is not noticed, and only the result is wrong.
+#[test]
+fn an_altered_opening_spoils_the_result_only() {
+    let alter = |data: &Data| {
+        let mut bytes = data.payload.to_vec();
+        bytes[0] ^= 1;
+        Verdict::Replace(Frame::Data(Data { payload: bytes.into(), ..data.clone() }))
+    };
+    let rule = move |from: Role, to: Role, frame: &Frame| match frame {
+        Frame::Data(data) if (from, to) == (ZERO, ONE) => alter(data),
+        _ => Verdict::Pass,
+    };
+    let program = product(Ring::Z64, 0, (3, 4, 2));
+    let outcomes = world(1).with_rule(Arc::new(rule)).run(&program, &inputs()).expect("no error");
+    let expected = &oracle::evaluate(&program, &inputs())[0];
+    assert!(expected.first_difference(&outcomes[1].outputs["z"]).is_some());
+}

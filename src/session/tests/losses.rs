@@ -1,0 +1,83 @@
+//! Any one frame that is cut off or lost ends every role with an error, or changes nothing.
+
+use super::{elements, world};
+use crate::net::tamper::Verdict;
+use crate::net::{Deadlines, Frame};
+use crate::program::Program;
+use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::session::{SessionOptions, World, WorldError};
+use crate::share::{Parties, PartyId, Role};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const ROLES: [Role; 3] = [Role::party(0), Role::party(1), Role::Dealer];
+
+/// Frames of a direction beyond this are like those before.
+const FRAMES: usize = 14;
+
+fn impatient(seed: u64) -> World {
+    let deadlines = Deadlines {
+        connect: Duration::from_millis(500),
+        silence: Duration::from_millis(1500),
+        stall: Duration::from_millis(500),
+    };
+    world(seed).with_options(SessionOptions { deadlines, ..SessionOptions::default() })
+}
+
+/// Two products of shared operands, with outputs for both and for one.
+fn program() -> (Program, [Elements; 2]) {
+    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 8).expect("a codec"));
+    let x = program.input("x", PartyId(0), Shape::new(4, 4), None).expect("x");
+    let y = program.input("y", PartyId(1), Shape::new(4, 4), None).expect("y");
+    let sum = program.add(x, y).expect("a sum");
+    let z = program.matmul(sum, y).expect("a product");
+    let w = program.matmul(z, sum).expect("a product");
+    program.output("z", z, Parties::first(2)).expect("an output");
+    program.output("w", w, Parties::from_iter([PartyId(1)])).expect("an output");
+    (program, [elements(Ring::Z64, 16, 1), elements(Ring::Z64, 16, 2)])
+}
+
+/// Runs twice in one session while the `nth` frame between two roles meets its fate; tells whether it came so far.
+fn run_with_loss(from: Role, to: Role, nth: usize, fate: Verdict) -> (Result<(), WorldError>, bool) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = count.clone();
+    let rule = move |sender: Role, receiver: Role, frame: &Frame| {
+        let counted = (sender, receiver) == (from, to) && !matches!(frame, Frame::Heartbeat(_));
+        if counted && counter.fetch_add(1, Ordering::Relaxed) == nth { fate.clone() } else { Verdict::Pass }
+    };
+    let (program, inputs) = program();
+    let result = impatient(1).with_rule(Arc::new(rule)).run_repeatedly(&program, &inputs, 2);
+    (result.map(drop), count.load(Ordering::Relaxed) > nth)
+}
+
+fn every_loss(fate: Verdict) {
+    std::thread::scope(|scope| {
+        for (from, to) in ROLES.into_iter().flat_map(|from| ROLES.map(|to| (from, to))) {
+            if from == to {
+                continue;
+            }
+            for nth in 0..FRAMES {
+                let fate = fate.clone();
+                scope.spawn(move || {
+                    let (result, met) = run_with_loss(from, to, nth, fate.clone());
+                    assert_eq!(
+                        result.is_err(),
+                        met,
+                        "{fate:?} of frame {nth} from {from} to {to}: {result:?}"
+                    );
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_is_cut_anywhere_ends_everybody() {
+    every_loss(Verdict::Cut);
+}
+
+#[test]
+fn a_frame_that_is_lost_anywhere_ends_everybody() {
+    every_loss(Verdict::Drop);
+}

@@ -1,0 +1,58 @@
+//! Whole runs in one process: against the oracle, under faults, and as seen by an eavesdropper.
+
+mod equivalence;
+mod faults;
+mod losses;
+mod masks;
+mod orders;
+mod privacy;
+mod recipe;
+
+use super::{SessionOptions, World};
+use crate::device::cpu::Cpu;
+use crate::net::Deadlines;
+use crate::program::Program;
+use crate::protocol::Protocol;
+use crate::ring::{Elements, FixedPoint, Ring, Shape, prg::PrgKey};
+use crate::share::{Parties, PartyId, Role};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A world on the CPU device that repeats itself and gives up soon.
+fn world(seed: u64) -> World {
+    let device = || Arc::new(Cpu::open(Some(1), None).expect("the CPU device opens"));
+    let deadlines = Deadlines { stall: Duration::from_secs(20), ..Deadlines::default() };
+    // A device for each role, so that each has a ledger of its own.
+    World::new(Protocol::Beaver, device())
+        .with_device(Role::party(1), device())
+        .with_device(Role::Dealer, device())
+        .with_options(SessionOptions { deadlines, ..SessionOptions::default() })
+        .with_insecure_seed(seed)
+}
+
+/// `len` elements that look random, the same for the same seed.
+fn elements(ring: Ring, len: usize, seed: u64) -> Elements {
+    let mut bytes = vec![0; len * ring.element_bytes()];
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    PrgKey::from_bytes(key).fill(0, 0, &mut bytes);
+    Elements::from_bytes(ring, &bytes)
+}
+
+/// `len` fixed-point numbers in −bound..bound.
+fn numbers(codec: FixedPoint, len: usize, bound: f64, seed: u64) -> Elements {
+    let draw = |raw: u64| (raw as i64 as f64 / i64::MAX as f64) * bound * 0.999;
+    let values: Vec<f64> = elements(Ring::Z64, len, seed).to_u64().into_iter().map(draw).collect();
+    Elements::encode(codec, &values).expect("numbers within range")
+}
+
+/// z = x @ y with x party 0's and y party 1's, for both.
+fn product(ring: Ring, fraction_bits: u32, shape: (usize, usize, usize)) -> Program {
+    let (m, k, n) = shape;
+    let mut program = Program::new(2, FixedPoint::new(ring, fraction_bits).expect("a codec"));
+    let x = program.input("x", PartyId(0), Shape::new(m, k), None).expect("an input");
+    let y = program.input("y", PartyId(1), Shape::new(k, n), None).expect("an input");
+    let z = program.matmul(x, y).expect("shapes that fit");
+    program.output("z", z, Parties::first(2)).expect("an output");
+    program
+}

@@ -1,0 +1,71 @@
+//! A plan's edges are enough: in any order that they allow, every read finds what plan order would have put there.
+
+use super::recipe::recipe;
+use crate::plan::{Plan, Plans};
+use crate::protocol::Protocol;
+use crate::step::{Access, BufferId};
+use proptest::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+
+/// What a slot holds: a buffer, as the step at this position left it.
+type Content = (BufferId, usize);
+
+/// What each step reads when the plan runs in its own order.
+fn reads(plan: &Plan) -> Vec<Vec<Content>> {
+    let mut written: HashMap<BufferId, usize> = HashMap::new();
+    let mut reads = Vec::new();
+    for (position, planned) in plan.steps.iter().enumerate() {
+        let mut read = Vec::new();
+        planned.step.action.visit(|matrix, access| {
+            if access != Access::Write {
+                read.push((matrix.buffer, written[&matrix.buffer]));
+            }
+        });
+        planned.step.action.visit(|matrix, access| {
+            if access != Access::Read {
+                written.insert(matrix.buffer, position);
+            }
+        });
+        reads.push(read);
+    }
+    reads
+}
+
+/// Runs the plan in an order that `draw` chooses among those that the edges allow.
+fn run_in_some_order(plan: &Plan, reads: &[Vec<Content>], mut draw: impl FnMut(usize) -> usize) {
+    let mut done: BTreeSet<u32> = BTreeSet::new();
+    let mut slots: Vec<Option<Content>> = vec![None; plan.slots.len()];
+    while done.len() < plan.steps.len() {
+        let is_ready = |&position: &usize| {
+            let after = &plan.steps[position].after;
+            !done.contains(&(position as u32)) && after.iter().all(|earlier| done.contains(earlier))
+        };
+        let ready: Vec<usize> = (0..plan.steps.len()).filter(is_ready).collect();
+        assert!(!ready.is_empty(), "some step can always proceed");
+        let position = ready[draw(ready.len())];
+        for &(buffer, writer) in &reads[position] {
+            assert_eq!(slots[plan.slot_of(buffer)], Some((buffer, writer)), "what step {position} reads");
+        }
+        plan.steps[position].step.action.visit(|matrix, access| {
+            if access != Access::Read {
+                slots[plan.slot_of(matrix.buffer)] = Some((matrix.buffer, position));
+            }
+        });
+        done.insert(position as u32);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #[test]
+    fn any_order_that_the_edges_allow_is_right(recipe in recipe(), choices in prop::collection::vec(any::<u32>(), 64)) {
+        let plans = Plans::new(Protocol::Beaver, &recipe.program(), recipe.plan).expect("a plan");
+        for plan in plans.parties.iter().chain([&plans.dealer]) {
+            let mut choices = choices.iter().cycle();
+            let reads = reads(plan);
+            for _ in 0..8 {
+                run_in_some_order(plan, &reads, |count| *choices.next().expect("endless") as usize % count);
+            }
+        }
+    }
+}

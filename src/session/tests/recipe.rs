@@ -1,0 +1,107 @@
+//! Random programs with data.
+
+use super::{elements, numbers};
+use crate::plan::PlanOptions;
+use crate::program::tiling::TileSide;
+use crate::program::{Input, Number, Program, ValueId, range};
+use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
+use crate::share::PartyId;
+use proptest::prelude::*;
+
+/// A program as a test draws it: inputs, then ops that are applied where they fit.
+#[derive(Clone, Debug)]
+pub(super) struct Recipe {
+    pub(super) ring: Ring,
+    fraction_bits: u32,
+    /// Owner, rows and columns.
+    inputs: Vec<(u8, usize, usize)>,
+    /// Which op, and on which of the values so far.
+    ops: Vec<(u8, prop::sample::Index, prop::sample::Index)>,
+    /// Which values are revealed, and to whom.
+    outputs: Vec<(prop::sample::Index, u8)>,
+    pub(super) seed: u64,
+    /// How plans are made: with tiles that cut even these small matrices.
+    pub(super) plan: PlanOptions,
+}
+
+const BOUND: f64 = 3.0;
+
+pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
+    let number = prop_oneof![
+        Just((Ring::Z64, 0)),
+        Just((Ring::Z32, 0)),
+        Just((Ring::Z64, 13)),
+        Just((Ring::Z64, 20)),
+        Just((Ring::Z32, 6))
+    ];
+    let extent = prop_oneof![4 => Just(1usize), 4 => Just(3), 4 => Just(4), 1 => Just(0), 2 => Just(17)];
+    let input = (0..2u8, extent.clone(), extent);
+    let op = (0..10u8, any::<prop::sample::Index>(), any::<prop::sample::Index>());
+    let output = (any::<prop::sample::Index>(), 1..4u8);
+    (
+        number,
+        prop::collection::vec(input, 2..5),
+        prop::collection::vec(op, 1..10),
+        prop::collection::vec(output, 1..3),
+        any::<u64>(),
+        (prop_oneof![Just(usize::MAX), 1..6usize], 0..6u32),
+    )
+        .prop_map(|((ring, fraction_bits), inputs, ops, outputs, seed, (side, window))| Recipe {
+            ring,
+            fraction_bits,
+            inputs,
+            ops,
+            outputs,
+            seed,
+            plan: PlanOptions { side: TileSide(side), window },
+        })
+}
+
+impl Recipe {
+    pub(super) fn program(&self) -> Program {
+        let mut program = Program::new(2, FixedPoint::new(self.ring, self.fraction_bits).expect("a codec"));
+        let mut values: Vec<ValueId> = Vec::new();
+        for (index, &(owner, rows, cols)) in self.inputs.iter().enumerate() {
+            let shape = Shape::new(rows, cols);
+            let bound = (self.fraction_bits > 0).then_some(BOUND);
+            values.push(program.input(&format!("i{index}"), PartyId(owner), shape, bound).expect("an input"));
+        }
+        for (op, a, b) in &self.ops {
+            let (a, b) = (*a.get(&values), *b.get(&values));
+            let mut extended = program.clone();
+            let value = match op {
+                0 => extended.add(a, b),
+                1 => extended.sub(a, b),
+                2 => extended.neg(a),
+                3 => extended.mul(a, b),
+                4 | 5 => extended.matmul(a, b),
+                6 => extended.transpose(a),
+                7 => extended.sum(a, [None, Some(Axis::Rows), Some(Axis::Cols)][b.index() % 3]),
+                8 => extended.add_constant(a, Number::Integer(-2)),
+                _ if self.fraction_bits > 0 => extended.scale(a, Number::Real(-0.75)),
+                _ => extended.scale(a, Number::Integer(-3)),
+            };
+            // Ops that do not fit, and such as could overflow, are left out.
+            if let Ok(value) = value
+                && range::reaches(&extended).is_ok()
+            {
+                program = extended;
+                values.push(value);
+            }
+        }
+        for (index, (value, to)) in self.outputs.iter().enumerate() {
+            let to = [0, 1].map(PartyId).into_iter().filter(|party| to & (1 << party.0) != 0).collect();
+            program.output(&format!("o{index}"), *value.get(&values), to).expect("an output");
+        }
+        program
+    }
+
+    pub(super) fn data(&self, program: &Program) -> Vec<Elements> {
+        let inputs = program.inputs().iter().zip(self.seed..);
+        let data = |(input, seed): (&Input, u64)| match self.fraction_bits {
+            0 => elements(self.ring, input.shape.len(), seed),
+            _ => numbers(program.codec(), input.shape.len(), BOUND, seed),
+        };
+        inputs.map(data).collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! A whole deployment in one process: every party and the dealer, on threads, over pipes in memory.
+//!
+//! The code is that of separate processes but for the pipes. A [`World`] is for trying things out and for tests: the
+//! process knows everything, so nothing is private in it.
+
+use super::dealer::{Dealt, serve};
+use super::order::KeySource;
+use super::wire::Wire;
+use super::{Session, SessionError, SessionOptions, SessionOutcome};
+use crate::device::Device;
+use crate::net::tamper::{Rule, Verdict, pipe};
+use crate::net::{Frame, Link};
+use crate::plan::PlanOptions;
+use crate::program::Program;
+use crate::protocol::Protocol;
+use crate::ring::Elements;
+use crate::share::{Parties, PartyId, Role};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::io::DuplexStream;
+
+/// A deployment in one process.
+#[derive(Clone)]
+pub struct World {
+    protocol: Protocol,
+    device: Arc<dyn Device>,
+    devices: HashMap<Role, Arc<dyn Device>>,
+    options: SessionOptions,
+    keys: KeySource,
+    rule: WireRule,
+}
+
+/// Decides on each frame by who sends it to whom.
+pub type WireRule = Arc<dyn Fn(Role, Role, &Frame) -> Verdict + Send + Sync>;
+
+/// Why a run in a world failed: what each role says.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{}", .failures.iter().map(|(role, error)| format!("{role}: {error}")).collect::<Vec<_>>().join("; "))]
+pub struct WorldError {
+    /// The roles that failed, and why.
+    pub failures: Vec<(Role, SessionError)>,
+}
+
+/// What a role's thread returns.
+enum Ended {
+    Party(PartyId, Result<Vec<SessionOutcome>, SessionError>),
+    Dealer(Result<Dealt, SessionError>),
+}
+
+impl World {
+    /// A world in which every role computes on `device`.
+    pub fn new(protocol: Protocol, device: Arc<dyn Device>) -> World {
+        World {
+            protocol,
+            device,
+            devices: HashMap::new(),
+            options: SessionOptions::default(),
+            keys: KeySource::Entropy,
+            rule: Arc::new(|_, _, _| Verdict::Pass),
+        }
+    }
+
+    /// Lets one role compute elsewhere.
+    pub fn with_device(mut self, role: Role, device: Arc<dyn Device>) -> World {
+        self.devices.insert(role, device);
+        self
+    }
+
+    /// How the sessions run.
+    pub fn with_options(mut self, options: SessionOptions) -> World {
+        self.options = options;
+        self
+    }
+
+    /// How plans are made.
+    pub fn with_plan(mut self, plan: PlanOptions) -> World {
+        self.options.plan = plan;
+        self
+    }
+
+    /// Draws everything from a seed, so that a run repeats itself.
+    pub fn with_insecure_seed(mut self, seed: u64) -> World {
+        self.keys = KeySource::InsecureSeed(seed);
+        self
+    }
+
+    /// Lets a rule delay, drop, alter or cut what crosses the wire.
+    pub fn with_rule(mut self, rule: WireRule) -> World {
+        self.rule = rule;
+        self
+    }
+
+    /// Runs a program on all parties' inputs, in the program's order; returns what each party learns.
+    ///
+    /// # Errors
+    /// Where any role fails.
+    ///
+    /// # Panics
+    /// Where there is not one matrix for each input.
+    pub fn run(&self, program: &Program, inputs: &[Elements]) -> Result<Vec<SessionOutcome>, WorldError> {
+        let runs = self.run_repeatedly(program, inputs, 1)?;
+        Ok(runs.into_iter().flatten().collect())
+    }
+
+    /// As [`World::run`], several times in the same sessions; for each party the outcomes of all runs.
+    ///
+    /// # Errors
+    /// Where any role fails.
+    ///
+    /// # Panics
+    /// Where there is not one matrix for each input.
+    pub fn run_repeatedly(
+        &self,
+        program: &Program,
+        inputs: &[Elements],
+        runs: usize,
+    ) -> Result<Vec<Vec<SessionOutcome>>, WorldError> {
+        assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
+        let parties: Vec<PartyId> = Parties::first(self.protocol.parties()).iter().collect();
+        let ended = self.roles(&parties, |party, session| {
+            let own = program.inputs().iter().zip(inputs).filter(|(input, _)| input.owner == party);
+            let own: BTreeMap<String, Elements> =
+                own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect();
+            (0..runs).map(|_| session.run(self.protocol, program, own.clone())).collect()
+        });
+        let (mut outcomes, mut failures) = (BTreeMap::new(), Vec::new());
+        for ended in ended {
+            match ended {
+                Ended::Party(party, Ok(runs)) => drop(outcomes.insert(party, runs)),
+                Ended::Party(party, Err(error)) => failures.push((party.into(), error)),
+                Ended::Dealer(result) => failures.extend(result.err().map(|error| (Role::Dealer, error))),
+            }
+        }
+        if failures.is_empty() { Ok(outcomes.into_values().collect()) } else { Err(WorldError { failures }) }
+    }
+
+    /// Runs every role on a thread of its own.
+    fn roles<F>(&self, parties: &[PartyId], work: F) -> Vec<Ended>
+    where
+        F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
+    {
+        // The pipes are served by a runtime that outlives all roles.
+        let plumbing = Wire::new(self.options.deadlines).expect("a thread for the pipes");
+        let mut ends = plumbing.block_on(async { self.pipes(parties) });
+        std::thread::scope(|scope| {
+            let work = &work;
+            let mut threads = Vec::new();
+            for &party in parties {
+                let streams = ends.remove(&Role::from(party)).unwrap_or_default();
+                threads.push(scope.spawn(move || Ended::Party(party, self.party(party, streams, work))));
+            }
+            let streams = ends.remove(&Role::Dealer).unwrap_or_default();
+            threads.push(scope.spawn(move || Ended::Dealer(self.dealer(streams))));
+            threads.into_iter().map(|thread| thread.join().expect("a role does not panic")).collect()
+        })
+    }
+
+    fn party<F>(
+        &self,
+        party: PartyId,
+        streams: Vec<(Role, DuplexStream)>,
+        work: F,
+    ) -> Result<Vec<SessionOutcome>, SessionError>
+    where
+        F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError>,
+    {
+        let role = Role::from(party);
+        let wire = Wire::new(self.options.deadlines)?;
+        let links = links(&wire, streams);
+        let mut session = Session::over(role, self.device_of(role), wire, links, self.options);
+        let outcome = work(party, &mut session)?;
+        session.finish()?;
+        Ok(outcome)
+    }
+
+    fn dealer(&self, streams: Vec<(Role, DuplexStream)>) -> Result<Dealt, SessionError> {
+        let wire = Wire::new(self.options.deadlines)?;
+        let links = links(&wire, streams);
+        serve(&*self.device_of(Role::Dealer), wire, links, self.options, self.keys)
+    }
+
+    fn device_of(&self, role: Role) -> Arc<dyn Device> {
+        self.devices.get(&role).unwrap_or(&self.device).clone()
+    }
+
+    /// A pipe between every two roles.
+    fn pipes(&self, parties: &[PartyId]) -> HashMap<Role, Vec<(Role, DuplexStream)>> {
+        let mut ends: HashMap<Role, Vec<(Role, DuplexStream)>> = HashMap::new();
+        let roles: Vec<Role> = parties.iter().map(|&party| party.into()).chain([Role::Dealer]).collect();
+        for (index, &first) in roles.iter().enumerate() {
+            for &second in &roles[index + 1..] {
+                let rule = self.rule.clone();
+                let rule: Rule = Arc::new(move |forward, frame| match forward {
+                    true => rule(first, second, frame),
+                    false => rule(second, first, frame),
+                });
+                let (near, far) = pipe(rule);
+                ends.entry(first).or_default().push((second, near));
+                ends.entry(second).or_default().push((first, far));
+            }
+        }
+        ends
+    }
+}
+
+fn links(wire: &Wire, streams: Vec<(Role, DuplexStream)>) -> Vec<Link> {
+    let _runtime = wire.handle().enter();
+    let link = |(peer, stream)| {
+        let mut link = Link::new(peer, stream, wire.deadlines, &wire.activity);
+        link.admit(peer);
+        link
+    };
+    streams.into_iter().map(link).collect()
+}

@@ -1,0 +1,296 @@
+//! Steps, the buffers they name, and lists of them.
+
+use super::kernel::{Access, Kernel, Matrix};
+use crate::ring::{Ring, Shape};
+use crate::share::{PartyId, Role};
+use serde::Serialize;
+use std::collections::HashSet;
+
+/// What memory is used for; every allocation is booked under one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryClass {
+    /// A party's parts of values.
+    Shares,
+    /// Preprocessed randomness.
+    Correlations,
+    /// Masked values, one's own and those received.
+    Openings,
+    /// Memory through which bytes enter and leave the device.
+    Staging,
+    /// Intermediate results within one op.
+    Scratch,
+    /// Values in the clear: results on their way to their owner.
+    Plain,
+}
+
+impl MemoryClass {
+    /// Every class, in the order of reports.
+    pub const ALL: [MemoryClass; 6] = [
+        MemoryClass::Shares,
+        MemoryClass::Correlations,
+        MemoryClass::Openings,
+        MemoryClass::Staging,
+        MemoryClass::Scratch,
+        MemoryClass::Plain,
+    ];
+
+    /// The name used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            MemoryClass::Shares => "shares",
+            MemoryClass::Correlations => "correlations",
+            MemoryClass::Openings => "openings",
+            MemoryClass::Staging => "staging",
+            MemoryClass::Scratch => "scratch",
+            MemoryClass::Plain => "plain",
+        }
+    }
+}
+
+/// A buffer of one role's step list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct BufferId(pub u32);
+
+/// An input of the program, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct InputId(pub u32);
+
+/// A message: the same number where it is sent and where it is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct MessageId(pub u32);
+
+/// The op of the program that a step belongs to, for errors and traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct OpId(pub u32);
+
+/// The generator key that the dealer shares with this party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct KeyId(pub PartyId);
+
+/// When a step runs: before the inputs are there, or with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Needs no input: correlated randomness is made and delivered.
+    Offline,
+    /// The computation on the inputs.
+    Online,
+}
+
+/// A buffer's size and use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BufferSpec {
+    /// Elements it holds.
+    pub len: usize,
+    /// What it is booked under.
+    pub class: MemoryClass,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Action {
+    /// Computes on the device.
+    Kernel(Kernel<BufferId, KeyId>),
+    /// Puts a block of one of this party's own inputs on the device.
+    Input {
+        /// Written.
+        to: Matrix<BufferId>,
+        /// Which input.
+        input: InputId,
+        /// The input's row and column at which the block begins.
+        at: (usize, usize),
+    },
+    /// Sends a matrix to a peer.
+    Send {
+        /// Read.
+        from: Matrix<BufferId>,
+        /// Who receives it.
+        peer: Role,
+        /// The message's number.
+        message: MessageId,
+    },
+    /// Receives a matrix from a peer.
+    Receive {
+        /// Written.
+        to: Matrix<BufferId>,
+        /// Who sends it.
+        peer: Role,
+        /// The message's number.
+        message: MessageId,
+    },
+    /// Hands a block of a result in the clear to this party.
+    Output {
+        /// Read.
+        from: Matrix<BufferId>,
+        /// Position among the program's outputs.
+        output: usize,
+        /// The output's row and column at which the block begins.
+        at: (usize, usize),
+    },
+}
+
+impl Action {
+    /// Calls `visit` with each matrix of the action and how it is used.
+    pub fn visit<'a>(&'a self, mut visit: impl FnMut(&'a Matrix<BufferId>, Access)) {
+        match self {
+            Action::Kernel(kernel) => kernel.visit(visit),
+            Action::Input { to, .. } | Action::Receive { to, .. } => visit(to, Access::Write),
+            Action::Send { from, .. } | Action::Output { from, .. } => visit(from, Access::Read),
+        }
+    }
+
+    /// A word for the action in messages and traces.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Action::Kernel(kernel) => kernel.name(),
+            Action::Input { .. } => "input",
+            Action::Send { .. } => "send",
+            Action::Receive { .. } => "receive",
+            Action::Output { .. } => "output",
+        }
+    }
+}
+
+/// One instruction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// What to do.
+    pub action: Action,
+    /// When.
+    pub phase: Phase,
+    /// For which op of the program.
+    pub op: OpId,
+    /// For which tile of which op: counted over all ops in the order in which they are lowered, which is the same for
+    /// every role.
+    pub tile: u32,
+}
+
+/// The straight-line program of one role. Every buffer is written before it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepList {
+    /// Whose steps these are.
+    pub role: Role,
+    /// The ring of every element.
+    pub ring: Ring,
+    /// The buffers, by [`BufferId`].
+    pub buffers: Vec<BufferSpec>,
+    /// The steps, in an order that respects every dependency.
+    pub steps: Vec<Step>,
+    /// Which (key, stream) pairs are drawn: none twice.
+    #[serde(skip)]
+    drawn: HashSet<(KeyId, u64)>,
+    #[serde(skip)]
+    written: Vec<bool>,
+}
+
+impl StepList {
+    /// A list without steps.
+    pub fn new(role: Role, ring: Ring) -> StepList {
+        StepList {
+            role,
+            ring,
+            buffers: Vec::new(),
+            steps: Vec::new(),
+            drawn: HashSet::new(),
+            written: Vec::new(),
+        }
+    }
+
+    /// A new buffer for a matrix of `shape`.
+    pub fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
+        let id = BufferId(u32::try_from(self.buffers.len()).expect("fewer than 2^32 buffers"));
+        self.buffers.push(BufferSpec { len: shape.len(), class });
+        self.written.push(false);
+        Matrix::new(id, shape)
+    }
+
+    /// Appends a step for the op's tile with this number.
+    ///
+    /// # Panics
+    /// Where a kernel's shapes do not fit, a buffer is read before it is written, or a generator stream is drawn a
+    /// second time. Each is a fault of the protocol that emits the step.
+    pub fn push(&mut self, phase: Phase, op: OpId, tile: u32, action: Action) {
+        if let Action::Kernel(kernel) = &action {
+            kernel.check_shapes();
+            if let Kernel::Fill { key, stream, .. } = kernel {
+                assert!(
+                    self.drawn.insert((*key, *stream)),
+                    "generator stream {stream} of {key:?} is drawn twice"
+                );
+            }
+        }
+        let mut outputs = Vec::new();
+        action.visit(|matrix, access| {
+            let index = matrix.buffer.0 as usize;
+            assert!(
+                matrix.shape.len() <= self.buffers[index].len,
+                "{}: a matrix beyond its buffer",
+                action.name()
+            );
+            if access != Access::Write {
+                assert!(
+                    self.written[index],
+                    "{}: {:?} is read before it is written",
+                    action.name(),
+                    matrix.buffer
+                );
+            }
+            if access != Access::Read {
+                outputs.push(index);
+            }
+        });
+        outputs.into_iter().for_each(|index| self.written[index] = true);
+        self.steps.push(Step { action, phase, op, tile });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list() -> (StepList, Matrix<BufferId>) {
+        let mut list = StepList::new(Role::Dealer, Ring::Z64);
+        let matrix = list.buffer(Shape::new(2, 2), MemoryClass::Correlations);
+        (list, matrix)
+    }
+
+    fn fill(out: Matrix<BufferId>) -> Action {
+        Action::Kernel(Kernel::Fill { out, key: KeyId(PartyId(0)), stream: 1, block: 0 })
+    }
+
+    #[test]
+    #[should_panic(expected = "drawn twice")]
+    fn a_stream_cannot_be_drawn_twice() {
+        let (mut list, matrix) = list();
+        list.push(Phase::Offline, OpId(0), 0, fill(matrix));
+        list.push(Phase::Offline, OpId(0), 0, fill(matrix));
+    }
+
+    #[test]
+    #[should_panic(expected = "read before it is written")]
+    fn an_unwritten_buffer_cannot_be_sent() {
+        let (mut list, from) = list();
+        list.push(
+            Phase::Online,
+            OpId(0),
+            0,
+            Action::Send { from, peer: Role::party(0), message: MessageId(0) },
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "(2, 2) by (3, 2)")]
+    fn a_product_of_wrong_shapes_is_refused() {
+        let (mut list, left) = list();
+        let right = list.buffer(Shape::new(3, 2), MemoryClass::Shares);
+        let out = list.buffer(Shape::new(2, 2), MemoryClass::Shares);
+        let action = Action::Kernel(Kernel::Gemm { out, terms: vec![(left, right)], accumulate: false });
+        list.push(Phase::Online, OpId(0), 0, action);
+    }
+}

@@ -1,0 +1,14 @@
+//! The instruction set between protocols and the executor.
+//!
+//! A protocol turns each op of a program into straight-line [`Step`]s over numbered buffers, one [`StepList`] a
+//! role; a plan gives those buffers their places, and the executor runs the steps without knowing what they mean.
+//! Steps are pure data: equal lists are equal runs.
+
+mod kernel;
+mod list;
+
+pub use crate::ring::Axis;
+pub use kernel::{Access, Kernel, Matrix};
+pub use list::{
+    Action, BufferId, BufferSpec, InputId, KeyId, MemoryClass, MessageId, OpId, Phase, Step, StepList,
+};

@@ -1,0 +1,152 @@
+//! The command line.
+
+use crate::failure::Failure;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use symbolon::device::Device;
+use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
+use symbolon::net::Deadlines;
+use symbolon::session::SessionOptions;
+
+/// Arithmetic on secret shares: several parties compute on data that none shows the others.
+#[derive(Parser)]
+#[command(name = "symbolon", version, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Classifies handwritten digits privately: a dealer and two parties as processes on this machine
+    Demo {
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Runs a job
+    Run {
+        /// The job's description
+        #[arg(value_name = "JOB.toml")]
+        job: PathBuf,
+        #[command(flatten)]
+        mode: RunMode,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Deals correlated randomness to the parties of a job, and ends with them
+    Deal {
+        /// Where to listen
+        #[arg(long, value_name = "DEALER.toml")]
+        config: PathBuf,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Prints what a job will take: memory, bytes, rounds, correlations; runs nothing
+    Plan {
+        /// The job's description
+        #[arg(value_name = "JOB.toml")]
+        job: PathBuf,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Lists the devices of this machine, and which one is taken
+    Doctor {
+        /// Print one JSON object on stdout; text for people goes to stderr
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which parties of the job this process runs.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct RunMode {
+    /// All parties and the dealer, as processes on this machine
+    #[arg(long)]
+    pub local: bool,
+    /// One party, as this file describes
+    #[arg(long, value_name = "PARTY.toml")]
+    pub party: Option<PathBuf>,
+}
+
+/// What all commands that compute have.
+#[derive(Args, Clone)]
+pub struct Shared {
+    /// Where to compute: auto, cpu, gpu, gpu:N, or a part of an adapter's name
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// Most device memory to take, such as 512MiB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub budget: Option<u64>,
+    /// Threads of the CPU device [default: all cores, divided among the processes of this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+    /// How long to wait for the other processes to appear
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub deadline: u32,
+    /// Print one JSON object on stdout; text for people goes to stderr
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Shared {
+    /// Opens the device that was asked for.
+    pub fn open_device(&self) -> Result<Arc<dyn Device>, Failure> {
+        let Ok(choice) = DeviceChoice::from_str(&self.device);
+        let options = DeviceOptions { threads: self.threads.map(usize::from), budget_bytes: self.budget };
+        Ok(select::open(&choice, &options)?)
+    }
+
+    /// How sessions run.
+    pub fn session_options(&self) -> SessionOptions {
+        let connect = Duration::from_secs(self.deadline.into());
+        let deadlines = Deadlines { connect, ..Deadlines::default() };
+        SessionOptions { deadlines, budget_bytes: self.budget, ..SessionOptions::default() }
+    }
+}
+
+/// A size such as `4096`, `512MiB` or `2GB`.
+fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 9] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("B", 1),
+    ];
+    let (digits, unit) = UNITS
+        .iter()
+        .find_map(|&(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)))
+        .unwrap_or((text, 1));
+    let number: u64 =
+        digits.trim().parse().map_err(|_| "a size is a whole number and a unit: 512MiB, 2GiB".to_owned())?;
+    number.checked_mul(unit).ok_or_else(|| "that is more than any device has".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(bytes("2 GB"), Ok(2_000_000_000));
+        assert_eq!(bytes("100"), Ok(100));
+        assert_eq!(bytes("7B"), Ok(7));
+        assert!(bytes("1.5GiB").is_err());
+        assert!(bytes("99999999999TiB").is_err());
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

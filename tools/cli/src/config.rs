@@ -1,0 +1,154 @@
+//! The files that say where the processes of a job are.
+//!
+//! A party:
+//!
+//! ```toml
+//! party = 1
+//! listen = "127.0.0.1:7001"          # where parties with a higher number connect; not needed by the last
+//! peers = { 0 = "127.0.0.1:7000" }   # where the parties with a lower number listen
+//! dealer = "127.0.0.1:7100"
+//!
+//! [inputs]                           # this party's data, where the job does not name it
+//! w = "linear_w.npy"
+//!
+//! [outputs]
+//! scores = "scores.npy"
+//! ```
+//!
+//! A dealer: `listen = "127.0.0.1:7100"`. Paths are relative to the file.
+
+use crate::failure::Failure;
+use crate::job::Job;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use symbolon::session::{DealerNetwork, PartyNetwork};
+use symbolon::share::PartyId;
+
+/// Most bytes that a job or a configuration may have.
+const LONGEST_TEXT: u64 = 16 << 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartyConfig {
+    party: u8,
+    listen: Option<SocketAddr>,
+    #[serde(default)]
+    peers: BTreeMap<String, SocketAddr>,
+    dealer: SocketAddr,
+    #[serde(default)]
+    inputs: BTreeMap<String, PathBuf>,
+    #[serde(default)]
+    outputs: BTreeMap<String, PathBuf>,
+    /// The folder of the file.
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DealerConfig {
+    listen: SocketAddr,
+}
+
+impl PartyConfig {
+    pub fn read(path: &Path) -> Result<PartyConfig, Failure> {
+        let mut config: PartyConfig = read_toml(path)?;
+        config.folder = folder_of(path);
+        Ok(config)
+    }
+
+    pub fn party(&self) -> PartyId {
+        PartyId(self.party)
+    }
+
+    /// Where the party and its peers are, in a job of so many parties.
+    pub fn network(&self, path: &Path, parties: usize) -> Result<PartyNetwork, Failure> {
+        let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
+        if usize::from(self.party) >= parties {
+            return Err(wrong(format!(
+                "party = {} but the job has parties 0 to {}",
+                self.party,
+                parties - 1
+            )));
+        }
+        let mut addresses = BTreeMap::new();
+        for (name, &address) in &self.peers {
+            let party =
+                name.parse().map_err(|_| wrong(format!("peers: '{name}' is not a party's number")))?;
+            addresses.insert(PartyId(party), address);
+        }
+        let mut lower = BTreeMap::new();
+        for party in (0..self.party).map(PartyId) {
+            let address = addresses
+                .get(&party)
+                .ok_or_else(|| wrong(format!("peers: the address of {party} is missing")))?;
+            lower.insert(party, *address);
+        }
+        let is_last = usize::from(self.party) + 1 == parties;
+        if !is_last && self.listen.is_none() {
+            return Err(wrong(
+                "listen: the address where parties with a higher number connect is missing".into(),
+            ));
+        }
+        let listen = self.listen.filter(|_| !is_last);
+        Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer: self.dealer })
+    }
+
+    /// Refuses names that the job does not have, or not for this party.
+    pub fn check_names(&self, path: &Path, job: &Job) -> Result<(), Failure> {
+        let party = self.party();
+        let input = self.inputs.keys().find(|name| !job.inputs_of(party).any(|own| own == name.as_str()));
+        let learns = |name: &String| job.outputs.get(name).is_some_and(|output| output.to.contains(&party.0));
+        let output = self.outputs.keys().find(|name| !learns(name));
+        let reason = match (input, output) {
+            (None, None) => return Ok(()),
+            (Some(name), _) => format!("[inputs] '{name}' is no input of {party} in this job"),
+            (None, Some(name)) => format!("[outputs] '{name}' is no output that {party} learns in this job"),
+        };
+        Err(Failure::Text { path: path.to_owned(), line: None, reason })
+    }
+
+    /// Where an input of this party is, if not where the job says.
+    pub fn input(&self, name: &str) -> Option<PathBuf> {
+        self.inputs.get(name).map(|path| self.folder.join(path))
+    }
+
+    /// Where an output of this party goes, if not where the job says.
+    pub fn output(&self, name: &str) -> Option<PathBuf> {
+        self.outputs.get(name).map(|path| self.folder.join(path))
+    }
+}
+
+pub fn read_dealer(path: &Path, parties: usize) -> Result<DealerNetwork, Failure> {
+    let DealerConfig { listen } = read_toml(path)?;
+    Ok(DealerNetwork { listen, parties })
+}
+
+/// The folder that a file's relative paths start from.
+pub fn folder_of(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+/// Reads a TOML file; an error is one line with the file's name and the place.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let unreadable =
+        |error: std::io::Error| Failure::File { path: path.to_owned(), reason: error.to_string() };
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    if length > LONGEST_TEXT {
+        let reason = format!("{length} bytes are too many for a description: at most {LONGEST_TEXT}");
+        return Err(Failure::File { path: path.to_owned(), reason });
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    parse_toml(path, &text)
+}
+
+pub fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Failure> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+        let reason = error.message().lines().collect::<Vec<_>>().join(" ");
+        Failure::Text { path: path.to_owned(), line, reason }
+    })
+}

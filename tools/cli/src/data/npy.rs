@@ -1,0 +1,195 @@
+//! NumPy's `.npy` (format: NumPy Enhancement Proposal 1).
+
+use super::{DataError, Matrix, Numbers};
+use ndarray::ArrayD;
+use ndarray_npy::{ReadNpyExt, ReadableElement};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use symbolon::ring::Shape;
+
+/// Longest header that is read: a matrix needs about a hundred bytes.
+const LONGEST_HEADER: usize = 64 * 1024;
+
+/// Reads a matrix, a vector (as one row) or a scalar.
+pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
+    let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let length = file.metadata().map_err(|error| unreadable(error.to_string()))?.len();
+    let mut reader = BufReader::new(file);
+    let header = Header::read(&mut reader).map_err(&unreadable)?;
+    let shape = match header.dimensions[..] {
+        [] => Shape::SCALAR,
+        [cols] => Shape::new(1, cols),
+        [rows, cols] => Shape::new(rows, cols),
+        _ => {
+            let dimensions = header.dimensions.len();
+            return Err(DataError::Dimensions { path: path.to_owned(), dimensions });
+        }
+    };
+    let dtype = header.dtype.trim_start_matches(['<', '>', '=', '|']);
+    let element_bytes = match dtype {
+        "f8" | "i8" | "u8" => 8u64,
+        "f4" | "i4" | "u4" => 4,
+        _ => return Err(DataError::Type { path: path.to_owned(), dtype: header.dtype }),
+    };
+    // The library allocates what the header claims: hold that against the file first.
+    let needed = shape.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
+    let there = length.saturating_sub(header.data_offset);
+    if needed != Some(there) {
+        let word = if needed.is_none_or(|needed| needed > there) { "truncated" } else { "too long" };
+        let reason = format!("the file is {word}: {shape} of {dtype} does not fill {there} bytes");
+        return Err(unreadable(reason));
+    }
+    reader.seek(SeekFrom::Start(0)).map_err(|error| unreadable(error.to_string()))?;
+    let numbers =
+        match dtype {
+            "f8" => values(reader).map(Numbers::Real),
+            "f4" => {
+                values::<f32>(reader).map(|values| Numbers::Real(values.into_iter().map(f64::from).collect()))
+            }
+            "i8" => values(reader).map(Numbers::Signed),
+            "i4" => values::<i32>(reader)
+                .map(|values| Numbers::Signed(values.into_iter().map(i64::from).collect())),
+            "u8" => values(reader).map(Numbers::Unsigned),
+            _ => values::<u32>(reader)
+                .map(|values| Numbers::Unsigned(values.into_iter().map(u64::from).collect())),
+        };
+    Ok(Matrix { shape, numbers: numbers.map_err(unreadable)? })
+}
+
+/// The elements, row-major.
+fn values<T: ReadableElement + Clone>(reader: impl Read) -> Result<Vec<T>, String> {
+    let array = ArrayD::<T>::read_npy(reader).map_err(|error| one_line(&error.to_string()))?;
+    Ok(match array.is_standard_layout() {
+        true => array.into_raw_vec_and_offset().0,
+        false => array.iter().cloned().collect(),
+    })
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join(" ")
+}
+
+/// As much of a header as says how large the data is.
+struct Header {
+    dtype: String,
+    dimensions: Vec<usize>,
+    data_offset: u64,
+}
+
+impl Header {
+    fn read(reader: &mut impl Read) -> Result<Header, String> {
+        let not_npy = || "not an .npy file".to_owned();
+        let mut prefix = [0; 8];
+        reader.read_exact(&mut prefix).map_err(|_| not_npy())?;
+        let [b'\x93', b'N', b'U', b'M', b'P', b'Y', major, _minor] = prefix else { return Err(not_npy()) };
+        // Version 1 has a length of two bytes, the later ones of four.
+        let mut length = [0; 4];
+        let length_bytes = if major == 1 { 2 } else { 4 };
+        reader.read_exact(&mut length[..length_bytes]).map_err(|_| not_npy())?;
+        let length = u32::from_le_bytes(length) as usize;
+        if length > LONGEST_HEADER {
+            return Err(format!("a header of {length} bytes is too long"));
+        }
+        let mut text = vec![0; length];
+        reader.read_exact(&mut text).map_err(|_| "the file is truncated in its header".to_owned())?;
+        let text = String::from_utf8_lossy(&text);
+        let data_offset = (prefix.len() + length_bytes + length) as u64;
+        let (dtype, dimensions) = dtype(&text).zip(dimensions(&text)).ok_or("its header cannot be read")?;
+        Ok(Header { dtype, dimensions, data_offset })
+    }
+}
+
+/// What follows `'key':` in a header.
+fn entry<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let quoted = [format!("'{key}'"), format!("\"{key}\"")];
+    let rest = quoted.iter().find_map(|key| Some(text.split_once(key.as_str())?.1))?;
+    Some(rest.trim_start().strip_prefix(':')?.trim_start())
+}
+
+fn dtype(text: &str) -> Option<String> {
+    let value = entry(text, "descr")?;
+    match value.chars().next()? {
+        quote @ ('\'' | '"') => Some(value[1..].split_once(quote)?.0.to_owned()),
+        // A record type: its text is all that an error needs.
+        _ => Some(value.split_inclusive(']').next()?.to_owned()),
+    }
+}
+
+fn dimensions(text: &str) -> Option<Vec<usize>> {
+    let (inside, _) = entry(text, "shape")?.strip_prefix('(')?.split_once(')')?;
+    let extents = inside.split(',').map(str::trim).filter(|extent| !extent.is_empty());
+    extents.map(|extent| extent.trim_end_matches('L').parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, ShapeBuilder, array};
+    use ndarray_npy::WriteNpyExt;
+
+    fn read_bytes(bytes: &[u8]) -> Result<Matrix, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.npy");
+        std::fs::write(&path, bytes).unwrap();
+        read(&path).map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+    }
+
+    fn bytes_of(array: impl WriteNpyExt) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        array.write_npy(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn column_major_files_are_read_row_major() {
+        let mut columns = Array2::<i64>::zeros((2, 3).f());
+        columns.assign(&array![[1, 2, 3], [4, 5, 6]]);
+        let matrix = read_bytes(&bytes_of(columns)).unwrap();
+        assert_eq!(
+            (matrix.shape, matrix.numbers),
+            (Shape::new(2, 3), Numbers::Signed(vec![1, 2, 3, 4, 5, 6]))
+        );
+    }
+
+    #[test]
+    fn vectors_are_rows_and_narrow_types_widen() {
+        let matrix = read_bytes(&bytes_of(array![1.5f32, -2.0])).unwrap();
+        assert_eq!((matrix.shape, matrix.numbers), (Shape::new(1, 2), Numbers::Real(vec![1.5, -2.0])));
+        let matrix = read_bytes(&bytes_of(array![[7u32]])).unwrap();
+        assert_eq!(matrix.numbers, Numbers::Unsigned(vec![7]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let whole = bytes_of(array![[1.0f64, 2.0]]);
+        let cut = &whole[..whole.len() - 3];
+        assert_eq!(
+            read_bytes(cut).unwrap_err(),
+            "data.npy: the file is truncated: (1, 2) of f8 does not fill 13 bytes"
+        );
+        assert_eq!(read_bytes(b"PK\x03\x04 zipped").unwrap_err(), "data.npy: not an .npy file");
+        assert!(
+            read_bytes(&bytes_of(array![true])).unwrap_err().contains("elements of type '|b1' are not read")
+        );
+        let cube = bytes_of(ndarray::Array3::<f64>::zeros((1, 2, 3)));
+        assert!(read_bytes(&cube).unwrap_err().contains("an array of 3 dimensions is not read"));
+        let claim = String::from_utf8_lossy(&whole).replace("(1, 2)", "(9999999999999, 9999999)");
+        assert!(
+            read_bytes(claim.as_bytes()).is_err(),
+            "a claim beyond the file is refused before it is believed"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(at in 0usize..200, byte: u8, length in 0usize..200) {
+            let mut bytes = bytes_of(array![[1.0f64, 2.0], [3.0, 4.0]]);
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            bytes.truncate(length);
+            let _ = read_bytes(&bytes);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `doctor`: the devices of this machine, and which one is taken.
+
+use crate::failure::Failure;
+use crate::output;
+use crate::table::bytes;
+use symbolon::device::select::{Survey, survey};
+
+/// Lists the devices.
+pub fn doctor(json: bool) -> Result<(), Failure> {
+    let survey = survey();
+    output::print(json, &survey, &text(&survey));
+    Ok(())
+}
+
+fn text(survey: &Survey) -> String {
+    let cpu = &survey.cpu;
+    let mut text = format!("cpu    {}\n       {}, {} thread(s)\n", cpu.name, cpu.simd, cpu.threads);
+    for (place, adapter) in survey.adapters.iter().enumerate() {
+        let (features, limits) = (&adapter.features, &adapter.limits);
+        let has = |there: bool, name: &str| format!("{} {name}", if there { "has" } else { "lacks" });
+        text += &format!("gpu:{place}  {} ({:?}, {})\n", adapter.name, adapter.kind, adapter.backend);
+        text += &format!("       driver {}\n", adapter.driver_line());
+        text += &format!(
+            "       {}, {}, {}\n",
+            has(features.shader_int64, "64-bit integers"),
+            has(features.shader_f16, "16-bit floats"),
+            has(features.cooperative_matrix, "cooperative matrices")
+        );
+        text += &format!(
+            "       buffers of {} bytes, bindings of {}, subgroups of {} to {}\n",
+            bytes(limits.max_buffer_size_bytes),
+            bytes(limits.max_storage_buffer_binding_size_bytes),
+            limits.subgroup_min_size,
+            limits.subgroup_max_size
+        );
+        if !features.shader_int64 {
+            text += "       64-bit elements are computed as pairs of 32-bit words, which is slower\n";
+        }
+        if adapter.is_software() {
+            text += "       computes on the processor: for testing kernels; taken only by name\n";
+        }
+    }
+    if survey.adapters.is_empty() {
+        text += "no graphics adapter: install the vendor's Vulkan driver to compute on a GPU\n";
+    }
+    text += &format!("`--device auto` takes {}: {}\n", survey.auto, survey.reason);
+    text
+}

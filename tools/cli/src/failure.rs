@@ -1,0 +1,108 @@
+//! Why a command failed, and the exit status that says so to scripts.
+
+use crate::data::DataError;
+use std::path::PathBuf;
+use symbolon::device::DeviceError;
+use symbolon::net::NetError;
+use symbolon::plan::PlanError;
+use symbolon::program::ProgramError;
+use symbolon::program::expression::StepError;
+use symbolon::run::RunError;
+use symbolon::session::SessionError;
+
+/// Why a command failed: one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A file that cannot be read or written.
+    #[error("{}: {reason}", .path.display())]
+    File { path: PathBuf, reason: String },
+    /// A file whose text is not what it should be.
+    #[error("{}{}: {reason}", .path.display(), .line.map_or_else(String::new, |line| format!(":{line}")))]
+    Text { path: PathBuf, line: Option<usize>, reason: String },
+    /// An input's data.
+    #[error("input '{input}': {error}")]
+    Data { input: String, error: DataError },
+    /// An output that cannot be written.
+    #[error("output '{output}': {error}")]
+    Output { output: String, error: DataError },
+    /// A step of the program.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The program as a whole.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The session.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// What a peer said when it connected.
+    #[error("{0}")]
+    Peer(String),
+    /// Another process of this machine failed; its own line and status.
+    #[error("{line}")]
+    Child { line: String, status: u8 },
+    /// A result that is not what it must be.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl Failure {
+    /// 2 bad usage or input; 3 peer or network; 4 resources; 5 parties disagree.
+    pub fn status(&self) -> u8 {
+        match self {
+            Failure::File { .. } | Failure::Text { .. } => 2,
+            Failure::Data { .. } | Failure::Output { .. } => 2,
+            Failure::Step(_) | Failure::Program(_) => 2,
+            Failure::Plan(error) => plan_status(error),
+            Failure::Device(error) => device_status(error),
+            Failure::Session(error) => session_status(error),
+            Failure::Peer(_) => 3,
+            Failure::Child { status, .. } => *status,
+            Failure::Wrong(_) => 1,
+        }
+    }
+}
+
+fn plan_status(error: &PlanError) -> u8 {
+    match error {
+        PlanError::Program(_) | PlanError::Demand(_) => 2,
+        PlanError::OverBudget { .. } => 4,
+    }
+}
+
+fn device_status(error: &DeviceError) -> u8 {
+    match error {
+        DeviceError::Unknown { .. } => 2,
+        _ => 4,
+    }
+}
+
+fn session_status(error: &SessionError) -> u8 {
+    match error {
+        SessionError::Plan(error) => plan_status(error),
+        SessionError::Net(error) => net_status(error),
+        SessionError::Run(RunError::Device { error, .. }) => device_status(error),
+        SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
+        SessionError::Run(_) | SessionError::Poisoned { .. } => 3,
+        SessionError::MissingInput { .. }
+        | SessionError::InputLength { .. }
+        | SessionError::InputRing { .. }
+        | SessionError::InputBound { .. }
+        | SessionError::UnknownInput { .. }
+        | SessionError::Network { .. } => 2,
+        SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
+    }
+}
+
+fn net_status(error: &NetError) -> u8 {
+    match error {
+        NetError::NotLoopback { .. } => 2,
+        NetError::Disagree { .. } | NetError::Version { .. } => 5,
+        _ => 3,
+    }
+}

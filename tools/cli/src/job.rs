@@ -1,0 +1,224 @@
+//! Job files: what to compute, on whose data, for whom.
+//!
+//! ```toml
+//! [job]
+//! name = "digits"
+//! protocol = "beaver"
+//! ring_bits = 64
+//! fraction_bits = 16                 # 0 for integers
+//!
+//! [inputs]
+//! x = { owner = 0, file = "test_x.npy" }
+//! w = { owner = 1, file = "linear_w.npy", bound = 8.0 }
+//!
+//! [program]
+//! steps = ["scores = x @ w"]
+//!
+//! [outputs]
+//! scores = { to = [0], file = "scores.npy" }
+//! ```
+//!
+//! `file` is relative to the job. `shape = [rows, cols]` lets `plan` work without the file; `bound` is the largest
+//! magnitude that the owner vouches for.
+
+use crate::config::{folder_of, read_toml};
+use crate::data::{Kind, Matrix};
+use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use symbolon::program::Program;
+use symbolon::program::expression::{Names, add_step};
+use symbolon::protocol::Protocol;
+use symbolon::ring::{FixedPoint, Ring, Shape};
+use symbolon::share::{Parties, PartyId};
+
+/// A job that has been read and checked as far as it can be without data.
+pub struct Job {
+    pub name: String,
+    pub protocol: Protocol,
+    pub codec: FixedPoint,
+    pub inputs: BTreeMap<String, Input>,
+    pub steps: Vec<String>,
+    pub outputs: BTreeMap<String, Output>,
+    path: PathBuf,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    pub owner: u8,
+    file: Option<PathBuf>,
+    shape: Option<(usize, usize)>,
+    bound: Option<f64>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    pub to: Vec<u8>,
+    file: Option<PathBuf>,
+}
+
+/// What is known of an input without its values: what parties tell each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    pub rows: usize,
+    pub cols: usize,
+    pub kind: Kind,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    job: Header,
+    inputs: BTreeMap<String, Input>,
+    program: Steps,
+    outputs: BTreeMap<String, Output>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    name: String,
+    protocol: String,
+    ring_bits: u32,
+    #[serde(default)]
+    fraction_bits: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Steps {
+    steps: Vec<String>,
+}
+
+impl Job {
+    pub fn read(path: &Path) -> Result<Job, Failure> {
+        let File { job, inputs, program, outputs } = read_toml(path)?;
+        let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
+        let protocol = Protocol::from_str(&job.protocol).map_err(|error| wrong(error.to_string()))?;
+        let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
+        let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
+        let parties = protocol.parties();
+        let owners = inputs.iter().map(|(name, input)| (name, input.owner));
+        let recipients =
+            outputs.iter().flat_map(|(name, output)| output.to.iter().map(move |&to| (name, to)));
+        if let Some((name, party)) =
+            owners.chain(recipients).find(|&(_, party)| usize::from(party) >= parties)
+        {
+            let last = parties - 1;
+            return Err(wrong(format!(
+                "'{name}' names party {party}, but {protocol} has parties 0 to {last}"
+            )));
+        }
+        Ok(Job {
+            name: job.name,
+            protocol,
+            codec,
+            inputs,
+            steps: program.steps,
+            outputs,
+            path: path.to_owned(),
+        })
+    }
+
+    pub fn parties(&self) -> impl Iterator<Item = PartyId> + use<> {
+        Parties::first(self.protocol.parties()).iter()
+    }
+
+    /// The names of a party's inputs.
+    pub fn inputs_of(&self, party: PartyId) -> impl Iterator<Item = &str> {
+        let own = self.inputs.iter().filter(move |(_, input)| input.owner == party.0);
+        own.map(|(name, _)| name.as_str())
+    }
+
+    /// Where the job says that an input is.
+    pub fn input_file(&self, name: &str) -> Option<PathBuf> {
+        self.inputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
+    }
+
+    /// Where the job says that an output goes.
+    pub fn output_file(&self, name: &str) -> Option<PathBuf> {
+        self.outputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
+    }
+
+    /// Reads an input from `file`, or from where the job says, and checks it against what the job declares.
+    pub fn read_input(&self, name: &str, file: Option<PathBuf>) -> Result<Matrix, Failure> {
+        let declared = &self.inputs[name];
+        let Some(file) = file.or_else(|| self.input_file(name)) else {
+            let reason =
+                format!("input '{name}' has no file: name one here, or under [inputs] of its party's file");
+            return Err(Failure::Text { path: self.path.clone(), line: None, reason });
+        };
+        let failed = |error| Failure::Data { input: name.to_owned(), error };
+        let matrix = Matrix::read(&file).map_err(failed)?;
+        matrix
+            .check(declared.shape.map(|(rows, cols)| Shape::new(rows, cols)), declared.bound)
+            .map_err(failed)?;
+        Ok(matrix)
+    }
+
+    /// What the job itself declares of an input, where it does.
+    pub fn declared_facts(&self, name: &str) -> Option<Facts> {
+        let (rows, cols) = self.inputs[name].shape?;
+        Some(Facts { rows, cols, kind: Kind::Real })
+    }
+
+    /// What all parties must have in common, in an order in which the first difference says most.
+    pub fn terms(&self) -> Vec<(String, String)> {
+        let mut terms = vec![
+            ("name".to_owned(), self.name.clone()),
+            ("protocol".to_owned(), self.protocol.to_string()),
+            ("ring_bits".to_owned(), self.codec.ring().bits().to_string()),
+            ("fraction_bits".to_owned(), self.codec.fraction_bits().to_string()),
+        ];
+        for (name, input) in &self.inputs {
+            terms.push((format!("owner of input {name}"), input.owner.to_string()));
+            terms.push((format!("shape of input {name}"), format!("{:?}", input.shape)));
+            terms.push((format!("bound of input {name}"), format!("{:?}", input.bound)));
+        }
+        for (number, step) in (1..).zip(&self.steps) {
+            terms.push((format!("step {number}"), step.clone()));
+        }
+        for (name, output) in &self.outputs {
+            terms.push((format!("recipients of output {name}"), format!("{:?}", output.to)));
+        }
+        terms
+    }
+
+    /// The program, once the facts of all inputs are known.
+    pub fn program(&self, facts: &BTreeMap<String, Facts>) -> Result<Program, Failure> {
+        let mut program = Program::new(self.protocol.parties(), self.codec);
+        let mut names = Names::new();
+        for (name, input) in &self.inputs {
+            let Facts { rows, cols, .. } = facts[name];
+            let value = program.input(name, PartyId(input.owner), Shape::new(rows, cols), input.bound)?;
+            names.insert(name.clone(), value);
+        }
+        for (number, step) in (1..).zip(&self.steps) {
+            add_step(&mut program, &mut names, number, step)?;
+        }
+        for (name, output) in &self.outputs {
+            let value = names.get(name).ok_or_else(|| {
+                let known: Vec<&str> = names.keys().map(String::as_str).collect();
+                let reason =
+                    format!("output '{name}' is defined by no step; known are: {}", known.join(", "));
+                Failure::Text { path: self.path.clone(), line: None, reason }
+            })?;
+            program.output(name, *value, output.to.iter().map(|&party| PartyId(party)).collect())?;
+        }
+        Ok(program)
+    }
+
+    /// What kind of numbers integer outputs are shown as: unsigned if all inputs are.
+    pub fn output_kind(&self, facts: &BTreeMap<String, Facts>) -> Kind {
+        match self.codec.fraction_bits() {
+            0 if facts.values().all(|facts| facts.kind == Kind::Unsigned) => Kind::Unsigned,
+            0 => Kind::Signed,
+            _ => Kind::Real,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `run --party`: one party of a deployment.
+
+use crate::args::Shared;
+use crate::config::PartyConfig;
+use crate::data::{Kind, Matrix, check_target, write};
+use crate::failure::Failure;
+use crate::job::{Facts, Job};
+use crate::report::{OutputJson, RoleJson, RunJson};
+use crate::{output, table};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use symbolon::device::Device;
+use symbolon::program::Program;
+use symbolon::ring::Elements;
+use symbolon::session::{Session, SessionOutcome};
+use symbolon::share::PartyId;
+
+/// The line on stderr by which a process says where it listens.
+pub const LISTENING: &str = "listening on ";
+
+/// Runs one party of a job.
+pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), Failure> {
+    let start = Instant::now();
+    let job = Job::read(job_path)?;
+    let config = PartyConfig::read(config_path)?;
+    let party = config.party();
+    let network = config.network(config_path, job.protocol.parties())?;
+    config.check_names(config_path, &job)?;
+    check_targets(&job, party, |name| config.output(name))?;
+    let device = shared.open_device()?;
+    let own = read_inputs(&job, &config)?;
+    let facts: BTreeMap<String, Facts> = own.iter().map(|(name, own)| (name.clone(), own.facts)).collect();
+    let mut session = Session::connect(
+        device.clone(),
+        &network,
+        shared.session_options(),
+        job.terms(),
+        offers(&facts),
+        |address| eprintln!("{party} is {LISTENING}{address}"),
+    )?;
+    let facts = match all_facts(&job, &session, facts) {
+        Ok(facts) => facts,
+        Err(failure) => return Err(give_up(session, failure)),
+    };
+    let program = match job.program(&facts) {
+        Ok(program) => program,
+        Err(failure) => return Err(give_up(session, failure)),
+    };
+    let inputs = own.into_iter().map(|(name, own)| (name, own.elements)).collect();
+    let outcome = session.run(job.protocol, &program, inputs)?;
+    let written = write_outputs(&job, &config, &program, &outcome, job.output_kind(&facts));
+    session.finish()?;
+    let outputs = written?;
+    let json = report(&job, party, &*device, &outcome, outputs, start);
+    output::print(shared.json, &json, &table::run(&json));
+    Ok(())
+}
+
+/// An input of this party.
+struct Own {
+    facts: Facts,
+    elements: Elements,
+}
+
+/// This party's inputs, encoded, so that what is wrong with them shows before anybody is bothered.
+fn read_inputs(job: &Job, config: &PartyConfig) -> Result<BTreeMap<String, Own>, Failure> {
+    let mut own = BTreeMap::new();
+    for name in job.inputs_of(config.party()) {
+        let matrix = job.read_input(name, config.input(name))?;
+        let failed = |error| Failure::Data { input: name.to_owned(), error };
+        let elements = matrix.encode(job.codec).map_err(failed)?;
+        own.insert(name.to_owned(), Own { facts: facts_of(&matrix), elements });
+    }
+    Ok(own)
+}
+
+/// Makes sure that the party's outputs can be written before anything is computed.
+pub fn check_targets(
+    job: &Job,
+    party: PartyId,
+    elsewhere: impl Fn(&str) -> Option<PathBuf>,
+) -> Result<(), Failure> {
+    for (name, _) in job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0)) {
+        if let Some(file) = elsewhere(name).or_else(|| job.output_file(name)) {
+            let failed = |error| Failure::Output { output: name.to_owned(), error };
+            check_target(&file).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the other parties may know of a matrix.
+pub fn facts_of(matrix: &Matrix) -> Facts {
+    Facts { rows: matrix.shape.rows, cols: matrix.shape.cols, kind: matrix.kind() }
+}
+
+fn offers(facts: &BTreeMap<String, Facts>) -> Vec<(String, String)> {
+    let offer = |(name, facts): (&String, &Facts)| {
+        (name.clone(), serde_json::to_string(facts).expect("facts serialise"))
+    };
+    facts.iter().map(offer).collect()
+}
+
+/// This party's facts and those that the others offered.
+fn all_facts(
+    job: &Job,
+    session: &Session,
+    mut facts: BTreeMap<String, Facts>,
+) -> Result<BTreeMap<String, Facts>, Failure> {
+    for (&party, offers) in session.offers() {
+        let offers: BTreeMap<&str, &str> =
+            offers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        for name in job.inputs_of(party) {
+            let offer = offers.get(name).and_then(|text| serde_json::from_str(text).ok());
+            let missing = || Failure::Peer(format!("{party} did not say what shape its input '{name}' has"));
+            facts.insert(name.to_owned(), offer.ok_or_else(missing)?);
+        }
+    }
+    Ok(facts)
+}
+
+fn give_up(session: Session, failure: Failure) -> Failure {
+    session.abort(&failure.to_string());
+    failure
+}
+
+fn write_outputs(
+    job: &Job,
+    config: &PartyConfig,
+    program: &Program,
+    outcome: &SessionOutcome,
+    kind: Kind,
+) -> Result<Vec<OutputJson>, Failure> {
+    let mut outputs = Vec::new();
+    for declared in program.outputs() {
+        let Some(elements) = outcome.outputs.get(&declared.name) else { continue };
+        let name = declared.name.as_str();
+        let shape = program.value(declared.value).shape;
+        let file: Option<PathBuf> = config.output(name).or_else(|| job.output_file(name));
+        if let Some(file) = &file {
+            let failed = |error| Failure::Output { output: name.to_owned(), error };
+            write(file, shape, elements, job.codec, kind).map_err(failed)?;
+        }
+        outputs.push(OutputJson {
+            name: name.to_owned(),
+            shape: [shape.rows, shape.cols],
+            file: file.map(|file| file.display().to_string()),
+            to: declared.to.iter().map(|party| party.0).collect(),
+            digest: blake3::hash(elements.bytes()).to_hex().to_string(),
+        });
+    }
+    Ok(outputs)
+}
+
+fn report(
+    job: &Job,
+    party: PartyId,
+    device: &dyn Device,
+    outcome: &SessionOutcome,
+    outputs: Vec<OutputJson>,
+    start: Instant,
+) -> RunJson {
+    let report = &outcome.report;
+    let element_bytes = job.codec.ring().element_bytes() as u64;
+    let formula = outcome.plans.cost.sent_elements(party) * element_bytes;
+    let role = RoleJson::new(report, &device_line(device), formula);
+    RunJson {
+        job: job.name.clone(),
+        protocol: job.protocol.to_string(),
+        ring_bits: job.codec.ring().bits(),
+        fraction_bits: job.codec.fraction_bits(),
+        device: role.device.clone(),
+        offline_s: role.offline_s,
+        offline_bytes: role.offline_bytes_received,
+        online_s: role.online_s,
+        wall_s: start.elapsed().as_secs_f64(),
+        parties: vec![role],
+        dealer: None,
+        outputs,
+    }
+}
+
+/// A device in one line.
+pub fn device_line(device: &dyn Device) -> String {
+    let description = device.description();
+    format!("{} ({}; {})", description.name, description.driver, description.arithmetic)
+}

@@ -1,0 +1,106 @@
+//! What a run took, for people and for programs.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use symbolon::run::RunReport;
+use symbolon::share::Role;
+
+/// A run as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunJson {
+    pub job: String,
+    pub protocol: String,
+    pub ring_bits: u32,
+    pub fraction_bits: u32,
+    pub device: String,
+    /// Those of this process: all of them under `--local`, one otherwise.
+    pub parties: Vec<RoleJson>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dealer: Option<RoleJson>,
+    /// Until the slowest party had its correlations.
+    pub offline_s: f64,
+    /// Correction bytes that the dealer sent.
+    pub offline_bytes: u64,
+    /// The slowest party's online phase.
+    pub online_s: f64,
+    pub wall_s: f64,
+    pub outputs: Vec<OutputJson>,
+}
+
+/// One role's part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoleJson {
+    pub id: String,
+    pub device: String,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    /// What the protocol's formulas say that is sent.
+    pub bytes_formula: u64,
+    /// Frame headers, in both phases.
+    pub bytes_framing: u64,
+    pub rounds: u32,
+    pub vram_planned_bytes: u64,
+    pub vram_peak_bytes: u64,
+    pub vram_by_class: BTreeMap<String, u64>,
+    pub offline_s: f64,
+    pub offline_bytes_sent: u64,
+    pub offline_bytes_received: u64,
+    pub online_s: f64,
+    pub device_s: f64,
+    pub wire_s: f64,
+    pub overlap: f64,
+}
+
+/// One output.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutputJson {
+    pub name: String,
+    pub shape: [usize; 2],
+    /// Where it was written, if it was.
+    pub file: Option<String>,
+    /// Who learnt it.
+    pub to: Vec<u8>,
+    /// BLAKE3 of the elements, so that recipients can compare.
+    pub digest: String,
+}
+
+impl RoleJson {
+    pub fn new(report: &RunReport, device: &str, bytes_formula: u64) -> RoleJson {
+        let id = match report.role {
+            Role::Party(party) => party.0.to_string(),
+            Role::Dealer => "dealer".to_owned(),
+        };
+        let by_class =
+            |(class, &bytes): (&symbolon::step::MemoryClass, &u64)| (class.name().to_owned(), bytes);
+        RoleJson {
+            id,
+            device: device.to_owned(),
+            bytes_sent: report.tally.sent_bytes,
+            bytes_received: report.tally.received_bytes,
+            bytes_formula,
+            bytes_framing: report.tally.framing_bytes,
+            rounds: report.tally.rounds,
+            vram_planned_bytes: report.planned.values().sum(),
+            vram_peak_bytes: report.peak.total_bytes,
+            vram_by_class: report
+                .peak
+                .by_class
+                .iter()
+                .filter(|(_, bytes)| **bytes > 0)
+                .map(by_class)
+                .collect(),
+            offline_s: report.offline.as_secs_f64(),
+            offline_bytes_sent: report.tally.offline_sent_bytes,
+            offline_bytes_received: report.tally.offline_received_bytes,
+            online_s: report.online.as_secs_f64(),
+            device_s: report.device_busy.as_secs_f64(),
+            wire_s: report.wire_busy.as_secs_f64(),
+            overlap: report.overlap(),
+        }
+    }
+
+    /// What people call the role.
+    pub fn name(&self) -> String {
+        if self.id == "dealer" { self.id.clone() } else { format!("party {}", self.id) }
+    }
+}

@@ -1,0 +1,143 @@
+//! Text for people.
+
+use crate::report::{RoleJson, RunJson};
+use std::collections::BTreeSet;
+
+/// Rows of cells under a heading, each column as wide as its widest cell; the first is left-aligned.
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new<const N: usize>(heading: [&str; N]) -> Table {
+        Table { rows: vec![heading.map(str::to_owned).to_vec()] }
+    }
+
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// The table as text, each line indented.
+    pub fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let cell = |(column, cell): (usize, &String)| {
+                let width = widths[column];
+                if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            };
+            let line: Vec<String> = row.iter().enumerate().map(cell).collect();
+            text += &format!("  {}\n", line.join("  ").trim_end());
+        }
+        text
+    }
+}
+
+/// A number of bytes with thousands set apart.
+pub fn bytes(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A time in the unit that suits it.
+pub fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
+        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        s => format!("{s:.2} s"),
+    }
+}
+
+/// What a run took.
+pub fn run(run: &RunJson) -> String {
+    let roles: Vec<&RoleJson> = run.parties.iter().chain(&run.dealer).collect();
+    let mut text = format!(
+        "{}: {}, {} bits, {} fraction bits\n",
+        run.job, run.protocol, run.ring_bits, run.fraction_bits
+    );
+    text += &format!(
+        "offline {}, online {}, in all {}\n",
+        seconds(run.offline_s),
+        seconds(run.online_s),
+        seconds(run.wall_s)
+    );
+    let mut table =
+        Table::new(["online", "bytes sent", "formula", "received", "rounds", "device", "wire", "overlap"]);
+    for role in &run.parties {
+        table.row([
+            role.name(),
+            bytes(role.bytes_sent),
+            bytes(role.bytes_formula),
+            bytes(role.bytes_received),
+            role.rounds.to_string(),
+            seconds(role.device_s),
+            seconds(role.wire_s),
+            format!("{:.2}", role.overlap),
+        ]);
+    }
+    text += &table.render();
+    if let Some(dealer) = &run.dealer {
+        text += &format!("  dealer sent {} bytes of corrections\n", bytes(dealer.offline_bytes_sent));
+    }
+    text += &memory(&roles);
+    for role in &roles {
+        text += &format!("  {} computes on {}\n", role.name(), role.device);
+    }
+    for output in &run.outputs {
+        let [rows, cols] = output.shape;
+        let to: Vec<String> = output.to.iter().map(|party| format!("party {party}")).collect();
+        let file = output.file.as_ref().map_or_else(String::new, |file| format!(", in {file}"));
+        text += &format!("  output {} ({rows}, {cols}) for {}{file}\n", output.name, to.join(" and "));
+    }
+    text
+}
+
+/// Device memory by class, planned and measured.
+fn memory(roles: &[&RoleJson]) -> String {
+    let classes: BTreeSet<&String> = roles.iter().flat_map(|role| role.vram_by_class.keys()).collect();
+    let mut heading = vec!["device memory".to_owned(), "planned".to_owned(), "peak".to_owned()];
+    heading.extend(classes.iter().map(|class| class.to_string()));
+    let mut table = Table { rows: vec![heading] };
+    for role in roles {
+        let class = |class: &&String| bytes(role.vram_by_class.get(*class).copied().unwrap_or(0));
+        let totals = [role.name(), bytes(role.vram_planned_bytes), bytes(role.vram_peak_bytes)];
+        table.row(totals.into_iter().chain(classes.iter().map(class)));
+    }
+    table.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_easily() {
+        assert_eq!(bytes(1_234_567), "1,234,567");
+        assert_eq!(bytes(12), "12");
+        assert_eq!(seconds(0.0123), "12.3 ms");
+        assert_eq!(seconds(2.5), "2.50 s");
+    }
+
+    #[test]
+    fn columns_align() {
+        let mut table = Table::new(["who", "bytes"]);
+        table.row(["party 0".to_owned(), "7".to_owned()]);
+        assert_eq!(table.render(), "  who      bytes\n  party 0      7\n");
+    }
+}

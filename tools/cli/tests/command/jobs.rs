@@ -1,0 +1,228 @@
+//! Jobs that end well: what they compute, and that the plan had said what they would take.
+
+use crate::support::{Folder, data, error_line, free_address, job, json, stderr};
+use ndarray::{Array2, array};
+use std::time::Duration;
+
+/// Odd numbers of a generator that is good enough for test data (Knuth's MMIX).
+fn integers(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state ^ state >> 29
+    }
+}
+
+fn wrapping_product(a: &Array2<u64>, b: &Array2<u64>) -> Array2<u64> {
+    let mut product = Array2::zeros((a.nrows(), b.ncols()));
+    for (row, mut out) in a.rows().into_iter().zip(product.rows_mut()) {
+        for (&factor, b) in row.iter().zip(b.rows()) {
+            out.zip_mut_with(&b, |sum: &mut u64, &b| *sum = sum.wrapping_add(factor.wrapping_mul(b)));
+        }
+    }
+    product
+}
+
+fn integer_product(size: usize, device: &str) {
+    let folder = Folder::new();
+    let (mut draw_x, mut draw_w) = (integers(1), integers(2));
+    let x = Array2::from_shape_simple_fn((size, size), &mut draw_x);
+    let w = Array2::from_shape_simple_fn((size, size), &mut draw_w);
+    folder.npy("x.npy", &x);
+    folder.npy("w.npy", &w);
+    folder.text("job.toml", &job(64, 0, "z = x @ w").replace("to = [0]", "to = [0, 1]"));
+    json(&folder.run(&["run", "job.toml", "--local", "--json", "--device", device]));
+    assert!(
+        folder.read::<u64>("z.npy") == wrapping_product(&x, &w),
+        "the exact product modulo 2^64 on {device}"
+    );
+}
+
+#[test]
+fn a_product_of_a_thousand_is_exact_on_the_processor() {
+    integer_product(1000, "cpu");
+}
+
+#[test]
+fn a_product_of_a_thousand_is_exact_on_software_vulkan() {
+    let folder = Folder::new();
+    let doctor = json(&folder.run(&["doctor", "--json"]));
+    let adapters = doctor["adapters"].as_array().expect("a list of adapters");
+    if !adapters.iter().any(|adapter| adapter["name"].as_str().is_some_and(|name| name.contains("llvmpipe")))
+    {
+        let required = std::env::var("SYMBOLON_REQUIRE_GPU").is_ok_and(|value| value == "1");
+        assert!(!required, "SYMBOLON_REQUIRE_GPU=1, and there is no llvmpipe");
+        eprintln!("skipped: there is no llvmpipe on this machine");
+        return;
+    }
+    integer_product(1000, "llvmpipe");
+}
+
+#[test]
+fn the_demo_labels_as_the_plain_computation_does() {
+    let folder = Folder::new();
+    let demo = json(&folder.run(&["demo", "--json"]));
+    assert_eq!(demo["images"], 360);
+    assert_eq!(demo["accuracy"], 0.975);
+    assert_eq!(demo["labels_as_oracle"], 360);
+    assert!(demo["largest_score_error"].as_f64().expect("a number") < 1e-3);
+    assert_eq!(demo["parties"][0]["rounds"], 3);
+    for party in demo["parties"].as_array().expect("parties") {
+        assert_eq!(party["bytes_sent"], party["bytes_formula"], "bytes against the formula");
+        assert_eq!(party["vram_planned_bytes"], party["vram_peak_bytes"], "memory against the plan");
+    }
+    assert!(folder.files().is_empty(), "the demo leaves nothing behind");
+}
+
+#[test]
+fn signed_integers_stay_signed_in_the_narrow_ring() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &array![[-1i64, 2], [3, i64::from(i32::MIN)]]);
+    folder.npy("w.npy", &array![[5i64, 0], [1, -1]]);
+    folder.text("job.toml", &job(32, 0, "z = x @ w - 2 * x"));
+    json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let expected = array![[-1i32, -6], [9i32.wrapping_add(i32::MIN), i32::MIN]];
+    assert_eq!(folder.read::<i32>("z.npy"), expected);
+}
+
+#[test]
+fn every_op_of_the_language_computes_on_real_numbers() {
+    let folder = Folder::new();
+    folder.text("x.csv", "a,b,c\n1.5,-2,3\n4,5.25,-6\n");
+    folder.npy("w.npy", &array![[0.5f32, 1.0], [-1.0, 2.0], [2.0, 0.125]]);
+    folder.npy("b.npy", &array![[10.0f64, -10.0]]);
+    folder.text(
+        "job.toml",
+        r#"
+[job]
+name = "every op"
+protocol = "beaver"
+ring_bits = 64
+fraction_bits = 20
+
+[inputs]
+x = { owner = 0, file = "x.csv", bound = 6.0 }
+w = { owner = 1, file = "w.npy", shape = [3, 2] }
+b = { owner = 1, file = "b.npy" }
+
+[program]
+steps = [
+    "scores = 0.5 * (x @ w) + b",
+    "rest = -scores * transpose(x @ w).T - 1",
+    "rows = sum(rest, axis=1)",
+    "all = sum(rows)",
+]
+
+[outputs]
+scores = { to = [0, 1], file = "scores.csv" }
+rows = { to = [1], file = "rows.npy" }
+all = { to = [0], file = "all.npy" }
+"#,
+    );
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let x = array![[1.5, -2.0, 3.0], [4.0, 5.25, -6.0]];
+    let w = array![[0.5, 1.0], [-1.0, 2.0], [2.0, 0.125]];
+    let product = x.dot(&w);
+    let scores = &product * 0.5 + array![[10.0, -10.0]];
+    let rest = -&scores * &product - 1.0;
+    let near =
+        |actual: f64, expected: f64| assert!((actual - expected).abs() < 1e-3, "{actual} for {expected}");
+    let rows = folder.read::<f64>("rows.npy");
+    assert_eq!(rows.dim(), (2, 1));
+    rows.iter().zip(rest.rows()).for_each(|(&actual, row)| near(actual, row.sum()));
+    near(folder.read::<f64>("all.npy")[[0, 0]], rest.sum());
+    let text = std::fs::read_to_string(folder.path("scores.csv")).expect("the scores");
+    let cells =
+        text.lines().flat_map(|line| line.split(',')).map(|cell| cell.parse::<f64>().expect("a number"));
+    cells.zip(&scores).for_each(|(actual, &expected)| near(actual, expected));
+    assert_eq!(run["outputs"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn the_plan_says_what_the_run_then_takes() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 16, "z = (x @ w) * (x @ w)"));
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    assert!(!folder.files().contains(&"z.npy".to_owned()), "a plan runs nothing");
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    for (planned, measured) in [0, 1].map(|party| (&plan["parties"][party], &run["parties"][party])) {
+        for field in ["id", "bytes_sent", "bytes_received", "vram_planned_bytes", "vram_by_class"] {
+            assert_eq!(planned[field], measured[field], "{field} as planned");
+        }
+        assert_eq!(measured["vram_planned_bytes"], measured["vram_peak_bytes"]);
+        assert_eq!(measured["rounds"], plan["rounds"]);
+    }
+    assert_eq!(plan["offline_bytes"], run["offline_bytes"]);
+    assert_eq!(plan["dealer"]["vram_planned_bytes"], run["dealer"]["vram_peak_bytes"]);
+}
+
+/// Writes the files of a deployment: a dealer and two parties on free ports.
+fn deployment(folder: &Folder) {
+    let (dealer, zero) = (free_address(), free_address());
+    folder.text("dealer.toml", &format!("listen = \"{dealer}\"\n"));
+    folder.text("p0.toml", &format!("party = 0\nlisten = \"{zero}\"\ndealer = \"{dealer}\"\n"));
+    folder.text("p1.toml", &format!("party = 1\npeers = {{ 0 = \"{zero}\" }}\ndealer = \"{dealer}\"\n"));
+}
+
+#[test]
+fn processes_started_by_hand_in_any_order_find_each_other() {
+    let orders: [[&[&str]; 3]; 2] = [
+        [
+            &["run", "job.toml", "--party", "p1.toml"],
+            &["run", "job.toml", "--party", "p0.toml"],
+            &["deal", "--config", "dealer.toml"],
+        ],
+        [
+            &["run", "job.toml", "--party", "p0.toml"],
+            &["deal", "--config", "dealer.toml"],
+            &["run", "job.toml", "--party", "p1.toml"],
+        ],
+    ];
+    for order in orders {
+        let folder = Folder::new();
+        data(&folder);
+        folder.text("job.toml", &job(64, 16, "z = x @ w"));
+        deployment(&folder);
+        let mut children = Vec::new();
+        for arguments in order {
+            children.push(folder.start(arguments));
+            // Nothing is to depend on who is first; the pause makes sure that somebody is.
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        for child in children {
+            let output = child.wait_with_output().expect("the command ends");
+            assert!(output.status.success(), "{}", stderr(&output));
+        }
+        let expected = array![[5.0, 1.0], [11.0, 3.25]];
+        let difference = folder.read::<f64>("z.npy") - expected;
+        assert!(difference.iter().all(|difference: &f64| difference.abs() < 1e-3));
+    }
+}
+
+#[test]
+fn parties_with_different_jobs_end_and_name_the_field() {
+    let cases = [
+        ("ring_bits = 64", "ring_bits = 32", "ring_bits is `64` here and `32` there"),
+        ("z = x @ w", "z = 2 * x @ w", "step 1 is `z = x @ w` here and `z = 2 * x @ w` there"),
+        ("to = [0]", "to = [1]", "recipients of output z is `[0]` here and `[1]` there"),
+        ("owner = 0", "owner = 0, bound = 9.0", "bound of input x is `None` here and `Some(9.0)` there"),
+    ];
+    for (ours, theirs, words) in cases {
+        let folder = Folder::new();
+        data(&folder);
+        deployment(&folder);
+        let text = job(64, 10, "z = x @ w");
+        folder.text("job.toml", &text);
+        folder.text("other.toml", &text.replace(ours, theirs));
+        let mut dealer = folder.start(&["deal", "--config", "dealer.toml"]);
+        let zero = folder.start(&["run", "job.toml", "--party", "p0.toml"]);
+        let one = folder.start(&["run", "other.toml", "--party", "p1.toml"]);
+        let [zero, one] = [zero, one].map(|child| child.wait_with_output().expect("the command ends"));
+        let _ = dealer.kill();
+        let _ = dealer.wait();
+        assert_eq!((zero.status.code(), one.status.code()), (Some(5), Some(5)), "parties disagree");
+        assert!(error_line(&zero).contains(words), "{}", stderr(&zero));
+        assert!(!folder.files().contains(&"z.npy".to_owned()), "nothing is written");
+    }
+}

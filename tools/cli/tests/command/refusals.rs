@@ -1,0 +1,212 @@
+//! Bad input: one clear line, the right exit status, and nothing half-written.
+
+use crate::support::{Folder, data, error_line, free_address, job};
+use ndarray::{Array2, array};
+use std::net::TcpListener;
+
+/// Runs a job that must be refused; returns the line that says why.
+fn refused(folder: &Folder, arguments: &[&str], status: i32) -> String {
+    let before = folder.files();
+    let output = folder.run(arguments);
+    let line = error_line(&output);
+    assert_eq!(output.status.code(), Some(status), "{line}");
+    assert!(output.stdout.is_empty(), "nothing on stdout");
+    assert_eq!(folder.files(), before, "nothing is written");
+    line
+}
+
+fn refused_job(text: &str, words: &str) {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", text);
+    let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+    assert!(line.contains(words), "{line}");
+    let line = refused(&folder, &["plan", "job.toml"], 2);
+    assert!(line.contains(words), "{line}");
+}
+
+#[test]
+fn steps_that_do_not_fit_name_the_step_and_what_is_wrong() {
+    refused_job(
+        &job(64, 16, "z = w @ w"),
+        "step 1 `z = w @ w`, column 7: w of shape (3, 2) cannot be multiplied by w of shape (3, 2)",
+    );
+    refused_job(&job(64, 16, "z = x + w"), "x of shape (2, 3) and w of shape (3, 2) do not broadcast");
+    refused_job(&job(64, 16, "z = x @ v"), "unknown name 'v'; known are: w, x");
+    refused_job(&job(64, 16, "z = relu(x)"), "unknown function 'relu'");
+    refused_job(&job(64, 16, "y = x @ w"), "output 'z' is defined by no step");
+}
+
+#[test]
+fn jobs_that_cannot_be_read_name_the_place() {
+    let text = job(64, 16, "z = x @ w");
+    refused_job(&text.replace("ring_bits = 64", "ring_bits = 48"), "there is no ring of 48 bits");
+    refused_job(&text.replace("fraction_bits = 16", "fraction_bits = 40"), "fraction_bits = 40 is too many");
+    refused_job(&text.replace("beaver", "magic"), "there is no protocol 'magic'; there is: beaver");
+    refused_job(&text.replace("owner = 1", "owner = 2"), "'w' names party 2, but beaver has parties 0 to 1");
+    refused_job(&text.replace("[program]", "[programme]"), "job.toml:12: unknown field `programme`");
+    refused_job(&text.replace("to = [0]", "to = []"), "output 'z' goes to nobody");
+    refused_job("[job", "job.toml:1: ");
+}
+
+#[test]
+fn bounds_that_allow_an_overflow_are_refused_before_anything_runs() {
+    let text = job(64, 16, "z = x @ w").replace("npy\" }\nw", "npy\", bound = 1e8 }\nw");
+    refused_job(&text.replace("\"w.npy\"", "\"w.npy\", bound = 1e8"), "x @ w can overflow");
+    refused_job(
+        &job(64, 16, "z = x @ w").replace("\"x.npy\"", "\"x.npy\", bound = 5.0"),
+        "row 1, column 2 is 6",
+    );
+}
+
+#[test]
+fn data_that_cannot_be_read_names_the_file() {
+    let with = |name: &str, write: fn(&Folder, &str), words: &str| {
+        let folder = Folder::new();
+        data(&folder);
+        std::fs::remove_file(folder.path("x.npy")).expect("the old file goes");
+        write(&folder, name);
+        folder.text("job.toml", &job(64, 16, "z = x @ w").replace("x.npy", name));
+        let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+        assert!(line.contains("input 'x'") && line.contains(words), "{line}");
+    };
+    with("x.npy", |_, _| {}, "x.npy: No such file");
+    with("x.npy", |folder, name| folder.text(name, "not numpy"), "x.npy: not an .npy file");
+    with(
+        "x.npy",
+        |folder, name| folder.npy(name, &array![[true, false]]),
+        "elements of type '|b1' are not read",
+    );
+    with("x.parquet", |folder, name| folder.text(name, "PAR1"), "'.parquet' files are not read");
+    with("x.csv", |folder, name| folder.text(name, "1,2,3\n4,five,6\n"), "x.csv, line 2: column 2: 'five'");
+    with(
+        "x.npy",
+        |folder, name| folder.npy(name, &array![[1.0, f64::NAN, 0.0]]),
+        "row 0, column 1: the value is NaN",
+    );
+    with(
+        "x.npy",
+        |folder, name| folder.npy(name, &array![[1.0, 0.0, -1e18]]),
+        "row 0, column 2: the value is -1",
+    );
+    let truncated: fn(&Folder, &str) = |folder, name| {
+        folder.npy(name, &Array2::<f64>::zeros((2, 3)));
+        let bytes = std::fs::read(folder.path(name)).expect("the file");
+        std::fs::write(folder.path(name), &bytes[..bytes.len() - 8]).expect("a shorter file");
+    };
+    with("x.npy", truncated, "the file is truncated: (2, 3) of f8 does not fill 40 bytes");
+}
+
+#[test]
+fn fractions_are_refused_where_integers_are_computed_on() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 0, "z = x @ w"));
+    let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+    assert!(line.contains("row 0, column 1 is 0.5, not an integer"), "{line}");
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_refused_before_anything_runs() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 16, "z = x @ w").replace("z.npy", "nowhere/z.npy"));
+    let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+    assert!(line.contains("output 'z'") && line.contains("does not exist"), "{line}");
+}
+
+#[test]
+fn a_device_that_does_not_exist_lists_those_that_do() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    let line = refused(&folder, &["run", "job.toml", "--local", "--device", "abacus"], 2);
+    assert!(line.contains("there is no device 'abacus'; there are: auto, cpu"), "{line}");
+}
+
+#[test]
+fn a_budget_that_is_too_small_names_the_one_that_would_do() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    for arguments in
+        [&["plan", "job.toml", "--budget", "100B"][..], &["run", "job.toml", "--local", "--budget", "100B"]]
+    {
+        let line = refused(&folder, arguments, 4);
+        assert!(line.contains("needs ") && line.contains("the budget is 100 bytes"), "{line}");
+    }
+}
+
+#[test]
+fn a_missing_dealer_is_named_at_the_deadline() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    let (dealer, zero) = (free_address(), free_address());
+    folder.text("p0.toml", &format!("party = 0\nlisten = \"{zero}\"\ndealer = \"{dealer}\"\n"));
+    folder.text("p1.toml", &format!("party = 1\npeers = {{ 0 = \"{zero}\" }}\ndealer = \"{dealer}\"\n"));
+    let one = folder.start(&["run", "job.toml", "--party", "p1.toml", "--deadline", "1"]);
+    let line = refused(&folder, &["run", "job.toml", "--party", "p0.toml", "--deadline", "1"], 3);
+    assert!(line.contains(&format!("the dealer did not answer at {dealer} within 1s")), "{line}");
+    assert_eq!(one.wait_with_output().expect("party 1 ends").status.code(), Some(3));
+}
+
+#[test]
+fn a_missing_party_is_named_at_the_deadline() {
+    let folder = Folder::new();
+    let address = free_address();
+    folder.text("dealer.toml", &format!("listen = \"{address}\"\n"));
+    let line = refused(&folder, &["deal", "--config", "dealer.toml", "--deadline", "1"], 3);
+    assert!(line.contains("party 0 and party 1 did not connect"), "{line}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address");
+    folder.text("dealer.toml", &format!("listen = \"{address}\"\n"));
+    let line = refused(&folder, &["deal", "--config", "dealer.toml"], 3);
+    assert!(line.contains(&format!("cannot listen on {address}: Address already in use")), "{line}");
+}
+
+#[test]
+fn addresses_beyond_this_machine_are_refused() {
+    let folder = Folder::new();
+    folder.text("dealer.toml", "listen = \"0.0.0.0:7100\"\n");
+    let line = refused(&folder, &["deal", "--config", "dealer.toml"], 2);
+    assert!(line.contains("0.0.0.0:7100 is not a loopback address"), "{line}");
+}
+
+#[test]
+fn configurations_that_do_not_fit_the_job_are_refused() {
+    let refuse = |config: &str, words: &str| {
+        let folder = Folder::new();
+        data(&folder);
+        folder.text("job.toml", &job(64, 16, "z = x @ w"));
+        folder.text("p.toml", config);
+        let line = refused(&folder, &["run", "job.toml", "--party", "p.toml"], 2);
+        assert!(line.contains(words), "{line}");
+    };
+    let dealer = "dealer = \"127.0.0.1:7100\"\n";
+    refuse(&format!("party = 2\n{dealer}"), "party = 2 but the job has parties 0 to 1");
+    refuse(&format!("party = 0\n{dealer}"), "listen: the address");
+    refuse(&format!("party = 1\n{dealer}"), "peers: the address of party 0 is missing");
+    refuse("party = 1\n", "missing field `dealer`");
+    let peers = "peers = { 0 = \"127.0.0.1:7000\" }\n";
+    refuse(&format!("party = 1\n{dealer}{peers}[inputs]\nx = \"x.npy\"\n"), "'x' is no input of party 1");
+    refuse(
+        &format!("party = 1\n{dealer}{peers}[outputs]\nz = \"z.npy\"\n"),
+        "'z' is no output that party 1 learns",
+    );
+}
+
+#[test]
+fn wrong_usage_is_status_two() {
+    let folder = Folder::new();
+    for arguments in
+        [&["run", "job.toml"][..], &["fly"], &["run", "job.toml", "--local", "--budget", "much"], &[]]
+    {
+        assert_eq!(folder.run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Running the command as a user does, in a folder of its own.
+
+use ndarray::Array2;
+use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
+use serde_json::Value;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A folder for one test.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Folder {
+        Folder(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn text(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file is written");
+    }
+
+    pub fn npy<T: WritableElement>(&self, name: &str, array: &Array2<T>) {
+        array.write_npy(File::create(self.path(name)).expect("a file")).expect("a file is written");
+    }
+
+    pub fn read<T: ReadableElement>(&self, name: &str) -> Array2<T> {
+        Array2::read_npy(File::open(self.path(name)).expect("the output exists")).expect("the output is read")
+    }
+
+    /// Every file in the folder.
+    pub fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.0.path()).expect("the folder is listed");
+        let mut files: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// The command, to be run in this folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_symbolon"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        // A Vulkan loader on a machine without a screen prints lines of its own where this is not set.
+        command.env("XDG_RUNTIME_DIR", self.0.path());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the command starts")
+    }
+
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
+    }
+}
+
+/// The JSON object that a command that ended well printed.
+pub fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "the command should end well: {}", stderr(output));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(stdout.lines().count(), 1, "one JSON object on stdout: {stdout}");
+    serde_json::from_str(&stdout).expect("JSON on stdout")
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The one line by which a command says what is wrong.
+pub fn error_line(output: &Output) -> String {
+    let stderr = stderr(output);
+    let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(lines.len(), 1, "one line that says what is wrong: {stderr}");
+    assert!(!stderr.contains("panicked"), "no backtrace: {stderr}");
+    lines[0].to_owned()
+}
+
+/// A loopback address that was free a moment ago.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a free port")
+}
+
+/// A job with one step on a (2, 3) matrix of party 0 and a (3, 2) matrix of party 1.
+pub fn job(bits: u32, fraction_bits: u32, step: &str) -> String {
+    format!(
+        r#"
+[job]
+name = "test"
+protocol = "beaver"
+ring_bits = {bits}
+fraction_bits = {fraction_bits}
+
+[inputs]
+x = {{ owner = 0, file = "x.npy" }}
+w = {{ owner = 1, file = "w.npy" }}
+
+[program]
+steps = ["{step}"]
+
+[outputs]
+z = {{ to = [0], file = "z.npy" }}
+"#
+    )
+}
+
+/// The data of [`job`].
+pub fn data(folder: &Folder) {
+    folder.npy("x.npy", &ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    folder.npy("w.npy", &ndarray::array![[1.0, 0.5], [-1.0, 0.25], [2.0, 0.0]]);
+}
