@@ -5,7 +5,7 @@ use crate::plan::{Plan, Plans};
 use crate::protocol::Protocol;
 use crate::step::{Access, BufferId};
 use proptest::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// What a slot holds: a buffer, as the step at this position left it.
 type Content = (BufferId, usize);
@@ -33,16 +33,16 @@ fn reads(plan: &Plan) -> Vec<Vec<Content>> {
 
 /// Runs the plan in an order that `draw` chooses among those that the edges allow.
 fn run_in_some_order(plan: &Plan, reads: &[Vec<Content>], mut draw: impl FnMut(usize) -> usize) {
-    let mut done: BTreeSet<u32> = BTreeSet::new();
+    let mut waiting: Vec<usize> = plan.steps.iter().map(|planned| planned.after.len()).collect();
+    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); plan.steps.len()];
+    for (position, planned) in plan.steps.iter().enumerate() {
+        planned.after.iter().for_each(|&earlier| followers[earlier as usize].push(position));
+    }
+    let mut ready: Vec<usize> = (0..plan.steps.len()).filter(|&position| waiting[position] == 0).collect();
     let mut slots: Vec<Option<Content>> = vec![None; plan.slots.len()];
-    while done.len() < plan.steps.len() {
-        let is_ready = |&position: &usize| {
-            let after = &plan.steps[position].after;
-            !done.contains(&(position as u32)) && after.iter().all(|earlier| done.contains(earlier))
-        };
-        let ready: Vec<usize> = (0..plan.steps.len()).filter(is_ready).collect();
-        assert!(!ready.is_empty(), "some step can always proceed");
-        let position = ready[draw(ready.len())];
+    let mut done = 0;
+    while !ready.is_empty() {
+        let position = ready.swap_remove(draw(ready.len()));
         for &(buffer, writer) in &reads[position] {
             assert_eq!(slots[plan.slot_of(buffer)], Some((buffer, writer)), "what step {position} reads");
         }
@@ -51,8 +51,15 @@ fn run_in_some_order(plan: &Plan, reads: &[Vec<Content>], mut draw: impl FnMut(u
                 slots[plan.slot_of(matrix.buffer)] = Some((matrix.buffer, position));
             }
         });
-        done.insert(position as u32);
+        for &follower in &followers[position] {
+            waiting[follower] -= 1;
+            if waiting[follower] == 0 {
+                ready.push(follower);
+            }
+        }
+        done += 1;
     }
+    assert_eq!(done, plan.steps.len(), "some step can always proceed");
 }
 
 proptest! {
