@@ -13,6 +13,14 @@ const MOST_ELEMENTS: u64 = 1 << 30;
 /// small GPU. A large one does this many in a fraction of a second, and is kept busy by what is queued behind.
 const MOST_GEMM_WORK: u128 = 1 << 38;
 
+/// Inner elements of one term of a dispatch at most. Debian 12's llvmpipe ends a shader in silence after 65,535 turns
+/// of its loops, all of them together; the tiles of a product take up to 3.25 turns an inner element, and one dispatch
+/// has up to two terms.
+const MOST_INNER: usize = 1 << 13;
+
+/// Elements that one thread sums in a dispatch at most, for the same reason.
+pub const MOST_SUMMED: usize = 1 << 13;
+
 /// The side of a square tile of the matrix product, in elements: panels are multiples of it.
 const GEMM_TILE: usize = 64;
 
@@ -80,7 +88,7 @@ pub struct GemmPanel {
 
 /// The largest panel, by halving, of an (m, k) × (k, n) product whose spans have at most `most` elements.
 pub fn gemm_panel(m: usize, k: usize, n: usize, most: usize) -> GemmPanel {
-    let mut panel = GemmPanel { rows: m, inner: k, cols: n };
+    let mut panel = GemmPanel { rows: m, inner: k.min(MOST_INNER), cols: n };
     loop {
         let GemmPanel { rows, inner, cols } = panel;
         let work = rows as u128 * inner as u128 * cols as u128;
@@ -171,6 +179,6 @@ mod tests {
     #[test]
     fn a_long_product_is_cut_to_the_watchdog() {
         let panel = gemm_panel(1 << 14, 1 << 14, 1 << 14, 1 << 29);
-        assert_eq!(panel, GemmPanel { rows: 1 << 10, inner: 1 << 14, cols: 1 << 14 });
+        assert_eq!(panel, GemmPanel { rows: 1 << 11, inner: MOST_INNER, cols: 1 << 14 });
     }
 }

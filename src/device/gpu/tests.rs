@@ -2,6 +2,7 @@
 //! and pass. Kernels are held against scalar arithmetic on the smallest shapes that reach every path.
 
 mod kernels;
+mod large;
 mod memory;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Kernels that move or sum along an axis: transposition and sums.
 
-use super::super::panel::{TRANSPOSE_TILE, contiguous_blocks, cuts, span, transpose_panel};
+use super::super::panel::{MOST_SUMMED, TRANSPOSE_TILE, contiguous_blocks, cuts, span, transpose_panel};
 use super::super::params::{self, ParamBytes};
 use super::super::program::Program;
 use super::{Planner, index};
@@ -58,21 +58,24 @@ impl<B: Copy> Planner<B> {
                 Axis::Cols => (block.first_row, block.rows, block.cols, stride, 1, block.first_col > 0),
             };
             let start = block.first_row * stride + block.first_col;
-            let (read, operand_offset) = self.bind(operand.buffer, start, block.rows * block.cols);
-            let (written, out_offset) = self.bind(out.buffer, first, sums);
             let lanes = sum_lanes(sums, inner, inner_stride == 1);
-            let params = params::Sum {
-                sums: index(sums),
-                inner: index(inner),
-                lanes: index(lanes),
-                accumulate: accumulate.into(),
-                out_offset,
-                operand_offset,
-                sum_stride: index(sum_stride),
-                inner_stride: index(inner_stride),
-            };
-            let groups = sums.div_ceil(Program::Sum.threads() as usize / lanes);
-            self.dispatch(Program::Sum, ParamBytes::new(&params), vec![written, read], groups);
+            for (from, inner) in cuts(inner, lanes * MOST_SUMMED) {
+                let len = (sums - 1) * sum_stride + (inner - 1) * inner_stride + 1;
+                let (read, operand_offset) = self.bind(operand.buffer, start + from * inner_stride, len);
+                let (written, out_offset) = self.bind(out.buffer, first, sums);
+                let params = params::Sum {
+                    sums: index(sums),
+                    inner: index(inner),
+                    lanes: index(lanes),
+                    accumulate: (accumulate || from > 0).into(),
+                    out_offset,
+                    operand_offset,
+                    sum_stride: index(sum_stride),
+                    inner_stride: index(inner_stride),
+                };
+                let groups = sums.div_ceil(Program::Sum.threads() as usize / lanes);
+                self.dispatch(Program::Sum, ParamBytes::new(&params), vec![written, read], groups);
+            }
         }
     }
 }
