@@ -14,6 +14,9 @@ const REQUIRE_GPU: &str = "SYMBOLON_REQUIRE_GPU";
 /// What a binding is limited to: less than the larger cases have, more than their rows.
 const SMALL_BINDING_BYTES: u64 = 64 << 10;
 
+/// Workgroups in a row of a dispatch, beside such a binding.
+const SMALL_GROUPS: u32 = 5;
+
 /// A device, opened in one of its ways.
 #[derive(Clone)]
 pub struct Variant {
@@ -54,15 +57,22 @@ fn cpus() -> Vec<Variant> {
     .collect()
 }
 
-/// Every adapter with every number type, and with bindings so small that matrices are cut into panels.
+/// Every adapter with every number type; then with bindings so small that matrices are cut into panels, and with
+/// dispatches so narrow that they have several rows.
 fn gpus() -> Vec<Variant> {
     let ways = [
-        ("", Arithmetic::Auto, None),
-        (" with pairs of words", Arithmetic::Pairs, None),
-        (" with small bindings", Arithmetic::Auto, Some(SMALL_BINDING_BYTES)),
+        ("", Arithmetic::Auto, false),
+        (" with pairs of words", Arithmetic::Pairs, false),
+        (" with small bindings", Arithmetic::Auto, true),
+        (" with pairs of words and small bindings", Arithmetic::Pairs, true),
     ];
-    let open = |adapter: &Adapter, (way, arithmetic, binding_limit_bytes)| {
-        let options = GpuOptions { arithmetic, binding_limit_bytes, budget_bytes: None };
+    let open = |adapter: &Adapter, (way, arithmetic, small): (&str, Arithmetic, bool)| {
+        let options = GpuOptions {
+            arithmetic,
+            binding_limit_bytes: small.then_some(SMALL_BINDING_BYTES),
+            groups_limit: small.then_some(SMALL_GROUPS),
+            budget_bytes: None,
+        };
         let device = Arc::new(Gpu::open(adapter, options).expect("an adapter opens"));
         Variant { name: format!("{}{way}", adapter.name), device }
     };

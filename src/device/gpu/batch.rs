@@ -11,9 +11,6 @@ use zeroize::Zeroizing;
 /// Dispatches of one batch at most: the GPU should begin before a long program is recorded.
 pub const MOST_DISPATCHES: u64 = 256;
 
-/// Workgroups that one dimension of a dispatch holds, on every adapter.
-const MOST_GROUPS_ACROSS: u32 = 65_535;
-
 /// What was recorded since the last submission.
 pub struct Batch {
     device: wgpu::Device,
@@ -70,7 +67,7 @@ impl Batch {
         let pass = self.pass();
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &bind_group, &[slot as u32]);
-        let [x, y] = grid(dispatch.groups);
+        let [x, y] = dispatch.groups;
         pass.dispatch_workgroups(x, y, 1);
     }
 
@@ -131,26 +128,5 @@ fn entry<'a>((binding, span): (usize, &Span<&'a wgpu::Buffer>)) -> wgpu::BindGro
             offset: span.offset_bytes,
             size: wgpu::BufferSize::new(span.size_bytes),
         }),
-    }
-}
-
-/// `groups` workgroups in two dimensions, with less than a row too many.
-fn grid(groups: u32) -> [u32; 2] {
-    let rows = groups.div_ceil(MOST_GROUPS_ACROSS);
-    [groups.div_ceil(rows.max(1)), rows]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_grid_is_folded() {
-        assert_eq!(grid(65_535), [65_535, 1]);
-        assert_eq!(grid(65_536), [32_768, 2]);
-        for groups in [1, 65_537, 1_000_003, 1 << 24] {
-            let [x, y] = grid(groups);
-            assert!(x <= MOST_GROUPS_ACROSS && x * y >= groups && x * y - groups < y);
-        }
     }
 }

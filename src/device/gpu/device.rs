@@ -3,9 +3,9 @@
 use super::adapter::Adapter;
 use super::batch::Batch;
 use super::busy::Busy;
-use super::dispatch::{Work, works};
+use super::dispatch::{self, Work};
 use super::health::Health;
-use super::panel::Limits;
+use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
 use super::program::NumberType;
@@ -39,6 +39,8 @@ pub struct GpuOptions {
     pub arithmetic: Arithmetic,
     /// Lowers what one binding spans at most, for tests of matrices that span several.
     pub binding_limit_bytes: Option<u64>,
+    /// Lowers how many workgroups a row of a dispatch has at most, for tests of dispatches of several rows.
+    pub groups_limit: Option<u32>,
     /// The ledger's limit.
     pub budget_bytes: Option<u64>,
 }
@@ -129,6 +131,9 @@ impl Gpu {
             limits: Limits {
                 binding_bytes,
                 alignment_bytes: u64::from(limits.min_storage_buffer_offset_alignment),
+                groups_across: options
+                    .groups_limit
+                    .map_or(MOST_GROUPS_ACROSS, |most| most.clamp(1, MOST_GROUPS_ACROSS)),
             },
             max_buffer_bytes: limits.max_buffer_size,
             wide,
@@ -174,6 +179,27 @@ impl Gpu {
         }
         self.health.check()?;
         Ok(state.last_submission.clone())
+    }
+
+    /// Adds to the batch, which is submitted first where it is full.
+    fn record(
+        &self,
+        state: &mut State,
+        number_type: NumberType,
+        work: Work<&wgpu::Buffer>,
+    ) -> Result<(), DeviceError> {
+        match work {
+            Work::Clear(span) => state.batch.clear(span),
+            Work::Dispatch(dispatch) => {
+                if state.batch.is_full() {
+                    self.submit(state)?;
+                }
+                let State { batch, pipelines, .. } = state;
+                let pipeline = pipelines.get(&self.device, dispatch.program, number_type);
+                batch.dispatch(pipeline, &dispatch);
+            }
+        }
+        Ok(())
     }
 
     fn synchronise_locked(&self, state: &mut State) -> Result<(), DeviceError> {
@@ -298,20 +324,13 @@ impl Device for Gpu {
             Ring::Z64 => self.wide,
         };
         let mut state = self.lock()?;
-        for work in works(ring, &kernel, self.limits) {
-            match work {
-                Work::Clear(span) => state.batch.clear(span),
-                Work::Dispatch(dispatch) => {
-                    if state.batch.is_full() {
-                        self.submit(&mut state)?;
-                    }
-                    let State { batch, pipelines, .. } = &mut *state;
-                    let pipeline = pipelines.get(&self.device, dispatch.program, number_type);
-                    batch.dispatch(pipeline, &dispatch);
-                }
+        let mut result = Ok(());
+        dispatch::plan(ring, &kernel, self.limits, &mut |work| {
+            if result.is_ok() {
+                result = self.record(&mut state, number_type, work);
             }
-        }
-        self.health.check()
+        });
+        result.and_then(|()| self.health.check())
     }
 
     fn flush(&self) -> Result<(), DeviceError> {

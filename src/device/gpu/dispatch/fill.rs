@@ -14,7 +14,7 @@ const BLOCK_WORDS: usize = BLOCK_BYTES / 4;
 /// the shader can write 16 bytes at a time.
 const PANEL_BLOCKS: usize = 16;
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     pub(super) fn fill(&mut self, out: Matrix<B>, key: &PrgKey, stream: u64, block: u64) {
         // The generator yields words, whatever the ring.
         let len = out.shape.len() * self.element_bytes / 4;

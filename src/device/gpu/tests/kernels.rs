@@ -268,7 +268,11 @@ fn kernels_of_paired_words_equal_scalar_arithmetic() {
 
 #[test]
 fn matrices_larger_than_a_binding_are_cut() {
-    let limited = GpuOptions { binding_limit_bytes: Some(16 << 10), ..options(Arithmetic::Auto) };
+    let limited = GpuOptions {
+        binding_limit_bytes: Some(16 << 10),
+        groups_limit: Some(3),
+        ..options(Arithmetic::Auto)
+    };
     let Some(gpu) = open(limited) else { return };
     let bench = Bench { gpu: &gpu };
     fill::<u64>(&bench);
