@@ -95,7 +95,7 @@ impl Builder {
 
     /// The case.
     pub fn case(self, kernel: Kernel<usize, PrgKey>) -> Case {
-        kernel.check_shapes();
+        kernel.check(self.ring);
         Case { ring: self.ring, pattern: self.pattern, seed: self.seed, kernel, buffers: self.buffers }
     }
 }

@@ -11,9 +11,12 @@ use super::pool::{Pool, Pooled};
 use super::program::NumberType;
 use super::transfer::{self, Incoming, Transfer};
 use super::watch::{self, Job, Watcher};
-use crate::device::{Booking, Buffer, Description, Device, DeviceError, DeviceKernel, Download, Ledger};
+use crate::device::check::{check_download, check_kernel, check_upload};
+use crate::device::{
+    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, Ledger,
+};
 use crate::ring::Ring;
-use crate::step::{Access, MemoryClass};
+use crate::step::MemoryClass;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -51,6 +54,7 @@ pub struct GpuOptions {
 /// and downloads wait for staging memory where they are larger than what is free of it, otherwise calls return at
 /// once.
 pub struct Gpu {
+    id: DeviceId,
     description: Description,
     ledger: Ledger,
     device: wgpu::Device,
@@ -116,6 +120,7 @@ impl Gpu {
             .unwrap_or(u64::MAX)
             .clamp(LEAST_BINDING_BYTES, limits.max_storage_buffer_binding_size.max(LEAST_BINDING_BYTES));
         Ok(Gpu {
+            id: DeviceId::next(),
             description: Description {
                 name: adapter.name.clone(),
                 driver: adapter.driver_line(),
@@ -254,12 +259,11 @@ impl Device for Gpu {
                 limit_bytes: self.max_buffer_bytes,
             });
         }
-        let booking = self.ledger.book(size_bytes, class)?;
+        let reservation = self.ledger.reserve(size_bytes, class)?;
         if let Some(pooled) = self.pool.take(size_bytes) {
-            return Ok(Buffer::new(pooled, booking));
+            return Ok(Buffer::new(self.id, pooled, reservation.commit()));
         }
         let Some(buffer) = self.create_or_free(size_bytes)? else {
-            drop(booking);
             return Err(DeviceError::OutOfMemory {
                 device: self.description.name.clone(),
                 size_bytes,
@@ -268,16 +272,11 @@ impl Device for Gpu {
             });
         };
         self.health.check()?;
-        Ok(Buffer::new(self.pool.lend(buffer), booking))
+        Ok(Buffer::new(self.id, self.pool.lend(buffer), reservation.commit()))
     }
 
     fn upload(&self, to: &Buffer, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
-        let fits = offset_bytes.checked_add(bytes.len() as u64).is_some_and(|end| end <= to.size_bytes());
-        assert!(fits, "an upload beyond its buffer");
-        assert!(
-            offset_bytes.is_multiple_of(4) && bytes.len().is_multiple_of(4),
-            "an upload of parts of words"
-        );
+        check_upload(self.id, to, offset_bytes, bytes.len());
         let mut state = self.lock()?;
         let mut done = 0;
         while done < bytes.len() {
@@ -292,8 +291,7 @@ impl Device for Gpu {
     }
 
     fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError> {
-        assert!(size_bytes <= from.size_bytes(), "a download beyond its buffer");
-        assert!(size_bytes.is_multiple_of(4), "a download of parts of words");
+        check_download(self.id, from, size_bytes);
         let mut state = self.lock()?;
         let health = self.health.clone();
         if size_bytes == 0 {
@@ -317,7 +315,7 @@ impl Device for Gpu {
     }
 
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
-        check(ring, kernel);
+        check_kernel(self.id, ring, kernel);
         let kernel = kernel.map(|buffer| buffer.storage::<Pooled>().buffer(), |key| *key);
         let number_type = match ring {
             Ring::Z32 => NumberType::U32,
@@ -372,30 +370,4 @@ fn report_failures(device: &wgpu::Device, health: &Health) {
     let (lost, uncaptured) = (health.clone(), health.clone());
     device.set_device_lost_callback(move |reason, message| lost.fail(format!("{reason:?}: {message}")));
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.fail(error.to_string())));
-}
-
-/// What the shaders rely on: shapes fit, every matrix lies in its buffer, and what is written is nothing else.
-fn check(ring: Ring, kernel: &DeviceKernel<'_>) {
-    kernel.check_shapes();
-    let name = kernel.name();
-    let mut uses: Vec<(&wgpu::Buffer, Access)> = Vec::with_capacity(5);
-    kernel.visit(|matrix, access| {
-        let size_bytes = matrix.shape.len() as u64 * ring.element_bytes() as u64;
-        assert!(
-            size_bytes <= matrix.buffer.size_bytes(),
-            "{name}: a matrix {} of {size_bytes} bytes in a buffer of {} bytes",
-            matrix.shape,
-            matrix.buffer.size_bytes()
-        );
-        uses.push((matrix.buffer.storage::<Pooled>().buffer(), access));
-    });
-    for (index, (buffer, access)) in uses.iter().enumerate() {
-        let is_shared =
-            |(other, (shared, _)): (usize, &(&wgpu::Buffer, Access))| other != index && shared == buffer;
-        let is_alone = !uses.iter().enumerate().any(is_shared);
-        assert!(
-            *access == Access::Read || is_alone,
-            "{name}: an output is also another of the kernel's matrices"
-        );
-    }
 }

@@ -117,7 +117,7 @@ fn works(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> Vec<Work
 
 /// Each span ends with the last element that the shader touches, in the matrix, and obeys the limits.
 fn check_spans(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) {
-    kernel.check_shapes();
+    kernel.check(ring);
     for work in works(ring, kernel, limits) {
         let Work::Dispatch(dispatch) = work else { continue };
         assert!(dispatch.groups[0] <= limits.groups_across && !dispatch.groups.contains(&0), "{kernel:?}");
