@@ -39,10 +39,10 @@ pub fn variants() -> Vec<Variant> {
             let required = std::env::var(REQUIRE_GPU).is_ok_and(|value| value == "1");
             assert!(!required, "no GPU adapter was found, and {REQUIRE_GPU} is 1");
             // Past the harness, which would keep it to itself as the tests pass.
-            let _ = writeln!(
-                std::io::stderr(),
-                "SKIPPED: no GPU adapter was found: the GPU kernels are NOT tested ({REQUIRE_GPU}=1 makes this fail)"
+            let notice = format!(
+                "SKIPPED: no GPU adapter was found: the GPU kernels are NOT tested ({REQUIRE_GPU}=1 makes this fail)\n"
             );
+            let _ = std::io::stderr().write_all(notice.as_bytes());
         }
         [cpus, gpus].concat()
     };

@@ -71,13 +71,26 @@ pub trait Device: Send + Sync {
     /// Where the device failed.
     fn flush(&self) -> Result<(), DeviceError>;
 
+    /// Waits until at most `in_flight` of the submissions that were started are not done: back-pressure for whoever
+    /// chooses what to run next, and wants the choice to count. What is enqueued and not started does not count; a
+    /// device starts it by itself once it is some milliseconds' worth of work, otherwise [`Device::flush`] does. With
+    /// two in flight, one computes while the next is ready. A device that computes at once has none.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn settle(&self, in_flight: usize) -> Result<(), DeviceError> {
+        let _ = in_flight;
+        Ok(())
+    }
+
     /// Waits until everything enqueued is done.
     ///
     /// # Errors
     /// Where the device failed.
     fn synchronise(&self) -> Result<(), DeviceError>;
 
-    /// How long the device has been busy since it was opened.
+    /// How long the device has been busy since it was opened: wall-clock time in which it had work that was started.
+    /// After [`Device::synchronise`] all that was enqueued before is counted.
     fn busy(&self) -> Duration;
 }
 

@@ -1,5 +1,6 @@
 //! Commands on their way to the queue: many dispatches and copies per submission.
 //!
+//! A batch is full when it has so many dispatches, or so much work, that the GPU should begin.
 //! Parameters of a batch's dispatches lie side by side in one uniform buffer, written once per submission: the
 //! queue orders that write behind the work of the batches before.
 
@@ -11,6 +12,10 @@ use zeroize::Zeroizing;
 /// Dispatches of one batch at most: the GPU should begin before a long program is recorded.
 pub const MOST_DISPATCHES: u64 = 256;
 
+/// Multiply-adds, or elements where there are none, that fill a batch: some milliseconds of a large GPU, and a fraction
+/// of a second of a small one.
+const MOST_WORK: u64 = 1 << 33;
+
 /// What was recorded since the last submission.
 pub struct Batch {
     device: wgpu::Device,
@@ -20,6 +25,7 @@ pub struct Batch {
     encoder: Option<wgpu::CommandEncoder>,
     params: wgpu::Buffer,
     slot_bytes: u64,
+    work: u64,
     // Keys of the generator are among the parameters.
     written: Zeroizing<Vec<u8>>,
 }
@@ -43,6 +49,7 @@ impl Batch {
             encoder: None,
             params,
             slot_bytes,
+            work: 0,
             written,
         }
     }
@@ -55,12 +62,13 @@ impl Batch {
 
     /// Whether one more dispatch needs a submission first.
     pub fn is_full(&self) -> bool {
-        self.written.len() as u64 == self.slot_bytes * MOST_DISPATCHES
+        self.written.len() as u64 == self.slot_bytes * MOST_DISPATCHES || self.work >= MOST_WORK
     }
 
     /// Records a dispatch; the batch is not full.
     pub fn dispatch(&mut self, pipeline: &Pipeline, dispatch: &Dispatch<&wgpu::Buffer>) {
         let slot = self.written.len() as u64;
+        self.work = self.work.saturating_add(dispatch.work);
         self.written.extend_from_slice(dispatch.params.bytes());
         self.written.resize((slot + self.slot_bytes) as usize, 0);
         let bind_group = self.bind_group(pipeline, &dispatch.bindings);
@@ -81,15 +89,16 @@ impl Batch {
         self.encoder().copy_buffer_to_buffer(from.0, from.1, to.0, to.1, size_bytes);
     }
 
-    /// Submits what was recorded, if anything was.
-    pub fn submit(&mut self) -> Option<wgpu::SubmissionIndex> {
+    /// What was recorded, if anything was, to be submitted next.
+    pub fn finish(&mut self) -> Option<wgpu::CommandBuffer> {
         self.pass = None;
+        self.work = 0;
         let encoder = self.encoder.take()?;
         if !self.written.is_empty() {
             self.queue.write_buffer(&self.params, 0, &self.written);
             zeroize::Zeroize::zeroize(&mut *self.written);
         }
-        Some(self.queue.submit([encoder.finish()]))
+        Some(encoder.finish())
     }
 
     fn bind_group(&self, pipeline: &Pipeline, spans: &[Span<&wgpu::Buffer>]) -> wgpu::BindGroup {

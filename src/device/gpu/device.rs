@@ -9,7 +9,7 @@ use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
 use super::program::NumberType;
-use super::transfer::{self, Incoming, Transfer};
+use super::transfer::{self, HEALTH_INTERVAL, Incoming, Transfer};
 use super::watch::{self, Job, Watcher};
 use crate::device::check::{check_download, check_kernel, check_upload};
 use crate::device::{
@@ -18,7 +18,7 @@ use crate::device::{
 use crate::ring::Ring;
 use crate::step::MemoryClass;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The least that a binding can be limited to.
 const LEAST_BINDING_BYTES: u64 = 4096;
@@ -172,10 +172,11 @@ impl Gpu {
     /// Submits the batch where there is something in it. Returns what to wait for: the last submission so far.
     fn submit(&self, state: &mut State) -> Result<Option<wgpu::SubmissionIndex>, DeviceError> {
         let sealed = state.transfer.seal();
-        let start = Instant::now();
-        if let Some(index) = state.batch.submit() {
+        if let Some(commands) = state.batch.finish() {
+            self.busy.submitted();
+            let index = self.queue.submit([commands]);
             let busy = self.busy.clone();
-            self.queue.on_submitted_work_done(move || busy.completed(start));
+            self.queue.on_submitted_work_done(move || busy.completed());
             state.last_submission = Some(index.clone());
             match sealed {
                 Some(staging) => state.transfer.reclaim(&state.watcher, staging, index),
@@ -210,6 +211,17 @@ impl Gpu {
     fn synchronise_locked(&self, state: &mut State) -> Result<(), DeviceError> {
         if let Some(index) = self.submit(state)? {
             watch::wait(&self.device, &self.health, index);
+            // Another thread may have seen the end of it, and be about to count it.
+            self.settled(0)?;
+        }
+        self.health.check()
+    }
+
+    /// Waits for the watching thread to see all but `in_flight` submissions complete.
+    fn settled(&self, in_flight: usize) -> Result<(), DeviceError> {
+        self.health.check()?;
+        while !self.busy.wait(in_flight, HEALTH_INTERVAL) {
+            self.health.check()?;
         }
         self.health.check()
     }
@@ -334,6 +346,11 @@ impl Device for Gpu {
     fn flush(&self) -> Result<(), DeviceError> {
         let mut state = self.lock()?;
         self.submit(&mut state).map(drop)
+    }
+
+    fn settle(&self, in_flight: usize) -> Result<(), DeviceError> {
+        // Not under the lock: others may go on.
+        self.settled(in_flight)
     }
 
     fn synchronise(&self) -> Result<(), DeviceError> {

@@ -14,7 +14,7 @@ use std::io::Write;
 /// Says that a test is skipped, past the harness, which would keep it to itself as the test passes.
 pub(in crate::device) fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {why}");
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {test}: {why}\n").as_bytes());
 }
 
 /// As [`skip`], where there is no adapter at all.

@@ -41,7 +41,13 @@ impl<B: Copy> Planner<'_, B> {
                     out_offset,
                     out_stride: stride(cols, shape.rows),
                 };
-                self.dispatch(Program::Transpose, ParamBytes::new(&params), vec![written, read], tiles);
+                self.dispatch(
+                    Program::Transpose,
+                    ParamBytes::new(&params),
+                    vec![written, read],
+                    tiles,
+                    rows * cols,
+                );
             }
         }
     }
@@ -74,7 +80,13 @@ impl<B: Copy> Planner<'_, B> {
                     inner_stride: stride(inner, inner_stride),
                 };
                 let groups = sums.div_ceil(Program::Sum.threads() as usize / lanes);
-                self.dispatch(Program::Sum, ParamBytes::new(&params), vec![written, read], groups);
+                self.dispatch(
+                    Program::Sum,
+                    ParamBytes::new(&params),
+                    vec![written, read],
+                    groups,
+                    sums * inner,
+                );
             }
         }
     }

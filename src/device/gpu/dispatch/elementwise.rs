@@ -111,8 +111,9 @@ impl<B: Copy> Planner<'_, B> {
                 views.push([offset, stride(block.rows, row_stride), index(col_stride), 0]);
                 bindings.push(binding);
             }
-            let groups = (block.rows * block.cols).div_ceil(program.threads() as usize);
-            self.dispatch(program, params(block, &views), bindings, groups);
+            let elements = block.rows * block.cols;
+            let groups = elements.div_ceil(program.threads() as usize);
+            self.dispatch(program, params(block, &views), bindings, groups, elements);
         }
     }
 }

@@ -37,13 +37,14 @@ impl<B: Copy> Planner<'_, B> {
                 ParamBytes::new(&params),
                 vec![binding],
                 count.div_ceil(Program::Fill.threads() as usize),
+                count * BLOCK_WORDS,
             );
         }
         if tail > 0 {
             let (binding, offset) = self.bind(out.buffer, blocks * BLOCK_WORDS, tail);
             let block = halves(block.wrapping_add(blocks as u64));
             let params = params::Fill { block, count: index(tail), offset, ..base };
-            self.dispatch(Program::FillTail, ParamBytes::new(&params), vec![binding], 1);
+            self.dispatch(Program::FillTail, ParamBytes::new(&params), vec![binding], 1, tail);
         }
     }
 }

@@ -103,7 +103,8 @@ impl<B: Copy> Planner<'_, B> {
             accumulate: accumulate.into(),
             ..Default::default()
         };
-        self.dispatch(program, ParamBytes::new(&params), bindings, tiles);
+        let inner = first.inner + second.map_or(0, |second| second.inner);
+        self.dispatch(program, ParamBytes::new(&params), bindings, tiles, block.rows * block.cols * inner);
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Dispatch<B> {
     pub bindings: Vec<Span<B>>,
     /// How many workgroups run, across and down; the last ones of the last row may have nothing to do.
     pub groups: [u32; 2],
+    /// Multiply-adds, or elements where there are none.
+    pub work: u64,
 }
 
 /// Hands out the work that a kernel is, in order, piece by piece: a matrix far larger than a binding is many pieces.
@@ -95,9 +97,10 @@ impl<B: Copy> Planner<'_, B> {
         params: ParamBytes,
         bindings: Vec<Span<B>>,
         groups: usize,
+        work: usize,
     ) {
         let groups = self.limits.grid(groups);
-        (self.emit)(Work::Dispatch(Dispatch { program, params, bindings, groups }));
+        (self.emit)(Work::Dispatch(Dispatch { program, params, bindings, groups, work: work as u64 }));
     }
 }
 
