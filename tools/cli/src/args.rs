@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbolon::device::Device;
 use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
-use symbolon::net::Deadlines;
+use symbolon::net::{Deadlines, LinkShape};
 use symbolon::session::SessionOptions;
 
 /// Arithmetic on secret shares: several parties compute on data that none shows the others.
@@ -87,6 +87,9 @@ pub struct Shared {
     /// How long to wait for the other processes to appear
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub deadline: u32,
+    /// Link to stand in for, between all processes: lan, wan, or Mbit/s and the round trip in ms, such as 100,40
+    #[arg(long, value_name = "LINK")]
+    pub link: Option<LinkShape>,
     /// Print one JSON object on stdout; text for people goes to stderr
     #[arg(long)]
     pub json: bool,
@@ -104,7 +107,7 @@ impl Shared {
     pub fn session_options(&self) -> SessionOptions {
         let connect = Duration::from_secs(self.deadline.into());
         let deadlines = Deadlines { connect, ..Deadlines::default() };
-        SessionOptions { deadlines, budget_bytes: self.budget, ..SessionOptions::default() }
+        SessionOptions { deadlines, link: self.link, budget_bytes: self.budget, ..SessionOptions::default() }
     }
 }
 

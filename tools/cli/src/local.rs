@@ -117,6 +117,9 @@ impl Launch<'_> {
         if let Some(budget) = self.shared.budget {
             arguments.extend(["--budget".into(), budget.to_string().into()]);
         }
+        if let Some(link) = self.shared.link {
+            arguments.extend(["--link".into(), link.to_string().into()]);
+        }
         arguments.push("--json".into());
         arguments
     }
