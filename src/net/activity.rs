@@ -1,5 +1,6 @@
 //! How long the wire was busy, and whether the process gets on with its work.
 
+use crate::share::Role;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,8 +13,25 @@ pub struct Activity {
     progress: Arc<AtomicU64>,
 }
 
+/// A stretch of time in which a frame with data was written or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireSpan {
+    /// With whom.
+    pub peer: Role,
+    /// Whether it was written.
+    pub sending: bool,
+    /// Its bytes.
+    pub bytes: u64,
+    /// From when.
+    pub begin: Instant,
+    /// Until when.
+    pub end: Instant,
+}
+
 #[derive(Debug, Default)]
 struct State {
+    /// What is recorded, where it is.
+    spans: Option<Vec<WireSpan>>,
     under_way: usize,
     /// When the wire became busy, while it is.
     since: Option<Instant>,
@@ -45,6 +63,23 @@ impl Activity {
         let mut state = self.wire.lock().expect("no panic while counting");
         state.begin(Instant::now());
         state.until = state.until.max(Some(end));
+    }
+
+    /// Takes down every span from now on.
+    pub fn record(&self) {
+        self.wire.lock().expect("no panic while counting").spans = Some(Vec::new());
+    }
+
+    /// Stops taking down spans; returns those there are.
+    pub fn stop_recording(&self) -> Vec<WireSpan> {
+        self.wire.lock().expect("no panic while counting").spans.take().unwrap_or_default()
+    }
+
+    /// Takes down a span that ends now, if spans are recorded.
+    pub(super) fn take_down(&self, peer: Role, sending: bool, bytes: u64, begin: Instant) {
+        if let Some(spans) = &mut self.wire.lock().expect("no panic while counting").spans {
+            spans.push(WireSpan { peer, sending, bytes, begin, end: Instant::now() });
+        }
     }
 
     /// For how long any transfer has been under way so far.

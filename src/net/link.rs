@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Frames queued in each direction: a few data frames keep the wire busy, more would only hold memory.
 const QUEUE_FRAMES: usize = 8;
@@ -276,9 +276,11 @@ impl Shared {
     {
         let work = frame.is_data().then_some(&self.options.activity);
         let (header, payload) = frame.encode();
+        let (begin, bytes) = (Instant::now(), (header.len() + payload.len()) as u64);
         outlet.write(header.freeze(), payload, work).await?;
         if let Some(activity) = work {
             activity.advance();
+            activity.take_down(self.peer, true, bytes, begin);
         }
         Ok(())
     }
@@ -307,10 +309,12 @@ impl Shared {
         let control_limit = self.control_limit.load(Ordering::Relaxed);
         let header = Header::parse(&header, control_limit).map_err(malformed)?;
         let _under_way = header.is_data().then(|| self.options.activity.begin());
+        let begin = Instant::now();
         let mut payload = BytesMut::zeroed(header.length);
         self.fill(stream, &mut payload).await?;
         if header.is_data() {
             self.options.activity.advance();
+            self.options.activity.take_down(self.peer, false, (HEADER_BYTES + header.length) as u64, begin);
         }
         header.frame(payload.freeze()).map_err(malformed)
     }

@@ -18,7 +18,7 @@ mod outlet;
 mod shape;
 pub mod tamper;
 
-pub use activity::Activity;
+pub use activity::{Activity, WireSpan};
 pub use connect::{Listener, abort_all, check_loopback, dial};
 pub use error::NetError;
 pub use frame::{

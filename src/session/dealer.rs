@@ -101,6 +101,8 @@ fn try_serve(
             activity: &wire.links.activity,
             run: run_number(&order.digest, dealt.reports.len() as u32),
             stall: options.deadlines.stall,
+            overlap: options.overlap,
+            trace: options.trace,
             label: &label,
         };
         dealt.reports.push(execute(wire.handle(), execution)?.report);

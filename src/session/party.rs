@@ -2,15 +2,17 @@
 
 use super::SessionError;
 use super::order::{Grant, Order};
+use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
 use crate::device::Device;
 use crate::net::{Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial, first_difference};
-use crate::plan::{PlanOptions, Plans};
+use crate::plan::{DeviceModel, PlanOptions, Plans};
+use crate::program::tiling::TileSide;
 use crate::program::{Input, Program};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, HostMatrix, RunReport, execute};
+use crate::run::{Execution, HostMatrix, Overlap, RunReport, execute};
 use crate::share::{PartyId, Role};
 use crate::step::{KeyId, OpId};
 use serde::{Deserialize, Serialize};
@@ -43,8 +45,15 @@ pub struct SessionOptions {
     pub link: Option<LinkShape>,
     /// Most bytes of device memory that a plan may take.
     pub budget_bytes: Option<u64>,
-    /// How plans are made; all parties must plan alike.
-    pub plan: PlanOptions,
+    /// The side of tiles; `None` takes that with which the run is predicted to be done first. The smallest that any
+    /// party takes is that of all.
+    pub tile_side: Option<TileSide>,
+    /// How many tiles this party may run ahead of its peers, in device memory that it keeps for them.
+    pub window: Option<u32>,
+    /// Whether the lanes work at once.
+    pub overlap: Overlap,
+    /// Whether reports have traces.
+    pub trace: bool,
 }
 
 /// A party that is connected. It must be ended by [`Session::finish`]; dropping it tells the peers that it failed.
@@ -57,6 +66,8 @@ pub struct Session {
     links: Vec<Link>,
     offers: BTreeMap<PartyId, Vec<(String, String)>>,
     options: SessionOptions,
+    /// What the device is taken to be when tiles are chosen.
+    model: DeviceModel,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     runs: u32,
 }
@@ -128,12 +139,26 @@ impl Session {
         links: Vec<Link>,
         options: SessionOptions,
     ) -> Session {
-        Session { role, device, wire, links, offers: BTreeMap::new(), options, runs: 0 }
+        Session {
+            role,
+            device,
+            wire,
+            links,
+            offers: BTreeMap::new(),
+            options,
+            model: DeviceModel::typical(),
+            runs: 0,
+        }
     }
 
     /// What the other parties offered when they connected.
     pub fn offers(&self) -> &BTreeMap<PartyId, Vec<(String, String)>> {
         &self.offers
+    }
+
+    /// Chooses tiles for a device of these rates, rather than for one like [`DeviceModel::typical`].
+    pub fn set_model(&mut self, model: DeviceModel) {
+        self.model = model;
     }
 
     /// Runs a program on this party's inputs, given by name. What this party sends is queued when this returns:
@@ -199,7 +224,7 @@ impl Session {
         inputs: BTreeMap<String, Elements>,
     ) -> Result<SessionOutcome, SessionError> {
         let inputs = self.own_inputs(program, inputs)?;
-        let plans = Plans::new(protocol, program, self.options.plan)?;
+        let plans = self.plan(protocol, program)?;
         let plan = plans.of(self.role);
         plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
         self.confirm(&plans)?;
@@ -215,6 +240,8 @@ impl Session {
             activity: &self.wire.links.activity,
             run: run_number(&plans.agreement.digest, self.runs),
             stall: self.options.deadlines.stall,
+            overlap: self.options.overlap,
+            trace: self.options.trace,
             label: &label,
         };
         let outcome = execute(self.wire.handle(), execution)?;
@@ -222,6 +249,41 @@ impl Session {
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
         let outputs = outcome.outputs.into_iter().map(name).collect();
         Ok(SessionOutcome { outputs, report: outcome.report, plans })
+    }
+
+    /// Plans with the smallest tiles that any party wants.
+    fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
+        let default = PlanOptions::default();
+        let options = PlanOptions { window: self.options.window.unwrap_or(default.window), ..default };
+        let surroundings = Surroundings {
+            model: &self.model,
+            link: self.options.link.unwrap_or(LinkShape::LAN),
+            budget_bytes: self.options.budget_bytes,
+            staging_bytes: self.device.description().staging_bytes,
+        };
+        let wanted = match self.options.tile_side {
+            Some(side) => side,
+            None => choose_side(protocol, program, options, &surroundings)?,
+        };
+        let side = self.agree_on_side(wanted)?;
+        Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?)
+    }
+
+    fn agree_on_side(&mut self, wanted: TileSide) -> Result<TileSide, NetError> {
+        let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
+        self.wire.block_on(async {
+            let mut side = wanted;
+            for link in parties {
+                link.send_control("tile side", &wanted).await?;
+                let theirs: TileSide = link.receive_control("tile side", link.patience()).await?;
+                if theirs < TileSide::LEAST && theirs < wanted {
+                    let reason = format!("tiles of side {} are too small", theirs.0);
+                    return Err(NetError::Malformed { peer: link.peer(), what: "tile side", reason });
+                }
+                side = side.min(theirs);
+            }
+            Ok(side)
+        })
     }
 
     /// This party's inputs by position, held against what the program says of them.

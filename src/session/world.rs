@@ -74,7 +74,8 @@ impl World {
 
     /// How plans are made.
     pub fn with_plan(mut self, plan: PlanOptions) -> World {
-        self.options.plan = plan;
+        self.options.tile_side = Some(plan.side);
+        self.options.window = Some(plan.window);
         self
     }
 

@@ -52,6 +52,8 @@ pub enum Command {
         #[command(flatten)]
         shared: Shared,
     },
+    /// Measures, beside a bound or a reference of the same run
+    Bench(crate::bench::Bench),
     /// Lists the devices of this machine, and which one `auto` takes
     Doctor {
         /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
@@ -110,13 +112,18 @@ impl Command {
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
             | Command::Plan { shared, .. } => Some(shared),
-            Command::Doctor { .. } => None,
+            Command::Bench(_) | Command::Doctor { .. } => None,
         }
     }
 
     /// Whether JSON was asked for.
     pub fn json(&self) -> bool {
-        matches!(self, Command::Doctor { json: true }) || self.shared().is_some_and(|shared| shared.json)
+        let own = match self {
+            Command::Doctor { json } => *json,
+            Command::Bench(bench) => bench.options.json,
+            _ => false,
+        };
+        own || self.shared().is_some_and(|shared| shared.json)
     }
 
     /// Whether a launcher started this process.

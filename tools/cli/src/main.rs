@@ -1,6 +1,7 @@
 //! The `symbolon` command: private computations from files, between processes.
 
 mod args;
+mod bench;
 mod config;
 mod data;
 mod deal;
@@ -64,6 +65,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Deal { config, shared } => deal::deal(&config, &shared),
         Command::Plan { job, shared } => plan::plan(&job, &shared),
+        Command::Bench(options) => bench::bench(&options),
         Command::Doctor { json } => doctor::doctor(json),
     }
 }
