@@ -1,7 +1,8 @@
 //! What each dispatch tells its shader: the `Params` of every WGSL file, field for field.
 //!
 //! A test without a GPU compares names and offsets with what naga computes from the WGSL. A field `unused` is
-//! padding that only this side has. Parameters of `fill` hold a key, so that all parameters are wiped when dropped.
+//! padding that only this side has. Parameters of `fill` hold a key, so that [`ParamBytes`] are wiped when dropped.
+//! The copies that wgpu, the driver and the device make of them are not, nor what a compiler leaves on a stack.
 
 use bytemuck::{Pod, Zeroable};
 use zeroize::Zeroize;
