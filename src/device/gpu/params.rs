@@ -101,7 +101,9 @@ params! {
         left_second: [u32; 2],
         right_second: [u32; 2],
         accumulate: u32,
-        unused: [u32; 3],
+        slices: u32,
+        slice_stride: u32,
+        unused: u32,
     }
     /// `transpose.wgsl`
     Transpose {
@@ -124,6 +126,8 @@ params! {
         operand_offset: u32,
         sum_stride: u32,
         inner_stride: u32,
+        slices: u32,
+        unused: [u32; 3],
     }
     /// `shift.wgsl`
     Shift {
