@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::busy::Busy;
 use super::dispatch::{self, Work};
 use super::health::Health;
+use super::options::{Arithmetic, GpuOptions};
 use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
@@ -25,31 +26,6 @@ const MOST_SCRATCH_BYTES: u64 = 4 << 20;
 
 /// The least that a binding can be limited to.
 const LEAST_BINDING_BYTES: u64 = 4096;
-
-/// How elements of 64 bits are computed on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// With 64-bit integers where the adapter has them.
-    #[default]
-    Auto,
-    /// With 64-bit integers; an adapter without them does not open.
-    Native,
-    /// With pairs of 32-bit words.
-    Pairs,
-}
-
-/// How to open a [`Gpu`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GpuOptions {
-    /// How elements of 64 bits are computed on.
-    pub arithmetic: Arithmetic,
-    /// Lowers what one binding spans at most, for tests of matrices that span several.
-    pub binding_limit_bytes: Option<u64>,
-    /// Lowers how many workgroups a row of a dispatch has at most, for tests of dispatches of several rows.
-    pub groups_limit: Option<u32>,
-    /// The ledger's limit.
-    pub budget_bytes: Option<u64>,
-}
 
 /// A GPU through wgpu.
 ///
