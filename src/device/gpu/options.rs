@@ -12,7 +12,7 @@ pub enum Arithmetic {
     Pairs,
 }
 
-/// How to open a [`Gpu`].
+/// How to open a [`Gpu`](super::Gpu).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GpuOptions {
     /// How elements of 64 bits are computed on.
