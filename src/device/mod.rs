@@ -103,7 +103,7 @@ pub struct Description {
     pub driver: String,
     /// How ring elements are computed on: a SIMD level, or a WGSL number type.
     pub arithmetic: String,
-    /// Memory that the device keeps for transfers, booked as staging from the start.
+    /// Memory that the device keeps for transfers and partial results, booked as staging from the start.
     pub staging_bytes: u64,
 }
 

@@ -8,6 +8,7 @@
 
 use crate::ring::Element;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use zeroize::Zeroize;
 
@@ -18,24 +19,29 @@ const IDLE_BYTES: u64 = 1 << 30;
 const IDLE_BLOCKS: usize = 256;
 
 /// A cache line, which is also the widest vector: the unit of allocation and its alignment.
-#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
-#[repr(C, align(64))]
-struct Line([u64; 8]);
+const LINE_BYTES: u64 = 64;
+
+/// Words of it.
+const LINE_WORDS: usize = LINE_BYTES as usize / size_of::<u64>();
 
 /// Aligned memory, wiped when dropped.
 #[derive(Default)]
 pub(super) struct Block {
-    lines: Vec<Line>,
+    /// The lines, and up to a line around them: the allocator hands out zeroed pages without touching them only where
+    /// it is asked for no more than its own alignment.
+    words: Vec<u64>,
+    /// Where the lines begin and end.
+    lines: Range<usize>,
 }
 
 impl Block {
     /// Zeroed memory of at least `size_bytes`, or `None` where there is none.
     pub(super) fn new(size_bytes: u64) -> Option<Block> {
-        let count = Block::lines_for(size_bytes)?;
-        let mut lines = Vec::new();
-        lines.try_reserve_exact(count).ok()?;
-        lines.resize(count, Line([0; 8]));
-        Some(Block { lines })
+        let lines = usize::try_from(size_bytes.div_ceil(LINE_BYTES)).ok()?;
+        let len = lines.checked_mul(LINE_WORDS)?;
+        let words = bytemuck::allocation::try_zeroed_vec::<u64>(len.checked_add(LINE_WORDS - 1)?).ok()?;
+        let start = words.as_ptr().align_offset(LINE_BYTES as usize);
+        Some(Block { words, lines: start..start + len })
     }
 
     /// Makes room for `len` elements, keeping the content undefined, and returns them.
@@ -49,37 +55,37 @@ impl Block {
 
     /// Bytes it holds.
     pub(super) fn size_bytes(&self) -> u64 {
-        size_of_val(self.lines.as_slice()) as u64
+        size_of_val(self.words()) as u64
     }
 
     /// All of it, as elements.
     pub(super) fn elements<E: Element>(&self) -> &[E] {
-        bytemuck::cast_slice(&self.lines)
+        bytemuck::cast_slice(self.words())
     }
 
     /// All of it, as elements to be written.
     pub(super) fn elements_mut<E: Element>(&mut self) -> &mut [E] {
-        bytemuck::cast_slice_mut(&mut self.lines)
+        bytemuck::cast_slice_mut(&mut self.words[self.lines.clone()])
     }
 
     /// All of it, as bytes.
     pub(super) fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.lines)
+        bytemuck::cast_slice(self.words())
     }
 
     /// All of it, as bytes to be written.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.lines)
+        bytemuck::cast_slice_mut(&mut self.words[self.lines.clone()])
     }
 
-    fn lines_for(size_bytes: u64) -> Option<usize> {
-        usize::try_from(size_bytes.div_ceil(size_of::<Line>() as u64)).ok()
+    fn words(&self) -> &[u64] {
+        &self.words[self.lines.clone()]
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        self.elements_mut::<u64>().zeroize();
+        self.words.as_mut_slice().zeroize();
     }
 }
 
@@ -100,7 +106,7 @@ impl Pool {
     /// A block of at least `size_bytes`: an idle one that fits well, otherwise a new one. `None` where the host has
     /// no such memory even after the pool has given back its own.
     pub(super) fn take(&self, size_bytes: u64) -> Option<Block> {
-        let granted_bytes = size_bytes.checked_next_multiple_of(size_of::<Line>() as u64)?;
+        let granted_bytes = size_bytes.checked_next_multiple_of(LINE_BYTES)?;
         let mut shelf = self.shelf();
         let reused = shelf.reuse(granted_bytes);
         let freed = if reused.is_none() { shelf.make_room(granted_bytes) } else { Vec::new() };

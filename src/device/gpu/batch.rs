@@ -26,7 +26,7 @@ pub struct Batch {
     params: wgpu::Buffer,
     slot_bytes: u64,
     work: u64,
-    // Keys of the generator are among the parameters.
+    // Keys of the generator are among the parameters: this copy is wiped, what wgpu makes of it is not.
     written: Zeroizing<Vec<u8>>,
 }
 
@@ -40,7 +40,7 @@ impl Batch {
         let label = Some("parameters");
         let params =
             device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false });
-        // Never grows, so that no copy of a key is left behind.
+        // Never grows, so that no copy of a key is left where it was.
         let written = Zeroizing::new(Vec::with_capacity(size as usize));
         Batch {
             device: device.clone(),

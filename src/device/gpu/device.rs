@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::busy::Busy;
 use super::dispatch::{self, Work};
 use super::health::Health;
+use super::options::{Arithmetic, GpuOptions};
 use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
@@ -20,33 +21,11 @@ use crate::step::MemoryClass;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+/// Bytes for partial results: the tiles, of 64 by 64 elements of 8 bytes, of 128 workgroups.
+const MOST_SCRATCH_BYTES: u64 = 4 << 20;
+
 /// The least that a binding can be limited to.
 const LEAST_BINDING_BYTES: u64 = 4096;
-
-/// How elements of 64 bits are computed on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// With 64-bit integers where the adapter has them.
-    #[default]
-    Auto,
-    /// With 64-bit integers; an adapter without them does not open.
-    Native,
-    /// With pairs of 32-bit words.
-    Pairs,
-}
-
-/// How to open a [`Gpu`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GpuOptions {
-    /// How elements of 64 bits are computed on.
-    pub arithmetic: Arithmetic,
-    /// Lowers what one binding spans at most, for tests of matrices that span several.
-    pub binding_limit_bytes: Option<u64>,
-    /// Lowers how many workgroups a row of a dispatch has at most, for tests of dispatches of several rows.
-    pub groups_limit: Option<u32>,
-    /// The ledger's limit.
-    pub budget_bytes: Option<u64>,
-}
 
 /// A GPU through wgpu.
 ///
@@ -74,6 +53,8 @@ struct State {
     batch: Batch,
     pipelines: Pipelines,
     transfer: Transfer,
+    /// Partial results of sums and products.
+    scratch: wgpu::Buffer,
     last_submission: Option<wgpu::SubmissionIndex>,
     watcher: Watcher,
 }
@@ -104,12 +85,15 @@ impl Gpu {
 
         let ledger = Ledger::new(options.budget_bytes);
         let chunk_bytes = transfer::chunk_bytes(options.budget_bytes);
-        let staging_bytes = 2 * transfer::BUFFERS * chunk_bytes + Batch::params_bytes(&device);
+        let scratch_bytes = scratch_bytes(options.budget_bytes);
+        let staging_bytes =
+            2 * transfer::BUFFERS * chunk_bytes + Batch::params_bytes(&device) + scratch_bytes;
         let staging = ledger.book(staging_bytes, MemoryClass::Staging)?;
         let state = State {
             batch: Batch::new(&device, &queue),
             pipelines: Pipelines::default(),
             transfer: Transfer::new(&device, chunk_bytes),
+            scratch: scratch(&device, scratch_bytes),
             last_submission: None,
             watcher: Watcher::start(device.clone(), health.clone())
                 .map_err(|error| unusable(error.to_string()))?,
@@ -136,6 +120,7 @@ impl Gpu {
             limits: Limits {
                 binding_bytes,
                 alignment_bytes: u64::from(limits.min_storage_buffer_offset_alignment),
+                scratch_bytes,
                 groups_across: options
                     .groups_limit
                     .map_or(MOST_GROUPS_ACROSS, |most| most.clamp(1, MOST_GROUPS_ACROSS)),
@@ -335,7 +320,8 @@ impl Device for Gpu {
         };
         let mut state = self.lock()?;
         let mut result = Ok(());
-        dispatch::plan(ring, &kernel, self.limits, &mut |work| {
+        let scratch = state.scratch.clone();
+        dispatch::plan(ring, &kernel, self.limits, &scratch, &mut |work| {
             if result.is_ok() {
                 result = self.record(&mut state, number_type, work);
             }
@@ -361,6 +347,17 @@ impl Device for Gpu {
     fn busy(&self) -> Duration {
         self.busy.total()
     }
+}
+
+/// Bytes for partial results within `budget_bytes`: a small part of it, within bounds.
+fn scratch_bytes(budget_bytes: Option<u64>) -> u64 {
+    let share = budget_bytes.map_or(MOST_SCRATCH_BYTES, |budget| budget / 64);
+    share.clamp(LEAST_BINDING_BYTES, MOST_SCRATCH_BYTES) / LEAST_BINDING_BYTES * LEAST_BINDING_BYTES
+}
+
+fn scratch(device: &wgpu::Device, size: u64) -> wgpu::Buffer {
+    let (label, usage) = (Some("partial results"), wgpu::BufferUsages::STORAGE);
+    device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
 }
 
 fn request(

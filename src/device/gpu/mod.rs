@@ -19,6 +19,7 @@ mod compose;
 mod device;
 mod dispatch;
 mod health;
+mod options;
 mod panel;
 mod params;
 #[cfg(test)]
@@ -32,4 +33,5 @@ mod transfer;
 mod watch;
 
 pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits, adapters};
-pub use device::{Arithmetic, Gpu, GpuOptions};
+pub use device::Gpu;
+pub use options::{Arithmetic, GpuOptions};

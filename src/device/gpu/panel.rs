@@ -14,10 +14,10 @@ const MOST_ELEMENTS: u64 = 1 << 30;
 /// small GPU. A large one does this many in a fraction of a second, and is kept busy by what is queued behind.
 const MOST_GEMM_WORK: u128 = 1 << 38;
 
-/// Inner elements of one term of a dispatch at most. Debian 12's llvmpipe ends a shader in silence after 65,535 turns
+/// Inner elements of one term that a workgroup multiplies at most. Debian 12's llvmpipe ends a shader in silence after 65,535 turns
 /// of its loops, all of them together; the tiles of a product take up to 3.25 turns an inner element, and one dispatch
 /// has up to two terms.
-const MOST_INNER: usize = 1 << 13;
+pub const MOST_INNER: usize = 1 << 13;
 
 /// Elements that one thread sums in a dispatch at most, for the same reason.
 pub const MOST_SUMMED: usize = 1 << 13;
@@ -40,6 +40,8 @@ pub struct Limits {
     pub alignment_bytes: u64,
     /// Workgroups in a row of a dispatch at most.
     pub groups_across: u32,
+    /// Bytes of memory for partial results.
+    pub scratch_bytes: u64,
 }
 
 impl Limits {
@@ -47,6 +49,11 @@ impl Limits {
     pub fn elements(self, element_bytes: usize) -> usize {
         let elements = (self.binding_bytes - self.alignment_bytes) / element_bytes as u64;
         elements.min(MOST_ELEMENTS) as usize
+    }
+
+    /// Elements of partial results that there is room for.
+    pub fn scratch_elements(self, element_bytes: usize) -> usize {
+        self.elements(element_bytes).min(self.scratch_bytes as usize / element_bytes)
     }
 
     /// `groups` workgroups in two dimensions, with less than a row too many.
@@ -95,9 +102,10 @@ pub struct GemmPanel {
     pub cols: usize,
 }
 
-/// The largest panel, by halving, of an (m, k) × (k, n) product whose spans have at most `most` elements.
-pub fn gemm_panel(m: usize, k: usize, n: usize, most: usize) -> GemmPanel {
-    let mut panel = GemmPanel { rows: m, inner: k.min(MOST_INNER), cols: n };
+/// The largest panel, by halving, of an (m, k) × (k, n) product whose spans have at most `most` elements, and whose
+/// inner size is at most `most_inner`.
+pub fn gemm_panel((m, k, n): (usize, usize, usize), most: usize, most_inner: usize) -> GemmPanel {
+    let mut panel = GemmPanel { rows: m, inner: k.min(most_inner), cols: n };
     loop {
         let GemmPanel { rows, inner, cols } = panel;
         let work = rows as u128 * inner as u128 * cols as u128;
@@ -167,7 +175,7 @@ mod tests {
 
         #[test]
         fn gemm_panels_fit(m in 1usize..3000, k in 1usize..3000, n in 1usize..3000, most in 1usize..100_000) {
-            let panel = gemm_panel(m, k, n, most);
+            let panel = gemm_panel((m, k, n), most, MOST_INNER);
             prop_assert!(span(panel.rows, k, panel.inner) <= most);
             prop_assert!(span(panel.inner, n, panel.cols) <= most);
             prop_assert!(span(panel.rows, n, panel.cols) <= most);
@@ -183,7 +191,10 @@ mod tests {
 
     #[test]
     fn what_fits_is_not_cut() {
-        assert_eq!(gemm_panel(100, 200, 300, 60_000), GemmPanel { rows: 100, inner: 200, cols: 300 });
+        assert_eq!(
+            gemm_panel((100, 200, 300), 60_000, MOST_INNER),
+            GemmPanel { rows: 100, inner: 200, cols: 300 }
+        );
         assert_eq!(transpose_panel(Shape::new(100, 200), 20_000), (100, 200));
         assert_eq!(contiguous_blocks(Shape::new(100, 200), 20_000).count(), 1);
         assert_eq!(contiguous_blocks(Shape::new(100, 0), 20_000).count(), 0);
@@ -205,7 +216,12 @@ mod tests {
 
     #[test]
     fn a_long_grid_is_folded() {
-        let limits = |groups_across| Limits { binding_bytes: 4096, alignment_bytes: 256, groups_across };
+        let limits = |groups_across| Limits {
+            binding_bytes: 4096,
+            alignment_bytes: 256,
+            groups_across,
+            scratch_bytes: 0,
+        };
         assert_eq!(limits(MOST_GROUPS_ACROSS).grid(65_535), [65_535, 1]);
         assert_eq!(limits(MOST_GROUPS_ACROSS).grid(65_536), [32_768, 2]);
         for (groups, across) in [(1, 1), (65_537, 65_535), (1_000_003, 65_535), (1 << 24, 65_535), (17, 3)] {
@@ -216,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_long_product_is_cut_to_the_watchdog() {
-        let panel = gemm_panel(1 << 14, 1 << 14, 1 << 14, 1 << 29);
+        let panel = gemm_panel((1 << 14, 1 << 14, 1 << 14), 1 << 29, MOST_INNER);
         assert_eq!(panel, GemmPanel { rows: 1 << 11, inner: MOST_INNER, cols: 1 << 14 });
     }
 }

@@ -43,7 +43,8 @@ fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> 
     //   span is in its binding (its test recomputes them), and `check_kernel` asserts that every matrix lies
     //   within its buffer. Workgroup and local arrays are indexed by constants' remainders.
     // - Loops run to counts in the parameters, with steps of at least one.
-    // - Divisors are constants, or `cols`, `tiles_across` and `lanes`, at least one in every dispatch.
+    // - Divisors are constants, or `cols`, `tiles`, `tiles_across`, `sums`, `slices` and `lanes`, at least one in every
+    //   dispatch.
     let module =
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
     let layout = bind_group_layout(device, program);

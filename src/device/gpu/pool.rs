@@ -2,7 +2,8 @@
 //!
 //! A buffer that is dropped goes here, and an allocation of about its size takes it up again, which spares the
 //! driver's allocator in programs that run many times. **Invariant**: what lives and what idles together never
-//! exceed the most that lived at once, so that pooling does not raise the peak that a plan promised.
+//! exceed the most that lived at once, so that pooling does not raise the peak that a plan promised. Device memory is
+//! not wiped when it is freed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -52,8 +52,16 @@ pub struct Dispatch<B> {
 }
 
 /// Hands out the work that a kernel is, in order, piece by piece: a matrix far larger than a binding is many pieces.
-pub fn plan<B: Copy>(ring: Ring, kernel: &Kernel<B, &PrgKey>, limits: Limits, emit: &mut dyn FnMut(Work<B>)) {
-    let mut planner = Planner { limits, element_bytes: ring.element_bytes(), emit };
+///
+/// `scratch` is the buffer for partial results.
+pub fn plan<B: Copy>(
+    ring: Ring,
+    kernel: &Kernel<B, &PrgKey>,
+    limits: Limits,
+    scratch: B,
+    emit: &mut dyn FnMut(Work<B>),
+) {
+    let mut planner = Planner { limits, element_bytes: ring.element_bytes(), scratch, emit };
     match kernel {
         Kernel::Linear { out, terms, constant } => planner.linear(*out, terms, *constant),
         Kernel::Hadamard { out, terms, accumulate } => planner.hadamard(*out, terms, *accumulate),
@@ -72,6 +80,7 @@ pub fn plan<B: Copy>(ring: Ring, kernel: &Kernel<B, &PrgKey>, limits: Limits, em
 struct Planner<'a, B> {
     limits: Limits,
     element_bytes: usize,
+    scratch: B,
     emit: &'a mut dyn FnMut(Work<B>),
 }
 

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Name(usize, usize);
 
-const LIMITS: Limits = Limits { binding_bytes: 8192, alignment_bytes: 256, groups_across: 65_535 };
+const LIMITS: Limits =
+    Limits { binding_bytes: 8192, alignment_bytes: 256, groups_across: 65_535, scratch_bytes: 16384 };
 
 /// The limits of adapters there are, and such as show every seam.
 fn limits() -> impl Strategy<Value = Limits> {
@@ -23,6 +24,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             binding_bytes: binding_bytes / 4 * 4,
             alignment_bytes,
             groups_across,
+            scratch_bytes: binding_bytes / 8 * 8,
         },
     )
 }
@@ -60,7 +62,8 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             let p: params::Gemm = dispatch.params.read();
             let second = if p.inner[1] == 0 { p.inner[0] } else { p.inner[1] };
             vec![
-                last(p.out_offset, p.rows, p.out_stride, p.cols),
+                last(p.out_offset, p.rows, p.out_stride, p.cols)
+                    + u64::from(p.slices - 1) * u64::from(p.slice_stride),
                 last(p.left_first[0], p.rows, p.left_first[1], p.inner[0]),
                 last(p.right_first[0], p.inner[0], p.right_first[1], p.cols),
                 last(p.left_second[0], p.rows, p.left_second[1], second),
@@ -80,7 +83,7 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             let operand = u64::from(p.operand_offset)
                 + u64::from(p.sums - 1) * u64::from(p.sum_stride)
                 + u64::from(p.inner - 1) * u64::from(p.inner_stride);
-            vec![last(p.out_offset, 1, 0, p.sums), operand]
+            vec![last(p.out_offset, 1, 0, p.sums * p.slices), operand]
         }
         Program::Fill => {
             let p: params::Fill = dispatch.params.read();
@@ -111,7 +114,8 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
 
 fn works(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> Vec<Work<Name>> {
     let mut works = Vec::new();
-    plan(ring, kernel, limits, &mut |work| works.push(work));
+    let scratch = Name(usize::MAX, limits.scratch_bytes as usize / ring.element_bytes());
+    plan(ring, kernel, limits, scratch, &mut |work| works.push(work));
     works
 }
 
@@ -164,7 +168,8 @@ proptest! {
 
     #[test]
     fn gemm_spans_hold(
-        ring in ring(), limits in limits(), m in extent(), n in 1usize..140, k in 1usize..140, l in 0usize..40,
+        ring in ring(), limits in limits(), m in extent(), n in 1usize..140,
+        k in prop_oneof![1usize..140, 1000usize..3000], l in 0usize..40,
     ) {
         let terms = vec![(matrix(1, m, k), matrix(2, k, n)), (matrix(3, m, l), matrix(4, l, n))];
         check_spans(ring, &Kernel::Gemm { out: matrix(0, m, n), terms, accumulate: false }, limits);
@@ -184,7 +189,12 @@ proptest! {
 /// Matrices whose rows lie further apart than a shader counts, which only names can stand for here.
 #[test]
 fn rows_may_lie_any_distance_apart() {
-    let limits = Limits { binding_bytes: (2 << 30) - 4, alignment_bytes: 256, groups_across: 65_535 };
+    let limits = Limits {
+        binding_bytes: (2 << 30) - 4,
+        alignment_bytes: 256,
+        groups_across: 65_535,
+        scratch_bytes: 4 << 20,
+    };
     let (few, long) = (2, (1 << 32) + 3);
     let whole = |name| matrix(name, few, long);
     let terms = vec![(1, matrix(1, 1, long)), (2, matrix(2, few, 1))];
@@ -206,6 +216,25 @@ fn a_product_of_two_terms_is_one_dispatch_where_it_fits() {
     let terms = vec![(matrix(1, 8, 5), matrix(2, 5, 9)), (matrix(3, 8, 7), matrix(4, 7, 9))];
     let kernel = Kernel::Gemm { out: matrix(0, 8, 9), terms, accumulate: false };
     assert_eq!(works(Ring::Z64, &kernel, LIMITS).len(), 1);
+}
+
+/// What would keep one workgroup at work alone is shared among many, and summed afterwards.
+#[test]
+fn long_and_narrow_work_is_spread() {
+    let limits = Limits { binding_bytes: 128 << 20, scratch_bytes: 4 << 20, ..LIMITS };
+    let groups = |kernel: &Kernel<Name, &PrgKey>| -> Vec<u32> {
+        let dispatches = works(Ring::Z64, kernel, limits).into_iter().map(|work| match work {
+            Work::Dispatch(dispatch) => dispatch.groups[0] * dispatch.groups[1],
+            Work::Clear(_) => panic!("{kernel:?} clears"),
+        });
+        dispatches.collect()
+    };
+    let terms = vec![(matrix(1, 10, 1 << 17), matrix(2, 1 << 17, 10))];
+    assert_eq!(groups(&Kernel::Gemm { out: matrix(0, 10, 10), terms, accumulate: false }), [256, 4]);
+    let (out, operand) = (matrix(0, 1, 1), matrix(1, 1, 1 << 23));
+    assert_eq!(groups(&Kernel::Sum { out, operand, axis: Axis::Cols }), [256, 1]);
+    let (out, operand) = (matrix(0, 1, 3), matrix(1, 1 << 20, 3));
+    assert_eq!(groups(&Kernel::Sum { out, operand, axis: Axis::Rows }), [255, 2]);
 }
 
 #[test]
