@@ -208,6 +208,7 @@ impl Job {
 
     /// What all parties must have in common, in an order in which the first difference says most.
     pub fn terms(&self) -> Vec<(String, String)> {
+        let none = || "none".to_owned();
         let mut terms = vec![
             ("name".to_owned(), self.name.clone()),
             ("protocol".to_owned(), self.protocol.to_string()),
@@ -216,8 +217,10 @@ impl Job {
         ];
         for (name, input) in &self.inputs {
             terms.push((format!("owner of input {name}"), input.owner.to_string()));
-            terms.push((format!("shape of input {name}"), format!("{:?}", input.shape)));
-            terms.push((format!("bound of input {name}"), format!("{:?}", input.bound)));
+            let shape = input.shape.map(|(rows, cols)| Shape::new(rows, cols).to_string());
+            terms.push((format!("shape of input {name}"), shape.unwrap_or_else(none)));
+            let bound = input.bound.map(|bound| bound.to_string());
+            terms.push((format!("bound of input {name}"), bound.unwrap_or_else(none)));
         }
         for (number, step) in (1..).zip(&self.steps) {
             terms.push((format!("step {number}"), step.clone()));
