@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::failure::Failure;
+use crate::init::InitArguments;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -51,6 +52,20 @@ pub enum Command {
         job: PathBuf,
         #[command(flatten)]
         shared: Shared,
+    },
+    /// Makes identities and configurations for the nodes of a deployment, or renews identities
+    Init {
+        #[command(flatten)]
+        arguments: InitArguments,
+    },
+    /// Prints the fingerprints of a node and of the peers that it believes, to be compared aloud
+    Id {
+        /// A node's folder, or that of a deployment
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Print one JSON object on stdout; text for people goes to stderr
+        #[arg(long)]
+        json: bool,
     },
     /// Lists the devices of this machine, and which one `auto` takes
     Doctor {
@@ -110,13 +125,14 @@ impl Command {
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
             | Command::Plan { shared, .. } => Some(shared),
-            Command::Doctor { .. } => None,
+            Command::Init { .. } | Command::Id { .. } | Command::Doctor { .. } => None,
         }
     }
 
     /// Whether JSON was asked for.
     pub fn json(&self) -> bool {
-        matches!(self, Command::Doctor { json: true }) || self.shared().is_some_and(|shared| shared.json)
+        matches!(self, Command::Doctor { json: true } | Command::Id { json: true, .. })
+            || self.shared().is_some_and(|shared| shared.json)
     }
 
     /// Whether a launcher started this process.

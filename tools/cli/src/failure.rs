@@ -13,6 +13,9 @@ use symbolon::session::SessionError;
 /// Why a command failed: one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// A command line that makes no sense.
+    #[error("{0}")]
+    Usage(String),
     /// A file that cannot be read or written.
     #[error("{}: {reason}", .path.display())]
     File { path: PathBuf, reason: String },
@@ -61,7 +64,7 @@ impl Failure {
     /// 1 wrong; 2 bad usage or input; 3 peer or network; 4 resources; 5 parties disagree; 130 interrupted.
     pub fn status(&self) -> u8 {
         match self {
-            Failure::File { .. } | Failure::Text { .. } => 2,
+            Failure::Usage(_) | Failure::File { .. } | Failure::Text { .. } => 2,
             Failure::Data { .. } | Failure::Value { .. } | Failure::Output { .. } => 2,
             Failure::Step(_) | Failure::Program(_) => 2,
             Failure::Plan(error) => plan_status(error),
@@ -108,7 +111,6 @@ fn session_status(error: &SessionError) -> u8 {
 
 fn net_status(error: &NetError) -> u8 {
     match error {
-        NetError::NotLoopback { .. } => 2,
         NetError::Disagree { .. } | NetError::Version { .. } => 5,
         _ => 3,
     }

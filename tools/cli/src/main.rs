@@ -7,6 +7,9 @@ mod deal;
 mod demo;
 mod doctor;
 mod failure;
+mod id;
+mod identity;
+mod init;
 mod interrupt;
 mod job;
 mod local;
@@ -64,6 +67,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Deal { config, shared } => deal::deal(&config, &shared),
         Command::Plan { job, shared } => plan::plan(&job, &shared),
+        Command::Init { arguments } => init::init(&arguments),
+        Command::Id { folder, json } => id::id(&folder, json),
         Command::Doctor { json } => doctor::doctor(json),
     }
 }
