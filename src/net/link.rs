@@ -8,6 +8,7 @@ use super::activity::Activity;
 use super::frame::{CONTROL_PAYLOAD_BYTES, Frame, GREETING_PAYLOAD_BYTES, HEADER_BYTES, Header};
 use super::outlet::Outlet;
 use super::shape::LinkShape;
+use super::tls::explain;
 use super::{Deadlines, NetError};
 use crate::share::Role;
 use bytes::BytesMut;
@@ -235,6 +236,7 @@ fn named(error: NetError, peer: Role) -> NetError {
     match error {
         NetError::Silent { waited, .. } => NetError::Silent { peer, waited },
         NetError::Closed { reason, .. } => NetError::Closed { peer, reason },
+        NetError::Refused { alert, .. } => NetError::Refused { peer, alert },
         NetError::Frame { error, .. } => NetError::Frame { peer, error },
         other => other,
     }
@@ -330,7 +332,7 @@ impl Shared {
             match read {
                 Ok(0) => return Err(NetError::Closed { peer, reason: "it closed the connection".into() }),
                 Ok(count) => filled += count,
-                Err(error) => return Err(NetError::Closed { peer, reason: error.to_string() }),
+                Err(error) => return Err(explain(peer, &error)),
             }
         }
         Ok(())

@@ -5,7 +5,10 @@ use super::order::{Grant, Order};
 use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
 use crate::device::Device;
-use crate::net::{Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial, first_difference};
+use crate::net::{
+    Address, Credentials, Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial,
+    first_difference,
+};
 use crate::plan::{DeviceModel, PlanOptions, Plans};
 use crate::program::tiling::TileSide;
 use crate::program::{Input, Program};
@@ -13,7 +16,7 @@ use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, HostMatrix, Overlap, RunReport, execute};
-use crate::share::{PartyId, Role};
+use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -22,18 +25,20 @@ use std::sync::Arc;
 
 /// Where a party and its peers are. Parties with a higher number connect to those with a lower one, and all connect
 /// to the dealer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PartyNetwork {
     /// Which party this is.
     pub party: PartyId,
     /// Where it awaits parties with a higher number; `None` for the last.
     pub listen: Option<SocketAddr>,
     /// Where the parties with a lower number are.
-    pub lower: BTreeMap<PartyId, SocketAddr>,
+    pub lower: BTreeMap<PartyId, Address>,
     /// How many parties there are.
     pub parties: usize,
     /// Where the dealer is.
-    pub dealer: SocketAddr,
+    pub dealer: Address,
+    /// Who this party is, and who its peers are.
+    pub credentials: Credentials,
 }
 
 /// How a session runs.
@@ -366,7 +371,17 @@ impl PartyNetwork {
         if self.listen.is_none() && self.party.index() + 1 < self.parties {
             return wrong(format!("{} needs an address to listen on", self.party));
         }
-        Ok(())
+        let parties = Parties::first(self.parties).without(self.party);
+        let peers: Vec<Role> = parties.iter().map(Role::from).chain([Role::Dealer]).collect();
+        check_pins(&self.credentials, &peers)
+    }
+}
+
+/// Makes sure that the certificate of every peer is known.
+pub(super) fn check_pins(credentials: &Credentials, peers: &[Role]) -> Result<(), SessionError> {
+    match peers.iter().find(|peer| !credentials.peers.contains_key(peer)) {
+        None => Ok(()),
+        Some(peer) => Err(SessionError::Network { reason: format!("the certificate of {peer} is missing") }),
     }
 }
 
@@ -422,7 +437,7 @@ async fn meet_into(
     network: &PartyNetwork,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), NetError> {
-    let hello = Hello::new(network.party.into());
+    let (hello, credentials) = (Hello::new(network.party.into()), &network.credentials);
     let higher: Vec<Role> =
         (network.party.index() + 1..network.parties).map(|index| Role::party(index as u8)).collect();
     let listener = match network.listen {
@@ -432,12 +447,12 @@ async fn meet_into(
     if let Some(listener) = &listener {
         listening(listener.address());
     }
-    for (&party, &address) in &network.lower {
-        links.push(dial(party.into(), address, hello, &wire.links).await?);
+    for (&party, address) in &network.lower {
+        links.push(dial(party.into(), address, hello, credentials, &wire.links).await?);
     }
     if let (Some(listener), false) = (&listener, higher.is_empty()) {
-        links.extend(listener.accept(&higher, hello, &wire.links).await?);
+        links.extend(listener.accept(&higher, hello, credentials, &wire.links).await?);
     }
-    links.push(dial(Role::Dealer, network.dealer, hello, &wire.links).await?);
+    links.push(dial(Role::Dealer, &network.dealer, hello, credentials, &wire.links).await?);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::failure::Failure;
+use crate::init::InitArguments;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -54,6 +55,20 @@ pub enum Command {
     },
     /// Measures, beside a bound or a reference of the same run
     Bench(crate::bench::Bench),
+    /// Makes identities and configurations for the nodes of a deployment, or renews identities
+    Init {
+        #[command(flatten)]
+        arguments: InitArguments,
+    },
+    /// Prints the fingerprints of a node and of the peers that it believes, to be compared aloud
+    Id {
+        /// A node's folder, or that of a deployment
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Print one JSON object on stdout; text for people goes to stderr
+        #[arg(long)]
+        json: bool,
+    },
     /// Lists the devices of this machine, and which one `auto` takes
     Doctor {
         /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
@@ -112,14 +127,14 @@ impl Command {
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
             | Command::Plan { shared, .. } => Some(shared),
-            Command::Bench(_) | Command::Doctor { .. } => None,
+            Command::Bench(_) | Command::Init { .. } | Command::Id { .. } | Command::Doctor { .. } => None,
         }
     }
 
     /// Whether JSON was asked for.
     pub fn json(&self) -> bool {
         let own = match self {
-            Command::Doctor { json } => *json,
+            Command::Doctor { json } | Command::Id { json, .. } => *json,
             Command::Bench(bench) => bench.options.json,
             _ => false,
         };

@@ -111,7 +111,6 @@ fn session_status(error: &SessionError) -> u8 {
 
 fn net_status(error: &NetError) -> u8 {
     match error {
-        NetError::NotLoopback { .. } => 2,
         NetError::Disagree { .. } | NetError::Version { .. } => 5,
         _ => 3,
     }

@@ -8,6 +8,7 @@
 use crate::args::Shared;
 use crate::data::publish;
 use crate::failure::Failure;
+use crate::identity;
 use crate::job::Job;
 use crate::process::{Ended, Group};
 use crate::report::{OutputJson, RoleJson, RunJson};
@@ -21,7 +22,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use symbolon::share::PartyId;
+use symbolon::share::{PartyId, Role};
 use tempfile::{Builder, TempDir};
 
 /// Runs a job.
@@ -74,7 +75,9 @@ impl Launch<'_> {
     fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
         let patience = Duration::from_secs(self.shared.deadline.into());
         let config = self.folder.join("dealer.toml");
-        self.write(&config, "listen = \"127.0.0.1:0\"\n")?;
+        let roles: Vec<Role> = self.job.parties().map(Role::from).chain([Role::Dealer]).collect();
+        identity::make(self.folder, &roles)?;
+        self.write(&config, "listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\n")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let arguments = ["deal".into(), "--config".into(), config.into()];
         group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
@@ -125,9 +128,10 @@ impl Launch<'_> {
         let peers: Vec<String> =
             lower.iter().map(|(party, address)| format!("{} = \"{address}\"", party.0)).collect();
         let mut text = format!(
-            "party = {}\nlisten = \"127.0.0.1:0\"\ndealer = \"{dealer}\"\npeers = {{ {} }}\n[outputs]\n",
+            "party = {}\nlisten = \"127.0.0.1:0\"\ndealer = \"{dealer}\"\npeers = {{ {} }}\nidentity = {}\n[outputs]\n",
             party.0,
-            peers.join(", ")
+            peers.join(", "),
+            quoted(&identity::stem(party.into()))
         );
         for (index, (name, output)) in self.job.outputs.iter().enumerate() {
             if output.to.contains(&party.0)

@@ -8,6 +8,9 @@ mod deal;
 mod demo;
 mod doctor;
 mod failure;
+mod id;
+mod identity;
+mod init;
 mod interrupt;
 mod job;
 mod local;
@@ -66,6 +69,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Deal { config, shared } => deal::deal(&config, &shared),
         Command::Plan { job, shared } => plan::plan(&job, &shared),
         Command::Bench(options) => bench::bench(&options),
+        Command::Init { arguments } => init::init(&arguments),
+        Command::Id { folder, json } => id::id(&folder, json),
         Command::Doctor { json } => doctor::doctor(json),
     }
 }

@@ -1,6 +1,6 @@
 //! Jobs that end well: what they compute, and that the plan had said what they would take.
 
-use crate::support::{Folder, data, error_line, free_address, job, json, stderr};
+use crate::support::{Folder, data, deployment, error_line, job, json, stderr};
 use ndarray::{Array2, array};
 use std::time::Duration;
 
@@ -155,14 +155,6 @@ fn the_plan_says_what_the_run_then_takes() {
     }
     assert_eq!(plan["offline_bytes"], run["offline_bytes"]);
     assert_eq!(plan["dealer"]["vram_planned_bytes"], run["dealer"]["vram_peak_bytes"]);
-}
-
-/// Writes the files of a deployment: a dealer and two parties on free ports.
-fn deployment(folder: &Folder) {
-    let (dealer, zero) = (free_address(), free_address());
-    folder.text("dealer.toml", &format!("listen = \"{dealer}\"\n"));
-    folder.text("p0.toml", &format!("party = 0\nlisten = \"{zero}\"\ndealer = \"{dealer}\"\n"));
-    folder.text("p1.toml", &format!("party = 1\npeers = {{ 0 = \"{zero}\" }}\ndealer = \"{dealer}\"\n"));
 }
 
 #[test]

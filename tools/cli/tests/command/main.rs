@@ -2,6 +2,8 @@
 
 #[cfg(unix)]
 mod files;
+#[cfg(unix)]
+mod identities;
 mod jobs;
 #[cfg(target_os = "linux")]
 mod processes;
