@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::bench::model;
 use crate::failure::Failure;
 use crate::init::InitArguments;
 use clap::{Args, Parser, Subcommand};
@@ -10,6 +11,9 @@ use std::time::Duration;
 use symbolon::device::Device;
 use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::net::{Deadlines, LinkShape};
+use symbolon::plan::DeviceModel;
+use symbolon::program::tiling::TileSide;
+use symbolon::run::Overlap;
 use symbolon::session::SessionOptions;
 
 /// Arithmetic on secret shares: several parties compute on data that none shows the others.
@@ -69,6 +73,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Prints what a trace file comes to, and draws its timeline as SVG beside it
+    Trace {
+        /// What `--trace` wrote
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
+        #[arg(long)]
+        json: bool,
+    },
     /// Lists the devices of this machine, and which one `auto` takes
     Doctor {
         /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
@@ -112,6 +125,19 @@ pub struct Shared {
     /// Link to stand in for, between all processes: lan, wan, or Mbit/s and the round trip in ms, such as 100,40
     #[arg(long, value_name = "LINK")]
     pub link: Option<LinkShape>,
+    /// What the device is taken to be when tiles are chosen and times predicted: a file that `bench --calibrate` wrote,
+    /// or core, h200, rtx4090
+    #[arg(long, value_name = "MODEL")]
+    pub device_model: Option<String>,
+    /// The side of tiles [default: that with which the run is predicted to be done first]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..))]
+    pub tile: Option<u32>,
+    /// Do one step after the other, to see what overlap is worth
+    #[arg(long)]
+    pub no_overlap: bool,
+    /// Write what every lane did when, for `symbolon trace`, Perfetto or Chrome
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
     #[arg(long)]
     pub json: bool,
@@ -127,14 +153,18 @@ impl Command {
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
             | Command::Plan { shared, .. } => Some(shared),
-            Command::Bench(_) | Command::Init { .. } | Command::Id { .. } | Command::Doctor { .. } => None,
+            Command::Bench(_)
+            | Command::Init { .. }
+            | Command::Id { .. }
+            | Command::Trace { .. }
+            | Command::Doctor { .. } => None,
         }
     }
 
     /// Whether JSON was asked for.
     pub fn json(&self) -> bool {
         let own = match self {
-            Command::Doctor { json } | Command::Id { json, .. } => *json,
+            Command::Doctor { json } | Command::Id { json, .. } | Command::Trace { json, .. } => *json,
             Command::Bench(bench) => bench.options.json,
             _ => false,
         };
@@ -155,11 +185,34 @@ impl Shared {
         Ok(select::open(&choice, &options)?)
     }
 
+    /// The tiles that were asked for.
+    pub fn tile_side(&self) -> Option<TileSide> {
+        self.tile.map(|side| TileSide(side as usize))
+    }
+
+    /// Whether lanes work at once.
+    pub fn overlap(&self) -> Overlap {
+        if self.no_overlap { Overlap::Off } else { Overlap::On }
+    }
+
+    /// What the device is taken to be.
+    pub fn model(&self) -> Result<DeviceModel, Failure> {
+        self.device_model.as_deref().map_or(Ok(DeviceModel::typical()), model::read)
+    }
+
     /// How sessions run.
     pub fn session_options(&self) -> SessionOptions {
         let connect = Duration::from_secs(self.deadline.into());
         let deadlines = Deadlines { connect, ..Deadlines::default() };
-        SessionOptions { deadlines, link: self.link, budget_bytes: self.budget, ..SessionOptions::default() }
+        SessionOptions {
+            deadlines,
+            link: self.link,
+            budget_bytes: self.budget,
+            tile_side: self.tile_side(),
+            overlap: self.overlap(),
+            trace: self.trace.is_some(),
+            ..SessionOptions::default()
+        }
     }
 }
 

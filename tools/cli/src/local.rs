@@ -13,14 +13,14 @@ use crate::job::Job;
 use crate::process::{Ended, Group};
 use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::targets::check_targets;
-use crate::{interrupt, output, table};
+use crate::{interrupt, output, table, trace};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use symbolon::share::{PartyId, Role};
 use tempfile::{Builder, TempDir};
@@ -89,7 +89,10 @@ impl Launch<'_> {
             self.write(&config, &self.party_config(party, dealer, &addresses))?;
             let arguments = ["run".into(), self.job_path.into(), "--party".into(), config.into()];
             // The parties work at the same time: they divide the cores.
-            let arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
+            let mut arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
+            if self.shared.trace.is_some() {
+                arguments.extend(["--trace".into(), self.staged_trace(party).into()]);
+            }
             group.start(&party.to_string(), &arguments, self.folder)?;
             if party.index() + 1 < parties {
                 addresses.insert(party, group.address(patience)?);
@@ -115,8 +118,22 @@ impl Launch<'_> {
         if let Some(link) = self.shared.link {
             arguments.extend(["--link".into(), link.to_string().into()]);
         }
+        if let Some(model) = &self.shared.device_model {
+            arguments.extend(["--device-model".into(), model.into()]);
+        }
+        if let Some(side) = self.shared.tile {
+            arguments.extend(["--tile".into(), side.to_string().into()]);
+        }
+        if self.shared.no_overlap {
+            arguments.push("--no-overlap".into());
+        }
         arguments.extend(["--json".into(), "--launched".into()]);
         arguments
+    }
+
+    /// Where a party's trace is until all have ended.
+    fn staged_trace(&self, party: PartyId) -> PathBuf {
+        self.folder.join(format!("party{}.trace.json", party.0))
     }
 
     fn party_config(
@@ -165,6 +182,10 @@ impl Launch<'_> {
         let largest = |value: fn(&RunJson) -> f64| runs.iter().map(value).fold(0.0, f64::max);
         result.offline_s = largest(|run| run.offline_s);
         result.online_s = largest(|run| run.online_s);
+        if let Some(path) = &self.shared.trace {
+            let staged: Vec<PathBuf> = self.job.parties().map(|party| self.staged_trace(party)).collect();
+            trace::merge(&staged, path)?;
+        }
         result.outputs = self.outputs(&runs)?;
         result.wall_s = start.elapsed().as_secs_f64();
         Ok(result)

@@ -21,6 +21,7 @@ mod process;
 mod report;
 mod table;
 mod targets;
+mod trace;
 
 use args::{Arguments, Command, RunMode};
 use clap::Parser;
@@ -71,6 +72,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Bench(options) => bench::bench(&options),
         Command::Init { arguments } => init::init(&arguments),
         Command::Id { folder, json } => id::id(&folder, json),
+        Command::Trace { file, json } => trace::trace(&file, json),
         Command::Doctor { json } => doctor::doctor(json),
     }
 }

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::job::{Facts, Job};
 use crate::report::{OutputJson, RoleJson, RunJson, range_line};
 use crate::targets::check_targets;
-use crate::{output, table};
+use crate::{output, table, trace};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -43,6 +43,7 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
         offers(&facts),
         |address| eprintln!("{party} is {LISTENING}{address}"),
     )?;
+    session.set_model(shared.model()?);
     let facts = match all_facts(&job, &session, facts) {
         Ok(facts) => facts,
         Err(failure) => return Err(give_up(session, failure)),
@@ -55,6 +56,9 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
     let inputs = own.into_iter().map(|(name, own)| (name, own.elements)).collect();
     let outcome = session.run(job.protocol, &program, inputs)?;
     let access = if shared.launched { Access::Private } else { Access::Usual };
+    if let (Some(path), Some(recorded)) = (&shared.trace, &outcome.report.trace) {
+        trace::write(path, recorded)?;
+    }
     let written = write_outputs(&job, &config, access, &program, &outcome, job.output_kind(&facts));
     session.finish()?;
     let outputs = written?;

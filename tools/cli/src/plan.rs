@@ -11,7 +11,11 @@ use crate::targets::check_targets;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use symbolon::net::LinkShape;
 use symbolon::plan::{Plan, PlanOptions, Plans};
+use symbolon::program::tiling::TileSide;
+use symbolon::run::{Prediction, RolePrediction, simulate};
+use symbolon::session::{Surroundings, choose_side};
 use symbolon::share::Role;
 use symbolon::step::MemoryClass;
 
@@ -31,6 +35,26 @@ struct PlanJson {
     dealer: RolePlan,
     ops: Vec<OpPlan>,
     range: String,
+    /// Absent where matrices stay whole.
+    tile_side: Option<usize>,
+    predicted: PredictedJson,
+}
+
+/// What the run is predicted to take, on a device and over a link.
+#[derive(Serialize)]
+struct PredictedJson {
+    device_model: String,
+    link: String,
+    offline_s: f64,
+    online_s: f64,
+    parties: Vec<PredictedRole>,
+}
+
+#[derive(Serialize)]
+struct PredictedRole {
+    id: String,
+    device_s: f64,
+    wire_s: f64,
 }
 
 #[derive(Serialize)]
@@ -57,12 +81,19 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
     check_targets(job.input_files(), job.output_files())?;
     let program = job.program(&facts(&job)?)?;
-    let plans = Plans::new(job.protocol, &program, PlanOptions::default())?;
     let device = shared.open_device()?;
     let staging_bytes = device.description().staging_bytes;
-    for plan in plans.parties.iter().chain([&plans.dealer]) {
-        plan.check_budget(staging_bytes, shared.budget)?;
-    }
+    let model = shared.model()?;
+    let link = shared.link.unwrap_or(LinkShape::LAN);
+    let options = PlanOptions::default();
+    let surroundings = Surroundings { model: &model, link, budget_bytes: shared.budget, staging_bytes };
+    let side = match shared.tile_side() {
+        Some(side) => side,
+        None => choose_side(job.protocol, &program, options, &surroundings)?,
+    };
+    let plans = Plans::new(job.protocol, &program, PlanOptions { side, ..options })?;
+    plans.check_budget(staging_bytes, shared.budget)?;
+    let predicted = simulate(&plans, &model, link, shared.overlap());
     let role = |plan: &Plan| role(&plans, plan, staging_bytes);
     let element_bytes = job.codec.ring().element_bytes() as u64;
     let op = |cost: &symbolon::protocol::OpCost| OpPlan {
@@ -84,6 +115,8 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
         dealer: role(&plans.dealer),
         ops: plans.cost.ops.iter().map(op).collect(),
         range: range_line(&program)?,
+        tile_side: (side != TileSide::WHOLE).then_some(side.0),
+        predicted: predicted_json(&predicted, model.name, link),
     };
     output::print(shared.json, &json, &text(&json, element_bytes))
 }
@@ -105,12 +138,8 @@ fn role(plans: &Plans, plan: &Plan, staging_bytes: u64) -> RolePlan {
     if staging_bytes > 0 {
         memory.insert(MemoryClass::Staging, staging_bytes);
     }
-    let id = match plan.role {
-        Role::Party(party) => party.0.to_string(),
-        Role::Dealer => "dealer".to_owned(),
-    };
     RolePlan {
-        id,
+        id: id(plan.role),
         bytes_sent: traffic.sent_bytes,
         bytes_received: traffic.received_bytes,
         offline_bytes_sent: traffic.offline_sent_bytes,
@@ -118,6 +147,28 @@ fn role(plans: &Plans, plan: &Plan, staging_bytes: u64) -> RolePlan {
         steps: plan.steps.len(),
         vram_planned_bytes: memory.values().sum(),
         vram_by_class: memory.into_iter().map(|(class, bytes)| (class.name().to_owned(), bytes)).collect(),
+    }
+}
+
+fn predicted_json(predicted: &Prediction, device_model: String, link: LinkShape) -> PredictedJson {
+    let party = |party: &RolePrediction| PredictedRole {
+        id: id(party.role),
+        device_s: party.device.as_secs_f64(),
+        wire_s: party.wire.as_secs_f64(),
+    };
+    PredictedJson {
+        device_model,
+        link: link.to_string(),
+        offline_s: predicted.offline.as_secs_f64(),
+        online_s: predicted.online.as_secs_f64(),
+        parties: predicted.parties.iter().map(party).collect(),
+    }
+}
+
+fn id(role: Role) -> String {
+    match role {
+        Role::Party(party) => party.0.to_string(),
+        Role::Dealer => "dealer".to_owned(),
     }
 }
 
@@ -152,6 +203,18 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
     for line in &json.correlations {
         text += &format!("  needs {line}\n");
     }
-    text += &format!("  {}\n  on {}\n  plan {}\n", json.range, json.device, &json.digest[..16]);
+    text += &format!("  {}\n", json.range);
+    let predicted = &json.predicted;
+    let tiles =
+        json.tile_side.map_or("whole matrices".to_owned(), |side| format!("tiles of {side} x {side}"));
+    text += &format!(
+        "  predicted, {tiles}, each party on {}, link {}: offline {:.4} s, online {:.4} s\n",
+        predicted.device_model, predicted.link, predicted.offline_s, predicted.online_s
+    );
+    for party in &predicted.parties {
+        text +=
+            &format!("    party {}: device {:.4} s, wire {:.4} s\n", party.id, party.device_s, party.wire_s);
+    }
+    text += &format!("  on {}\n  plan {}\n", json.device, &json.digest[..16]);
     text
 }

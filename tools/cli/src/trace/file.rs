@@ -1,0 +1,201 @@
+//! The file: Chrome's trace event format, with what a summary needs beside the events.
+
+use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use symbolon::run::{Span, Trace, TraceLane};
+use symbolon::share::Role;
+
+/// A trace file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TraceFile {
+    #[serde(rename = "displayTimeUnit")]
+    unit: String,
+    /// What happened.
+    #[serde(rename = "traceEvents")]
+    pub events: Vec<Event>,
+    /// Whose events they are.
+    #[serde(rename = "otherData")]
+    pub about: About,
+}
+
+/// What a file says beside its events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    start_unix_us: u64,
+    /// By process number.
+    pub roles: Vec<RoleAbout>,
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleAbout {
+    pub pid: u32,
+    pub role: String,
+    /// When its online phase began, in µs.
+    pub online_us: f64,
+}
+
+/// A span, or the name of a process or lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub name: String,
+    /// `X` for a span, `M` for a name.
+    pub ph: String,
+    /// In µs, since the file's start.
+    #[serde(default)]
+    pub ts: f64,
+    #[serde(default)]
+    pub dur: f64,
+    pub pid: u32,
+    pub tid: u32,
+    #[serde(default)]
+    pub args: Arguments,
+}
+
+/// What an event carries.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Arguments {
+    /// The name that an event of kind `M` gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub op: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+impl TraceFile {
+    /// The trace of one process.
+    pub fn new(trace: &Trace) -> TraceFile {
+        let pid = number(trace.role);
+        let named = |what: &str, tid: u32, name: String| Event {
+            name: what.to_owned(),
+            ph: "M".to_owned(),
+            ts: 0.0,
+            dur: 0.0,
+            pid,
+            tid,
+            args: Arguments { name: Some(name), ..Arguments::default() },
+        };
+        let mut lanes: Vec<TraceLane> = trace.spans.iter().map(|span| span.lane).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        let mut events = vec![named("process_name", 0, trace.role.to_string())];
+        events.extend(lanes.iter().map(|&lane| named("thread_name", thread(lane), lane_name(lane))));
+        events.extend(trace.spans.iter().map(|span| event(pid, span)));
+        let start = trace.start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let role = RoleAbout { pid, role: trace.role.to_string(), online_us: micros(trace.online) };
+        TraceFile {
+            unit: "ms".to_owned(),
+            events,
+            about: About { start_unix_us: start.as_micros() as u64, roles: vec![role] },
+        }
+    }
+
+    /// All events on the clock of the file that began first.
+    pub fn merge(files: Vec<TraceFile>) -> TraceFile {
+        let start_unix_us = files.iter().map(|file| file.about.start_unix_us).min().unwrap_or_default();
+        let mut merged = TraceFile {
+            unit: "ms".to_owned(),
+            events: Vec::new(),
+            about: About { start_unix_us, roles: Vec::new() },
+        };
+        for mut file in files {
+            let shift = (file.about.start_unix_us - start_unix_us) as f64;
+            file.events.iter_mut().filter(|event| event.ph == "X").for_each(|event| event.ts += shift);
+            file.about.roles.iter_mut().for_each(|role| role.online_us += shift);
+            merged.events.append(&mut file.events);
+            merged.about.roles.append(&mut file.about.roles);
+        }
+        merged
+    }
+
+    pub fn read(path: &Path) -> Result<TraceFile, Failure> {
+        let text = std::fs::read(path)
+            .map_err(|error| Failure::File { path: path.to_owned(), reason: error.to_string() })?;
+        serde_json::from_slice(&text).map_err(|error| Failure::Text {
+            path: path.to_owned(),
+            line: Some(error.line()),
+            reason: format!("not a trace that symbolon wrote: {error}"),
+        })
+    }
+
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_vec(self).expect("a trace serialises");
+        std::fs::write(path, text)
+            .map_err(|error| Failure::File { path: path.to_owned(), reason: error.to_string() })
+    }
+
+    /// The lanes of a process, in order, by thread number and name.
+    pub fn lanes(&self, pid: u32) -> Vec<(u32, &str)> {
+        let names = self.events.iter().filter(|event| event.pid == pid && event.name == "thread_name");
+        names.map(|event| (event.tid, event.args.name.as_deref().unwrap_or_default())).collect()
+    }
+
+    /// The spans of a lane, by their beginning.
+    pub fn spans(&self, pid: u32, tid: u32) -> Vec<&Event> {
+        let of_lane = |event: &&Event| event.ph == "X" && (event.pid, event.tid) == (pid, tid);
+        let mut spans: Vec<&Event> = self.events.iter().filter(of_lane).collect();
+        spans.sort_by(|a, b| a.ts.total_cmp(&b.ts));
+        spans
+    }
+}
+
+fn event(pid: u32, span: &Span) -> Event {
+    Event {
+        name: span.name.to_owned(),
+        ph: "X".to_owned(),
+        ts: micros(span.begin),
+        dur: micros(span.end - span.begin),
+        pid,
+        tid: thread(span.lane),
+        args: Arguments {
+            name: None,
+            op: span.step.as_ref().map(|step| step.op.clone()),
+            step: span.step.as_ref().map(|step| step.position),
+            tile: span.step.as_ref().map(|step| step.tile),
+            bytes: (span.bytes > 0).then_some(span.bytes),
+        },
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1e3
+}
+
+/// A role's process number: the dealer's is the last.
+fn number(role: Role) -> u32 {
+    match role {
+        Role::Party(party) => u32::from(party.0) + 1,
+        Role::Dealer => 100,
+    }
+}
+
+fn thread(lane: TraceLane) -> u32 {
+    match lane {
+        TraceLane::Device => 1,
+        TraceLane::Readback => 2,
+        TraceLane::To(peer) => 1000 + number(peer),
+        TraceLane::From(peer) => 2000 + number(peer),
+    }
+}
+
+fn lane_name(lane: TraceLane) -> String {
+    match lane {
+        TraceLane::Device => "device".to_owned(),
+        TraceLane::Readback => "readback".to_owned(),
+        TraceLane::To(peer) => format!("to {peer}"),
+        TraceLane::From(peer) => format!("from {peer}"),
+    }
+}
+
+/// Whether a lane is of the wire.
+pub fn is_wire(tid: u32) -> bool {
+    tid >= 1000
+}

@@ -1,0 +1,35 @@
+//! Traces: what each lane of each process did when, as files that Perfetto and Chrome open.
+
+mod file;
+mod summary;
+mod timeline;
+
+pub use file::TraceFile;
+
+use crate::failure::Failure;
+use crate::output;
+use std::path::Path;
+use symbolon::run::Trace;
+
+/// Writes the trace of one process.
+pub fn write(path: &Path, trace: &Trace) -> Result<(), Failure> {
+    TraceFile::new(trace).write(path)
+}
+
+/// Puts the traces of several processes of one machine into one file.
+pub fn merge(from: &[impl AsRef<Path>], to: &Path) -> Result<(), Failure> {
+    let files: Result<Vec<TraceFile>, Failure> =
+        from.iter().map(|path| TraceFile::read(path.as_ref())).collect();
+    TraceFile::merge(files?).write(to)
+}
+
+/// `trace`: prints what is in a file, and draws its timeline beside it.
+pub fn trace(path: &Path, json: bool) -> Result<(), Failure> {
+    let file = TraceFile::read(path)?;
+    let svg = path.with_extension("svg");
+    let summary = summary::Summary::new(&file, &svg);
+    let drawn = timeline::draw(&file);
+    std::fs::write(&svg, drawn)
+        .map_err(|error| Failure::File { path: svg.clone(), reason: error.to_string() })?;
+    output::print(json, &summary, &summary.text())
+}
