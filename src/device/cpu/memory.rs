@@ -4,6 +4,7 @@
 //! initialised, so a new buffer's content is undefined to its user but never to the compiler. What the pool keeps
 //! is idle, not live; the pool is bounded, and a block that leaves it is wiped first, because it held shares.
 
+use super::huge;
 use crate::ring::Element;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -32,6 +33,7 @@ impl Block {
         let count = Block::lines_for(size_bytes)?;
         let mut lines = Vec::new();
         lines.try_reserve_exact(count).ok()?;
+        huge::advise(lines.spare_capacity_mut());
         lines.resize(count, Line([0; 8]));
         Some(Block { lines })
     }

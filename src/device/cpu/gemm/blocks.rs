@@ -4,7 +4,7 @@
 //! tile. Then blocks of the output of up to [`ROWS`] rows are computed in any order: each packs its rows of the left
 //! factor and walks over the panels.
 
-use super::pack;
+use super::pack::{self, PANELS};
 use super::tile::{MOST_ELEMENTS, Tile, Tiled, prefetch};
 use super::{Scratch, Slab, lend, slabs};
 use crate::device::cpu::level::simd;
@@ -14,20 +14,20 @@ use crate::device::cpu::workers::Workers;
 use crate::ring::Element;
 use std::sync::Mutex;
 
-/// Inner elements of a slab: a tile's panel of the right factor is 32 KiB at most, and is read once for every 8 rows.
-const DEPTH: usize = 256;
+/// Inner indices of a slab: long enough that writing a tile costs little, while a tile's panel of the right factor
+/// (64 or 128 KiB) comes from the second-level cache as fast as it is read.
+const fn depth<E>() -> usize {
+    4096 / size_of::<E>()
+}
 
-/// Rows of a block: with [`DEPTH`] inner elements, a quarter of a second-level cache at most.
-const ROWS: usize = 128;
+/// Rows of a block: with as many inner indices as a slab has, 256 KiB of the second-level cache.
+const ROWS: usize = 64;
 
-/// Columns that are packed at a time: with [`DEPTH`] inner elements, 2 MiB at most.
+/// Columns that are packed at a time: with as many inner indices as a slab has, 4 MiB.
 const COLUMNS: usize = 1024;
 
 /// Blocks per thread below which blocks are made smaller.
 const BLOCKS_PER_THREAD: usize = 4;
-
-/// Panels that are packed together: so many tiles' worth of a row of the right factor is read at once.
-const PANELS_PER_TASK: usize = 8;
 
 /// One slab's columns, as all blocks read them.
 struct Columns<'a, E: Element> {
@@ -42,7 +42,7 @@ struct Columns<'a, E: Element> {
 
 /// Room for a packed panel of the right factor and its pair sums.
 fn panel_len<E: Element>(tile: &Tile<E>) -> usize {
-    (DEPTH + 1) * tile.cols()
+    (depth::<E>() + 1) * tile.cols()
 }
 
 pub(super) fn run<E: Tiled>(
@@ -59,7 +59,7 @@ pub(super) fn run<E: Tiled>(
         let some = COLUMNS.min(cols - from);
         let panels = right.elements_of::<E>(some.div_ceil(tile.cols()) * panel_len(&tile));
         let mut add = accumulate;
-        for slab in parts.iter().flat_map(|part| slabs(*part, DEPTH)) {
+        for slab in parts.iter().flat_map(|part| slabs(*part, depth::<E>())) {
             pack_panels(workers, &slab, &tile, (from, some), panels);
             let columns = Columns { slab: &slab, tile, from, cols: some, panels };
             for_each_block(workers, out.elements, cols, &columns, left, add);
@@ -77,10 +77,10 @@ fn pack_panels<E: Element>(
     panels: &mut [E],
 ) {
     let panel_len = panel_len(tile);
-    let tasks: Vec<_> = panels.chunks_mut(PANELS_PER_TASK * panel_len).enumerate().collect();
+    let tasks: Vec<_> = panels.chunks_mut(PANELS * panel_len).enumerate().collect();
     workers.each(tasks, |(index, panels)| {
-        let first = index * PANELS_PER_TASK * tile.cols();
-        let some = (PANELS_PER_TASK * tile.cols()).min(cols - first);
+        let first = index * PANELS * tile.cols();
+        let some = (PANELS * tile.cols()).min(cols - first);
         pack::right_panels(workers.level(), slab, (from + first, some), tile, panel_len, panels);
     });
 }
@@ -167,13 +167,44 @@ simd! {
         rows: &mut [&mut [E]], columns: (usize, usize), sums: &[E; MOST_ELEMENTS], pairs: (&[E], &[E]), add: bool,
     ) {
         let (from, cols) = columns;
-        let width = pairs.1.len();
-        for ((row, sums), &left) in rows.iter_mut().zip(sums.chunks_exact(width)).zip(pairs.0) {
-            let row = &mut row[from..from + cols];
-            for ((out, &sum), &right) in row.iter_mut().zip(sums).zip(pairs.1) {
-                let product = sum.sub(left.add(right));
-                *out = if add { out.add(product) } else { product };
+        // Of constant width where nothing is missing: straight vector code.
+        match pairs.1.len() {
+            8 if cols == 8 => store_full::<E, 8>(rows, from, sums, pairs, add),
+            16 if cols == 16 => store_full::<E, 16>(rows, from, sums, pairs, add),
+            32 if cols == 32 => store_full::<E, 32>(rows, from, sums, pairs, add),
+            width => {
+                for ((row, sums), &left) in rows.iter_mut().zip(sums.chunks_exact(width)).zip(pairs.0) {
+                    store_row(&mut row[from..from + cols], sums, left, pairs.1, add);
+                }
             }
+        }
+    }
+}
+
+#[inline(always)]
+fn store_full<E: Element, const WIDTH: usize>(
+    rows: &mut [&mut [E]],
+    from: usize,
+    sums: &[E; MOST_ELEMENTS],
+    (lefts, rights): (&[E], &[E]),
+    add: bool,
+) {
+    let rights: &[E; WIDTH] = rights.first_chunk().expect("a full line of pair sums");
+    for ((row, sums), &left) in rows.iter_mut().zip(sums.as_chunks::<WIDTH>().0).zip(lefts) {
+        let row: &mut [E; WIDTH] = row[from..].first_chunk_mut().expect("a full line of the output");
+        store_row(row, sums, left, rights, add);
+    }
+}
+
+#[inline(always)]
+fn store_row<E: Element>(row: &mut [E], sums: &[E], left: E, rights: &[E], add: bool) {
+    if add {
+        for ((out, &sum), &right) in row.iter_mut().zip(sums).zip(rights) {
+            *out = out.add(sum.sub(left.add(right)));
+        }
+    } else {
+        for ((out, &sum), &right) in row.iter_mut().zip(sums).zip(rights) {
+            *out = sum.sub(left.add(right));
         }
     }
 }

@@ -17,9 +17,6 @@ use crate::ring::Element;
 /// Elements of the largest tile.
 pub(super) const MOST_ELEMENTS: usize = 256;
 
-/// Rows of the tallest tile.
-pub(super) const MOST_ROWS: usize = 8;
-
 /// Columns of the widest tile.
 pub(super) const MOST_COLS: usize = 32;
 
