@@ -5,6 +5,9 @@
 // has threads along that side: neighbouring threads then work on neighbouring elements, in the banks of workgroup
 // memory as in the output. Tiles are square, or long where the result has few columns or few rows. What a tile has
 // beyond the matrix is read as zero, so that the inner loop need not know the edge.
+//
+// A small result of a long inner size has too few tiles for a large GPU: the inner size is then cut into `slices`, each
+// with results of its own, one behind the other in `out`, to be summed afterwards.
 
 #import ring
 #import grid
@@ -36,6 +39,9 @@ struct Params {
     left_second: vec2<u32>,
     right_second: vec2<u32>,
     accumulate: u32,
+    slices: u32,
+    // Elements from one slice's results to the next's.
+    slice_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -84,9 +90,9 @@ fn fetch(second: bool, start: u32, inner: u32, first_row: u32, first_col: u32, t
     }
 }
 
-fn store(row: u32, col: u32, value: Elem) {
+fn store(slice: u32, row: u32, col: u32, value: Elem) {
     if row < params.rows && col < params.cols {
-        let index = params.out_offset + row * params.out_stride + col;
+        let index = params.out_offset + slice * params.slice_stride + row * params.out_stride + col;
         var sum = value;
         if params.accumulate != 0u {
             sum = ring_add(sum, ring_load(out[index]));
@@ -95,11 +101,11 @@ fn store(row: u32, col: u32, value: Elem) {
     }
 }
 
-fn store_quad(row: u32, col: u32, values: Quad) {
-    store(row, col, ring_quad_at(values, 0u));
-    store(row, col + THREADS_ACROSS, ring_quad_at(values, 1u));
-    store(row, col + 2u * THREADS_ACROSS, ring_quad_at(values, 2u));
-    store(row, col + 3u * THREADS_ACROSS, ring_quad_at(values, 3u));
+fn store_quad(slice: u32, row: u32, col: u32, values: Quad) {
+    store(slice, row, col, ring_quad_at(values, 0u));
+    store(slice, row, col + THREADS_ACROSS, ring_quad_at(values, 1u));
+    store(slice, row, col + 2u * THREADS_ACROSS, ring_quad_at(values, 2u));
+    store(slice, row, col + 3u * THREADS_ACROSS, ring_quad_at(values, 3u));
 }
 
 @compute @workgroup_size(THREADS)
@@ -108,8 +114,9 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let number = group_number(group, groups);
-    if number >= params.tiles {
+    let slice = group_number(group, groups) / params.tiles;
+    let number = group_number(group, groups) % params.tiles;
+    if slice >= params.slices {
         return;
     }
     let first_row = number / params.tiles_across * TILE_ROWS;
@@ -122,7 +129,9 @@ fn main(
     var sum_3 = ring_quad_zero();
     let steps_first = (params.inner.x + INNER - 1u) / INNER;
     let steps = steps_first + (params.inner.y + INNER - 1u) / INNER;
-    for (var step = 0u; step < steps; step++) {
+    let steps_here = (steps + params.slices - 1u) / params.slices;
+    let end = min(steps, (slice + 1u) * steps_here);
+    for (var step = slice * steps_here; step < end; step++) {
         if step < steps_first {
             fetch(false, step * INNER, params.inner.x, first_row, first_col, thread);
         } else {
@@ -145,8 +154,8 @@ fn main(
         }
         workgroupBarrier();
     }
-    store_quad(first_row + y, first_col + x, sum_0);
-    store_quad(first_row + y + THREADS_DOWN, first_col + x, sum_1);
-    store_quad(first_row + y + 2u * THREADS_DOWN, first_col + x, sum_2);
-    store_quad(first_row + y + 3u * THREADS_DOWN, first_col + x, sum_3);
+    store_quad(slice, first_row + y, first_col + x, sum_0);
+    store_quad(slice, first_row + y + THREADS_DOWN, first_col + x, sum_1);
+    store_quad(slice, first_row + y + 2u * THREADS_DOWN, first_col + x, sum_2);
+    store_quad(slice, first_row + y + 3u * THREADS_DOWN, first_col + x, sum_3);
 }

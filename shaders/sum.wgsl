@@ -1,5 +1,8 @@
 // out (+)= sums over one axis. `lanes` threads share one sum, and a workgroup computes THREADS / lanes of them.
 // Neighbouring threads read neighbouring elements, whichever the axis.
+//
+// A few long sums have too little work for a large GPU: each is then cut into `slices`, whose sums lie one behind the
+// other in `out`, to be summed afterwards.
 
 #import ring
 #import grid
@@ -17,6 +20,7 @@ struct Params {
     // From one sum's elements to the next sum's, and from one element of a sum to the next; one of them is 1.
     sum_stride: u32,
     inner_stride: u32,
+    slices: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -41,15 +45,19 @@ fn main(
     }
     let first = group_number(group, groups) * sums_here;
     var sum = ring_zero();
-    if first + own < params.sums {
-        let start = params.operand_offset + (first + own) * params.sum_stride;
-        for (var i = lane; i < params.inner; i += lanes) {
+    let results = params.sums * params.slices;
+    if first + own < results {
+        let start = params.operand_offset + (first + own) % params.sums * params.sum_stride;
+        let slice = (first + own) / params.sums;
+        let inner_here = (params.inner + params.slices - 1u) / params.slices;
+        let end = min(params.inner, (slice + 1u) * inner_here);
+        for (var i = slice * inner_here + lane; i < end; i += lanes) {
             sum = ring_add(sum, ring_load(operand[start + i * params.inner_stride]));
         }
     }
     partial[own * lanes + lane] = sum;
     workgroupBarrier();
-    if thread < sums_here && first + thread < params.sums {
+    if thread < sums_here && first + thread < results {
         let index = params.out_offset + first + thread;
         var total = ring_zero();
         if params.accumulate != 0u {

@@ -30,8 +30,12 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
 ];
 
 /// Crates that only some modules name.
-const CONFINED: [(&str, &[&str]); 3] =
-    [("wgpu", &["device/gpu"]), ("tokio", &["net", "run", "session"]), ("rayon", &["device/cpu"])];
+const CONFINED: [(&str, &[&str]); 4] = [
+    ("wgpu", &["device/gpu"]),
+    ("tokio", &["net", "run", "session"]),
+    ("rustls", &["net"]),
+    ("rayon", &["device/cpu"]),
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

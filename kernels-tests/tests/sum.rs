@@ -36,9 +36,14 @@ fn empty_sums() {
 #[test]
 fn large_shapes() {
     for ring in Ring::ALL {
-        for shape in
-            [Shape::new(70_001, 3), Shape::new(3, 70_001), Shape::new(400, 513), Shape::new(130, 2049)]
-        {
+        for shape in [
+            Shape::new(70_001, 3),
+            Shape::new(3, 70_001),
+            Shape::new(1, 300_007),
+            Shape::new(300_007, 1),
+            Shape::new(400, 513),
+            Shape::new(130, 2049),
+        ] {
             check(ring, Pattern::Random, 3, shape);
         }
     }

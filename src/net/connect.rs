@@ -1,8 +1,11 @@
 //! Finding each other: listening and dialling, in any order of starting, up to a deadline.
 
-use super::{Activity, Deadlines, Hello, Link, NetError};
+use super::tls::{self, Tls};
+use super::{Address, Credentials, Hello, Link, LinkOptions, NetError};
 use crate::share::Role;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -14,16 +17,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// Greetings awaited at once: strangers beyond it are turned away, and peers among them try again.
 const MOST_GREETINGS: usize = 16;
 
-/// How long a connection may take to greet.
-const GREETING_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Refuses addresses beyond this machine.
-///
-/// # Errors
-/// [`NetError::NotLoopback`].
-pub fn check_loopback(address: SocketAddr) -> Result<(), NetError> {
-    if address.ip().is_loopback() { Ok(()) } else { Err(NetError::NotLoopback { address }) }
-}
+/// How long a connection may take to shake hands and greet.
+const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A socket on which peers are awaited.
 #[derive(Debug)]
@@ -33,12 +28,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on a loopback address; port 0 takes a free one.
+    /// Listens on an address; port 0 takes a free one.
     ///
     /// # Errors
-    /// Where the address is not loopback, or taken.
+    /// Where the address is taken, or not this machine's.
     pub async fn bind(address: SocketAddr) -> Result<Listener, NetError> {
-        check_loopback(address)?;
         let refused = |error: std::io::Error| NetError::Listen { address, reason: error.to_string() };
         let socket = TcpListener::bind(address).await.map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
@@ -59,28 +53,27 @@ impl Listener {
         &self,
         awaited: &[Role],
         hello: Hello,
-        deadlines: Deadlines,
-        activity: &Activity,
+        credentials: &Credentials,
+        options: &LinkOptions,
     ) -> Result<Vec<Link>, NetError> {
-        let deadline = Instant::now() + deadlines.connect;
+        let deadline = Instant::now() + options.deadlines.connect;
         let mut present: Vec<Link> = Vec::new();
         let mut refused = None;
         let mut greetings = JoinSet::new();
+        let tls = Arc::new(Tls::new(credentials));
         while present.len() < awaited.len() {
             tokio::select! {
                 () = sleep_until(deadline) => {
                     let missing = awaited.iter().filter(|&&role| is_due(role, awaited, &present)).copied().collect();
-                    let (address, waited) = (self.address, deadlines.connect);
+                    let (address, waited) = (self.address, options.deadlines.connect);
                     let error = NetError::Absent { missing, address, waited, refused };
                     abort_all(present, &error).await;
                     return Err(error);
                 }
                 connection = self.socket.accept() => {
                     // A connection that failed before it was taken is nobody's fault here.
-                    if let Ok((stream, _)) = connection && greetings.len() < MOST_GREETINGS {
-                        prepare(&stream);
-                        let link = Link::new(awaited[0], stream, deadlines, activity);
-                        greetings.spawn(greeted(link, hello));
+                    if let Ok((stream, address)) = connection && greetings.len() < MOST_GREETINGS {
+                        greetings.spawn(admit(stream, address, hello, tls.clone(), options.clone()));
                     }
                 }
                 Some(greeting) = greetings.join_next() => match greeting.expect("greeting does not panic") {
@@ -98,11 +91,63 @@ impl Listener {
     }
 }
 
-/// A link that has greeted, soon.
+/// The link of a connection that was accepted, once both sides know each other.
+async fn admit(
+    stream: TcpStream,
+    address: SocketAddr,
+    hello: Hello,
+    tls: Arc<Tls>,
+    options: LinkOptions,
+) -> Result<Link, NetError> {
+    let admission = async {
+        prepare(&stream);
+        let (peer, stream) = tls.accept(stream).await.map_err(|failure| named(failure, address.into()))?;
+        greeted(Link::new(peer, stream, &options), hello).await
+    };
+    soon(admission, &address.into()).await
+}
+
+/// The link of a connection that was dialled, once both sides know each other.
+async fn enter(
+    stream: TcpStream,
+    peer: Role,
+    address: &Address,
+    hello: Hello,
+    tls: &Tls,
+    options: &LinkOptions,
+) -> Result<Link, NetError> {
+    let entry = async {
+        prepare(&stream);
+        let stream = tls.connect(peer, stream).await.map_err(|failure| named(failure, address.clone()))?;
+        greeted(Link::new(peer, stream, options), hello).await
+    };
+    soon(entry, address).await
+}
+
+async fn soon(
+    handshake: impl Future<Output = Result<Link, NetError>>,
+    address: &Address,
+) -> Result<Link, NetError> {
+    let reason = || format!("it took longer than {GREETING_PATIENCE:?}");
+    let late = |_| NetError::Handshake { address: address.to_string(), reason: reason() };
+    timeout(GREETING_PATIENCE, handshake).await.map_err(late)?
+}
+
+/// A link whose peer has greeted as the role that its certificate is pinned for.
 async fn greeted(mut link: Link, hello: Hello) -> Result<Link, NetError> {
-    match timeout(GREETING_PATIENCE, link.greet(hello)).await {
-        Ok(greeting) => greeting.map(|()| link),
-        Err(_) => Err(NetError::Late { peer: link.peer(), what: "greeting", waited: GREETING_PATIENCE }),
+    let certified = link.peer();
+    link.greet(hello).await?;
+    match link.peer() {
+        peer if peer == certified => Ok(link),
+        found => Err(NetError::Unexpected { found, awaited: vec![certified] }),
+    }
+}
+
+fn named(failure: tls::Failure, address: Address) -> NetError {
+    let address = address.to_string();
+    match failure {
+        tls::Failure::Untrusted(error) => NetError::Untrusted { address, error },
+        tls::Failure::Broken(reason) => NetError::Handshake { address, reason },
     }
 }
 
@@ -121,39 +166,40 @@ fn is_due(role: Role, awaited: &[Role], present: &[Link]) -> bool {
 /// Connects to `peer` and greets it, trying again until it is there or the connect deadline has passed.
 ///
 /// # Errors
-/// Where the address is not loopback, the peer does not answer in time, speaks another version, or is somebody else.
+/// Where the peer does not answer in time, speaks another version, is somebody else, or refuses this process.
 pub async fn dial(
     peer: Role,
-    address: SocketAddr,
+    address: &Address,
     hello: Hello,
-    deadlines: Deadlines,
-    activity: &Activity,
+    credentials: &Credentials,
+    options: &LinkOptions,
 ) -> Result<Link, NetError> {
-    check_loopback(address)?;
-    let deadline = Instant::now() + deadlines.connect;
+    let tls = Tls::new(credentials);
+    let deadline = Instant::now() + options.deadlines.connect;
     loop {
         let remaining = deadline.saturating_duration_since(Instant::now());
-        let reason = match timeout(remaining, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                prepare(&stream);
-                match greeted(Link::new(peer, stream, deadlines, activity), hello).await {
-                    Ok(link) if link.peer() == peer => return Ok(link),
-                    Ok(link) => {
-                        return Err(NetError::Unexpected { found: link.peer(), awaited: vec![peer] });
-                    }
-                    Err(error @ (NetError::Version { .. } | NetError::Aborted { .. })) => return Err(error),
-                    // The peer may have been too busy with strangers to take this connection.
-                    Err(error) => error.to_string(),
-                }
-            }
+        let reason = match timeout(remaining, TcpStream::connect(address.as_str())).await {
+            Ok(Ok(stream)) => match enter(stream, peer, address, hello, &tls, options).await {
+                Ok(link) => return Ok(link),
+                Err(error) if is_final(&error) => return Err(error),
+                // The peer may have been too busy with strangers to take this connection.
+                Err(error) => error.to_string(),
+            },
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer".to_owned(),
         };
         if Instant::now() + RETRY_PAUSE >= deadline {
-            return Err(NetError::Unreachable { peer, address, waited: deadlines.connect, reason });
+            let (address, waited) = (address.clone(), options.deadlines.connect);
+            return Err(NetError::Unreachable { peer, address, waited, reason });
         }
         sleep(RETRY_PAUSE).await;
     }
+}
+
+/// Whether another attempt would end alike.
+fn is_final(error: &NetError) -> bool {
+    use NetError::{Aborted, Refused, Unexpected, Untrusted, Version};
+    matches!(error, Aborted { .. } | Refused { .. } | Unexpected { .. } | Untrusted { .. } | Version { .. })
 }
 
 /// Frames are written whole, so that waiting to fill a packet would only delay them.

@@ -1,7 +1,9 @@
 //! What can go wrong between processes.
 
+use super::Address;
 use super::frame::FrameError;
 use super::hello::Difference;
+use super::identity::IdentityError;
 use crate::share::Role;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,11 +19,32 @@ pub enum NetError {
         /// What the operating system says.
         reason: String,
     },
-    /// An address beyond this machine, while connections are not encrypted.
-    #[error("{address} is not a loopback address: connections are not encrypted yet and stay on one machine")]
-    NotLoopback {
-        /// Which.
-        address: SocketAddr,
+    /// A process whose certificate is not accepted.
+    #[error("the process at {address} is not to be trusted: {error}")]
+    Untrusted {
+        /// Where.
+        address: String,
+        /// What is wrong with its certificate.
+        error: IdentityError,
+    },
+    /// This process's certificate is not accepted.
+    #[error(
+        "{peer} refuses the certificate of this process ({alert}): does it have the current one? Compare \
+        `symbolon id` on both sides"
+    )]
+    Refused {
+        /// Who refuses.
+        peer: Role,
+        /// How it says so.
+        alert: String,
+    },
+    /// A connection that did not become a link.
+    #[error("the handshake with {address} failed: {reason}")]
+    Handshake {
+        /// With whom.
+        address: String,
+        /// Why.
+        reason: String,
     },
     /// The peer did not answer in time.
     #[error("{peer} did not answer at {address} within {waited:?}: {reason}")]
@@ -29,7 +52,7 @@ pub enum NetError {
         /// Who.
         peer: Role,
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// How long.
         waited: Duration,
         /// What the operating system said last.

@@ -2,28 +2,37 @@
 //!
 //! A [`Link`] is a framed connection with one peer over any byte stream: TCP between processes, a pipe in memory
 //! within one. It moves frames and knows nothing of rings, programs or plans. A link that is idle sends heartbeats,
-//! which say how far the sender has come: so a slow peer is told from a dead one, and from one that is stuck.
+//! which say how far the sender has come: so a slow peer is told from a dead one, and from one that is stuck. A link
+//! can be shaped to a bandwidth and a latency, to stand in for a network that is not there.
 //!
-//! **Trust.** Connections are not encrypted or authenticated yet, so nothing but loopback addresses is accepted.
-//! Lengths, kinds and order of what arrives are checked before anything is allocated for it.
+//! **Trust.** Between processes, a link is mutual TLS 1.3 between pinned identities, also on one machine. Lengths, kinds
+//! and order of what arrives are checked before anything is allocated for it.
 
 mod activity;
+mod address;
 mod connect;
 mod error;
 mod frame;
 mod hello;
+mod identity;
 mod link;
+mod outlet;
+mod shape;
 pub mod tamper;
+mod tls;
 
-pub use activity::Activity;
-pub use connect::{Listener, abort_all, check_loopback, dial};
+pub use activity::{Activity, WireSpan};
+pub use address::{Address, AddressError};
+pub use connect::{Listener, abort_all, dial};
 pub use error::NetError;
 pub use frame::{
     BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, FrameError,
     HEADER_BYTES, SMALL_MESSAGE_BYTES,
 };
 pub use hello::{Difference, Hello, VERSION, first_difference};
-pub use link::{Link, LinkReceiver, LinkSender};
+pub use identity::{Certificate, Credentials, Fingerprint, Identity, IdentityError, IdentityPem, VALIDITY};
+pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};
+pub use shape::{LinkShape, ShapeError};
 
 use std::time::Duration;
 

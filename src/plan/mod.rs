@@ -205,6 +205,16 @@ impl Plans {
         Ok(Plans { parties, dealer, demand, traffic, cost, agreement })
     }
 
+    /// Refuses plans of which any does not fit; see [`Plan::check_budget`].
+    ///
+    /// # Errors
+    /// [`PlanError::OverBudget`], for the role that needs most.
+    pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
+        let needs = |plan: &&Plan| plan.slots.iter().map(|slot| slot.size_bytes).sum::<u64>();
+        let largest = self.parties.iter().chain([&self.dealer]).max_by_key(needs).expect("there are roles");
+        largest.check_budget(staging_bytes, budget_bytes)
+    }
+
     /// The plan of one role.
     pub fn of(&self, role: Role) -> &Plan {
         match role {

@@ -41,6 +41,28 @@ impl DeviceModel {
         }
     }
 
+    /// Makes sure that every rate is a positive number, and the time of a step no negative one.
+    ///
+    /// # Errors
+    /// With the name of the rate that is not.
+    pub fn check(&self) -> Result<(), String> {
+        let rates = [
+            ("gemm_z32_per_s", self.gemm_z32_per_s),
+            ("gemm_z64_per_s", self.gemm_z64_per_s),
+            ("elementwise_bytes_per_s", self.elementwise_bytes_per_s),
+            ("fill_bytes_per_s", self.fill_bytes_per_s),
+            ("upload_bytes_per_s", self.upload_bytes_per_s),
+            ("download_bytes_per_s", self.download_bytes_per_s),
+        ];
+        match rates.into_iter().find(|(_, rate)| !(rate.is_finite() && *rate > 0.0)) {
+            Some((name, rate)) => Err(format!("{name} = {rate} is no rate")),
+            None if !(0.0..=1.0).contains(&self.step_s) => {
+                Err(format!("step_s = {} is no time", self.step_s))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Seconds that an action keeps the device busy.
     pub fn seconds(&self, ring: Ring, action: &Action) -> f64 {
         let mut elements = 0;

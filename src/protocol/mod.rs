@@ -9,6 +9,7 @@ mod beaver;
 use crate::correlation::Demand;
 use crate::program::tiling::Tiling;
 use crate::program::{Program, ValueId};
+use crate::ring::Ring;
 use crate::share::PartyId;
 use crate::step::StepList;
 use serde::Serialize;
@@ -104,5 +105,11 @@ impl Cost {
     /// Ring elements that `party` sends in all.
     pub fn sent_elements(&self, party: PartyId) -> u64 {
         self.ops.iter().map(|op| op.sent_elements[party.index()]).sum()
+    }
+
+    /// Bytes that all parties send together.
+    pub fn sent_bytes(&self, ring: Ring) -> u64 {
+        let elements: u64 = self.ops.iter().flat_map(|op| &op.sent_elements).sum();
+        elements * ring.element_bytes() as u64
     }
 }

@@ -3,9 +3,11 @@
 use super::execute::{Execution, Outcome};
 use super::inbox::Inbox;
 use super::lane::{Event, Job};
+use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES};
 use super::tally::Tally;
+use super::trace::{Recorder, TraceLane};
 use super::transmit::{Delivery, Failure, Outbox, Outgoing, transmit};
-use super::{RunError, RunReport, Schedule};
+use super::{RunError, RunReport};
 use crate::device::{DeviceError, Download};
 use crate::net::{Data, Frame, Link, NetError};
 use crate::plan::{Depths, DeviceModel};
@@ -13,21 +15,12 @@ use crate::ring::Elements;
 use crate::share::Role;
 use crate::step::{Action, Matrix, MemoryClass, Phase};
 use crossbeam_channel::Sender;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::Instant;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
-
-/// Bytes on their way from the device to a link, and from links to the device, that the host holds at the most; one
-/// message or piece more may be under way. Enough to keep a fast link busy while the device computes.
-const WINDOW_BYTES: u64 = 64 << 20;
-
-/// Work that is queued for the device, in seconds as estimated: enough for it never to wait for the coordinator and to
-/// batch small kernels, little enough for what becomes ready later, but should go first, not to wait long.
-const AHEAD_S: f64 = 3e-3;
+use tokio::time::{Instant, sleep};
 
 /// How often progress is looked at within a stall deadline.
 const STALL_CHECKS: u32 = 8;
@@ -43,7 +36,7 @@ pub(super) struct Coordinator<'a> {
     ahead_s: f64,
     /// Downloads and transmissions under way.
     deliveries: JoinSet<Result<Delivery, Failure>>,
-    outbox: Outbox,
+    outbox: Outbox<Outgoing>,
     /// What was asked of the device and is neither with its link nor with the caller, and its bytes.
     undelivered: usize,
     undelivered_bytes: u64,
@@ -60,6 +53,9 @@ pub(super) struct Coordinator<'a> {
     outputs: BTreeMap<usize, Elements>,
     /// Peers that have not said that their offline phase is over.
     unready: BTreeSet<Role>,
+    recorder: Recorder,
+    /// When downloads under way began, where that is taken down.
+    downloads: HashMap<u32, Option<Instant>>,
 }
 
 impl<'a> Coordinator<'a> {
@@ -67,13 +63,14 @@ impl<'a> Coordinator<'a> {
         execution: Execution<'a>,
         jobs: Sender<Job>,
         events: UnboundedReceiver<Event>,
+        recorder: Recorder,
     ) -> Coordinator<'a> {
         let plan = execution.plan;
         // The dealer has one phase only, and nobody waits for it to end.
         let parties = execution.links.iter().map(Link::peer).filter(|&peer| peer != Role::Dealer);
         let unready = if plan.role == Role::Dealer { BTreeSet::new() } else { parties.collect() };
         Coordinator {
-            schedule: Schedule::new(plan),
+            schedule: Schedule::new(plan, execution.overlap),
             jobs,
             events,
             model: DeviceModel::typical(),
@@ -91,21 +88,26 @@ impl<'a> Coordinator<'a> {
             tally: Tally::default(),
             outputs: BTreeMap::new(),
             unready,
+            recorder,
+            downloads: HashMap::new(),
             execution,
         }
     }
 
     /// Runs the plan; a failure is told to all peers at once, before the device lane has ended.
-    pub(super) async fn run(mut self) -> Result<Outcome, RunError> {
-        let result = self.try_run().await;
-        if let Err(error) = &result {
-            let reason = error.to_string();
-            self.execution.links.iter().for_each(|link| link.sender().try_abort(&reason));
+    /// Returns also what was taken down, and when the online phase began.
+    pub(super) async fn run(mut self) -> Result<(Outcome, Recorder, Instant), RunError> {
+        match self.try_run().await {
+            Ok((outcome, online)) => Ok((outcome, self.recorder, online)),
+            Err(error) => {
+                let reason = error.to_string();
+                self.execution.links.iter().for_each(|link| link.sender().try_abort(&reason));
+                Err(error)
+            }
         }
-        result
     }
 
-    async fn try_run(&mut self) -> Result<Outcome, RunError> {
+    async fn try_run(&mut self) -> Result<(Outcome, Instant), RunError> {
         let start = Instant::now();
         self.phase(Phase::Offline).await?;
         self.barrier().await?;
@@ -127,8 +129,9 @@ impl<'a> Coordinator<'a> {
             online: middle.elapsed(),
             device_busy: device.busy().saturating_sub(device_before),
             wire_busy: activity.busy().saturating_sub(wire_before),
+            trace: None,
         };
-        Ok(Outcome { outputs: std::mem::take(&mut self.outputs), report })
+        Ok((Outcome { outputs: std::mem::take(&mut self.outputs), report }, middle))
     }
 
     /// Runs the steps of one phase until all have passed and what they send and hand out has left the device.
@@ -187,7 +190,7 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Queues a step for the device. It has passed: what waits for it is queued behind it.
+    /// Queues a step for the device.
     fn dispatch(&mut self, position: u32) {
         let plan = self.execution.plan;
         let step = &plan.steps[position as usize].step;
@@ -209,7 +212,17 @@ impl<'a> Coordinator<'a> {
         if let Action::Send { .. } = step.action {
             self.tally.send(position, depth, step.phase);
         }
-        self.schedule.pass(position);
+        // The lane works in order: what waits for this step may be queued behind it.
+        if self.execution.overlap == Overlap::On {
+            self.schedule.pass(position);
+        }
+    }
+
+    /// A step is over: without overlap, the next begins.
+    fn done(&mut self, position: u32) {
+        if self.execution.overlap == Overlap::Off {
+            self.schedule.pass(position);
+        }
     }
 
     /// Hands the pieces that are there to the device, if their step may write its buffer.
@@ -256,8 +269,11 @@ impl<'a> Coordinator<'a> {
     fn happened(&mut self, event: Event) -> Result<(), RunError> {
         match event {
             Event::Done(position) => {
-                let step = &self.execution.plan.steps[position as usize].step;
-                self.ahead_s -= self.model.seconds(self.execution.plan.ring, &step.action);
+                let action = &self.execution.plan.steps[position as usize].step.action;
+                self.ahead_s -= self.model.seconds(self.execution.plan.ring, action);
+                if matches!(action, Action::Kernel(_) | Action::Input { .. }) {
+                    self.done(position);
+                }
             }
             Event::Downloading(position, download) => self.fetch(position, download),
             Event::Written(bytes) => self.unwritten_bytes -= bytes,
@@ -269,6 +285,7 @@ impl<'a> Coordinator<'a> {
 
     /// Awaits what the device has computed, to be sent or handed out.
     fn fetch(&mut self, position: u32, download: Download) {
+        self.downloads.insert(position, self.recorder.now());
         self.deliveries.spawn(async move {
             let bytes = download.await.map_err(|error| Failure::Device(position, error))?;
             Ok(Delivery::Host(position, bytes))
@@ -283,6 +300,7 @@ impl<'a> Coordinator<'a> {
                 self.undelivered_bytes -= bytes;
                 let phase = self.execution.plan.steps[positions[0] as usize].step.phase;
                 self.tally.sent(phase, bytes, framing_bytes);
+                positions.into_iter().for_each(|position| self.done(position));
                 self.outbox.free(peer);
                 self.transmit(peer);
             }
@@ -300,6 +318,8 @@ impl<'a> Coordinator<'a> {
 
     /// What a step sends or hands out is on the host.
     fn deliver(&mut self, position: u32, bytes: Vec<u8>) {
+        let begin = self.downloads.remove(&position).flatten();
+        self.recorder.take(TraceLane::Readback, Some(position), "readback", bytes.len() as u64, begin);
         match self.execution.plan.steps[position as usize].step.action {
             Action::Send { peer, message, .. } => {
                 let depth = self.tally.depth_of(position);
@@ -311,6 +331,7 @@ impl<'a> Coordinator<'a> {
                 self.undelivered -= 1;
                 self.undelivered_bytes -= bytes.len() as u64;
                 self.hand_out(from, output, at, &bytes);
+                self.done(position);
             }
             _ => unreachable!("only what is sent or handed out is downloaded"),
         }

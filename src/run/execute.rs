@@ -2,7 +2,8 @@
 
 use super::coordinator::Coordinator;
 use super::lane::Lane;
-use super::{RunError, RunReport};
+use super::trace::Recorder;
+use super::{Overlap, RunError, RunReport};
 use crate::device::{Buffer, Device, DeviceError};
 use crate::net::{Activity, Link};
 use crate::plan::{Plan, Slot};
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::Instant;
 
 /// Everything that one run needs.
 pub struct Execution<'a> {
@@ -35,6 +37,10 @@ pub struct Execution<'a> {
     pub run: u32,
     /// Without any progress here or at any peer for so long the run ends, though every peer is alive.
     pub stall: Duration,
+    /// Whether the lanes work at once.
+    pub overlap: Overlap,
+    /// Whether to take down what happens when.
+    pub trace: bool,
     /// What an op is called, for errors.
     pub label: &'a dyn Fn(OpId) -> String,
 }
@@ -70,15 +76,25 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
     let slots = allocate(plan, device)?;
     let inputs = std::mem::take(&mut execution.inputs);
     let cancelled = AtomicBool::new(false);
+    let start = execution.trace.then(Instant::now);
+    if execution.trace {
+        activity.record();
+    }
+    let label = execution.label;
     let lane = Lane { plan, device, slots: &slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
     let (jobs, lane_jobs) = crossbeam_channel::unbounded();
     let (lane_events, events) = unbounded_channel();
     std::thread::scope(|scope| {
-        scope.spawn(move || lane.work(&lane_jobs, &lane_events));
+        let lane = scope.spawn(move || lane.work(&lane_jobs, &lane_events, Recorder::new(start)));
         // The coordinator owns the only sender of jobs: the lane's thread ends with it.
-        let result = runtime.block_on(Coordinator::new(execution, jobs, events).run());
+        let result = runtime.block_on(Coordinator::new(execution, jobs, events, Recorder::new(start)).run());
         cancelled.store(result.is_err(), Ordering::Relaxed);
-        result
+        let device = lane.join().expect("the device lane does not panic");
+        let wire = activity.stop_recording();
+        result.map(|(mut outcome, host, online)| {
+            outcome.report.trace = host.finish(device, wire, plan, online, label);
+            outcome
+        })
     })
 }
 

@@ -1,6 +1,7 @@
 //! The device lane: one thread that feeds the device, in the order in which it is told.
 
 use super::execute::HostMatrix;
+use super::trace::{Recorder, TraceLane};
 use crate::device::{Buffer, Device, DeviceError, Download};
 use crate::net::Activity;
 use crate::plan::Plan;
@@ -11,6 +12,9 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::UnboundedSender;
+
+/// One computes while the next is ready: what is chosen later can still go before the rest.
+const SUBMISSIONS_IN_FLIGHT: usize = 2;
 
 /// Work for the device, with the position of its step.
 pub(super) enum Job {
@@ -54,38 +58,46 @@ pub(super) struct Lane<'a> {
 
 impl Lane<'_> {
     /// Works until there are no more jobs, one fails, or the run is cancelled.
-    pub(super) fn work(&self, jobs: &Receiver<Job>, events: &UnboundedSender<Event>) {
+    pub(super) fn work(
+        &self,
+        jobs: &Receiver<Job>,
+        events: &UnboundedSender<Event>,
+        mut recorder: Recorder,
+    ) -> Recorder {
         while !self.cancelled.load(Ordering::Relaxed) {
             let job = match jobs.try_recv() {
                 Ok(job) => job,
-                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Disconnected) => return recorder,
                 // Nothing more to batch: what is enqueued must start before this thread sleeps.
                 Err(TryRecvError::Empty) => {
                     if let Err(error) = self.device.flush() {
                         let _ = events.send(Event::Failed(None, error));
-                        return;
+                        return recorder;
                     }
                     match jobs.recv() {
                         Ok(job) => job,
-                        Err(_) => return,
+                        Err(_) => return recorder,
                     }
                 }
             };
-            let position = job.position();
+            let (position, name, bytes) = (job.position(), job.name(), job.bytes());
+            let begin = recorder.now();
             let result = self.perform(job);
+            recorder.take(TraceLane::Device, position, name, bytes, begin);
             self.activity.advance();
             let event = match result {
                 Ok(event) => event,
                 Err(error) => {
                     let _ = events.send(Event::Failed(position, error));
-                    return;
+                    return recorder;
                 }
             };
             let done = position.filter(|_| !matches!(event, Some(Event::Written(_)))).map(Event::Done);
             if !done.into_iter().chain(event).all(|event| events.send(event).is_ok()) {
-                return;
+                break;
             }
         }
+        recorder
     }
 
     fn perform(&self, job: Job) -> Result<Option<Event>, DeviceError> {
@@ -93,6 +105,7 @@ impl Lane<'_> {
             Job::Kernel(_, kernel) => {
                 let kernel = kernel.map(|&buffer| self.slot(buffer), |key| &self.keys[key]);
                 self.device.run(self.plan.ring, &kernel)?;
+                self.device.settle(SUBMISSIONS_IN_FLIGHT)?;
             }
             Job::Input(_, to, input, at) => {
                 let HostMatrix { shape, elements } = &self.inputs[&(input.0 as usize)];
@@ -128,6 +141,26 @@ impl Job {
             | Job::Piece(position, ..)
             | Job::Download(position, ..) => Some(position),
             Job::Synchronise => None,
+        }
+    }
+
+    /// What traces call it.
+    fn name(&self) -> &'static str {
+        match self {
+            Job::Kernel(_, kernel) => kernel.name(),
+            Job::Input(..) => "input",
+            Job::Piece(..) => "write",
+            Job::Download(..) => "read",
+            Job::Synchronise => "synchronise",
+        }
+    }
+
+    /// Bytes that it moves between host and device.
+    fn bytes(&self) -> u64 {
+        match self {
+            Job::Piece(.., piece) => piece.len() as u64,
+            Job::Download(.., size_bytes) => *size_bytes,
+            Job::Kernel(..) | Job::Input(..) | Job::Synchronise => 0,
         }
     }
 }

@@ -16,6 +16,7 @@
 //!
 //! The executor knows steps, slots and frames; it knows no protocol and no program.
 
+mod calibrate;
 mod coordinator;
 mod error;
 mod execute;
@@ -23,11 +24,16 @@ mod inbox;
 mod lane;
 mod report;
 mod schedule;
+mod simulate;
 mod tally;
+mod trace;
 mod transmit;
 
+pub use calibrate::calibrate;
 pub use error::RunError;
 pub use execute::{Execution, HostMatrix, Outcome, execute};
 pub use report::RunReport;
-pub use schedule::Schedule;
+pub use schedule::{Overlap, Schedule};
+pub use simulate::{Prediction, RolePrediction, simulate};
 pub use tally::Tally;
+pub use trace::{Span, Trace, TraceLane, TracedStep};

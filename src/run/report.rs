@@ -1,6 +1,7 @@
 //! What a run took.
 
 use super::tally::Tally;
+use super::trace::Trace;
 use crate::device::MemoryUse;
 use crate::share::Role;
 use crate::step::MemoryClass;
@@ -26,6 +27,8 @@ pub struct RunReport {
     pub device_busy: Duration,
     /// How long the wire was busy online.
     pub wire_busy: Duration,
+    /// What happened when, if it was asked for.
+    pub trace: Option<Trace>,
 }
 
 impl RunReport {

@@ -30,12 +30,38 @@ pub struct Schedule<'a> {
     remaining: usize,
 }
 
+/// Bytes on their way from the device to a link, and from links to the device, that the host holds at the most; one
+/// message or piece more may be under way. Enough to keep a fast link busy while the device computes.
+pub(super) const WINDOW_BYTES: u64 = 64 << 20;
+
+/// Work that is queued for the device, in seconds as estimated: enough for it never to wait for the coordinator and to
+/// batch small kernels, little enough for what becomes ready later, but should go first, not to wait long.
+pub(super) const AHEAD_S: f64 = 3e-3;
+
+/// Whether lanes work at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// A step goes to its lane as soon as the steps that it waits for allow.
+    #[default]
+    On,
+    /// A step begins once the one before it in the plan is done: what overlap is measured against.
+    Off,
+}
+
 impl<'a> Schedule<'a> {
     /// The plan's offline phase, with nothing passed.
-    pub fn new(plan: &'a Plan) -> Schedule<'a> {
+    pub fn new(plan: &'a Plan, overlap: Overlap) -> Schedule<'a> {
+        let after = |position: u32| match overlap {
+            Overlap::On => plan.steps[position as usize].after.clone(),
+            Overlap::Off => position.checked_sub(1).into_iter().collect(),
+        };
         let mut followers = vec![Vec::new(); plan.steps.len()];
-        for (position, planned) in (0u32..).zip(&plan.steps) {
-            planned.after.iter().for_each(|&earlier| followers[earlier as usize].push(position));
+        let mut waiting = vec![0; plan.steps.len()];
+        for position in 0..plan.steps.len() as u32 {
+            for earlier in after(position) {
+                followers[earlier as usize].push(position);
+                waiting[position as usize] += 1;
+            }
         }
         let mut feeds = vec![false; plan.steps.len()];
         for (position, planned) in plan.steps.iter().enumerate().rev() {
@@ -49,7 +75,7 @@ impl<'a> Schedule<'a> {
         }
         let mut schedule = Schedule {
             plan,
-            waiting: plan.steps.iter().map(|planned| planned.after.len() as u32).collect(),
+            waiting,
             followers,
             feeds,
             feeding: BTreeSet::new(),
@@ -147,7 +173,7 @@ mod tests {
     #[test]
     fn what_feeds_the_wire_goes_first() {
         let plan = plan();
-        let mut schedule = Schedule::new(&plan);
+        let mut schedule = Schedule::new(&plan, Overlap::On);
         assert!(schedule.is_done(), "nothing is offline");
         schedule.begin(Phase::Online);
         let mut order = Vec::new();
@@ -162,7 +188,7 @@ mod tests {
     #[test]
     fn a_send_that_may_not_go_holds_up_nothing_else() {
         let plan = plan();
-        let mut schedule = Schedule::new(&plan);
+        let mut schedule = Schedule::new(&plan, Overlap::On);
         schedule.begin(Phase::Online);
         let mut order = Vec::new();
         while let Some(position) = schedule.next(false) {
@@ -171,5 +197,17 @@ mod tests {
         }
         assert_eq!(order, [3, 4, 0, 1, 2]);
         assert_eq!(schedule.next(true), Some(5));
+    }
+
+    #[test]
+    fn without_overlap_steps_go_in_turn() {
+        let plan = plan();
+        let mut schedule = Schedule::new(&plan, Overlap::Off);
+        schedule.begin(Phase::Online);
+        for position in 0..plan.steps.len() as u32 {
+            assert_eq!(schedule.next(true), Some(position));
+            assert_eq!(schedule.next(true), None, "nothing else before it has passed");
+            schedule.pass(position);
+        }
     }
 }

@@ -30,29 +30,45 @@ pub(super) struct Outgoing {
     pub bytes: Bytes,
 }
 
+/// What an outbox must know of a message.
+pub(super) trait Payload {
+    fn len(&self) -> usize;
+}
+
+impl Payload for Outgoing {
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
 /// The messages that wait for their link, by peer and in plan order. A link takes one transmission at a time.
-#[derive(Default)]
-pub(super) struct Outbox {
-    waiting: BTreeMap<Role, BTreeMap<u32, Outgoing>>,
+pub(super) struct Outbox<M> {
+    waiting: BTreeMap<Role, BTreeMap<u32, M>>,
     busy: BTreeSet<Role>,
 }
 
-impl Outbox {
+impl<M> Default for Outbox<M> {
+    fn default() -> Outbox<M> {
+        Outbox { waiting: BTreeMap::new(), busy: BTreeSet::new() }
+    }
+}
+
+impl<M: Payload> Outbox<M> {
     /// The message that the step at `position` sends waits for its link.
-    pub(super) fn push(&mut self, peer: Role, position: u32, outgoing: Outgoing) {
+    pub(super) fn push(&mut self, peer: Role, position: u32, outgoing: M) {
         self.waiting.entry(peer).or_default().insert(position, outgoing);
     }
 
     /// The link takes no transmission until [`Outbox::free`]: what it is to send now, if anything waits. The first
     /// message in plan order; where it is small, with those that are small and follow.
-    pub(super) fn take(&mut self, peer: Role) -> Option<Vec<(u32, Outgoing)>> {
+    pub(super) fn take(&mut self, peer: Role) -> Option<Vec<(u32, M)>> {
         let waiting = self.waiting.get_mut(&peer).filter(|waiting| !waiting.is_empty())?;
         if !self.busy.insert(peer) {
             return None;
         }
         let mut taken = vec![waiting.pop_first()?];
-        let is_small = |outgoing: &Outgoing| outgoing.bytes.len() <= SMALL_MESSAGE_BYTES;
-        let size = |outgoing: &Outgoing| BUNDLE_HEADER_BYTES + outgoing.bytes.len();
+        let is_small = |outgoing: &M| outgoing.len() <= SMALL_MESSAGE_BYTES;
+        let size = |outgoing: &M| BUNDLE_HEADER_BYTES + outgoing.len();
         let mut bundle_bytes = size(&taken[0].1);
         if is_small(&taken[0].1) {
             while let Some(next) = waiting.first_entry()
@@ -86,14 +102,12 @@ pub(super) async fn transmit(
     let peer = link.peer();
     let first = messages[0].0;
     let positions = messages.iter().map(|&(position, _)| position).collect();
-    let bytes = messages.iter().map(|(_, outgoing)| outgoing.bytes.len() as u64).sum();
-    let frames = frames(run, messages);
-    let mut framing_bytes = 0;
-    for frame in frames {
-        framing_bytes += framing(&frame);
+    let bytes: usize = messages.iter().map(|(_, outgoing)| outgoing.bytes.len()).sum();
+    let framing_bytes = framing_bytes(messages.len(), bytes) as u64;
+    for frame in frames(run, messages) {
         link.send(frame).await.map_err(|error| Failure::Net(first, peer, error))?;
     }
-    Ok(Delivery::Sent { peer, positions, bytes, framing_bytes })
+    Ok(Delivery::Sent { peer, positions, bytes: bytes as u64, framing_bytes })
 }
 
 fn frames(run: u32, mut messages: Vec<(u32, Outgoing)>) -> Vec<Frame> {
@@ -103,8 +117,7 @@ fn frames(run: u32, mut messages: Vec<(u32, Outgoing)>) -> Vec<Frame> {
         return vec![Frame::Bundle(Bundle { run, messages })];
     }
     let Some((_, Outgoing { message, depth, bytes })) = messages.pop() else { return Vec::new() };
-    // A message without elements still crosses the wire: its receiver waits for it.
-    let count = bytes.len().div_ceil(DATA_PAYLOAD_BYTES).max(1);
+    let count = piece_count(bytes.len());
     let piece = |index: usize| {
         let start = index * DATA_PAYLOAD_BYTES;
         let payload = bytes.slice(start..bytes.len().min(start + DATA_PAYLOAD_BYTES));
@@ -113,12 +126,17 @@ fn frames(run: u32, mut messages: Vec<(u32, Outgoing)>) -> Vec<Frame> {
     (0..count).map(piece).collect()
 }
 
-fn framing(frame: &Frame) -> u64 {
-    let headers = match frame {
-        Frame::Bundle(bundle) => bundle.messages.len() * BUNDLE_HEADER_BYTES,
-        _ => 0,
-    };
-    (HEADER_BYTES + headers) as u64
+/// What framing adds to a transmission of so many messages with so many bytes of payload.
+pub(super) fn framing_bytes(messages: usize, payload_bytes: usize) -> usize {
+    match messages {
+        1 => piece_count(payload_bytes) * HEADER_BYTES,
+        _ => HEADER_BYTES + messages * BUNDLE_HEADER_BYTES,
+    }
+}
+
+/// A message without elements still crosses the wire: its receiver waits for it.
+fn piece_count(bytes: usize) -> usize {
+    bytes.div_ceil(DATA_PAYLOAD_BYTES).max(1)
 }
 
 #[cfg(test)]
@@ -133,7 +151,7 @@ mod tests {
 
     #[test]
     fn small_messages_that_wait_together_share_a_frame() {
-        let mut outbox = Outbox::default();
+        let mut outbox: Outbox<Outgoing> = Outbox::default();
         for position in [7, 3, 5] {
             outbox.push(PEER, position, outgoing(position, 100));
         }

@@ -1,12 +1,12 @@
 //! The dealer's end of a deployment.
 
 use super::order::{Grant, KeySource, Order};
-use super::party::run_number;
+use super::party::{check_pins, run_number};
 use super::wire::Wire;
 use super::{SessionError, SessionOptions};
 use crate::correlation::dealer;
 use crate::device::Device;
-use crate::net::{Difference, Hello, Link, Listener, NetError, first_difference};
+use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
 use crate::plan::{DEALER_WINDOW, Plan, PlanError};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, RunReport, execute};
@@ -17,12 +17,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Where the dealer awaits the parties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DealerNetwork {
     /// Where it listens.
     pub listen: SocketAddr,
     /// How many parties there are.
     pub parties: usize,
+    /// Who the dealer is, and who the parties are.
+    pub credentials: Credentials,
 }
 
 /// What a dealer did.
@@ -48,12 +50,13 @@ pub fn deal(
     options: SessionOptions,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Dealt, SessionError> {
-    let wire = Wire::new(options.deadlines)?;
     let roles: Vec<Role> = Parties::first(network.parties).iter().map(Role::from).collect();
+    check_pins(&network.credentials, &roles)?;
+    let wire = Wire::new(&options)?;
     let links = wire.block_on(async {
         let listener = Listener::bind(network.listen).await?;
         listening(listener.address());
-        listener.accept(&roles, Hello::new(Role::Dealer), wire.deadlines, &wire.activity).await
+        listener.accept(&roles, Hello::new(Role::Dealer), &network.credentials, &wire.links).await
     })?;
     serve(&*device, wire, links, options, KeySource::Entropy)
 }
@@ -98,9 +101,11 @@ fn try_serve(
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
             links,
-            activity: &wire.activity,
+            activity: &wire.links.activity,
             run: run_number(&order.digest, dealt.reports.len() as u32),
             stall: options.deadlines.stall,
+            overlap: options.overlap,
+            trace: options.trace,
             label: &label,
         };
         dealt.reports.push(execute(wire.handle(), execution)?.report);

@@ -14,6 +14,7 @@ mod order;
 mod party;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod wire;
 mod world;
 
@@ -21,4 +22,5 @@ pub use dealer::{DealerNetwork, Dealt, deal};
 pub use error::SessionError;
 pub use order::KeySource;
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
+pub use tiles::{Surroundings, choose_side};
 pub use world::{World, WorldError};

@@ -2,16 +2,21 @@
 
 use super::SessionError;
 use super::order::{Grant, Order};
+use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
 use crate::device::Device;
-use crate::net::{Deadlines, Hello, Link, Listener, NetError, abort_all, dial, first_difference};
-use crate::plan::{PlanOptions, Plans};
+use crate::net::{
+    Address, Credentials, Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial,
+    first_difference,
+};
+use crate::plan::{DeviceModel, PlanOptions, Plans};
+use crate::program::tiling::TileSide;
 use crate::program::{Input, Program};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, HostMatrix, RunReport, execute};
-use crate::share::{PartyId, Role};
+use crate::run::{Execution, HostMatrix, Overlap, RunReport, execute};
+use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -20,18 +25,20 @@ use std::sync::Arc;
 
 /// Where a party and its peers are. Parties with a higher number connect to those with a lower one, and all connect
 /// to the dealer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PartyNetwork {
     /// Which party this is.
     pub party: PartyId,
     /// Where it awaits parties with a higher number; `None` for the last.
     pub listen: Option<SocketAddr>,
     /// Where the parties with a lower number are.
-    pub lower: BTreeMap<PartyId, SocketAddr>,
+    pub lower: BTreeMap<PartyId, Address>,
     /// How many parties there are.
     pub parties: usize,
     /// Where the dealer is.
-    pub dealer: SocketAddr,
+    pub dealer: Address,
+    /// Who this party is, and who its peers are.
+    pub credentials: Credentials,
 }
 
 /// How a session runs.
@@ -39,10 +46,19 @@ pub struct PartyNetwork {
 pub struct SessionOptions {
     /// How long to wait for what.
     pub deadlines: Deadlines,
+    /// The link that those with the peers stand in for; `None` is as fast as they are.
+    pub link: Option<LinkShape>,
     /// Most bytes of device memory that a plan may take.
     pub budget_bytes: Option<u64>,
-    /// How plans are made; all parties must plan alike.
-    pub plan: PlanOptions,
+    /// The side of tiles; `None` takes that with which the run is predicted to be done first. The smallest that any
+    /// party takes is that of all.
+    pub tile_side: Option<TileSide>,
+    /// How many tiles this party may run ahead of its peers, in device memory that it keeps for them.
+    pub window: Option<u32>,
+    /// Whether the lanes work at once.
+    pub overlap: Overlap,
+    /// Whether reports have traces.
+    pub trace: bool,
 }
 
 /// A party that is connected. It must be ended by [`Session::finish`]; dropping it tells the peers that it failed.
@@ -55,6 +71,8 @@ pub struct Session {
     links: Vec<Link>,
     offers: BTreeMap<PartyId, Vec<(String, String)>>,
     options: SessionOptions,
+    /// What the device is taken to be when tiles are chosen.
+    model: DeviceModel,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     runs: u32,
 }
@@ -108,7 +126,7 @@ impl Session {
         listening: impl FnOnce(SocketAddr),
     ) -> Result<Session, SessionError> {
         network.check()?;
-        let wire = Wire::new(options.deadlines)?;
+        let wire = Wire::new(&options)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;
         let mut session = Session::over(role, device, wire, links, options);
@@ -126,12 +144,26 @@ impl Session {
         links: Vec<Link>,
         options: SessionOptions,
     ) -> Session {
-        Session { role, device, wire, links, offers: BTreeMap::new(), options, runs: 0 }
+        Session {
+            role,
+            device,
+            wire,
+            links,
+            offers: BTreeMap::new(),
+            options,
+            model: DeviceModel::typical(),
+            runs: 0,
+        }
     }
 
     /// What the other parties offered when they connected.
     pub fn offers(&self) -> &BTreeMap<PartyId, Vec<(String, String)>> {
         &self.offers
+    }
+
+    /// Chooses tiles for a device of these rates, rather than for one like [`DeviceModel::typical`].
+    pub fn set_model(&mut self, model: DeviceModel) {
+        self.model = model;
     }
 
     /// Runs a program on this party's inputs, given by name. What this party sends is queued when this returns:
@@ -197,7 +229,7 @@ impl Session {
         inputs: BTreeMap<String, Elements>,
     ) -> Result<SessionOutcome, SessionError> {
         let inputs = self.own_inputs(program, inputs)?;
-        let plans = Plans::new(protocol, program, self.options.plan)?;
+        let plans = self.plan(protocol, program)?;
         let plan = plans.of(self.role);
         plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
         self.confirm(&plans)?;
@@ -210,9 +242,11 @@ impl Session {
             inputs,
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
             links: &mut self.links,
-            activity: &self.wire.activity,
+            activity: &self.wire.links.activity,
             run: run_number(&plans.agreement.digest, self.runs),
             stall: self.options.deadlines.stall,
+            overlap: self.options.overlap,
+            trace: self.options.trace,
             label: &label,
         };
         let outcome = execute(self.wire.handle(), execution)?;
@@ -220,6 +254,41 @@ impl Session {
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
         let outputs = outcome.outputs.into_iter().map(name).collect();
         Ok(SessionOutcome { outputs, report: outcome.report, plans })
+    }
+
+    /// Plans with the smallest tiles that any party wants.
+    fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
+        let default = PlanOptions::default();
+        let options = PlanOptions { window: self.options.window.unwrap_or(default.window), ..default };
+        let surroundings = Surroundings {
+            model: &self.model,
+            link: self.options.link.unwrap_or(LinkShape::LAN),
+            budget_bytes: self.options.budget_bytes,
+            staging_bytes: self.device.description().staging_bytes,
+        };
+        let wanted = match self.options.tile_side {
+            Some(side) => side,
+            None => choose_side(protocol, program, options, &surroundings)?,
+        };
+        let side = self.agree_on_side(wanted)?;
+        Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?)
+    }
+
+    fn agree_on_side(&mut self, wanted: TileSide) -> Result<TileSide, NetError> {
+        let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
+        self.wire.block_on(async {
+            let mut side = wanted;
+            for link in parties {
+                link.send_control("tile side", &wanted).await?;
+                let theirs: TileSide = link.receive_control("tile side", link.patience()).await?;
+                if theirs < TileSide::LEAST && theirs < wanted {
+                    let reason = format!("tiles of side {} are too small", theirs.0);
+                    return Err(NetError::Malformed { peer: link.peer(), what: "tile side", reason });
+                }
+                side = side.min(theirs);
+            }
+            Ok(side)
+        })
     }
 
     /// This party's inputs by position, held against what the program says of them.
@@ -302,7 +371,17 @@ impl PartyNetwork {
         if self.listen.is_none() && self.party.index() + 1 < self.parties {
             return wrong(format!("{} needs an address to listen on", self.party));
         }
-        Ok(())
+        let parties = Parties::first(self.parties).without(self.party);
+        let peers: Vec<Role> = parties.iter().map(Role::from).chain([Role::Dealer]).collect();
+        check_pins(&self.credentials, &peers)
+    }
+}
+
+/// Makes sure that the certificate of every peer is known.
+pub(super) fn check_pins(credentials: &Credentials, peers: &[Role]) -> Result<(), SessionError> {
+    match peers.iter().find(|peer| !credentials.peers.contains_key(peer)) {
+        None => Ok(()),
+        Some(peer) => Err(SessionError::Network { reason: format!("the certificate of {peer} is missing") }),
     }
 }
 
@@ -358,7 +437,7 @@ async fn meet_into(
     network: &PartyNetwork,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), NetError> {
-    let hello = Hello::new(network.party.into());
+    let (hello, credentials) = (Hello::new(network.party.into()), &network.credentials);
     let higher: Vec<Role> =
         (network.party.index() + 1..network.parties).map(|index| Role::party(index as u8)).collect();
     let listener = match network.listen {
@@ -368,12 +447,12 @@ async fn meet_into(
     if let Some(listener) = &listener {
         listening(listener.address());
     }
-    for (&party, &address) in &network.lower {
-        links.push(dial(party.into(), address, hello, wire.deadlines, &wire.activity).await?);
+    for (&party, address) in &network.lower {
+        links.push(dial(party.into(), address, hello, credentials, &wire.links).await?);
     }
     if let (Some(listener), false) = (&listener, higher.is_empty()) {
-        links.extend(listener.accept(&higher, hello, wire.deadlines, &wire.activity).await?);
+        links.extend(listener.accept(&higher, hello, credentials, &wire.links).await?);
     }
-    links.push(dial(Role::Dealer, network.dealer, hello, wire.deadlines, &wire.activity).await?);
+    links.push(dial(Role::Dealer, &network.dealer, hello, credentials, &wire.links).await?);
     Ok(())
 }

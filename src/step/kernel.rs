@@ -10,7 +10,7 @@
 //! added to what it holds, otherwise it is overwritten. An operand of an elementwise kernel may have one row or
 //! one column where the output has more: it is repeated. Shapes with no element are allowed and do nothing.
 
-use crate::ring::{Axis, Shape};
+use crate::ring::{Axis, Ring, Shape};
 use serde::Serialize;
 
 /// A row-major matrix at the start of a buffer.
@@ -236,12 +236,12 @@ impl<B, K> Kernel<B, K> {
         }
     }
 
-    /// Checks that the shapes fit together, as every device relies on.
+    /// Checks that the shapes fit together and numbers of bits are within the ring, as every device relies on.
     ///
     /// # Panics
-    /// Where they do not: a kernel with wrong shapes is a fault of the lowering that made it.
-    pub fn check_shapes(&self) {
-        let name = self.name();
+    /// Where they are not: such a kernel is a fault of the lowering that made it.
+    pub fn check(&self, ring: Ring) {
+        let (name, k) = (self.name(), ring.bits());
         match self {
             Kernel::Linear { out, terms, .. } => {
                 assert!(matches!(terms.len(), 1 | 2), "{name}: one or two terms");
@@ -282,14 +282,19 @@ impl<B, K> Kernel<B, K> {
             Kernel::Sum { out, operand, axis } => {
                 assert_eq!(out.shape, operand.shape.summed(*axis), "{name}: shape of the sums");
             }
-            Kernel::Shift { out, operand, .. } => assert_eq!(out.shape, operand.shape, "{name}: one shape"),
+            Kernel::Shift { out, operand, bits } => {
+                assert_eq!(out.shape, operand.shape, "{name}: one shape");
+                assert!((1..k).contains(bits), "{name}: by {bits} bits of {k}");
+            }
             Kernel::Fill { .. } => {}
-            Kernel::TruncPair { masks, top, high, .. } => {
+            Kernel::TruncPair { masks, top, high, bits } => {
+                assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
                 for operand in [&masks[0], &masks[1], high] {
                     assert_eq!(operand.shape, top.shape, "{name}: one shape");
                 }
             }
-            Kernel::TruncFinish { out, opened, top, high, .. } => {
+            Kernel::TruncFinish { out, opened, top, high, bits, .. } => {
+                assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
                 for operand in [opened, top, high] {
                     assert_eq!(operand.shape, out.shape, "{name}: one shape");
                 }

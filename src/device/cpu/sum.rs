@@ -1,7 +1,7 @@
 //! Sums over one axis.
 //!
-//! Row sums are independent. Column sums are split over the columns where there are many, otherwise over the rows,
-//! with one row of partial sums a piece.
+//! Row sums are independent; a few long rows are summed one after the other, each as a column. Column sums are split
+//! over the columns where there are many, otherwise over the rows, with one row of partial sums a piece.
 
 use super::level::simd;
 use super::memory::Block;
@@ -13,7 +13,7 @@ use crate::step::Axis;
 /// Columns in a piece of column sums: the running sums stay in the first-level cache.
 const COLUMNS: usize = 512;
 
-/// Elements that a piece of rows has, roughly, when column sums are split over the rows.
+/// Elements that a piece of rows has at least, roughly, when column sums are split over the rows.
 const ROW_PIECE: usize = 64 << 10;
 
 pub(super) fn run<E: Element>(workers: &Workers, out: ViewMut<'_, E>, operand: View<'_, E>, axis: Axis) {
@@ -24,6 +24,11 @@ pub(super) fn run<E: Element>(workers: &Workers, out: ViewMut<'_, E>, operand: V
     }
     let level = workers.level();
     match axis {
+        Axis::Cols if operand.shape.rows < workers.threads() && cols > ROW_PIECE => {
+            for (out, row) in out.elements.chunks_mut(1).zip(operand.elements.chunks(cols)) {
+                by_rows(workers, out, row, 1);
+            }
+        }
         Axis::Cols => workers.split(out.elements, 1, cols, |start, piece| {
             let len = piece.len() * cols;
             row_sums(level, piece, &operand.elements[start * cols..][..len], cols);
@@ -40,7 +45,9 @@ pub(super) fn run<E: Element>(workers: &Workers, out: ViewMut<'_, E>, operand: V
 
 fn by_rows<E: Element>(workers: &Workers, out: &mut [E], elements: &[E], cols: usize) {
     let level = workers.level();
-    let piece = (ROW_PIECE / cols).max(1) * cols;
+    // As many pieces as keep every thread at work: their sums are added up by one.
+    let rows = (elements.len() / cols).div_ceil(workers.pieces());
+    let piece = rows.max(ROW_PIECE / cols) * cols;
     let count = elements.len().div_ceil(piece);
     // Partial sums are as secret as the elements: a block is wiped when it is dropped.
     let mut partial = Block::default();

@@ -45,7 +45,7 @@ impl Spread {
             _ if operand == Shape::SCALAR => Spread::Scalar,
             (false, true) => Spread::Row,
             (true, false) => Spread::Column,
-            (false, false) => unreachable!("check_shapes: {operand} over {out}"),
+            (false, false) => unreachable!("Kernel::check: {operand} over {out}"),
         }
     }
 }
@@ -138,8 +138,10 @@ mod tests {
     /// Every kind of operand over shapes with short, long and piece-sized rows.
     #[test]
     fn operands_are_repeated_as_numpy_repeats_them() {
-        for (rows, cols) in [(1, 1), (5, 3), (3000, 7), (3, 1023), (4, 1024), (5, 2500), (1, 9000), (9000, 1)]
-        {
+        let small = [(1, 1), (5, 3), (3000, 7), (3, 1023), (4, 1024), (5, 2500), (1, 9000), (9000, 1)];
+        // Enough for every thread to have its part.
+        let large = [(7001, 7), (13, 5003), (1, 50_000), (50_000, 1)];
+        for (rows, cols) in small.into_iter().chain(large) {
             let out_shape = Shape::new(rows, cols);
             let shapes = [out_shape, Shape::new(1, cols), Shape::new(rows, 1), Shape::SCALAR];
             let data = shapes.map(|shape| (0..shape.len() as u64).collect::<Vec<_>>());

@@ -19,6 +19,7 @@ mod compose;
 mod device;
 mod dispatch;
 mod health;
+mod options;
 mod panel;
 mod params;
 #[cfg(test)]
@@ -27,9 +28,10 @@ mod pipeline;
 mod pool;
 mod program;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod transfer;
 mod watch;
 
 pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits, adapters};
-pub use device::{Arithmetic, Gpu, GpuOptions};
+pub use device::Gpu;
+pub use options::{Arithmetic, GpuOptions};

@@ -1,7 +1,8 @@
 //! What each dispatch tells its shader: the `Params` of every WGSL file, field for field.
 //!
 //! A test without a GPU compares names and offsets with what naga computes from the WGSL. A field `unused` is
-//! padding that only this side has. Parameters of `fill` hold a key, so that all parameters are wiped when dropped.
+//! padding that only this side has. Parameters of `fill` hold a key, so that [`ParamBytes`] are wiped when dropped.
+//! The copies that wgpu, the driver and the device make of them are not, nor what a compiler leaves on a stack.
 
 use bytemuck::{Pod, Zeroable};
 use zeroize::Zeroize;
@@ -100,7 +101,9 @@ params! {
         left_second: [u32; 2],
         right_second: [u32; 2],
         accumulate: u32,
-        unused: [u32; 3],
+        slices: u32,
+        slice_stride: u32,
+        unused: u32,
     }
     /// `transpose.wgsl`
     Transpose {
@@ -123,6 +126,8 @@ params! {
         operand_offset: u32,
         sum_stride: u32,
         inner_stride: u32,
+        slices: u32,
+        unused: [u32; 3],
     }
     /// `shift.wgsl`
     Shift {

@@ -2,7 +2,8 @@
 //!
 //! A buffer that is dropped goes here, and an allocation of about its size takes it up again, which spares the
 //! driver's allocator in programs that run many times. **Invariant**: what lives and what idles together never
-//! exceed the most that lived at once, so that pooling does not raise the peak that a plan promised.
+//! exceed the most that lived at once, so that pooling does not raise the peak that a plan promised. Device memory is
+//! not wiped when it is freed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -54,7 +55,10 @@ impl Pool {
     pub fn take(self: &Arc<Pool>, size_bytes: u64) -> Option<Pooled> {
         let mut shelves = self.lock();
         let granted = Pool::granted_bytes(size_bytes);
-        let (&size, _) = shelves.idle.range(granted..=granted + granted / SLACK_DIVISOR).next()?;
+        // Nor may the slack raise the peak.
+        let peak = shelves.most_live_bytes.max(shelves.live_bytes + granted);
+        let most = (granted + granted / SLACK_DIVISOR).min(peak - shelves.live_bytes);
+        let (&size, _) = shelves.idle.range(granted..=most).next()?;
         let buffer = shelves.unshelve(size);
         drop(shelves);
         Some(self.lend(buffer))

@@ -7,25 +7,29 @@
 //! listen = "127.0.0.1:7001"          # where parties with a higher number connect; not needed by the last
 //! peers = { 0 = "127.0.0.1:7000" }   # where the parties with a lower number listen
 //! dealer = "127.0.0.1:7100"
+//! identity = "."                     # the folder with its key, its certificate and those of its peers
 //!
 //! [inputs]                           # this party's data, where the job does not name it
-//! w = "linear_w.npy"
+//! w = "linear_w.npy"                 # or { file = "weights.npz", tensor = "w" }
 //!
 //! [outputs]
 //! scores = "scores.npy"
 //! ```
 //!
-//! A dealer: `listen = "127.0.0.1:7100"`. Paths are relative to the file.
+//! A dealer: `listen` and `identity`. Paths are relative to the file. `symbolon init` writes both.
 
+use crate::data::{Source, regular};
 use crate::failure::Failure;
+use crate::identity;
 use crate::job::Job;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use symbolon::net::{Address, AddressError, Credentials};
 use symbolon::session::{DealerNetwork, PartyNetwork};
-use symbolon::share::PartyId;
+use symbolon::share::{Parties, PartyId, Role};
 
 /// Most bytes that a job or a configuration may have.
 const LONGEST_TEXT: u64 = 16 << 20;
@@ -36,10 +40,11 @@ pub struct PartyConfig {
     party: u8,
     listen: Option<SocketAddr>,
     #[serde(default)]
-    peers: BTreeMap<String, SocketAddr>,
-    dealer: SocketAddr,
+    peers: BTreeMap<String, String>,
+    dealer: String,
+    identity: Option<PathBuf>,
     #[serde(default)]
-    inputs: BTreeMap<String, PathBuf>,
+    inputs: BTreeMap<String, InputEntry>,
     #[serde(default)]
     outputs: BTreeMap<String, PathBuf>,
     /// The folder of the file.
@@ -47,10 +52,26 @@ pub struct PartyConfig {
     folder: PathBuf,
 }
 
+/// A path, or one matrix of a file that may hold several.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an input is a path, or { file = \"…\", tensor = \"…\" }")]
+enum InputEntry {
+    File(PathBuf),
+    Tensor(TensorEntry),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TensorEntry {
+    file: PathBuf,
+    tensor: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DealerConfig {
     listen: SocketAddr,
+    identity: Option<PathBuf>,
 }
 
 impl PartyConfig {
@@ -74,18 +95,21 @@ impl PartyConfig {
                 parties - 1
             )));
         }
-        let mut addresses = BTreeMap::new();
-        for (name, &address) in &self.peers {
+        let mut addresses: BTreeMap<PartyId, Address> = BTreeMap::new();
+        let place = |field: &str, text: &str| {
+            text.parse().map_err(|error: AddressError| wrong(format!("{field}: {error}")))
+        };
+        for (name, address) in &self.peers {
             let party =
                 name.parse().map_err(|_| wrong(format!("peers: '{name}' is not a party's number")))?;
-            addresses.insert(PartyId(party), address);
+            addresses.insert(PartyId(party), place("peers", address)?);
         }
         let mut lower = BTreeMap::new();
         for party in (0..self.party).map(PartyId) {
             let address = addresses
                 .get(&party)
                 .ok_or_else(|| wrong(format!("peers: the address of {party} is missing")))?;
-            lower.insert(party, *address);
+            lower.insert(party, address.clone());
         }
         let is_last = usize::from(self.party) + 1 == parties;
         if !is_last && self.listen.is_none() {
@@ -94,7 +118,11 @@ impl PartyConfig {
             ));
         }
         let listen = self.listen.filter(|_| !is_last);
-        Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer: self.dealer })
+        let dealer = place("dealer", &self.dealer)?;
+        let others = Parties::first(parties).without(self.party());
+        let peers: Vec<Role> = others.iter().map(Role::from).chain([Role::Dealer]).collect();
+        let credentials = credentials(path, self.identity.as_deref(), self.party().into(), &peers)?;
+        Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, credentials })
     }
 
     /// Refuses names that the job does not have, or not for this party.
@@ -112,8 +140,12 @@ impl PartyConfig {
     }
 
     /// Where an input of this party is, if not where the job says.
-    pub fn input(&self, name: &str) -> Option<PathBuf> {
-        self.inputs.get(name).map(|path| self.folder.join(path))
+    pub fn input(&self, name: &str) -> Option<Source> {
+        let (file, tensor) = match self.inputs.get(name)? {
+            InputEntry::File(file) => (file, None),
+            InputEntry::Tensor(TensorEntry { file, tensor }) => (file, Some(tensor.clone())),
+        };
+        Some(Source { file: self.folder.join(file), tensor })
     }
 
     /// Where an output of this party goes, if not where the job says.
@@ -123,8 +155,23 @@ impl PartyConfig {
 }
 
 pub fn read_dealer(path: &Path, parties: usize) -> Result<DealerNetwork, Failure> {
-    let DealerConfig { listen } = read_toml(path)?;
-    Ok(DealerNetwork { listen, parties })
+    let DealerConfig { listen, identity } = read_toml(path)?;
+    let peers: Vec<Role> = Parties::first(parties).iter().map(Role::from).collect();
+    let credentials = credentials(path, identity.as_deref(), Role::Dealer, &peers)?;
+    Ok(DealerNetwork { listen, parties, credentials })
+}
+
+/// The identities in the folder that a configuration names.
+fn credentials(
+    path: &Path,
+    folder: Option<&Path>,
+    role: Role,
+    peers: &[Role],
+) -> Result<Credentials, Failure> {
+    let reason = || "identity: the folder with this node's key and its peers' certificates is missing; `symbolon init` makes them";
+    let missing = || Failure::Text { path: path.to_owned(), line: None, reason: reason().into() };
+    let folder = folder.ok_or_else(missing)?;
+    identity::credentials(&folder_of(path).join(folder), role, peers)
 }
 
 /// The folder that a file's relative paths start from.
@@ -134,14 +181,13 @@ pub fn folder_of(path: &Path) -> PathBuf {
 
 /// Reads a TOML file; an error is one line with the file's name and the place.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
-    let unreadable =
-        |error: std::io::Error| Failure::File { path: path.to_owned(), reason: error.to_string() };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    let unreadable = |reason: String| Failure::File { path: path.to_owned(), reason };
+    let length = regular(path).map_err(unreadable)?.len();
     if length > LONGEST_TEXT {
         let reason = format!("{length} bytes are too many for a description: at most {LONGEST_TEXT}");
-        return Err(Failure::File { path: path.to_owned(), reason });
+        return Err(unreadable(reason));
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
     parse_toml(path, &text)
 }
 

@@ -1,18 +1,21 @@
 //! Kernels that move or sum along an axis: transposition and sums.
 
-use super::super::panel::{TRANSPOSE_TILE, contiguous_blocks, cuts, span, transpose_panel};
+use super::super::panel::{MOST_SUMMED, TRANSPOSE_TILE, contiguous_blocks, cuts, span, transpose_panel};
 use super::super::params::{self, ParamBytes};
 use super::super::program::Program;
-use super::{Planner, index};
+use super::{Planner, index, stride};
 use crate::step::{Axis, Matrix};
 
 /// Threads that keep a large GPU busy: sums are shared among threads until there are as many.
 const BUSY_THREADS: usize = 1 << 16;
 
+/// Elements that a thread sums at least before a sum is worth two stages.
+const LEAST_SUMMED: usize = 16;
+
 /// Neighbouring threads that make whole memory transactions when they read neighbouring elements.
 const COALESCED_LANES: usize = 32;
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     pub(super) fn transpose(&mut self, out: Matrix<B>, operand: Matrix<B>) {
         let shape = operand.shape;
         if shape.rows == 1 || shape.cols == 1 {
@@ -37,11 +40,17 @@ impl<B: Copy> Planner<B> {
                     tiles_across: index(tiles_across),
                     tiles: index(tiles),
                     operand_offset,
-                    operand_stride: index(shape.cols),
+                    operand_stride: stride(rows, shape.cols),
                     out_offset,
-                    out_stride: index(shape.rows),
+                    out_stride: stride(cols, shape.rows),
                 };
-                self.dispatch(Program::Transpose, ParamBytes::new(&params), vec![written, read], tiles);
+                self.dispatch(
+                    Program::Transpose,
+                    ParamBytes::new(&params),
+                    vec![written, read],
+                    tiles,
+                    rows * cols,
+                );
             }
         }
     }
@@ -50,40 +59,102 @@ impl<B: Copy> Planner<B> {
         if operand.shape.is_empty() && !out.shape.is_empty() {
             return self.clear(out);
         }
-        let stride = operand.shape.cols;
+        let row_stride = operand.shape.cols;
         for block in contiguous_blocks(operand.shape, self.limits.elements(self.element_bytes)) {
             // Blocks come in row-major order: one that does not begin its sums adds to them.
             let (first, sums, inner, sum_stride, inner_stride, accumulate) = match axis {
-                Axis::Rows => (block.first_col, block.cols, block.rows, 1, stride, block.first_row > 0),
-                Axis::Cols => (block.first_row, block.rows, block.cols, stride, 1, block.first_col > 0),
+                Axis::Rows => (block.first_col, block.cols, block.rows, 1, row_stride, block.first_row > 0),
+                Axis::Cols => (block.first_row, block.rows, block.cols, row_stride, 1, block.first_col > 0),
             };
-            let start = block.first_row * stride + block.first_col;
-            let (read, operand_offset) = self.bind(operand.buffer, start, block.rows * block.cols);
-            let (written, out_offset) = self.bind(out.buffer, first, sums);
-            let lanes = sum_lanes(sums, inner, inner_stride == 1);
-            let params = params::Sum {
-                sums: index(sums),
-                inner: index(inner),
-                lanes: index(lanes),
-                accumulate: accumulate.into(),
-                out_offset,
-                operand_offset,
-                sum_stride: index(sum_stride),
-                inner_stride: index(inner_stride),
-            };
-            let groups = sums.div_ceil(Program::Sum.threads() as usize / lanes);
-            self.dispatch(Program::Sum, ParamBytes::new(&params), vec![written, read], groups);
+            let start = block.first_row * row_stride + block.first_col;
+            let sums = Sums { count: sums, inner, sum_stride, inner_stride };
+            self.sums((out.buffer, first), (operand.buffer, start), sums, accumulate);
         }
+    }
+
+    /// Writes sums from an element of `out` on, of what lies from an element of `operand` on. In two stages where that
+    /// is what makes use of the GPU, and in several where a thread would sum too much.
+    fn sums(&mut self, out: (B, usize), operand: (B, usize), sums: Sums, accumulate: bool) {
+        let lanes = sums.lanes();
+        let most = self.limits.scratch_elements(self.element_bytes) / sums.count;
+        let wanted = (BUSY_THREADS / (sums.count * lanes)).min(sums.inner / (lanes * LEAST_SUMMED));
+        let slices = wanted.min(most).max(1);
+        for (from, inner) in cuts(sums.inner, slices * lanes * MOST_SUMMED) {
+            let part = Sums { inner, ..sums };
+            let operand = (operand.0, operand.1 + from * sums.inner_stride);
+            let adds = accumulate || from > 0;
+            if slices == 1 {
+                self.sum_dispatch(out, operand, part, 1, adds);
+            } else {
+                self.sum_dispatch((self.scratch, 0), operand, part, slices, false);
+                self.sum_slices(out, part.count, slices, adds);
+            }
+        }
+    }
+
+    /// Sums `slices` rows of `count` partial results.
+    pub(super) fn sum_slices(&mut self, out: (B, usize), count: usize, slices: usize, accumulate: bool) {
+        let sums = Sums { count, inner: slices, sum_stride: 1, inner_stride: count };
+        self.sum_dispatch(out, (self.scratch, 0), sums, 1, accumulate);
+    }
+
+    fn sum_dispatch(
+        &mut self,
+        out: (B, usize),
+        operand: (B, usize),
+        sums: Sums,
+        slices: usize,
+        accumulate: bool,
+    ) {
+        let Sums { count, inner, sum_stride, inner_stride } = sums;
+        let lanes = sums.lanes();
+        let len = (count - 1) * sum_stride + (inner - 1) * inner_stride + 1;
+        let (read, operand_offset) = self.bind(operand.0, operand.1, len);
+        let (written, out_offset) = self.bind(out.0, out.1, count * slices);
+        let params = params::Sum {
+            sums: index(count),
+            inner: index(inner),
+            lanes: index(lanes),
+            accumulate: accumulate.into(),
+            out_offset,
+            operand_offset,
+            sum_stride: stride(count, sum_stride),
+            inner_stride: stride(inner, inner_stride),
+            slices: index(slices),
+            ..Default::default()
+        };
+        let groups = (count * slices).div_ceil(Program::Sum.threads() as usize / lanes);
+        self.dispatch(Program::Sum, ParamBytes::new(&params), vec![written, read], groups, count * inner);
     }
 }
 
-/// How many threads share one sum: a power of two.
-fn sum_lanes(sums: usize, inner: usize, contiguous: bool) -> usize {
-    let mut lanes = 1;
-    while lanes < inner.min(Program::Sum.threads() as usize)
-        && (sums * lanes < BUSY_THREADS || (contiguous && lanes < COALESCED_LANES))
-    {
-        lanes *= 2;
+/// Sums and how their elements lie.
+#[derive(Clone, Copy)]
+struct Sums {
+    /// How many.
+    count: usize,
+    /// Elements of each.
+    inner: usize,
+    /// From one sum's elements to the next sum's.
+    sum_stride: usize,
+    /// From one element of a sum to the next.
+    inner_stride: usize,
+}
+
+impl Sums {
+    /// How many threads share one sum: a power of two.
+    fn lanes(self) -> usize {
+        let is_contiguous = self.inner_stride == 1;
+        let threads = Program::Sum.threads() as usize;
+        // Where neighbours are elements of different sums, enough sums for whole transactions share a workgroup.
+        let most =
+            if is_contiguous || self.count < COALESCED_LANES { threads } else { threads / COALESCED_LANES };
+        let mut lanes = 1;
+        while lanes < self.inner.min(most)
+            && (self.count * lanes < BUSY_THREADS || (is_contiguous && lanes < COALESCED_LANES))
+        {
+            lanes *= 2;
+        }
+        lanes
     }
-    lanes
 }

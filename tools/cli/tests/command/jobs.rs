@@ -1,6 +1,6 @@
 //! Jobs that end well: what they compute, and that the plan had said what they would take.
 
-use crate::support::{Folder, data, error_line, free_address, job, json, stderr};
+use crate::support::{Folder, data, deployment, error_line, job, json, stderr};
 use ndarray::{Array2, array};
 use std::time::Duration;
 
@@ -157,14 +157,6 @@ fn the_plan_says_what_the_run_then_takes() {
     assert_eq!(plan["dealer"]["vram_planned_bytes"], run["dealer"]["vram_peak_bytes"]);
 }
 
-/// Writes the files of a deployment: a dealer and two parties on free ports.
-fn deployment(folder: &Folder) {
-    let (dealer, zero) = (free_address(), free_address());
-    folder.text("dealer.toml", &format!("listen = \"{dealer}\"\n"));
-    folder.text("p0.toml", &format!("party = 0\nlisten = \"{zero}\"\ndealer = \"{dealer}\"\n"));
-    folder.text("p1.toml", &format!("party = 1\npeers = {{ 0 = \"{zero}\" }}\ndealer = \"{dealer}\"\n"));
-}
-
 #[test]
 fn processes_started_by_hand_in_any_order_find_each_other() {
     let orders: [[&[&str]; 3]; 2] = [
@@ -206,7 +198,7 @@ fn parties_with_different_jobs_end_and_name_the_field() {
         ("ring_bits = 64", "ring_bits = 32", "ring_bits is `64` here and `32` there"),
         ("z = x @ w", "z = 2 * x @ w", "step 1 is `z = x @ w` here and `z = 2 * x @ w` there"),
         ("to = [0]", "to = [1]", "recipients of output z is `[0]` here and `[1]` there"),
-        ("owner = 0", "owner = 0, bound = 9.0", "bound of input x is `None` here and `Some(9.0)` there"),
+        ("owner = 0", "owner = 0, bound = 9.0", "bound of input x is `none` here and `9` there"),
     ];
     for (ours, theirs, words) in cases {
         let folder = Folder::new();
@@ -225,4 +217,19 @@ fn parties_with_different_jobs_end_and_name_the_field() {
         assert!(error_line(&zero).contains(words), "{}", stderr(&zero));
         assert!(!folder.files().contains(&"z.npy".to_owned()), "nothing is written");
     }
+}
+
+#[test]
+fn a_shaped_link_changes_nothing_but_the_time() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    let direct = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let shaped = json(&folder.run(&["run", "job.toml", "--local", "--json", "--link", "wan"]));
+    for field in ["bytes_sent", "bytes_received", "rounds"] {
+        assert_eq!(direct["parties"][0][field], shaped["parties"][0][field], "{field}");
+    }
+    let output = folder.run(&["run", "job.toml", "--local", "--link", "fast"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("a link is lan, wan, or Mbit/s"), "{}", stderr(&output));
 }

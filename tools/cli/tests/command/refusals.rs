@@ -1,19 +1,8 @@
 //! Bad input: one clear line, the right exit status, and nothing half-written.
 
-use crate::support::{Folder, data, error_line, free_address, job};
+use crate::support::{Folder, data, deployment, identities, job, refused};
 use ndarray::{Array2, array};
 use std::net::TcpListener;
-
-/// Runs a job that must be refused; returns the line that says why.
-fn refused(folder: &Folder, arguments: &[&str], status: i32) -> String {
-    let before = folder.files();
-    let output = folder.run(arguments);
-    let line = error_line(&output);
-    assert_eq!(output.status.code(), Some(status), "{line}");
-    assert!(output.stdout.is_empty(), "nothing on stdout");
-    assert_eq!(folder.files(), before, "nothing is written");
-    line
-}
 
 fn refused_job(text: &str, words: &str) {
     let folder = Folder::new();
@@ -46,6 +35,10 @@ fn jobs_that_cannot_be_read_name_the_place() {
     refused_job(&text.replace("owner = 1", "owner = 2"), "'w' names party 2, but beaver has parties 0 to 1");
     refused_job(&text.replace("[program]", "[programme]"), "job.toml:12: unknown field `programme`");
     refused_job(&text.replace("to = [0]", "to = []"), "output 'z' goes to nobody");
+    refused_job(
+        &text.replace("\"x.npy\"", "\"x.npy\", bound = -1.0"),
+        "the bound -1 of input 'x' is not a positive number",
+    );
     refused_job("[job", "job.toml:1: ");
 }
 
@@ -77,17 +70,24 @@ fn data_that_cannot_be_read_names_the_file() {
         |folder, name| folder.npy(name, &array![[true, false]]),
         "elements of type '|b1' are not read",
     );
-    with("x.parquet", |folder, name| folder.text(name, "PAR1"), "'.parquet' files are not read");
+    with("x.npz", |folder, name| folder.text(name, "not zip"), "x.npz: not an .npz file");
+    with(
+        "x.safetensors",
+        |folder, name| folder.text(name, "short"),
+        "x.safetensors: not a .safetensors file",
+    );
+    with("x.npy\", tensor = \"t", |folder, _| data(folder), "x.npy: `tensor` names a matrix of an .npz");
+    with("x.parquet", |folder, name| folder.text(name, "PAR1"), "a '.parquet' file is not read");
     with("x.csv", |folder, name| folder.text(name, "1,2,3\n4,five,6\n"), "x.csv, line 2: column 2: 'five'");
     with(
         "x.npy",
         |folder, name| folder.npy(name, &array![[1.0, f64::NAN, 0.0]]),
-        "row 0, column 1: the value is NaN",
+        "x.npy: row 0, column 1 is NaN: only finite numbers can be computed on",
     );
     with(
         "x.npy",
         |folder, name| folder.npy(name, &array![[1.0, 0.0, -1e18]]),
-        "row 0, column 2: the value is -1",
+        "x.npy: row 0, column 2 is -1e18: magnitudes must be below 7",
     );
     let truncated: fn(&Folder, &str) = |folder, name| {
         folder.npy(name, &Array2::<f64>::zeros((2, 3)));
@@ -103,25 +103,7 @@ fn fractions_are_refused_where_integers_are_computed_on() {
     data(&folder);
     folder.text("job.toml", &job(64, 0, "z = x @ w"));
     let line = refused(&folder, &["run", "job.toml", "--local"], 2);
-    assert!(line.contains("row 0, column 1 is 0.5, not an integer"), "{line}");
-}
-
-#[test]
-fn outputs_that_cannot_be_written_are_refused_before_anything_runs() {
-    let folder = Folder::new();
-    data(&folder);
-    folder.text("job.toml", &job(64, 16, "z = x @ w").replace("z.npy", "nowhere/z.npy"));
-    let line = refused(&folder, &["run", "job.toml", "--local"], 2);
-    assert!(line.contains("output 'z'") && line.contains("does not exist"), "{line}");
-}
-
-#[test]
-fn a_device_that_does_not_exist_lists_those_that_do() {
-    let folder = Folder::new();
-    data(&folder);
-    folder.text("job.toml", &job(64, 16, "z = x @ w"));
-    let line = refused(&folder, &["run", "job.toml", "--local", "--device", "abacus"], 2);
-    assert!(line.contains("there is no device 'abacus'; there are: auto, cpu"), "{line}");
+    assert!(line.contains("w.npy: row 0, column 1 is 0.5, not an integer"), "{line}");
 }
 
 #[test]
@@ -142,9 +124,7 @@ fn a_missing_dealer_is_named_at_the_deadline() {
     let folder = Folder::new();
     data(&folder);
     folder.text("job.toml", &job(64, 16, "z = x @ w"));
-    let (dealer, zero) = (free_address(), free_address());
-    folder.text("p0.toml", &format!("party = 0\nlisten = \"{zero}\"\ndealer = \"{dealer}\"\n"));
-    folder.text("p1.toml", &format!("party = 1\npeers = {{ 0 = \"{zero}\" }}\ndealer = \"{dealer}\"\n"));
+    let dealer = deployment(&folder).dealer;
     let one = folder.start(&["run", "job.toml", "--party", "p1.toml", "--deadline", "1"]);
     let line = refused(&folder, &["run", "job.toml", "--party", "p0.toml", "--deadline", "1"], 3);
     assert!(line.contains(&format!("the dealer did not answer at {dealer} within 1s")), "{line}");
@@ -154,8 +134,7 @@ fn a_missing_dealer_is_named_at_the_deadline() {
 #[test]
 fn a_missing_party_is_named_at_the_deadline() {
     let folder = Folder::new();
-    let address = free_address();
-    folder.text("dealer.toml", &format!("listen = \"{address}\"\n"));
+    deployment(&folder);
     let line = refused(&folder, &["deal", "--config", "dealer.toml", "--deadline", "1"], 3);
     assert!(line.contains("party 0 and party 1 did not connect"), "{line}");
 }
@@ -163,19 +142,10 @@ fn a_missing_party_is_named_at_the_deadline() {
 #[test]
 fn a_port_in_use_is_named() {
     let folder = Folder::new();
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = taken.local_addr().expect("its address");
-    folder.text("dealer.toml", &format!("listen = \"{address}\"\n"));
+    let address = deployment(&folder).dealer;
+    let _taken = TcpListener::bind(address).expect("a port");
     let line = refused(&folder, &["deal", "--config", "dealer.toml"], 3);
     assert!(line.contains(&format!("cannot listen on {address}: Address already in use")), "{line}");
-}
-
-#[test]
-fn addresses_beyond_this_machine_are_refused() {
-    let folder = Folder::new();
-    folder.text("dealer.toml", "listen = \"0.0.0.0:7100\"\n");
-    let line = refused(&folder, &["deal", "--config", "dealer.toml"], 2);
-    assert!(line.contains("0.0.0.0:7100 is not a loopback address"), "{line}");
 }
 
 #[test]
@@ -184,6 +154,7 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
         let folder = Folder::new();
         data(&folder);
         folder.text("job.toml", &job(64, 16, "z = x @ w"));
+        identities(&folder);
         folder.text("p.toml", config);
         let line = refused(&folder, &["run", "job.toml", "--party", "p.toml"], 2);
         assert!(line.contains(words), "{line}");
@@ -193,6 +164,15 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
     refuse(&format!("party = 0\n{dealer}"), "listen: the address");
     refuse(&format!("party = 1\n{dealer}"), "peers: the address of party 0 is missing");
     refuse("party = 1\n", "missing field `dealer`");
+    refuse(
+        "party = 0\nlisten = \"127.0.0.1:7000\"\ndealer = \"nowhere\"\n",
+        "dealer: 'nowhere' is no host and port",
+    );
+    refuse(
+        &format!("party = 0\nlisten = \"127.0.0.1:7000\"\n{dealer}"),
+        "identity: the folder with this node's key and its peers' certificates is missing; `symbolon init` makes them",
+    );
+    let dealer = format!("{dealer}identity = \"nodes/party1\"\n");
     let peers = "peers = { 0 = \"127.0.0.1:7000\" }\n";
     refuse(&format!("party = 1\n{dealer}{peers}[inputs]\nx = \"x.npy\"\n"), "'x' is no input of party 1");
     refuse(
@@ -204,9 +184,13 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
 #[test]
 fn wrong_usage_is_status_two() {
     let folder = Folder::new();
-    for arguments in
-        [&["run", "job.toml"][..], &["fly"], &["run", "job.toml", "--local", "--budget", "much"], &[]]
-    {
+    for arguments in [
+        &["run", "job.toml"][..],
+        &["fly"],
+        &["run", "job.toml", "--local", "--budget", "much"],
+        &["demo", "--threads", "1025"],
+        &[],
+    ] {
         assert_eq!(folder.run(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }

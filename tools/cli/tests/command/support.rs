@@ -83,6 +83,17 @@ pub fn error_line(output: &Output) -> String {
     lines[0].to_owned()
 }
 
+/// Runs a job that must be refused; returns the line that says why.
+pub fn refused(folder: &Folder, arguments: &[&str], status: i32) -> String {
+    let before = folder.files();
+    let output = folder.run(arguments);
+    let line = error_line(&output);
+    assert_eq!(output.status.code(), Some(status), "{line}");
+    assert!(output.stdout.is_empty(), "nothing on stdout");
+    assert_eq!(folder.files(), before, "nothing is written");
+    line
+}
+
 /// A loopback address that was free a moment ago.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a free port")
@@ -115,4 +126,30 @@ z = {{ to = [0], file = "z.npy" }}
 pub fn data(folder: &Folder) {
     folder.npy("x.npy", &ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
     folder.npy("w.npy", &ndarray::array![[1.0, 0.5], [-1.0, 0.25], [2.0, 0.0]]);
+}
+
+/// Makes identities for a dealer and two parties, in `nodes`.
+pub fn identities(folder: &Folder) {
+    let output = folder.run(&["init", "--parties", "2", "--dealer", "nodes"]);
+    assert!(output.status.success(), "identities are made: {}", stderr(&output));
+}
+
+/// Writes the files of a deployment: a dealer and two parties on free ports.
+pub fn deployment(folder: &Folder) -> Addresses {
+    identities(folder);
+    let addresses = Addresses { dealer: free_address(), zero: free_address() };
+    let Addresses { dealer, zero } = addresses;
+    folder.text("dealer.toml", &format!("listen = \"{dealer}\"\nidentity = \"nodes/dealer\"\n"));
+    let common =
+        |party: u8| format!("party = {party}\ndealer = \"{dealer}\"\nidentity = \"nodes/party{party}\"\n");
+    folder.text("p0.toml", &format!("{}listen = \"{zero}\"\n", common(0)));
+    folder.text("p1.toml", &format!("{}peers = {{ 0 = \"{zero}\" }}\n", common(1)));
+    addresses
+}
+
+/// Where the nodes of a deployment listen.
+#[derive(Clone, Copy)]
+pub struct Addresses {
+    pub dealer: SocketAddr,
+    pub zero: SocketAddr,
 }

@@ -1,0 +1,26 @@
+//! How a GPU is opened.
+
+/// How elements of 64 bits are computed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// With 64-bit integers where the adapter has them.
+    #[default]
+    Auto,
+    /// With 64-bit integers; an adapter without them does not open.
+    Native,
+    /// With pairs of 32-bit words.
+    Pairs,
+}
+
+/// How to open a [`Gpu`](super::Gpu).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GpuOptions {
+    /// How elements of 64 bits are computed on.
+    pub arithmetic: Arithmetic,
+    /// Lowers what one binding spans at most, for tests of matrices that span several.
+    pub binding_limit_bytes: Option<u64>,
+    /// Lowers how many workgroups a row of a dispatch has at most, for tests of dispatches of several rows.
+    pub groups_limit: Option<u32>,
+    /// The ledger's limit.
+    pub budget_bytes: Option<u64>,
+}

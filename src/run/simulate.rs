@@ -1,0 +1,404 @@
+//! What a run will take: the same schedule, outboxes and windows as the executor's, on modelled lanes and under a
+//! virtual clock.
+//!
+//! A device does one job after the other, each for as long as its [`DeviceModel`] says; a direction of a link
+//! transmits one frame after the other at the link's bandwidth, and what it carries arrives after its latency. Hosts
+//! and coordinators cost nothing beyond the model's time for each step. Nothing is random and no thread runs, so a
+//! simulation of any size of data takes time and memory by its steps alone.
+
+use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES};
+use super::transmit::{Outbox, Payload, framing_bytes};
+use crate::net::LinkShape;
+use crate::plan::{DeviceModel, Plan, Plans};
+use crate::share::Role;
+use crate::step::{Action, MessageId, Phase};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
+
+/// What a run is predicted to take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prediction {
+    /// Until all parties have their correlations.
+    pub offline: Duration,
+    /// From there until the last party is done.
+    pub online: Duration,
+    /// Each party's lanes.
+    pub parties: Vec<RolePrediction>,
+}
+
+/// How long a party's lanes are busy online.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolePrediction {
+    /// Who.
+    pub role: Role,
+    /// The device.
+    pub device: Duration,
+    /// The wire, in either direction.
+    pub wire: Duration,
+}
+
+impl Prediction {
+    /// The time of the busiest lane of any party.
+    pub fn busiest(&self) -> Duration {
+        self.parties.iter().map(|party| party.device.max(party.wire)).max().unwrap_or_default()
+    }
+}
+
+/// Predicts a run in which every role computes on a device like `model`, over links like `link`.
+pub fn simulate(plans: &Plans, model: &DeviceModel, link: LinkShape, overlap: Overlap) -> Prediction {
+    let roles = plans.parties.iter().chain([&plans.dealer]);
+    let mut simulation = Simulation {
+        model,
+        link,
+        overlap,
+        clock: 0,
+        actors: roles.map(|plan| Actor::new(plan, overlap)).collect(),
+        events: BinaryHeap::new(),
+        transmissions: 0,
+        under_way: HashMap::new(),
+    };
+    simulation.run_phase(Phase::Offline);
+    let offline = simulation.clock;
+    simulation.actors.iter_mut().for_each(Actor::restart_clocks);
+    simulation.run_phase(Phase::Online);
+    let nanos = Duration::from_nanos;
+    let party = |actor: &Actor<'_>| RolePrediction {
+        role: actor.plan.role,
+        device: nanos(actor.device_busy),
+        wire: nanos(actor.wire_busy),
+    };
+    Prediction {
+        offline: nanos(offline),
+        online: nanos(simulation.clock - offline),
+        parties: simulation.actors[..plans.parties.len()].iter().map(party).collect(),
+    }
+}
+
+/// Nanoseconds since the start.
+type Time = u64;
+
+/// A message on a host.
+#[derive(Clone, Copy)]
+struct Message {
+    id: MessageId,
+    len: usize,
+}
+
+impl Payload for Message {
+    fn len(&self) -> usize {
+        self.len
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// An actor's device has done its first job.
+    Computed(usize),
+    /// A transmission has left its sender.
+    Transmitted(u64),
+    /// A transmission is with its receiver.
+    Arrived(u64),
+}
+
+struct Transmission {
+    from: usize,
+    to: usize,
+    messages: Vec<(u32, Message)>,
+}
+
+struct Actor<'a> {
+    plan: &'a Plan,
+    schedule: Schedule<'a>,
+    /// What the device is to do: steps, in order.
+    jobs: VecDeque<u32>,
+    ahead_s: f64,
+    outbox: Outbox<Message>,
+    undelivered: usize,
+    undelivered_bytes: u64,
+    /// Steps that may receive, and those whose message is there.
+    receiving: BTreeSet<u32>,
+    arrived: BTreeSet<u32>,
+    /// Where each peer's messages are received.
+    receives: HashMap<(Role, MessageId), u32>,
+    device_busy: Time,
+    wire_busy: Time,
+    /// Transmissions under way in either direction, and since when.
+    transfers: u32,
+    transfers_since: Time,
+}
+
+impl<'a> Actor<'a> {
+    fn new(plan: &'a Plan, overlap: Overlap) -> Actor<'a> {
+        let receive = |(position, planned): (u32, &crate::plan::PlannedStep)| match planned.step.action {
+            Action::Receive { peer, message, .. } => Some(((peer, message), position)),
+            _ => None,
+        };
+        Actor {
+            plan,
+            schedule: Schedule::new(plan, overlap),
+            jobs: VecDeque::new(),
+            ahead_s: 0.0,
+            outbox: Outbox::default(),
+            undelivered: 0,
+            undelivered_bytes: 0,
+            receiving: BTreeSet::new(),
+            arrived: BTreeSet::new(),
+            receives: (0..).zip(&plan.steps).filter_map(receive).collect(),
+            device_busy: 0,
+            wire_busy: 0,
+            transfers: 0,
+            transfers_since: 0,
+        }
+    }
+
+    fn restart_clocks(&mut self) {
+        (self.device_busy, self.wire_busy) = (0, 0);
+    }
+
+    fn action(&self, position: u32) -> &'a Action {
+        &self.plan.steps[position as usize].step.action
+    }
+
+    fn size_bytes(&self, position: u32) -> u64 {
+        match self.action(position) {
+            Action::Send { from, .. } | Action::Output { from, .. } => {
+                (from.shape.len() * self.plan.ring.element_bytes()) as u64
+            }
+            _ => 0,
+        }
+    }
+
+    fn begin_transfer(&mut self, now: Time) {
+        if self.transfers == 0 {
+            self.transfers_since = now;
+        }
+        self.transfers += 1;
+    }
+
+    fn end_transfer(&mut self, now: Time) {
+        self.transfers -= 1;
+        if self.transfers == 0 {
+            self.wire_busy += now - self.transfers_since;
+        }
+    }
+}
+
+struct Simulation<'a> {
+    model: &'a DeviceModel,
+    link: LinkShape,
+    overlap: Overlap,
+    clock: Time,
+    actors: Vec<Actor<'a>>,
+    events: BinaryHeap<Reverse<(Time, Event)>>,
+    transmissions: u64,
+    under_way: HashMap<u64, Transmission>,
+}
+
+impl Simulation<'_> {
+    fn run_phase(&mut self, phase: Phase) {
+        for index in 0..self.actors.len() {
+            self.actors[index].schedule.begin(phase);
+            self.release(index);
+        }
+        while let Some(Reverse((time, event))) = self.events.pop() {
+            self.clock = time;
+            self.happen(event);
+        }
+        let is_done = |actor: &Actor<'_>| actor.schedule.is_done() && actor.undelivered == 0;
+        assert!(self.actors.iter().all(is_done), "a plan's steps can always proceed");
+    }
+
+    /// Queues what the executor's coordinator would queue.
+    fn release(&mut self, index: usize) {
+        loop {
+            for position in self.actors[index].schedule.take_receives() {
+                self.actors[index].receiving.insert(position);
+                self.receive(index, position);
+            }
+            let actor = &mut self.actors[index];
+            if actor.ahead_s > AHEAD_S {
+                return;
+            }
+            let Some(position) = actor.schedule.next(actor.undelivered_bytes <= WINDOW_BYTES) else { return };
+            if let Action::Send { .. } | Action::Output { .. } = actor.action(position) {
+                actor.undelivered += 1;
+                actor.undelivered_bytes += actor.size_bytes(position);
+            }
+            self.queue(index, position);
+            if self.overlap == Overlap::On {
+                self.actors[index].schedule.pass(position);
+            }
+        }
+    }
+
+    /// A message is written to the device once it is there and its step may.
+    fn receive(&mut self, index: usize, position: u32) {
+        let actor = &mut self.actors[index];
+        if actor.receiving.contains(&position) && actor.arrived.remove(&position) {
+            actor.receiving.remove(&position);
+            actor.schedule.pass(position);
+            self.queue(index, position);
+        }
+    }
+
+    fn queue(&mut self, index: usize, position: u32) {
+        let actor = &mut self.actors[index];
+        if !matches!(actor.action(position), Action::Receive { .. }) {
+            actor.ahead_s += self.model.seconds(actor.plan.ring, actor.action(position));
+        }
+        actor.jobs.push_back(position);
+        if actor.jobs.len() == 1 {
+            self.compute(index);
+        }
+    }
+
+    /// The device begins its first job.
+    fn compute(&mut self, index: usize) {
+        let actor = &mut self.actors[index];
+        let Some(&position) = actor.jobs.front() else { return };
+        let took = (self.model.seconds(actor.plan.ring, actor.action(position)) * 1e9).round() as Time;
+        actor.device_busy += took;
+        self.events.push(Reverse((self.clock + took, Event::Computed(index))));
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Computed(index) => self.computed(index),
+            Event::Transmitted(number) => self.transmitted(number),
+            Event::Arrived(number) => self.arrived(number),
+        }
+    }
+
+    fn computed(&mut self, index: usize) {
+        let actor = &mut self.actors[index];
+        let position = actor.jobs.pop_front().expect("the device was at a job");
+        let action = actor.action(position);
+        if !matches!(action, Action::Receive { .. }) {
+            actor.ahead_s -= self.model.seconds(actor.plan.ring, action);
+        }
+        match *action {
+            Action::Send { peer, message, .. } => {
+                let len = actor.size_bytes(position) as usize;
+                actor.outbox.push(peer, position, Message { id: message, len });
+                self.transmit(index, peer);
+            }
+            Action::Output { .. } => {
+                actor.undelivered -= 1;
+                actor.undelivered_bytes -= actor.size_bytes(position);
+                self.done(index, position);
+            }
+            Action::Receive { .. } => {}
+            Action::Kernel(_) | Action::Input { .. } => self.done(index, position),
+        }
+        self.compute(index);
+        self.release(index);
+    }
+
+    fn done(&mut self, index: usize, position: u32) {
+        if self.overlap == Overlap::Off {
+            self.actors[index].schedule.pass(position);
+        }
+    }
+
+    /// Gives a link what waits for it, if it takes anything.
+    fn transmit(&mut self, from: usize, peer: Role) {
+        let Some(messages) = self.actors[from].outbox.take(peer) else { return };
+        let to = self.actors.iter().position(|actor| actor.plan.role == peer).expect("a role of the plans");
+        let payload: usize = messages.iter().map(|(_, message)| message.len).sum();
+        let bits = (payload + framing_bytes(messages.len(), payload)) as f64 * 8.0;
+        let took = (bits / self.link.bits_per_s() as f64 * 1e9).ceil() as Time;
+        self.transmissions += 1;
+        let number = self.transmissions;
+        self.actors[from].begin_transfer(self.clock);
+        self.actors[to].begin_transfer(self.clock);
+        self.under_way.insert(number, Transmission { from, to, messages });
+        self.events.push(Reverse((self.clock + took, Event::Transmitted(number))));
+    }
+
+    fn transmitted(&mut self, number: u64) {
+        let Transmission { from, to, .. } = self.under_way[&number];
+        let peer = self.actors[to].plan.role;
+        self.actors[to].end_transfer(self.clock);
+        let sent: Vec<u32> = self.under_way[&number].messages.iter().map(|&(position, _)| position).collect();
+        let actor = &mut self.actors[from];
+        actor.end_transfer(self.clock);
+        actor.undelivered -= sent.len();
+        actor.undelivered_bytes -= sent.iter().map(|&position| actor.size_bytes(position)).sum::<u64>();
+        actor.outbox.free(peer);
+        sent.into_iter().for_each(|position| self.done(from, position));
+        let latency = self.link.latency().as_nanos() as Time;
+        self.events.push(Reverse((self.clock + latency, Event::Arrived(number))));
+        self.transmit(from, peer);
+        self.release(from);
+    }
+
+    fn arrived(&mut self, number: u64) {
+        let Transmission { from, to, messages } = self.under_way.remove(&number).expect("it was under way");
+        let peer = self.actors[from].plan.role;
+        for (_, message) in messages {
+            let position = self.actors[to].receives[&(peer, message.id)];
+            self.actors[to].arrived.insert(position);
+            self.receive(to, position);
+        }
+        self.release(to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::PlanOptions;
+    use crate::program::Program;
+    use crate::program::tiling::TileSide;
+    use crate::protocol::Protocol;
+    use crate::ring::{FixedPoint, Ring, Shape};
+    use crate::share::{Parties, PartyId};
+
+    fn product(side: usize) -> Plans {
+        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+        let shape = Shape::new(512, 512);
+        let x = program.input("x", PartyId(0), shape, None).expect("an input");
+        let y = program.input("y", PartyId(1), shape, None).expect("an input");
+        let z = program.matmul(x, y).expect("shapes that fit");
+        program.output("z", z, Parties::first(2)).expect("an output");
+        let options = PlanOptions { side: TileSide(side), ..PlanOptions::default() };
+        Plans::new(Protocol::Beaver, &program, options).expect("a plan")
+    }
+
+    fn link(mbit: u64) -> LinkShape {
+        LinkShape::new(mbit * 1_000_000, Duration::from_micros(200)).expect("a link")
+    }
+
+    #[test]
+    fn no_run_beats_its_busiest_lane_and_tiles_come_near_it() {
+        let model = DeviceModel::typical();
+        for mbit in [200, 1000, 10_000] {
+            let whole = simulate(&product(usize::MAX), &model, link(mbit), Overlap::On);
+            let tiled = simulate(&product(64), &model, link(mbit), Overlap::On);
+            assert!(tiled.busiest() <= tiled.online, "{mbit} Mbit/s: {tiled:?}");
+            assert!(tiled.online < whole.online, "tiles overlap at {mbit} Mbit/s: {tiled:?}, {whole:?}");
+            assert!(tiled.online < tiled.busiest().mul_f64(1.3), "{mbit} Mbit/s: {tiled:?}");
+        }
+    }
+
+    #[test]
+    fn without_overlap_lanes_add_up() {
+        let model = DeviceModel::typical();
+        let plans = product(64);
+        let [on, off] =
+            [Overlap::On, Overlap::Off].map(|overlap| simulate(&plans, &model, link(400), overlap));
+        let party = off.parties[0];
+        assert!(off.online >= (party.device + party.wire).mul_f64(0.8), "{off:?}");
+        assert!(on.online < off.online);
+    }
+
+    #[test]
+    fn latency_is_paid_by_rounds() {
+        let model = DeviceModel::typical();
+        let far = LinkShape::new(100_000_000_000, Duration::from_millis(40)).expect("a link");
+        let prediction = simulate(&product(usize::MAX), &model, far, Overlap::On);
+        assert!(prediction.online >= Duration::from_millis(40), "two rounds of 20 ms: {prediction:?}");
+        assert!(prediction.online < Duration::from_millis(80), "and no third: {prediction:?}");
+    }
+}

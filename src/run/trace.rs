@@ -1,0 +1,143 @@
+//! What each lane did when.
+
+use crate::net::WireSpan;
+use crate::plan::Plan;
+use crate::share::Role;
+use crate::step::OpId;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// A lane of a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TraceLane {
+    /// The device's thread. For a device that works in the background, a span is the handing over of a step.
+    Device,
+    /// Results on their way from the device to the host.
+    Readback,
+    /// Frames being written to a peer.
+    To(Role),
+    /// Frames being read from a peer.
+    From(Role),
+}
+
+/// A stretch of time in which a lane was at one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Which lane.
+    pub lane: TraceLane,
+    /// What it did, such as `gemm`.
+    pub name: &'static str,
+    /// The step of the plan, with its op's label and its tile; frames may carry several.
+    pub step: Option<TracedStep>,
+    /// Bytes that were moved.
+    pub bytes: u64,
+    /// Since the trace's start.
+    pub begin: Duration,
+    /// Since the trace's start.
+    pub end: Duration,
+}
+
+/// The step that a span belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracedStep {
+    /// Its position in the plan.
+    pub position: u32,
+    /// Its op.
+    pub op: String,
+    /// Its tile, counted over all ops.
+    pub tile: u32,
+}
+
+/// A run's spans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Whose.
+    pub role: Role,
+    /// When the run began.
+    pub start: SystemTime,
+    /// When the online phase began, since the start.
+    pub online: Duration,
+    /// In no particular order.
+    pub spans: Vec<Span>,
+}
+
+/// Takes down what one thread does; nothing where no trace was asked for.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    start: Option<Instant>,
+    taken: Vec<Taken>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    lane: TraceLane,
+    position: Option<u32>,
+    name: &'static str,
+    bytes: u64,
+    begin: Instant,
+    end: Instant,
+}
+
+impl Recorder {
+    pub(super) fn new(start: Option<Instant>) -> Recorder {
+        Recorder { start, taken: Vec::new() }
+    }
+
+    /// The time, where it is needed.
+    pub(super) fn now(&self) -> Option<Instant> {
+        self.start.map(|_| Instant::now())
+    }
+
+    /// Something that began at `begin` has ended.
+    pub(super) fn take(
+        &mut self,
+        lane: TraceLane,
+        position: Option<u32>,
+        name: &'static str,
+        bytes: u64,
+        begin: Option<Instant>,
+    ) {
+        if let Some(begin) = begin {
+            self.taken.push(Taken { lane, position, name, bytes, begin, end: Instant::now() });
+        }
+    }
+
+    /// The trace of this thread, the links and another recorder of the run.
+    pub(super) fn finish(
+        self,
+        other: Recorder,
+        wire: Vec<WireSpan>,
+        plan: &Plan,
+        online: Instant,
+        label: &dyn Fn(OpId) -> String,
+    ) -> Option<Trace> {
+        let start = self.start?;
+        let wire = wire.into_iter().map(|span| Taken {
+            lane: if span.sending { TraceLane::To(span.peer) } else { TraceLane::From(span.peer) },
+            position: None,
+            name: "frame",
+            bytes: span.bytes,
+            begin: span.begin,
+            end: span.end,
+        });
+        let step = |position: u32| {
+            let step = &plan.steps[position as usize].step;
+            TracedStep { position, op: label(step.op), tile: step.tile }
+        };
+        let span = |taken: Taken| Span {
+            lane: taken.lane,
+            name: taken.name,
+            step: taken.position.map(step),
+            bytes: taken.bytes,
+            begin: taken.begin.saturating_duration_since(start),
+            end: taken.end.saturating_duration_since(start),
+        };
+        let spans = self.taken.into_iter().chain(other.taken).chain(wire).map(span).collect();
+        Some(Trace {
+            role: plan.role,
+            start: SystemTime::now() - start.elapsed(),
+            online: online.saturating_duration_since(start),
+            spans,
+        })
+    }
+}

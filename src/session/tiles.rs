@@ -1,0 +1,91 @@
+//! Which tiles to cut a program into: those with which it is predicted to be done first.
+
+use crate::net::LinkShape;
+use crate::plan::{DeviceModel, PlanError, PlanOptions, Plans};
+use crate::program::Program;
+use crate::program::tiling::TileSide;
+use crate::protocol::Protocol;
+use crate::run::{Overlap, simulate};
+use std::time::Duration;
+
+/// Sides that are worth a try, the largest first: larger tiles take fewer steps, smaller ones overlap more.
+const SIDES: [usize; 4] = [2048, 1024, 512, 256];
+
+/// A side that predicts less than this share of the time is better.
+const WORTHWHILE: f64 = 0.97;
+
+/// What is known of a deployment when its tiles are chosen.
+#[derive(Clone, Debug)]
+pub struct Surroundings<'a> {
+    /// The device.
+    pub model: &'a DeviceModel,
+    /// The link between any two roles.
+    pub link: LinkShape,
+    /// The budget of device memory, and what the device itself takes of it.
+    pub budget_bytes: Option<u64>,
+    /// Memory that the device keeps for transfers.
+    pub staging_bytes: u64,
+}
+
+/// Plans a program with several tile sides, and returns that with which the run is predicted to be done first, among
+/// those that fit the budget.
+///
+/// # Errors
+/// Where there is no plan, or none that fits: then that of the smallest tiles says how much it needs.
+pub fn choose_side(
+    protocol: Protocol,
+    program: &Program,
+    options: PlanOptions,
+    surroundings: &Surroundings<'_>,
+) -> Result<TileSide, PlanError> {
+    let extents = program.values().iter().flat_map(|value| [value.shape.rows, value.shape.cols]);
+    let longest = extents.max().unwrap_or(0);
+    let smaller = SIDES.into_iter().filter(|&side| side < longest).map(TileSide);
+    let mut best: Option<(Duration, TileSide)> = None;
+    let mut refusal = None;
+    for side in [TileSide::WHOLE].into_iter().chain(smaller) {
+        let plans = Plans::new(protocol, program, PlanOptions { side, ..options })?;
+        if let Err(error) = plans.check_budget(surroundings.staging_bytes, surroundings.budget_bytes) {
+            refusal = Some(error);
+            continue;
+        }
+        let online = simulate(&plans, surroundings.model, surroundings.link, Overlap::On).online;
+        if best.is_none_or(|(time, _)| online < time.mul_f64(WORTHWHILE)) {
+            best = Some((online, side));
+        }
+    }
+    best.map(|(_, side)| side).ok_or_else(|| refusal.expect("a plan fits or is refused"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{FixedPoint, Ring, Shape};
+    use crate::share::{Parties, PartyId};
+
+    fn choose(side: usize, link: LinkShape, budget_bytes: Option<u64>) -> Result<TileSide, PlanError> {
+        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+        let shape = Shape::new(side, side);
+        let x = program.input("x", PartyId(0), shape, None)?;
+        let y = program.input("y", PartyId(1), shape, None)?;
+        let z = program.matmul(x, y)?;
+        program.output("z", z, Parties::first(2))?;
+        let model = DeviceModel::typical();
+        let surroundings = Surroundings { model: &model, link, budget_bytes, staging_bytes: 0 };
+        choose_side(Protocol::Beaver, &program, PlanOptions::default(), &surroundings)
+    }
+
+    #[test]
+    fn small_programs_stay_whole_and_large_ones_are_cut() {
+        assert_eq!(choose(64, LinkShape::LAN, None), Ok(TileSide::WHOLE));
+        let link = LinkShape::new(1_000_000_000, Duration::ZERO).expect("a link");
+        let side = choose(2048, link, None).expect("a plan");
+        assert!(side < TileSide(2048), "what is multiplied is sent in pieces, not {side:?}");
+    }
+
+    #[test]
+    fn a_budget_that_no_tiles_fit_is_refused() {
+        let error = choose(600, LinkShape::LAN, Some(1000)).expect_err("too little");
+        assert!(matches!(error, PlanError::OverBudget { .. }), "{error}");
+    }
+}

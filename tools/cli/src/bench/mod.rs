@@ -1,0 +1,53 @@
+//! `bench`: measurements that print a ratio to a bound or a reference of the same run.
+
+mod calibrate;
+pub mod model;
+mod overlap;
+
+use crate::failure::Failure;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// What to measure.
+#[derive(Args)]
+pub struct Bench {
+    /// Measure the device's rates, and write them to a file that `plan --device-model` reads
+    #[arg(long, value_name = "MODEL.toml")]
+    pub calibrate: Option<PathBuf>,
+    #[command(subcommand)]
+    pub what: Option<Benchmark>,
+    #[command(flatten)]
+    pub options: BenchOptions,
+}
+
+/// What all measurements have.
+#[derive(Args, Clone)]
+pub struct BenchOptions {
+    /// Where to compute: auto, cpu, gpu, gpu:N, or a part of an adapter's name
+    #[arg(long, value_name = "DEVICE", default_value = "auto", global = true)]
+    pub device: String,
+    /// Threads of the CPU device of each party [default: the cores, divided by the parties]
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The measurements.
+#[derive(Subcommand)]
+pub enum Benchmark {
+    /// Products of two parties over links as slow as the device: with overlap, without, and as predicted
+    Overlap(overlap::Options),
+}
+
+/// Measures.
+pub fn bench(bench: &Bench) -> Result<(), Failure> {
+    match (&bench.calibrate, &bench.what) {
+        (Some(path), None) => calibrate::calibrate(path, &bench.options),
+        (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
+        _ => Err(Failure::Usage(
+            "bench takes --calibrate MODEL.toml or the name of a measurement: overlap".into(),
+        )),
+    }
+}

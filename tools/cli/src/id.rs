@@ -1,0 +1,40 @@
+//! `id`: fingerprints, to be compared aloud before anybody is trusted.
+
+use crate::failure::Failure;
+use crate::identity::{self, CERTIFICATE};
+use crate::{init, output};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A node's own fingerprint and those of the peers that it believes.
+#[derive(Serialize)]
+struct NodeJson {
+    folder: String,
+    fingerprint: String,
+    peers: BTreeMap<String, String>,
+}
+
+/// Prints the fingerprints of a node, or of all nodes in a folder.
+pub fn id(folder: &Path, json: bool) -> Result<(), Failure> {
+    let mut nodes = Vec::new();
+    for folder in init::folders(folder)? {
+        let own = identity::certificate(&folder.join(CERTIFICATE))?;
+        let pins = identity::pins(&folder)?;
+        nodes.push(NodeJson {
+            folder: folder.display().to_string(),
+            fingerprint: own.fingerprint().to_string(),
+            peers: pins.into_iter().map(|(name, pin)| (name, pin.fingerprint().to_string())).collect(),
+        });
+    }
+    let text = nodes.iter().map(text).collect::<Vec<_>>().join("\n");
+    output::print(json, &nodes, &text)
+}
+
+fn text(node: &NodeJson) -> String {
+    let mut text = format!("{}\n  its own  {}\n", node.folder, node.fingerprint);
+    for (name, fingerprint) in &node.peers {
+        text += &format!("  {name:<8} {fingerprint}\n");
+    }
+    text
+}

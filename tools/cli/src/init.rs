@@ -1,0 +1,205 @@
+//! `init`: a folder for each node of a deployment, with an identity, its peers' certificates and a configuration.
+//!
+//! Whoever runs it for all nodes knows all their keys for a moment. Where that is too much, each node's owner runs it
+//! with `--only`, and they exchange the certificates.
+
+use crate::config::PartyConfig;
+use crate::failure::Failure;
+use crate::identity::{self, CERTIFICATE, KEY, Readers, pin, stem};
+use clap::Args;
+use std::fmt::Write;
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use symbolon::net::Address;
+use symbolon::share::{Parties, Role};
+
+const FIRST_PORT: u16 = 7000;
+const DEALER_PORT: u16 = 7100;
+const PARTY_CONFIG: &str = "party.toml";
+const DEALER_CONFIG: &str = "dealer.toml";
+
+/// What to make.
+#[derive(Args)]
+pub struct InitArguments {
+    /// How many parties the deployment has
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=8), required_unless_present = "renew")]
+    parties: Option<u8>,
+    /// It has a dealer too
+    #[arg(long)]
+    dealer: bool,
+    /// Where the nodes are: the parties in order, then the dealer [default: all on this machine]
+    #[arg(long, value_name = "HOST,HOST,..", value_delimiter = ',')]
+    hosts: Vec<String>,
+    /// Make one node only, party0 or dealer, such as where each is another organisation's
+    #[arg(long, value_name = "NODE")]
+    only: Option<String>,
+    /// Replace the identities that are in the folder by new ones
+    #[arg(long, conflicts_with_all = ["parties", "dealer", "hosts", "only"])]
+    renew: bool,
+    /// The folder of the deployment; with --renew also of one node
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Makes or renews the nodes of a deployment.
+pub fn init(arguments: &InitArguments) -> Result<(), Failure> {
+    let folder = &arguments.folder;
+    let text = if arguments.renew { renew(folder)? } else { Deployment::new(arguments)?.make(folder)? };
+    print!("{text}");
+    Ok(())
+}
+
+/// The nodes of a deployment, and where they are.
+struct Deployment {
+    nodes: Vec<(Role, Address)>,
+    only: Option<Role>,
+}
+
+impl Deployment {
+    fn new(arguments: &InitArguments) -> Result<Deployment, Failure> {
+        let parties = arguments.parties.unwrap_or_default();
+        let roles = Parties::first(parties.into()).iter().map(Role::from);
+        let roles: Vec<Role> = roles.chain(arguments.dealer.then_some(Role::Dealer)).collect();
+        let (count, hosts) = (roles.len(), &arguments.hosts);
+        if !hosts.is_empty() && hosts.len() != count {
+            return Err(Failure::Usage(format!("--hosts names {} hosts for {count} nodes", hosts.len())));
+        }
+        let host = |index: usize| hosts.get(index).map_or("127.0.0.1", String::as_str);
+        let place = |(index, role)| Ok((role, address(host(index), role)?));
+        let nodes = roles.iter().copied().enumerate().map(place).collect::<Result<_, Failure>>()?;
+        let named = |name: &String| {
+            let unknown = || Failure::Usage(format!("--only: there is no node '{name}' in this deployment"));
+            roles.iter().copied().find(|&role| stem(role) == *name).ok_or_else(unknown)
+        };
+        Ok(Deployment { nodes, only: arguments.only.as_ref().map(named).transpose()? })
+    }
+
+    fn make(&self, folder: &Path) -> Result<String, Failure> {
+        let roles: Vec<Role> = self.nodes.iter().map(|&(role, _)| role).collect();
+        let made = self.only.map_or(roles.clone(), |role| vec![role]);
+        for &role in &made {
+            let path = folder.join(stem(role));
+            if path.exists() {
+                let reason = "it is there already; `symbolon init --renew` replaces its identity".into();
+                return Err(Failure::File { path, reason });
+            }
+        }
+        identity::make(folder, &made)?;
+        for &role in &made {
+            let name = if role == Role::Dealer { DEALER_CONFIG } else { PARTY_CONFIG };
+            identity::write(&folder.join(stem(role)).join(name), &self.config(role), Readers::All)?;
+        }
+        let mut text =
+            made.iter().map(|&role| line(&folder.join(stem(role)), role)).collect::<Result<String, _>>()?;
+        if let Some(role) = self.only {
+            let peers: Vec<String> =
+                roles.iter().filter(|&&peer| peer != role).map(|&peer| stem(peer)).collect();
+            let own = folder.join(stem(role));
+            let _ = writeln!(text, "Give {} to the others,", own.join(CERTIFICATE).display());
+            let _ = writeln!(
+                text,
+                "put theirs into {} as {}.crt,",
+                own.join("peers").display(),
+                peers.join(".crt, ")
+            );
+            text += "and compare what `symbolon id` prints on both sides.\n";
+        } else {
+            text += "Each node needs its own folder and nothing of the others'.\n";
+        }
+        Ok(text)
+    }
+
+    /// A node's configuration.
+    fn config(&self, role: Role) -> String {
+        let (_, own) = self.nodes.iter().find(|&&(node, _)| node == role).expect("a node of the deployment");
+        let listen = format!("listen = \"{}\"\n", listen(own));
+        let identity = "identity = \".\"        # this folder\n";
+        let Role::Party(party) = role else { return listen + identity };
+        let mut text = format!("party = {}\n{listen}", party.0);
+        let lower = self.nodes.iter().filter_map(|(node, address)| match node {
+            Role::Party(lower) if lower < &party => Some(format!("{} = \"{address}\"", lower.0)),
+            _ => None,
+        });
+        let _ = writeln!(text, "peers = {{ {} }}", lower.collect::<Vec<_>>().join(", "));
+        if let Some((_, address)) = self.nodes.iter().find(|(node, _)| *node == Role::Dealer) {
+            let _ = writeln!(text, "dealer = \"{address}\"");
+        }
+        text + identity
+    }
+}
+
+/// Where a node is reached.
+fn address(host: &str, role: Role) -> Result<Address, Failure> {
+    let port = match role {
+        Role::Party(party) => FIRST_PORT + u16::from(party.0),
+        Role::Dealer => DEALER_PORT,
+    };
+    let text = match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(host)) => format!("[{host}]:{port}"),
+        _ => format!("{host}:{port}"),
+    };
+    text.parse().map_err(|error| Failure::Usage(format!("--hosts: {error}")))
+}
+
+/// Where a node that is reached at an address listens: on all interfaces, but for this machine's own.
+fn listen(address: &Address) -> String {
+    let text = address.to_string();
+    let (host, port) = text.rsplit_once(':').expect("an address has a port");
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(host) if host.is_loopback() => text,
+        Ok(IpAddr::V6(_)) => format!("[::]:{port}"),
+        _ => format!("0.0.0.0:{port}"),
+    }
+}
+
+/// Replaces the identities of the nodes in a folder, and what the others there know of them.
+fn renew(folder: &Path) -> Result<String, Failure> {
+    let nodes = nodes(folder)?;
+    let mut text = String::new();
+    for (path, role) in &nodes {
+        let certificate = identity::make_one(path, *role)?;
+        for (other, _) in nodes.iter().filter(|(_, other)| other != role) {
+            identity::write(&pin(other, *role), &certificate, Readers::All)?;
+        }
+        text += &line(path, *role)?;
+    }
+    text += "Peers elsewhere need the new certificates: ";
+    let _ = writeln!(text, "give each {CERTIFICATE} to them, and compare `symbolon id`.");
+    Ok(text)
+}
+
+/// The nodes that a folder holds or is, with their roles.
+fn nodes(folder: &Path) -> Result<Vec<(PathBuf, Role)>, Failure> {
+    let nodes = folders(folder)?;
+    nodes.into_iter().map(|path| role(&path).map(|role| (path, role))).collect()
+}
+
+/// The folders of nodes that a folder holds or is.
+pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |reason: String| Failure::File { path: folder.to_owned(), reason };
+    if folder.join(KEY).exists() {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let entries = fs::read_dir(folder).map_err(|error| failed(error.to_string()))?;
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.retain(|path| path.join(KEY).exists());
+    folders.sort();
+    match folders.is_empty() {
+        true => Err(failed("there is no identity in it; `symbolon init` makes them".into())),
+        false => Ok(folders),
+    }
+}
+
+/// Whose folder it is, as its configuration says.
+fn role(folder: &Path) -> Result<Role, Failure> {
+    match folder.join(DEALER_CONFIG).exists() {
+        true => Ok(Role::Dealer),
+        false => Ok(PartyConfig::read(&folder.join(PARTY_CONFIG))?.party().into()),
+    }
+}
+
+fn line(folder: &Path, role: Role) -> Result<String, Failure> {
+    let fingerprint = identity::certificate(&folder.join(CERTIFICATE))?.fingerprint();
+    Ok(format!("{:<10} {fingerprint}  {}\n", role.to_string(), folder.display()))
+}
