@@ -6,6 +6,7 @@
 //! that pooling does not raise the peak that a plan promised. A block is wiped when it leaves the pool for good,
 //! because it held shares; what a kernel leaves of them in registers, on stacks or in swapped pages is not.
 
+use super::huge;
 use crate::ring::Element;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -39,7 +40,8 @@ impl Block {
     pub(super) fn new(size_bytes: u64) -> Option<Block> {
         let lines = usize::try_from(size_bytes.div_ceil(LINE_BYTES)).ok()?;
         let len = lines.checked_mul(LINE_WORDS)?;
-        let words = bytemuck::allocation::try_zeroed_vec::<u64>(len.checked_add(LINE_WORDS - 1)?).ok()?;
+        let mut words = bytemuck::allocation::try_zeroed_vec::<u64>(len.checked_add(LINE_WORDS - 1)?).ok()?;
+        huge::advise(&mut words);
         let start = words.as_ptr().align_offset(LINE_BYTES as usize);
         Some(Block { words, lines: start..start + len })
     }

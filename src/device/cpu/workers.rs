@@ -46,6 +46,19 @@ impl Workers {
         Ok(Workers { level, threads, pool })
     }
 
+    /// The calling thread alone, at the same level.
+    pub(super) fn caller(&self) -> Workers {
+        Workers { level: self.level, threads: 1, pool: None }
+    }
+
+    /// Runs `work`, which splits several times, on one of the threads: so the others are woken once.
+    pub(super) fn within<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
     /// The level to compute at.
     pub(super) fn level(&self) -> SimdLevel {
         self.level

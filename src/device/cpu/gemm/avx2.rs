@@ -1,10 +1,10 @@
-//! Micro-kernels with AVX2: 4 rows by 1 or 2 vectors.
+//! Micro-kernels with AVX2: 4 rows by 1 or 2 vectors, two inner indices at a time (see [`super::tile`]).
 //!
 //! There is no 64-bit product. With a = a₀ + 2³²·a₁ and b likewise, a·b = a₀·b₀ + 2³²·(a₀·b₁ + a₁·b₀) modulo 2⁶⁴.
 //! The two parts are summed apart: a₀·b₀ in 64 bits, and in the two 32-bit lanes of another register a₁·b₀ and a₀·b₁,
 //! of which only 32 bits count. These are added and shifted once for a whole slab.
 
-use super::tile::{Left, MOST_ELEMENTS, Right, Tile};
+use super::tile::{MOST_ELEMENTS, Tile};
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_add_epi64, _mm256_loadu_si256, _mm256_mul_epu32, _mm256_mullo_epi32,
     _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi32, _mm256_slli_epi64,
@@ -22,97 +22,139 @@ macro_rules! functions {
 }
 
 /// For Z_2^64.
-pub(super) const U64: Tile<u64> = Tile { rows: 4, lanes: 4, functions: functions!(u64_tile) };
+pub(super) const U64: Tile<u64> = Tile { rows: 4, lanes: 4, pairs: true, functions: functions!(u64_tile) };
 
 /// For Z_2^32.
-pub(super) const U32: Tile<u32> = Tile { rows: 4, lanes: 8, functions: functions!(u32_tile) };
+pub(super) const U32: Tile<u32> = Tile { rows: 4, lanes: 8, pairs: true, functions: functions!(u32_tile) };
 
 /// The safe face of a micro-kernel for elements of one width.
 macro_rules! checked {
     ($name:ident, $inner:ident, $element:ty) => {
         fn $name<const ROWS: usize, const VECTORS: usize>(
             depth: usize,
-            left: Left<'_, $element>,
-            right: Right<'_, $element>,
+            left: &[$element],
+            right: &[$element],
             out: &mut [$element; MOST_ELEMENTS],
         ) {
             const LANES: usize = 32 / size_of::<$element>();
-            left.check(ROWS, depth);
-            right.check(VECTORS * LANES, depth);
+            assert!(depth * ROWS <= left.len() && depth * VECTORS * LANES <= right.len());
             assert!(ROWS * VECTORS * LANES <= MOST_ELEMENTS);
             // SAFETY: the table with this function is only used at a level that the processor was found to have;
             // all loads and stores are within what was just checked.
-            unsafe { $inner::<ROWS, VECTORS>(depth, left, right, out) };
+            unsafe { $inner::<ROWS, VECTORS>(depth, left.as_ptr(), right.as_ptr(), out) };
         }
     };
 }
 checked!(u64_tile, u64_sums, u64);
 checked!(u32_tile, u32_sums, u32);
 
+/// The two parts of a sum of 64-bit products.
+#[derive(Clone, Copy)]
+struct Parts {
+    low: __m256i,
+    cross: __m256i,
+}
+
+impl Parts {
+    #[target_feature(enable = "avx2")]
+    fn zero() -> Parts {
+        Parts { low: _mm256_setzero_si256(), cross: _mm256_setzero_si256() }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn add_product(&mut self, x: __m256i, y: __m256i) {
+        let x_swapped = _mm256_shuffle_epi32::<0b10_11_00_01>(x);
+        self.low = _mm256_add_epi64(self.low, _mm256_mul_epu32(x, y));
+        self.cross = _mm256_add_epi32(self.cross, _mm256_mullo_epi32(x_swapped, y));
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn sum(self) -> __m256i {
+        let both = _mm256_add_epi64(self.cross, _mm256_srli_epi64::<32>(self.cross));
+        _mm256_add_epi64(self.low, _mm256_slli_epi64::<32>(both))
+    }
+}
+
 /// # Safety
-/// The parts and `out` hold ROWS × VECTORS vectors for `depth` steps.
+/// The panels and `out` hold ROWS × VECTORS vectors for `depth` inner indices.
 #[target_feature(enable = "avx2")]
 unsafe fn u64_sums<const ROWS: usize, const VECTORS: usize>(
     depth: usize,
-    left: Left<'_, u64>,
-    right: Right<'_, u64>,
+    left: *const u64,
+    right: *const u64,
     out: &mut [u64; MOST_ELEMENTS],
 ) {
+    // SAFETY: the caller checked that all `depth` indices of both panels are in bounds.
+    let broadcast = |at: *const u64| _mm256_set1_epi64x(unsafe { *at } as i64);
+    // SAFETY: as above.
+    let load = |at: *const u64| unsafe { _mm256_loadu_si256(at.cast()) };
     // One vector at a time: the sums of two would not fit into the registers.
     for vector in 0..VECTORS {
-        let mut low = [_mm256_setzero_si256(); ROWS];
-        let mut cross = [_mm256_setzero_si256(); ROWS];
-        let mut left_at = left.elements.as_ptr();
-        let mut right_at = right.elements.as_ptr().wrapping_add(vector * 4);
-        for _ in 0..depth {
-            // SAFETY: the vector at `right_at` is in bounds, as the caller checked.
-            let b = unsafe { _mm256_loadu_si256(right_at.cast()) };
-            for row in 0..ROWS {
-                // SAFETY: ROWS elements from `left_at` on, a row step apart, are in bounds.
-                let a = _mm256_set1_epi64x(unsafe { *left_at.add(row * left.row_step) } as i64);
-                let a_swapped = _mm256_shuffle_epi32::<0b10_11_00_01>(a);
-                low[row] = _mm256_add_epi64(low[row], _mm256_mul_epu32(a, b));
-                cross[row] = _mm256_add_epi32(cross[row], _mm256_mullo_epi32(a_swapped, b));
+        let mut sums = [Parts::zero(); ROWS];
+        let (mut left, mut right) = (left, right.wrapping_add(vector * 4));
+        for _ in 0..depth / 2 {
+            let (even, odd) = (load(right), load(right.wrapping_add(VECTORS * 4)));
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let at = left.wrapping_add(row);
+                let (first, second) = (broadcast(at), broadcast(at.wrapping_add(ROWS)));
+                sum.add_product(_mm256_add_epi64(first, odd), _mm256_add_epi64(second, even));
             }
-            left_at = left_at.wrapping_add(left.inner_step);
-            right_at = right_at.wrapping_add(right.inner_step);
+            left = left.wrapping_add(2 * ROWS);
+            right = right.wrapping_add(2 * VECTORS * 4);
         }
-        for row in 0..ROWS {
-            let both = _mm256_add_epi64(cross[row], _mm256_srli_epi64::<32>(cross[row]));
-            let sum = _mm256_add_epi64(low[row], _mm256_slli_epi64::<32>(both));
+        if depth % 2 == 1 {
+            for (row, sum) in sums.iter_mut().enumerate() {
+                sum.add_product(broadcast(left.wrapping_add(row)), load(right));
+            }
+        }
+        for (row, sum) in sums.into_iter().enumerate() {
             let at = (row * VECTORS + vector) * 4;
             // SAFETY: the caller checked that all vectors fit into `out`.
-            unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(at).cast::<__m256i>(), sum) };
+            unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(at).cast::<__m256i>(), sum.sum()) };
         }
     }
 }
 
 /// # Safety
-/// The parts and `out` hold ROWS × VECTORS vectors for `depth` steps.
+/// The panels and `out` hold ROWS × VECTORS vectors for `depth` inner indices.
 #[target_feature(enable = "avx2")]
 unsafe fn u32_sums<const ROWS: usize, const VECTORS: usize>(
     depth: usize,
-    left: Left<'_, u32>,
-    right: Right<'_, u32>,
+    mut left: *const u32,
+    mut right: *const u32,
     out: &mut [u32; MOST_ELEMENTS],
 ) {
+    // SAFETY: the caller checked that all `depth` indices of both panels are in bounds.
+    let broadcast = |at: *const u32| _mm256_set1_epi32(unsafe { *at } as i32);
+    // SAFETY: as above.
+    let load = |at: *const u32| unsafe { _mm256_loadu_si256(at.cast()) };
     let mut sums = [[_mm256_setzero_si256(); VECTORS]; ROWS];
-    let (mut left_at, mut right_at) = (left.elements.as_ptr(), right.elements.as_ptr());
-    for _ in 0..depth {
-        let mut vectors = [_mm256_setzero_si256(); VECTORS];
-        for (index, vector) in vectors.iter_mut().enumerate() {
-            // SAFETY: VECTORS vectors of the row at `right_at` are in bounds, as the caller checked.
-            *vector = unsafe { _mm256_loadu_si256(right_at.add(index * 8).cast()) };
+    for _ in 0..depth / 2 {
+        let mut vectors = [[_mm256_setzero_si256(); 2]; VECTORS];
+        for (index, pair) in vectors.iter_mut().enumerate() {
+            let at = right.wrapping_add(index * 8);
+            *pair = [load(at), load(at.wrapping_add(VECTORS * 8))];
         }
         for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: ROWS elements from `left_at` on, a row step apart, are in bounds.
-            let factor = _mm256_set1_epi32(unsafe { *left_at.add(row * left.row_step) } as i32);
-            for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                *sum = _mm256_add_epi32(*sum, _mm256_mullo_epi32(factor, vector));
+            let at = left.wrapping_add(row);
+            let (first, second) = (broadcast(at), broadcast(at.wrapping_add(ROWS)));
+            for (sum, &[even, odd]) in sums.iter_mut().zip(&vectors) {
+                let product =
+                    _mm256_mullo_epi32(_mm256_add_epi32(first, odd), _mm256_add_epi32(second, even));
+                *sum = _mm256_add_epi32(*sum, product);
             }
         }
-        left_at = left_at.wrapping_add(left.inner_step);
-        right_at = right_at.wrapping_add(right.inner_step);
+        left = left.wrapping_add(2 * ROWS);
+        right = right.wrapping_add(2 * VECTORS * 8);
+    }
+    if depth % 2 == 1 {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let factor = broadcast(left.wrapping_add(row));
+            for (index, sum) in sums.iter_mut().enumerate() {
+                let product = _mm256_mullo_epi32(factor, load(right.wrapping_add(index * 8)));
+                *sum = _mm256_add_epi32(*sum, product);
+            }
+        }
     }
     // Nested, so that both bounds are constant: an index known only at run time would keep the sums in memory.
     for (row, sums) in sums.iter().enumerate() {

@@ -1,10 +1,10 @@
 //! Micro-kernels with AVX-512: up to 8 rows by 2 vectors, whose 16 sums stay in registers.
 //!
-//! A step of the inner loop loads the right factor's vectors once and multiplies them by each row's broadcast
-//! element. The products bound it (`vpmullq` is three operations on Intel): more sums would not make it faster,
-//! and a narrow tile wastes less at the edges.
+//! Two inner indices are one product and three additions (see [`super::tile`]). On Zen 4 a product occupies two of the
+//! four vector pipes for as long as an addition occupies one, so all four are full: one cycle a vector and inner
+//! index, where plain multiply-adds take 1.36. With 52-bit products (IFMA) it would take four of them.
 
-use super::tile::{Left, MOST_ELEMENTS, Right, Tile};
+use super::tile::{MOST_ELEMENTS, Tile};
 use std::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_add_epi64, _mm512_loadu_si512, _mm512_mullo_epi32, _mm512_mullo_epi64,
     _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_storeu_si512,
@@ -13,91 +13,83 @@ use std::arch::x86_64::{
 /// One function for each number of vectors and rows.
 macro_rules! functions {
     ($name:ident) => {
-        [
-            &[
-                $name::<1, 1>,
-                $name::<2, 1>,
-                $name::<3, 1>,
-                $name::<4, 1>,
-                $name::<5, 1>,
-                $name::<6, 1>,
-                $name::<7, 1>,
-                $name::<8, 1>,
-            ],
-            &[
-                $name::<1, 2>,
-                $name::<2, 2>,
-                $name::<3, 2>,
-                $name::<4, 2>,
-                $name::<5, 2>,
-                $name::<6, 2>,
-                $name::<7, 2>,
-                $name::<8, 2>,
-            ],
+        [functions!($name, 1), functions!($name, 2)]
+    };
+    ($name:ident, $vectors:literal) => {
+        &[
+            $name::<1, $vectors>,
+            $name::<2, $vectors>,
+            $name::<3, $vectors>,
+            $name::<4, $vectors>,
+            $name::<5, $vectors>,
+            $name::<6, $vectors>,
+            $name::<7, $vectors>,
+            $name::<8, $vectors>,
         ]
     };
 }
 
 /// For Z_2^64.
-pub(super) const U64: Tile<u64> = Tile { rows: 8, lanes: 8, functions: functions!(u64_tile) };
+pub(super) const U64: Tile<u64> = Tile { rows: 8, lanes: 8, pairs: true, functions: functions!(u64_tile) };
 
 /// For Z_2^32.
-pub(super) const U32: Tile<u32> = Tile { rows: 8, lanes: 16, functions: functions!(u32_tile) };
+pub(super) const U32: Tile<u32> = Tile { rows: 8, lanes: 16, pairs: true, functions: functions!(u32_tile) };
 
 /// A micro-kernel for elements of one width.
 macro_rules! tile {
     ($name:ident, $inner:ident, $element:ty, $signed:ty, $set:ident, $mul:ident, $add:ident) => {
         fn $name<const ROWS: usize, const VECTORS: usize>(
             depth: usize,
-            left: Left<'_, $element>,
-            right: Right<'_, $element>,
+            left: &[$element],
+            right: &[$element],
             out: &mut [$element; MOST_ELEMENTS],
         ) {
             const LANES: usize = 64 / size_of::<$element>();
-            left.check(ROWS, depth);
-            right.check(VECTORS * LANES, depth);
+            assert!(depth * ROWS <= left.len() && depth * VECTORS * LANES <= right.len());
             assert!(ROWS * VECTORS * LANES <= MOST_ELEMENTS);
-            let packed = left.row_step == 1 && left.inner_step == ROWS;
             // SAFETY: the table with this function is only used at a level that the processor was found to have;
             // all loads and stores are within what was just checked.
-            unsafe {
-                if packed {
-                    $inner::<ROWS, VECTORS, true>(depth, left, right, out);
-                } else {
-                    $inner::<ROWS, VECTORS, false>(depth, left, right, out);
-                }
-            }
+            unsafe { $inner::<ROWS, VECTORS>(depth, left.as_ptr(), right.as_ptr(), out) };
         }
 
         /// # Safety
-        /// The parts and `out` hold ROWS × VECTORS vectors for `depth` steps; under PACKED the left part is packed.
+        /// The panels and `out` hold ROWS × VECTORS vectors for `depth` inner indices.
         #[target_feature(enable = "avx512f,avx512dq")]
-        unsafe fn $inner<const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+        unsafe fn $inner<const ROWS: usize, const VECTORS: usize>(
             depth: usize,
-            left: Left<'_, $element>,
-            right: Right<'_, $element>,
+            mut left: *const $element,
+            mut right: *const $element,
             out: &mut [$element; MOST_ELEMENTS],
         ) {
             const LANES: usize = 64 / size_of::<$element>();
-            // Known steps become constant offsets: scalar additions would take turns from the products.
-            let (row_step, inner_step) = if PACKED { (1, ROWS) } else { (left.row_step, left.inner_step) };
+            // SAFETY: the caller checked that all `depth` indices of both panels are in bounds.
+            let broadcast = |at: *const $element| $set(unsafe { *at } as $signed);
+            // SAFETY: as above.
+            let load = |at: *const $element| unsafe { _mm512_loadu_si512(at.cast()) };
             let mut sums = [[_mm512_setzero_si512(); VECTORS]; ROWS];
-            let (mut left_at, mut right_at) = (left.elements.as_ptr(), right.elements.as_ptr());
-            for _ in 0..depth {
-                let mut vectors = [_mm512_setzero_si512(); VECTORS];
-                for (index, vector) in vectors.iter_mut().enumerate() {
-                    // SAFETY: VECTORS vectors of the row at `right_at` are in bounds, as the caller checked.
-                    *vector = unsafe { _mm512_loadu_si512(right_at.add(index * LANES).cast()) };
+            for _ in 0..depth / 2 {
+                let mut vectors = [[_mm512_setzero_si512(); 2]; VECTORS];
+                for (index, pair) in vectors.iter_mut().enumerate() {
+                    let at = right.wrapping_add(index * LANES);
+                    *pair = [load(at), load(at.wrapping_add(VECTORS * LANES))];
                 }
                 for (row, sums) in sums.iter_mut().enumerate() {
-                    // SAFETY: ROWS elements from `left_at` on, a row step apart, are in bounds.
-                    let factor = $set(unsafe { *left_at.add(row * row_step) } as $signed);
-                    for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                        *sum = $add(*sum, $mul(factor, vector));
+                    let at = left.wrapping_add(row);
+                    let (first, second) = (broadcast(at), broadcast(at.wrapping_add(ROWS)));
+                    for (sum, &[even, odd]) in sums.iter_mut().zip(&vectors) {
+                        *sum = $add(*sum, $mul($add(first, odd), $add(second, even)));
                     }
                 }
-                left_at = left_at.wrapping_add(inner_step);
-                right_at = right_at.wrapping_add(right.inner_step);
+                left = left.wrapping_add(2 * ROWS);
+                right = right.wrapping_add(2 * VECTORS * LANES);
+            }
+            if depth % 2 == 1 {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let factor = broadcast(left.wrapping_add(row));
+                    for (index, sum) in sums.iter_mut().enumerate() {
+                        *sum = $add(*sum, $mul(factor, load(right.wrapping_add(index * LANES))));
+                    }
+                }
             }
             // Nested, so that both bounds are constant: an index known only at run time would keep the sums in memory.
             for (row, sums) in sums.iter().enumerate() {

@@ -1,20 +1,23 @@
 //! out (+)= Σ left · right: matrix products, one or two pairs of factors, in one call.
 //!
-//! The inner sizes of all pairs are cut into slabs of at most [`depth`]; each slab adds a product to the output, the
-//! first one overwrites it. So two pairs cost what one of the joint inner size costs, and nothing is concatenated.
+//! The inner indices of all pairs are cut into slabs; each slab adds a product to the output, the first one overwrites
+//! it. So two pairs cost what one of the joint inner size costs, and nothing is concatenated.
 //!
 //! Three ways, by shape: few columns ([`thin::few_columns`], dot products), few rows ([`thin::few_rows`], scaled
 //! rows of the right factor added up), and otherwise register tiles ([`blocks`]). All are blocked the usual way
 //! (K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008): panels of the right factor
 //! are packed once for all threads, rows of the output are shared out, and a tile of the output stays in registers
-//! for a whole slab.
+//! for a whole slab. An output too small to be shared out is computed by every thread for a part of the inner indices
+//! ([`inner`]), and what is smaller than a thread takes to wake, by the caller.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod blocks;
+mod inner;
 mod pack;
+mod portable;
 mod thin;
 mod tile;
 
@@ -26,19 +29,17 @@ use super::workers::Workers;
 use crate::ring::Element;
 use std::sync::{Mutex, PoisonError};
 
-/// Inner elements of a slab: a panel of the right factor stays in the first-level cache.
-const fn depth<E>() -> usize {
-    2048 / size_of::<E>()
-}
-
 /// Columns for which dot products beat tiles that are mostly padding.
 const FEW_COLUMNS: usize = 4;
 
 /// Rows for which nothing is gained by keeping tiles in registers.
 const FEW_ROWS: usize = 8;
 
+/// Multiply-adds that the calling thread does alone: some ten microseconds.
+const ALONE: usize = 1 << 20;
+
 /// Working memory that is kept from call to call: packed panels of the right factor (up to 2 MiB), and of the left
-/// one for each thread (up to 256 KiB).
+/// one for each thread (up to 256 KiB), both once more for each thread where threads share out the inner indices.
 ///
 /// It is not booked: it is part of the program as the stack is, bounded by constants and not by the user's shapes,
 /// and no plan could do without it. It is wiped when the device closes.
@@ -46,6 +47,7 @@ const FEW_ROWS: usize = 8;
 pub(super) struct Scratch {
     right: Block,
     left: Mutex<Vec<Block>>,
+    inner: inner::Scratch,
 }
 
 impl Scratch {
@@ -55,26 +57,36 @@ impl Scratch {
     }
 }
 
-/// Lends a block of the stack to `work`.
-fn with_block<R>(blocks: &Mutex<Vec<Block>>, work: impl FnOnce(&mut Block) -> R) -> R {
-    let lend = || blocks.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut block = lend().pop().unwrap_or_default();
-    let result = work(&mut block);
-    lend().push(block);
+/// Lends something of the stack to `work`.
+fn lend<T: Default, R>(stack: &Mutex<Vec<T>>, work: impl FnOnce(&mut T) -> R) -> R {
+    let lock = || stack.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut lent = lock().pop().unwrap_or_default();
+    let result = work(&mut lent);
+    lock().push(lent);
     result
 }
 
-/// A part of the inner sizes of one pair of factors.
+/// A part of the inner indices of one pair of factors.
 #[derive(Clone, Copy)]
 struct Slab<'a, E> {
     left: View<'a, E>,
     right: View<'a, E>,
     /// The first inner index.
     from: usize,
-    /// How many there are.
+    /// How many there are, at least one.
     depth: usize,
-    /// Whether the product is added to the output or overwrites it.
-    add: bool,
+}
+
+/// A slab in equally deep ones of at most `depth`, so that the last is not a sliver.
+fn slabs<'a, E: Element>(slab: Slab<'a, E>, depth: usize) -> impl Iterator<Item = Slab<'a, E>> {
+    let each = slab.depth.div_ceil(slab.depth.div_ceil(depth));
+    // In pairs, only the last has an odd index left over.
+    let each = each.next_multiple_of(2).min(depth);
+    (0..slab.depth).step_by(each).map(move |from| Slab {
+        from: slab.from + from,
+        depth: each.min(slab.depth - from),
+        ..slab
+    })
 }
 
 pub(super) fn run<E: Tiled>(
@@ -87,31 +99,35 @@ pub(super) fn run<E: Tiled>(
     if out.elements.is_empty() {
         return;
     }
-    let slabs = slabs(terms, accumulate);
-    if slabs.is_empty() {
+    let whole = terms.iter().map(|&(left, right)| Slab { left, right, from: 0, depth: left.shape.cols });
+    let parts: Vec<_> = whole.filter(|part| part.depth > 0).collect();
+    let depth: usize = parts.iter().map(|part| part.depth).sum();
+    if parts.is_empty() {
         if !accumulate {
             out.elements.fill(E::ZERO);
         }
-    } else if out.shape.cols <= FEW_COLUMNS {
-        thin::few_columns(workers, scratch, out, terms, accumulate);
-    } else if out.shape.rows <= FEW_ROWS {
-        thin::few_rows(workers, out, terms, accumulate);
+    } else if out.elements.len().saturating_mul(depth) <= ALONE {
+        one(&workers.caller(), scratch, out, &parts, accumulate);
+    } else if inner::is_worth(workers, out.shape, depth) {
+        workers.within(|| inner::run(workers, &mut scratch.inner, out, &parts, accumulate));
     } else {
-        blocks::run(workers, scratch, out, &slabs);
+        workers.within(|| one(workers, scratch, out, &parts, accumulate));
     }
 }
 
-/// The inner sizes of all terms in slabs; pairs of inner size zero have none.
-fn slabs<'a, E: Element>(terms: &[(View<'a, E>, View<'a, E>)], accumulate: bool) -> Vec<Slab<'a, E>> {
-    let mut slabs = Vec::new();
-    for &(left, right) in terms {
-        let inner = left.shape.cols;
-        // Slabs of one pair are equally deep, so that the last is not a sliver.
-        let depth = inner.div_ceil(inner.div_ceil(depth::<E>()).max(1));
-        for from in (0..inner).step_by(depth.max(1)) {
-            let add = accumulate || !slabs.is_empty();
-            slabs.push(Slab { left, right, from, depth: depth.min(inner - from), add });
-        }
+/// Computes in the way that suits the shape.
+fn one<E: Tiled>(
+    workers: &Workers,
+    scratch: &mut Scratch,
+    out: ViewMut<'_, E>,
+    parts: &[Slab<'_, E>],
+    accumulate: bool,
+) {
+    if out.shape.cols <= FEW_COLUMNS {
+        thin::few_columns(workers, scratch, out, parts, accumulate);
+    } else if out.shape.rows <= FEW_ROWS {
+        thin::few_rows(workers, out, parts, accumulate);
+    } else {
+        blocks::run(workers, scratch, out, parts, accumulate);
     }
-    slabs
 }
