@@ -1,4 +1,4 @@
-//! The `symbolon` command: private computations from files, between processes.
+//! The `symbolon` command: private computations from files, between processes. A library only for its fuzz targets.
 
 mod args;
 mod config;
@@ -7,6 +7,8 @@ mod deal;
 mod demo;
 mod doctor;
 mod failure;
+#[doc(hidden)]
+pub mod fuzz;
 mod id;
 mod identity;
 mod init;
@@ -26,7 +28,9 @@ use clap::Parser;
 use failure::Failure;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    forbid_core_dumps();
     let command = match Arguments::try_parse() {
         Ok(arguments) => arguments.command,
         Err(error) => return usage(&error),
@@ -38,6 +42,17 @@ fn main() -> ExitCode {
             output::print_failure(json, &failure.to_string(), failure.status());
             ExitCode::from(failure.status())
         }
+    }
+}
+
+/// A process that crashes must not leave its shares and keys on a disk.
+fn forbid_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        // Lowering a limit is always allowed.
+        let _ = setrlimit(Resource::Core, none);
     }
 }
 
