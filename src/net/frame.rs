@@ -17,6 +17,7 @@
 //! for each, its number, depth and length as `u32` and its bytes.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use zeroize::Zeroize;
 
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 28;
@@ -296,6 +297,13 @@ impl Frame {
         header.put_u32_le(depth);
         header.put_u64_le(offset);
         (header, payload)
+    }
+}
+
+/// Wipes bytes that nobody else holds: keys travel in control messages.
+pub(super) fn wipe(bytes: Bytes) {
+    if let Ok(mut bytes) = bytes.try_into_mut() {
+        bytes.as_mut().zeroize();
     }
 }
 

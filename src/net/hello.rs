@@ -1,7 +1,7 @@
 //! The first words on a link, and control messages: who is there, and whether both were given the same job.
 
 use super::error::printable;
-use super::frame::CONTROL_PAYLOAD_BYTES;
+use super::frame::{CONTROL_PAYLOAD_BYTES, GREETING_PAYLOAD_BYTES, wipe};
 use super::{Frame, Link, NetError};
 use crate::share::Role;
 use serde::de::DeserializeOwned;
@@ -108,7 +108,9 @@ impl Link {
     /// # Errors
     /// Where the link is broken, or the message longer than a peer takes.
     pub async fn send_control(&self, what: &'static str, message: &impl Serialize) -> Result<(), NetError> {
-        let payload = serde_json::to_vec(message).expect("control messages serialise");
+        // Room for a key, which growing would leave behind.
+        let mut payload = Vec::with_capacity(GREETING_PAYLOAD_BYTES);
+        serde_json::to_writer(&mut payload, message).expect("control messages serialise");
         if payload.len() > CONTROL_PAYLOAD_BYTES {
             return Err(NetError::TooLong { peer: self.peer(), what, bytes: payload.len() });
         }
@@ -144,10 +146,14 @@ impl Link {
         let frame = self.receiver().receive().await?;
         let peer = self.peer();
         match frame {
-            Frame::Control(payload) => serde_json::from_slice(&payload).map(Some).map_err(|error| {
-                let reason = printable(&error.to_string());
-                NetError::Malformed { peer, what, reason }
-            }),
+            Frame::Control(payload) => {
+                let message = serde_json::from_slice(&payload);
+                wipe(payload);
+                message.map(Some).map_err(|error| {
+                    let reason = printable(&error.to_string());
+                    NetError::Malformed { peer, what, reason }
+                })
+            }
             Frame::Finish => Ok(None),
             other => Err(NetError::OutOfPlace { peer, expected: what, found: other.name() }),
         }

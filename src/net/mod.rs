@@ -13,6 +13,8 @@ mod address;
 mod connect;
 mod error;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 mod hello;
 mod identity;
 mod link;

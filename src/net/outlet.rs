@@ -1,6 +1,7 @@
 //! Where frames leave: straight into the stream, or through a line that stands in for another link.
 
 use super::activity::Activity;
+use super::frame::wipe;
 use super::shape::{Line, LinkShape};
 use bytes::Bytes;
 use std::io;
@@ -50,6 +51,9 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Outlet<W> {
                 let _under_way = busy.map(Activity::begin);
                 stream.write_all(&header).await?;
                 stream.write_all(&payload).await?;
+                if busy.is_none() {
+                    wipe(payload);
+                }
                 stream.flush().await
             }
             Outlet::Shaped(outlet) => {

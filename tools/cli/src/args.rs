@@ -122,6 +122,9 @@ pub struct Shared {
     /// How long to wait for the other processes to appear; later silences have deadlines of their own
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub deadline: u32,
+    /// How long a peer that is there may give no sign of life
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub silence: u32,
     /// Link to stand in for, between all processes: lan, wan, or Mbit/s and the round trip in ms, such as 100,40
     #[arg(long, value_name = "LINK")]
     pub link: Option<LinkShape>,
@@ -203,7 +206,8 @@ impl Shared {
     /// How sessions run.
     pub fn session_options(&self) -> SessionOptions {
         let connect = Duration::from_secs(self.deadline.into());
-        let deadlines = Deadlines { connect, ..Deadlines::default() };
+        let silence = Duration::from_secs(self.silence.into());
+        let deadlines = Deadlines { connect, silence, ..Deadlines::default() };
         SessionOptions {
             deadlines,
             link: self.link,

@@ -108,6 +108,7 @@ impl Launch<'_> {
             ("--device", self.shared.device.clone()),
             ("--threads", threads.to_string()),
             ("--deadline", self.shared.deadline.to_string()),
+            ("--silence", self.shared.silence.to_string()),
         ];
         for (flag, value) in flags {
             arguments.extend([flag.into(), value.into()]);

@@ -1,6 +1,8 @@
 //! The command as a user runs it: exit status, stderr and files.
 
 #[cfg(unix)]
+mod faults;
+#[cfg(unix)]
 mod files;
 #[cfg(unix)]
 mod identities;

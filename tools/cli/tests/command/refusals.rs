@@ -124,7 +124,7 @@ fn a_missing_dealer_is_named_at_the_deadline() {
     let folder = Folder::new();
     data(&folder);
     folder.text("job.toml", &job(64, 16, "z = x @ w"));
-    let dealer = deployment(&folder).dealer;
+    let dealer = deployment(&folder);
     let one = folder.start(&["run", "job.toml", "--party", "p1.toml", "--deadline", "1"]);
     let line = refused(&folder, &["run", "job.toml", "--party", "p0.toml", "--deadline", "1"], 3);
     assert!(line.contains(&format!("the dealer did not answer at {dealer} within 1s")), "{line}");
@@ -142,7 +142,7 @@ fn a_missing_party_is_named_at_the_deadline() {
 #[test]
 fn a_port_in_use_is_named() {
     let folder = Folder::new();
-    let address = deployment(&folder).dealer;
+    let address = deployment(&folder);
     let _taken = TcpListener::bind(address).expect("a port");
     let line = refused(&folder, &["deal", "--config", "dealer.toml"], 3);
     assert!(line.contains(&format!("cannot listen on {address}: Address already in use")), "{line}");

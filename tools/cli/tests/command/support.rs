@@ -134,22 +134,29 @@ pub fn identities(folder: &Folder) {
     assert!(output.status.success(), "identities are made: {}", stderr(&output));
 }
 
-/// Writes the files of a deployment: a dealer and two parties on free ports.
-pub fn deployment(folder: &Folder) -> Addresses {
-    identities(folder);
-    let addresses = Addresses { dealer: free_address(), zero: free_address() };
-    let Addresses { dealer, zero } = addresses;
-    folder.text("dealer.toml", &format!("listen = \"{dealer}\"\nidentity = \"nodes/dealer\"\n"));
-    let common =
-        |party: u8| format!("party = {party}\ndealer = \"{dealer}\"\nidentity = \"nodes/party{party}\"\n");
-    folder.text("p0.toml", &format!("{}listen = \"{zero}\"\n", common(0)));
-    folder.text("p1.toml", &format!("{}peers = {{ 0 = \"{zero}\" }}\n", common(1)));
-    addresses
+/// Writes the files of a deployment, a dealer and two parties on free ports; returns the dealer's.
+pub fn deployment(folder: &Folder) -> SocketAddr {
+    let (dealer, zero) = (free_address(), free_address());
+    deployment_behind(folder, dealer, zero, |_, address| address);
+    dealer
 }
 
-/// Where the nodes of a deployment listen.
-#[derive(Clone, Copy)]
-pub struct Addresses {
-    pub dealer: SocketAddr,
-    pub zero: SocketAddr,
+/// As [`deployment`], on given addresses, which are reached by way of others: `through` says of which, for the one that
+/// listens (2 is the dealer) and the party that connects to it.
+pub fn deployment_behind(
+    folder: &Folder,
+    dealer: SocketAddr,
+    zero: SocketAddr,
+    through: impl Fn((usize, usize), SocketAddr) -> SocketAddr,
+) {
+    const THE_DEALER: usize = 2;
+    identities(folder);
+    folder.text("dealer.toml", &format!("listen = \"{dealer}\"\nidentity = \"nodes/dealer\"\n"));
+    let common = |party: usize| {
+        let dealer = through((THE_DEALER, party), dealer);
+        format!("party = {party}\ndealer = \"{dealer}\"\nidentity = \"nodes/party{party}\"\n")
+    };
+    folder.text("p0.toml", &format!("{}listen = \"{zero}\"\n", common(0)));
+    let zero = through((0, 1), zero);
+    folder.text("p1.toml", &format!("{}peers = {{ 0 = \"{zero}\" }}\n", common(1)));
 }

@@ -1,0 +1,62 @@
+//! What reads the bytes of strangers, for fuzzing: nothing here may panic, or take memory that the bytes do not pay for.
+
+use super::frame::{GREETING_PAYLOAD_BYTES, HEADER_BYTES, Header};
+use super::{Hello, Link, LinkOptions};
+use crate::share::Role;
+use bytes::Bytes;
+use tokio::io::{AsyncWriteExt, duplex};
+use tokio::runtime::Builder;
+
+/// Reads the bytes as a frame, which must be written as it was read.
+///
+/// # Panics
+/// Where a frame is not written as it was read.
+pub fn frame(bytes: &[u8]) {
+    let Some((header, payload)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return };
+    let Ok(header) = Header::parse(header, GREETING_PAYLOAD_BYTES) else { return };
+    let Some(payload) = payload.get(..header.length) else { return };
+    let Ok(frame) = header.frame(Bytes::copy_from_slice(payload)) else { return };
+    let (header, payload) = frame.encode();
+    assert_eq!([&header[..], &payload[..]].concat(), bytes[..HEADER_BYTES + payload.len()]);
+}
+
+/// Greets a peer that says just these bytes.
+///
+/// # Panics
+/// Where the operating system gives no runtime.
+pub fn greeting(bytes: &[u8]) {
+    const ROOM: usize = 4096;
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async {
+        let (near, mut far) = duplex(bytes.len() + ROOM);
+        far.write_all(bytes).await.expect("there is room");
+        far.shutdown().await.expect("the pipe ends");
+        let mut link = Link::new(Role::Dealer, near, &LinkOptions::default());
+        let _ = link.greet(Hello::new(Role::party(0))).await;
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    /// Goes through the cases that are kept, whole and cut short.
+    fn corpus(name: &str, target: fn(&[u8])) {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+        let mut cases = 0;
+        for entry in std::fs::read_dir(folder).expect("a corpus") {
+            let bytes = std::fs::read(entry.expect("a case").path()).expect("a case can be read");
+            (0..=bytes.len()).for_each(|end| target(&bytes[..end]));
+            cases += 1;
+        }
+        assert!(cases > 0, "there are cases");
+    }
+
+    #[test]
+    fn frames_of_the_corpus_are_survived() {
+        corpus("frame", super::frame);
+    }
+
+    #[test]
+    fn greetings_of_the_corpus_are_survived() {
+        corpus("greeting", super::greeting);
+    }
+}
