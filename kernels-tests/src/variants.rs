@@ -21,6 +21,8 @@ pub struct Variant {
     pub name: String,
     /// The device.
     pub device: Arc<dyn Device>,
+    /// What a binding is limited to, where that is less than the device's own limit.
+    pub binding_limit_bytes: Option<u64>,
 }
 
 /// Every device variant, opened once per process.
@@ -50,6 +52,7 @@ fn cpus() -> Vec<Variant> {
     ways.map(|(level, threads)| Variant {
         name: format!("cpu {} with {threads} threads", level.name()),
         device: Arc::new(Cpu::open_with(level, Some(threads), None).expect("an available level opens")),
+        binding_limit_bytes: None,
     })
     .collect()
 }
@@ -64,7 +67,7 @@ fn gpus() -> Vec<Variant> {
     let open = |adapter: &Adapter, (way, arithmetic, binding_limit_bytes)| {
         let options = GpuOptions { arithmetic, binding_limit_bytes, budget_bytes: None };
         let device = Arc::new(Gpu::open(adapter, options).expect("an adapter opens"));
-        Variant { name: format!("{}{way}", adapter.name), device }
+        Variant { name: format!("{}{way}", adapter.name), device, binding_limit_bytes }
     };
     adapters().iter().flat_map(|adapter| ways.map(|way| open(adapter, way))).collect()
 }

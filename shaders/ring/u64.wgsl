@@ -19,6 +19,10 @@ fn ring_from_halves(low_high: vec2<u32>) -> Elem {
     return ring_load(low_high);
 }
 
+fn ring_low(a: Elem) -> u32 {
+    return u32(a);
+}
+
 fn ring_zero() -> Elem {
     return 0lu;
 }
@@ -53,6 +57,22 @@ fn ring_shr(a: Elem, bits: u32) -> Elem {
 
 fn ring_shr_signed(a: Elem, bits: u32) -> Elem {
     return bitcast<u64>(bitcast<i64>(a) >> bits);
+}
+
+fn ring_and(a: Elem, b: Elem) -> Elem {
+    return a & b;
+}
+
+fn ring_or(a: Elem, b: Elem) -> Elem {
+    return a | b;
+}
+
+fn ring_xor(a: Elem, b: Elem) -> Elem {
+    return a ^ b;
+}
+
+fn ring_not(a: Elem) -> Elem {
+    return ~a;
 }
 
 fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {

@@ -357,7 +357,7 @@ fn report_failures(device: &wgpu::Device, health: &Health) {
 
 /// What the shaders rely on: shapes fit, every matrix lies in its buffer, and what is written is nothing else.
 fn check(ring: Ring, kernel: &DeviceKernel<'_>) {
-    kernel.check_shapes();
+    kernel.check_shapes(ring);
     let name = kernel.name();
     let mut uses: Vec<(&wgpu::Buffer, Access)> = Vec::with_capacity(5);
     kernel.visit(|matrix, access| {
