@@ -70,7 +70,7 @@ fn only_reaches_an_output(receiver: &StepList, message: MessageId) -> bool {
     })
 }
 
-fn check(program: &Program, side: TileSide) {
+pub(super) fn check(program: &Program, side: TileSide) {
     let lowered = Protocol::Beaver.lower(program, &Tiling::new(program, side));
     for (index, list) in lowered.parties.iter().enumerate() {
         let mut used = HashSet::new();

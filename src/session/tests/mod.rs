@@ -4,6 +4,7 @@ mod equivalence;
 mod faults;
 mod losses;
 mod masks;
+mod network;
 mod nonlinear;
 mod orders;
 mod privacy;

@@ -148,6 +148,14 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #[test]
+    fn every_message_is_masked_by_a_mask_of_its_own(recipe in recipe()) {
+        super::masks::check(&recipe.program(), recipe.plan.side);
+    }
+}
+
 #[test]
 fn any_nonlinear_program_equals_the_oracle_on_gpus() {
     for adapter in gpu::adapters() {
