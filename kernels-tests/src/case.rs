@@ -30,11 +30,14 @@ pub enum Pattern {
     Ones,
     /// Only the top bit set: −2^(k−1).
     Top,
+    /// The element's own place, so that a wrong one says where it came from.
+    Place,
 }
 
 impl Pattern {
     /// Every pattern.
-    pub const ALL: [Pattern; 4] = [Pattern::Random, Pattern::Zero, Pattern::Ones, Pattern::Top];
+    pub const ALL: [Pattern; 5] =
+        [Pattern::Random, Pattern::Zero, Pattern::Ones, Pattern::Top, Pattern::Place];
 }
 
 /// Draws the operands of one case.
@@ -56,11 +59,12 @@ impl Builder {
     /// A matrix that holds the pattern: an operand, or an output that is added to.
     pub fn operand(&mut self, shape: Shape) -> Matrix<usize> {
         let (ring, pattern, generator) = (self.ring, self.pattern, &mut self.generator);
-        let element = |_| match pattern {
+        let element = |place| match pattern {
             Pattern::Random => ring.reduce(generator.next_u64()),
             Pattern::Zero => 0,
             Pattern::Ones => ring.reduce(u64::MAX),
             Pattern::Top => 1 << (ring.bits() - 1),
+            Pattern::Place => ring.reduce(place as u64),
         };
         self.buffers.push((0..shape.len()).map(element).collect());
         Matrix::new(self.buffers.len() - 1, shape)
@@ -91,7 +95,7 @@ impl Builder {
 
     /// The case.
     pub fn case(self, kernel: Kernel<usize, PrgKey>) -> Case {
-        kernel.check_shapes(self.ring);
+        kernel.check(self.ring);
         Case { ring: self.ring, pattern: self.pattern, seed: self.seed, kernel, buffers: self.buffers }
     }
 }

@@ -1,14 +1,15 @@
 //! What every device promises apart from its arithmetic: memory, transfers, the ledger.
 
 use kernels_tests::{Variant, variants};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use symbolon::device::cpu::{Cpu, SimdLevel, profile};
-use symbolon::device::{Device, DeviceError, DeviceKernel};
+use symbolon::device::{Buffer, Device, DeviceError, DeviceKernel};
 use symbolon::ring::prg::PrgKey;
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::{Kernel, Matrix, MemoryClass};
 
-fn download(variant: &Variant, buffer: &symbolon::device::Buffer, size_bytes: u64) -> Vec<u8> {
+fn download(variant: &Variant, buffer: &Buffer, size_bytes: u64) -> Vec<u8> {
     let download = variant.device.download(buffer, size_bytes).expect(&variant.name);
     pollster::block_on(download).expect(&variant.name)
 }
@@ -109,6 +110,7 @@ fn memory_that_is_not_there_is_a_typed_refusal() {
     let device = Cpu::open(Some(1), None).unwrap();
     let error = device.allocate(1 << 60, MemoryClass::Shares).unwrap_err();
     assert!(matches!(error, DeviceError::OutOfMemory { live_bytes: 0, .. }), "{error}");
+    assert_eq!(device.ledger().peak().total_bytes, 0, "it never was");
     assert_eq!(device.ledger().live().total_bytes, 0);
 }
 
@@ -133,7 +135,7 @@ fn a_fill_is_the_generators_stream() {
 fn a_device_is_shared_between_threads() {
     fn is_shareable<T: Send + Sync + ?Sized>() {}
     is_shareable::<dyn Device>();
-    is_shareable::<symbolon::device::Buffer>();
+    is_shareable::<Buffer>();
     for variant in variants() {
         std::thread::scope(|scope| {
             for part in 0..4u64 {
@@ -158,25 +160,94 @@ fn doubles(device: &dyn Device, part: u64) {
     assert!(got == expected, "part {part}");
 }
 
-/// The two ways to misuse a kernel that no shape check sees.
-#[test]
-#[should_panic(expected = "linear: an output is also another of the kernel's matrices")]
-fn an_output_is_never_an_operand() {
-    let device = Cpu::open(Some(1), None).unwrap();
-    let buffer = device.allocate(64, MemoryClass::Shares).unwrap();
-    let matrix = Matrix::new(&buffer, Shape::new(1, 4));
-    let kernel: DeviceKernel<'_> = Kernel::Linear { out: matrix, terms: vec![(1, matrix)], constant: 0 };
-    let _ = device.run(Ring::Z64, &kernel);
+/// Every device refuses `misuse` in the same words.
+fn refused(expected: &str, misuse: impl Fn(&dyn Device, [&Buffer; 2])) {
+    for variant in variants() {
+        let device = &*variant.device;
+        let buffers = [(); 2].map(|()| device.allocate(64, MemoryClass::Shares).unwrap());
+        let attempt = catch_unwind(AssertUnwindSafe(|| misuse(device, buffers.each_ref())));
+        let panic = attempt.expect_err(&variant.name);
+        let message = panic.downcast_ref::<String>().expect("a formatted message");
+        assert!(message.contains(expected), "{}: {message}", variant.name);
+    }
+}
+
+fn run(device: &dyn Device, kernel: &DeviceKernel<'_>) {
+    let _ = device.run(Ring::Z64, kernel);
+}
+
+/// A row of 8-byte elements.
+fn row(buffer: &Buffer, len: usize) -> Matrix<&Buffer> {
+    Matrix::new(buffer, Shape::new(1, len))
 }
 
 #[test]
-#[should_panic(expected = "linear: a matrix (1, 9) of 72 bytes in a buffer of 64 bytes")]
+fn an_output_is_never_an_operand() {
+    refused("linear: an output is also another of the kernel's matrices", |device, [buffer, _]| {
+        let matrix = row(buffer, 4);
+        run(device, &Kernel::Linear { out: matrix, terms: vec![(1, matrix)], constant: 0 });
+    });
+}
+
+#[test]
 fn a_matrix_lies_within_its_buffer() {
-    let device = Cpu::open(Some(1), None).unwrap();
-    let [out, operand] = [(); 2].map(|()| device.allocate(64, MemoryClass::Shares).unwrap());
-    let shape = Shape::new(1, 9);
-    let terms = vec![(1, Matrix::new(&operand, shape))];
-    let _ = device.run(Ring::Z64, &Kernel::Linear { out: Matrix::new(&out, shape), terms, constant: 0 });
+    refused("linear: a matrix (1, 9) of 72 bytes in a buffer of 64 bytes", |device, [out, operand]| {
+        let terms = vec![(1, row(operand, 9))];
+        run(device, &Kernel::Linear { out: row(out, 9), terms, constant: 0 });
+    });
+    // Its size in bytes is 0 modulo 2^64.
+    refused("bytes in a buffer of 64 bytes", |device, [out, operand]| {
+        let terms = vec![(1, row(operand, 1 << 61))];
+        run(device, &Kernel::Linear { out: row(out, 1 << 61), terms, constant: 0 });
+    });
+}
+
+#[test]
+fn shifts_are_within_the_ring() {
+    for bits in [0, 64] {
+        refused(&format!("shift: by {bits} bits of 64"), |device, [out, operand]| {
+            run(device, &Kernel::Shift { out: row(out, 8), operand: row(operand, 8), bits });
+        });
+    }
+    refused("trunc_finish: by 63 bits of 64", |device, [out, operand]| {
+        let (out, operand) = (row(out, 8), row(operand, 8));
+        let [opened, top, high] = [operand; 3];
+        run(device, &Kernel::TruncFinish { out, opened, top, high, bits: 63, leader: true });
+    });
+}
+
+#[test]
+fn transfers_are_of_whole_words() {
+    refused("an upload of 3 bytes to byte 0, which are not whole words", |device, [buffer, _]| {
+        let _ = device.upload(buffer, 0, &[0; 3]);
+    });
+    refused("an upload of 4 bytes to byte 2, which are not whole words", |device, [buffer, _]| {
+        let _ = device.upload(buffer, 2, &[0; 4]);
+    });
+    refused("an upload of 8 bytes to byte 60 of Buffer(64 bytes", |device, [buffer, _]| {
+        let _ = device.upload(buffer, 60, &[0; 8]);
+    });
+    refused("a download of 6 bytes, which are not whole words", |device, [buffer, _]| {
+        let _ = device.download(buffer, 6);
+    });
+    refused("a download of 68 bytes of Buffer(64 bytes", |device, [buffer, _]| {
+        let _ = device.download(buffer, 68);
+    });
+}
+
+#[test]
+fn a_buffer_of_another_device_is_refused() {
+    let other = Cpu::open(Some(1), None).unwrap();
+    let foreign = other.allocate(64, MemoryClass::Shares).unwrap();
+    refused("is another device's", |device, _| {
+        let _ = device.upload(&foreign, 0, &[0; 4]);
+    });
+    refused("is another device's", |device, _| {
+        let _ = device.download(&foreign, 4);
+    });
+    refused("is another device's", |device, [out, _]| {
+        run(device, &Kernel::Linear { out: row(out, 8), terms: vec![(1, row(&foreign, 8))], constant: 0 });
+    });
 }
 
 #[test]

@@ -26,9 +26,11 @@ fn every_pair_of_extents() {
         for (rows, cols) in
             extents().into_iter().flat_map(|rows| [1, 16, 17, 64, 65].map(|cols| (rows, cols)))
         {
-            check(ring, Pattern::Random, 2, Shape::new(rows, cols));
+            check(ring, Pattern::Place, 2, Shape::new(rows, cols));
         }
-        check(ring, Pattern::Random, 3, Shape::new(301, 499));
+        check(ring, Pattern::Place, 3, Shape::new(301, 499));
+        check(ring, Pattern::Place, 4, Shape::new(3, 40_009));
+        check(ring, Pattern::Place, 5, Shape::new(40_009, 3));
     }
 }
 

@@ -56,7 +56,9 @@ fn ring_shr(a: Elem, bits: u32) -> Elem {
 }
 
 fn ring_shr_signed(a: Elem, bits: u32) -> Elem {
-    return bitcast<u64>(bitcast<i64>(a) >> bits);
+    // By way of i64 it would be shorter, but naga 30 writes a bitcast of 64 bits as nothing in HLSL. The copies of the
+    // top bit go left in two steps, because no shift is as wide as the number.
+    return (a >> bits) | (((0lu - (a >> 63u)) << (63u - bits)) << 1u);
 }
 
 fn ring_and(a: Elem, b: Elem) -> Elem {

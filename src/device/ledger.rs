@@ -1,13 +1,14 @@
 //! The ledger: every byte that a device holds, by what it is for.
 //!
-//! An allocation is a [`Booking`] that closes when it is dropped. Live and peak bytes are kept per class and in all;
-//! the budget is a hard limit on the live sum. Memory that a pool keeps for later is not live: it is given back
+//! An allocation is first reserved, which the budget may refuse, and booked once the device has made it: what a device
+//! refuses never counts as a peak. A [`Booking`] closes when it is dropped. Live and peak bytes are kept per class and
+//! in all; the budget is a hard limit on the live sum, reservations included. Memory that a pool keeps for later is not live: it is given back
 //! before an allocation would otherwise fail.
 
 use super::DeviceError;
 use crate::step::MemoryClass;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A device's account of its memory. Clones are the same ledger.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct Account {
     live: BTreeMap<MemoryClass, u64>,
+    // Never wraps, and so neither does any sum of live bytes: together they are below the budget.
+    reserved: u64,
     peak: BTreeMap<MemoryClass, u64>,
     peak_total: u64,
     bookings: u64,
@@ -40,51 +43,85 @@ impl Ledger {
         Ledger { account: Arc::default(), budget_bytes }
     }
 
-    /// Books an allocation.
+    /// Sets room aside for an allocation that is about to be made.
     ///
     /// # Errors
-    /// Where it would exceed the budget.
-    pub fn book(&self, size_bytes: u64, class: MemoryClass) -> Result<Booking, DeviceError> {
-        let mut account = self.account.lock().expect("no panic while booking");
-        let live_bytes: u64 = account.live.values().sum();
-        if let Some(budget_bytes) = self.budget_bytes
-            && live_bytes.saturating_add(size_bytes) > budget_bytes
-        {
+    /// Where it would exceed the budget, which is 2^64 − 1 bytes where none was given.
+    pub fn reserve(&self, size_bytes: u64, class: MemoryClass) -> Result<Reservation, DeviceError> {
+        let mut account = self.account();
+        let live_bytes = account.live_total() + account.reserved;
+        let budget_bytes = self.budget_bytes.unwrap_or(u64::MAX);
+        if live_bytes.checked_add(size_bytes).is_none_or(|sum| sum > budget_bytes) {
             return Err(DeviceError::OverBudget { size_bytes, class, live_bytes, budget_bytes });
         }
-        let live = account.live.entry(class).or_default();
-        *live += size_bytes;
-        let live = *live;
-        let peak = account.peak.entry(class).or_default();
-        *peak = live.max(*peak);
-        account.peak_total = account.peak_total.max(live_bytes + size_bytes);
-        account.bookings += 1;
-        Ok(Booking { ledger: self.clone(), size_bytes, class })
+        account.reserved += size_bytes;
+        Ok(Reservation(Booking { ledger: self.clone(), size_bytes, class, is_live: false }))
+    }
+
+    /// Books an allocation that cannot fail any more.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub fn book(&self, size_bytes: u64, class: MemoryClass) -> Result<Booking, DeviceError> {
+        self.reserve(size_bytes, class).map(Reservation::commit)
     }
 
     /// What is allocated now.
     pub fn live(&self) -> MemoryUse {
-        let account = self.account.lock().expect("no panic while booking");
-        MemoryUse { total_bytes: account.live.values().sum(), by_class: account.live.clone() }
+        let account = self.account();
+        MemoryUse { total_bytes: account.live_total(), by_class: account.live.clone() }
     }
 
     /// What was allocated at most since the device was opened or [`Ledger::restart_peak`] was called.
     pub fn peak(&self) -> MemoryUse {
-        let account = self.account.lock().expect("no panic while booking");
+        let account = self.account();
         MemoryUse { total_bytes: account.peak_total, by_class: account.peak.clone() }
     }
 
     /// Lets the peak begin anew from what is live.
     pub fn restart_peak(&self) {
-        let mut account = self.account.lock().expect("no panic while booking");
+        let mut account = self.account();
         account.live.retain(|_, bytes| *bytes > 0);
         account.peak = account.live.clone();
-        account.peak_total = account.live.values().sum();
+        account.peak_total = account.live_total();
     }
 
     /// How many allocations were booked so far.
     pub fn bookings(&self) -> u64 {
-        self.account.lock().expect("no panic while booking").bookings
+        self.account().bookings
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().expect("no panic while booking")
+    }
+}
+
+impl Account {
+    fn live_total(&self) -> u64 {
+        self.live.values().sum()
+    }
+}
+
+/// Room for an allocation that is being made; dropping it gives the room back.
+#[derive(Debug)]
+pub struct Reservation(Booking);
+
+impl Reservation {
+    /// Books the allocation, which was made.
+    pub fn commit(self) -> Booking {
+        let Reservation(mut booking) = self;
+        let mut account = booking.ledger.account();
+        account.reserved -= booking.size_bytes;
+        let live = account.live.entry(booking.class).or_default();
+        *live += booking.size_bytes;
+        let live = *live;
+        let peak = account.peak.entry(booking.class).or_default();
+        *peak = live.max(*peak);
+        account.peak_total = account.peak_total.max(account.live_total());
+        account.bookings += 1;
+        drop(account);
+        booking.is_live = true;
+        booking
     }
 }
 
@@ -94,6 +131,8 @@ pub struct Booking {
     ledger: Ledger,
     size_bytes: u64,
     class: MemoryClass,
+    /// Or only reserved.
+    is_live: bool,
 }
 
 impl Booking {
@@ -110,8 +149,10 @@ impl Booking {
 
 impl Drop for Booking {
     fn drop(&mut self) {
-        let mut account = self.ledger.account.lock().expect("no panic while booking");
-        if let Some(live) = account.live.get_mut(&self.class) {
+        let mut account = self.ledger.account();
+        if !self.is_live {
+            account.reserved -= self.size_bytes;
+        } else if let Some(live) = account.live.get_mut(&self.class) {
             *live -= self.size_bytes;
         }
     }
@@ -132,6 +173,26 @@ mod tests {
         assert_eq!(ledger.peak().by_class[&MemoryClass::Scratch], 30);
         ledger.restart_peak();
         assert_eq!(ledger.peak().total_bytes, 30);
+    }
+
+    #[test]
+    fn what_was_only_reserved_is_no_peak() {
+        let ledger = Ledger::new(Some(100));
+        let refused = ledger.reserve(90, MemoryClass::Shares).unwrap();
+        assert!(ledger.reserve(11, MemoryClass::Shares).is_err(), "reserved room is taken");
+        drop(refused);
+        let made = ledger.reserve(60, MemoryClass::Shares).unwrap().commit();
+        assert_eq!((ledger.peak().total_bytes, ledger.bookings()), (60, 1));
+        assert_eq!(ledger.live().total_bytes, made.size_bytes());
+    }
+
+    #[test]
+    fn sums_never_wrap() {
+        let ledger = Ledger::new(None);
+        let _first = ledger.book(u64::MAX - 1, MemoryClass::Shares).unwrap();
+        let error = ledger.book(2, MemoryClass::Openings).unwrap_err();
+        assert!(matches!(error, DeviceError::OverBudget { budget_bytes: u64::MAX, .. }), "{error}");
+        assert!(ledger.book(1, MemoryClass::Openings).is_ok());
     }
 
     #[test]

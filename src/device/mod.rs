@@ -4,12 +4,13 @@
 //! two: [`cpu`], SIMD chosen at run time on a thread pool, and [`gpu`], WGSL through wgpu. Both compute the same
 //! bits. [`Ledger`] books every allocation, and [`select`] finds the device a user asked for.
 
+mod check;
 pub mod cpu;
 pub mod gpu;
 mod ledger;
 pub mod select;
 
-pub use ledger::{Booking, Ledger, MemoryUse};
+pub use ledger::{Booking, Ledger, MemoryUse, Reservation};
 
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
@@ -17,6 +18,7 @@ use crate::step::{Kernel, MemoryClass};
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A kernel on a device's own buffers.
@@ -29,6 +31,9 @@ pub type Download = Pin<Box<dyn Future<Output = Result<Vec<u8>, DeviceError>> + 
 ///
 /// Calls take effect in the order in which they are made. `upload` and `run` may return before the work is done;
 /// a [`Download`] resolves when everything enqueued before it is. One thread at a time enqueues.
+///
+/// Calls panic, on every device alike, where a kernel does not fit its ring or its buffers, bytes to be moved are not
+/// whole words of 4 bytes within a buffer, or a buffer is another device's.
 pub trait Device: Send + Sync {
     /// What this device is.
     fn description(&self) -> &Description;
@@ -66,13 +71,26 @@ pub trait Device: Send + Sync {
     /// Where the device failed.
     fn flush(&self) -> Result<(), DeviceError>;
 
+    /// Waits until at most `in_flight` of the submissions that were started are not done: back-pressure for whoever
+    /// chooses what to run next, and wants the choice to count. What is enqueued and not started does not count; a
+    /// device starts it by itself once it is some milliseconds' worth of work, otherwise [`Device::flush`] does. With
+    /// two in flight, one computes while the next is ready. A device that computes at once has none.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn settle(&self, in_flight: usize) -> Result<(), DeviceError> {
+        let _ = in_flight;
+        Ok(())
+    }
+
     /// Waits until everything enqueued is done.
     ///
     /// # Errors
     /// Where the device failed.
     fn synchronise(&self) -> Result<(), DeviceError>;
 
-    /// How long the device has been busy since it was opened.
+    /// How long the device has been busy since it was opened: wall-clock time in which it had work that was started.
+    /// After [`Device::synchronise`] all that was enqueued before is counted.
     fn busy(&self) -> Duration;
 }
 
@@ -89,16 +107,29 @@ pub struct Description {
     pub staging_bytes: u64,
 }
 
+/// Which of the devices that were opened a buffer is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct DeviceId(u64);
+
+impl DeviceId {
+    /// One that no other device has.
+    fn next() -> DeviceId {
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        DeviceId(OPENED.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// Memory of a device. Dropping it gives the memory back and closes its booking.
 pub struct Buffer {
+    device: DeviceId,
     storage: Box<dyn Any + Send + Sync>,
     booking: Booking,
 }
 
 impl Buffer {
     /// A buffer over a device's own storage.
-    fn new(storage: impl Any + Send + Sync, booking: Booking) -> Buffer {
-        Buffer { storage: Box::new(storage), booking }
+    fn new(device: DeviceId, storage: impl Any + Send + Sync, booking: Booking) -> Buffer {
+        Buffer { device, storage: Box::new(storage), booking }
     }
 
     /// Bytes it holds.

@@ -89,7 +89,7 @@ pub struct CpuSurvey {
 ///
 /// # Errors
 /// Where there is no such device, listing those there are, or it does not open. `auto` falls back to the processor
-/// where a driver refuses.
+/// where a driver refuses or fails.
 pub fn open(choice: &DeviceChoice, options: &DeviceOptions) -> Result<Arc<dyn Device>, DeviceError> {
     let open_cpu = || Ok(Arc::new(Cpu::open(options.threads, options.budget_bytes)?) as Arc<dyn Device>);
     if *choice == DeviceChoice::Cpu {
@@ -101,9 +101,14 @@ pub fn open(choice: &DeviceChoice, options: &DeviceOptions) -> Result<Arc<dyn De
     let gpu_options = GpuOptions { budget_bytes: options.budget_bytes, ..GpuOptions::default() };
     match Gpu::open(&adapters[place], gpu_options) {
         // The device's description says what it became.
-        Err(DeviceError::Unusable { .. }) if *choice == DeviceChoice::Auto => open_cpu(),
+        Err(error) if *choice == DeviceChoice::Auto && does_not_open(&error) => open_cpu(),
         opened => Ok(Arc::new(opened?)),
     }
+}
+
+/// Whether another device may serve: it is the driver that refuses or fails, not the budget.
+fn does_not_open(error: &DeviceError) -> bool {
+    matches!(error, DeviceError::Unusable { .. } | DeviceError::Lost { .. })
 }
 
 /// What devices there are, and what `auto` would open.
@@ -243,9 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn auto_gives_up_on_drivers_only() {
+        let (device, reason) = ("Radeon Pro".to_owned(), "it was reset".to_owned());
+        assert!(does_not_open(&DeviceError::Lost { device: device.clone(), reason: reason.clone() }));
+        assert!(does_not_open(&DeviceError::Unusable { device, reason }));
+        let class = crate::step::MemoryClass::Staging;
+        let refused = DeviceError::OverBudget { size_bytes: 2, class, live_bytes: 0, budget_bytes: 1 };
+        assert!(!does_not_open(&refused));
+    }
+
+    #[test]
     fn an_adapter_opens_by_its_place() {
         let Some(first) = survey().adapters.into_iter().next() else {
-            eprintln!("SKIPPED: no adapter on this machine");
+            crate::device::gpu::tests::skip_without_adapter();
             return;
         };
         let choice = DeviceChoice::Named("gpu:0".to_owned());

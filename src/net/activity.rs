@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What a process's links and lanes do, counted together. Clones count on the same account.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +15,10 @@ pub struct Activity {
 #[derive(Debug, Default)]
 struct State {
     under_way: usize,
+    /// When the wire became busy, while it is.
     since: Option<Instant>,
+    /// The wire is busy until then, also with nothing under way.
+    until: Option<Instant>,
     busy: Duration,
 }
 
@@ -31,17 +35,24 @@ impl Activity {
     /// Begins a transfer.
     pub fn begin(&self) -> UnderWay {
         let mut state = self.wire.lock().expect("no panic while counting");
-        if state.under_way == 0 {
-            state.since = Some(Instant::now());
-        }
+        state.begin(Instant::now());
         state.under_way += 1;
         UnderWay(self.clone())
     }
 
+    /// A transfer goes on from now until `end`.
+    pub fn busy_until(&self, end: Instant) {
+        let mut state = self.wire.lock().expect("no panic while counting");
+        state.begin(Instant::now());
+        state.until = state.until.max(Some(end));
+    }
+
     /// For how long any transfer has been under way so far.
     pub fn busy(&self) -> Duration {
-        let state = self.wire.lock().expect("no panic while counting");
-        state.busy + state.since.map_or(Duration::ZERO, |since| since.elapsed())
+        let mut state = self.wire.lock().expect("no panic while counting");
+        let now = Instant::now();
+        state.settle(now);
+        state.busy + state.since.map_or(Duration::ZERO, |since| now - since)
     }
 
     /// A piece of work of this process is done: a frame, a kernel. Heartbeats tell the peers.
@@ -55,14 +66,57 @@ impl Activity {
     }
 }
 
+impl State {
+    fn begin(&mut self, now: Instant) {
+        self.settle(now);
+        self.since.get_or_insert(now);
+    }
+
+    /// Counts a busy time that is over.
+    fn settle(&mut self, now: Instant) {
+        let Some(since) = self.since else { return };
+        let end = self.until.unwrap_or(since);
+        if self.under_way == 0 && end <= now {
+            self.busy += end - since;
+            (self.since, self.until) = (None, None);
+        }
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut state = self.0.wire.lock().expect("no panic while counting");
         state.under_way -= 1;
-        if state.under_way == 0
-            && let Some(since) = state.since.take()
-        {
-            state.busy += since.elapsed();
-        }
+        let now = Instant::now();
+        state.until = state.until.max(Some(now));
+        state.settle(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn times_that_overlap_count_once() {
+        let activity = Activity::new();
+        advance(SECOND).await;
+        let first = activity.begin();
+        advance(SECOND).await;
+        let second = activity.begin();
+        drop(first);
+        advance(SECOND).await;
+        activity.busy_until(Instant::now() + 2 * SECOND);
+        drop(second);
+        assert_eq!(activity.busy(), 2 * SECOND);
+        advance(5 * SECOND).await;
+        assert_eq!(activity.busy(), 4 * SECOND, "busy until a time that has passed");
+        activity.busy_until(Instant::now() + SECOND);
+        advance(9 * SECOND).await;
+        drop(activity.begin());
+        assert_eq!(activity.busy(), 5 * SECOND);
     }
 }

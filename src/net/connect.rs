@@ -1,6 +1,6 @@
 //! Finding each other: listening and dialling, in any order of starting, up to a deadline.
 
-use super::{Activity, Deadlines, Hello, Link, NetError};
+use super::{Hello, Link, LinkOptions, NetError};
 use crate::share::Role;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -59,10 +59,9 @@ impl Listener {
         &self,
         awaited: &[Role],
         hello: Hello,
-        deadlines: Deadlines,
-        activity: &Activity,
+        options: &LinkOptions,
     ) -> Result<Vec<Link>, NetError> {
-        let deadline = Instant::now() + deadlines.connect;
+        let deadline = Instant::now() + options.deadlines.connect;
         let mut present: Vec<Link> = Vec::new();
         let mut refused = None;
         let mut greetings = JoinSet::new();
@@ -70,7 +69,7 @@ impl Listener {
             tokio::select! {
                 () = sleep_until(deadline) => {
                     let missing = awaited.iter().filter(|&&role| is_due(role, awaited, &present)).copied().collect();
-                    let (address, waited) = (self.address, deadlines.connect);
+                    let (address, waited) = (self.address, options.deadlines.connect);
                     let error = NetError::Absent { missing, address, waited, refused };
                     abort_all(present, &error).await;
                     return Err(error);
@@ -79,7 +78,7 @@ impl Listener {
                     // A connection that failed before it was taken is nobody's fault here.
                     if let Ok((stream, _)) = connection && greetings.len() < MOST_GREETINGS {
                         prepare(&stream);
-                        let link = Link::new(awaited[0], stream, deadlines, activity);
+                        let link = Link::new(awaited[0], stream, options);
                         greetings.spawn(greeted(link, hello));
                     }
                 }
@@ -126,17 +125,16 @@ pub async fn dial(
     peer: Role,
     address: SocketAddr,
     hello: Hello,
-    deadlines: Deadlines,
-    activity: &Activity,
+    options: &LinkOptions,
 ) -> Result<Link, NetError> {
     check_loopback(address)?;
-    let deadline = Instant::now() + deadlines.connect;
+    let deadline = Instant::now() + options.deadlines.connect;
     loop {
         let remaining = deadline.saturating_duration_since(Instant::now());
         let reason = match timeout(remaining, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 prepare(&stream);
-                match greeted(Link::new(peer, stream, deadlines, activity), hello).await {
+                match greeted(Link::new(peer, stream, options), hello).await {
                     Ok(link) if link.peer() == peer => return Ok(link),
                     Ok(link) => {
                         return Err(NetError::Unexpected { found: link.peer(), awaited: vec![peer] });
@@ -150,7 +148,7 @@ pub async fn dial(
             Err(_) => "no answer".to_owned(),
         };
         if Instant::now() + RETRY_PAUSE >= deadline {
-            return Err(NetError::Unreachable { peer, address, waited: deadlines.connect, reason });
+            return Err(NetError::Unreachable { peer, address, waited: options.deadlines.connect, reason });
         }
         sleep(RETRY_PAUSE).await;
     }

@@ -6,6 +6,8 @@
 
 use super::activity::Activity;
 use super::frame::{CONTROL_PAYLOAD_BYTES, Frame, GREETING_PAYLOAD_BYTES, HEADER_BYTES, Header};
+use super::outlet::Outlet;
+use super::shape::LinkShape;
 use super::{Deadlines, NetError};
 use crate::share::Role;
 use bytes::BytesMut;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -24,6 +26,17 @@ const QUEUE_FRAMES: usize = 8;
 
 /// Heartbeats per silence deadline: one may be late.
 const HEARTBEATS_PER_DEADLINE: u32 = 4;
+
+/// What the links of a process have in common.
+#[derive(Clone, Debug, Default)]
+pub struct LinkOptions {
+    /// How long to wait for what.
+    pub deadlines: Deadlines,
+    /// Which links they stand in for, each in the direction from this process.
+    pub shape: Option<LinkShape>,
+    /// Where their work is counted.
+    pub activity: Activity,
+}
 
 /// A connection with one peer.
 #[derive(Debug)]
@@ -58,7 +71,7 @@ pub struct LinkReceiver {
 
 impl Link {
     /// Serves `stream` as the link with `peer`; must be called within a tokio runtime.
-    pub fn new<S>(peer: Role, stream: S, deadlines: Deadlines, activity: &Activity) -> Link
+    pub fn new<S>(peer: Role, stream: S, options: &LinkOptions) -> Link
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
@@ -68,8 +81,7 @@ impl Link {
         let (peer_progress, control_limit) = (Arc::default(), Arc::new(GREETING_PAYLOAD_BYTES.into()));
         let shared = Shared {
             peer,
-            activity: activity.clone(),
-            deadlines,
+            options: options.clone(),
             peer_progress: Arc::clone(&peer_progress),
             control_limit: Arc::clone(&control_limit),
         };
@@ -80,7 +92,7 @@ impl Link {
             receiver: LinkReceiver { peer, queue: from_reader, finished: false, failure: None },
             peer_progress,
             control_limit,
-            deadlines,
+            deadlines: options.deadlines,
             writer,
             reader,
         }
@@ -231,39 +243,42 @@ fn named(error: NetError, peer: Role) -> NetError {
 #[derive(Clone)]
 struct Shared {
     peer: Role,
-    activity: Activity,
-    deadlines: Deadlines,
+    options: LinkOptions,
     peer_progress: Arc<AtomicU64>,
     control_limit: Arc<AtomicUsize>,
 }
 
 impl Shared {
     /// Writes queued frames until all senders are gone.
-    async fn write_frames(self, mut stream: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Frame>) {
-        let idle = self.deadlines.silence / HEARTBEATS_PER_DEADLINE;
+    async fn write_frames<W>(self, stream: W, mut queue: mpsc::Receiver<Frame>)
+    where
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let mut outlet = Outlet::new(stream, self.options.shape);
+        let idle = self.options.deadlines.silence / HEARTBEATS_PER_DEADLINE;
         loop {
             let frame = match timeout(idle, queue.recv()).await {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
-                Err(_) => Frame::Heartbeat(self.activity.progress()),
+                Err(_) => Frame::Heartbeat(self.options.activity.progress()),
             };
             // A write error ends the task and closes the queue; the reader learns the reason from its own end.
-            if self.write_frame(&mut stream, frame).await.is_err() {
+            if self.write_frame(&mut outlet, frame).await.is_err() {
                 return;
             }
         }
-        let _ = stream.shutdown().await;
+        outlet.shutdown().await;
     }
 
-    async fn write_frame(&self, stream: &mut (impl AsyncWrite + Unpin), frame: Frame) -> io::Result<()> {
-        let is_data = frame.is_data();
-        let _under_way = is_data.then(|| self.activity.begin());
+    async fn write_frame<W>(&self, outlet: &mut Outlet<W>, frame: Frame) -> io::Result<()>
+    where
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let work = frame.is_data().then_some(&self.options.activity);
         let (header, payload) = frame.encode();
-        stream.write_all(&header).await?;
-        stream.write_all(&payload).await?;
-        stream.flush().await?;
-        if is_data {
-            self.activity.advance();
+        outlet.write(header.freeze(), payload, work).await?;
+        if let Some(activity) = work {
+            activity.advance();
         }
         Ok(())
     }
@@ -291,11 +306,11 @@ impl Shared {
         let malformed = |error| NetError::Frame { peer: self.peer, error };
         let control_limit = self.control_limit.load(Ordering::Relaxed);
         let header = Header::parse(&header, control_limit).map_err(malformed)?;
-        let _under_way = header.is_data().then(|| self.activity.begin());
+        let _under_way = header.is_data().then(|| self.options.activity.begin());
         let mut payload = BytesMut::zeroed(header.length);
         self.fill(stream, &mut payload).await?;
         if header.is_data() {
-            self.activity.advance();
+            self.options.activity.advance();
         }
         header.frame(payload.freeze()).map_err(malformed)
     }
@@ -305,8 +320,8 @@ impl Shared {
         let peer = self.peer;
         let mut filled = 0;
         while filled < target.len() {
-            let read = timeout(self.deadlines.silence, stream.read(&mut target[filled..])).await;
-            let waited = self.deadlines.silence;
+            let read = timeout(self.options.deadlines.silence, stream.read(&mut target[filled..])).await;
+            let waited = self.options.deadlines.silence;
             let read = read.map_err(|_| NetError::Silent { peer, waited })?;
             match read {
                 Ok(0) => return Err(NetError::Closed { peer, reason: "it closed the connection".into() }),

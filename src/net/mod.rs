@@ -2,7 +2,8 @@
 //!
 //! A [`Link`] is a framed connection with one peer over any byte stream: TCP between processes, a pipe in memory
 //! within one. It moves frames and knows nothing of rings, programs or plans. A link that is idle sends heartbeats,
-//! which say how far the sender has come: so a slow peer is told from a dead one, and from one that is stuck.
+//! which say how far the sender has come: so a slow peer is told from a dead one, and from one that is stuck. A link
+//! can be shaped to a bandwidth and a latency, to stand in for a network that is not there.
 //!
 //! **Trust.** Connections are not encrypted or authenticated yet, so nothing but loopback addresses is accepted.
 //! Lengths, kinds and order of what arrives are checked before anything is allocated for it.
@@ -13,6 +14,8 @@ mod error;
 mod frame;
 mod hello;
 mod link;
+mod outlet;
+mod shape;
 pub mod tamper;
 
 pub use activity::Activity;
@@ -23,7 +26,8 @@ pub use frame::{
     HEADER_BYTES, SMALL_MESSAGE_BYTES,
 };
 pub use hello::{Difference, Hello, VERSION, first_difference};
-pub use link::{Link, LinkReceiver, LinkSender};
+pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};
+pub use shape::{LinkShape, ShapeError};
 
 use std::time::Duration;
 

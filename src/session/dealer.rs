@@ -48,12 +48,12 @@ pub fn deal(
     options: SessionOptions,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Dealt, SessionError> {
-    let wire = Wire::new(options.deadlines)?;
+    let wire = Wire::new(&options)?;
     let roles: Vec<Role> = Parties::first(network.parties).iter().map(Role::from).collect();
     let links = wire.block_on(async {
         let listener = Listener::bind(network.listen).await?;
         listening(listener.address());
-        listener.accept(&roles, Hello::new(Role::Dealer), wire.deadlines, &wire.activity).await
+        listener.accept(&roles, Hello::new(Role::Dealer), &wire.links).await
     })?;
     serve(&*device, wire, links, options, KeySource::Entropy)
 }
@@ -98,7 +98,7 @@ fn try_serve(
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
             links,
-            activity: &wire.activity,
+            activity: &wire.links.activity,
             run: run_number(&order.digest, dealt.reports.len() as u32),
             stall: options.deadlines.stall,
             label: &label,

@@ -4,7 +4,7 @@ use super::SessionError;
 use super::order::{Grant, Order};
 use super::wire::Wire;
 use crate::device::Device;
-use crate::net::{Deadlines, Hello, Link, Listener, NetError, abort_all, dial, first_difference};
+use crate::net::{Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial, first_difference};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::{Input, Program};
 use crate::protocol::Protocol;
@@ -39,6 +39,8 @@ pub struct PartyNetwork {
 pub struct SessionOptions {
     /// How long to wait for what.
     pub deadlines: Deadlines,
+    /// The link that those with the peers stand in for; `None` is as fast as they are.
+    pub link: Option<LinkShape>,
     /// Most bytes of device memory that a plan may take.
     pub budget_bytes: Option<u64>,
     /// How plans are made; all parties must plan alike.
@@ -108,7 +110,7 @@ impl Session {
         listening: impl FnOnce(SocketAddr),
     ) -> Result<Session, SessionError> {
         network.check()?;
-        let wire = Wire::new(options.deadlines)?;
+        let wire = Wire::new(&options)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;
         let mut session = Session::over(role, device, wire, links, options);
@@ -210,7 +212,7 @@ impl Session {
             inputs,
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
             links: &mut self.links,
-            activity: &self.wire.activity,
+            activity: &self.wire.links.activity,
             run: run_number(&plans.agreement.digest, self.runs),
             stall: self.options.deadlines.stall,
             label: &label,
@@ -369,11 +371,11 @@ async fn meet_into(
         listening(listener.address());
     }
     for (&party, &address) in &network.lower {
-        links.push(dial(party.into(), address, hello, wire.deadlines, &wire.activity).await?);
+        links.push(dial(party.into(), address, hello, &wire.links).await?);
     }
     if let (Some(listener), false) = (&listener, higher.is_empty()) {
-        links.extend(listener.accept(&higher, hello, wire.deadlines, &wire.activity).await?);
+        links.extend(listener.accept(&higher, hello, &wire.links).await?);
     }
-    links.push(dial(Role::Dealer, network.dealer, hello, wire.deadlines, &wire.activity).await?);
+    links.push(dial(Role::Dealer, network.dealer, hello, &wire.links).await?);
     Ok(())
 }

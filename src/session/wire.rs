@@ -1,23 +1,24 @@
 //! The wire lane of a process: its runtime, and what happens to links when something fails.
 
-use super::SessionError;
-use crate::net::{Activity, Deadlines, Link, NetError};
+use super::{SessionError, SessionOptions};
+use crate::net::{Activity, Link, LinkOptions, NetError};
 use std::future::Future;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The threads that serve a process's links.
 pub(super) struct Wire {
     runtime: Runtime,
-    pub activity: Activity,
-    pub deadlines: Deadlines,
+    pub links: LinkOptions,
 }
 
 impl Wire {
-    pub(super) fn new(deadlines: Deadlines) -> Result<Wire, SessionError> {
+    pub(super) fn new(options: &SessionOptions) -> Result<Wire, SessionError> {
         // One thread moves more bytes than a link takes; the device lane wants the others.
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("wire").enable_all().build();
         let runtime = runtime.map_err(|error| SessionError::Runtime { reason: error.to_string() })?;
-        Ok(Wire { runtime, activity: Activity::new(), deadlines })
+        let links =
+            LinkOptions { deadlines: options.deadlines, shape: options.link, activity: Activity::new() };
+        Ok(Wire { runtime, links })
     }
 
     pub(super) fn handle(&self) -> &Handle {

@@ -140,7 +140,7 @@ impl World {
         F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
     {
         // The pipes are served by a runtime that outlives all roles.
-        let plumbing = Wire::new(self.options.deadlines).expect("a thread for the pipes");
+        let plumbing = Wire::new(&self.options).expect("a thread for the pipes");
         let mut ends = plumbing.block_on(async { self.pipes(parties) });
         std::thread::scope(|scope| {
             let work = &work;
@@ -165,7 +165,7 @@ impl World {
         F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError>,
     {
         let role = Role::from(party);
-        let wire = Wire::new(self.options.deadlines)?;
+        let wire = Wire::new(&self.options)?;
         let links = links(&wire, streams);
         let mut session = Session::over(role, self.device_of(role), wire, links, self.options);
         let outcome = work(party, &mut session)?;
@@ -174,7 +174,7 @@ impl World {
     }
 
     fn dealer(&self, streams: Vec<(Role, DuplexStream)>) -> Result<Dealt, SessionError> {
-        let wire = Wire::new(self.options.deadlines)?;
+        let wire = Wire::new(&self.options)?;
         let links = links(&wire, streams);
         serve(&*self.device_of(Role::Dealer), wire, links, self.options, self.keys)
     }
@@ -206,7 +206,7 @@ impl World {
 fn links(wire: &Wire, streams: Vec<(Role, DuplexStream)>) -> Vec<Link> {
     let _runtime = wire.handle().enter();
     let link = |(peer, stream)| {
-        let mut link = Link::new(peer, stream, wire.deadlines, &wire.activity);
+        let mut link = Link::new(peer, stream, &wire.links);
         link.admit(peer);
         link
     };

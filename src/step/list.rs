@@ -217,7 +217,7 @@ impl StepList {
     /// second time. Each is a fault of the protocol that emits the step.
     pub fn push(&mut self, phase: Phase, op: OpId, tile: u32, action: Action) {
         if let Action::Kernel(kernel) = &action {
-            kernel.check_shapes(self.ring);
+            kernel.check(self.ring);
             if let Kernel::Fill { key, stream, .. } = kernel {
                 assert!(
                     self.drawn.insert((*key, *stream)),

@@ -1,16 +1,16 @@
-//! Which shapes a kernel's matrices have to have.
+//! What a kernel's matrices and numbers have to be.
 
 use super::bits::{planes, table_planes};
 use super::kernel::{Kernel, Loop, MOST_LOOPS, Matrix};
 use crate::ring::{Ring, Shape};
 
 impl<B, K> Kernel<B, K> {
-    /// Checks that the shapes fit together, as every device relies on.
+    /// Checks that the shapes fit together and numbers of bits are within the ring, as every device relies on.
     ///
     /// # Panics
-    /// Where they do not: a kernel with wrong shapes is a fault of the lowering that made it.
-    pub fn check_shapes(&self, ring: Ring) {
-        let name = self.name();
+    /// Where they are not: such a kernel is a fault of the lowering that made it.
+    pub fn check(&self, ring: Ring) {
+        let (name, k) = (self.name(), ring.bits());
         match self {
             Kernel::Linear { out, terms, .. } => {
                 assert!(matches!(terms.len(), 1 | 2), "{name}: one or two terms");
@@ -51,25 +51,30 @@ impl<B, K> Kernel<B, K> {
             Kernel::Sum { out, operand, axis } => {
                 assert_eq!(out.shape, operand.shape.summed(*axis), "{name}: shape of the sums");
             }
-            Kernel::Shift { out, operand, .. } => assert_eq!(out.shape, operand.shape, "{name}: one shape"),
+            Kernel::Shift { out, operand, bits } => {
+                assert_eq!(out.shape, operand.shape, "{name}: one shape");
+                assert!((1..k).contains(bits), "{name}: by {bits} bits of {k}");
+            }
             Kernel::Fill { .. } => {}
-            Kernel::TruncPair { masks, top, high, .. } => {
+            Kernel::TruncPair { masks, top, high, bits } => {
+                assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
                 for operand in [&masks[0], &masks[1], high] {
                     assert_eq!(operand.shape, top.shape, "{name}: one shape");
                 }
             }
-            Kernel::TruncFinish { out, opened, top, high, .. } => {
+            Kernel::TruncFinish { out, opened, top, high, bits, .. } => {
+                assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
                 for operand in [opened, top, high] {
                     assert_eq!(operand.shape, out.shape, "{name}: one shape");
                 }
             }
             Kernel::Table { out, mask, bits, top } => {
-                assert!(*bits >= 1 && bits + u32::from(*top) <= ring.bits(), "{name}: of {bits} bits");
+                assert!(*bits >= 1 && bits + u32::from(*top) <= k, "{name}: of {bits} bits");
                 assert_planes(name, ring, out, table_planes(*bits, *top), mask.shape.len());
             }
             Kernel::Pick { out, opened, table, bits, question, .. } => {
                 let (count, top) = (opened.shape.len(), question.has_top());
-                assert!(*bits >= 1 && bits + u32::from(top) <= ring.bits(), "{name}: of {bits} bits");
+                assert!(*bits >= 1 && bits + u32::from(top) <= k, "{name}: of {bits} bits");
                 assert_planes(name, ring, out, question.level(*bits).planes(), count);
                 assert_planes(name, ring, table, table_planes(*bits, top), count);
             }

@@ -1,7 +1,7 @@
 //! From a kernel on buffers to the function that computes it on slices.
 //!
-//! Everything the functions rely on is checked here: shapes, sizes, and that no output is also an operand. Locks
-//! are taken before the first element is touched, so a refused kernel has changed nothing.
+//! What the functions rely on was checked before: shapes, sizes, and that no output is also an operand. Locks are
+//! taken before the first element is touched, so a refused kernel has changed nothing.
 
 use super::gemm::{self, Scratch, Tiled};
 use super::memory::{Block, Storage};
@@ -11,14 +11,12 @@ use super::{affine, choose, fill, hadamard, join, linear, monomials, pick, shift
 use super::{trunc_finish, trunc_pair, xor};
 use crate::device::{Buffer, DeviceKernel};
 use crate::ring::{Element, Shape};
-use crate::step::{Access, Kernel, Matrix};
+use crate::step::{Kernel, Matrix};
 use std::marker::PhantomData;
 use std::sync::{RwLockReadGuard, RwLockWriteGuard};
 
-/// Checks a kernel and runs it.
+/// Runs a kernel that was checked.
 pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &DeviceKernel<'_>) {
-    kernel.check_shapes(E::RING);
-    check_buffers::<E>(kernel);
     match kernel {
         Kernel::Linear { out, terms, constant } => {
             let operands: Vec<_> = terms.iter().map(|(_, operand)| Operand::new(operand)).collect();
@@ -108,30 +106,6 @@ fn run_on_planes<E: Element>(workers: &Workers, kernel: &DeviceKernel<'_>) {
         }
         _ => unreachable!("{} is no kernel on planes", kernel.name()),
     }
-}
-
-/// Every matrix lies within its buffer, and what is written is used for nothing else.
-fn check_buffers<E: Element>(kernel: &DeviceKernel<'_>) {
-    let name = kernel.name();
-    let mut used: Vec<(&Buffer, Access)> = Vec::new();
-    kernel.visit(|matrix, access| {
-        let size_bytes = matrix.shape.len() as u64 * size_of::<E>() as u64;
-        let buffer = matrix.buffer;
-        assert!(
-            size_bytes <= buffer.size_bytes(),
-            "{name}: a matrix {} of {size_bytes} bytes in a buffer of {} bytes",
-            matrix.shape,
-            buffer.size_bytes()
-        );
-        for &(other, other_access) in &used {
-            let written = access != Access::Read || other_access != Access::Read;
-            assert!(
-                !(written && std::ptr::eq(other, buffer)),
-                "{name}: an output is also another of the kernel's matrices"
-            );
-        }
-        used.push((buffer, access));
-    });
 }
 
 /// A matrix held for reading.

@@ -21,7 +21,7 @@ pub(super) fn run<E: Element>(
         (&[(a, b), (c, d)], true) => {
             elementwise(workers, out, [a, b, c, d], |out, [a, b, c, d]| add_two(level, out, (a, b), (c, d)));
         }
-        _ => unreachable!("check_shapes allows one or two terms"),
+        _ => unreachable!("Kernel::check allows one or two terms"),
     }
 }
 

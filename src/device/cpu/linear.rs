@@ -34,7 +34,7 @@ pub(super) fn run<E: Element>(
                 }
             });
         }
-        _ => unreachable!("check_shapes allows one or two terms"),
+        _ => unreachable!("Kernel::check allows one or two terms"),
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Memory goes from a [`Block`] in a buffer's [`Storage`] to the device's [`Pool`] and back. Blocks are always
 //! initialised, so a new buffer's content is undefined to its user but never to the compiler. What the pool keeps
-//! is idle, not live; the pool is bounded, and a block that leaves it is wiped first, because it held shares.
+//! is idle, not live. **Invariant**: what lives and what idles together never exceed the most that lived at once, so
+//! that pooling does not raise the peak that a plan promised. A block is wiped when it leaves the pool for good,
+//! because it held shares; what a kernel leaves of them in registers, on stacks or in swapped pages is not.
 
 use crate::ring::Element;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use zeroize::Zeroize;
 
 /// Idle memory that a pool keeps at most: as much as some large matrices, little next to what a run holds.
@@ -81,61 +83,106 @@ impl Drop for Block {
     }
 }
 
-/// Blocks that were freed and wait to be used again, oldest first.
+/// Blocks that were freed and wait to be used again, and the account of those in use.
 #[derive(Default)]
-pub(super) struct Pool {
-    idle: Mutex<VecDeque<Block>>,
+pub(super) struct Pool(Mutex<Shelf>);
+
+#[derive(Default)]
+struct Shelf {
+    /// Oldest first.
+    idle: VecDeque<Block>,
+    idle_bytes: u64,
+    live_bytes: u64,
+    most_live_bytes: u64,
 }
 
 impl Pool {
     /// A block of at least `size_bytes`: an idle one that fits well, otherwise a new one. `None` where the host has
     /// no such memory even after the pool has given back its own.
     pub(super) fn take(&self, size_bytes: u64) -> Option<Block> {
-        self.reuse(size_bytes).or_else(|| Block::new(size_bytes)).or_else(|| {
-            self.shrink(0);
+        let granted_bytes = size_bytes.checked_next_multiple_of(size_of::<Line>() as u64)?;
+        let mut shelf = self.shelf();
+        let reused = shelf.reuse(granted_bytes);
+        let freed = if reused.is_none() { shelf.make_room(granted_bytes) } else { Vec::new() };
+        // Wiping and zeroing take a while: others may take blocks meanwhile.
+        drop(shelf);
+        drop(freed);
+        let block = reused.or_else(|| Block::new(size_bytes)).or_else(|| {
+            self.trim();
             Block::new(size_bytes)
-        })
+        })?;
+        self.shelf().lend(block.size_bytes());
+        Some(block)
     }
 
-    /// Frees idle memory until at most `idle_bytes` are left, oldest first.
-    pub(super) fn shrink(&self, idle_bytes: u64) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut left: u64 = idle.iter().map(Block::size_bytes).sum();
-        let mut count = 0;
-        while left > idle_bytes {
-            left -= idle[count].size_bytes();
-            count += 1;
-        }
-        let freed: Vec<Block> = idle.drain(..count).collect();
-        // Wiping takes a while: others may take blocks meanwhile.
-        drop(idle);
+    /// Frees everything idle.
+    fn trim(&self) {
+        let mut shelf = self.shelf();
+        let freed = shelf.shrink(0);
+        drop(shelf);
         drop(freed);
     }
 
-    /// The smallest idle block of at least `size_bytes` that wastes no more than an eighth.
-    fn reuse(&self, size_bytes: u64) -> Option<Block> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let line_bytes = size_of::<Line>() as u64;
-        let most_bytes = size_bytes.saturating_add(size_bytes / 8).saturating_add(line_bytes);
-        let fits = |block: &Block| (size_bytes..most_bytes).contains(&block.size_bytes());
-        let (index, _) = idle
+    fn put(&self, block: Block) {
+        let mut shelf = self.shelf();
+        shelf.live_bytes -= block.size_bytes();
+        shelf.idle_bytes += block.size_bytes();
+        shelf.idle.push_back(block);
+        let mut freed = shelf.shrink(IDLE_BYTES);
+        if shelf.idle.len() > IDLE_BLOCKS {
+            freed.extend(shelf.pop());
+        }
+        drop(shelf);
+        drop(freed);
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelf {
+    /// The smallest idle block of at least `granted_bytes` that wastes no more than an eighth, and does not raise the
+    /// peak by what it wastes.
+    fn reuse(&mut self, granted_bytes: u64) -> Option<Block> {
+        let peak = self.most_live_bytes.max(self.live_bytes.saturating_add(granted_bytes));
+        let most_bytes = granted_bytes.saturating_add(granted_bytes / 8).min(peak - self.live_bytes);
+        let fits = |block: &Block| (granted_bytes..=most_bytes).contains(&block.size_bytes());
+        let (index, _) = self
+            .idle
             .iter()
             .enumerate()
             .filter(|(_, block)| fits(block))
             .min_by_key(|(_, block)| block.size_bytes())?;
-        idle.remove(index)
+        let block = self.idle.remove(index)?;
+        self.idle_bytes -= block.size_bytes();
+        Some(block)
     }
 
-    fn put(&self, block: Block) {
-        if block.size_bytes() == 0 {
-            return;
+    /// Takes idle blocks out, oldest first, such that a new one of `granted_bytes` keeps the invariant.
+    fn make_room(&mut self, granted_bytes: u64) -> Vec<Block> {
+        let live_bytes = self.live_bytes.saturating_add(granted_bytes);
+        self.shrink(self.most_live_bytes.saturating_sub(live_bytes))
+    }
+
+    /// Takes idle blocks out, oldest first, until at most `idle_bytes` are left.
+    fn shrink(&mut self, idle_bytes: u64) -> Vec<Block> {
+        let mut freed = Vec::new();
+        while self.idle_bytes > idle_bytes {
+            freed.extend(self.pop());
         }
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push_back(block);
-        let oldest = if idle.len() > IDLE_BLOCKS { idle.pop_front() } else { None };
-        drop(idle);
-        drop(oldest);
-        self.shrink(IDLE_BYTES);
+        freed
+    }
+
+    fn pop(&mut self) -> Option<Block> {
+        let block = self.idle.pop_front()?;
+        self.idle_bytes -= block.size_bytes();
+        Some(block)
+    }
+
+    fn lend(&mut self, size_bytes: u64) {
+        self.live_bytes += size_bytes;
+        self.most_live_bytes = self.most_live_bytes.max(self.live_bytes);
     }
 }
 
@@ -197,35 +244,65 @@ mod tests {
         }
     }
 
+    /// A buffer of so many bytes.
+    fn storage(pool: &Arc<Pool>, size_bytes: u64) -> Storage {
+        Storage::new(pool.take(size_bytes).expect("memory"), pool.clone())
+    }
+
+    fn idle(pool: &Pool) -> (usize, u64) {
+        let shelf = pool.shelf();
+        assert_eq!(shelf.idle_bytes, shelf.idle.iter().map(Block::size_bytes).sum::<u64>());
+        assert!(shelf.live_bytes + shelf.idle_bytes <= shelf.most_live_bytes);
+        (shelf.idle.len(), shelf.idle_bytes)
+    }
+
     #[test]
     fn freed_memory_is_used_again() {
         let pool = Arc::new(Pool::default());
-        let mut block = pool.take(1000).unwrap();
-        block.bytes_mut()[0] = 7;
-        drop(Storage::new(block, pool.clone()));
-        assert_eq!(pool.take(990).unwrap().bytes()[0], 7, "the same block");
-        assert_eq!(pool.idle.lock().unwrap().len(), 0);
+        let first = storage(&pool, 1000);
+        first.write().bytes_mut()[0] = 7;
+        drop(first);
+        assert_eq!(storage(&pool, 990).read().bytes()[0], 7, "the same block");
+        assert_eq!(idle(&pool).0, 1);
     }
 
     #[test]
     fn a_much_larger_block_is_left_alone() {
         let pool = Arc::new(Pool::default());
-        drop(Storage::new(pool.take(10_000).unwrap(), pool.clone()));
-        assert!(pool.take(100).unwrap().size_bytes() < 200);
-        assert_eq!(pool.idle.lock().unwrap().len(), 1);
+        drop(storage(&pool, 10_000));
+        // It idles no longer, or the two together would exceed the peak.
+        assert!(storage(&pool, 100).read().size_bytes() < 200);
+        assert_eq!(idle(&pool), (1, 128));
+    }
+
+    #[test]
+    fn idle_memory_never_raises_the_peak() {
+        let pool = Arc::new(Pool::default());
+        let (a, b) = (storage(&pool, 6400), storage(&pool, 3200));
+        drop(a);
+        assert_eq!(idle(&pool), (1, 6400));
+        let c = storage(&pool, 640);
+        assert_eq!(idle(&pool), (0, 0), "640 bytes more would have been too many");
+        drop((b, c));
+        assert_eq!(idle(&pool), (2, 3840));
+        let fitting = storage(&pool, 3100);
+        assert_eq!((fitting.read().size_bytes(), idle(&pool)), (3200, (1, 640)));
     }
 
     #[test]
     fn the_pool_is_bounded() {
         let pool = Arc::new(Pool::default());
-        (0..IDLE_BLOCKS + 10).for_each(|_| pool.put(Block::new(64).unwrap()));
-        assert_eq!(pool.idle.lock().unwrap().len(), IDLE_BLOCKS);
-        pool.shrink(640);
-        assert_eq!(pool.idle.lock().unwrap().len(), 10);
+        let all: Vec<Storage> = (0..IDLE_BLOCKS + 10).map(|_| storage(&pool, 64)).collect();
+        drop(all);
+        assert_eq!(idle(&pool).0, IDLE_BLOCKS);
+        pool.trim();
+        assert_eq!(idle(&pool), (0, 0));
     }
 
     #[test]
     fn memory_that_cannot_be_had_is_no_panic() {
-        assert!(Pool::default().take(u64::MAX).is_none());
+        for size_bytes in [u64::MAX, u64::MAX - 100, 1 << 62] {
+            assert!(Pool::default().take(size_bytes).is_none());
+        }
     }
 }

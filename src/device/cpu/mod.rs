@@ -35,7 +35,8 @@ mod xor;
 pub use level::SimdLevel;
 pub use profile::profile;
 
-use super::{Buffer, Description, Device, DeviceError, DeviceKernel, Download, Ledger};
+use super::check::{check_download, check_kernel, check_upload};
+use super::{Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, Ledger};
 use crate::ring::Ring;
 use crate::step::MemoryClass;
 use memory::{Pool, Storage};
@@ -45,9 +46,9 @@ use workers::Workers;
 
 /// The processor as a device.
 pub struct Cpu {
+    id: DeviceId,
     description: Description,
     ledger: Ledger,
-    budget_bytes: Option<u64>,
     pool: Arc<Pool>,
     workers: Workers,
     lane: Mutex<Lane>,
@@ -84,9 +85,9 @@ impl Cpu {
         let workers = Workers::new(level, threads)
             .map_err(|reason| DeviceError::Unusable { device: description.name.clone(), reason })?;
         Ok(Cpu {
+            id: DeviceId::next(),
             description,
             ledger: Ledger::new(budget_bytes),
-            budget_bytes,
             pool: Arc::default(),
             workers,
             lane: Mutex::default(),
@@ -118,26 +119,21 @@ impl Device for Cpu {
     }
 
     fn allocate(&self, size_bytes: u64, class: MemoryClass) -> Result<Buffer, DeviceError> {
-        let booking = self.ledger.book(size_bytes, class)?;
+        let reservation = self.ledger.reserve(size_bytes, class)?;
         let block = self.pool.take(size_bytes).ok_or_else(|| DeviceError::OutOfMemory {
             device: self.description.name.clone(),
             size_bytes,
             class,
-            live_bytes: self.ledger.live().total_bytes.saturating_sub(size_bytes),
+            live_bytes: self.ledger.live().total_bytes,
         })?;
-        if let Some(budget_bytes) = self.budget_bytes {
-            // Idle memory must not carry the process beyond what the user allowed.
-            self.pool.shrink(budget_bytes.saturating_sub(self.ledger.live().total_bytes));
-        }
-        Ok(Buffer::new(Storage::new(block, self.pool.clone()), booking))
+        Ok(Buffer::new(self.id, Storage::new(block, self.pool.clone()), reservation.commit()))
     }
 
     fn upload(&self, to: &Buffer, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
-        let end = offset_bytes.saturating_add(bytes.len() as u64);
-        assert!(end <= to.size_bytes(), "an upload to byte {end} of {to:?}");
+        check_upload(self.id, to, offset_bytes, bytes.len());
         self.alone(|_| {
             let mut block = to.storage::<Storage>().write();
-            let target = &mut block.bytes_mut()[offset_bytes as usize..end as usize];
+            let target = &mut block.bytes_mut()[offset_bytes as usize..][..bytes.len()];
             self.workers.split(target, 64, 1, |start, piece| {
                 piece.copy_from_slice(&bytes[start..start + piece.len()]);
             });
@@ -146,12 +142,13 @@ impl Device for Cpu {
     }
 
     fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError> {
-        assert!(size_bytes <= from.size_bytes(), "a download of {size_bytes} bytes of {from:?}");
+        check_download(self.id, from, size_bytes);
         let bytes = self.alone(|_| from.storage::<Storage>().read().bytes()[..size_bytes as usize].to_vec());
         Ok(Box::pin(std::future::ready(Ok(bytes))))
     }
 
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
+        check_kernel(self.id, ring, kernel);
         self.alone(|lane| match ring {
             Ring::Z32 => dispatch::run::<u32>(&self.workers, &mut lane.scratch, kernel),
             Ring::Z64 => dispatch::run::<u64>(&self.workers, &mut lane.scratch, kernel),

@@ -16,8 +16,6 @@ pub(super) fn run<E: Element>(
     high: ViewMut<'_, E>,
     bits: u32,
 ) {
-    let k = E::RING.bits();
-    assert!((1..=k - 2).contains(&bits), "trunc_pair: by {bits} bits of {k}");
     let outputs = top.elements.chunks_mut(PIECE).zip(high.elements.chunks_mut(PIECE));
     let inputs = masks[0].elements.chunks(PIECE).zip(masks[1].elements.chunks(PIECE));
     let level = workers.level();

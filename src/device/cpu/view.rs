@@ -45,7 +45,7 @@ impl Spread {
             _ if operand == Shape::SCALAR => Spread::Scalar,
             (false, true) => Spread::Row,
             (true, false) => Spread::Column,
-            (false, false) => unreachable!("check_shapes: {operand} over {out}"),
+            (false, false) => unreachable!("Kernel::check: {operand} over {out}"),
         }
     }
 }

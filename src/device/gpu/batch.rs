@@ -1,5 +1,6 @@
 //! Commands on their way to the queue: many dispatches and copies per submission.
 //!
+//! A batch is full when it has so many dispatches, or so much work, that the GPU should begin.
 //! Parameters of a batch's dispatches lie side by side in one uniform buffer, written once per submission: the
 //! queue orders that write behind the work of the batches before.
 
@@ -11,8 +12,9 @@ use zeroize::Zeroizing;
 /// Dispatches of one batch at most: the GPU should begin before a long program is recorded.
 pub const MOST_DISPATCHES: u64 = 256;
 
-/// Workgroups that one dimension of a dispatch holds, on every adapter.
-const MOST_GROUPS_ACROSS: u32 = 65_535;
+/// Multiply-adds, or elements where there are none, that fill a batch: some milliseconds of a large GPU, and a fraction
+/// of a second of a small one.
+const MOST_WORK: u64 = 1 << 33;
 
 /// What was recorded since the last submission.
 pub struct Batch {
@@ -23,6 +25,7 @@ pub struct Batch {
     encoder: Option<wgpu::CommandEncoder>,
     params: wgpu::Buffer,
     slot_bytes: u64,
+    work: u64,
     // Keys of the generator are among the parameters.
     written: Zeroizing<Vec<u8>>,
 }
@@ -46,6 +49,7 @@ impl Batch {
             encoder: None,
             params,
             slot_bytes,
+            work: 0,
             written,
         }
     }
@@ -58,19 +62,20 @@ impl Batch {
 
     /// Whether one more dispatch needs a submission first.
     pub fn is_full(&self) -> bool {
-        self.written.len() as u64 == self.slot_bytes * MOST_DISPATCHES
+        self.written.len() as u64 == self.slot_bytes * MOST_DISPATCHES || self.work >= MOST_WORK
     }
 
     /// Records a dispatch; the batch is not full.
     pub fn dispatch(&mut self, pipeline: &Pipeline, dispatch: &Dispatch<&wgpu::Buffer>) {
         let slot = self.written.len() as u64;
+        self.work = self.work.saturating_add(dispatch.work);
         self.written.extend_from_slice(dispatch.params.bytes());
         self.written.resize((slot + self.slot_bytes) as usize, 0);
         let bind_group = self.bind_group(pipeline, &dispatch.bindings);
         let pass = self.pass();
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &bind_group, &[slot as u32]);
-        let [x, y] = grid(dispatch.groups);
+        let [x, y] = dispatch.groups;
         pass.dispatch_workgroups(x, y, 1);
     }
 
@@ -84,15 +89,16 @@ impl Batch {
         self.encoder().copy_buffer_to_buffer(from.0, from.1, to.0, to.1, size_bytes);
     }
 
-    /// Submits what was recorded, if anything was.
-    pub fn submit(&mut self) -> Option<wgpu::SubmissionIndex> {
+    /// What was recorded, if anything was, to be submitted next.
+    pub fn finish(&mut self) -> Option<wgpu::CommandBuffer> {
         self.pass = None;
+        self.work = 0;
         let encoder = self.encoder.take()?;
         if !self.written.is_empty() {
             self.queue.write_buffer(&self.params, 0, &self.written);
             zeroize::Zeroize::zeroize(&mut *self.written);
         }
-        Some(self.queue.submit([encoder.finish()]))
+        Some(encoder.finish())
     }
 
     fn bind_group(&self, pipeline: &Pipeline, spans: &[Span<&wgpu::Buffer>]) -> wgpu::BindGroup {
@@ -131,26 +137,5 @@ fn entry<'a>((binding, span): (usize, &Span<&'a wgpu::Buffer>)) -> wgpu::BindGro
             offset: span.offset_bytes,
             size: wgpu::BufferSize::new(span.size_bytes),
         }),
-    }
-}
-
-/// `groups` workgroups in two dimensions, with less than a row too many.
-fn grid(groups: u32) -> [u32; 2] {
-    let rows = groups.div_ceil(MOST_GROUPS_ACROSS);
-    [groups.div_ceil(rows.max(1)), rows]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_grid_is_folded() {
-        assert_eq!(grid(65_535), [65_535, 1]);
-        assert_eq!(grid(65_536), [32_768, 2]);
-        for groups in [1, 65_537, 1_000_003, 1 << 24] {
-            let [x, y] = grid(groups);
-            assert!(x <= MOST_GROUPS_ACROSS && x * y >= groups && x * y - groups < y);
-        }
     }
 }

@@ -1,36 +1,76 @@
-//! How long the device was busy: the union of the intervals from each submission to its completion.
+//! What is in flight, and for how long something was: the device counts as busy from a submission until every
+//! submission is complete.
+//!
+//! That is wall-clock time in which the device had work, gaps between the kernels of a submission included; it is
+//! read off completions as they are noticed, which is late by as long as the watching thread copies one chunk.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// A clock that runs while the device works. Clones are the same clock.
-///
-/// One queue completes submissions in their order, so that the union needs only the end of the last interval.
 #[derive(Clone, Default)]
-pub struct Busy(Arc<Mutex<Clock>>);
+pub struct Busy(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    clock: Mutex<Clock>,
+    completed: Condvar,
+}
 
 #[derive(Default)]
 struct Clock {
+    /// Of intervals that have ended.
     total: Duration,
-    last_end: Option<Instant>,
+    /// When the interval that has not ended began.
+    since: Option<Instant>,
+    in_flight: usize,
 }
 
 impl Busy {
-    /// Busy time of completed submissions.
+    /// Busy time so far, that of what is in flight included.
     pub fn total(&self) -> Duration {
-        self.0.lock().expect("no panic while timing").total
+        self.clock().total_at(Instant::now())
     }
 
-    /// Adds the interval from `start` to now.
-    pub fn completed(&self, start: Instant) {
-        self.add(start, Instant::now());
+    /// One more submission is in flight.
+    pub fn submitted(&self) {
+        self.clock().submitted_at(Instant::now());
     }
 
-    fn add(&self, start: Instant, end: Instant) {
-        let mut clock = self.0.lock().expect("no panic while timing");
-        let start = clock.last_end.map_or(start, |last_end| last_end.max(start));
-        clock.total += end.saturating_duration_since(start);
-        clock.last_end = Some(clock.last_end.map_or(end, |last_end| last_end.max(end)));
+    /// One less is.
+    pub fn completed(&self) {
+        self.clock().completed_at(Instant::now());
+        self.0.completed.notify_all();
+    }
+
+    /// Waits until at most `in_flight` submissions are, for `timeout` at most. Returns whether that came.
+    pub fn wait(&self, in_flight: usize, timeout: Duration) -> bool {
+        let is_more = |clock: &mut Clock| clock.in_flight > in_flight;
+        let waited = self.0.completed.wait_timeout_while(self.clock(), timeout, is_more);
+        !waited.expect("no panic while timing").1.timed_out()
+    }
+
+    fn clock(&self) -> MutexGuard<'_, Clock> {
+        self.0.clock.lock().expect("no panic while timing")
+    }
+}
+
+impl Clock {
+    fn total_at(&self, now: Instant) -> Duration {
+        self.total + self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
+    fn submitted_at(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+        self.in_flight += 1;
+    }
+
+    fn completed_at(&mut self, now: Instant) {
+        self.in_flight -= 1;
+        if self.in_flight == 0 {
+            self.total = self.total_at(now);
+            self.since = None;
+        }
     }
 }
 
@@ -40,14 +80,27 @@ mod tests {
 
     #[test]
     fn overlapping_submissions_count_once() {
+        let origin = Instant::now();
+        let at = |ms| origin + Duration::from_millis(ms);
+        let mut clock = Clock::default();
+        clock.submitted_at(at(0));
+        clock.submitted_at(at(5));
+        clock.completed_at(at(10));
+        assert_eq!(clock.total_at(at(11)), Duration::from_millis(11), "one is in flight");
+        clock.completed_at(at(12));
+        clock.submitted_at(at(20));
+        clock.completed_at(at(21));
+        assert_eq!(clock.total_at(at(50)), Duration::from_millis(13));
+    }
+
+    #[test]
+    fn waiting_ends_with_the_completion_that_suffices() {
         let busy = Busy::default();
-        let at = |ms| {
-            static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-            *ORIGIN.get_or_init(Instant::now) + Duration::from_millis(ms)
-        };
-        busy.add(at(0), at(10));
-        busy.add(at(5), at(12));
-        busy.add(at(20), at(21));
-        assert_eq!(busy.total(), Duration::from_millis(13));
+        (0..3).for_each(|_| busy.submitted());
+        assert!(busy.wait(3, Duration::ZERO) && !busy.wait(1, Duration::ZERO));
+        let other = busy.clone();
+        let thread = std::thread::spawn(move || (0..2).for_each(|_| other.completed()));
+        assert!(busy.wait(1, Duration::from_secs(60)));
+        thread.join().expect("it only completes");
     }
 }

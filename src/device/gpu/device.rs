@@ -3,19 +3,22 @@
 use super::adapter::Adapter;
 use super::batch::Batch;
 use super::busy::Busy;
-use super::dispatch::{Work, works};
+use super::dispatch::{self, Work};
 use super::health::Health;
-use super::panel::Limits;
+use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
 use super::program::NumberType;
-use super::transfer::{self, Incoming, Transfer};
+use super::transfer::{self, HEALTH_INTERVAL, Incoming, Transfer};
 use super::watch::{self, Job, Watcher};
-use crate::device::{Booking, Buffer, Description, Device, DeviceError, DeviceKernel, Download, Ledger};
+use crate::device::check::{check_download, check_kernel, check_upload};
+use crate::device::{
+    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, Ledger,
+};
 use crate::ring::Ring;
-use crate::step::{Access, MemoryClass};
+use crate::step::MemoryClass;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The least that a binding can be limited to.
 const LEAST_BINDING_BYTES: u64 = 4096;
@@ -39,6 +42,8 @@ pub struct GpuOptions {
     pub arithmetic: Arithmetic,
     /// Lowers what one binding spans at most, for tests of matrices that span several.
     pub binding_limit_bytes: Option<u64>,
+    /// Lowers how many workgroups a row of a dispatch has at most, for tests of dispatches of several rows.
+    pub groups_limit: Option<u32>,
     /// The ledger's limit.
     pub budget_bytes: Option<u64>,
 }
@@ -49,6 +54,7 @@ pub struct GpuOptions {
 /// and downloads wait for staging memory where they are larger than what is free of it, otherwise calls return at
 /// once.
 pub struct Gpu {
+    id: DeviceId,
     description: Description,
     ledger: Ledger,
     device: wgpu::Device,
@@ -114,6 +120,7 @@ impl Gpu {
             .unwrap_or(u64::MAX)
             .clamp(LEAST_BINDING_BYTES, limits.max_storage_buffer_binding_size.max(LEAST_BINDING_BYTES));
         Ok(Gpu {
+            id: DeviceId::next(),
             description: Description {
                 name: adapter.name.clone(),
                 driver: adapter.driver_line(),
@@ -129,6 +136,9 @@ impl Gpu {
             limits: Limits {
                 binding_bytes,
                 alignment_bytes: u64::from(limits.min_storage_buffer_offset_alignment),
+                groups_across: options
+                    .groups_limit
+                    .map_or(MOST_GROUPS_ACROSS, |most| most.clamp(1, MOST_GROUPS_ACROSS)),
             },
             max_buffer_bytes: limits.max_buffer_size,
             wide,
@@ -162,10 +172,11 @@ impl Gpu {
     /// Submits the batch where there is something in it. Returns what to wait for: the last submission so far.
     fn submit(&self, state: &mut State) -> Result<Option<wgpu::SubmissionIndex>, DeviceError> {
         let sealed = state.transfer.seal();
-        let start = Instant::now();
-        if let Some(index) = state.batch.submit() {
+        if let Some(commands) = state.batch.finish() {
+            self.busy.submitted();
+            let index = self.queue.submit([commands]);
             let busy = self.busy.clone();
-            self.queue.on_submitted_work_done(move || busy.completed(start));
+            self.queue.on_submitted_work_done(move || busy.completed());
             state.last_submission = Some(index.clone());
             match sealed {
                 Some(staging) => state.transfer.reclaim(&state.watcher, staging, index),
@@ -176,9 +187,41 @@ impl Gpu {
         Ok(state.last_submission.clone())
     }
 
+    /// Adds to the batch, which is submitted first where it is full.
+    fn record(
+        &self,
+        state: &mut State,
+        number_type: NumberType,
+        work: Work<&wgpu::Buffer>,
+    ) -> Result<(), DeviceError> {
+        match work {
+            Work::Clear(span) => state.batch.clear(span),
+            Work::Dispatch(dispatch) => {
+                if state.batch.is_full() {
+                    self.submit(state)?;
+                }
+                let State { batch, pipelines, .. } = state;
+                let pipeline = pipelines.get(&self.device, dispatch.program, number_type);
+                batch.dispatch(pipeline, &dispatch);
+            }
+        }
+        Ok(())
+    }
+
     fn synchronise_locked(&self, state: &mut State) -> Result<(), DeviceError> {
         if let Some(index) = self.submit(state)? {
             watch::wait(&self.device, &self.health, index);
+            // Another thread may have seen the end of it, and be about to count it.
+            self.settled(0)?;
+        }
+        self.health.check()
+    }
+
+    /// Waits for the watching thread to see all but `in_flight` submissions complete.
+    fn settled(&self, in_flight: usize) -> Result<(), DeviceError> {
+        self.health.check()?;
+        while !self.busy.wait(in_flight, HEALTH_INTERVAL) {
+            self.health.check()?;
         }
         self.health.check()
     }
@@ -228,12 +271,11 @@ impl Device for Gpu {
                 limit_bytes: self.max_buffer_bytes,
             });
         }
-        let booking = self.ledger.book(size_bytes, class)?;
+        let reservation = self.ledger.reserve(size_bytes, class)?;
         if let Some(pooled) = self.pool.take(size_bytes) {
-            return Ok(Buffer::new(pooled, booking));
+            return Ok(Buffer::new(self.id, pooled, reservation.commit()));
         }
         let Some(buffer) = self.create_or_free(size_bytes)? else {
-            drop(booking);
             return Err(DeviceError::OutOfMemory {
                 device: self.description.name.clone(),
                 size_bytes,
@@ -242,16 +284,11 @@ impl Device for Gpu {
             });
         };
         self.health.check()?;
-        Ok(Buffer::new(self.pool.lend(buffer), booking))
+        Ok(Buffer::new(self.id, self.pool.lend(buffer), reservation.commit()))
     }
 
     fn upload(&self, to: &Buffer, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
-        let fits = offset_bytes.checked_add(bytes.len() as u64).is_some_and(|end| end <= to.size_bytes());
-        assert!(fits, "an upload beyond its buffer");
-        assert!(
-            offset_bytes.is_multiple_of(4) && bytes.len().is_multiple_of(4),
-            "an upload of parts of words"
-        );
+        check_upload(self.id, to, offset_bytes, bytes.len());
         let mut state = self.lock()?;
         let mut done = 0;
         while done < bytes.len() {
@@ -266,8 +303,7 @@ impl Device for Gpu {
     }
 
     fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError> {
-        assert!(size_bytes <= from.size_bytes(), "a download beyond its buffer");
-        assert!(size_bytes.is_multiple_of(4), "a download of parts of words");
+        check_download(self.id, from, size_bytes);
         let mut state = self.lock()?;
         let health = self.health.clone();
         if size_bytes == 0 {
@@ -291,32 +327,30 @@ impl Device for Gpu {
     }
 
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
-        check(ring, kernel);
+        check_kernel(self.id, ring, kernel);
         let kernel = kernel.map(|buffer| buffer.storage::<Pooled>().buffer(), |key| *key);
         let number_type = match ring {
             Ring::Z32 => NumberType::U32,
             Ring::Z64 => self.wide,
         };
         let mut state = self.lock()?;
-        for work in works(ring, &kernel, self.limits) {
-            match work {
-                Work::Clear(span) => state.batch.clear(span),
-                Work::Dispatch(dispatch) => {
-                    if state.batch.is_full() {
-                        self.submit(&mut state)?;
-                    }
-                    let State { batch, pipelines, .. } = &mut *state;
-                    let pipeline = pipelines.get(&self.device, dispatch.program, number_type);
-                    batch.dispatch(pipeline, &dispatch);
-                }
+        let mut result = Ok(());
+        dispatch::plan(ring, &kernel, self.limits, &mut |work| {
+            if result.is_ok() {
+                result = self.record(&mut state, number_type, work);
             }
-        }
-        self.health.check()
+        });
+        result.and_then(|()| self.health.check())
     }
 
     fn flush(&self) -> Result<(), DeviceError> {
         let mut state = self.lock()?;
         self.submit(&mut state).map(drop)
+    }
+
+    fn settle(&self, in_flight: usize) -> Result<(), DeviceError> {
+        // Not under the lock: others may go on.
+        self.settled(in_flight)
     }
 
     fn synchronise(&self) -> Result<(), DeviceError> {
@@ -353,30 +387,4 @@ fn report_failures(device: &wgpu::Device, health: &Health) {
     let (lost, uncaptured) = (health.clone(), health.clone());
     device.set_device_lost_callback(move |reason, message| lost.fail(format!("{reason:?}: {message}")));
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.fail(error.to_string())));
-}
-
-/// What the shaders rely on: shapes fit, every matrix lies in its buffer, and what is written is nothing else.
-fn check(ring: Ring, kernel: &DeviceKernel<'_>) {
-    kernel.check_shapes(ring);
-    let name = kernel.name();
-    let mut uses: Vec<(&wgpu::Buffer, Access)> = Vec::with_capacity(5);
-    kernel.visit(|matrix, access| {
-        let size_bytes = matrix.shape.len() as u64 * ring.element_bytes() as u64;
-        assert!(
-            size_bytes <= matrix.buffer.size_bytes(),
-            "{name}: a matrix {} of {size_bytes} bytes in a buffer of {} bytes",
-            matrix.shape,
-            matrix.buffer.size_bytes()
-        );
-        uses.push((matrix.buffer.storage::<Pooled>().buffer(), access));
-    });
-    for (index, (buffer, access)) in uses.iter().enumerate() {
-        let is_shared =
-            |(other, (shared, _)): (usize, &(&wgpu::Buffer, Access))| other != index && shared == buffer;
-        let is_alone = !uses.iter().enumerate().any(is_shared);
-        assert!(
-            *access == Access::Read || is_alone,
-            "{name}: an output is also another of the kernel's matrices"
-        );
-    }
 }

@@ -27,7 +27,7 @@ mod pipeline;
 mod pool;
 mod program;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod transfer;
 mod watch;
 

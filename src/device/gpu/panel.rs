@@ -2,7 +2,8 @@
 //!
 //! A buffer can be larger than what a shader may see of it at once, and a dispatch should not run for seconds.
 //! This module only computes: which rows and columns one dispatch works on, such that the *span* of each matrix,
-//! from the first element it touches to the last, fits.
+//! from the first element it touches to the last, fits. Such a part that has more than one row has rows less than
+//! 2^30 elements apart, so that every distance a shader is told fits in `u32`.
 
 use crate::ring::Shape;
 
@@ -13,19 +14,32 @@ const MOST_ELEMENTS: u64 = 1 << 30;
 /// small GPU. A large one does this many in a fraction of a second, and is kept busy by what is queued behind.
 const MOST_GEMM_WORK: u128 = 1 << 38;
 
+/// Inner elements of one term of a dispatch at most. Debian 12's llvmpipe ends a shader in silence after 65,535 turns
+/// of its loops, all of them together; the tiles of a product take up to 3.25 turns an inner element, and one dispatch
+/// has up to two terms.
+const MOST_INNER: usize = 1 << 13;
+
+/// Elements that one thread sums in a dispatch at most, for the same reason.
+pub const MOST_SUMMED: usize = 1 << 13;
+
 /// The side of a square tile of the matrix product, in elements: panels are multiples of it.
 const GEMM_TILE: usize = 64;
 
 /// The side of a tile of the transposition, in elements.
 pub const TRANSPOSE_TILE: usize = 32;
 
-/// What one binding holds.
+/// Workgroups that one dimension of a dispatch holds, on every adapter.
+pub const MOST_GROUPS_ACROSS: u32 = 65_535;
+
+/// What one binding and one dispatch hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes that a binding spans at most.
     pub binding_bytes: u64,
     /// Bytes that its offset is a multiple of; a power of two.
     pub alignment_bytes: u64,
+    /// Workgroups in a row of a dispatch at most.
+    pub groups_across: u32,
 }
 
 impl Limits {
@@ -33,6 +47,13 @@ impl Limits {
     pub fn elements(self, element_bytes: usize) -> usize {
         let elements = (self.binding_bytes - self.alignment_bytes) / element_bytes as u64;
         elements.min(MOST_ELEMENTS) as usize
+    }
+
+    /// `groups` workgroups in two dimensions, with less than a row too many.
+    pub fn grid(self, groups: usize) -> [u32; 2] {
+        let rows = groups.div_ceil(self.groups_across as usize).max(1);
+        [groups.div_ceil(rows), rows]
+            .map(|extent| u32::try_from(extent).expect("panels bound every dispatch"))
     }
 }
 
@@ -50,21 +71,17 @@ pub struct Block {
 }
 
 /// The matrix in blocks that are contiguous and of at most `most` elements: some whole rows, or a part of one.
-pub fn contiguous_blocks(shape: Shape, most: usize) -> Vec<Block> {
-    if shape.is_empty() {
-        return Vec::new();
-    }
-    if shape.cols <= most {
-        return cuts(shape.rows, most / shape.cols)
-            .map(|(first_row, rows)| Block { first_row, rows, first_col: 0, cols: shape.cols })
-            .collect();
-    }
-    // A multiple of 64 elements keeps the offsets of bindings aligned.
-    let part = if most >= 64 { most - most % 64 } else { most };
-    let in_row = |first_row| {
-        cuts(shape.cols, part).map(move |(first_col, cols)| Block { first_row, rows: 1, first_col, cols })
+pub fn contiguous_blocks(shape: Shape, most: usize) -> impl Iterator<Item = Block> {
+    let (part_rows, part_cols) = match shape.cols {
+        0 => (shape.rows.max(1), 1),
+        cols if cols <= most => (most / cols, cols),
+        // A multiple of 64 elements keeps the offsets of bindings aligned.
+        _ if most >= 64 => (1, most - most % 64),
+        _ => (1, most),
     };
-    (0..shape.rows).flat_map(in_row).collect()
+    cuts(shape.rows, part_rows).flat_map(move |(first_row, rows)| {
+        cuts(shape.cols, part_cols).map(move |(first_col, cols)| Block { first_row, rows, first_col, cols })
+    })
 }
 
 /// Extents of the parts of a matrix product.
@@ -80,7 +97,7 @@ pub struct GemmPanel {
 
 /// The largest panel, by halving, of an (m, k) × (k, n) product whose spans have at most `most` elements.
 pub fn gemm_panel(m: usize, k: usize, n: usize, most: usize) -> GemmPanel {
-    let mut panel = GemmPanel { rows: m, inner: k, cols: n };
+    let mut panel = GemmPanel { rows: m, inner: k.min(MOST_INNER), cols: n };
     loop {
         let GemmPanel { rows, inner, cols } = panel;
         let work = rows as u128 * inner as u128 * cols as u128;
@@ -97,12 +114,15 @@ pub fn gemm_panel(m: usize, k: usize, n: usize, most: usize) -> GemmPanel {
     }
 }
 
-/// Rows and columns of the parts of a matrix to be transposed.
+/// Rows and columns of the parts of a matrix to be transposed. Fewer rows shorten the operand's span, fewer columns
+/// the output's; where a part is down to one of them, the other is what is left of the span.
 pub fn transpose_panel(shape: Shape, most: usize) -> (usize, usize) {
     let (mut rows, mut cols) = (shape.rows, shape.cols);
-    while span(rows, shape.cols, cols) > most || span(cols, shape.rows, rows) > most {
-        let longer = if rows >= cols { &mut rows } else { &mut cols };
-        *longer = half(*longer, TRANSPOSE_TILE);
+    while span(rows, shape.cols, cols) > most {
+        halve_first_of([&mut rows, &mut cols], TRANSPOSE_TILE);
+    }
+    while span(cols, shape.rows, rows) > most {
+        halve_first_of([&mut cols, &mut rows], TRANSPOSE_TILE);
     }
     (rows, cols)
 }
@@ -165,12 +185,38 @@ mod tests {
     fn what_fits_is_not_cut() {
         assert_eq!(gemm_panel(100, 200, 300, 60_000), GemmPanel { rows: 100, inner: 200, cols: 300 });
         assert_eq!(transpose_panel(Shape::new(100, 200), 20_000), (100, 200));
-        assert_eq!(contiguous_blocks(Shape::new(100, 200), 20_000).len(), 1);
+        assert_eq!(contiguous_blocks(Shape::new(100, 200), 20_000).count(), 1);
+        assert_eq!(contiguous_blocks(Shape::new(100, 0), 20_000).count(), 0);
+    }
+
+    /// A matrix of n spans is cut into about n rows of panels for the operand and n columns for the output, where it
+    /// has as many; halving may overshoot by two either way.
+    #[test]
+    fn transpositions_have_few_panels() {
+        let most = (128 << 20) / 8;
+        for (rows, cols) in [(2, 1 << 28), (1 << 28, 2), (3, 1 << 30), (100, 1 << 20), (1 << 20, 100)] {
+            let (r, c) = transpose_panel(Shape::new(rows, cols), most);
+            let panels = rows.div_ceil(r) * cols.div_ceil(c);
+            let spans = (rows * cols).div_ceil(most);
+            let least = rows.min(spans) * cols.min(spans);
+            assert!(panels <= 4 * least, "{rows} by {cols} in {panels} panels of {r} by {c}");
+        }
+    }
+
+    #[test]
+    fn a_long_grid_is_folded() {
+        let limits = |groups_across| Limits { binding_bytes: 4096, alignment_bytes: 256, groups_across };
+        assert_eq!(limits(MOST_GROUPS_ACROSS).grid(65_535), [65_535, 1]);
+        assert_eq!(limits(MOST_GROUPS_ACROSS).grid(65_536), [32_768, 2]);
+        for (groups, across) in [(1, 1), (65_537, 65_535), (1_000_003, 65_535), (1 << 24, 65_535), (17, 3)] {
+            let [x, y] = limits(across).grid(groups);
+            assert!(x <= across && (x * y) as usize >= groups && (x * y) as usize - groups < y as usize);
+        }
     }
 
     #[test]
     fn a_long_product_is_cut_to_the_watchdog() {
         let panel = gemm_panel(1 << 14, 1 << 14, 1 << 14, 1 << 29);
-        assert_eq!(panel, GemmPanel { rows: 1 << 10, inner: 1 << 14, cols: 1 << 14 });
+        assert_eq!(panel, GemmPanel { rows: 1 << 11, inner: MOST_INNER, cols: 1 << 14 });
     }
 }

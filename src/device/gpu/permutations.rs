@@ -1,10 +1,11 @@
 //! Tests without a GPU: every shader with every number type is valid WGSL within the capabilities that it
-//! declares, and declares what the Rust side believes of it.
+//! declares, is translated to what drivers read, and declares what the Rust side believes of it.
 
 use super::params::{self, Params};
 use super::program::{NumberType, Program};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
-use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner};
+use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overrides, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Expression, Module, ShaderStage, StorageAccess, TypeInner};
 
 fn parse(program: Program, number_type: NumberType) -> Module {
     let text = program.wgsl(number_type).expect("the sources compose");
@@ -54,6 +55,81 @@ fn every_permutation_is_valid_within_its_capabilities() {
     }
 }
 
+fn validate(module: &Module) -> ModuleInfo {
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_INT64);
+    validator.validate(module).expect("checked elsewhere")
+}
+
+/// Calls `check` with every permutation as a driver's translator gets it: with the values of its overrides.
+fn every_pipeline(check: impl Fn(&str, &Module, &ModuleInfo, &str)) {
+    for (program, number_type) in every_permutation() {
+        let module = parse(program, number_type);
+        let info = validate(&module);
+        let constants: PipelineConstants =
+            program.overrides(number_type).iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let entry_point = Some((ShaderStage::Compute, program.entry_point()));
+        let (module, info) =
+            process_overrides(&module, &info, entry_point, &constants).expect("overrides have values");
+        check(&format!("{program:?} {number_type:?}"), &module, &info, program.entry_point());
+    }
+}
+
+#[test]
+fn every_permutation_is_translated_for_every_driver() {
+    every_pipeline(|name, module, info, entry_point| {
+        let stage = ShaderStage::Compute;
+        let options = spv::PipelineOptions { shader_stage: stage, entry_point: entry_point.to_owned() };
+        let words = spv::write_vec(module, info, &spv::Options::default(), Some(&options));
+        assert!(words.is_ok_and(|words| !words.is_empty()), "{name}: SPIR-V");
+
+        let options = msl::Options { lang_version: (2, 4), ..msl::Options::default() };
+        let entry_point = Some((stage, entry_point.to_owned()));
+        let pipeline =
+            msl::PipelineOptions { entry_point: entry_point.clone(), ..msl::PipelineOptions::default() };
+        msl::write_string(module, info, &options, &pipeline)
+            .unwrap_or_else(|error| panic!("{name}: Metal: {error}"));
+
+        let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..hlsl::Options::default() };
+        let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions { entry_point });
+        hlsl::Writer::new(&mut text, &options, &pipeline)
+            .write(module, info, None)
+            .unwrap_or_else(|error| panic!("{name}: HLSL: {error}"));
+    });
+}
+
+/// naga 30 writes a bitcast between `u64` and `i64` as nothing in HLSL: a shift of a signed number becomes one of an
+/// unsigned number without a word.
+#[test]
+fn no_shader_reinterprets_64_bits() {
+    every_pipeline(|name, module, info, _| {
+        let entry_points = module.entry_points.iter().enumerate();
+        let functions = module.functions.iter().map(|(handle, function)| (&info[handle], function));
+        let all = functions.chain(entry_points.map(|(i, entry)| (info.get_entry_point(i), &entry.function)));
+        for (info, function) in all {
+            for (_, expression) in function.expressions.iter() {
+                let &Expression::As { expr, convert: None, .. } = expression else { continue };
+                let width = info[expr].ty.inner_with(&module.types).scalar_width();
+                assert_ne!(width, Some(8), "{name}");
+            }
+        }
+    });
+}
+
+/// Every WebGPU adapter has 16 KiB of workgroup memory.
+#[test]
+fn tiles_fit_workgroup_memory() {
+    every_pipeline(|name, module, info, entry_point| {
+        let index = module.entry_points.iter().position(|entry| entry.name == entry_point);
+        let used = info.get_entry_point(index.expect("it is there"));
+        let tiles = module.global_variables.iter().filter(|(handle, variable)| {
+            variable.space == AddressSpace::WorkGroup && !used[*handle].is_empty()
+        });
+        let bytes: u32 =
+            tiles.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= 16 << 10, "{name}: {bytes} bytes");
+    });
+}
+
 #[test]
 fn native_64_bit_integers_need_the_capability() {
     let module = parse(Program::Gemm, NumberType::U64);
@@ -65,8 +141,7 @@ fn bindings_are_in_the_order_that_rust_binds_them() {
     for (program, number_type) in every_permutation() {
         let module = parse(program, number_type);
         let (index, _) = entry_point(&module, program);
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_INT64);
-        let info = validator.validate(&module).expect("checked elsewhere");
+        let info = validate(&module);
         let mut bindings: Vec<_> = module
             .global_variables
             .iter()

@@ -40,9 +40,9 @@ fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> 
     // SAFETY: Without checks, shaders must index in range, end their loops and divide by no zero.
     // - Indices: a thread drops out, or reads zero instead, where its row or column is not below the counts in the
     //   parameters. `dispatch` sets these counts, offsets and strides such that the last element of each matrix's
-    //   span is in its binding (its test recomputes them), and `Gpu::run` asserts that every matrix lies within
-    //   its buffer. Workgroup and local arrays are indexed by constants'
-    //   remainders, or by subsets of at most four factors.
+    //   span is in its binding (its test recomputes them), and `check_kernel` asserts that every matrix lies
+    //   within its buffer. Workgroup and local arrays are indexed by constants' remainders, or by subsets of at most
+    //   four factors.
     // - Loops run to counts in the parameters, with steps of at least one.
     // - Divisors are constants, or `cols`, `tiles_across`, `lanes`, `width` and loops' counts, at least one in every dispatch.
     let module =

@@ -54,7 +54,10 @@ impl Pool {
     pub fn take(self: &Arc<Pool>, size_bytes: u64) -> Option<Pooled> {
         let mut shelves = self.lock();
         let granted = Pool::granted_bytes(size_bytes);
-        let (&size, _) = shelves.idle.range(granted..=granted + granted / SLACK_DIVISOR).next()?;
+        // Nor may the slack raise the peak.
+        let peak = shelves.most_live_bytes.max(shelves.live_bytes + granted);
+        let most = (granted + granted / SLACK_DIVISOR).min(peak - shelves.live_bytes);
+        let (&size, _) = shelves.idle.range(granted..=most).next()?;
         let buffer = shelves.unshelve(size);
         drop(shelves);
         Some(self.lend(buffer))

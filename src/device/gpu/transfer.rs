@@ -25,8 +25,8 @@ const LEAST_CHUNK_BYTES: u64 = 16 << 10;
 /// What wgpu says of a mapping.
 pub type MapResult = Result<(), wgpu::BufferAsyncError>;
 
-/// How often a wait for a staging buffer looks whether the device still works.
-const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a wait for the watching thread looks whether the device still works.
+pub const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Bytes of a staging buffer within `budget_bytes`: all of them together take an eighth of it, within bounds.
 pub fn chunk_bytes(budget_bytes: Option<u64>) -> u64 {

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use symbolon::device::Device;
 use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
-use symbolon::net::Deadlines;
+use symbolon::net::{Deadlines, LinkShape};
 use symbolon::session::SessionOptions;
 
 /// Arithmetic on secret shares: several parties compute on data that none shows the others.
 #[derive(Parser)]
-#[command(name = "symbolon", version, arg_required_else_help = true)]
+#[command(name = "symbolon", version, arg_required_else_help = true, after_help = STATUS)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -44,7 +44,7 @@ pub enum Command {
         #[command(flatten)]
         shared: Shared,
     },
-    /// Prints what a job will take: memory, bytes, rounds, correlations; runs nothing
+    /// Prints what a job will take: bytes, rounds, correlations, device memory; runs nothing
     Plan {
         /// The job's description
         #[arg(value_name = "JOB.toml")]
@@ -52,9 +52,9 @@ pub enum Command {
         #[command(flatten)]
         shared: Shared,
     },
-    /// Lists the devices of this machine, and which one is taken
+    /// Lists the devices of this machine, and which one `auto` takes
     Doctor {
-        /// Print one JSON object on stdout; text for people goes to stderr
+        /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
         #[arg(long)]
         json: bool,
     },
@@ -72,24 +72,57 @@ pub struct RunMode {
     pub party: Option<PathBuf>,
 }
 
+/// What scripts go by.
+const STATUS: &str = "\
+Exit status: 0 done, 1 a wrong result or a report that cannot be written, 2 bad usage or input, 3 peer or network,
+4 resources, 5 parties disagree, 130 interrupted";
+
 /// What all commands that compute have.
 #[derive(Args, Clone)]
 pub struct Shared {
     /// Where to compute: auto, cpu, gpu, gpu:N, or a part of an adapter's name
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
-    /// Most device memory to take, such as 512MiB or 2GiB
+    /// Most device memory that each process may take, such as 512MiB or 2GiB
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub budget: Option<u64>,
-    /// Threads of the CPU device [default: all cores, divided among the processes of this machine]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    /// Threads of the CPU device in each process [default: all cores; parties started together divide them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// How long to wait for the other processes to appear
+    /// How long to wait for the other processes to appear; later silences have deadlines of their own
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub deadline: u32,
-    /// Print one JSON object on stdout; text for people goes to stderr
+    /// Link to stand in for, between all processes: lan, wan, or Mbit/s and the round trip in ms, such as 100,40
+    #[arg(long, value_name = "LINK")]
+    pub link: Option<LinkShape>,
+    /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
     #[arg(long)]
     pub json: bool,
+    /// Set by the launcher, which holds this process's stdin open for as long as it lives
+    #[arg(long, hide = true)]
+    pub launched: bool,
+}
+
+impl Command {
+    fn shared(&self) -> Option<&Shared> {
+        match self {
+            Command::Demo { shared }
+            | Command::Run { shared, .. }
+            | Command::Deal { shared, .. }
+            | Command::Plan { shared, .. } => Some(shared),
+            Command::Doctor { .. } => None,
+        }
+    }
+
+    /// Whether JSON was asked for.
+    pub fn json(&self) -> bool {
+        matches!(self, Command::Doctor { json: true }) || self.shared().is_some_and(|shared| shared.json)
+    }
+
+    /// Whether a launcher started this process.
+    pub fn is_launched(&self) -> bool {
+        self.shared().is_some_and(|shared| shared.launched)
+    }
 }
 
 impl Shared {
@@ -104,7 +137,7 @@ impl Shared {
     pub fn session_options(&self) -> SessionOptions {
         let connect = Duration::from_secs(self.deadline.into());
         let deadlines = Deadlines { connect, ..Deadlines::default() };
-        SessionOptions { deadlines, budget_bytes: self.budget, ..SessionOptions::default() }
+        SessionOptions { deadlines, link: self.link, budget_bytes: self.budget, ..SessionOptions::default() }
     }
 }
 
@@ -141,6 +174,7 @@ mod tests {
         assert_eq!(bytes("100"), Ok(100));
         assert_eq!(bytes("7B"), Ok(7));
         assert!(bytes("1.5GiB").is_err());
+        assert!(bytes("").is_err() && bytes("GiB").is_err() && bytes("-1").is_err());
         assert!(bytes("99999999999TiB").is_err());
     }
 

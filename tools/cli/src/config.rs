@@ -17,6 +17,7 @@
 //!
 //! A dealer: `listen = "127.0.0.1:7100"`. Paths are relative to the file.
 
+use crate::data::regular;
 use crate::failure::Failure;
 use crate::job::Job;
 use serde::Deserialize;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use symbolon::net::check_loopback;
 use symbolon::session::{DealerNetwork, PartyNetwork};
 use symbolon::share::PartyId;
 
@@ -67,6 +69,9 @@ impl PartyConfig {
     /// Where the party and its peers are, in a job of so many parties.
     pub fn network(&self, path: &Path, parties: usize) -> Result<PartyNetwork, Failure> {
         let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
+        let own = [("listen", self.listen), ("dealer", Some(self.dealer))];
+        let peers = self.peers.values().map(|&address| ("peers", Some(address)));
+        own.into_iter().chain(peers).try_for_each(|(field, address)| loopback(path, field, address))?;
         if usize::from(self.party) >= parties {
             return Err(wrong(format!(
                 "party = {} but the job has parties 0 to {}",
@@ -124,7 +129,15 @@ impl PartyConfig {
 
 pub fn read_dealer(path: &Path, parties: usize) -> Result<DealerNetwork, Failure> {
     let DealerConfig { listen } = read_toml(path)?;
+    loopback(path, "listen", Some(listen))?;
     Ok(DealerNetwork { listen, parties })
+}
+
+/// Refuses addresses beyond this machine before anything is read or opened.
+fn loopback(path: &Path, field: &str, address: Option<SocketAddr>) -> Result<(), Failure> {
+    let wrong =
+        |error| Failure::Text { path: path.to_owned(), line: None, reason: format!("{field}: {error}") };
+    address.map_or(Ok(()), check_loopback).map_err(wrong)
 }
 
 /// The folder that a file's relative paths start from.
@@ -134,14 +147,13 @@ pub fn folder_of(path: &Path) -> PathBuf {
 
 /// Reads a TOML file; an error is one line with the file's name and the place.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
-    let unreadable =
-        |error: std::io::Error| Failure::File { path: path.to_owned(), reason: error.to_string() };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    let unreadable = |reason: String| Failure::File { path: path.to_owned(), reason };
+    let length = regular(path).map_err(unreadable)?.len();
     if length > LONGEST_TEXT {
         let reason = format!("{length} bytes are too many for a description: at most {LONGEST_TEXT}");
-        return Err(Failure::File { path: path.to_owned(), reason });
+        return Err(unreadable(reason));
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
     parse_toml(path, &text)
 }
 

@@ -16,6 +16,8 @@ use symbolon::session::deal as serve;
 #[derive(Serialize)]
 struct DealJson {
     correlations: usize,
+    /// Correction bytes sent to all parties.
+    offline_bytes: u64,
     orders: Vec<RoleJson>,
 }
 
@@ -37,6 +39,6 @@ pub fn deal(config: &Path, shared: &Shared) -> Result<(), Failure> {
         bytes(sent),
         seconds(time)
     );
-    output::print(shared.json, &DealJson { correlations: dealt.correlations, orders }, &text);
-    Ok(())
+    let json = DealJson { correlations: dealt.correlations, offline_bytes: sent, orders };
+    output::print(shared.json, &json, &text)
 }

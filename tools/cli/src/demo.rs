@@ -3,11 +3,10 @@
 use crate::args::Shared;
 use crate::data::{Kind, Matrix, Numbers};
 use crate::failure::Failure;
-use crate::job::Job;
-use crate::local::launch;
-use crate::party::facts_of;
+use crate::job::{InputData, Job};
+use crate::local::{launch, private_folder};
 use crate::report::RunJson;
-use crate::{output, table};
+use crate::{interrupt, output, table};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,8 +38,8 @@ struct DemoJson {
 
 /// Runs the demo in a folder of its own.
 pub fn demo(shared: &Shared) -> Result<(), Failure> {
-    let folder = tempfile::tempdir()
-        .map_err(|error| Failure::File { path: std::env::temp_dir(), reason: error.to_string() })?;
+    interrupt::catch()?;
+    let folder = private_folder()?;
     for (name, bytes) in FILES {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).map_err(|error| Failure::File { path, reason: error.to_string() })?;
@@ -52,34 +51,33 @@ pub fn demo(shared: &Shared) -> Result<(), Failure> {
     // The folder goes with the demo.
     run.outputs.iter_mut().for_each(|output| output.file = None);
     let json = judge(&job, folder.path(), run, &scores)?;
-    output::print(shared.json, &json, &text(&json));
+    interrupt::check()?;
     if json.labels_as_oracle != json.images {
+        eprint!("{}", text(&json));
         let wrong = json.images - json.labels_as_oracle;
         return Err(Failure::Wrong(format!("{wrong} private labels differ from the plain fixed-point ones")));
     }
-    Ok(())
+    output::print(shared.json, &json, &text(&json))
 }
 
 /// Holds the private scores against the labels, the oracle and floating point.
 fn judge(job: &Job, folder: &Path, run: RunJson, scores: &[f64]) -> Result<DemoJson, Failure> {
-    let matrices: BTreeMap<String, Matrix> = job
+    let inputs: BTreeMap<&str, InputData> = job
         .inputs
         .keys()
-        .map(|name| Ok((name.clone(), job.read_input(name, None)?)))
+        .map(|name| Ok((name.as_str(), job.read_input(name, None)?)))
         .collect::<Result<_, Failure>>()?;
-    let facts = matrices.iter().map(|(name, matrix)| (name.clone(), facts_of(matrix))).collect();
+    let facts = inputs.iter().map(|(&name, input)| (name.to_owned(), input.facts())).collect();
     let program = job.program(&facts)?;
-    let encode = |(name, matrix): (&String, &Matrix)| {
-        matrix.encode(job.codec).map_err(|error| Failure::Data { input: name.clone(), error })
-    };
-    let elements = matrices.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+    let elements = inputs.values().map(|input| input.encode(job.codec)).collect::<Result<Vec<_>, _>>()?;
     let oracle = oracle::evaluate(&program, &elements)[0].elements.decode(job.codec);
-    let plain = plain_scores(&reals(&matrices["x"]), &reals(&matrices["w"]), &reals(&matrices["b"]));
+    let matrix = |name| &inputs[name].matrix;
+    let plain = plain_scores(&reals(matrix("x")), &reals(matrix("w")), &reals(matrix("b")));
     let truth: Vec<usize> = match read(&folder.join("test_y.npy"))?.numbers {
         Numbers::Signed(labels) => labels.into_iter().map(|label| label as usize).collect(),
         _ => return Err(Failure::Wrong("the labels are not integers".into())),
     };
-    let classes = matrices["b"].shape.cols;
+    let classes = matrix("b").shape.cols;
     let labels = |scores: &[f64]| -> Vec<usize> { scores.chunks(classes).map(largest).collect() };
     let (private, plain_labels) = (labels(scores), labels(&plain));
     let equal = |a: &[usize], b: &[usize]| a.iter().zip(b).filter(|(a, b)| a == b).count();

@@ -8,8 +8,7 @@ use symbolon::device::select::{Survey, survey};
 /// Lists the devices.
 pub fn doctor(json: bool) -> Result<(), Failure> {
     let survey = survey();
-    output::print(json, &survey, &text(&survey));
-    Ok(())
+    output::print(json, &survey, &text(&survey))
 }
 
 fn text(survey: &Survey) -> String {

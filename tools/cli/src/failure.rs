@@ -1,6 +1,6 @@
 //! Why a command failed, and the exit status that says so to scripts.
 
-use crate::data::DataError;
+use crate::data::{DataError, ValueError};
 use std::path::PathBuf;
 use symbolon::device::DeviceError;
 use symbolon::net::NetError;
@@ -22,6 +22,9 @@ pub enum Failure {
     /// An input's data.
     #[error("input '{input}': {error}")]
     Data { input: String, error: DataError },
+    /// An input's data that does not fit the job.
+    #[error("input '{input}': {}: {error}", .file.display())]
+    Value { input: String, file: PathBuf, error: ValueError },
     /// An output that cannot be written.
     #[error("output '{output}': {error}")]
     Output { output: String, error: DataError },
@@ -46,23 +49,27 @@ pub enum Failure {
     /// Another process of this machine failed; its own line and status.
     #[error("{line}")]
     Child { line: String, status: u8 },
+    /// A signal asked the launcher to end.
+    #[error("interrupted: every process was ended and nothing is written")]
+    Interrupted,
     /// A result that is not what it must be.
     #[error("{0}")]
     Wrong(String),
 }
 
 impl Failure {
-    /// 2 bad usage or input; 3 peer or network; 4 resources; 5 parties disagree.
+    /// 1 wrong; 2 bad usage or input; 3 peer or network; 4 resources; 5 parties disagree; 130 interrupted.
     pub fn status(&self) -> u8 {
         match self {
             Failure::File { .. } | Failure::Text { .. } => 2,
-            Failure::Data { .. } | Failure::Output { .. } => 2,
+            Failure::Data { .. } | Failure::Value { .. } | Failure::Output { .. } => 2,
             Failure::Step(_) | Failure::Program(_) => 2,
             Failure::Plan(error) => plan_status(error),
             Failure::Device(error) => device_status(error),
             Failure::Session(error) => session_status(error),
             Failure::Peer(_) => 3,
             Failure::Child { status, .. } => *status,
+            Failure::Interrupted => 130,
             Failure::Wrong(_) => 1,
         }
     }

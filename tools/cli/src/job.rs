@@ -19,10 +19,12 @@
 //! ```
 //!
 //! `file` is relative to the job. `shape = [rows, cols]` lets `plan` work without the file; `bound` is the largest
-//! magnitude that the owner vouches for.
+//! magnitude that the owner vouches for. Names are identifiers, see [`check`].
+
+mod check;
 
 use crate::config::{folder_of, read_toml};
-use crate::data::{Kind, Matrix};
+use crate::data::{Kind, Matrix, ValueError};
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,7 +33,7 @@ use std::str::FromStr;
 use symbolon::program::Program;
 use symbolon::program::expression::{Names, add_step};
 use symbolon::protocol::Protocol;
-use symbolon::ring::{FixedPoint, Ring, Shape};
+use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::share::{Parties, PartyId};
 
 /// A job that has been read and checked as far as it can be without data.
@@ -95,10 +97,37 @@ struct Steps {
     steps: Vec<String>,
 }
 
+/// An input that has been read.
+pub struct InputData {
+    name: String,
+    file: PathBuf,
+    pub matrix: Matrix,
+}
+
+impl InputData {
+    /// Its elements; an error names the file and the place in it.
+    pub fn encode(&self, codec: FixedPoint) -> Result<Elements, Failure> {
+        self.matrix.encode(codec).map_err(|error| self.failed(error))
+    }
+
+    /// What the other parties may know of it.
+    pub fn facts(&self) -> Facts {
+        let Shape { rows, cols } = self.matrix.shape;
+        Facts { rows, cols, kind: self.matrix.kind() }
+    }
+
+    fn failed(&self, error: ValueError) -> Failure {
+        Failure::Value { input: self.name.clone(), file: self.file.clone(), error }
+    }
+}
+
 impl Job {
     pub fn read(path: &Path) -> Result<Job, Failure> {
         let File { job, inputs, program, outputs } = read_toml(path)?;
         let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
+        inputs.keys().chain(outputs.keys()).try_for_each(|name| check::name(name)).map_err(&wrong)?;
+        outputs.iter().try_for_each(|(name, output)| check::recipients(name, &output.to)).map_err(&wrong)?;
+        inputs.iter().try_for_each(|(name, input)| check::bound(name, input.bound)).map_err(&wrong)?;
         let protocol = Protocol::from_str(&job.protocol).map_err(|error| wrong(error.to_string()))?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
@@ -140,13 +169,23 @@ impl Job {
         self.inputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
     }
 
+    /// The inputs of which the job says where they are.
+    pub fn input_files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        self.inputs.keys().filter_map(|name| Some((name.as_str(), self.input_file(name)?)))
+    }
+
+    /// The outputs of which the job says where they go.
+    pub fn output_files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        self.outputs.keys().filter_map(|name| Some((name.as_str(), self.output_file(name)?)))
+    }
+
     /// Where the job says that an output goes.
     pub fn output_file(&self, name: &str) -> Option<PathBuf> {
         self.outputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
     }
 
     /// Reads an input from `file`, or from where the job says, and checks it against what the job declares.
-    pub fn read_input(&self, name: &str, file: Option<PathBuf>) -> Result<Matrix, Failure> {
+    pub fn read_input(&self, name: &str, file: Option<PathBuf>) -> Result<InputData, Failure> {
         let declared = &self.inputs[name];
         let Some(file) = file.or_else(|| self.input_file(name)) else {
             let reason =
@@ -155,10 +194,10 @@ impl Job {
         };
         let failed = |error| Failure::Data { input: name.to_owned(), error };
         let matrix = Matrix::read(&file).map_err(failed)?;
-        matrix
-            .check(declared.shape.map(|(rows, cols)| Shape::new(rows, cols)), declared.bound)
-            .map_err(failed)?;
-        Ok(matrix)
+        let data = InputData { name: name.to_owned(), file, matrix };
+        let shape = declared.shape.map(|(rows, cols)| Shape::new(rows, cols));
+        data.matrix.check(shape, declared.bound).map_err(|error| data.failed(error))?;
+        Ok(data)
     }
 
     /// What the job itself declares of an input, where it does.

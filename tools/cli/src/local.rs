@@ -1,42 +1,42 @@
 //! `run --local`: every role of a job as a process of its own on this machine.
 //!
 //! The launcher starts the dealer, then the parties in ascending order, each of which says where it listens before
-//! the next is started, so that free ports are taken without a race. Outputs are written to a folder of their own
-//! and appear where the job says only after every process has ended well and all recipients have the same.
+//! the next is started, so that free ports are taken without a race. Outputs are written to a folder that only this
+//! user can enter, and appear where the job says only after every process has ended well and all recipients have the
+//! same. Where a signal ends the launcher, it ends its processes and removes the folder first.
 
 use crate::args::Shared;
 use crate::data::publish;
 use crate::failure::Failure;
 use crate::job::Job;
-use crate::party::{LISTENING, check_targets};
-use crate::process::{Ended, Process};
-use crate::report::{RoleJson, RunJson};
-use crate::{output, table};
+use crate::process::{Ended, Group};
+use crate::report::{OutputJson, RoleJson, RunJson};
+use crate::targets::check_targets;
+use crate::{interrupt, output, table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use symbolon::share::PartyId;
-
-/// How long processes may take to end by themselves after another has failed.
-const GRACE: Duration = Duration::from_secs(3);
+use tempfile::{Builder, TempDir};
 
 /// Runs a job.
 pub fn run(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
+    interrupt::catch()?;
     let job = Job::read(job_path)?;
     let json = launch(job_path, &job, shared)?;
-    output::print(shared.json, &json, &table::run(&json));
-    Ok(())
+    output::print(shared.json, &json, &table::run(&json))
 }
 
 /// Runs a job and puts its outputs where it says.
 pub fn launch(job_path: &Path, job: &Job, shared: &Shared) -> Result<RunJson, Failure> {
     let start = Instant::now();
-    job.parties().try_for_each(|party| check_targets(job, party, |_| None))?;
-    let folder = tempfile::tempdir().map_err(|error| file_failure(&std::env::temp_dir(), &error))?;
+    check_targets(job.input_files(), job.output_files())?;
+    let folder = private_folder()?;
     let launch = Launch { job_path, job, shared, folder: folder.path() };
     let progress = spinner(&format!("{}: a dealer and {} parties at work", job.name, job.protocol.parties()));
     let ended = launch.processes();
@@ -44,8 +44,13 @@ pub fn launch(job_path: &Path, job: &Job, shared: &Shared) -> Result<RunJson, Fa
     launch.result(ended?, start)
 }
 
-/// The exit status of a process that a peer let down.
-const PEER_FAILED: u8 = 3;
+/// A temporary folder that only this user can enter.
+pub fn private_folder() -> Result<TempDir, Failure> {
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.prefix("symbolon-").tempdir().map_err(|error| file_failure(&std::env::temp_dir(), &error))
+}
 
 struct Launch<'a> {
     job_path: &'a Path,
@@ -55,49 +60,36 @@ struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// Starts all processes and waits until they have ended: the dealer's is the last.
+    /// Starts all processes and waits until they have ended: the dealer is the first of them.
     fn processes(&self) -> Result<Vec<Ended>, Failure> {
-        let mut running: Vec<Process> = Vec::new();
-        let started = self.start_all(&mut running);
-        if let Err(failure) = started {
-            let ended = end_all(running);
-            return Err(root_cause(&ended).unwrap_or(failure));
-        }
-        let ended = wait_all(running);
-        match root_cause(&ended) {
-            Some(failure) => Err(failure),
-            None => Ok(ended),
+        let mut group = Group::default();
+        match self.start_all(&mut group) {
+            Ok(()) => group.wait(),
+            Err(Failure::Interrupted) => Err(Failure::Interrupted),
+            Err(failure) => Err(group.give_up().unwrap_or(failure)),
         }
     }
 
-    /// The parties in order, then the dealer; each is started once those it connects to listen.
-    fn start_all(&self, running: &mut Vec<Process>) -> Result<(), Failure> {
-        let dealer_config = self.folder.join("dealer.toml");
-        self.write(&dealer_config, "listen = \"127.0.0.1:0\"\n")?;
+    /// The dealer, then the parties in order; each is started once those it connects to listen.
+    fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
+        let patience = Duration::from_secs(self.shared.deadline.into());
+        let config = self.folder.join("dealer.toml");
+        self.write(&config, "listen = \"127.0.0.1:0\"\n")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let arguments = ["deal".into(), "--config".into(), dealer_config.into()];
-        let mut dealer = Process::start("the dealer", &self.arguments(arguments.to_vec(), cores))?;
-        let dealer_address = dealer.listening(LISTENING);
-        running.push(dealer);
-        let Some(dealer_address) = dealer_address else { return Err(no_address("the dealer")) };
+        let arguments = ["deal".into(), "--config".into(), config.into()];
+        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
+        let dealer = group.address(patience)?;
         let parties = self.job.protocol.parties();
         let mut addresses = BTreeMap::new();
         for party in self.job.parties() {
             let config = self.folder.join(format!("party{}.toml", party.0));
-            let text = self.party_config(party, dealer_address, &addresses)?;
-            self.write(&config, &text)?;
+            self.write(&config, &self.party_config(party, dealer, &addresses))?;
             let arguments = ["run".into(), self.job_path.into(), "--party".into(), config.into()];
             // The parties work at the same time: they divide the cores.
             let arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
-            let mut process = Process::start(&party.to_string(), &arguments)?;
-            let is_last = party.index() + 1 == parties;
-            let address = if is_last { None } else { process.listening(LISTENING) };
-            let end = running.len() - 1;
-            running.insert(end, process);
-            match address {
-                Some(address) => drop(addresses.insert(party, address)),
-                None if is_last => {}
-                None => return Err(no_address(&party.to_string())),
+            group.start(&party.to_string(), &arguments, self.folder)?;
+            if party.index() + 1 < parties {
+                addresses.insert(party, group.address(patience)?);
             }
         }
         Ok(())
@@ -117,7 +109,10 @@ impl Launch<'_> {
         if let Some(budget) = self.shared.budget {
             arguments.extend(["--budget".into(), budget.to_string().into()]);
         }
-        arguments.push("--json".into());
+        if let Some(link) = self.shared.link {
+            arguments.extend(["--link".into(), link.to_string().into()]);
+        }
+        arguments.extend(["--json".into(), "--launched".into()]);
         arguments
     }
 
@@ -126,7 +121,7 @@ impl Launch<'_> {
         party: PartyId,
         dealer: SocketAddr,
         lower: &BTreeMap<PartyId, SocketAddr>,
-    ) -> Result<String, Failure> {
+    ) -> String {
         let peers: Vec<String> =
             lower.iter().map(|(party, address)| format!("{} = \"{address}\"", party.0)).collect();
         let mut text = format!(
@@ -134,29 +129,30 @@ impl Launch<'_> {
             party.0,
             peers.join(", ")
         );
-        let folder = self.folder.join(party.0.to_string());
-        std::fs::create_dir(&folder).map_err(|error| file_failure(&folder, &error))?;
-        for (name, output) in &self.job.outputs {
+        for (index, (name, output)) in self.job.outputs.iter().enumerate() {
             if output.to.contains(&party.0)
                 && let Some(file) = self.job.output_file(name)
             {
-                text += &format!(
-                    "{} = {}\n",
-                    quoted(name),
-                    quoted(&staged(&folder, name, &file).to_string_lossy())
-                );
+                text += &format!("{name} = {}\n", quoted(&staged(party, index, &file)));
             }
         }
-        Ok(text)
+        text
     }
 
+    /// Writes a file for this user alone.
     fn write(&self, path: &Path, text: &str) -> Result<(), Failure> {
-        std::fs::write(path, text).map_err(|error| file_failure(path, &error))
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| file_failure(path, &error))
     }
 
     /// Puts the processes' reports together, and the outputs where they belong.
     fn result(&self, ended: Vec<Ended>, start: Instant) -> Result<RunJson, Failure> {
-        let (dealer, parties) = ended.split_last().expect("a dealer and parties");
+        interrupt::check()?;
+        let (dealer, parties) = ended.split_first().expect("a dealer and parties");
         let runs: Vec<RunJson> = parties.iter().map(parse).collect::<Result<_, _>>()?;
         let dealt: DealOrders = parse(dealer)?;
         let mut result = runs[0].clone();
@@ -165,14 +161,13 @@ impl Launch<'_> {
         let largest = |value: fn(&RunJson) -> f64| runs.iter().map(value).fold(0.0, f64::max);
         result.offline_s = largest(|run| run.offline_s);
         result.online_s = largest(|run| run.online_s);
-        result.offline_bytes = result.dealer.as_ref().map_or(0, |dealer| dealer.offline_bytes_sent);
         result.outputs = self.outputs(&runs)?;
         result.wall_s = start.elapsed().as_secs_f64();
         Ok(result)
     }
 
     /// Each output once, after its recipients have been held against each other.
-    fn outputs(&self, runs: &[RunJson]) -> Result<Vec<crate::report::OutputJson>, Failure> {
+    fn outputs(&self, runs: &[RunJson]) -> Result<Vec<OutputJson>, Failure> {
         let mut outputs = Vec::new();
         for name in self.job.outputs.keys() {
             let copies: Vec<_> =
@@ -201,9 +196,11 @@ struct DealOrders {
     orders: Vec<RoleJson>,
 }
 
-/// Where a party's process writes an output before it is published.
-fn staged(folder: &Path, name: &str, file: &Path) -> PathBuf {
-    folder.join(name).with_extension(file.extension().unwrap_or_default())
+/// Where a party's process writes an output before it is published, within the launcher's folder. It is called by its
+/// number: a name is the job's to choose.
+fn staged(party: PartyId, index: usize, file: &Path) -> String {
+    let extension = file.extension().unwrap_or_default().to_string_lossy();
+    format!("party{}-output{index}.{extension}", party.0)
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(ended: &Ended) -> Result<T, Failure> {
@@ -214,47 +211,6 @@ fn parse<T: for<'a> Deserialize<'a>>(ended: &Ended) -> Result<T, Failure> {
 /// A string as TOML writes it; JSON's escapes are a part of TOML's.
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("text serialises")
-}
-
-/// Waits until all have ended, or one has failed and the others have had their time.
-fn wait_all(mut running: Vec<Process>) -> Vec<Ended> {
-    loop {
-        if running.iter_mut().any(|process| process.failure().is_some()) {
-            return end_all(running);
-        }
-        if running.iter_mut().all(|process| process.has_ended()) {
-            return running.into_iter().map(Process::end).collect();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Ends the processes. Where all that is known is that a peer failed somebody, they first get the time to end by
-/// themselves, so that the one to blame can say why.
-fn end_all(mut running: Vec<Process>) -> Vec<Ended> {
-    let deadline = Instant::now() + GRACE;
-    let is_cause = |process: &mut Process| process.failure().is_some_and(|status| status != PEER_FAILED);
-    while Instant::now() < deadline
-        && !running.iter_mut().any(is_cause)
-        && !running.iter_mut().all(|process| process.has_ended())
-    {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    running.into_iter().map(Process::end).collect()
-}
-
-/// The failure that the others followed from: one that is not about a peer, if there is one.
-fn root_cause(ended: &[Ended]) -> Option<Failure> {
-    let failed = || ended.iter().filter(|ended| ended.status != Some(0));
-    let own = failed().find(|ended| ended.status.is_some_and(|status| status != PEER_FAILED));
-    let about_peer = || failed().find(|ended| ended.status.is_some());
-    let cause = own.or_else(about_peer).or_else(|| failed().next())?;
-    let line = cause.error.clone().unwrap_or_else(|| format!("{} was ended", cause.name));
-    Some(Failure::Child { line, status: cause.status.unwrap_or(PEER_FAILED) })
-}
-
-fn no_address(name: &str) -> Failure {
-    Failure::Wrong(format!("{name} ended before it listened"))
 }
 
 fn file_failure(path: &Path, error: &std::io::Error) -> Failure {

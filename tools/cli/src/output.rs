@@ -1,16 +1,47 @@
 //! What a command prints: JSON on stdout where it was asked for, text otherwise.
 
-use serde::Serialize;
-use std::io::Write;
+use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
+use std::io::{ErrorKind, Write, stderr, stdout};
+
+/// A failure as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureJson {
+    pub error: String,
+    pub status: u8,
+}
 
 /// Prints `json` as one line on stdout and `text` on stderr, or `text` on stdout.
-pub fn print(as_json: bool, json: &impl Serialize, text: &str) {
-    // A reader that has gone away is no failure of the work that is done.
+pub fn print(as_json: bool, json: &impl Serialize, text: &str) -> Result<(), Failure> {
+    if !as_json {
+        return to_stdout(text);
+    }
+    to_stdout(&line(json))?;
+    let _ = write!(stderr(), "{text}");
+    Ok(())
+}
+
+/// Says on stderr what went wrong, and on stdout too where JSON was asked for.
+pub fn print_failure(as_json: bool, error: &str, status: u8) {
     if as_json {
-        let line = serde_json::to_string(json).expect("reports serialise");
-        let _ = writeln!(std::io::stdout(), "{line}");
-        let _ = write!(std::io::stderr(), "{text}");
-    } else {
-        let _ = write!(std::io::stdout(), "{text}");
+        // Where stdout fails as well, the line on stderr has to do.
+        let _ = to_stdout(&line(&FailureJson { error: error.to_owned(), status }));
+    }
+    let _ = writeln!(stderr(), "error: {error}");
+}
+
+fn line(json: &impl Serialize) -> String {
+    serde_json::to_string(json).expect("reports serialise") + "\n"
+}
+
+/// Writes to stdout; a reader that has gone away is no failure of the work that is done.
+fn to_stdout(text: &str) -> Result<(), Failure> {
+    let mut stdout = stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Wrong(format!("the report cannot be written to stdout: {error}")))
+        }
+        _ => Ok(()),
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::args::Shared;
 use crate::config::PartyConfig;
-use crate::data::{Kind, Matrix, check_target, write};
+use crate::data::{Access, Kind, write};
 use crate::failure::Failure;
 use crate::job::{Facts, Job};
-use crate::report::{OutputJson, RoleJson, RunJson};
+use crate::report::{OutputJson, RoleJson, RunJson, range_line};
+use crate::targets::check_targets;
 use crate::{output, table};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,10 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
     let party = config.party();
     let network = config.network(config_path, job.protocol.parties())?;
     config.check_names(config_path, &job)?;
-    check_targets(&job, party, |name| config.output(name))?;
+    let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
+    let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));
+    let inputs = job.inputs_of(party).filter_map(|name| Some((name, input_file(&job, &config, name)?)));
+    check_targets(inputs, outputs)?;
     let device = shared.open_device()?;
     let own = read_inputs(&job, &config)?;
     let facts: BTreeMap<String, Facts> = own.iter().map(|(name, own)| (name.clone(), own.facts)).collect();
@@ -43,18 +47,21 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
         Ok(facts) => facts,
         Err(failure) => return Err(give_up(session, failure)),
     };
-    let program = match job.program(&facts) {
+    let program = job.program(&facts).and_then(|program| Ok((range_line(&program)?, program)));
+    let (range, program) = match program {
         Ok(program) => program,
         Err(failure) => return Err(give_up(session, failure)),
     };
     let inputs = own.into_iter().map(|(name, own)| (name, own.elements)).collect();
     let outcome = session.run(job.protocol, &program, inputs)?;
-    let written = write_outputs(&job, &config, &program, &outcome, job.output_kind(&facts));
+    let access = if shared.launched { Access::Private } else { Access::Usual };
+    let written = write_outputs(&job, &config, access, &program, &outcome, job.output_kind(&facts));
     session.finish()?;
     let outputs = written?;
-    let json = report(&job, party, &*device, &outcome, outputs, start);
-    output::print(shared.json, &json, &table::run(&json));
-    Ok(())
+    let role = role(&job, party, &*device, &outcome);
+    let offline_bytes = outcome.plans.demand.correction_bytes();
+    let json = report(&job, role, range, offline_bytes, outputs, start);
+    output::print(shared.json, &json, &table::run(&json))
 }
 
 /// An input of this party.
@@ -67,32 +74,20 @@ struct Own {
 fn read_inputs(job: &Job, config: &PartyConfig) -> Result<BTreeMap<String, Own>, Failure> {
     let mut own = BTreeMap::new();
     for name in job.inputs_of(config.party()) {
-        let matrix = job.read_input(name, config.input(name))?;
-        let failed = |error| Failure::Data { input: name.to_owned(), error };
-        let elements = matrix.encode(job.codec).map_err(failed)?;
-        own.insert(name.to_owned(), Own { facts: facts_of(&matrix), elements });
+        let data = job.read_input(name, config.input(name))?;
+        own.insert(name.to_owned(), Own { facts: data.facts(), elements: data.encode(job.codec)? });
     }
     Ok(own)
 }
 
-/// Makes sure that the party's outputs can be written before anything is computed.
-pub fn check_targets(
-    job: &Job,
-    party: PartyId,
-    elsewhere: impl Fn(&str) -> Option<PathBuf>,
-) -> Result<(), Failure> {
-    for (name, _) in job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0)) {
-        if let Some(file) = elsewhere(name).or_else(|| job.output_file(name)) {
-            let failed = |error| Failure::Output { output: name.to_owned(), error };
-            check_target(&file).map_err(failed)?;
-        }
-    }
-    Ok(())
+/// Where an input of this party is.
+fn input_file(job: &Job, config: &PartyConfig, name: &str) -> Option<PathBuf> {
+    config.input(name).or_else(|| job.input_file(name))
 }
 
-/// What the other parties may know of a matrix.
-pub fn facts_of(matrix: &Matrix) -> Facts {
-    Facts { rows: matrix.shape.rows, cols: matrix.shape.cols, kind: matrix.kind() }
+/// Where an output of this party goes.
+fn output_file(job: &Job, config: &PartyConfig, name: &str) -> Option<PathBuf> {
+    config.output(name).or_else(|| job.output_file(name))
 }
 
 fn offers(facts: &BTreeMap<String, Facts>) -> Vec<(String, String)> {
@@ -128,6 +123,7 @@ fn give_up(session: Session, failure: Failure) -> Failure {
 fn write_outputs(
     job: &Job,
     config: &PartyConfig,
+    access: Access,
     program: &Program,
     outcome: &SessionOutcome,
     kind: Kind,
@@ -137,10 +133,10 @@ fn write_outputs(
         let Some(elements) = outcome.outputs.get(&declared.name) else { continue };
         let name = declared.name.as_str();
         let shape = program.value(declared.value).shape;
-        let file: Option<PathBuf> = config.output(name).or_else(|| job.output_file(name));
+        let file = output_file(job, config, name);
         if let Some(file) = &file {
             let failed = |error| Failure::Output { output: name.to_owned(), error };
-            write(file, shape, elements, job.codec, kind).map_err(failed)?;
+            write(file, access, shape, elements, job.codec, kind).map_err(failed)?;
         }
         outputs.push(OutputJson {
             name: name.to_owned(),
@@ -153,26 +149,30 @@ fn write_outputs(
     Ok(outputs)
 }
 
+/// This party's part of the report.
+fn role(job: &Job, party: PartyId, device: &dyn Device, outcome: &SessionOutcome) -> RoleJson {
+    let element_bytes = job.codec.ring().element_bytes() as u64;
+    let formula = outcome.plans.cost.sent_elements(party) * element_bytes;
+    RoleJson::new(&outcome.report, &device_line(device), formula)
+}
+
 fn report(
     job: &Job,
-    party: PartyId,
-    device: &dyn Device,
-    outcome: &SessionOutcome,
+    role: RoleJson,
+    range: String,
+    offline_bytes: u64,
     outputs: Vec<OutputJson>,
     start: Instant,
 ) -> RunJson {
-    let report = &outcome.report;
-    let element_bytes = job.codec.ring().element_bytes() as u64;
-    let formula = outcome.plans.cost.sent_elements(party) * element_bytes;
-    let role = RoleJson::new(report, &device_line(device), formula);
     RunJson {
         job: job.name.clone(),
         protocol: job.protocol.to_string(),
         ring_bits: job.codec.ring().bits(),
         fraction_bits: job.codec.fraction_bits(),
+        range,
         device: role.device.clone(),
         offline_s: role.offline_s,
-        offline_bytes: role.offline_bytes_received,
+        offline_bytes,
         online_s: role.online_s,
         wall_s: start.elapsed().as_secs_f64(),
         parties: vec![role],

@@ -4,13 +4,14 @@ use crate::args::Shared;
 use crate::failure::Failure;
 use crate::job::{Facts, Job};
 use crate::output;
-use crate::party::{device_line, facts_of};
+use crate::party::device_line;
+use crate::report::range_line;
 use crate::table::{Table, bytes};
+use crate::targets::check_targets;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::plan::{Plan, PlanOptions, Plans};
-use symbolon::program::{Program, range};
 use symbolon::share::Role;
 use symbolon::step::MemoryClass;
 
@@ -37,6 +38,8 @@ struct RolePlan {
     id: String,
     bytes_sent: u64,
     bytes_received: u64,
+    offline_bytes_sent: u64,
+    offline_bytes_received: u64,
     steps: usize,
     vram_planned_bytes: u64,
     vram_by_class: BTreeMap<String, u64>,
@@ -52,6 +55,7 @@ struct OpPlan {
 /// Prints what a job will take.
 pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
+    check_targets(job.input_files(), job.output_files())?;
     let program = job.program(&facts(&job)?)?;
     let plans = Plans::new(job.protocol, &program, PlanOptions::default())?;
     let device = shared.open_device()?;
@@ -81,15 +85,16 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
         ops: plans.cost.ops.iter().map(op).collect(),
         range: range_line(&program)?,
     };
-    output::print(shared.json, &json, &text(&json));
-    Ok(())
+    output::print(shared.json, &json, &text(&json, element_bytes))
 }
 
-/// What is known of the inputs: what the job declares, otherwise what the files say.
+/// What is known of the inputs: what the files say, and where there is none, what the job declares. A file is held
+/// against what is declared.
 fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
+    let is_there = |name: &str| job.input_file(name).is_some_and(|file| file.exists());
     let fact = |name: &String| match job.declared_facts(name) {
-        Some(facts) => Ok((name.clone(), facts)),
-        None => Ok((name.clone(), facts_of(&job.read_input(name, None)?))),
+        Some(facts) if !is_there(name) => Ok((name.clone(), facts)),
+        _ => Ok((name.clone(), job.read_input(name, None)?.facts())),
     };
     job.inputs.keys().map(fact).collect()
 }
@@ -100,67 +105,49 @@ fn role(plans: &Plans, plan: &Plan, staging_bytes: u64) -> RolePlan {
     if staging_bytes > 0 {
         memory.insert(MemoryClass::Staging, staging_bytes);
     }
-    let (id, sent, received) = match plan.role {
-        Role::Party(party) => (party.0.to_string(), traffic.sent_bytes, traffic.received_bytes),
-        Role::Dealer => ("dealer".to_owned(), traffic.offline_sent_bytes, 0),
+    let id = match plan.role {
+        Role::Party(party) => party.0.to_string(),
+        Role::Dealer => "dealer".to_owned(),
     };
     RolePlan {
         id,
-        bytes_sent: sent,
-        bytes_received: received,
+        bytes_sent: traffic.sent_bytes,
+        bytes_received: traffic.received_bytes,
+        offline_bytes_sent: traffic.offline_sent_bytes,
+        offline_bytes_received: traffic.offline_received_bytes,
         steps: plan.steps.len(),
         vram_planned_bytes: memory.values().sum(),
         vram_by_class: memory.into_iter().map(|(class, bytes)| (class.name().to_owned(), bytes)).collect(),
     }
 }
 
-/// What is known about overflow.
-fn range_line(program: &Program) -> Result<String, Failure> {
-    if program.codec().fraction_bits() == 0 {
-        return Ok(format!("integers modulo 2^{}: every op is exact", program.ring().bits()));
-    }
-    let reaches = range::reaches(program)?;
-    let unbounded: Vec<&str> = program
-        .inputs()
-        .iter()
-        .filter(|input| input.bound.is_none())
-        .map(|input| input.name.as_str())
-        .collect();
-    if unbounded.is_empty() {
-        let reach = reaches.iter().flatten().copied().fold(0.0, f64::max);
-        return Ok(format!(
-            "with the declared bounds no magnitude exceeds {reach:.4e}: no overflow is possible"
-        ));
-    }
-    let limit = range::product_limit(program);
-    let names = unbounded.join(", ");
-    Ok(format!(
-        "no bound is declared for {names}: overflow is excluded only while products stay below {limit:.4e}"
-    ))
-}
-
-fn text(json: &PlanJson) -> String {
+fn text(json: &PlanJson, element_bytes: u64) -> String {
     let mut text = format!(
         "{}: {}, {} bits, {} fraction bits, {} round(s)\n",
         json.job, json.protocol, json.ring_bits, json.fraction_bits, json.rounds
     );
     let mut table = Table::new(["role", "bytes sent", "received", "steps", "device memory"]);
     for role in json.parties.iter().chain([&json.dealer]) {
-        let name =
-            if role.id == "dealer" { "dealer, offline".to_owned() } else { format!("party {}", role.id) };
+        let (name, sent) = match role.id.as_str() {
+            "dealer" => ("dealer, offline".to_owned(), role.offline_bytes_sent),
+            id => (format!("party {id}"), role.bytes_sent),
+        };
         let classes: Vec<String> =
             role.vram_by_class.iter().map(|(class, size)| format!("{class} {}", bytes(*size))).collect();
         table.row([
             name,
-            bytes(role.bytes_sent),
+            bytes(sent),
             bytes(role.bytes_received),
             role.steps.to_string(),
             format!("{} ({})", bytes(role.vram_planned_bytes), classes.join(", ")),
         ]);
     }
     text += &table.render();
+    if !json.ops.is_empty() {
+        text += &format!("  sent online, in elements of {element_bytes} bytes:\n");
+    }
     for op in &json.ops {
-        text += &format!("  {}: {}\n", op.op, op.formula);
+        text += &format!("    {}: {}\n", op.op, op.formula);
     }
     for line in &json.correlations {
         text += &format!("  needs {line}\n");

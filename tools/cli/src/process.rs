@@ -1,108 +1,136 @@
 //! A process of this program that the launcher has started.
+//!
+//! The launcher holds the writing end of the process's stdin, its **lifeline**: when the launcher ends, however it
+//! ends, the process reads the end of its stdin and ends too. A process says what is wrong by the JSON object that it
+//! prints on stdout; its stderr is read for the line that says where it listens, and kept for what it could not say.
+
+mod group;
+
+pub use group::Group;
 
 use crate::failure::Failure;
+use crate::output::FailureJson;
+use crate::party::LISTENING;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Pause between two looks at a process.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The exit status of a process that its peers let down.
+const PEER_FAILED: u8 = 3;
 
 /// A running process; it does not outlive this.
-pub struct Process {
+struct Process {
     name: String,
     child: Child,
     lines: Receiver<String>,
-    /// The last line that begins with `error: `.
-    error: Option<String>,
+    /// The last line of its stderr.
+    last_line: Option<String>,
     stdout: Option<JoinHandle<String>>,
 }
 
 /// A process that has ended.
 pub struct Ended {
     pub name: String,
-    /// Its exit status, or `None` where a signal ended it.
-    pub status: Option<u8>,
-    /// What it said was wrong.
-    pub error: Option<String>,
+    pub end: End,
     pub stdout: String,
+    last_line: Option<String>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status.
+    Exit(u8),
+    /// By a signal that the launcher did not send.
+    Signal(i32),
+    /// By the launcher, because another process had failed.
+    Stopped,
+}
+
+/// Ends this process when the one that started it has ended.
+pub fn end_with_launcher() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(PEER_FAILED.into());
+    });
 }
 
 impl Process {
-    /// Starts this program again with other arguments.
-    pub fn start(name: &str, arguments: &[OsString]) -> Result<Process, Failure> {
-        let program = std::env::current_exe();
+    /// Starts this program again with other arguments. `folder` is where drivers may keep what they need, if the user
+    /// has no such folder.
+    fn start(name: &str, arguments: &[OsString], folder: &Path) -> Result<Process, Failure> {
         let failed = |error: std::io::Error| Failure::Wrong(format!("{name} cannot be started: {error}"));
-        let mut child = Command::new(program.map_err(failed)?)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
+        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A signal from the terminal is the launcher's, which then ends its processes.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        // Mesa's drivers complain where this is not set.
+        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+            command.env("XDG_RUNTIME_DIR", folder);
+        }
+        let mut child = command.spawn().map_err(failed)?;
         let mut stdout = child.stdout.take().expect("a piped stdout");
-        let stderr = BufReader::new(child.stderr.take().expect("a piped stderr"));
+        let stderr = child.stderr.take().expect("a piped stderr");
         let stdout = std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stdout.read_to_string(&mut text);
-            text
+            let mut bytes = Vec::new();
+            let _ = stdout.read_to_end(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
         });
         let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
-        Ok(Process { name: name.to_owned(), child, lines, error: None, stdout: Some(stdout) })
+        std::thread::spawn(move || read_lines(stderr, &sender));
+        Ok(Process { name: name.to_owned(), child, lines, last_line: None, stdout: Some(stdout) })
     }
 
-    /// Waits for the line that says where the process listens; `None` if it ends before.
-    pub fn listening(&mut self, words: &str) -> Option<SocketAddr> {
-        while let Ok(line) = self.lines.recv() {
-            if let Some((_, address)) = line.split_once(words) {
-                return address.trim().parse().ok();
+    /// Where the process says that it listens, if it has said so; `Err` once it can no longer say it.
+    fn listening(&mut self) -> Result<Option<SocketAddr>, ()> {
+        match self.lines.recv_timeout(PAUSE) {
+            Ok(line) => {
+                let address = address_in(&line, &self.name);
+                self.last_line = Some(line);
+                Ok(address)
             }
-            self.keep(&line);
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(()),
         }
-        None
     }
 
     /// Whether it has ended, well or not.
-    pub fn has_ended(&mut self) -> bool {
+    fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Its exit status, if it has ended, and not well; a signal counts as 1.
-    pub fn failure(&mut self) -> Option<u8> {
+    /// How it ended, if it has, and not well.
+    fn failure(&mut self) -> Option<End> {
         match self.child.try_wait() {
-            Ok(Some(status)) if !status.success() => {
-                Some(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
-            }
+            Ok(Some(status)) if !status.success() => Some(End::of(status)),
             _ => None,
         }
     }
 
     /// What it left behind; a process that still runs is ended.
-    pub fn end(mut self) -> Ended {
-        let ended_itself = self.has_ended();
-        if !ended_itself {
+    fn end(mut self) -> Ended {
+        let stopped = !self.has_ended();
+        if stopped {
             let _ = self.child.kill();
         }
-        let status = self.child.wait().ok().and_then(|status| status.code());
-        while let Ok(line) = self.lines.recv() {
-            self.keep(&line);
+        let end = match self.child.wait() {
+            Ok(status) if !stopped => End::of(status),
+            _ => End::Stopped,
+        };
+        if let Some(line) = self.lines.iter().last() {
+            self.last_line = Some(line);
         }
         let stdout = self.stdout.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        Ended {
-            name: self.name.clone(),
-            status: status.and_then(|status| u8::try_from(status).ok()),
-            error: self.error.take(),
-            stdout,
-        }
-    }
-
-    fn keep(&mut self, line: &str) {
-        if let Some(error) = line.strip_prefix("error: ") {
-            self.error = Some(format!("{}: {error}", self.name));
-        }
+        Ended { name: self.name.clone(), end, stdout, last_line: self.last_line.take() }
     }
 }
 
@@ -110,5 +138,88 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl End {
+    fn of(status: ExitStatus) -> End {
+        #[cfg(unix)]
+        if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+            return End::Signal(signal);
+        }
+        End::Exit(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    }
+
+    /// Whether it is a failure of the process's own, and not one that its peers caused.
+    fn is_cause(self) -> bool {
+        !matches!(self, End::Exit(0 | PEER_FAILED) | End::Stopped)
+    }
+}
+
+impl Ended {
+    /// Why it failed, in a line that names it.
+    fn failure(&self) -> Failure {
+        let said: Option<FailureJson> = serde_json::from_str(&self.stdout).ok();
+        let name = &self.name;
+        let last_line = || self.last_line.as_ref().map_or_else(String::new, |line| format!(": {line}"));
+        let (line, status) = match (self.end, said) {
+            (End::Exit(status), Some(FailureJson { error, .. })) if error.starts_with(name.as_str()) => {
+                (error, status)
+            }
+            (End::Exit(status), Some(FailureJson { error, .. })) => (format!("{name}: {error}"), status),
+            (End::Exit(status), None) => {
+                (format!("{name} ended with status {status}{}", last_line()), status.max(1))
+            }
+            (End::Signal(signal), _) => (format!("{name} was ended by signal {signal}"), PEER_FAILED),
+            (End::Stopped, _) => (format!("{name} did not end"), PEER_FAILED),
+        };
+        Failure::Child { line, status }
+    }
+}
+
+/// Sends on every line, whatever bytes it is made of.
+fn read_lines(stderr: ChildStderr, sender: &Sender<String>) {
+    let mut stderr = BufReader::new(stderr);
+    let mut line = Vec::new();
+    while stderr.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+        // Reading goes on where nobody listens any more: a full pipe would hold the process up.
+        let _ = sender.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+        line.clear();
+    }
+}
+
+/// The address in the line by which the process `name` says where it listens.
+fn address_in(line: &str, name: &str) -> Option<SocketAddr> {
+    line.strip_prefix(name)?.strip_prefix(" is ")?.strip_prefix(LISTENING)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(end: End, stdout: &str) -> Ended {
+        let last_line = Some("error: a driver's word".to_owned());
+        Ended { name: "party 1".into(), end, stdout: stdout.into(), last_line }
+    }
+
+    #[test]
+    fn only_a_process_s_own_line_says_where_it_listens() {
+        let address = "127.0.0.1:7000".parse().ok();
+        assert_eq!(address_in("party 1 is listening on 127.0.0.1:7000", "party 1"), address);
+        assert_eq!(address_in("party 0 is listening on 127.0.0.1:7000", "party 1"), None);
+        assert_eq!(address_in("a driver is listening on 127.0.0.1:7000", "party 1"), None);
+    }
+
+    #[test]
+    fn a_failure_is_told_in_the_process_s_words() {
+        let said = |error: &str| {
+            let json = format!("{{\"error\":\"{error}\",\"status\":4}}");
+            ended(End::Exit(4), &json).failure().to_string()
+        };
+        assert_eq!(said("no memory"), "party 1: no memory");
+        assert_eq!(said("party 1, step 3: no memory"), "party 1, step 3: no memory");
+        let silent = |end| ended(end, "").failure().to_string();
+        assert_eq!(silent(End::Signal(9)), "party 1 was ended by signal 9");
+        assert_eq!(silent(End::Exit(101)), "party 1 ended with status 101: error: a driver's word");
     }
 }

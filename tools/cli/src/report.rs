@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use symbolon::program::{Program, ProgramError, range};
 use symbolon::run::RunReport;
 use symbolon::share::Role;
 
@@ -12,6 +13,8 @@ pub struct RunJson {
     pub protocol: String,
     pub ring_bits: u32,
     pub fraction_bits: u32,
+    /// What is known about overflow.
+    pub range: String,
     pub device: String,
     /// Those of this process: all of them under `--local`, one otherwise.
     pub parties: Vec<RoleJson>,
@@ -19,12 +22,40 @@ pub struct RunJson {
     pub dealer: Option<RoleJson>,
     /// Until the slowest party had its correlations.
     pub offline_s: f64,
-    /// Correction bytes that the dealer sent.
+    /// Correction bytes that the dealer sends to all parties.
     pub offline_bytes: u64,
     /// The slowest party's online phase.
     pub online_s: f64,
     pub wall_s: f64,
     pub outputs: Vec<OutputJson>,
+}
+
+/// What is known about overflow.
+///
+/// # Errors
+/// Where the declared bounds allow it.
+pub fn range_line(program: &Program) -> Result<String, ProgramError> {
+    if program.codec().fraction_bits() == 0 {
+        return Ok(format!("integers modulo 2^{}: every op is exact", program.ring().bits()));
+    }
+    let reaches = range::reaches(program)?;
+    let unbounded: Vec<&str> = program
+        .inputs()
+        .iter()
+        .filter(|input| input.bound.is_none())
+        .map(|input| input.name.as_str())
+        .collect();
+    if unbounded.is_empty() {
+        let reach = reaches.iter().flatten().copied().fold(0.0, f64::max);
+        return Ok(format!(
+            "with the declared bounds no magnitude exceeds {reach:.4e}: no overflow is possible"
+        ));
+    }
+    let limit = range::product_limit(program);
+    let names = unbounded.join(", ");
+    Ok(format!(
+        "no bound is declared for {names}: overflow is excluded only while products stay below {limit:.4e}"
+    ))
 }
 
 /// One role's part.

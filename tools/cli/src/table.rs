@@ -55,6 +55,16 @@ pub fn bytes(count: u64) -> String {
     grouped
 }
 
+/// A number as it is written, or in exponential form where that would be a long row of digits.
+pub fn number(value: f64) -> String {
+    const FEW_DIGITS: std::ops::Range<f64> = 1e-6..1e15;
+    if value == 0.0 || !value.is_finite() || FEW_DIGITS.contains(&value.abs()) {
+        format!("{value}")
+    } else {
+        format!("{value:e}")
+    }
+}
+
 /// A time in the unit that suits it.
 pub fn seconds(seconds: f64) -> String {
     match seconds {
@@ -95,6 +105,7 @@ pub fn run(run: &RunJson) -> String {
     if let Some(dealer) = &run.dealer {
         text += &format!("  dealer sent {} bytes of corrections\n", bytes(dealer.offline_bytes_sent));
     }
+    text += &format!("  {}\n", run.range);
     text += &memory(&roles);
     for role in &roles {
         text += &format!("  {} computes on {}\n", role.name(), role.device);
@@ -102,7 +113,8 @@ pub fn run(run: &RunJson) -> String {
     for output in &run.outputs {
         let [rows, cols] = output.shape;
         let to: Vec<String> = output.to.iter().map(|party| format!("party {party}")).collect();
-        let file = output.file.as_ref().map_or_else(String::new, |file| format!(", in {file}"));
+        let file =
+            output.file.as_ref().map_or_else(|| ", not written".to_owned(), |file| format!(", in {file}"));
         text += &format!("  output {} ({rows}, {cols}) for {}{file}\n", output.name, to.join(" and "));
     }
     text
@@ -130,6 +142,8 @@ mod tests {
     fn numbers_read_easily() {
         assert_eq!(bytes(1_234_567), "1,234,567");
         assert_eq!(bytes(12), "12");
+        assert_eq!(number(-9.5), "-9.5");
+        assert_eq!(number(-1e18), "-1e18");
         assert_eq!(seconds(0.0123), "12.3 ms");
         assert_eq!(seconds(2.5), "2.50 s");
     }

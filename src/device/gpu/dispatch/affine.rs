@@ -2,13 +2,13 @@
 
 use super::super::params::{self, ParamBytes};
 use super::super::program::Program;
-use super::{Planner, index};
+use super::{Planner, index, stride};
 use crate::step::{Loop, Matrix};
 
 /// Elements that one dispatch copies at most: threads are counted in 32 bits, with room for a workgroup more.
 const MOST_COPIES: usize = 1 << 30;
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     pub(super) fn affine(
         &mut self,
         out: Matrix<B>,
@@ -46,11 +46,11 @@ impl<B: Copy> Planner<B> {
         let (written, out_offset) = self.bind(out.buffer, to, written);
         let mut turns = [[1, 0, 0, 0]; 6];
         for (turn, of) in turns[6 - loops.len()..].iter_mut().zip(loops) {
-            *turn = [index(of.count), index(of.from), index(of.to), 0];
+            *turn = [index(of.count), stride(of.count, of.from), stride(of.count, of.to), 0];
         }
         let params =
             params::Affine { loops: turns, count: index(copies), out_offset, operand_offset, unused: 0 };
         let groups = copies.div_ceil(Program::Affine.threads() as usize);
-        self.dispatch(Program::Affine, ParamBytes::new(&params), vec![written, read], groups);
+        self.dispatch(Program::Affine, ParamBytes::new(&params), vec![written, read], groups, copies);
     }
 }

@@ -1,9 +1,9 @@
 //! Kernels that move or sum along an axis: transposition and sums.
 
-use super::super::panel::{TRANSPOSE_TILE, contiguous_blocks, cuts, span, transpose_panel};
+use super::super::panel::{MOST_SUMMED, TRANSPOSE_TILE, contiguous_blocks, cuts, span, transpose_panel};
 use super::super::params::{self, ParamBytes};
 use super::super::program::Program;
-use super::{Planner, index};
+use super::{Planner, index, stride};
 use crate::step::{Axis, Matrix};
 
 /// Threads that keep a large GPU busy: sums are shared among threads until there are as many.
@@ -12,7 +12,7 @@ const BUSY_THREADS: usize = 1 << 16;
 /// Neighbouring threads that make whole memory transactions when they read neighbouring elements.
 const COALESCED_LANES: usize = 32;
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     pub(super) fn transpose(&mut self, out: Matrix<B>, operand: Matrix<B>) {
         let shape = operand.shape;
         if shape.rows == 1 || shape.cols == 1 {
@@ -37,11 +37,17 @@ impl<B: Copy> Planner<B> {
                     tiles_across: index(tiles_across),
                     tiles: index(tiles),
                     operand_offset,
-                    operand_stride: index(shape.cols),
+                    operand_stride: stride(rows, shape.cols),
                     out_offset,
-                    out_stride: index(shape.rows),
+                    out_stride: stride(cols, shape.rows),
                 };
-                self.dispatch(Program::Transpose, ParamBytes::new(&params), vec![written, read], tiles);
+                self.dispatch(
+                    Program::Transpose,
+                    ParamBytes::new(&params),
+                    vec![written, read],
+                    tiles,
+                    rows * cols,
+                );
             }
         }
     }
@@ -50,29 +56,38 @@ impl<B: Copy> Planner<B> {
         if operand.shape.is_empty() && !out.shape.is_empty() {
             return self.clear(out);
         }
-        let stride = operand.shape.cols;
+        let row_stride = operand.shape.cols;
         for block in contiguous_blocks(operand.shape, self.limits.elements(self.element_bytes)) {
             // Blocks come in row-major order: one that does not begin its sums adds to them.
             let (first, sums, inner, sum_stride, inner_stride, accumulate) = match axis {
-                Axis::Rows => (block.first_col, block.cols, block.rows, 1, stride, block.first_row > 0),
-                Axis::Cols => (block.first_row, block.rows, block.cols, stride, 1, block.first_col > 0),
+                Axis::Rows => (block.first_col, block.cols, block.rows, 1, row_stride, block.first_row > 0),
+                Axis::Cols => (block.first_row, block.rows, block.cols, row_stride, 1, block.first_col > 0),
             };
-            let start = block.first_row * stride + block.first_col;
-            let (read, operand_offset) = self.bind(operand.buffer, start, block.rows * block.cols);
-            let (written, out_offset) = self.bind(out.buffer, first, sums);
+            let start = block.first_row * row_stride + block.first_col;
             let lanes = sum_lanes(sums, inner, inner_stride == 1);
-            let params = params::Sum {
-                sums: index(sums),
-                inner: index(inner),
-                lanes: index(lanes),
-                accumulate: accumulate.into(),
-                out_offset,
-                operand_offset,
-                sum_stride: index(sum_stride),
-                inner_stride: index(inner_stride),
-            };
-            let groups = sums.div_ceil(Program::Sum.threads() as usize / lanes);
-            self.dispatch(Program::Sum, ParamBytes::new(&params), vec![written, read], groups);
+            for (from, inner) in cuts(inner, lanes * MOST_SUMMED) {
+                let len = (sums - 1) * sum_stride + (inner - 1) * inner_stride + 1;
+                let (read, operand_offset) = self.bind(operand.buffer, start + from * inner_stride, len);
+                let (written, out_offset) = self.bind(out.buffer, first, sums);
+                let params = params::Sum {
+                    sums: index(sums),
+                    inner: index(inner),
+                    lanes: index(lanes),
+                    accumulate: (accumulate || from > 0).into(),
+                    out_offset,
+                    operand_offset,
+                    sum_stride: stride(sums, sum_stride),
+                    inner_stride: stride(inner, inner_stride),
+                };
+                let groups = sums.div_ceil(Program::Sum.threads() as usize / lanes);
+                self.dispatch(
+                    Program::Sum,
+                    ParamBytes::new(&params),
+                    vec![written, read],
+                    groups,
+                    sums * inner,
+                );
+            }
         }
     }
 }

@@ -3,14 +3,14 @@
 use super::super::panel::{Block, contiguous_blocks};
 use super::super::params::{self, ParamBytes, halves};
 use super::super::program::Program;
-use super::{Planner, index};
+use super::{Planner, index, stride};
 use crate::ring::Shape;
 use crate::step::Matrix;
 
 /// A matrix as a shader sees it: offset, row stride, column stride, in elements; a stride of 0 repeats.
 type View = [u32; 4];
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     pub(super) fn linear(&mut self, out: Matrix<B>, terms: &[(u64, Matrix<B>)], constant: u64) {
         let (first_factor, first) = terms[0];
         let (second_factor, second) = *terms.last().expect("one or two terms");
@@ -121,11 +121,12 @@ impl<B: Copy> Planner<B> {
                 let first = block.first_row * row_stride + block.first_col * col_stride;
                 let len = (block.rows - 1) * row_stride + (block.cols - 1) * col_stride + 1;
                 let (binding, offset) = self.bind(matrix.buffer, first, len);
-                views.push([offset, index(row_stride), index(col_stride), 0]);
+                views.push([offset, stride(block.rows, row_stride), index(col_stride), 0]);
                 bindings.push(binding);
             }
-            let groups = (block.rows * block.cols).div_ceil(program.threads() as usize);
-            self.dispatch(program, params(block, &views), bindings, groups);
+            let elements = block.rows * block.cols;
+            let groups = elements.div_ceil(program.threads() as usize);
+            self.dispatch(program, params(block, &views), bindings, groups, elements);
         }
     }
 }

@@ -14,7 +14,7 @@ const BLOCK_WORDS: usize = BLOCK_BYTES / 4;
 /// the shader can write 16 bytes at a time.
 const PANEL_BLOCKS: usize = 16;
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     pub(super) fn fill(&mut self, out: Matrix<B>, key: &PrgKey, stream: u64, block: u64) {
         // The generator yields words, whatever the ring.
         let len = out.shape.len() * self.element_bytes / 4;
@@ -37,13 +37,14 @@ impl<B: Copy> Planner<B> {
                 ParamBytes::new(&params),
                 vec![binding],
                 count.div_ceil(Program::Fill.threads() as usize),
+                count * BLOCK_WORDS,
             );
         }
         if tail > 0 {
             let (binding, offset) = self.bind(out.buffer, blocks * BLOCK_WORDS, tail);
             let block = halves(block.wrapping_add(blocks as u64));
             let params = params::Fill { block, count: index(tail), offset, ..base };
-            self.dispatch(Program::FillTail, ParamBytes::new(&params), vec![binding], 1);
+            self.dispatch(Program::FillTail, ParamBytes::new(&params), vec![binding], 1, tail);
         }
     }
 }

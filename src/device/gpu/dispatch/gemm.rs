@@ -3,7 +3,7 @@
 use super::super::panel::{Block, GemmPanel, cuts, gemm_panel, span};
 use super::super::params::{self, ParamBytes};
 use super::super::program::Program;
-use super::{Planner, index};
+use super::{Planner, index, stride};
 use crate::step::Matrix;
 
 /// A part of one term: the slice `first_inner ..` of length `inner` of its inner size.
@@ -15,7 +15,7 @@ struct Factors<B> {
     inner: usize,
 }
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     /// Two terms run in one dispatch where no panels are needed: the result is then written once, and a small
     /// result keeps its workgroups for twice as long. Otherwise each panel of each term adds to the result.
     pub(super) fn gemm(&mut self, out: Matrix<B>, terms: &[(Matrix<B>, Matrix<B>)], accumulate: bool) {
@@ -69,11 +69,11 @@ impl<B: Copy> Planner<B> {
         let part = |first_row, rows, first_col, cols| Block { first_row, rows, first_col, cols };
         let mut bindings = Vec::with_capacity(5);
         let mut place = |matrix: Matrix<B>, block: Block| {
-            let stride = matrix.shape.cols;
-            let start = block.first_row * stride + block.first_col;
-            let (binding, offset) = self.bind(matrix.buffer, start, span(block.rows, stride, block.cols));
+            let cols = matrix.shape.cols;
+            let start = block.first_row * cols + block.first_col;
+            let (binding, offset) = self.bind(matrix.buffer, start, span(block.rows, cols, block.cols));
             bindings.push(binding);
-            [offset, index(stride)]
+            [offset, stride(block.rows, cols)]
         };
         let [out_offset, out_stride] = place(out, block);
         let mut factors = |factors: Factors<B>| {
@@ -103,7 +103,8 @@ impl<B: Copy> Planner<B> {
             accumulate: accumulate.into(),
             ..Default::default()
         };
-        self.dispatch(program, ParamBytes::new(&params), bindings, tiles);
+        let inner = first.inner + second.map_or(0, |second| second.inner);
+        self.dispatch(program, ParamBytes::new(&params), bindings, tiles, block.rows * block.cols * inner);
     }
 }
 

@@ -48,13 +48,15 @@ pub struct Dispatch<B> {
     pub params: ParamBytes,
     /// Its storage buffers: those it writes, then those it reads.
     pub bindings: Vec<Span<B>>,
-    /// How many workgroups run.
-    pub groups: u32,
+    /// How many workgroups run, across and down; the last ones of the last row may have nothing to do.
+    pub groups: [u32; 2],
+    /// Multiply-adds, or elements where there are none.
+    pub work: u64,
 }
 
-/// The work that a kernel is, in order.
-pub fn works<B: Copy>(ring: Ring, kernel: &Kernel<B, &PrgKey>, limits: Limits) -> Vec<Work<B>> {
-    let mut planner = Planner { limits, element_bytes: ring.element_bytes(), works: Vec::new() };
+/// Hands out the work that a kernel is, in order, piece by piece: a matrix far larger than a binding is many pieces.
+pub fn plan<B: Copy>(ring: Ring, kernel: &Kernel<B, &PrgKey>, limits: Limits, emit: &mut dyn FnMut(Work<B>)) {
+    let mut planner = Planner { limits, element_bytes: ring.element_bytes(), emit };
     match kernel {
         Kernel::Linear { out, terms, constant } => planner.linear(*out, terms, *constant),
         Kernel::Hadamard { out, terms, accumulate } => planner.hadamard(*out, terms, *accumulate),
@@ -83,16 +85,15 @@ pub fn works<B: Copy>(ring: Ring, kernel: &Kernel<B, &PrgKey>, limits: Limits) -
             planner.affine(*out, *operand, loops, (*from, *to), *keep);
         }
     }
-    planner.works
 }
 
-struct Planner<B> {
+struct Planner<'a, B> {
     limits: Limits,
     element_bytes: usize,
-    works: Vec<Work<B>>,
+    emit: &'a mut dyn FnMut(Work<B>),
 }
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     /// The bytes of `len` elements from `first` on, and where in the binding the first one is, in elements.
     pub(super) fn bind(&self, buffer: B, first: usize, len: usize) -> (Span<B>, u32) {
         let start = (first * self.element_bytes) as u64;
@@ -105,7 +106,7 @@ impl<B: Copy> Planner<B> {
 
     pub(super) fn clear(&mut self, out: Matrix<B>) {
         let size_bytes = (out.shape.len() * self.element_bytes) as u64;
-        self.works.push(Work::Clear(Span { buffer: out.buffer, offset_bytes: 0, size_bytes }));
+        (self.emit)(Work::Clear(Span { buffer: out.buffer, offset_bytes: 0, size_bytes }));
     }
 
     pub(super) fn dispatch(
@@ -114,12 +115,19 @@ impl<B: Copy> Planner<B> {
         params: ParamBytes,
         bindings: Vec<Span<B>>,
         groups: usize,
+        work: usize,
     ) {
-        self.works.push(Work::Dispatch(Dispatch { program, params, bindings, groups: index(groups) }));
+        let groups = self.limits.grid(groups);
+        (self.emit)(Work::Dispatch(Dispatch { program, params, bindings, groups, work: work as u64 }));
     }
 }
 
-/// A number of elements, rows or workgroups as a shader counts.
+/// A number of elements, rows or tiles as a shader counts.
 fn index(number: usize) -> u32 {
     u32::try_from(number).expect("panels keep every count below 2^32")
+}
+
+/// The distance of `rows` rows, which a shader multiplies by zero where there is only one.
+fn stride(rows: usize, stride: usize) -> u32 {
+    if rows == 1 { 0 } else { index(stride) }
 }

@@ -29,7 +29,7 @@ pub(super) struct Chosen<B> {
     pub(super) accumulate: bool,
 }
 
-impl<B: Copy> Planner<B> {
+impl<B: Copy> Planner<'_, B> {
     pub(super) fn table(&mut self, out: Matrix<B>, mask: Matrix<B>, bits: u32, top: bool) {
         let (digits, width) = (digits(bits), out.shape.cols);
         let jobs = (digits as usize + usize::from(top)) * width;
@@ -134,7 +134,7 @@ impl<B: Copy> Planner<B> {
             };
             let groups = len.div_ceil(Program::Choose.threads() as usize);
             let bindings = vec![written, read, value_span, hidden_span];
-            self.dispatch(Program::Choose, ParamBytes::new(&params), bindings, groups);
+            self.dispatch(Program::Choose, ParamBytes::new(&params), bindings, groups, len);
         }
     }
 
@@ -152,6 +152,7 @@ impl<B: Copy> Planner<B> {
         let bound = matrices.iter().map(|matrix| self.bind(matrix.buffer, 0, matrix.shape.len()));
         let (bindings, offsets): (Vec<Span<B>>, Vec<u32>) = bound.unzip();
         let groups = jobs.div_ceil(program.threads() as usize);
-        self.dispatch(program, params(&offsets), bindings, groups);
+        // Each thread looks at a bit of all elements of its word.
+        self.dispatch(program, params(&offsets), bindings, groups, jobs * self.element_bytes * 8);
     }
 }

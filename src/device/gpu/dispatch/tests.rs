@@ -10,7 +10,22 @@ use proptest::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Name(usize, usize);
 
-const LIMITS: Limits = Limits { binding_bytes: 8192, alignment_bytes: 256 };
+const LIMITS: Limits = Limits { binding_bytes: 8192, alignment_bytes: 256, groups_across: 65_535 };
+
+/// The limits of adapters there are, and such as show every seam.
+fn limits() -> impl Strategy<Value = Limits> {
+    let binding_bytes = prop_oneof![Just(8192u64), Just(4096), 5000u64..70_000, Just(128 << 20)];
+    let alignment_bytes = prop_oneof![Just(256u64), Just(64), Just(32), Just(16)];
+    let groups_across = prop_oneof![Just(1u32), 2u32..9, Just(65_535)];
+    (binding_bytes, alignment_bytes, groups_across).prop_map(
+        |(binding_bytes, alignment_bytes, groups_across)| Limits {
+            // Such are the limits that wgpu reports.
+            binding_bytes: binding_bytes / 4 * 4,
+            alignment_bytes,
+            groups_across,
+        },
+    )
+}
 
 fn matrix(name: usize, rows: usize, cols: usize) -> Matrix<Name> {
     Matrix::new(Name(name, rows * cols), Shape::new(rows, cols))
@@ -100,24 +115,42 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
         Program::Pick | Program::Xor | Program::Monomials | Program::Join => {
             unreachable!("whole matrices; not drawn here")
         }
-        Program::Shift | Program::TruncPair | Program::TruncFinish => {
-            unreachable!("as linear; not drawn here")
+        Program::Shift => {
+            let p: params::Shift = dispatch.params.read();
+            [p.out_offset, p.operand_offset].map(|offset| last(offset, 1, 0, p.count)).to_vec()
+        }
+        Program::TruncPair => {
+            let p: params::TruncPair = dispatch.params.read();
+            let offsets = [p.top_offset, p.high_offset, p.mask_0_offset, p.mask_1_offset];
+            offsets.map(|offset| last(offset, 1, 0, p.count)).to_vec()
+        }
+        Program::TruncFinish => {
+            let p: params::TruncFinish = dispatch.params.read();
+            let offsets = [p.out_offset, p.opened_offset, p.top_offset, p.high_offset];
+            offsets.map(|offset| last(offset, 1, 0, p.count)).to_vec()
         }
     }
 }
 
+fn works(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> Vec<Work<Name>> {
+    let mut works = Vec::new();
+    plan(ring, kernel, limits, &mut |work| works.push(work));
+    works
+}
+
 /// Each span ends with the last element that the shader touches, in the matrix, and obeys the limits.
-fn check_spans(ring: Ring, kernel: &Kernel<Name, &PrgKey>) {
-    kernel.check_shapes(ring);
-    for work in works(ring, kernel, LIMITS) {
+fn check_spans(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) {
+    kernel.check(ring);
+    for work in works(ring, kernel, limits) {
         let Work::Dispatch(dispatch) = work else { continue };
+        assert!(dispatch.groups[0] <= limits.groups_across && !dispatch.groups.contains(&0), "{kernel:?}");
         assert_eq!(dispatch.bindings.len(), dispatch.program.written() + dispatch.program.read());
         let words = matches!(dispatch.program, Program::Fill | Program::FillTail);
         let unit = if words { 4 } else { ring.element_bytes() as u64 };
         for (span, last) in dispatch.bindings.iter().zip(last_indices(&dispatch)) {
             assert_eq!(span.size_bytes, (last + 1) * unit, "{kernel:?}");
-            assert!(span.size_bytes <= LIMITS.binding_bytes);
-            assert_eq!(span.offset_bytes % LIMITS.alignment_bytes, 0);
+            assert!(span.size_bytes <= limits.binding_bytes);
+            assert_eq!(span.offset_bytes % limits.alignment_bytes, 0);
             let end = span.offset_bytes + span.size_bytes;
             assert!(end <= (span.buffer.1 * ring.element_bytes()) as u64, "{kernel:?}");
         }
@@ -136,29 +169,59 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn elementwise_spans_hold(ring in ring(), rows in extent(), cols in extent(), lean in 0usize..4) {
+    fn elementwise_spans_hold(
+        ring in ring(), limits in limits(), rows in extent(), cols in extent(), lean in 0usize..4,
+    ) {
+        let whole = |name| matrix(name, rows, cols);
         let operand = matrix(1, if lean & 1 == 0 { rows } else { 1 }, if lean & 2 == 0 { cols } else { 1 });
-        let terms = vec![(1, operand), (2, matrix(2, rows, cols))];
-        check_spans(ring, &Kernel::Linear { out: matrix(0, rows, cols), terms, constant: 0 });
-        let terms = vec![(operand, matrix(2, rows, cols))];
-        check_spans(ring, &Kernel::Hadamard { out: matrix(0, rows, cols), terms, accumulate: true });
+        let terms = vec![(1, operand), (2, whole(2))];
+        check_spans(ring, &Kernel::Linear { out: whole(0), terms, constant: 0 }, limits);
+        let terms = vec![(operand, whole(2))];
+        check_spans(ring, &Kernel::Hadamard { out: whole(0), terms, accumulate: true }, limits);
+        check_spans(ring, &Kernel::Shift { out: whole(0), operand: whole(1), bits: 3 }, limits);
+        let [top, high, first, second] = [0, 1, 2, 3].map(whole);
+        check_spans(ring, &Kernel::TruncPair { top, high, masks: [first, second], bits: 3 }, limits);
+        let [out, opened, top, high] = [0, 1, 2, 3].map(whole);
+        check_spans(ring, &Kernel::TruncFinish { out, opened, top, high, bits: 3, leader: true }, limits);
     }
 
     #[test]
-    fn gemm_spans_hold(ring in ring(), m in extent(), n in 1usize..140, k in 1usize..140, l in 0usize..40) {
+    fn gemm_spans_hold(
+        ring in ring(), limits in limits(), m in extent(), n in 1usize..140, k in 1usize..140, l in 0usize..40,
+    ) {
         let terms = vec![(matrix(1, m, k), matrix(2, k, n)), (matrix(3, m, l), matrix(4, l, n))];
-        check_spans(ring, &Kernel::Gemm { out: matrix(0, m, n), terms, accumulate: false });
+        check_spans(ring, &Kernel::Gemm { out: matrix(0, m, n), terms, accumulate: false }, limits);
     }
 
     #[test]
-    fn spans_along_axes_hold(ring in ring(), rows in extent(), cols in extent()) {
+    fn spans_along_axes_hold(ring in ring(), limits in limits(), rows in extent(), cols in extent()) {
         let operand = matrix(1, rows, cols);
-        check_spans(ring, &Kernel::Transpose { out: matrix(0, cols, rows), operand });
-        check_spans(ring, &Kernel::Sum { out: matrix(0, 1, cols), operand, axis: Axis::Rows });
-        check_spans(ring, &Kernel::Sum { out: matrix(0, rows, 1), operand, axis: Axis::Cols });
+        check_spans(ring, &Kernel::Transpose { out: matrix(0, cols, rows), operand }, limits);
+        check_spans(ring, &Kernel::Sum { out: matrix(0, 1, cols), operand, axis: Axis::Rows }, limits);
+        check_spans(ring, &Kernel::Sum { out: matrix(0, rows, 1), operand, axis: Axis::Cols }, limits);
         let key = PrgKey::from_bytes([1; 32]);
-        check_spans(ring, &Kernel::Fill { out: operand, key: &key, stream: 0, block: 0 });
+        check_spans(ring, &Kernel::Fill { out: operand, key: &key, stream: 0, block: 0 }, limits);
     }
+}
+
+/// Matrices whose rows lie further apart than a shader counts, which only names can stand for here.
+#[test]
+fn rows_may_lie_any_distance_apart() {
+    let limits = Limits { binding_bytes: (2 << 30) - 4, alignment_bytes: 256, groups_across: 65_535 };
+    let (few, long) = (2, (1 << 32) + 3);
+    let whole = |name| matrix(name, few, long);
+    let terms = vec![(1, matrix(1, 1, long)), (2, matrix(2, few, 1))];
+    check_spans(Ring::Z32, &Kernel::Linear { out: whole(0), terms, constant: 0 }, limits);
+    check_spans(Ring::Z64, &Kernel::Transpose { out: matrix(0, long, few), operand: whole(1) }, limits);
+    for axis in [Axis::Rows, Axis::Cols] {
+        let shape = Shape::new(few, long).summed(axis);
+        let out = matrix(0, shape.rows, shape.cols);
+        check_spans(Ring::Z32, &Kernel::Sum { out, operand: whole(1), axis }, limits);
+    }
+    let terms = vec![(matrix(1, few, 3), matrix(2, 3, long))];
+    check_spans(Ring::Z32, &Kernel::Gemm { out: whole(0), terms, accumulate: false }, limits);
+    let terms = vec![(whole(1), matrix(2, long, few))];
+    check_spans(Ring::Z32, &Kernel::Gemm { out: matrix(0, few, few), terms, accumulate: false }, limits);
 }
 
 #[test]

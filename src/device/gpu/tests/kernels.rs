@@ -21,12 +21,12 @@ fn shapes() -> [Shape; 6] {
 }
 
 /// Runs `kernel` on uploaded operands and compares the first operand afterwards with `expected`.
-struct Bench<'a> {
-    gpu: &'a Gpu,
+pub(super) struct Bench<'a> {
+    pub(super) gpu: &'a Gpu,
 }
 
 impl Bench<'_> {
-    fn check<'k, E: Element>(
+    pub(super) fn check<'k, E: Element>(
         &self,
         operands: &[(Vec<E>, Shape)],
         kernel: impl Fn(&[Matrix<usize>]) -> Kernel<usize, &'k PrgKey>,
@@ -63,11 +63,11 @@ fn map<E: Element>(shape: Shape, element: impl Fn(usize, usize) -> E) -> Vec<E> 
         .collect()
 }
 
-fn poison<E: Element>(shape: Shape) -> (Vec<E>, Shape) {
+pub(super) fn poison<E: Element>(shape: Shape) -> (Vec<E>, Shape) {
     (vec![E::from_u64(0xdead_beef_dead_beef); shape.len()], shape)
 }
 
-fn drawn<E: Element>(seed: u8, shape: Shape) -> (Vec<E>, Shape) {
+pub(super) fn drawn<E: Element>(seed: u8, shape: Shape) -> (Vec<E>, Shape) {
     (elements(seed, shape.len()), shape)
 }
 
@@ -123,7 +123,7 @@ fn hadamard<E: Element>(bench: &Bench<'_>, shape: Shape) {
     }
 }
 
-fn gemm<E: Element>(bench: &Bench<'_>, (m, k, n): (usize, usize, usize), second_inner: usize) {
+pub(super) fn gemm<E: Element>(bench: &Bench<'_>, (m, k, n): (usize, usize, usize), second_inner: usize) {
     let shape = Shape::new(m, n);
     let operands = [
         drawn::<E>(5, shape),
@@ -164,8 +164,8 @@ fn along_axes<E: Element>(bench: &Bench<'_>, shape: Shape) {
     bench.check(&[poison(Shape::new(shape.rows, 1)), operand], kernel(Axis::Cols), &down);
 }
 
-fn shift<E: Element>(bench: &Bench<'_>, shape: Shape) {
-    for bits in [1, 13, 31, E::RING.bits() / 2, E::RING.bits() - 1] {
+pub(super) fn shift<E: Element>(bench: &Bench<'_>, shape: Shape) {
+    for bits in [1, 13, E::RING.bits() / 2, E::RING.bits() / 2 + 1, E::RING.bits() - 1] {
         let operand = drawn::<E>(1, shape);
         let expected: Vec<E> =
             operand.0.iter().map(|element| element.shift_signed(bits.min(E::RING.bits() - 1))).collect();
@@ -268,7 +268,11 @@ fn kernels_of_paired_words_equal_scalar_arithmetic() {
 
 #[test]
 fn matrices_larger_than_a_binding_are_cut() {
-    let limited = GpuOptions { binding_limit_bytes: Some(16 << 10), ..options(Arithmetic::Auto) };
+    let limited = GpuOptions {
+        binding_limit_bytes: Some(16 << 10),
+        groups_limit: Some(3),
+        ..options(Arithmetic::Auto)
+    };
     let Some(gpu) = open(limited) else { return };
     let bench = Bench { gpu: &gpu };
     fill::<u64>(&bench);

@@ -51,6 +51,30 @@ fn calls_take_effect_in_their_order() {
     assert!(gpu.busy() > std::time::Duration::ZERO);
 }
 
+/// Whoever sees the work done also sees it counted, and none in flight.
+#[test]
+fn busy_time_is_complete_once_synchronised() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let shape = Shape::new(1, 50_000);
+    let (a, b) = (upload(&gpu, &counted(50_000)), upload(&gpu, &counted(50_000)));
+    let terms = vec![(3, Matrix::new(&a, shape))];
+    let kernel = Kernel::Linear { out: Matrix::new(&b, shape), terms, constant: 1 };
+    let mut before = gpu.busy();
+    for _ in 0..50 {
+        for most in (0..3).rev() {
+            gpu.run(Ring::Z64, &kernel).expect("runs");
+            gpu.flush().expect("flushes");
+            gpu.settle(most).expect("settles");
+        }
+        gpu.run(Ring::Z64, &kernel).expect("runs");
+        gpu.synchronise().expect("synchronises");
+        let after = gpu.busy();
+        assert!(after > before, "work was counted");
+        assert_eq!(gpu.busy(), after, "the clock stands still while nothing is in flight");
+        before = after;
+    }
+}
+
 #[test]
 fn dropped_buffers_are_taken_up_again() {
     let Some(gpu) = open(small_staging()) else { return };
@@ -96,4 +120,5 @@ fn a_lost_device_is_an_error_and_no_panic() {
     failed(gpu.allocate(100, MemoryClass::Shares).map(drop));
     failed(gpu.flush());
     failed(gpu.synchronise());
+    failed(gpu.settle(0));
 }

@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
         }
         let line = record.position().map_or(0, csv::Position::line);
         for (column, cell) in (1..).zip(&record) {
-            let wrong = || line_error(line, format!("column {column}: '{cell}' is not a number"));
+            let wrong = || line_error(line, format!("column {column}: {}", no_number(cell)));
             cells.push(cell).ok_or_else(wrong)?;
         }
         rows += 1;
@@ -40,9 +40,15 @@ pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
     Ok(Matrix { shape: Shape::new(rows, cols), numbers: cells.numbers() })
 }
 
-/// A first line in which no cell is a number names the columns.
+/// A first line in which no cell begins as a number does names the columns.
 fn is_header(record: &StringRecord) -> bool {
-    record.iter().all(|cell| !cell.is_empty() && cell.parse::<f64>().is_err())
+    let begins_as_number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+    record.iter().all(|cell| !cell.is_empty() && !begins_as_number(cell) && cell.parse::<f64>().is_err())
+}
+
+fn no_number(cell: &str) -> String {
+    let advice = if cell.contains(';') { "; columns are separated by commas, not semicolons" } else { "" };
+    format!("'{cell}' is not a number{advice}")
 }
 
 fn plain(error: &csv::Error) -> String {
@@ -124,6 +130,12 @@ mod tests {
             parse("1,2\n3\n").unwrap_err(),
             "data.csv, line 2: 1 columns where the lines before have 2"
         );
+        assert_eq!(parse("1.5x,2\n3,4\n").unwrap_err(), "data.csv, line 1: column 1: '1.5x' is not a number");
+        assert_eq!(
+            parse("1;2\n3;4\n").unwrap_err(),
+            "data.csv, line 1: column 1: '1;2' is not a number; columns are separated by commas, not semicolons"
+        );
+        assert!(parse("a;b\n1,5;2\n").is_err(), "decimal commas are not read");
         assert_eq!(parse("").unwrap_err(), "data.csv: there are no numbers in it");
         assert_eq!(parse("a,b\n").unwrap_err(), "data.csv: there are no numbers in it");
     }

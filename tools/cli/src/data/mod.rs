@@ -1,13 +1,16 @@
 //! Matrices in files: `.npy` and `.csv`.
 
 mod csv;
+mod error;
 mod npy;
 mod write;
 
-pub use write::{check_target, publish, write};
+pub use error::{DataError, ValueError};
+pub use write::{Access, check_target, publish, resolve, write};
 
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::fs::Metadata;
+use std::path::Path;
 use symbolon::ring::{CodecError, Elements, FixedPoint, Shape};
 
 /// What kind of numbers a file holds.
@@ -37,49 +40,18 @@ pub enum Numbers {
     Unsigned(Vec<u64>),
 }
 
-/// Why a matrix cannot be read, or does not fit the job.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum DataError {
-    #[error("{}: {reason}", .path.display())]
-    Unreadable { path: PathBuf, reason: String },
-    #[error("{}: '.{extension}' files are not read; .npy and .csv are", .path.display())]
-    Extension { path: PathBuf, extension: String },
-    #[error("{}: elements of type '{dtype}' are not read; f32, f64, i32, i64, u32 and u64 are", .path.display())]
-    Type { path: PathBuf, dtype: String },
-    #[error("{}: an array of {dimensions} dimensions is not read; matrices, vectors and scalars are", .path.display())]
-    Dimensions { path: PathBuf, dimensions: usize },
-    #[error("{}, line {line}: {reason}", .path.display())]
-    Line { path: PathBuf, line: u64, reason: String },
-    #[error("has shape {found}, the job declares {declared}")]
-    Shape { found: Shape, declared: Shape },
-    #[error("row {row}, column {col} is {value}, above the declared bound {bound}")]
-    AboveBound { row: usize, col: usize, value: f64, bound: f64 },
-    #[error("row {row}, column {col} is {value}, not an integer; set fraction_bits to compute on fractions")]
-    Fraction { row: usize, col: usize, value: f64 },
-    #[error("row {row}, column {col} is {value}, which does not fit into {ring_bits} bits")]
-    Integer { row: usize, col: usize, value: i128, ring_bits: u32 },
-    #[error("row {row}, column {col}: {}", without_index(.error))]
-    FixedPoint { row: usize, col: usize, error: CodecError },
-}
-
-/// The codec's error names an element by its index; row and column say it better.
-fn without_index(error: &CodecError) -> String {
-    let text = error.to_string();
-    text.split_once(" is ").map_or(text.clone(), |(_, rest)| format!("the value is {rest}"))
-}
-
 impl Matrix {
     /// Reads a file by its extension.
     pub fn read(path: &Path) -> Result<Matrix, DataError> {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        match extension.as_deref() {
-            Some("npy") => npy::read(path),
-            Some("csv") => csv::read(path),
+        let read = match extension(path).as_str() {
+            "npy" => npy::read,
+            "csv" => csv::read,
             other => {
-                let extension = other.unwrap_or_default().to_owned();
-                Err(DataError::Extension { path: path.to_owned(), extension })
+                return Err(DataError::Extension { path: path.to_owned(), extension: other.to_owned() });
             }
-        }
+        };
+        regular(path).map_err(|reason| DataError::Unreadable { path: path.to_owned(), reason })?;
+        read(path)
     }
 
     pub fn kind(&self) -> Kind {
@@ -91,30 +63,28 @@ impl Matrix {
     }
 
     /// Holds the matrix against what the job declares of it.
-    pub fn check(&self, shape: Option<Shape>, bound: Option<f64>) -> Result<(), DataError> {
+    pub fn check(&self, shape: Option<Shape>, bound: Option<f64>) -> Result<(), ValueError> {
         if let Some(declared) = shape
             && declared != self.shape
         {
-            return Err(DataError::Shape { found: self.shape, declared });
+            return Err(ValueError::Shape { found: self.shape, declared });
         }
         let Some(bound) = bound else { return Ok(()) };
         // A NaN is not within any bound.
         let above = |&(_, value): &(usize, f64)| value.is_nan() || value.abs() > bound;
-        let above = self.numbers.reals().enumerate().find(above);
-        match above {
-            None => Ok(()),
-            Some((index, value)) => {
-                let (row, col) = self.place(index);
-                Err(DataError::AboveBound { row, col, value, bound })
-            }
-        }
+        let Some((index, value)) = self.numbers.reals().enumerate().find(above) else { return Ok(()) };
+        let (row, col) = self.place(index);
+        Err(match value.is_finite() {
+            true => ValueError::AboveBound { row, col, value, bound },
+            false => ValueError::NotFinite { row, col, value },
+        })
     }
 
     /// The matrix as ring elements.
-    pub fn encode(&self, codec: FixedPoint) -> Result<Elements, DataError> {
+    pub fn encode(&self, codec: FixedPoint) -> Result<Elements, ValueError> {
         match &self.numbers {
             Numbers::Real(values) if codec.fraction_bits() > 0 => {
-                Elements::encode(codec, values).map_err(|error| self.out_of_range(error))
+                Elements::encode(codec, values).map_err(|error| self.out_of_range(values, codec, error))
             }
             Numbers::Real(values) => self.integers(
                 codec,
@@ -132,8 +102,8 @@ impl Matrix {
     fn integers(
         &self,
         codec: FixedPoint,
-        values: impl Iterator<Item = Result<i128, DataError>>,
-    ) -> Result<Elements, DataError> {
+        values: impl Iterator<Item = Result<i128, ValueError>>,
+    ) -> Result<Elements, ValueError> {
         let ring_bits = codec.ring().bits();
         let fraction_bits = codec.fraction_bits();
         // Integers modulo 2^k are signed or unsigned; fixed-point numbers keep to the range of truncation.
@@ -146,27 +116,42 @@ impl Matrix {
             let value = value?;
             if !range.contains(&value) {
                 let (row, col) = self.place(index);
-                return Err(DataError::Integer { row, col, value, ring_bits: ring_bits - fraction_bits });
+                return Err(match fraction_bits {
+                    0 => ValueError::Integer { row, col, value, ring_bits },
+                    _ => {
+                        let (value, limit) = (value as f64, codec.limit());
+                        ValueError::OutOfRange { row, col, value, limit, fraction_bits, ring_bits }
+                    }
+                });
             }
             elements.push(codec.ring().reduce((value << fraction_bits) as u64));
         }
         Ok(Elements::from_integers(codec.ring(), elements))
     }
 
-    fn fraction(&self, index: usize, value: f64) -> DataError {
+    /// A real number that is no integer, or no number.
+    fn fraction(&self, index: usize, value: f64) -> ValueError {
         let (row, col) = self.place(index);
-        DataError::Fraction { row, col, value }
+        match value.is_finite() {
+            true => ValueError::Fraction { row, col, value },
+            false => ValueError::NotFinite { row, col, value },
+        }
     }
 
-    fn out_of_range(&self, error: CodecError) -> DataError {
+    /// The codec's error, which names an element by its index; row and column say it better.
+    fn out_of_range(&self, values: &[f64], codec: FixedPoint, error: CodecError) -> ValueError {
         let index = match error {
             CodecError::NotANumber { index }
             | CodecError::Infinite { index }
             | CodecError::OutOfRange { index, .. } => index,
             CodecError::FractionBits { .. } => 0,
         };
-        let (row, col) = self.place(index);
-        DataError::FixedPoint { row, col, error }
+        let ((row, col), value) = (self.place(index), values[index]);
+        let (limit, fraction_bits, ring_bits) = (codec.limit(), codec.fraction_bits(), codec.ring().bits());
+        match value.is_finite() {
+            true => ValueError::OutOfRange { row, col, value, limit, fraction_bits, ring_bits },
+            false => ValueError::NotFinite { row, col, value },
+        }
     }
 
     /// Row and column of an element, from 0.
@@ -183,6 +168,21 @@ impl Numbers {
             Numbers::Signed(values) => Box::new(values.iter().map(|&value| value as f64)),
             Numbers::Unsigned(values) => Box::new(values.iter().map(|&value| value as f64)),
         }
+    }
+}
+
+/// The part of a file's name that says what it holds, in lower case; empty if there is none.
+fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// Makes sure that a path leads to a file that ends, and that can be read more than once.
+pub fn regular(path: &Path) -> Result<Metadata, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    match metadata.is_file() {
+        true => Ok(metadata),
+        false if metadata.is_dir() => Err("this is a folder, not a file".to_owned()),
+        false => Err("this is a pipe or a device, not a file".to_owned()),
     }
 }
 
@@ -220,11 +220,18 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named_with_its_place() {
         let message = row(Numbers::Real(vec![1.0, f64::NAN])).encode(codec(64, 16)).unwrap_err().to_string();
-        assert_eq!(message, "row 0, column 1: the value is NaN");
+        assert_eq!(message, "row 0, column 1 is NaN: only finite numbers can be computed on");
+        let integers = row(Numbers::Real(vec![f64::INFINITY])).encode(codec(64, 0)).unwrap_err().to_string();
+        assert_eq!(integers, "row 0, column 0 is inf: only finite numbers can be computed on");
+        let message = row(Numbers::Real(vec![-1e18])).encode(codec(64, 16)).unwrap_err().to_string();
+        let limit = "magnitudes must be below 70368744177664 with 16 fraction bits in 64 bits";
+        assert_eq!(message, format!("row 0, column 0 is -1e18: {limit}"));
+        let message = row(Numbers::Signed(vec![1 << 46])).encode(codec(64, 16)).unwrap_err().to_string();
+        assert!(message.ends_with(limit), "{message}");
         let message = row(Numbers::Real(vec![0.5])).encode(codec(64, 0)).unwrap_err().to_string();
         assert!(message.starts_with("row 0, column 0 is 0.5, not an integer"), "{message}");
         let message = row(Numbers::Real(vec![1e30])).encode(codec(64, 0)).unwrap_err().to_string();
-        assert!(message.contains("does not fit into 64 bits"), "{message}");
+        assert_eq!(message, "row 0, column 0 is 1e30, which does not fit into 64 bits");
         let message = row(Numbers::Real(vec![1.0, -9.5])).check(None, Some(9.0)).unwrap_err().to_string();
         assert_eq!(message, "row 0, column 1 is -9.5, above the declared bound 9");
     }

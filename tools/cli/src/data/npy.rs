@@ -11,6 +11,9 @@ use symbolon::ring::Shape;
 /// Longest header that is read: a matrix needs about a hundred bytes.
 const LONGEST_HEADER: usize = 64 * 1024;
 
+/// What every file begins with; the version follows.
+const MAGIC: [u8; 6] = *b"\x93NUMPY";
+
 /// Reads a matrix, a vector (as one row) or a scalar.
 pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
     let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
@@ -80,25 +83,46 @@ struct Header {
 
 impl Header {
     fn read(reader: &mut impl Read) -> Result<Header, String> {
-        let not_npy = || "not an .npy file".to_owned();
-        let mut prefix = [0; 8];
-        reader.read_exact(&mut prefix).map_err(|_| not_npy())?;
-        let [b'\x93', b'N', b'U', b'M', b'P', b'Y', major, _minor] = prefix else { return Err(not_npy()) };
+        let cut = |_: std::io::Error| "the file is truncated in its header".to_owned();
+        let mut prefix = [0; MAGIC.len() + 2];
+        let there = fill(reader, &mut prefix)?;
+        match there {
+            0 => return Err("the file is empty".to_owned()),
+            _ if prefix[..there.min(MAGIC.len())] != MAGIC[..there.min(MAGIC.len())] => {
+                return Err("not an .npy file".to_owned());
+            }
+            _ if there < prefix.len() => return Err("the file is truncated in its header".to_owned()),
+            _ => {}
+        }
+        let major = prefix[MAGIC.len()];
         // Version 1 has a length of two bytes, the later ones of four.
         let mut length = [0; 4];
         let length_bytes = if major == 1 { 2 } else { 4 };
-        reader.read_exact(&mut length[..length_bytes]).map_err(|_| not_npy())?;
+        reader.read_exact(&mut length[..length_bytes]).map_err(cut)?;
         let length = u32::from_le_bytes(length) as usize;
         if length > LONGEST_HEADER {
             return Err(format!("a header of {length} bytes is too long"));
         }
         let mut text = vec![0; length];
-        reader.read_exact(&mut text).map_err(|_| "the file is truncated in its header".to_owned())?;
+        reader.read_exact(&mut text).map_err(cut)?;
         let text = String::from_utf8_lossy(&text);
         let data_offset = (prefix.len() + length_bytes + length) as u64;
         let (dtype, dimensions) = dtype(&text).zip(dimensions(&text)).ok_or("its header cannot be read")?;
         Ok(Header { dtype, dimensions, data_offset })
     }
+}
+
+/// Reads as many bytes as there are; says how many.
+fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<usize, String> {
+    let mut there = 0;
+    while there < bytes.len() {
+        match reader.read(&mut bytes[there..]) {
+            Ok(0) => break,
+            Ok(more) => there += more,
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(there)
 }
 
 /// What follows `'key':` in a header.
@@ -169,6 +193,11 @@ mod tests {
             read_bytes(cut).unwrap_err(),
             "data.npy: the file is truncated: (1, 2) of f8 does not fill 13 bytes"
         );
+        for length in [1, 7, 9, 20] {
+            let message = read_bytes(&whole[..length]).unwrap_err();
+            assert_eq!(message, "data.npy: the file is truncated in its header", "after {length} bytes");
+        }
+        assert_eq!(read_bytes(b"").unwrap_err(), "data.npy: the file is empty");
         assert_eq!(read_bytes(b"PK\x03\x04 zipped").unwrap_err(), "data.npy: not an .npy file");
         assert!(
             read_bytes(&bytes_of(array![true])).unwrap_err().contains("elements of type '|b1' are not read")

@@ -226,3 +226,18 @@ fn parties_with_different_jobs_end_and_name_the_field() {
         assert!(!folder.files().contains(&"z.npy".to_owned()), "nothing is written");
     }
 }
+
+#[test]
+fn a_shaped_link_changes_nothing_but_the_time() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    let direct = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let shaped = json(&folder.run(&["run", "job.toml", "--local", "--json", "--link", "wan"]));
+    for field in ["bytes_sent", "bytes_received", "rounds"] {
+        assert_eq!(direct["parties"][0][field], shaped["parties"][0][field], "{field}");
+    }
+    let output = folder.run(&["run", "job.toml", "--local", "--link", "fast"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("a link is lan, wan, or Mbit/s"), "{}", stderr(&output));
+}

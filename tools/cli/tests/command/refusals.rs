@@ -1,19 +1,8 @@
 //! Bad input: one clear line, the right exit status, and nothing half-written.
 
-use crate::support::{Folder, data, error_line, free_address, job};
+use crate::support::{Folder, data, free_address, job, refused};
 use ndarray::{Array2, array};
 use std::net::TcpListener;
-
-/// Runs a job that must be refused; returns the line that says why.
-fn refused(folder: &Folder, arguments: &[&str], status: i32) -> String {
-    let before = folder.files();
-    let output = folder.run(arguments);
-    let line = error_line(&output);
-    assert_eq!(output.status.code(), Some(status), "{line}");
-    assert!(output.stdout.is_empty(), "nothing on stdout");
-    assert_eq!(folder.files(), before, "nothing is written");
-    line
-}
 
 fn refused_job(text: &str, words: &str) {
     let folder = Folder::new();
@@ -46,6 +35,10 @@ fn jobs_that_cannot_be_read_name_the_place() {
     refused_job(&text.replace("owner = 1", "owner = 2"), "'w' names party 2, but beaver has parties 0 to 1");
     refused_job(&text.replace("[program]", "[programme]"), "job.toml:12: unknown field `programme`");
     refused_job(&text.replace("to = [0]", "to = []"), "output 'z' goes to nobody");
+    refused_job(
+        &text.replace("\"x.npy\"", "\"x.npy\", bound = -1.0"),
+        "the bound -1 of input 'x' is not a positive number",
+    );
     refused_job("[job", "job.toml:1: ");
 }
 
@@ -77,17 +70,17 @@ fn data_that_cannot_be_read_names_the_file() {
         |folder, name| folder.npy(name, &array![[true, false]]),
         "elements of type '|b1' are not read",
     );
-    with("x.parquet", |folder, name| folder.text(name, "PAR1"), "'.parquet' files are not read");
+    with("x.parquet", |folder, name| folder.text(name, "PAR1"), "a '.parquet' file is not read");
     with("x.csv", |folder, name| folder.text(name, "1,2,3\n4,five,6\n"), "x.csv, line 2: column 2: 'five'");
     with(
         "x.npy",
         |folder, name| folder.npy(name, &array![[1.0, f64::NAN, 0.0]]),
-        "row 0, column 1: the value is NaN",
+        "x.npy: row 0, column 1 is NaN: only finite numbers can be computed on",
     );
     with(
         "x.npy",
         |folder, name| folder.npy(name, &array![[1.0, 0.0, -1e18]]),
-        "row 0, column 2: the value is -1",
+        "x.npy: row 0, column 2 is -1e18: magnitudes must be below 7",
     );
     let truncated: fn(&Folder, &str) = |folder, name| {
         folder.npy(name, &Array2::<f64>::zeros((2, 3)));
@@ -103,25 +96,7 @@ fn fractions_are_refused_where_integers_are_computed_on() {
     data(&folder);
     folder.text("job.toml", &job(64, 0, "z = x @ w"));
     let line = refused(&folder, &["run", "job.toml", "--local"], 2);
-    assert!(line.contains("row 0, column 1 is 0.5, not an integer"), "{line}");
-}
-
-#[test]
-fn outputs_that_cannot_be_written_are_refused_before_anything_runs() {
-    let folder = Folder::new();
-    data(&folder);
-    folder.text("job.toml", &job(64, 16, "z = x @ w").replace("z.npy", "nowhere/z.npy"));
-    let line = refused(&folder, &["run", "job.toml", "--local"], 2);
-    assert!(line.contains("output 'z'") && line.contains("does not exist"), "{line}");
-}
-
-#[test]
-fn a_device_that_does_not_exist_lists_those_that_do() {
-    let folder = Folder::new();
-    data(&folder);
-    folder.text("job.toml", &job(64, 16, "z = x @ w"));
-    let line = refused(&folder, &["run", "job.toml", "--local", "--device", "abacus"], 2);
-    assert!(line.contains("there is no device 'abacus'; there are: auto, cpu"), "{line}");
+    assert!(line.contains("w.npy: row 0, column 1 is 0.5, not an integer"), "{line}");
 }
 
 #[test]
@@ -193,6 +168,11 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
     refuse(&format!("party = 0\n{dealer}"), "listen: the address");
     refuse(&format!("party = 1\n{dealer}"), "peers: the address of party 0 is missing");
     refuse("party = 1\n", "missing field `dealer`");
+    refuse(
+        &format!("party = 0\nlisten = \"10.0.0.1:7000\"\n{dealer}"),
+        "listen: 10.0.0.1:7000 is not a loopback",
+    );
+    refuse("party = 0\ndealer = \"10.0.0.2:7100\"\n", "dealer: 10.0.0.2:7100 is not a loopback address");
     let peers = "peers = { 0 = \"127.0.0.1:7000\" }\n";
     refuse(&format!("party = 1\n{dealer}{peers}[inputs]\nx = \"x.npy\"\n"), "'x' is no input of party 1");
     refuse(
@@ -204,9 +184,13 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
 #[test]
 fn wrong_usage_is_status_two() {
     let folder = Folder::new();
-    for arguments in
-        [&["run", "job.toml"][..], &["fly"], &["run", "job.toml", "--local", "--budget", "much"], &[]]
-    {
+    for arguments in [
+        &["run", "job.toml"][..],
+        &["fly"],
+        &["run", "job.toml", "--local", "--budget", "much"],
+        &["demo", "--threads", "1025"],
+        &[],
+    ] {
         assert_eq!(folder.run(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }

@@ -83,6 +83,17 @@ pub fn error_line(output: &Output) -> String {
     lines[0].to_owned()
 }
 
+/// Runs a job that must be refused; returns the line that says why.
+pub fn refused(folder: &Folder, arguments: &[&str], status: i32) -> String {
+    let before = folder.files();
+    let output = folder.run(arguments);
+    let line = error_line(&output);
+    assert_eq!(output.status.code(), Some(status), "{line}");
+    assert!(output.stdout.is_empty(), "nothing on stdout");
+    assert_eq!(folder.files(), before, "nothing is written");
+    line
+}
+
 /// A loopback address that was free a moment ago.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a free port")

@@ -1,0 +1,58 @@
+//! What can be wrong with data.
+
+use crate::table::number;
+use std::path::PathBuf;
+use symbolon::ring::Shape;
+
+/// Why a file cannot be read or written.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DataError {
+    #[error("{}: {reason}", .path.display())]
+    Unreadable { path: PathBuf, reason: String },
+    #[error("{}: {} is not read; .npy and .csv are", .path.display(), called(.extension))]
+    Extension { path: PathBuf, extension: String },
+    #[error("{}: {} is not written; .npy and .csv are", .path.display(), called(.extension))]
+    OutputExtension { path: PathBuf, extension: String },
+    #[error("{}: elements of type '{dtype}' are not read; f32, f64, i32, i64, u32 and u64 are", .path.display())]
+    Type { path: PathBuf, dtype: String },
+    #[error("{}: an array of {dimensions} dimensions is not read; matrices, vectors and scalars are", .path.display())]
+    Dimensions { path: PathBuf, dimensions: usize },
+    #[error("{}, line {line}: {reason}", .path.display())]
+    Line { path: PathBuf, line: u64, reason: String },
+    #[error("{} is also the file of {by}", .path.display())]
+    Taken { path: PathBuf, by: String },
+}
+
+/// Why a matrix does not fit the job.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ValueError {
+    #[error("has shape {found}, the job declares {declared}")]
+    Shape { found: Shape, declared: Shape },
+    #[error("row {row}, column {col} is {value}: only finite numbers can be computed on")]
+    NotFinite { row: usize, col: usize, value: f64 },
+    #[error("row {row}, column {col} is {}, above the declared bound {}", number(*.value), number(*.bound))]
+    AboveBound { row: usize, col: usize, value: f64, bound: f64 },
+    #[error("row {row}, column {col} is {}, not an integer; set fraction_bits to compute on fractions", number(*.value))]
+    Fraction { row: usize, col: usize, value: f64 },
+    #[error("row {row}, column {col} is {}, which does not fit into {ring_bits} bits", integer(*.value))]
+    Integer { row: usize, col: usize, value: i128, ring_bits: u32 },
+    #[error(
+        "row {row}, column {col} is {}: magnitudes must be below {} with {fraction_bits} fraction bits in {ring_bits} bits",
+        number(*.value), number(*.limit)
+    )]
+    OutOfRange { row: usize, col: usize, value: f64, limit: f64, fraction_bits: u32, ring_bits: u32 },
+}
+
+/// A kind of file by its extension.
+fn called(extension: &str) -> String {
+    if extension.is_empty() {
+        "a file without extension".to_owned()
+    } else {
+        format!("a '.{extension}' file")
+    }
+}
+
+/// An integer in full, or in exponential form where no element could hold it.
+fn integer(value: i128) -> String {
+    if value.unsigned_abs() <= u64::MAX.into() { value.to_string() } else { number(value as f64) }
+}

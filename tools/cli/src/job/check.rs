@@ -1,0 +1,59 @@
+//! What is checked of a job's entries one by one.
+
+use crate::table::number;
+
+/// Longest name of an input or output.
+const LONGEST_NAME: usize = 64;
+
+/// Names are those that steps can use: letters, digits and underscores, not beginning with a digit.
+pub(super) fn name(name: &str) -> Result<(), String> {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(LONGEST_NAME).collect();
+    Err(format!(
+        "{shown:?} is no name: names of inputs and outputs are letters, digits and underscores, begin with no \
+         digit, and are at most {LONGEST_NAME} long"
+    ))
+}
+
+/// Nobody is told twice.
+pub(super) fn recipients(output: &str, to: &[u8]) -> Result<(), String> {
+    let twice = to.iter().enumerate().find(|&(place, party)| to[..place].contains(party));
+    twice.map_or(Ok(()), |(_, party)| Err(format!("output '{output}' names party {party} twice in `to`")))
+}
+
+/// A bound is a magnitude: data is held against it only after it is known to be one.
+pub(super) fn bound(input: &str, bound: Option<f64>) -> Result<(), String> {
+    match bound {
+        Some(bound) if !(bound > 0.0 && bound.is_finite()) => {
+            Err(format!("the bound {} of input '{input}' is not a positive number", number(bound)))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_identifiers() {
+        for good in ["x", "_", "linear_w2", &"a".repeat(LONGEST_NAME)] {
+            assert_eq!(name(good), Ok(()));
+        }
+        for bad in ["", "2x", "a.b", "../x", "a/b", "a b", "é", "a\n", &"a".repeat(LONGEST_NAME + 1)] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_positive_numbers() {
+        assert_eq!(bound("x", Some(1.0)), Ok(()));
+        assert_eq!(bound("x", None), Ok(()));
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(bound("x", Some(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! All processes of a job: they end together, and the one that failed first is named.
+
+use super::{End, Ended, PAUSE, Process};
+use crate::failure::Failure;
+use crate::interrupt;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long processes may take to end by themselves after a peer has let one down: the one to blame ends soon, and
+/// says why.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Running processes, in the order of their start; none outlives this.
+#[derive(Default)]
+pub struct Group {
+    running: Vec<Process>,
+}
+
+impl Group {
+    /// Starts one more, see [`Process::start`].
+    pub fn start(&mut self, name: &str, arguments: &[OsString], folder: &Path) -> Result<(), Failure> {
+        self.running.push(Process::start(name, arguments, folder)?);
+        Ok(())
+    }
+
+    /// Waits until the process that was started last says where it listens.
+    pub fn address(&mut self, patience: Duration) -> Result<SocketAddr, Failure> {
+        let deadline = Instant::now() + patience;
+        let newest = self.running.len() - 1;
+        let failed =
+            |name: &str, reason: String| Failure::Child { line: format!("{name} {reason}"), status: 3 };
+        loop {
+            let process = &mut self.running[newest];
+            match process.listening() {
+                Ok(Some(address)) => return Ok(address),
+                Err(()) => return Err(failed(&process.name, "ended before it listened".into())),
+                Ok(None) if Instant::now() >= deadline => {
+                    return Err(failed(&process.name, format!("does not listen after {patience:?}")));
+                }
+                Ok(None) => {}
+            }
+            interrupt::check()?;
+            if let Some(other) =
+                self.running.iter_mut().find_map(|process| process.failure().map(|_| &process.name))
+            {
+                return Err(failed(other, "failed while others were started".into()));
+            }
+        }
+    }
+
+    /// Waits until all have ended well.
+    ///
+    /// Where one fails, the others are ended, and the failure is that of the one to blame.
+    pub fn wait(mut self) -> Result<Vec<Ended>, Failure> {
+        loop {
+            interrupt::check()?;
+            if self.running.iter_mut().any(|process| process.failure().is_some()) {
+                return Err(self.give_up().expect("a process has failed"));
+            }
+            if self.running.iter_mut().all(Process::has_ended) {
+                let ended: Vec<Ended> = self.running.into_iter().map(Process::end).collect();
+                return to_blame(&ended).map_or(Ok(ended), Err);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Ends all processes; returns the failure that the others followed from, if there is one. Until it is known who
+    /// is to blame, they get some time to end by themselves and say so.
+    pub fn give_up(mut self) -> Option<Failure> {
+        let deadline = Instant::now() + GRACE;
+        let is_cause = |process: &mut Process| process.failure().is_some_and(End::is_cause);
+        while !self.running.iter_mut().any(is_cause)
+            && !self.running.iter_mut().all(Process::has_ended)
+            && Instant::now() < deadline
+            && interrupt::check().is_ok()
+        {
+            std::thread::sleep(PAUSE);
+        }
+        let ended: Vec<Ended> = self.running.into_iter().map(Process::end).collect();
+        to_blame(&ended)
+    }
+}
+
+/// The failure that the others followed from: one that is not about a peer, if there is one. The first process, the
+/// dealer, only sees that its parties are gone and is asked last.
+fn to_blame(ended: &[Ended]) -> Option<Failure> {
+    let failed = || {
+        let order = ended.iter().skip(1).chain(ended.first());
+        order.filter(|ended| !matches!(ended.end, End::Exit(0) | End::Stopped))
+    };
+    let own = failed().find(|ended| ended.end.is_cause());
+    own.or_else(|| failed().next()).map(Ended::failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blamed(ends: [(&str, End); 3]) -> Option<String> {
+        let ended = |(name, end): (&str, End)| {
+            let stdout = r#"{"error":"it failed","status":3}"#.to_owned();
+            Ended { name: name.to_owned(), end, stdout, last_line: None }
+        };
+        to_blame(&ends.map(ended)).map(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn the_process_that_was_not_let_down_is_to_blame() {
+        use End::{Exit, Signal, Stopped};
+        let blame = |dealer, zero, one| blamed([("the dealer", dealer), ("party 0", zero), ("party 1", one)]);
+        assert_eq!(blame(Exit(0), Exit(0), Exit(0)), None);
+        assert_eq!(blame(Exit(3), Exit(3), Signal(9)).unwrap(), "party 1 was ended by signal 9");
+        assert_eq!(blame(Signal(9), Exit(3), Exit(3)).unwrap(), "the dealer was ended by signal 9");
+        assert_eq!(blame(Exit(3), Exit(3), Exit(2)).unwrap(), "party 1: it failed");
+        assert_eq!(blame(Exit(3), Stopped, Exit(3)).unwrap(), "party 1: it failed");
+        assert_eq!(blame(Exit(3), Stopped, Stopped).unwrap(), "the dealer: it failed");
+    }
+}

@@ -1,0 +1,33 @@
+//! Where outputs go: checked before anything is computed.
+
+use crate::data::{DataError, check_target, resolve};
+use crate::failure::Failure;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Makes sure that every output can be written, to a file of its own which no input is read from.
+pub fn check_targets<'a>(
+    inputs: impl IntoIterator<Item = (&'a str, PathBuf)>,
+    outputs: impl IntoIterator<Item = (&'a str, PathBuf)>,
+) -> Result<(), Failure> {
+    let mut taken: BTreeMap<PathBuf, String> =
+        inputs.into_iter().map(|(name, file)| (identity(&file), format!("input '{name}'"))).collect();
+    for (name, file) in outputs {
+        let failed = |error| Failure::Output { output: name.to_owned(), error };
+        if let Some(by) = taken.insert(identity(&file), format!("output '{name}'")) {
+            return Err(failed(DataError::Taken { path: file, by }));
+        }
+        check_target(&file).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// A path that two names of one file have in common, as far as can be told.
+fn identity(file: &Path) -> PathBuf {
+    let file = resolve(file);
+    let absolute = file.canonicalize().ok().or_else(|| {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(file.file_name()?))
+    });
+    absolute.unwrap_or(file)
+}

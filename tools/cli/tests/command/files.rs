@@ -1,0 +1,136 @@
+//! Where data comes from and results go: names, folders, links and who may read them.
+
+use crate::support::{Folder, data, error_line, job, json, refused};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Output;
+
+fn mode(folder: &Folder, name: &str) -> u32 {
+    let metadata = std::fs::metadata(folder.path(name)).expect("the file is there");
+    metadata.permissions().mode() & 0o777
+}
+
+fn folder_with(job: &str) -> Folder {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", job);
+    folder
+}
+
+fn under_umask(folder: &Folder, umask: &str) -> Output {
+    let command = folder.command(&["run", "job.toml", "--local"]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(command.get_program());
+    shell.args(command.get_args()).current_dir(command.get_current_dir().expect("a folder"));
+    shell.output().expect("the command starts")
+}
+
+#[test]
+fn names_are_identifiers() {
+    for name in ["../z", "a/b", "2z", "sum x", "", "é"] {
+        let text = job(64, 16, "z = x @ w").replace("z = { to", &format!("\"{name}\" = {{ to"));
+        let line = refused(&folder_with(&text), &["run", "job.toml", "--local"], 2);
+        assert!(line.contains("is no name: names of inputs and outputs are letters"), "{line}");
+    }
+    let long = "x".repeat(65);
+    let text = job(64, 16, "z = x @ w").replace("w = { owner", &format!("{long} = {{ owner"));
+    refused(&folder_with(&text), &["plan", "job.toml"], 2);
+}
+
+#[test]
+fn names_that_differ_in_their_end_alone_keep_their_files_apart() {
+    let outputs = "z = { to = [0], file = \"z.npy\" }\nz_1 = { to = [0], file = \"z1.npy\" }\n";
+    let text = job(64, 16, "z = x @ w").replace("z = { to = [0], file = \"z.npy\" }\n", outputs);
+    let folder = folder_with(&text.replace("[\"z = x @ w\"]", "[\"z = x @ w\", \"z_1 = 2 * z\"]"));
+    json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let (z, twice) = (folder.read::<f64>("z.npy"), folder.read::<f64>("z1.npy"));
+    assert_eq!(z * 2.0, twice);
+}
+
+#[test]
+fn results_are_as_readable_as_the_user_s_other_files() {
+    let folder = folder_with(&job(64, 16, "z = x @ w"));
+    assert!(under_umask(&folder, "027").status.success());
+    assert_eq!(mode(&folder, "z.npy"), 0o640, "a new file follows the umask");
+    std::fs::set_permissions(folder.path("z.npy"), PermissionsExt::from_mode(0o600)).expect("a mode is set");
+    assert!(under_umask(&folder, "022").status.success());
+    assert_eq!(mode(&folder, "z.npy"), 0o600, "a file that is replaced keeps its mode");
+}
+
+#[test]
+fn links_are_followed() {
+    let folder = folder_with(&job(64, 16, "z = x @ w"));
+    std::fs::create_dir(folder.path("results")).expect("a folder");
+    symlink("results/real.npy", folder.path("z.npy")).expect("a link to a file that is not there yet");
+    for _ in 0..2 {
+        json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+        assert!(folder.path("z.npy").is_symlink(), "the link stays");
+        assert_eq!(folder.read::<f64>("results/real.npy").dim(), (2, 2));
+    }
+}
+
+#[test]
+fn every_output_has_a_file_of_its_own() {
+    let two = "z = { to = [0], file = \"z.npy\" }\ny = { to = [1], file = \"./z.npy\" }\n";
+    let text = job(64, 16, "z = x @ w").replace("z = { to = [0], file = \"z.npy\" }\n", two);
+    let text = text.replace("[\"z = x @ w\"]", "[\"z = x @ w\", \"y = 2 * z\"]");
+    for arguments in [&["run", "job.toml", "--local"][..], &["plan", "job.toml"]] {
+        let line = refused(&folder_with(&text), arguments, 2);
+        assert!(line.contains("output 'z'") && line.contains("is also the file of output 'y'"), "{line}");
+    }
+}
+
+#[test]
+fn an_output_does_not_replace_an_input() {
+    let text = job(64, 16, "z = x @ w").replace("z.npy", "link.npy");
+    let folder = folder_with(&text);
+    symlink("w.npy", folder.path("link.npy")).expect("a link");
+    let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+    assert!(line.contains("output 'z'") && line.contains("is also the file of input 'w'"), "{line}");
+    assert_eq!(folder.read::<f64>("w.npy").dim(), (3, 2), "the input is untouched");
+}
+
+#[test]
+fn nobody_is_told_twice() {
+    let text = job(64, 16, "z = x @ w").replace("to = [0]", "to = [0, 1, 0]");
+    let line = refused(&folder_with(&text), &["plan", "job.toml"], 2);
+    assert!(line.contains("output 'z' names party 0 twice"), "{line}");
+}
+
+#[test]
+fn targets_that_cannot_be_written_are_refused_before_anything_runs() {
+    let refuse = |target: &str, words: &str| {
+        let folder = folder_with(&job(64, 16, "z = x @ w").replace("z.npy", target));
+        std::fs::create_dir(folder.path("folder.npy")).expect("a folder");
+        for arguments in [&["run", "job.toml", "--local"][..], &["plan", "job.toml"]] {
+            let line = refused(&folder, arguments, 2);
+            assert!(line.contains("output 'z'") && line.contains(words), "{line}");
+        }
+    };
+    refuse("nowhere/z.npy", "does not exist");
+    refuse("folder.npy", "this is a folder, not a file");
+    refuse("z.txt", "z.txt: a '.txt' file is not written; .npy and .csv are");
+    refuse("z", "a file without extension is not written");
+    #[cfg(target_os = "linux")]
+    refuse("/proc/z.npy", "/proc/z.npy: ");
+}
+
+#[test]
+fn inputs_are_files_that_end() {
+    let folder = folder_with(&job(64, 16, "z = x @ w").replace("\"x.npy\"", "\"pipe.npy\""));
+    let made = std::process::Command::new("mkfifo").arg(folder.path("pipe.npy")).status();
+    assert!(made.expect("mkfifo starts").success());
+    let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+    assert!(line.contains("pipe.npy: this is a pipe or a device, not a file"), "{line}");
+}
+
+#[test]
+fn a_plan_holds_a_declared_shape_against_the_file() {
+    let text = job(64, 16, "z = x @ w").replace("\"x.npy\"", "\"x.npy\", shape = [2, 4]");
+    let folder = folder_with(&text);
+    let line = refused(&folder, &["plan", "job.toml"], 2);
+    assert!(line.contains("x.npy: has shape (2, 3), the job declares (2, 4)"), "{line}");
+    std::fs::remove_file(folder.path("x.npy")).expect("the file goes");
+    folder.text("job.toml", &text.replace("[2, 4]", "[2, 3]"));
+    let output = folder.run(&["plan", "job.toml"]);
+    assert!(output.status.success(), "a declared shape stands for a file: {}", error_line(&output));
+}

@@ -1,0 +1,113 @@
+//! What a command prints, for people and for scripts.
+
+use crate::support::{Folder, data, error_line, job, json, stderr};
+use serde_json::Value;
+use std::process::Output;
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    folder
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "the command should end well: {}", stderr(output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn what_is_known_about_overflow_is_in_every_report() {
+    let folder = folder();
+    let line = "no bound is declared for w, x: overflow is excluded only while products stay below 1.0737e9";
+    for arguments in [&["plan", "job.toml"][..], &["run", "job.toml", "--local"]] {
+        let text = stdout(&folder.run(arguments));
+        assert!(text.contains(line), "{text}");
+        let report = json(&folder.run(&[arguments, &["--json"]].concat()));
+        assert_eq!(report["range"], line);
+    }
+    let demo = stdout(&folder.run(&["demo"]));
+    assert!(demo.contains("no bound is declared for b, w:"), "{demo}");
+    assert!(demo.contains("for party 0, not written"), "the demo keeps no file: {demo}");
+}
+
+#[test]
+fn an_output_without_a_file_is_said_to_be_so() {
+    let folder = folder();
+    folder.text("job.toml", &job(64, 16, "z = x @ w").replace(", file = \"z.npy\"", ""));
+    let text = stdout(&folder.run(&["run", "job.toml", "--local"]));
+    assert!(text.contains("output z (2, 2) for party 0, not written"), "{text}");
+    assert!(!folder.files().contains(&"z.npy".to_owned()));
+}
+
+#[test]
+fn formulas_say_their_unit() {
+    let text = stdout(&folder().run(&["plan", "job.toml"]));
+    assert!(text.contains("sent online, in elements of 8 bytes:\n    x @ w: "), "{text}");
+}
+
+#[test]
+fn the_dealer_has_the_same_fields_in_plan_and_run() {
+    let folder = folder();
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    for field in ["id", "bytes_sent", "bytes_received", "offline_bytes_sent", "offline_bytes_received"] {
+        assert!(!plan["dealer"][field].is_null(), "{field} is there");
+        assert_eq!(plan["dealer"][field], run["dealer"][field], "{field} of the dealer");
+        for party in 0..2 {
+            assert_eq!(plan["parties"][party][field], run["parties"][party][field], "{field} of {party}");
+        }
+    }
+    assert_eq!(plan["offline_bytes"], run["offline_bytes"]);
+    assert_eq!(run["offline_bytes"], run["dealer"]["offline_bytes_sent"]);
+}
+
+#[test]
+fn a_failure_is_json_too_where_that_was_asked_for() {
+    let folder = folder();
+    folder.text("bad.toml", &job(64, 16, "z = x @ v"));
+    for arguments in [
+        &["run", "bad.toml", "--local", "--json"][..],
+        &["plan", "bad.toml", "--json"],
+        &["plan", "missing.toml", "--json"],
+        &["run", "job.toml", "--json"],
+    ] {
+        let output = folder.run(arguments);
+        let json: Value = serde_json::from_slice(&output.stdout).expect("one JSON object on stdout");
+        assert_eq!(json["status"], 2);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(error_line(&output), format!("error: {}", json["error"].as_str().expect("a line")));
+    }
+}
+
+#[test]
+fn a_process_s_failure_names_it_once() {
+    let folder = folder();
+    folder.text("job.toml", &job(64, 16, "z = x @ w").replace("x.npy", "missing.npy"));
+    let line = error_line(&folder.run(&["run", "job.toml", "--local"]));
+    assert!(line.starts_with("error: party 0: input 'x': "), "{line}");
+    assert_eq!(line.matches("party 0").count(), 1, "{line}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let folder = folder();
+    let output = folder.command(&["doctor"]).stdout(full).output().expect("the command starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_line(&output).contains("the report cannot be written to stdout"));
+}
+
+#[test]
+fn help_tells_every_command_and_every_status() {
+    let folder = Folder::new();
+    let text = stdout(&folder.run(&["--help"]));
+    for word in ["demo", "run", "deal", "plan", "doctor", "Exit status: 0 done", "130 interrupted"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    for command in ["demo", "run", "deal", "plan"] {
+        let text = stdout(&folder.run(&[command, "--help"]));
+        assert!(text.contains("--deadline") && !text.contains("--launched"), "{text}");
+    }
+}
