@@ -73,9 +73,10 @@ fn gpus() -> Vec<Variant> {
         (" with pairs of words and small bindings", Arithmetic::Pairs, true),
     ];
     let open = |adapter: &Adapter, (way, arithmetic, small): (&str, Arithmetic, bool)| {
+        let binding_limit_bytes = small.then_some(SMALL_BINDING_BYTES);
         let options = GpuOptions {
             arithmetic,
-            binding_limit_bytes: small.then_some(SMALL_BINDING_BYTES),
+            binding_limit_bytes,
             groups_limit: small.then_some(SMALL_GROUPS),
             budget_bytes: None,
         };

@@ -6,6 +6,7 @@ use super::{Frame, Link, NetError};
 use crate::share::Role;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -46,22 +47,36 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The first term in which two lists differ.
+/// The first term in which two lists differ: terms are compared by their names, wherever they stand, and those that
+/// stand first say most.
 pub fn first_difference(here: &[(String, String)], there: &[(String, String)]) -> Option<Difference> {
-    const ABSENT: &str = "absent";
-    let differ = |field: &str, here: &str, there: &str| {
-        Some(Difference { field: field.to_owned(), here: shorten(here), there: shorten(there) })
+    let (ours, theirs) = (by_name(here), by_name(there));
+    let place = |list: &[(String, String)]| {
+        list.iter().position(|(name, _)| ours.get(&**name) != theirs.get(&**name))
     };
-    for index in 0..here.len().max(there.len()) {
-        match (here.get(index), there.get(index)) {
-            (Some(a), Some(b)) if a == b => {}
-            (Some((field, a)), Some((same, b))) if field == same => return differ(field, a, b),
-            (Some((field, a)), _) => return differ(field, a, ABSENT),
-            (None, Some((field, b))) => return differ(field, ABSENT, b),
-            (None, None) => {}
+    let field = match (place(here), place(there)) {
+        (Some(place), other) if other.is_none_or(|other| place <= other) => &here[place].0,
+        (_, Some(place)) => &there[place].0,
+        _ if here.len() == there.len() => return None,
+        // A name that stands twice in one list only.
+        _ => {
+            return Some(difference(
+                "number of terms",
+                Some(&here.len().to_string()),
+                Some(&there.len().to_string()),
+            ));
         }
-    }
-    None
+    };
+    Some(difference(field, ours.get(&**field).copied(), theirs.get(&**field).copied()))
+}
+
+fn by_name(list: &[(String, String)]) -> BTreeMap<&str, &str> {
+    list.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn difference(field: &str, here: Option<&str>, there: Option<&str>) -> Difference {
+    let shown = |value: Option<&str>| value.map_or_else(|| "absent".to_owned(), shorten);
+    Difference { field: printable(field), here: shown(here), there: shown(there) }
 }
 
 fn shorten(value: &str) -> String {
@@ -156,6 +171,25 @@ mod tests {
         assert_eq!(difference.to_string(), "ring_bits is `64` here and `32` there");
         let shorter = terms(&[("protocol", "beaver"), ("ring_bits", "64")]);
         assert_eq!(first_difference(&shorter, &here).unwrap().field, "step 1");
-        assert_eq!(first_difference(&here, &shorter).unwrap().there, "`absent`");
+        assert_eq!(first_difference(&here, &shorter).unwrap().there, "absent");
+    }
+
+    #[test]
+    fn terms_are_compared_by_name() {
+        let here = terms(&[("protocol", "beaver"), ("owner of input x", "0"), ("step 1", "z = x")]);
+        let more = terms(&[
+            ("protocol", "beaver"),
+            ("owner of input a", "1"),
+            ("owner of input x", "0"),
+            ("step 1", "z = x + a"),
+        ]);
+        let difference = first_difference(&here, &more).unwrap();
+        assert_eq!(difference.to_string(), "owner of input a is absent here and `1` there");
+        let difference = first_difference(&more, &here).unwrap();
+        assert_eq!(difference.to_string(), "owner of input a is `1` here and absent there");
+        let turned: Vec<_> = here.iter().rev().cloned().collect();
+        assert_eq!(first_difference(&here, &turned), None);
+        let twice = [&here[..], &here[..1]].concat();
+        assert_eq!(first_difference(&here, &twice).unwrap().field, "number of terms");
     }
 }

@@ -326,7 +326,13 @@ impl Program {
             return self.integer(integer);
         }
         let value = constant.value();
-        match self.codec.encode_one(value, 0).map_err(ProgramError::Constant)? {
+        let out_of_range = |_| ProgramError::ConstantRange {
+            value,
+            limit: self.codec.limit(),
+            ring_bits: self.ring().bits(),
+            fraction_bits: self.codec.fraction_bits(),
+        };
+        match self.codec.encode_one(value, 0).map_err(out_of_range)? {
             0 if value != 0.0 => {
                 Err(ProgramError::Vanishes { value, fraction_bits: self.codec.fraction_bits() })
             }
@@ -334,10 +340,12 @@ impl Program {
         }
     }
 
-    /// An integer as a ring element: signed or unsigned, whichever way it fits.
+    /// An integer as a ring element: among integers signed or unsigned, whichever way it fits; among fixed-point
+    /// numbers, which are signed, it would turn negative from 2^(k−1) on.
     fn integer(&self, value: i128) -> Result<u64, ProgramError> {
         let ring_bits = self.ring().bits();
-        let fits = value >= -(1 << (ring_bits - 1)) && value < 1 << ring_bits;
+        let most_bits = if self.codec.fraction_bits() == 0 { ring_bits } else { ring_bits - 1 };
+        let fits = value >= -(1 << (ring_bits - 1)) && value < 1 << most_bits;
         let element = fits.then_some(value as u64).ok_or(ProgramError::IntegerRange { value, ring_bits })?;
         Ok(self.ring().reduce(element))
     }

@@ -1,6 +1,6 @@
 //! What can be wrong with a program.
 
-use crate::ring::{CodecError, Shape};
+use crate::ring::Shape;
 use crate::share::PartyId;
 
 /// Why a program cannot be built.
@@ -78,7 +78,7 @@ pub enum ProgramError {
         value: f64,
     },
     /// An integer constant that no element stands for.
-    #[error("{value} does not fit into {ring_bits} bits")]
+    #[error("the constant {value} does not fit into {ring_bits} bits")]
     IntegerRange {
         /// The constant.
         value: i128,
@@ -94,8 +94,19 @@ pub enum ProgramError {
         fraction_bits: u32,
     },
     /// A constant outside the range of fixed-point numbers.
-    #[error("the constant does not fit: {0}")]
-    Constant(CodecError),
+    #[error(
+        "the constant {value:e} is too large: magnitudes must be below {limit:e} with {fraction_bits} fraction bits in {ring_bits} bits"
+    )]
+    ConstantRange {
+        /// The constant.
+        value: f64,
+        /// Magnitudes below this fit.
+        limit: f64,
+        /// k.
+        ring_bits: u32,
+        /// f.
+        fraction_bits: u32,
+    },
     /// A condition that is no integer.
     #[error("select chooses by the result of a comparison, which {label} is not")]
     Condition {

@@ -51,6 +51,9 @@ pub enum StepErrorKind {
     /// A number that cannot be read.
     #[error("'{0}' is not a number")]
     Number(String),
+    /// A number beyond all that a constant can be.
+    #[error("the number '{0}' is too large")]
+    NumberTooLarge(String),
     /// Something else was due.
     #[error("expected {expected}, found {found}")]
     Unexpected {
@@ -143,6 +146,28 @@ mod tests {
         assert_eq!(ops, ["matrix product", "truncate", "add"]);
         let twice = add_step(&mut program, &mut names, 2, "twice = scores * 2").unwrap();
         assert!(matches!(program.value(twice).op, Op::Scale(_, 2)), "an integer factor needs no truncation");
+    }
+
+    #[test]
+    fn labels_are_the_whole_text() {
+        let (mut program, mut names) = program(16);
+        for (number, text) in [(1, "x * 2.125"), (2, "12345 + x"), (3, "sum(x, axis=0)"), (4, "x.T * 1e-2")] {
+            let value = add_step(&mut program, &mut names, number, &format!("z{number} = {text}")).unwrap();
+            assert_eq!(program.value(value).label, text);
+        }
+    }
+
+    #[test]
+    fn constants_keep_their_sign() {
+        let half = 1i128 << 63;
+        assert!(error(16, &format!("z = x * {half}")).ends_with("does not fit into 64 bits"));
+        assert!(error(0, &format!("z = x * {}", 2 * half)).ends_with("does not fit into 64 bits"));
+        let (mut program, mut names) = program(0);
+        let value = add_step(&mut program, &mut names, 1, &format!("z = x * {half}")).unwrap();
+        assert!(matches!(program.value(value).op, Op::Scale(_, factor) if factor == 1 << 63));
+        let message = error(16, "z = x + 1e30");
+        assert!(message.ends_with("the constant 1e30 is too large: magnitudes must be below 7.0368744177664e13 with 16 fraction bits in 64 bits"), "{message}");
+        assert!(error(16, "z = x + 1e999").ends_with("the number '1e999' is too large"));
     }
 
     #[test]

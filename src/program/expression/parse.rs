@@ -1,6 +1,6 @@
 //! From the words of a step to the ops of a program, by recursive descent.
 
-use super::token::{Token, tokens};
+use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
 use crate::program::{Number, Program, ProgramError, ValueId};
 use crate::ring::Axis;
@@ -22,7 +22,7 @@ pub(super) fn statement(program: &mut Program, names: &mut Names, text: &str) ->
     if text.len() > LONGEST_STEP {
         return Err((0, StepErrorKind::TooLong));
     }
-    let mut parser = Parser { program, names, text, tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser { program, names, text, words: words(text)?, at: 0, depth: 0 };
     let (offset, name) = parser.name("the name that the step defines")?;
     if FUNCTIONS.contains(&name.as_str()) {
         return Err((offset, StepErrorKind::FunctionAsName(name)));
@@ -49,7 +49,7 @@ struct Parser<'a> {
     program: &'a mut Program,
     names: &'a Names,
     text: &'a str,
-    tokens: Vec<(usize, Token)>,
+    words: Vec<Word>,
     at: usize,
     depth: usize,
 }
@@ -221,14 +221,7 @@ impl Parser<'_> {
     fn labelled(&mut self, operand: Operand, start: usize) -> Operand {
         const LONGEST_LABEL: usize = 80;
         if let Operand::Matrix(value) = operand {
-            let end = self.tokens[..self.at].last().map_or(start, |&(offset, ref token)| {
-                let length = match token {
-                    Token::Name(name) => name.len(),
-                    Token::Transposed => 2,
-                    _ => 1,
-                };
-                offset + length
-            });
+            let end = self.words[..self.at].last().map_or(start, |word| word.end);
             let text = self.text[start..end.max(start)].trim();
             if text.len() <= LONGEST_LABEL {
                 self.program.set_label(value, text);
@@ -267,18 +260,18 @@ impl Parser<'_> {
     }
 
     fn peek(&self) -> &Token {
-        &self.tokens[self.at].1
+        &self.words[self.at].token
     }
 
     fn offset(&self) -> usize {
-        self.tokens[self.at].0
+        self.words[self.at].start
     }
 
     /// The present word; the last one, the end, stays.
     fn advance(&mut self) -> (usize, Token) {
-        let token = self.tokens[self.at].clone();
-        self.at = (self.at + 1).min(self.tokens.len() - 1);
-        token
+        let Word { token, start, .. } = self.words[self.at].clone();
+        self.at = (self.at + 1).min(self.words.len() - 1);
+        (start, token)
     }
 
     fn unexpected(&self, expected: &'static str) -> Located {

@@ -28,25 +28,35 @@ impl Token {
     }
 }
 
-/// The words of `text`, each with its byte offset, the last of them [`Token::End`].
-pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, (usize, StepErrorKind)> {
-    let mut tokens = Vec::new();
+/// A word and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Word {
+    pub(super) token: Token,
+    /// Byte offset of its beginning.
+    pub(super) start: usize,
+    /// Byte offset after its end.
+    pub(super) end: usize,
+}
+
+/// The words of `text`, the last of them [`Token::End`].
+pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
+    let mut words = Vec::new();
     let mut rest = text;
     loop {
         rest = rest.trim_start();
-        let offset = text.len() - rest.len();
+        let start = text.len() - rest.len();
         let Some(first) = rest.chars().next() else {
-            tokens.push((offset, Token::End));
-            return Ok(tokens);
+            words.push(Word { token: Token::End, start, end: start });
+            return Ok(words);
         };
         let (length, token) = match first {
             '=' | '+' | '-' | '*' | '@' | '(' | ')' | ',' => (1, Token::Symbol(first)),
             'a'..='z' | 'A'..='Z' | '_' => name(rest),
             '.' if is_transposed(rest) => (2, Token::Transposed),
-            '0'..='9' | '.' => number(rest).map_err(|kind| (offset, kind))?,
-            other => return Err((offset, StepErrorKind::Character(other))),
+            '0'..='9' | '.' => number(rest).map_err(|kind| (start, kind))?,
+            other => return Err((start, StepErrorKind::Character(other))),
         };
-        tokens.push((offset, token));
+        words.push(Word { token, start, end: start + length });
         rest = &rest[length..];
     }
 }
@@ -79,7 +89,9 @@ fn number(rest: &str) -> Result<(usize, Token), StepErrorKind> {
         Ok(integer) => Number::Integer(integer),
         Err(_) => match digits.parse::<f64>() {
             Ok(real) if real.is_finite() => Number::Real(real),
-            _ => return Err(StepErrorKind::Number(digits.to_owned())),
+            // Words such as `inf` do not come here: a number begins with a digit or a point.
+            Ok(_) => return Err(StepErrorKind::NumberTooLarge(digits.to_owned())),
+            Err(_) => return Err(StepErrorKind::Number(digits.to_owned())),
         },
     };
     Ok((length, Token::Number(number)))
@@ -89,14 +101,14 @@ fn number(rest: &str) -> Result<(usize, Token), StepErrorKind> {
 mod tests {
     use super::*;
 
-    fn words(text: &str) -> Vec<Token> {
-        tokens(text).unwrap().into_iter().map(|(_, token)| token).collect()
+    fn tokens(text: &str) -> Vec<Token> {
+        words(text).unwrap().into_iter().map(|word| word.token).collect()
     }
 
     #[test]
     fn numbers_and_transposition_share_the_point() {
         assert_eq!(
-            words("2.5e-3*x.T"),
+            tokens("2.5e-3*x.T"),
             [
                 Token::Number(Number::Real(0.0025)),
                 Token::Symbol('*'),
@@ -105,13 +117,13 @@ mod tests {
                 Token::End
             ]
         );
-        assert_eq!(words("18446744073709551615")[0], Token::Number(Number::Integer(u64::MAX.into())));
+        assert_eq!(tokens("18446744073709551615")[0], Token::Number(Number::Integer(u64::MAX.into())));
     }
 
     #[test]
     fn what_is_no_word_is_named() {
-        assert_eq!(tokens("a / b").unwrap_err(), (2, StepErrorKind::Character('/')));
-        assert_eq!(tokens("12abc").unwrap_err(), (0, StepErrorKind::Number("12abc".into())));
-        assert_eq!(tokens("1e999").unwrap_err(), (0, StepErrorKind::Number("1e999".into())));
+        assert_eq!(words("a / b").unwrap_err(), (2, StepErrorKind::Character('/')));
+        assert_eq!(words("12abc").unwrap_err(), (0, StepErrorKind::Number("12abc".into())));
+        assert_eq!(words("1e999").unwrap_err(), (0, StepErrorKind::NumberTooLarge("1e999".into())));
     }
 }

@@ -26,7 +26,7 @@ pub enum Command {
         #[command(flatten)]
         shared: Shared,
     },
-    /// Runs a job
+    /// Runs a job: all of its parties on this machine, or one of them
     Run {
         /// The job's description
         #[arg(value_name = "JOB.toml")]
@@ -38,7 +38,7 @@ pub enum Command {
     },
     /// Deals correlated randomness to the parties of a job, and ends with them
     Deal {
-        /// Where to listen
+        /// The dealer's description: where it listens
         #[arg(long, value_name = "DEALER.toml")]
         config: PathBuf,
         #[command(flatten)]

@@ -9,7 +9,7 @@
 //! dealer = "127.0.0.1:7100"
 //!
 //! [inputs]                           # this party's data, where the job does not name it
-//! w = "linear_w.npy"
+//! w = "linear_w.npy"                 # or { file = "weights.npz", tensor = "w" }
 //!
 //! [outputs]
 //! scores = "scores.npy"
@@ -17,7 +17,7 @@
 //!
 //! A dealer: `listen = "127.0.0.1:7100"`. Paths are relative to the file.
 
-use crate::data::regular;
+use crate::data::{Source, regular};
 use crate::failure::Failure;
 use crate::job::Job;
 use serde::Deserialize;
@@ -41,12 +41,27 @@ pub struct PartyConfig {
     peers: BTreeMap<String, SocketAddr>,
     dealer: SocketAddr,
     #[serde(default)]
-    inputs: BTreeMap<String, PathBuf>,
+    inputs: BTreeMap<String, InputEntry>,
     #[serde(default)]
     outputs: BTreeMap<String, PathBuf>,
     /// The folder of the file.
     #[serde(skip)]
     folder: PathBuf,
+}
+
+/// A path, or one matrix of a file that may hold several.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an input is a path, or { file = \"…\", tensor = \"…\" }")]
+enum InputEntry {
+    File(PathBuf),
+    Tensor(TensorEntry),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TensorEntry {
+    file: PathBuf,
+    tensor: String,
 }
 
 #[derive(Deserialize)]
@@ -117,8 +132,12 @@ impl PartyConfig {
     }
 
     /// Where an input of this party is, if not where the job says.
-    pub fn input(&self, name: &str) -> Option<PathBuf> {
-        self.inputs.get(name).map(|path| self.folder.join(path))
+    pub fn input(&self, name: &str) -> Option<Source> {
+        let (file, tensor) = match self.inputs.get(name)? {
+            InputEntry::File(file) => (file, None),
+            InputEntry::Tensor(TensorEntry { file, tensor }) => (file, Some(tensor.clone())),
+        };
+        Some(Source { file: self.folder.join(file), tensor })
     }
 
     /// Where an output of this party goes, if not where the job says.

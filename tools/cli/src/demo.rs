@@ -1,7 +1,7 @@
 //! `demo`: private classification of handwritten digits, with nothing to configure.
 
 use crate::args::Shared;
-use crate::data::{Kind, Matrix, Numbers};
+use crate::data::{Kind, Matrix, Numbers, Source};
 use crate::failure::Failure;
 use crate::job::{InputData, Job};
 use crate::local::{launch, private_folder};
@@ -107,7 +107,8 @@ fn text(json: &DemoJson) -> String {
 }
 
 fn read(path: &Path) -> Result<Matrix, Failure> {
-    Matrix::read(path).map_err(|error| Failure::Wrong(error.to_string()))
+    Matrix::read(&Source { file: path.to_owned(), tensor: None })
+        .map_err(|error| Failure::Wrong(error.to_string()))
 }
 
 fn reals(matrix: &Matrix) -> Vec<f64> {

@@ -18,13 +18,13 @@
 //! scores = { to = [0], file = "scores.npy" }
 //! ```
 //!
-//! `file` is relative to the job. `shape = [rows, cols]` lets `plan` work without the file; `bound` is the largest
+//! `file` is relative to the job; `tensor` names one matrix of an `.npz` or `.safetensors` file. `shape = [rows, cols]` lets `plan` work without the file; `bound` is the largest
 //! magnitude that the owner vouches for. Names are identifiers, see [`check`].
 
 mod check;
 
 use crate::config::{folder_of, read_toml};
-use crate::data::{Kind, Matrix, ValueError};
+use crate::data::{Kind, Matrix, Source, ValueError};
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +52,7 @@ pub struct Job {
 pub struct Input {
     pub owner: u8,
     file: Option<PathBuf>,
+    tensor: Option<String>,
     shape: Option<(usize, usize)>,
     bound: Option<f64>,
 }
@@ -100,7 +101,7 @@ struct Steps {
 /// An input that has been read.
 pub struct InputData {
     name: String,
-    file: PathBuf,
+    source: Source,
     pub matrix: Matrix,
 }
 
@@ -117,7 +118,7 @@ impl InputData {
     }
 
     fn failed(&self, error: ValueError) -> Failure {
-        Failure::Value { input: self.name.clone(), file: self.file.clone(), error }
+        Failure::Value { input: self.name.clone(), file: self.source.name(), error }
     }
 }
 
@@ -165,13 +166,14 @@ impl Job {
     }
 
     /// Where the job says that an input is.
-    pub fn input_file(&self, name: &str) -> Option<PathBuf> {
-        self.inputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
+    pub fn input_source(&self, name: &str) -> Option<Source> {
+        let Input { file, tensor, .. } = &self.inputs[name];
+        Some(Source { file: folder_of(&self.path).join(file.as_ref()?), tensor: tensor.clone() })
     }
 
     /// The inputs of which the job says where they are.
     pub fn input_files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
-        self.inputs.keys().filter_map(|name| Some((name.as_str(), self.input_file(name)?)))
+        self.inputs.keys().filter_map(|name| Some((name.as_str(), self.input_source(name)?.file)))
     }
 
     /// The outputs of which the job says where they go.
@@ -184,17 +186,17 @@ impl Job {
         self.outputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
     }
 
-    /// Reads an input from `file`, or from where the job says, and checks it against what the job declares.
-    pub fn read_input(&self, name: &str, file: Option<PathBuf>) -> Result<InputData, Failure> {
+    /// Reads an input from `source`, or from where the job says, and checks it against what the job declares.
+    pub fn read_input(&self, name: &str, source: Option<Source>) -> Result<InputData, Failure> {
         let declared = &self.inputs[name];
-        let Some(file) = file.or_else(|| self.input_file(name)) else {
+        let Some(source) = source.or_else(|| self.input_source(name)) else {
             let reason =
                 format!("input '{name}' has no file: name one here, or under [inputs] of its party's file");
             return Err(Failure::Text { path: self.path.clone(), line: None, reason });
         };
         let failed = |error| Failure::Data { input: name.to_owned(), error };
-        let matrix = Matrix::read(&file).map_err(failed)?;
-        let data = InputData { name: name.to_owned(), file, matrix };
+        let matrix = Matrix::read(&source).map_err(failed)?;
+        let data = InputData { name: name.to_owned(), source, matrix };
         let shape = declared.shape.map(|(rows, cols)| Shape::new(rows, cols));
         data.matrix.check(shape, declared.bound).map_err(|error| data.failed(error))?;
         Ok(data)
@@ -208,6 +210,7 @@ impl Job {
 
     /// What all parties must have in common, in an order in which the first difference says most.
     pub fn terms(&self) -> Vec<(String, String)> {
+        let none = || "none".to_owned();
         let mut terms = vec![
             ("name".to_owned(), self.name.clone()),
             ("protocol".to_owned(), self.protocol.to_string()),
@@ -216,8 +219,10 @@ impl Job {
         ];
         for (name, input) in &self.inputs {
             terms.push((format!("owner of input {name}"), input.owner.to_string()));
-            terms.push((format!("shape of input {name}"), format!("{:?}", input.shape)));
-            terms.push((format!("bound of input {name}"), format!("{:?}", input.bound)));
+            let shape = input.shape.map(|(rows, cols)| Shape::new(rows, cols).to_string());
+            terms.push((format!("shape of input {name}"), shape.unwrap_or_else(none)));
+            let bound = input.bound.map(|bound| bound.to_string());
+            terms.push((format!("bound of input {name}"), bound.unwrap_or_else(none)));
         }
         for (number, step) in (1..).zip(&self.steps) {
             terms.push((format!("step {number}"), step.clone()));

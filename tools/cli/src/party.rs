@@ -82,7 +82,7 @@ fn read_inputs(job: &Job, config: &PartyConfig) -> Result<BTreeMap<String, Own>,
 
 /// Where an input of this party is.
 fn input_file(job: &Job, config: &PartyConfig, name: &str) -> Option<PathBuf> {
-    config.input(name).or_else(|| job.input_file(name))
+    config.input(name).or_else(|| job.input_source(name)).map(|source| source.file)
 }
 
 /// Where an output of this party goes.

@@ -91,7 +91,7 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
 /// What is known of the inputs: what the files say, and where there is none, what the job declares. A file is held
 /// against what is declared.
 fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
-    let is_there = |name: &str| job.input_file(name).is_some_and(|file| file.exists());
+    let is_there = |name: &str| job.input_source(name).is_some_and(|source| source.file.exists());
     let fact = |name: &String| match job.declared_facts(name) {
         Some(facts) if !is_there(name) => Ok((name.clone(), facts)),
         _ => Ok((name.clone(), job.read_input(name, None)?.facts())),

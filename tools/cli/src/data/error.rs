@@ -9,7 +9,7 @@ use symbolon::ring::Shape;
 pub enum DataError {
     #[error("{}: {reason}", .path.display())]
     Unreadable { path: PathBuf, reason: String },
-    #[error("{}: {} is not read; .npy and .csv are", .path.display(), called(.extension))]
+    #[error("{}: {} is not read; .npy, .npz, .csv and .safetensors are", .path.display(), called(.extension))]
     Extension { path: PathBuf, extension: String },
     #[error("{}: {} is not written; .npy and .csv are", .path.display(), called(.extension))]
     OutputExtension { path: PathBuf, extension: String },
@@ -17,6 +17,12 @@ pub enum DataError {
     Type { path: PathBuf, dtype: String },
     #[error("{}: an array of {dimensions} dimensions is not read; matrices, vectors and scalars are", .path.display())]
     Dimensions { path: PathBuf, dimensions: usize },
+    #[error("{}: there is no '{tensor}' in it; there are: {there}", .path.display())]
+    NoTensor { path: PathBuf, tensor: String, there: String },
+    #[error("{}: say which of its matrices is meant by `tensor`; there are: {there}", .path.display())]
+    WhichTensor { path: PathBuf, there: String },
+    #[error("{}: `tensor` names a matrix of an .npz or .safetensors file", .path.display())]
+    NoContainer { path: PathBuf },
     #[error("{}, line {line}: {reason}", .path.display())]
     Line { path: PathBuf, line: u64, reason: String },
     #[error("{} is also the file of {by}", .path.display())]

@@ -1,8 +1,10 @@
-//! Matrices in files: `.npy` and `.csv`.
+//! Matrices in files: `.npy`, `.npz`, `.safetensors` and `.csv`.
 
 mod csv;
 mod error;
 mod npy;
+mod npz;
+mod safetensors;
 mod write;
 
 pub use error::{DataError, ValueError};
@@ -10,7 +12,7 @@ pub use write::{Access, check_target, publish, resolve, write};
 
 use serde::{Deserialize, Serialize};
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use symbolon::ring::{CodecError, Elements, FixedPoint, Shape};
 
 /// What kind of numbers a file holds.
@@ -23,6 +25,26 @@ pub enum Kind {
     Signed,
     /// Integers from zero on.
     Unsigned,
+}
+
+/// Where a matrix is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    pub file: PathBuf,
+    /// Which of its matrices, where it may hold several.
+    pub tensor: Option<String>,
+}
+
+impl Source {
+    /// What errors call it.
+    pub fn name(&self) -> PathBuf {
+        self.tensor.as_ref().map_or_else(|| self.file.clone(), |tensor| Source::label(&self.file, tensor))
+    }
+
+    /// What errors call one matrix of a file.
+    fn label(file: &Path, tensor: &str) -> PathBuf {
+        format!("{}[{}]", file.display(), tensor.escape_debug()).into()
+    }
 }
 
 /// A matrix as a file has it.
@@ -42,16 +64,22 @@ pub enum Numbers {
 
 impl Matrix {
     /// Reads a file by its extension.
-    pub fn read(path: &Path) -> Result<Matrix, DataError> {
-        let read = match extension(path).as_str() {
-            "npy" => npy::read,
-            "csv" => csv::read,
+    pub fn read(source: &Source) -> Result<Matrix, DataError> {
+        let (path, tensor) = (&source.file, source.tensor.as_deref());
+        let read: fn(&Path, Option<&str>) -> Result<Matrix, DataError> = match extension(path).as_str() {
+            "npz" => npz::read,
+            "safetensors" => safetensors::read,
+            "npy" | "csv" if tensor.is_some() => {
+                return Err(DataError::NoContainer { path: path.to_owned() });
+            }
+            "npy" => |path, _| npy::read(path),
+            "csv" => |path, _| csv::read(path),
             other => {
                 return Err(DataError::Extension { path: path.to_owned(), extension: other.to_owned() });
             }
         };
         regular(path).map_err(|reason| DataError::Unreadable { path: path.to_owned(), reason })?;
-        read(path)
+        read(path, tensor)
     }
 
     pub fn kind(&self) -> Kind {
@@ -174,6 +202,39 @@ impl Numbers {
 /// The part of a file's name that says what it holds, in lower case; empty if there is none.
 fn extension(path: &Path) -> String {
     path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// The shape of a matrix, a vector (as one row) or a scalar; `path` is what errors call it.
+fn shape_of(path: &Path, dimensions: &[usize]) -> Result<Shape, DataError> {
+    match *dimensions {
+        [] => Ok(Shape::SCALAR),
+        [cols] => Ok(Shape::new(1, cols)),
+        [rows, cols] => Ok(Shape::new(rows, cols)),
+        _ => Err(DataError::Dimensions { path: path.to_owned(), dimensions: dimensions.len() }),
+    }
+}
+
+/// The place in `names` of the matrix to read: the one that is asked for, or the only one.
+fn choose(path: &Path, tensor: Option<&str>, names: &[String]) -> Result<usize, DataError> {
+    const MOST_SHOWN: usize = 12;
+    let path = || path.to_owned();
+    let there = || {
+        let mut shown: Vec<String> = names.iter().map(|name| name.escape_debug().to_string()).collect();
+        shown.sort();
+        let rest = shown.len().saturating_sub(MOST_SHOWN);
+        shown.truncate(MOST_SHOWN);
+        let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        shown.join(", ") + &rest
+    };
+    match tensor {
+        None if names.len() == 1 => Ok(0),
+        None => Err(DataError::WhichTensor { path: path(), there: there() }),
+        Some(tensor) => names.iter().position(|name| name == tensor).ok_or_else(|| DataError::NoTensor {
+            path: path(),
+            tensor: tensor.to_owned(),
+            there: there(),
+        }),
+    }
 }
 
 /// Makes sure that a path leads to a file that ends, and that can be read more than once.

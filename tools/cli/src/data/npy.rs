@@ -1,12 +1,11 @@
 //! NumPy's `.npy` (format: NumPy Enhancement Proposal 1).
 
-use super::{DataError, Matrix, Numbers};
+use super::{DataError, Matrix, Numbers, shape_of};
 use ndarray::ArrayD;
 use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
-use symbolon::ring::Shape;
 
 /// Longest header that is read: a matrix needs about a hundred bytes.
 const LONGEST_HEADER: usize = 64 * 1024;
@@ -19,17 +18,14 @@ pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
     let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
     let length = file.metadata().map_err(|error| unreadable(error.to_string()))?.len();
-    let mut reader = BufReader::new(file);
+    read_from(BufReader::new(file), length, path)
+}
+
+/// Reads an array of `length` bytes, header and all; `path` is what errors call it.
+pub(super) fn read_from(mut reader: impl Read, length: u64, path: &Path) -> Result<Matrix, DataError> {
+    let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
     let header = Header::read(&mut reader).map_err(&unreadable)?;
-    let shape = match header.dimensions[..] {
-        [] => Shape::SCALAR,
-        [cols] => Shape::new(1, cols),
-        [rows, cols] => Shape::new(rows, cols),
-        _ => {
-            let dimensions = header.dimensions.len();
-            return Err(DataError::Dimensions { path: path.to_owned(), dimensions });
-        }
-    };
+    let shape = shape_of(path, &header.dimensions)?;
     let dtype = header.dtype.trim_start_matches(['<', '>', '=', '|']);
     let element_bytes = match dtype {
         "f8" | "i8" | "u8" => 8u64,
@@ -38,13 +34,13 @@ pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
     };
     // The library allocates what the header claims: hold that against the file first.
     let needed = shape.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
-    let there = length.saturating_sub(header.data_offset);
+    let there = length.saturating_sub(header.bytes.get_ref().len() as u64);
     if needed != Some(there) {
         let word = if needed.is_none_or(|needed| needed > there) { "truncated" } else { "too long" };
         let reason = format!("the file is {word}: {shape} of {dtype} does not fill {there} bytes");
         return Err(unreadable(reason));
     }
-    reader.seek(SeekFrom::Start(0)).map_err(|error| unreadable(error.to_string()))?;
+    let reader = header.bytes.chain(reader);
     let numbers =
         match dtype {
             "f8" => values(reader).map(Numbers::Real),
@@ -78,7 +74,8 @@ fn one_line(text: &str) -> String {
 struct Header {
     dtype: String,
     dimensions: Vec<usize>,
-    data_offset: u64,
+    /// The header itself, for the library to read again.
+    bytes: Cursor<Vec<u8>>,
 }
 
 impl Header {
@@ -96,19 +93,19 @@ impl Header {
         }
         let major = prefix[MAGIC.len()];
         // Version 1 has a length of two bytes, the later ones of four.
-        let mut length = [0; 4];
+        let mut length_field = [0; 4];
         let length_bytes = if major == 1 { 2 } else { 4 };
-        reader.read_exact(&mut length[..length_bytes]).map_err(cut)?;
-        let length = u32::from_le_bytes(length) as usize;
+        reader.read_exact(&mut length_field[..length_bytes]).map_err(cut)?;
+        let length = u32::from_le_bytes(length_field) as usize;
         if length > LONGEST_HEADER {
             return Err(format!("a header of {length} bytes is too long"));
         }
         let mut text = vec![0; length];
         reader.read_exact(&mut text).map_err(cut)?;
+        let bytes = Cursor::new([&prefix, &length_field[..length_bytes], &text].concat());
         let text = String::from_utf8_lossy(&text);
-        let data_offset = (prefix.len() + length_bytes + length) as u64;
         let (dtype, dimensions) = dtype(&text).zip(dimensions(&text)).ok_or("its header cannot be read")?;
-        Ok(Header { dtype, dimensions, data_offset })
+        Ok(Header { dtype, dimensions, bytes })
     }
 }
 
@@ -152,6 +149,7 @@ mod tests {
     use super::*;
     use ndarray::{Array2, ShapeBuilder, array};
     use ndarray_npy::WriteNpyExt;
+    use symbolon::ring::Shape;
 
     fn read_bytes(bytes: &[u8]) -> Result<Matrix, String> {
         let folder = tempfile::tempdir().unwrap();

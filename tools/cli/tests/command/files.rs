@@ -1,8 +1,15 @@
 //! Where data comes from and results go: names, folders, links and who may read them.
 
 use crate::support::{Folder, data, error_line, job, json, refused};
+use ndarray::array;
+use ndarray_npy::WriteNpyExt;
+use safetensors::Dtype;
+use safetensors::tensor::{TensorView, serialize};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Output;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 fn mode(folder: &Folder, name: &str) -> u32 {
     let metadata = std::fs::metadata(folder.path(name)).expect("the file is there");
@@ -112,6 +119,34 @@ fn targets_that_cannot_be_written_are_refused_before_anything_runs() {
     refuse("z", "a file without extension is not written");
     #[cfg(target_os = "linux")]
     refuse("/proc/z.npy", "/proc/z.npy: ");
+}
+
+#[test]
+fn inputs_are_matrices_of_archives_too() {
+    let text = job(64, 0, "z = x @ w")
+        .replace("\"x.npy\"", "\"model.safetensors\", tensor = \"fc1.weight\"")
+        .replace("\"w.npy\"", "\"data.npz\", tensor = \"w\"");
+    let folder = folder_with(&text);
+    let bytes: Vec<u8> = (1..=6i64).flat_map(i64::to_le_bytes).collect();
+    let weight = TensorView::new(Dtype::I64, vec![2, 3], &bytes).expect("a tensor");
+    std::fs::write(
+        folder.path("model.safetensors"),
+        serialize([("fc1.weight", weight)], None).expect("bytes"),
+    )
+    .expect("a file is written");
+    let mut archive = ZipWriter::new(std::fs::File::create(folder.path("data.npz")).expect("a file"));
+    for (name, array) in [("v.npy", array![[7i64]]), ("w.npy", array![[1i64, 0], [0, 1], [1, 1]])] {
+        let mut bytes = Vec::new();
+        array.write_npy(&mut bytes).expect("bytes");
+        archive.start_file(name, SimpleFileOptions::default()).expect("an entry");
+        archive.write_all(&bytes).expect("an entry is written");
+    }
+    archive.finish().expect("an archive");
+    json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    assert_eq!(folder.read::<i64>("z.npy"), array![[4, 5], [10, 11]]);
+    folder.text("job.toml", &text.replace("\"w\"", "\"u\""));
+    let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+    assert!(line.contains("data.npz: there is no 'u' in it; there are: v, w"), "{line}");
 }
 
 #[test]

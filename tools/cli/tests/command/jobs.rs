@@ -206,7 +206,7 @@ fn parties_with_different_jobs_end_and_name_the_field() {
         ("ring_bits = 64", "ring_bits = 32", "ring_bits is `64` here and `32` there"),
         ("z = x @ w", "z = 2 * x @ w", "step 1 is `z = x @ w` here and `z = 2 * x @ w` there"),
         ("to = [0]", "to = [1]", "recipients of output z is `[0]` here and `[1]` there"),
-        ("owner = 0", "owner = 0, bound = 9.0", "bound of input x is `None` here and `Some(9.0)` there"),
+        ("owner = 0", "owner = 0, bound = 9.0", "bound of input x is `none` here and `9` there"),
     ];
     for (ours, theirs, words) in cases {
         let folder = Folder::new();

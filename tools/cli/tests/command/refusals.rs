@@ -70,6 +70,13 @@ fn data_that_cannot_be_read_names_the_file() {
         |folder, name| folder.npy(name, &array![[true, false]]),
         "elements of type '|b1' are not read",
     );
+    with("x.npz", |folder, name| folder.text(name, "not zip"), "x.npz: not an .npz file");
+    with(
+        "x.safetensors",
+        |folder, name| folder.text(name, "short"),
+        "x.safetensors: not a .safetensors file",
+    );
+    with("x.npy\", tensor = \"t", |folder, _| data(folder), "x.npy: `tensor` names a matrix of an .npz");
     with("x.parquet", |folder, name| folder.text(name, "PAR1"), "a '.parquet' file is not read");
     with("x.csv", |folder, name| folder.text(name, "1,2,3\n4,five,6\n"), "x.csv, line 2: column 2: 'five'");
     with(
