@@ -2,6 +2,8 @@
 //!
 //! Nothing here is shared with the devices but the kernel's description and the generator's published stream.
 
+mod bits;
+
 use symbolon::ring::prg::{BLOCK_BYTES, PrgKey};
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::{Axis, Kernel, Matrix};
@@ -70,6 +72,29 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
                 (leader.wrapping_mul(middle)).wrapping_sub(high).wrapping_add(carry)
             });
         }
+        Kernel::Xor { out, left, right, flip } => each(ring, out, buffers, |buffers, row, col, _| {
+            let sum = at(buffers, left, row, col) ^ at(buffers, right, row, col);
+            if *flip { !sum } else { sum }
+        }),
+        Kernel::Affine { out, operand, loops, from, to, keep } => {
+            if !keep {
+                buffers[out.buffer][..out.shape.len()].fill(0);
+            }
+            let mut places = vec![(*from, *to)];
+            for turn in loops {
+                let turns =
+                    |(from, to)| (0..turn.count).map(move |at| (from + at * turn.from, to + at * turn.to));
+                places = places.into_iter().flat_map(turns).collect();
+            }
+            for (from, to) in places {
+                buffers[out.buffer][to] = buffers[operand.buffer][from];
+            }
+        }
+        Kernel::Choose { .. }
+        | Kernel::Table { .. }
+        | Kernel::Pick { .. }
+        | Kernel::Monomials { .. }
+        | Kernel::Join { .. } => bits::evaluate(ring, kernel, buffers),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Variant {
     pub name: String,
     /// The device.
     pub device: Arc<dyn Device>,
+    /// What a binding is limited to, where that is less than the device's own limit.
+    pub binding_limit_bytes: Option<u64>,
 }
 
 /// Every device variant, opened once per process.
@@ -56,6 +58,7 @@ fn cpus() -> Vec<Variant> {
     ways.map(|(level, threads)| Variant {
         name: format!("cpu {} with {threads} threads", level.name()),
         device: Arc::new(Cpu::open_with(level, Some(threads), None).expect("an available level opens")),
+        binding_limit_bytes: None,
     })
     .collect()
 }
@@ -70,14 +73,15 @@ fn gpus() -> Vec<Variant> {
         (" with pairs of words and small bindings", Arithmetic::Pairs, true),
     ];
     let open = |adapter: &Adapter, (way, arithmetic, small): (&str, Arithmetic, bool)| {
+        let binding_limit_bytes = small.then_some(SMALL_BINDING_BYTES);
         let options = GpuOptions {
             arithmetic,
-            binding_limit_bytes: small.then_some(SMALL_BINDING_BYTES),
+            binding_limit_bytes,
             groups_limit: small.then_some(SMALL_GROUPS),
             budget_bytes: None,
         };
         let device = Arc::new(Gpu::open(adapter, options).expect("an adapter opens"));
-        Variant { name: format!("{}{way}", adapter.name), device }
+        Variant { name: format!("{}{way}", adapter.name), device, binding_limit_bytes }
     };
     adapters().iter().flat_map(|adapter| ways.map(|way| open(adapter, way))).collect()
 }

@@ -23,6 +23,11 @@ fn ring_from_halves(low_high: vec2<u32>) -> Elem {
     return low_high.x;
 }
 
+// The low word.
+fn ring_low(a: Elem) -> u32 {
+    return a;
+}
+
 fn ring_zero() -> Elem {
     return 0u;
 }
@@ -59,6 +64,22 @@ fn ring_shr(a: Elem, bits: u32) -> Elem {
 // The shift of a two's complement number: it rounds down.
 fn ring_shr_signed(a: Elem, bits: u32) -> Elem {
     return bitcast<u32>(bitcast<i32>(a) >> bits);
+}
+
+fn ring_and(a: Elem, b: Elem) -> Elem {
+    return a & b;
+}
+
+fn ring_or(a: Elem, b: Elem) -> Elem {
+    return a | b;
+}
+
+fn ring_xor(a: Elem, b: Elem) -> Elem {
+    return a ^ b;
+}
+
+fn ring_not(a: Elem) -> Elem {
+    return ~a;
 }
 
 fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {

@@ -19,6 +19,10 @@ fn ring_from_halves(low_high: vec2<u32>) -> Elem {
     return ring_load(low_high);
 }
 
+fn ring_low(a: Elem) -> u32 {
+    return u32(a);
+}
+
 fn ring_zero() -> Elem {
     return 0lu;
 }
@@ -55,6 +59,22 @@ fn ring_shr_signed(a: Elem, bits: u32) -> Elem {
     // By way of i64 it would be shorter, but naga 30 writes a bitcast of 64 bits as nothing in HLSL. The copies of the
     // top bit go left in two steps, because no shift is as wide as the number.
     return (a >> bits) | (((0lu - (a >> 63u)) << (63u - bits)) << 1u);
+}
+
+fn ring_and(a: Elem, b: Elem) -> Elem {
+    return a & b;
+}
+
+fn ring_or(a: Elem, b: Elem) -> Elem {
+    return a | b;
+}
+
+fn ring_xor(a: Elem, b: Elem) -> Elem {
+    return a ^ b;
+}
+
+fn ring_not(a: Elem) -> Elem {
+    return ~a;
 }
 
 fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {

@@ -23,6 +23,10 @@ fn ring_from_halves(low_high: vec2<u32>) -> Elem {
     return low_high;
 }
 
+fn ring_low(a: Elem) -> u32 {
+    return a.x;
+}
+
 fn ring_zero() -> Elem {
     return vec2<u32>(0u, 0u);
 }
@@ -91,6 +95,22 @@ fn ring_shr_signed(a: Elem, bits: u32) -> Elem {
         return vec2<u32>(bitcast<u32>(high >> (bits - 32u)), bitcast<u32>(high >> 31u));
     }
     return vec2<u32>((a.x >> bits) | (a.y << (32u - bits)), bitcast<u32>(high >> bits));
+}
+
+fn ring_and(a: Elem, b: Elem) -> Elem {
+    return a & b;
+}
+
+fn ring_or(a: Elem, b: Elem) -> Elem {
+    return a | b;
+}
+
+fn ring_xor(a: Elem, b: Elem) -> Elem {
+    return a ^ b;
+}
+
+fn ring_not(a: Elem) -> Elem {
+    return ~a;
 }
 
 fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {

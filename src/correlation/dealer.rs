@@ -6,7 +6,7 @@
 use super::{Correlation, Demand, DemandError, EntryId, Purpose};
 use crate::share::Role;
 use crate::step::{BufferId, Matrix, OpId, StepList};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The dealer's steps for `demand`.
 ///
@@ -16,15 +16,33 @@ pub fn deal(demand: &Demand) -> Result<StepList, DemandError> {
     demand.check()?;
     let mut list = StepList::new(Role::Dealer, demand.ring);
     let mut masks: HashMap<EntryId, Matrix<BufferId>> = HashMap::new();
+    let mut bits: HashMap<EntryId, Matrix<BufferId>> = HashMap::new();
+    let tabled: HashSet<EntryId> = demand.entries.iter().filter_map(tabled_mask).collect();
     for (index, correlation) in (0u32..).zip(&demand.entries) {
         let (entry, purpose) = (EntryId(index), Purpose { op: OpId(index), tile: index });
         match correlation {
             Correlation::Mask(spec) => drop(masks.insert(entry, spec.deal(&mut list, entry, purpose))),
             Correlation::Product(spec) => spec.deal(&mut list, entry, purpose, |mask| masks[&mask]),
-            Correlation::TruncPair(spec) => spec.deal(&mut list, entry, purpose),
+            Correlation::TruncPair(spec) => {
+                let mask = spec.deal(&mut list, entry, purpose, tabled.contains(&entry));
+                masks.extend(mask.map(|mask| (entry, mask)));
+            }
+            Correlation::Table(spec) => spec.deal(&mut list, entry, purpose, masks[&spec.mask]),
+            Correlation::Monomials(spec) => spec.deal(&mut list, entry, purpose),
+            Correlation::Bit(spec) => drop(bits.insert(entry, spec.deal(&mut list, entry, purpose))),
+            Correlation::BitProduct(spec) => {
+                spec.deal(&mut list, entry, purpose, bits[&spec.bit], masks[&spec.mask]);
+            }
         }
     }
     Ok(list)
+}
+
+fn tabled_mask(correlation: &Correlation) -> Option<EntryId> {
+    match correlation {
+        Correlation::Table(spec) => Some(spec.mask),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

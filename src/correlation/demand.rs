@@ -1,6 +1,6 @@
 //! The list of correlations that a program consumes.
 
-use super::{MaskSpec, ProductSpec, TruncPairSpec};
+use super::{BitProductSpec, BitSpec, MaskSpec, MonomialsSpec, ProductSpec, TableSpec, TruncPairSpec};
 use crate::ring::{Ring, Shape};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,14 @@ pub enum Correlation {
     Product(ProductSpec),
     /// A mask, and shares of its top and middle bits.
     TruncPair(TruncPairSpec),
+    /// Shares of a mask's digits.
+    Table(TableSpec),
+    /// Masks of bits, and shares of their products.
+    Monomials(MonomialsSpec),
+    /// Random bits, shared both ways.
+    Bit(BitSpec),
+    /// Shares of random bits times a mask.
+    BitProduct(BitProductSpec),
 }
 
 /// Everything that a program consumes, in the order in which it does.
@@ -83,26 +91,40 @@ impl Demand {
             return Err(DemandError::TooMany { entries: self.entries.len() });
         }
         for (entry, correlation) in self.entries.iter().enumerate() {
-            let shape = correlation.shape();
-            if !shape.is_bearable() {
-                return Err(DemandError::TooLarge { entry, shape });
-            }
+            // Before its size: what depends on a mask has the size of one that has passed.
             if let Some(reason) = self.malformed(entry, correlation) {
                 return Err(DemandError::Malformed { entry, reason });
+            }
+            let shape = correlation.shape(self.ring);
+            if !shape.is_bearable() {
+                return Err(DemandError::TooLarge { entry, shape });
             }
         }
         Ok(())
     }
 
     fn malformed(&self, entry: usize, correlation: &Correlation) -> Option<&'static str> {
-        let earlier_mask = |id: EntryId| match self.entries[..entry].get(id.0 as usize) {
+        let earlier = |id: EntryId| self.entries[..entry].get(id.0 as usize);
+        let earlier_mask = |id: EntryId| match earlier(id) {
             Some(Correlation::Mask(spec)) => Some(spec.shape),
             _ => None,
+        };
+        let earlier_bits = |id: EntryId| match earlier(id) {
+            Some(Correlation::Bit(spec)) => Some(spec.shape),
+            _ => None,
+        };
+        let tabled = |id: EntryId| match earlier(id) {
+            Some(Correlation::TruncPair(spec)) => Some(spec.shape),
+            _ => earlier_mask(id),
         };
         match correlation {
             Correlation::Mask(spec) => spec.malformed(),
             Correlation::Product(spec) => spec.malformed(earlier_mask),
             Correlation::TruncPair(spec) => spec.malformed(self.ring),
+            Correlation::Table(spec) => spec.malformed(self.ring, tabled),
+            Correlation::Monomials(spec) => spec.malformed(),
+            Correlation::Bit(_) => None,
+            Correlation::BitProduct(spec) => spec.malformed(earlier_bits(spec.bit), earlier_mask(spec.mask)),
         }
     }
 
@@ -110,8 +132,8 @@ impl Demand {
     pub fn correction_bytes(&self) -> u64 {
         let elements = |correlation: &Correlation| match correlation {
             Correlation::Mask(_) => 0,
-            Correlation::Product(spec) => spec.shape.len() as u64,
             Correlation::TruncPair(spec) => 2 * spec.shape.len() as u64,
+            other => other.shape(self.ring).len() as u64,
         };
         self.entries.iter().map(elements).sum::<u64>() * self.ring.element_bytes() as u64
     }
@@ -119,7 +141,7 @@ impl Demand {
     /// One line for each kind of correlation: how many, of how many elements.
     pub fn summary(&self) -> Vec<String> {
         let line = |name: &str, kind: fn(&Correlation) -> bool| {
-            let shapes = self.entries.iter().filter(|entry| kind(entry)).map(Correlation::shape);
+            let shapes = self.entries.iter().filter(|entry| kind(entry)).map(|entry| entry.shape(self.ring));
             let (count, elements) =
                 shapes.fold((0, 0), |(count, elements), shape| (count + 1, elements + shape.len()));
             (count > 0).then(|| format!("{count} {name}(s) of {elements} elements"))
@@ -128,18 +150,26 @@ impl Demand {
             line("mask", |entry| matches!(entry, Correlation::Mask(_))),
             line("product", |entry| matches!(entry, Correlation::Product(_))),
             line("truncation pair", |entry| matches!(entry, Correlation::TruncPair(_))),
+            line("table", |entry| matches!(entry, Correlation::Table(_))),
+            line("monomial set", |entry| matches!(entry, Correlation::Monomials(_))),
+            line("bit matrix", |entry| matches!(entry, Correlation::Bit(_))),
+            line("bit product", |entry| matches!(entry, Correlation::BitProduct(_))),
         ];
         lines.into_iter().flatten().collect()
     }
 }
 
 impl Correlation {
-    /// The shape of its matrices.
-    pub fn shape(&self) -> Shape {
+    /// The shape of its largest matrices, in a ring.
+    pub fn shape(&self, ring: Ring) -> Shape {
         match self {
             Correlation::Mask(spec) => spec.shape,
             Correlation::Product(spec) => spec.shape,
             Correlation::TruncPair(spec) => spec.shape,
+            Correlation::Table(spec) => spec.planes(ring),
+            Correlation::Monomials(spec) => spec.planes(ring),
+            Correlation::Bit(spec) => spec.shape,
+            Correlation::BitProduct(spec) => spec.shape,
         }
     }
 }

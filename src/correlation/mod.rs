@@ -1,8 +1,9 @@
 //! Correlated randomness: what a protocol consumes and who makes it.
 //!
 //! Lowering a program writes down its [`Demand`], entry by entry; a dealer (see [`dealer`]) satisfies exactly that
-//! list and nothing else, without knowing the program. An entry is a tile's: a *mask*, a *product* of masks, or a
-//! *truncation pair*. What hides a value is used once, by move; a mask may stand in several products, for a value that
+//! list and nothing else, without knowing the program. An entry is a tile's: a *mask*, a *product* of masks, a
+//! *truncation pair*, a *table* of a mask's digits, *monomials* of masked bits, random *bits*, or a product of these
+//! with a mask. What hides a value is used once, by move; a mask may stand in several products, for a value that
 //! is a factor of several is opened once and for all of them.
 //!
 //! **Seeds.** For every order the dealer draws one generator key per party from the operating system, and hands each
@@ -14,13 +15,19 @@
 //! **Security.** The dealer is trusted not to collude with a party: it knows every mask. It sees no input, no
 //! opening and no output.
 
+mod bit;
 pub mod dealer;
 mod demand;
+mod monomials;
 mod product;
+mod table;
 mod trunc_pair;
 
+pub use bit::{Bit, BitProduct, BitProductSpec, BitSpec};
 pub use demand::{Correlation, Demand, DemandError, EntryId};
+pub use monomials::{Monomials, MonomialsSpec};
 pub use product::{MaskSpec, Product, ProductShare, ProductSpec};
+pub use table::{Table, TableSpec};
 pub use trunc_pair::{TruncPair, TruncPairSpec};
 
 use crate::ring::Shape;
@@ -34,9 +41,9 @@ const IS_SENT: PartyId = PartyId(1);
 /// The parts of an entry that are drawn from a key, each its own stream.
 #[derive(Clone, Copy)]
 enum Part {
-    /// Of a mask.
+    /// Of a mask, of elements or of bits.
     Mask,
-    /// Of a product: party 0's share.
+    /// Party 0's share of what depends on masks: a product, a table, monomials, bits as elements.
     Product,
     /// Of a truncation pair: the mask.
     TruncMask,

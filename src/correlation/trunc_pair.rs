@@ -59,8 +59,14 @@ impl TruncPairSpec {
         }
     }
 
-    /// The dealer's steps.
-    pub(super) fn deal(&self, list: &mut StepList, entry: EntryId, purpose: Purpose) {
+    /// The dealer's steps; the whole mask, where it is wanted for more.
+    pub(super) fn deal(
+        &self,
+        list: &mut StepList,
+        entry: EntryId,
+        purpose: Purpose,
+        wants_mask: bool,
+    ) -> Option<Matrix<BufferId>> {
         let mut writer = Writer { list, entry, purpose };
         let masks = [DRAWS, IS_SENT].map(|party| writer.draw(self.shape, party, Part::TruncMask, CLASS));
         let top = writer.draw(self.shape, DRAWS, Part::Top, CLASS);
@@ -68,5 +74,6 @@ impl TruncPairSpec {
         writer.push(Action::Kernel(Kernel::TruncPair { masks, top, high, bits: self.bits }));
         writer.correct(top, 0);
         writer.correct(high, 1);
+        wants_mask.then(|| writer.total(self.shape, masks.to_vec()))
     }
 }

@@ -1,6 +1,6 @@
 //! Building a program, value by value.
 
-use super::{Input, Op, Output, Program, ProgramError, Value, ValueId};
+use super::{Input, Op, Output, Program, ProgramError, Truncation, Value, ValueId};
 use crate::ring::{Axis, FixedPoint, Shape};
 use crate::share::{Parties, PartyId};
 
@@ -21,6 +21,16 @@ impl Number {
             Number::Real(value) => value,
         }
     }
+
+    /// The constant with the other sign.
+    pub fn negated(self) -> Number {
+        match self {
+            Number::Integer(value) => {
+                value.checked_neg().map_or(Number::Real(-(value as f64)), Number::Integer)
+            }
+            Number::Real(value) => Number::Real(-value),
+        }
+    }
 }
 
 impl Program {
@@ -30,7 +40,16 @@ impl Program {
     /// Where `parties` is 0 or above 8.
     pub fn new(parties: usize, codec: FixedPoint) -> Program {
         assert!((1..=8).contains(&parties), "one to eight parties");
-        Program { codec, parties, values: Vec::new(), inputs: Vec::new(), outputs: Vec::new() }
+        let truncation = Truncation::default();
+        Program { codec, truncation, parties, values: Vec::new(), inputs: Vec::new(), outputs: Vec::new() }
+    }
+
+    /// The same program, whose products will get back to the scale of their factors in this way; to be called before
+    /// there are any.
+    #[must_use]
+    pub fn with_truncation(mut self, truncation: Truncation) -> Program {
+        self.truncation = truncation;
+        self
     }
 
     /// A matrix that `owner` brings.
@@ -70,6 +89,7 @@ impl Program {
             return Err(ProgramError::NoRecipient { name: name.to_owned() });
         }
         to.iter().try_for_each(|party| self.check_party(name, party))?;
+        let value = self.promoted(value)?;
         self.outputs.push(Output { name: name.to_owned(), value, to });
         Ok(())
     }
@@ -80,7 +100,8 @@ impl Program {
     /// Where the shapes do not broadcast.
     pub fn add(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let shape = self.broadcast(a, b)?;
-        self.push(Op::Add(a, b), shape, self.infix(a, "+", b))
+        let (x, y) = self.aligned(a, b)?;
+        self.push_like(x, Op::Add(x, y), shape, self.infix(a, "+", b))
     }
 
     /// `a` − `b`, broadcasting.
@@ -89,7 +110,8 @@ impl Program {
     /// Where the shapes do not broadcast.
     pub fn sub(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let shape = self.broadcast(a, b)?;
-        self.push(Op::Sub(a, b), shape, self.infix(a, "-", b))
+        let (x, y) = self.aligned(a, b)?;
+        self.push_like(x, Op::Sub(x, y), shape, self.infix(a, "-", b))
     }
 
     /// −`a`.
@@ -98,7 +120,7 @@ impl Program {
     /// None as yet.
     pub fn neg(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let label = format!("-{}", self.short(a));
-        self.push(Op::Neg(a), self.value(a).shape, label)
+        self.push_like(a, Op::Neg(a), self.value(a).shape, label)
     }
 
     /// `a` + `constant` in every element.
@@ -106,9 +128,17 @@ impl Program {
     /// # Errors
     /// Where the constant cannot be written in the ring.
     pub fn add_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
-        let element = self.element(constant)?;
         let label = format!("({} + {})", self.short(a), constant.value());
-        self.push(Op::AddConstant(a, element), self.value(a).shape, label)
+        let shape = self.value(a).shape;
+        if self.is_integer(a)
+            && let Some(integer) = whole(constant)
+        {
+            let element = self.integer(integer)?;
+            return self.push_like(a, Op::AddConstant(a, element), shape, label);
+        }
+        let element = self.element(constant)?;
+        let a = self.promoted(a)?;
+        self.push_like(a, Op::AddConstant(a, element), shape, label)
     }
 
     /// `a` · `constant`; a constant without a fraction needs no truncation.
@@ -121,11 +151,12 @@ impl Program {
         match whole(constant) {
             Some(integer) => {
                 let factor = self.integer(integer)?;
-                self.push(Op::Scale(a, factor), shape, label)
+                self.push_like(a, Op::Scale(a, factor), shape, label)
             }
             None => {
                 let factor = self.element(constant)?;
-                self.push_product(Op::Scale(a, factor), shape, label)
+                let bits = self.value(a).fraction_bits + self.codec.fraction_bits();
+                self.push_product(Op::Scale(a, factor), shape, bits, label)
             }
         }
     }
@@ -136,7 +167,8 @@ impl Program {
     /// Where the shapes do not broadcast.
     pub fn mul(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let shape = self.broadcast(a, b)?;
-        self.push_product(Op::Mul(a, b), shape, self.infix(a, "*", b))
+        let bits = self.value(a).fraction_bits + self.value(b).fraction_bits;
+        self.push_product(Op::Mul(a, b), shape, bits, self.infix(a, "*", b))
     }
 
     /// `a` · `b`, the matrix product.
@@ -154,7 +186,8 @@ impl Program {
             });
         }
         let shape = Shape::new(left.rows, right.cols);
-        self.push_product(Op::MatMul(a, b), shape, self.infix(a, "@", b))
+        let bits = self.value(a).fraction_bits + self.value(b).fraction_bits;
+        self.push_product(Op::MatMul(a, b), shape, bits, self.infix(a, "@", b))
     }
 
     /// `a` transposed.
@@ -163,7 +196,7 @@ impl Program {
     /// None as yet.
     pub fn transpose(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let label = format!("transpose({})", self.short(a));
-        self.push(Op::Transpose(a), self.value(a).shape.transposed(), label)
+        self.push_like(a, Op::Transpose(a), self.value(a).shape.transposed(), label)
     }
 
     /// Sums over one axis, or over both.
@@ -173,10 +206,10 @@ impl Program {
     pub fn sum(&mut self, a: ValueId, axis: Option<Axis>) -> Result<ValueId, ProgramError> {
         let label = format!("sum({})", self.short(a));
         match axis {
-            Some(axis) => self.push(Op::Sum(a, axis), self.value(a).shape.summed(axis), label),
+            Some(axis) => self.push_like(a, Op::Sum(a, axis), self.value(a).shape.summed(axis), label),
             None => {
                 let rows = self.sum(a, Some(Axis::Cols))?;
-                self.push(Op::Sum(rows, Axis::Rows), Shape::SCALAR, label)
+                self.push_like(rows, Op::Sum(rows, Axis::Rows), Shape::SCALAR, label)
             }
         }
     }
@@ -184,28 +217,66 @@ impl Program {
     /// Gives a value, and the product that it truncates, the name or text by which messages call it.
     pub fn set_label(&mut self, value: ValueId, label: &str) {
         label.clone_into(&mut self.values[value.index()].label);
-        if let Op::Truncate(product, _) = self.value(value).op {
+        if let Op::Truncate(product, ..) = self.value(value).op {
             label.clone_into(&mut self.values[product.index()].label);
         }
     }
 
-    /// A value at the scale of its operands.
+    /// A value at the scale of the program's numbers.
     fn push(&mut self, op: Op, shape: Shape, label: String) -> Result<ValueId, ProgramError> {
         self.push_scaled(op, shape, self.codec.fraction_bits(), label)
     }
 
-    /// A product of two fixed-point numbers, which has twice the fraction bits, and its truncation.
-    fn push_product(&mut self, op: Op, shape: Shape, label: String) -> Result<ValueId, ProgramError> {
-        match self.codec.fraction_bits() {
-            0 => self.push(op, shape, label),
-            bits => {
-                let product = self.push_scaled(op, shape, 2 * bits, label.clone())?;
-                self.push(Op::Truncate(product, bits), shape, label)
-            }
-        }
+    /// A value at the scale of its operand.
+    pub(super) fn push_like(
+        &mut self,
+        operand: ValueId,
+        op: Op,
+        shape: Shape,
+        label: String,
+    ) -> Result<ValueId, ProgramError> {
+        self.push_scaled(op, shape, self.value(operand).fraction_bits, label)
     }
 
-    fn push_scaled(
+    /// A product, which has the fraction bits of both factors, and its truncation where these are too many.
+    fn push_product(
+        &mut self,
+        op: Op,
+        shape: Shape,
+        fraction_bits: u32,
+        label: String,
+    ) -> Result<ValueId, ProgramError> {
+        let bits = self.codec.fraction_bits();
+        if fraction_bits <= bits {
+            return self.push_scaled(op, shape, fraction_bits, label);
+        }
+        let product = self.push_scaled(op, shape, fraction_bits, label.clone())?;
+        self.push(Op::Truncate(product, bits, self.truncation), shape, label)
+    }
+
+    /// Both at one scale: integers meet fixed-point numbers as such.
+    pub(super) fn aligned(&mut self, a: ValueId, b: ValueId) -> Result<(ValueId, ValueId), ProgramError> {
+        if self.value(a).fraction_bits == self.value(b).fraction_bits {
+            return Ok((a, b));
+        }
+        Ok((self.promoted(a)?, self.promoted(b)?))
+    }
+
+    /// The value at the scale of the program's numbers.
+    fn promoted(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        if !self.is_integer(a) {
+            return Ok(a);
+        }
+        let Value { shape, label, .. } = self.value(a).clone();
+        self.push(Op::Scale(a, 1 << self.codec.fraction_bits()), shape, label)
+    }
+
+    /// Whether the value counts in integers although the program's numbers have fractions.
+    pub(super) fn is_integer(&self, a: ValueId) -> bool {
+        self.value(a).fraction_bits < self.codec.fraction_bits()
+    }
+
+    pub(super) fn push_scaled(
         &mut self,
         op: Op,
         shape: Shape,
@@ -216,11 +287,11 @@ impl Program {
             return Err(ProgramError::TooLarge { label, shape });
         }
         let id = ValueId(u32::try_from(self.values.len()).expect("fewer than 2^32 values"));
-        self.values.push(Value { op, shape, fraction_bits, label });
+        self.values.push(Value { op, shape, fraction_bits, label, within: None });
         Ok(id)
     }
 
-    fn broadcast(&self, a: ValueId, b: ValueId) -> Result<Shape, ProgramError> {
+    pub(super) fn broadcast(&self, a: ValueId, b: ValueId) -> Result<Shape, ProgramError> {
         let (left, right) = (self.value(a), self.value(b));
         left.shape.broadcast(right.shape).ok_or_else(|| ProgramError::Broadcast {
             left_label: left.label.clone(),
@@ -230,12 +301,12 @@ impl Program {
         })
     }
 
-    fn infix(&self, a: ValueId, operator: &str, b: ValueId) -> String {
+    pub(super) fn infix(&self, a: ValueId, operator: &str, b: ValueId) -> String {
         format!("({} {operator} {})", self.short(a), self.short(b))
     }
 
     /// What a value is called within another's label: its own where that is short, so that labels stay so.
-    fn short(&self, a: ValueId) -> String {
+    pub(super) fn short(&self, a: ValueId) -> String {
         const LONGEST: usize = 32;
         let label = &self.value(a).label;
         if label.len() <= LONGEST { label.clone() } else { format!("%{}", a.0) }

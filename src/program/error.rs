@@ -107,6 +107,40 @@ pub enum ProgramError {
         /// f.
         fraction_bits: u32,
     },
+    /// A condition that is no integer.
+    #[error("select chooses by the result of a comparison, which {label} is not")]
+    Condition {
+        /// What it is called.
+        label: String,
+    },
+    /// Rows or columns that are not there.
+    #[error("{label} of shape {shape} has no {what}")]
+    OutOfRange {
+        /// What is cut.
+        label: String,
+        /// Its shape.
+        shape: Shape,
+        /// What is asked for.
+        what: String,
+    },
+    /// A shape with another number of elements.
+    #[error("{label} of shape {from} cannot have shape {to}: {} elements against {}", .from.len(), .to.len())]
+    Reshape {
+        /// What is to be reshaped.
+        label: String,
+        /// Its shape.
+        from: Shape,
+        /// What is asked for.
+        to: Shape,
+    },
+    /// The largest of nothing.
+    #[error("{label} of shape {shape} has no element along that axis to choose from")]
+    NoElement {
+        /// What is reduced.
+        label: String,
+        /// Its shape.
+        shape: Shape,
+    },
     /// A program without output.
     #[error("the program has no output: nobody would learn anything")]
     NoOutput,

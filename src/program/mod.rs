@@ -6,15 +6,20 @@
 //!
 //! **Numbers.** With `fraction_bits` = 0 values are integers modulo 2^k and every op is exact. Otherwise values are
 //! fixed-point numbers with f fraction bits; a product of two has 2f, so the builder follows it by
-//! [`Op::Truncate`], which divides by 2^f.
+//! [`Op::Truncate`], which divides by 2^f. What a comparison gives are integers 0 and 1: a product with one needs no
+//! truncation, and where they meet fixed-point numbers in a sum, or are revealed, they are scaled first.
 
+mod blocks;
 mod build;
+mod compare;
 mod error;
 pub mod expression;
 pub mod oracle;
 pub mod range;
+mod reduce;
 pub mod tiling;
 
+pub use blocks::{Gather, Stride, Turn};
 pub use build::Number;
 pub use error::ProgramError;
 
@@ -57,8 +62,41 @@ pub enum Op {
     Transpose(ValueId),
     /// Sums over one axis.
     Sum(ValueId, Axis),
-    /// Division by 2^bits, rounded down by the oracle and to one of the two neighbours by a protocol.
-    Truncate(ValueId, u32),
+    /// Division by 2^bits, rounded down by the oracle; by a protocol as the method says.
+    Truncate(ValueId, u32, Truncation),
+    /// Whether each element is what is asked, as an integer 0 or 1.
+    Test(ValueId, Test),
+    /// Some rows and columns.
+    Slice(ValueId, Stride, Stride),
+    /// The value with its first element at this row and column of a larger matrix, zeros around it.
+    Place(ValueId, (usize, usize)),
+    /// Elements in another order, some of them repeatedly.
+    Gather(ValueId, Gather),
+}
+
+/// How the product of two fixed-point numbers gets back to their scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Truncation {
+    /// Rounds to one of the two neighbours, to each with the probability that makes it right on average.
+    #[default]
+    Stochastic,
+    /// Rounds down: bit for bit what the oracle gives, at the price of a comparison.
+    Exact,
+}
+
+/// What is asked of an element as a signed integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// Below zero.
+    Negative,
+    /// Zero or above.
+    NonNegative,
+    /// Zero.
+    Zero,
+    /// Not zero.
+    NonZero,
 }
 
 impl Op {
@@ -72,7 +110,11 @@ impl Op {
             | Op::Scale(a, _)
             | Op::Transpose(a)
             | Op::Sum(a, _)
-            | Op::Truncate(a, _) => (Some(a), None),
+            | Op::Truncate(a, ..)
+            | Op::Test(a, _)
+            | Op::Slice(a, ..)
+            | Op::Place(a, _)
+            | Op::Gather(a, _) => (Some(a), None),
         };
         first.into_iter().chain(second)
     }
@@ -91,6 +133,10 @@ impl Op {
             Op::Transpose(_) => "transpose",
             Op::Sum(..) => "sum",
             Op::Truncate(..) => "truncate",
+            Op::Test(..) => "compare",
+            Op::Slice(..) => "slice",
+            Op::Place(..) => "place",
+            Op::Gather(..) => "gather",
         }
     }
 }
@@ -102,10 +148,14 @@ pub struct Value {
     pub op: Op,
     /// Rows and columns.
     pub shape: Shape,
-    /// Its elements stand for multiples of 2^−fraction_bits: f, or 2f between a product and its truncation.
+    /// Its elements stand for multiples of 2^−fraction_bits: f, 0 for results of comparisons and what is computed of
+    /// them alone, or 2f between a product and its truncation.
     pub fraction_bits: u32,
     /// Its name or the text of its expression, for messages.
     pub label: String,
+    /// Two values of the same scale whose larger magnitude is never exceeded, where more is known than the op says: of
+    /// a maximum, its operands.
+    pub within: Option<(ValueId, ValueId)>,
 }
 
 /// A matrix that a party brings.
@@ -138,6 +188,7 @@ pub struct Output {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     codec: FixedPoint,
+    truncation: Truncation,
     parties: usize,
     values: Vec<Value>,
     inputs: Vec<Input>,
@@ -153,6 +204,11 @@ impl Program {
     /// How numbers are written in the ring.
     pub const fn codec(&self) -> FixedPoint {
         self.codec
+    }
+
+    /// How products get back to the scale of their factors.
+    pub const fn truncation(&self) -> Truncation {
+        self.truncation
     }
 
     /// How many parties compute.

@@ -3,7 +3,7 @@
 //! It is the truth that every protocol, device and tool is held against, so it is written to be obviously right, not
 //! fast, and shares no code with the kernels. It is the one place where values may steer branches.
 
-use super::{Op, Program, ValueId};
+use super::{Op, Program, Stride, Test, Truncation, ValueId};
 use crate::ring::{Axis, Elements, Ring, Shape};
 
 /// A value in the clear.
@@ -104,10 +104,49 @@ fn evaluate_op(ring: Ring, op: Op, shape: Shape, inputs: &[Elements], values: &[
             let cols = of(a).shape.cols;
             of(a).gather(shape, |row, _| (0..cols).map(|col| (row, col)).collect()).reduced(ring)
         }
-        Op::Truncate(a, bits) => of(a).map(
+        Op::Truncate(a, bits, method) => of(a).map(
             |a| ring.reduce((ring.signed(a) >> bits) as u64),
-            |slack| slack.div_ceil(1 << bits).saturating_add(1),
+            |slack| slack.div_ceil(1 << bits).saturating_add((method == Truncation::Stochastic).into()),
         ),
+        Op::Test(a, test) => tested(ring, of(a), test),
+        Op::Slice(a, rows, cols) => {
+            let at = |stride: Stride, index: usize| stride.start + index * stride.step;
+            of(a).gather(shape, |row, col| vec![(at(rows, row), at(cols, col))])
+        }
+        Op::Place(a, (first_row, first_col)) => {
+            let own = of(a).shape;
+            of(a).gather(shape, |row, col| {
+                let at = row.checked_sub(first_row).zip(col.checked_sub(first_col));
+                at.into_iter().filter(|&(row, col)| row < own.rows && col < own.cols).collect()
+            })
+        }
+        Op::Gather(a, gather) => {
+            let cols = of(a).shape.cols;
+            of(a).gather(shape, |row, col| {
+                let place = gather.place(row, col);
+                vec![(place / cols, place % cols)]
+            })
+        }
+    }
+}
+
+/// The answers; one that the operand's slack can change may be the other.
+fn tested(ring: Ring, a: &Plain, test: Test) -> Plain {
+    let answer = |element: u64| match test {
+        Test::Negative => ring.signed(element) < 0,
+        Test::NonNegative => ring.signed(element) >= 0,
+        Test::Zero => element == 0,
+        Test::NonZero => element != 0,
+    };
+    let is_open = |element: u64, slack: u64| {
+        let to_zero = ring.signed(element).unsigned_abs();
+        slack > 0 && (to_zero <= slack || to_zero.saturating_add(slack) >= 1 << (ring.bits() - 1))
+    };
+    let pairs = a.elements.iter().zip(&a.slack);
+    Plain {
+        shape: a.shape,
+        elements: a.elements.iter().map(|&element| answer(element).into()).collect(),
+        slack: pairs.map(|(&element, &slack)| is_open(element, slack).into()).collect(),
     }
 }
 

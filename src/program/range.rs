@@ -20,7 +20,7 @@ pub fn reaches(program: &Program) -> Result<Vec<Option<f64>>, ProgramError> {
         return Ok(reaches);
     }
     for (index, value) in program.values().iter().enumerate() {
-        reaches[index] = reach_of(program, value, &reaches);
+        reaches[index] = reach_of(program, value, &reaches).map(|reach| within(value, &reaches, reach));
         let limit = f64::from(ring_bits - 2 - value.fraction_bits).exp2();
         if let Some(reach) = reaches[index]
             && reach >= limit
@@ -32,9 +32,29 @@ pub fn reaches(program: &Program) -> Result<Vec<Option<f64>>, ProgramError> {
     Ok(reaches)
 }
 
+/// For each value a number of bits t with |element| < 2^t, as far as the declared bounds say; no more than k − 1.
+pub fn magnitude_bits(program: &Program) -> Vec<u32> {
+    let most = program.ring().bits() - 1;
+    let Ok(reaches) = reaches(program) else { return vec![most; program.values().len()] };
+    let bits = |(value, reach): (&Value, Option<f64>)| {
+        let Some(reach) = reach else { return most };
+        // One unit more than there can be, and by more than all roundings: 2^e ≤ largest < 2^(e+1).
+        let largest = reach * f64::from(value.fraction_bits).exp2() * (1.0 + 1e-9) + 1.0;
+        let exponent = (largest.to_bits() >> 52) as u32 - 1023;
+        (exponent + 1).min(most)
+    };
+    program.values().iter().zip(reaches).map(bits).collect()
+}
+
 /// Magnitudes of products must stay below this where bounds are not declared: 2^(k−2−2f).
 pub fn product_limit(program: &Program) -> f64 {
     f64::from(program.ring().bits() - 2 - 2 * program.codec().fraction_bits()).exp2()
+}
+
+/// The reach, or the larger of those of the two values that bound this one, if it is smaller.
+fn within(value: &Value, reaches: &[Option<f64>], reach: f64) -> f64 {
+    let bounds = value.within.and_then(|(a, b)| reaches[a.index()].zip(reaches[b.index()]));
+    bounds.map_or(reach, |(a, b)| reach.min(a.max(b)))
 }
 
 fn reach_of(program: &Program, value: &Value, reaches: &[Option<f64>]) -> Option<f64> {
@@ -49,13 +69,16 @@ fn reach_of(program: &Program, value: &Value, reaches: &[Option<f64>]) -> Option
         Op::Neg(a) | Op::Transpose(a) => of(a)?,
         Op::AddConstant(a, constant) => of(a)? + element(constant, value.fraction_bits),
         Op::Scale(a, factor) => {
-            of(a)? * element(factor, value.fraction_bits - program.value(a).fraction_bits)
+            let more_bits = f64::from(value.fraction_bits) - f64::from(program.value(a).fraction_bits);
+            of(a)? * element(factor, 0) * (-more_bits).exp2()
         }
         Op::Mul(a, b) => of(a)? * of(b)?,
         Op::MatMul(a, b) => of(a)? * of(b)? * program.value(a).shape.cols as f64,
         Op::Sum(a, Axis::Rows) => of(a)? * program.value(a).shape.rows as f64,
         Op::Sum(a, Axis::Cols) => of(a)? * program.value(a).shape.cols as f64,
-        Op::Truncate(a, _) => of(a)? + program.codec().resolution(),
+        Op::Truncate(a, ..) => of(a)? + program.codec().resolution(),
+        Op::Test(..) => 1.0,
+        Op::Slice(a, ..) | Op::Place(a, _) | Op::Gather(a, _) => of(a)?,
     })
 }
 

@@ -1,8 +1,9 @@
 //! How a program's matrices are cut into tiles.
 //!
 //! A value is a grid of tiles, each a matrix of its own, so that a tile can be opened, multiplied, truncated and sent
-//! while others are not there yet. The cut of an axis depends on its extent alone: axes that meet in an op have the
-//! same extent, or one of them is 1, so their tiles always fit, and no op ever has to cut anew.
+//! while others are not there yet. The cut of an axis depends on its extent alone: axes that meet in an op that
+//! computes have the same extent, or one of them is 1, so their tiles always fit; only ops that move elements put tiles
+//! together from parts of others.
 
 use super::Program;
 use crate::ring::Shape;
@@ -96,6 +97,12 @@ impl Grid {
     /// The position of a tile among all, row by row.
     pub fn index(self, (row, col): (usize, usize)) -> usize {
         row * self.extent().1 + col
+    }
+
+    /// All tiles, row by row.
+    pub fn tiles(self) -> impl Iterator<Item = (usize, usize)> {
+        let (rows, cols) = self.extent();
+        (0..rows).flat_map(move |row| (0..cols).map(move |col| (row, col)))
     }
 
     /// All tiles, in growing squares from the first: the s-th square needs one more row of tiles and one more column

@@ -85,6 +85,14 @@ pub trait Element:
     fn shr(self, bits: u32) -> Self;
     /// The signed value divided by 2^`bits`, rounded down; `bits` below k.
     fn shift_signed(self, bits: u32) -> Self;
+    /// Bitwise conjunction.
+    fn and(self, other: Self) -> Self;
+    /// Bitwise disjunction.
+    fn or(self, other: Self) -> Self;
+    /// Bitwise difference.
+    fn xor(self, other: Self) -> Self;
+    /// Every bit negated.
+    fn not(self) -> Self;
     /// `value` modulo 2^k.
     fn from_u64(value: u64) -> Self;
     /// The representative in 0..2^k.
@@ -127,6 +135,22 @@ macro_rules! element {
             #[inline(always)]
             fn shift_signed(self, bits: u32) -> Self {
                 (self as $signed >> bits) as $word
+            }
+            #[inline(always)]
+            fn and(self, other: Self) -> Self {
+                self & other
+            }
+            #[inline(always)]
+            fn or(self, other: Self) -> Self {
+                self | other
+            }
+            #[inline(always)]
+            fn xor(self, other: Self) -> Self {
+                self ^ other
+            }
+            #[inline(always)]
+            fn not(self) -> Self {
+                !self
             }
             #[inline(always)]
             fn from_u64(value: u64) -> Self {

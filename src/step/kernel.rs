@@ -10,7 +10,8 @@
 //! added to what it holds, otherwise it is overwritten. An operand of an elementwise kernel may have one row or
 //! one column where the output has more: it is repeated. Shapes with no element are allowed and do nothing.
 
-use crate::ring::{Axis, Ring, Shape};
+use super::bits::{Level, Question};
+use crate::ring::{Axis, Shape};
 use serde::Serialize;
 
 /// A row-major matrix at the start of a buffer.
@@ -27,6 +28,20 @@ impl<B> Matrix<B> {
     pub const fn new(buffer: B, shape: Shape) -> Matrix<B> {
         Matrix { buffer, shape }
     }
+}
+
+/// Loops of an affine copy at most.
+pub const MOST_LOOPS: usize = 6;
+
+/// One of the loops of an affine copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Loop {
+    /// How often it runs.
+    pub count: usize,
+    /// How far a turn moves in the operand, in elements.
+    pub from: usize,
+    /// How far a turn moves in the output, in elements.
+    pub to: usize,
 }
 
 /// One computation on a device.
@@ -127,6 +142,103 @@ pub enum Kernel<B, K> {
         /// Whether this party adds the public terms.
         leader: bool,
     },
+    /// The dealer's half of a table (see [`super::bits`]): out = out ⊕ the table of the mask's low bits, in place.
+    Table {
+        /// In: party 0's share, planes. Out: party 1's.
+        out: Matrix<B>,
+        /// r.
+        mask: Matrix<B>,
+        /// How many low bits have digits.
+        bits: u32,
+        /// Whether the plane of bit number `bits` follows.
+        top: bool,
+    },
+    /// One party's shares of a first level's planes: what the public c picks from the shared table of r. With q = c to
+    /// ask for a borrow, q = −1 − c for a sign and q = −c for zero, digit by digit lt = [q < r] and eq = [q = r]; the
+    /// sign's top bits, c's from the leader and r's, are added to the first lt.
+    Pick {
+        /// Written: the planes of `question.level(bits)`.
+        out: Matrix<B>,
+        /// c.
+        opened: Matrix<B>,
+        /// The share of the table.
+        table: Matrix<B>,
+        /// How many low bits have digits.
+        bits: u32,
+        /// What is asked.
+        question: Question,
+        /// Whether this party adds the public terms.
+        leader: bool,
+    },
+    /// out = left ⊕ right, and every bit negated with `flip`.
+    Xor {
+        /// Written.
+        out: Matrix<B>,
+        /// Same shape.
+        left: Matrix<B>,
+        /// Same shape.
+        right: Matrix<B>,
+        /// Whether to negate.
+        flip: bool,
+    },
+    /// The dealer's half of a level's monomials: out = out ⊕ the products of the masks mask₀ ⊕ mask₁, in place.
+    Monomials {
+        /// In: party 0's share, planes. Out: party 1's.
+        out: Matrix<B>,
+        /// The two parts of the factors' masks, planes.
+        masks: [Matrix<B>; 2],
+        /// Which products.
+        level: Level,
+    },
+    /// One party's shares of the next level's planes, from the opened masked factors.
+    Join {
+        /// Written: the planes of `level.next()`.
+        out: Matrix<B>,
+        /// Its shares of this level's planes.
+        planes: Matrix<B>,
+        /// The factors under their masks, opened.
+        opened: Matrix<B>,
+        /// Its parts of the masks.
+        masks: Matrix<B>,
+        /// Its shares of the masks' products.
+        monomials: Matrix<B>,
+        /// This level.
+        level: Level,
+        /// Whether this party adds the public terms.
+        leader: bool,
+    },
+    /// out (+)= bit · value + (1 − 2·bit) · hidden: what a public bit leaves of a value, or of a shared bit under a
+    /// mask.
+    Choose {
+        /// Written, or added to.
+        out: Matrix<B>,
+        /// One plane.
+        bits: Matrix<B>,
+        /// The value; without one it is `constant` for every element.
+        value: Option<Matrix<B>>,
+        /// See `value`.
+        constant: u64,
+        /// The other value; without one it is zero.
+        hidden: Option<Matrix<B>>,
+        /// Whether `out` keeps what it held.
+        accumulate: bool,
+    },
+    /// Copies what nested loops reach in the operand to what they reach in the output, counted from the first
+    /// elements `from` and `to`. No place of the output is reached twice.
+    Affine {
+        /// Written: zero where no loop reaches, unless kept.
+        out: Matrix<B>,
+        /// Read.
+        operand: Matrix<B>,
+        /// At most [`MOST_LOOPS`], the outermost first.
+        loops: Vec<Loop>,
+        /// Where the operand's first element is.
+        from: usize,
+        /// Where the output's first element is.
+        to: usize,
+        /// Whether `out` keeps what it held where no loop reaches.
+        keep: bool,
+    },
 }
 
 /// How a kernel uses one of its matrices.
@@ -153,6 +265,13 @@ impl<B, K> Kernel<B, K> {
             Kernel::Fill { .. } => "fill",
             Kernel::TruncPair { .. } => "trunc_pair",
             Kernel::TruncFinish { .. } => "trunc_finish",
+            Kernel::Table { .. } => "table",
+            Kernel::Pick { .. } => "pick",
+            Kernel::Xor { .. } => "xor",
+            Kernel::Monomials { .. } => "monomials",
+            Kernel::Join { .. } => "join",
+            Kernel::Choose { .. } => "choose",
+            Kernel::Affine { .. } => "affine",
         }
     }
 
@@ -186,6 +305,32 @@ impl<B, K> Kernel<B, K> {
             Kernel::TruncFinish { out, opened, top, high, .. } => {
                 [opened, top, high].into_iter().for_each(|operand| visit(operand, Access::Read));
                 visit(out, Access::Write);
+            }
+            Kernel::Table { out, mask, .. } => {
+                visit(mask, Access::Read);
+                visit(out, Access::Update);
+            }
+            Kernel::Pick { out, opened: left, table: right, .. } | Kernel::Xor { out, left, right, .. } => {
+                [left, right].into_iter().for_each(|operand| visit(operand, Access::Read));
+                visit(out, Access::Write);
+            }
+            Kernel::Monomials { out, masks, .. } => {
+                masks.iter().for_each(|mask| visit(mask, Access::Read));
+                visit(out, Access::Update);
+            }
+            Kernel::Join { out, planes, opened, masks, monomials, .. } => {
+                let operands = [planes, opened, masks, monomials];
+                operands.into_iter().for_each(|operand| visit(operand, Access::Read));
+                visit(out, Access::Write);
+            }
+            Kernel::Choose { out, bits, value, hidden, accumulate, .. } => {
+                let operands = [Some(bits), value.as_ref(), hidden.as_ref()];
+                operands.into_iter().flatten().for_each(|operand| visit(operand, Access::Read));
+                visit(out, written(accumulate));
+            }
+            Kernel::Affine { out, operand, keep, .. } => {
+                visit(operand, Access::Read);
+                visit(out, written(keep));
             }
         }
     }
@@ -233,72 +378,48 @@ impl<B, K> Kernel<B, K> {
                 bits: *bits,
                 leader: *leader,
             },
-        }
-    }
-
-    /// Checks that the shapes fit together and numbers of bits are within the ring, as every device relies on.
-    ///
-    /// # Panics
-    /// Where they are not: such a kernel is a fault of the lowering that made it.
-    pub fn check(&self, ring: Ring) {
-        let (name, k) = (self.name(), ring.bits());
-        match self {
-            Kernel::Linear { out, terms, .. } => {
-                assert!(matches!(terms.len(), 1 | 2), "{name}: one or two terms");
-                for (_, operand) in terms {
-                    assert!(
-                        operand.shape.broadcasts_to(out.shape),
-                        "{name}: {} into {}",
-                        operand.shape,
-                        out.shape
-                    );
-                }
+            Kernel::Table { out, mask, bits, top } => {
+                Kernel::Table { out: at(out), mask: at(mask), bits: *bits, top: *top }
             }
-            Kernel::Hadamard { out, terms, .. } => {
-                assert!(matches!(terms.len(), 1 | 2), "{name}: one or two terms");
-                for operand in terms.iter().flat_map(|(left, right)| [left, right]) {
-                    assert!(
-                        operand.shape.broadcasts_to(out.shape),
-                        "{name}: {} into {}",
-                        operand.shape,
-                        out.shape
-                    );
-                }
+            Kernel::Pick { out, opened, table, bits, question, leader } => Kernel::Pick {
+                out: at(out),
+                opened: at(opened),
+                table: at(table),
+                bits: *bits,
+                question: *question,
+                leader: *leader,
+            },
+            Kernel::Xor { out, left, right, flip } => {
+                Kernel::Xor { out: at(out), left: at(left), right: at(right), flip: *flip }
             }
-            Kernel::Gemm { out, terms, .. } => {
-                assert!(matches!(terms.len(), 1 | 2), "{name}: one or two terms");
-                for (left, right) in terms {
-                    let (l, r) = (left.shape, right.shape);
-                    assert!(
-                        l.rows == out.shape.rows && l.cols == r.rows && r.cols == out.shape.cols,
-                        "{name}: {l} by {r} into {}",
-                        out.shape
-                    );
-                }
+            Kernel::Monomials { out, masks: [first, second], level } => {
+                Kernel::Monomials { out: at(out), masks: [at(first), at(second)], level: *level }
             }
-            Kernel::Transpose { out, operand } => {
-                assert_eq!(out.shape, operand.shape.transposed(), "{name}: transposed shape");
-            }
-            Kernel::Sum { out, operand, axis } => {
-                assert_eq!(out.shape, operand.shape.summed(*axis), "{name}: shape of the sums");
-            }
-            Kernel::Shift { out, operand, bits } => {
-                assert_eq!(out.shape, operand.shape, "{name}: one shape");
-                assert!((1..k).contains(bits), "{name}: by {bits} bits of {k}");
-            }
-            Kernel::Fill { .. } => {}
-            Kernel::TruncPair { masks, top, high, bits } => {
-                assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
-                for operand in [&masks[0], &masks[1], high] {
-                    assert_eq!(operand.shape, top.shape, "{name}: one shape");
-                }
-            }
-            Kernel::TruncFinish { out, opened, top, high, bits, .. } => {
-                assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
-                for operand in [opened, top, high] {
-                    assert_eq!(operand.shape, out.shape, "{name}: one shape");
-                }
-            }
+            Kernel::Join { out, planes, opened, masks, monomials, level, leader } => Kernel::Join {
+                out: at(out),
+                planes: at(planes),
+                opened: at(opened),
+                masks: at(masks),
+                monomials: at(monomials),
+                level: *level,
+                leader: *leader,
+            },
+            Kernel::Choose { out, bits, value, constant, hidden, accumulate } => Kernel::Choose {
+                out: at(out),
+                bits: at(bits),
+                value: value.as_ref().map(&mut at),
+                constant: *constant,
+                hidden: hidden.as_ref().map(&mut at),
+                accumulate: *accumulate,
+            },
+            Kernel::Affine { out, operand, loops, from, to, keep } => Kernel::Affine {
+                out: at(out),
+                operand: at(operand),
+                loops: loops.clone(),
+                from: *from,
+                to: *to,
+                keep: *keep,
+            },
         }
     }
 }

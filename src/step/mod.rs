@@ -4,11 +4,13 @@
 //! role; a plan gives those buffers their places, and the executor runs the steps without knowing what they mean.
 //! Steps are pure data: equal lists are equal runs.
 
+pub mod bits;
 mod kernel;
 mod list;
+mod shapes;
 
 pub use crate::ring::Axis;
-pub use kernel::{Access, Kernel, Matrix};
+pub use kernel::{Access, Kernel, Loop, MOST_LOOPS, Matrix};
 pub use list::{
     Action, BufferId, BufferSpec, InputId, KeyId, MemoryClass, MessageId, OpId, Phase, Step, StepList,
 };

@@ -7,7 +7,8 @@ use super::gemm::{self, Scratch, Tiled};
 use super::memory::{Block, Storage};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
-use super::{fill, hadamard, linear, shift, sum, transpose, trunc_finish, trunc_pair};
+use super::{affine, choose, fill, hadamard, join, linear, monomials, pick, shift, sum, table, transpose};
+use super::{trunc_finish, trunc_pair, xor};
 use crate::device::{Buffer, DeviceKernel};
 use crate::ring::{Element, Shape};
 use crate::step::{Kernel, Matrix};
@@ -57,6 +58,53 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
             let views = operands.each_ref().map(Operand::view);
             trunc_finish::run(workers, Output::new(out).view(), views, *bits, *leader);
         }
+        Kernel::Table { .. }
+        | Kernel::Pick { .. }
+        | Kernel::Xor { .. }
+        | Kernel::Monomials { .. }
+        | Kernel::Join { .. } => run_on_planes::<E>(workers, kernel),
+        Kernel::Choose { out, bits, value, constant, hidden, accumulate } => {
+            let bits = Operand::<E>::new(bits);
+            let [value, hidden] = [value, hidden].map(|operand| operand.as_ref().map(Operand::<E>::new));
+            let [value, hidden] = [&value, &hidden].map(|operand| operand.as_ref().map(Operand::view));
+            let value = (value, E::from_u64(*constant));
+            choose::run(workers, Output::new(out).view(), bits.view(), value, hidden, *accumulate);
+        }
+        Kernel::Affine { out, operand, loops, from, to, keep } => {
+            let operand = Operand::<E>::new(operand);
+            affine::run(workers, Output::new(out).view(), operand.view(), loops, (*from, *to), *keep);
+        }
+    }
+}
+
+/// Runs a kernel on planes of bits.
+fn run_on_planes<E: Element>(workers: &Workers, kernel: &DeviceKernel<'_>) {
+    match kernel {
+        Kernel::Table { out, mask, bits, top } => {
+            table::run::<E>(workers, Output::new(out).view(), Operand::new(mask).view(), *bits, *top);
+        }
+        Kernel::Pick { out, opened, table, bits, question, leader } => {
+            let operands = [opened, table].map(Operand::<E>::new);
+            let views = operands.each_ref().map(Operand::view);
+            pick::run(workers, Output::new(out).view(), views, *bits, *question, *leader);
+        }
+        Kernel::Xor { out, left, right, flip } => {
+            let operands = [left, right].map(Operand::<E>::new);
+            let views = operands.each_ref().map(Operand::view);
+            xor::run(workers, Output::new(out).view(), views, *flip);
+        }
+        Kernel::Monomials { out, masks, level } => {
+            let masks = masks.each_ref().map(Operand::<E>::new);
+            let views = masks.each_ref().map(Operand::view);
+            monomials::run(workers, Output::new(out).view(), views, *level);
+        }
+        Kernel::Join { out, planes, opened, masks, monomials, level, leader } => {
+            let operands = [planes, opened, masks, monomials].map(Operand::<E>::new);
+            let [planes, opened, masks, monomials] = operands.each_ref().map(Operand::view);
+            let operands = join::Operands { planes, opened, masks, monomials };
+            join::run(workers, Output::new(out).view(), operands, *level, *leader);
+        }
+        _ => unreachable!("{} is no kernel on planes", kernel.name()),
     }
 }
 

@@ -8,23 +8,31 @@
 //! [`SimdLevel`]; only the matrix product is written with intrinsics. No kernel branches on an element or uses one
 //! as an index.
 
+mod affine;
+mod choose;
 mod dispatch;
 mod fill;
 mod gemm;
 mod hadamard;
 mod huge;
+mod join;
 mod level;
 mod linear;
 mod memory;
+mod monomials;
+mod pick;
 mod profile;
 mod shift;
+mod slices;
 mod square;
 mod sum;
+mod table;
 mod transpose;
 mod trunc_finish;
 mod trunc_pair;
 mod view;
 mod workers;
+mod xor;
 
 pub use level::SimdLevel;
 pub use profile::profile;

@@ -167,6 +167,88 @@ params! {
         high_offset: u32,
         unused: u32,
     }
+    /// `table.wgsl`
+    Table {
+        count: u32,
+        width: u32,
+        elements: u32,
+        bits: u32,
+        digits: u32,
+        planes: u32,
+        out_offset: u32,
+        mask_offset: u32,
+    }
+    /// `pick.wgsl`
+    Pick {
+        count: u32,
+        width: u32,
+        elements: u32,
+        bits: u32,
+        digits: u32,
+        order: u32,
+        question: u32,
+        leader: u32,
+        out_offset: u32,
+        opened_offset: u32,
+        table_offset: u32,
+        table_planes: u32,
+    }
+    /// `xor.wgsl`
+    Xor {
+        count: u32,
+        flip: u32,
+        out_offset: u32,
+        left_offset: u32,
+        right_offset: u32,
+        unused: [u32; 3],
+    }
+    /// `monomials.wgsl`
+    Monomials {
+        count: u32,
+        width: u32,
+        digits: u32,
+        order: u32,
+        out_offset: u32,
+        mask_0_offset: u32,
+        mask_1_offset: u32,
+        unused: u32,
+    }
+    /// `join.wgsl`
+    Join {
+        count: u32,
+        width: u32,
+        digits: u32,
+        order: u32,
+        leader: u32,
+        out_offset: u32,
+        planes_offset: u32,
+        opened_offset: u32,
+        masks_offset: u32,
+        monomials_offset: u32,
+        unused: [u32; 2],
+    }
+    /// `choose.wgsl`
+    Choose {
+        count: u32,
+        first: u32,
+        width: u32,
+        has_value: u32,
+        has_hidden: u32,
+        accumulate: u32,
+        constant: [u32; 2],
+        out_offset: u32,
+        bits_offset: u32,
+        value_offset: u32,
+        hidden_offset: u32,
+    }
+    /// `affine.wgsl`
+    Affine {
+        loops: [[u32; 4]; 6],
+        count: u32,
+        out_offset: u32,
+        operand_offset: u32,
+        unused: u32,
+    }
 }
 
 /// The two halves of a 64-bit number, the low one first.

@@ -31,6 +31,13 @@ fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
         Program::Fill | Program::FillTail => of::<params::Fill>(),
         Program::TruncPair => of::<params::TruncPair>(),
         Program::TruncFinish => of::<params::TruncFinish>(),
+        Program::Table => of::<params::Table>(),
+        Program::Pick => of::<params::Pick>(),
+        Program::Xor => of::<params::Xor>(),
+        Program::Monomials => of::<params::Monomials>(),
+        Program::Join => of::<params::Join>(),
+        Program::Choose => of::<params::Choose>(),
+        Program::Affine => of::<params::Affine>(),
     }
 }
 

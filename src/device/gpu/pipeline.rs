@@ -41,10 +41,11 @@ fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> 
     // - Indices: a thread drops out, or reads zero instead, where its row or column is not below the counts in the
     //   parameters. `dispatch` sets these counts, offsets and strides such that the last element of each matrix's
     //   span is in its binding (its test recomputes them), and `check_kernel` asserts that every matrix lies
-    //   within its buffer. Workgroup and local arrays are indexed by constants' remainders.
+    //   within its buffer. Workgroup and local arrays are indexed by constants' remainders, or by subsets of at most
+    //   four factors.
     // - Loops run to counts in the parameters, with steps of at least one.
-    // - Divisors are constants, or `cols`, `tiles`, `tiles_across`, `sums`, `slices` and `lanes`, at least one in every
-    //   dispatch.
+    // - Divisors are constants, or `cols`, `tiles`, `tiles_across`, `sums`, `slices`, `lanes`, `width` and loops'
+    //   counts, at least one in every dispatch.
     let module =
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
     let layout = bind_group_layout(device, program);

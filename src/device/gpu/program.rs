@@ -66,12 +66,26 @@ pub enum Program {
     TruncPair,
     /// `trunc_finish.wgsl`
     TruncFinish,
+    /// `table.wgsl`
+    Table,
+    /// `pick.wgsl`
+    Pick,
+    /// `xor.wgsl`
+    Xor,
+    /// `monomials.wgsl`
+    Monomials,
+    /// `join.wgsl`
+    Join,
+    /// `choose.wgsl`
+    Choose,
+    /// `affine.wgsl`
+    Affine,
 }
 
 impl Program {
     /// Every program.
     #[cfg(test)]
-    pub const ALL: [Program; 12] = [
+    pub const ALL: [Program; 19] = [
         Program::Linear,
         Program::Hadamard,
         Program::Gemm,
@@ -84,6 +98,13 @@ impl Program {
         Program::FillTail,
         Program::TruncPair,
         Program::TruncFinish,
+        Program::Table,
+        Program::Pick,
+        Program::Xor,
+        Program::Monomials,
+        Program::Join,
+        Program::Choose,
+        Program::Affine,
     ];
 
     /// The stem of its file.
@@ -98,6 +119,13 @@ impl Program {
             Program::Fill | Program::FillTail => "fill",
             Program::TruncPair => "trunc_pair",
             Program::TruncFinish => "trunc_finish",
+            Program::Table => "table",
+            Program::Pick => "pick",
+            Program::Xor => "xor",
+            Program::Monomials => "monomials",
+            Program::Join => "join",
+            Program::Choose => "choose",
+            Program::Affine => "affine",
         }
     }
 
@@ -121,10 +149,10 @@ impl Program {
     pub const fn read(self) -> usize {
         match self {
             Program::Fill | Program::FillTail => 0,
-            Program::Transpose | Program::Sum | Program::Shift => 1,
-            Program::Linear | Program::TruncPair => 2,
-            Program::TruncFinish => 3,
-            Program::Hadamard | Program::Gemm | Program::GemmNarrow | Program::GemmFlat => 4,
+            Program::Transpose | Program::Sum | Program::Shift | Program::Table | Program::Affine => 1,
+            Program::Linear | Program::TruncPair | Program::Pick | Program::Xor | Program::Monomials => 2,
+            Program::TruncFinish | Program::Choose => 3,
+            Program::Hadamard | Program::Gemm | Program::GemmNarrow | Program::GemmFlat | Program::Join => 4,
         }
     }
 
@@ -184,6 +212,14 @@ fn source(name: &str, number_type: NumberType) -> Option<&'static str> {
         "fill" => include_str!("../../../shaders/fill.wgsl"),
         "trunc_pair" => include_str!("../../../shaders/trunc_pair.wgsl"),
         "trunc_finish" => include_str!("../../../shaders/trunc_finish.wgsl"),
+        "level" => include_str!("../../../shaders/level.wgsl"),
+        "table" => include_str!("../../../shaders/table.wgsl"),
+        "pick" => include_str!("../../../shaders/pick.wgsl"),
+        "xor" => include_str!("../../../shaders/xor.wgsl"),
+        "monomials" => include_str!("../../../shaders/monomials.wgsl"),
+        "join" => include_str!("../../../shaders/join.wgsl"),
+        "choose" => include_str!("../../../shaders/choose.wgsl"),
+        "affine" => include_str!("../../../shaders/affine.wgsl"),
         _ => return None,
     })
 }

@@ -1,11 +1,14 @@
-//! What the protocol's formulas say that a program costs online, worked out from shapes and owners alone.
+//! What the protocol's formulas say that a program costs online, worked out from shapes, owners and tiles alone.
 //!
 //! Nothing here looks at steps: that a plan's steps, and a run's messages, add up to the same is checked elsewhere.
 
-use super::{PARTIES, masks};
-use crate::program::{Op, Program, ValueId};
+use super::{PARTIES, chosen, masks, question};
+use crate::program::tiling::Tiling;
+use crate::program::{Op, Program, Truncation, ValueId, range};
 use crate::protocol::{Cost, OpCost};
+use crate::ring::Shape;
 use crate::share::{Parties, PartyId};
+use crate::step::bits::Question;
 use std::collections::HashMap;
 
 /// A value as far as its cost goes: who holds parts, and after how many rounds.
@@ -42,11 +45,45 @@ impl Sent {
     }
 }
 
+impl Sent {
+    /// The rounds of a comparison after c is open: every level's factors, then the bits. Returns how many.
+    fn compare(&mut self, question: Question, bits: u32, words: u64) -> u32 {
+        let mut level = Some(question.level(bits));
+        let mut rounds = 0;
+        while let Some(joined) = level {
+            let planes = joined.next().map_or(1, |_| joined.factors());
+            self.elements.iter_mut().for_each(|sent| *sent += u64::from(planes) * words);
+            let name = if planes == 1 { "bits" } else { "factors" };
+            self.terms.push(format!("{name} {planes}·⌈m·n/k⌉ = {} from each", u64::from(planes) * words));
+            rounds += 1;
+            level = joined.next();
+        }
+        rounds
+    }
+}
+
+/// What the formulas are worked out from.
+struct Facts<'a> {
+    program: &'a Program,
+    tiling: &'a Tiling,
+    /// By value.
+    magnitude_bits: Vec<u32>,
+}
+
+impl Facts<'_> {
+    /// Words of a plane of every tile.
+    fn words(&self, shape: Shape) -> u64 {
+        let (grid, bits) = (self.tiling.grid(shape), self.program.ring().bits() as usize);
+        grid.tiles().map(|at| grid.shape(at).len().div_ceil(bits) as u64).sum()
+    }
+}
+
 /// The values that have been opened, by who learnt them and whose parts were masked, with when each learnt them.
 type Opened = HashMap<(ValueId, Parties, Parties), [u32; 2]>;
 
 /// The cost of `program`'s online phase.
-pub(super) fn cost(program: &Program) -> Cost {
+pub(super) fn cost(program: &Program, tiling: &Tiling) -> Cost {
+    let facts = Facts { program, tiling, magnitude_bits: range::magnitude_bits(program) };
     let needed = program.needed();
     let mut opened = Opened::new();
     let mut values: Vec<Held> = Vec::with_capacity(needed.len());
@@ -55,7 +92,7 @@ pub(super) fn cost(program: &Program) -> Cost {
         let id = ValueId(index as u32);
         let mut sent = Sent::default();
         let held =
-            if needed { op_cost(program, id, &values, &mut sent, &mut opened) } else { Held::default() };
+            if needed { op_cost(&facts, id, &values, &mut sent, &mut opened) } else { Held::default() };
         cost.rounds = cost.rounds.max(held.depth[0]).max(held.depth[1]);
         record(&mut cost, program, id, "", sent);
         values.push(held);
@@ -87,7 +124,8 @@ fn record(cost: &mut Cost, program: &Program, value: ValueId, prefix: &str, sent
     });
 }
 
-fn op_cost(program: &Program, id: ValueId, values: &[Held], sent: &mut Sent, opened: &mut Opened) -> Held {
+fn op_cost(facts: &Facts<'_>, id: ValueId, values: &[Held], sent: &mut Sent, opened: &mut Opened) -> Held {
+    let (program, both) = (facts.program, Parties::first(2));
     let value = program.value(id);
     let of = |operand: ValueId| values[operand.index()];
     match value.op {
@@ -95,10 +133,29 @@ fn op_cost(program: &Program, id: ValueId, values: &[Held], sent: &mut Sent, ope
             Held { holders: Parties::from_iter([program.inputs()[index].owner]), depth: [0; 2] }
         }
         Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Transpose(a) | Op::Sum(a, _) => of(a),
+        Op::Slice(a, ..) | Op::Place(a, _) | Op::Gather(a, _) => of(a),
+        Op::Test(a, test) if of(a).holders == both => {
+            let x = Factor::new(program, values, a, "c", "m·n");
+            let depth = x.open(sent, opened, both, both);
+            let (question, bits) = question(test, facts.magnitude_bits[a.index()]);
+            let rounds = sent.compare(question, bits, facts.words(value.shape));
+            Held { holders: both, depth: together(depth, rounds) }
+        }
+        Op::Test(a, _) => of(a),
         Op::Add(a, b) | Op::Sub(a, b) => {
             let (a, b) = (of(a), of(b));
             let depth = [a.depth[0].max(b.depth[0]), a.depth[1].max(b.depth[1])];
             Held { holders: a.holders.union(b.holders), depth }
+        }
+        Op::Mul(a, b) if chooses(program, values, a, b).is_some() => {
+            let (condition, z) = chooses(program, values, a, b).expect("a choice");
+            let z = Factor::new(program, values, z, "c", "m·n");
+            let open = z.open(sent, opened, both, z.held.holders);
+            let depth = PARTIES.map(|party| {
+                let index = party.index();
+                open[index].max(z.held.depth[index]).max(of(condition).depth[index])
+            });
+            Held { holders: both, depth }
         }
         Op::Mul(a, b) => {
             let factor = |id, name| Factor::new(program, values, id, name, "elements");
@@ -108,12 +165,29 @@ fn op_cost(program: &Program, id: ValueId, values: &[Held], sent: &mut Sent, ope
             let factor = |id, name, formula| Factor::new(program, values, id, name, formula);
             product(sent, opened, &factor(a, "E", "m·k"), &factor(b, "F", "k·n"))
         }
-        Op::Truncate(a, _) if of(a).holders == Parties::first(2) => {
-            let depth = sent.open("c", "m·n", value.shape.len(), of(a), Parties::first(2));
-            Held { holders: Parties::first(2), depth }
+        Op::Truncate(a, bits, method) if of(a).holders == both => {
+            let depth = sent.open("c", "m·n", value.shape.len(), of(a), both);
+            let rounds = match method {
+                Truncation::Stochastic => 0,
+                Truncation::Exact => sent.compare(Question::Borrow, bits, facts.words(value.shape)),
+            };
+            Held { holders: both, depth: together(depth, rounds) }
         }
-        Op::Truncate(a, _) => of(a),
+        Op::Truncate(a, ..) => of(a),
     }
+}
+
+/// After so many rounds in which both parties send.
+fn together(depth: [u32; 2], rounds: u32) -> [u32; 2] {
+    (0..rounds).fold(depth, |[first, second], _| [first.max(second + 1), second.max(first + 1)])
+}
+
+/// What [`chosen`] says, where both parties answered the comparison.
+fn chooses(program: &Program, values: &[Held], a: ValueId, b: ValueId) -> Option<(ValueId, ValueId)> {
+    chosen(program, a, b).filter(|(condition, _)| {
+        let Op::Test(tested, _) = program.value(*condition).op else { return false };
+        values[tested.index()].holders == Parties::first(2)
+    })
 }
 
 /// A factor of a product.

@@ -1,11 +1,10 @@
 //! The lowering rules, tile by tile. Formulas and names are those of the module above.
 
-use super::{Masks, PARTIES, cost, is_leader, masks};
-use crate::correlation::{
-    Correlation, Demand, EntryId, MaskSpec, Product, ProductSpec, Purpose, TruncPairSpec,
-};
+use super::bits::Bits;
+use super::{Masks, PARTIES, chosen, cost, masks};
+use crate::correlation::{Correlation, Demand, EntryId, MaskSpec, Product, ProductSpec, Purpose};
 use crate::program::tiling::{Grid, Tiling};
-use crate::program::{Op, Output, Program, ValueId};
+use crate::program::{Op, Output, Program, ValueId, range};
 use crate::protocol::Lowered;
 use crate::ring::{Axis, Shape};
 use crate::share::{Additive, Parties, PartyId};
@@ -15,23 +14,23 @@ use crate::step::{
 use std::collections::HashMap;
 
 /// One matrix for each party that has one.
-type Parts = Additive<Matrix<BufferId>>;
+pub(super) type Parts = Additive<Matrix<BufferId>>;
 
 /// A tile of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Tile {
-    value: ValueId,
-    at: (usize, usize),
+pub(super) struct Tile {
+    pub(super) value: ValueId,
+    pub(super) at: (usize, usize),
 }
 
 /// A tile under a mask, opened.
 #[derive(Clone, Copy)]
-struct Opened {
+pub(super) struct Opened {
     /// The mask, unless nothing needed hiding, and its parts.
-    mask: Option<EntryId>,
+    pub(super) mask: Option<EntryId>,
     masks: [Option<Matrix<BufferId>>; 2],
     /// The masked tile, at those who learnt it.
-    sum: Parts,
+    pub(super) sum: Parts,
 }
 
 /// Lowers `program` for both parties.
@@ -43,7 +42,10 @@ pub(in crate::protocol) fn lower(program: &Program, tiling: &Tiling) -> Lowered 
         demand: Demand::new(program.ring()),
         messages: 0,
         purpose: Purpose { op: OpId(0), tile: 0 },
+        magnitude_bits: range::magnitude_bits(program),
         tiles: HashMap::new(),
+        bits: HashMap::new(),
+        whole: HashMap::new(),
         opened: HashMap::new(),
     };
     for (index, output) in program.outputs().iter().enumerate() {
@@ -52,19 +54,25 @@ pub(in crate::protocol) fn lower(program: &Program, tiling: &Tiling) -> Lowered 
             lowering.output(index, output, at);
         }
     }
-    Lowered { parties: lowering.lists.into(), demand: lowering.demand, cost: cost::cost(program) }
+    Lowered { parties: lowering.lists.into(), demand: lowering.demand, cost: cost::cost(program, tiling) }
 }
 
-struct Lowering<'a> {
-    program: &'a Program,
+pub(super) struct Lowering<'a> {
+    pub(super) program: &'a Program,
     tiling: &'a Tiling,
-    lists: [StepList; 2],
-    demand: Demand,
+    pub(super) lists: [StepList; 2],
+    pub(super) demand: Demand,
     messages: u32,
     /// What steps are emitted for.
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
+    /// By value: see [`range::magnitude_bits`].
+    pub(super) magnitude_bits: Vec<u32>,
     /// The tiles that have been lowered.
-    tiles: HashMap<Tile, Parts>,
+    pub(super) tiles: HashMap<Tile, Parts>,
+    /// The tiles of tests that both parties answered, as bits; as elements only where these are asked for.
+    pub(super) bits: HashMap<Tile, Bits>,
+    /// The values that were put together from their tiles.
+    pub(super) whole: HashMap<ValueId, Parts>,
     /// The tiles that have been opened, by who learnt them and whose parts were masked.
     opened: HashMap<(Tile, Parties, Parties), Opened>,
 }
@@ -75,19 +83,39 @@ impl Lowering<'_> {
         // A stack of its own: programs can be deeper than the machine's.
         let mut stack = vec![tile];
         while let Some(&tile) = stack.last() {
-            if self.tiles.contains_key(&tile) {
+            if self.is_lowered(tile) {
                 stack.pop();
                 continue;
             }
-            let missing = self.operands(tile).into_iter().find(|operand| !self.tiles.contains_key(operand));
+            let missing = self.operands(tile).into_iter().find(|&operand| !self.is_lowered(operand));
             match missing {
                 Some(operand) => stack.push(operand),
                 None => {
                     self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1 };
-                    let parts = self.tile(tile);
-                    self.tiles.insert(tile, parts);
+                    self.lower(tile);
                 }
             }
+        }
+    }
+
+    fn is_lowered(&self, tile: Tile) -> bool {
+        self.tiles.contains_key(&tile) || self.bits.contains_key(&tile)
+    }
+
+    fn lower(&mut self, tile: Tile) {
+        let Op::Test(a, test) = self.program.value(tile.value).op else {
+            let parts = self.tile(tile);
+            self.tiles.insert(tile, parts);
+            return;
+        };
+        let operand = Tile { value: a, at: tile.at };
+        let parts = self.parts(operand);
+        if parts.holders() == Parties::first(2) {
+            let bits = self.test(operand, test);
+            self.bits.insert(tile, bits);
+        } else {
+            let parts = self.test_alone(parts, test);
+            self.tiles.insert(tile, parts);
         }
     }
 
@@ -99,9 +127,13 @@ impl Lowering<'_> {
             Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) => {
                 [a, b].map(|operand| self.over(operand, (row, col))).to_vec()
             }
-            Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Truncate(a, _) => {
+            Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Truncate(a, ..) | Op::Test(a, _) => {
                 vec![tile(a, (row, col))]
             }
+            Op::Slice(..) | Op::Place(..) => {
+                self.pieces(Tile { value, at: (row, col) }).into_iter().map(|piece| piece.from).collect()
+            }
+            Op::Gather(a, _) => self.grid(a).tiles().map(|at| tile(a, at)).collect(),
             Op::Transpose(a) => vec![tile(a, (col, row))],
             Op::Sum(a, Axis::Rows) => (0..self.grid(a).extent().0).map(|row| tile(a, (row, col))).collect(),
             Op::Sum(a, Axis::Cols) => (0..self.grid(a).extent().1).map(|col| tile(a, (row, col))).collect(),
@@ -129,6 +161,11 @@ impl Lowering<'_> {
             Op::AddConstant(a, constant) => self.linear(Tile { value: a, at }, 1, constant),
             Op::Scale(a, factor) => self.linear(Tile { value: a, at }, factor, 0),
             Op::Mul(a, b) => {
+                if let Some((condition, value)) = chosen(self.program, a, b)
+                    && let Some(&bits) = self.bits.get(&Tile { value: condition, at })
+                {
+                    return self.choose(bits, Tile { value, at });
+                }
                 let terms = vec![(self.over(a, at), self.over(b, at))];
                 self.product(Product::Elementwise, shape, terms)
             }
@@ -143,7 +180,10 @@ impl Lowering<'_> {
                 self.local(operand, shape, |out, operand| Kernel::Transpose { out, operand })
             }
             Op::Sum(_, axis) => self.total(self.operands(tile), shape, axis),
-            Op::Truncate(a, bits) => self.truncate(Tile { value: a, at }, shape, bits),
+            Op::Truncate(a, bits, method) => self.truncate(Tile { value: a, at }, shape, bits, method),
+            Op::Slice(..) | Op::Place(..) => self.assemble(tile, shape),
+            Op::Gather(a, gather) => self.gathered(a, gather, self.grid(value).origin(at), shape),
+            Op::Test(..) => unreachable!("tests are lowered apart"),
         }
     }
 
@@ -158,7 +198,7 @@ impl Lowering<'_> {
     }
 
     /// A kernel of one operand on every part.
-    fn local(
+    pub(super) fn local(
         &mut self,
         operand: Parts,
         shape: Shape,
@@ -266,7 +306,7 @@ impl Lowering<'_> {
     }
 
     /// Opens a tile to `learners`, hiding the parts of `masked`; once, however many products it is a factor of.
-    fn open_masked(&mut self, tile: Tile, learners: Parties, masked: Parties) -> Opened {
+    pub(super) fn open_masked(&mut self, tile: Tile, learners: Parties, masked: Parties) -> Opened {
         let key = (tile, learners, masked);
         if let Some(&opened) = self.opened.get(&key) {
             return opened;
@@ -295,7 +335,7 @@ impl Lowering<'_> {
     }
 
     /// Sends every part to the learners who do not have it; the result is the sum, held by the learners.
-    fn open(&mut self, parts: Parts, learners: Parties) -> Parts {
+    pub(super) fn open(&mut self, parts: Parts, learners: Parties) -> Parts {
         let mut sums = [None; 2];
         for learner in learners.iter() {
             sums[learner.index()] = self.gather(parts, learner, MemoryClass::Openings);
@@ -317,34 +357,6 @@ impl Lowering<'_> {
         sum
     }
 
-    /// Truncation. See the module's documentation.
-    fn truncate(&mut self, x: Tile, shape: Shape, bits: u32) -> Parts {
-        let operand = self.parts(x);
-        if operand.holders() != Parties::first(2) {
-            return self.local(operand, shape, |out, operand| Kernel::Shift { out, operand, bits });
-        }
-        let spec = TruncPairSpec { shape, bits };
-        let entry = self.demand.push(Correlation::TruncPair(spec));
-        let purpose = self.purpose;
-        let pairs = PARTIES.map(|party| spec.acquire(&mut self.lists[party.index()], entry, party, purpose));
-        let offset = 1 << (self.program.ring().bits() - 2);
-        let masked = self.each(Parties::first(2), |lowering, party| {
-            let terms = vec![(1, held(operand, party)), (1, pairs[party.index()].mask)];
-            let constant = if is_leader(party) { offset } else { 0 };
-            lowering.combine(party, shape, MemoryClass::Openings, terms, constant)
-        });
-        let opened = self.open(masked, Parties::first(2));
-        let mut result = [None; 2];
-        for (party, pair) in PARTIES.into_iter().zip(pairs) {
-            let out = self.buffer(party, shape, MemoryClass::Shares);
-            let (opened, leader) = (held(opened, party), is_leader(party));
-            let kernel = Kernel::TruncFinish { out, opened, top: pair.top, high: pair.high, bits, leader };
-            self.push(party, Action::Kernel(kernel));
-            result[party.index()] = Some(out);
-        }
-        Additive::new(result)
-    }
-
     fn output(&mut self, index: usize, output: &Output, at: (usize, usize)) {
         let grid = self.grid(output.value);
         let parts = self.parts(Tile { value: output.value, at });
@@ -355,7 +367,7 @@ impl Lowering<'_> {
     }
 
     /// Σ factor · operand + constant at one party, in a new buffer.
-    fn combine(
+    pub(super) fn combine(
         &mut self,
         party: PartyId,
         shape: Shape,
@@ -368,7 +380,7 @@ impl Lowering<'_> {
         out
     }
 
-    fn transfer(
+    pub(super) fn transfer(
         &mut self,
         from: Matrix<BufferId>,
         sender: PartyId,
@@ -383,7 +395,7 @@ impl Lowering<'_> {
         to
     }
 
-    fn each(
+    pub(super) fn each(
         &mut self,
         parties: Parties,
         mut part: impl FnMut(&mut Self, PartyId) -> Matrix<BufferId>,
@@ -391,25 +403,30 @@ impl Lowering<'_> {
         Additive::new(PARTIES.map(|party| parties.contains(party).then(|| part(self, party))))
     }
 
-    fn buffer(&mut self, party: PartyId, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
+    pub(super) fn buffer(&mut self, party: PartyId, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
         self.lists[party.index()].buffer(shape, class)
     }
 
-    fn push(&mut self, party: PartyId, action: Action) {
+    pub(super) fn push(&mut self, party: PartyId, action: Action) {
         self.lists[party.index()].push(Phase::Online, self.purpose.op, self.purpose.tile, action);
     }
 
-    fn grid(&self, value: ValueId) -> Grid {
+    pub(super) fn grid(&self, value: ValueId) -> Grid {
         self.tiling.grid(self.program.value(value).shape)
     }
 
-    /// A tile that has been lowered.
-    fn parts(&self, tile: Tile) -> Parts {
-        self.tiles[&tile]
+    /// A tile that has been lowered, as elements.
+    pub(super) fn parts(&mut self, tile: Tile) -> Parts {
+        if let Some(&parts) = self.tiles.get(&tile) {
+            return parts;
+        }
+        let parts = self.elements(self.bits[&tile]);
+        self.tiles.insert(tile, parts);
+        parts
     }
 }
 
 /// The part of a party that has one.
-fn held(parts: Parts, party: PartyId) -> Matrix<BufferId> {
+pub(super) fn held(parts: Parts, party: PartyId) -> Matrix<BufferId> {
     *parts.part(party).expect("a part that is there")
 }

@@ -33,6 +33,34 @@
 //! their dropped bits pins these down; the result alone would let them be averaged out, only more slowly. *Bytes:* each
 //! party sends one element a value. *Rounds:* 1. A value that one party holds alone is shifted locally, rounding down.
 //!
+//! **Comparison.** Whether x < 0, for a shared x with |x| < 2^t (t = k − 1 unless declared bounds say less). Its parts
+//! are x_i = c_i + a_i with a mask a, so x = c + a, and x < 0 is bit t of that: c_t ⊕ a_t ⊕ [c̄ < a mod 2^t], with
+//! c̄ = −1 − c mod 2^t, since the low bits carry where a exceeds what c leaves to 2^t.
+//! 1. Both send c_i = x_i − a_i; c is opened. It serves as well where x is a factor of a product or is chosen.
+//! 2. c̄ and a are compared digit by digit: c picks shares of [c̄_d < a_d] and [c̄_d = a_d] from a dealt table of every
+//!    digit a_d (one-time truth tables: Ishai et al., TCC 2013, see [`crate::correlation`]), locally.
+//! 3. ⌈log₄ D⌉ times, for D digits: the factors of a level (see [`crate::step::bits`]) are opened under masked bits,
+//!    and every group of four digits is joined by dealt products of the masks (conjunction of several bits in one
+//!    round: Ohata and Nuida, FC 2020, section 3.2). What is left is b_i with b = b_0 ⊕ b_1.
+//! 4. With a dealt random bit ρ, both send b_i ⊕ ρ_i; e = b ⊕ ρ is opened, and [b]_i = i₀·e + (1 − 2e)·[ρ]_i.
+//!
+//! x ≥ 0 is b negated by party 0 in step 4. x = 0 asks whether every digit of a equals that of −c: tables and trees
+//! of eq alone. *Bytes:* each party sends one element, 33 bits of factors (t = 63: 27 in the first level, 6 in the
+//! second) and one bit a value; bits travel in words, ⌈n/k⌉ of each kind a tile of n values. *Rounds:* 4, or 2 + the
+//! number of levels. Of a value that one party holds alone it takes the sign locally.
+//!
+//! **Choice** b·z of a comparison's result and a value z of the same shape: with z = c' + a' opened under a mask as
+//! above and a dealt share of ρ·a', b·z = e·z + (1 − 2e)·(c'·ρ + ρ·a'). *Bytes:* each holder of z sends one element a
+//! value, or none where z is open already: relu(x) = [x ≥ 0]·x costs no more than the comparison, and
+//! max(x, y) = y + relu(x − y). *Rounds:* none but those of the bit, since z is opened meanwhile.
+//!
+//! **Exact truncation** by m bits: with c = x + 2^(k−2) + r as for the stochastic one, the exact result is less by the
+//! borrow [c mod 2^m < r mod 2^m] of the dropped bits. It is found by steps 2 to 4 of a comparison, of the low m bits,
+//! and its shares are added to those of the middle bits. *Bytes:* beside the element, for m = 16, 7 bits. *Rounds:* 3,
+//! or 2 + the number of levels. The result is ⌊x/2^m⌋ for |x| < 2^(k−2); nothing but uniform values is learnt.
+//!
+//! **Moving elements.** Slices, places, reshaping and gathering move each part for itself. They cost nothing.
+//!
 //! **Output.** The other holders send their parts to each recipient. *Bytes:* one element a value and recipient.
 //! *Rounds:* 1. With two parties a part reveals no more than the output does: it is the output less the part that the
 //! recipient already holds.
@@ -42,8 +70,12 @@
 //! the truncations' u, and its outputs.
 //!
 //! **Deviations.** SecureML's share of a product is −i·E·F + X_i·F + E·Y_i + C_i; with X_i = E_i + A_i that is the same
-//! sum, but step 3 needs neither the product E·F nor X_i once E is opened, and both parties compute alike.
+//! sum, but step 3 needs neither the product E·F nor X_i once E is opened, and both parties compute alike. The
+//! comparison's trees open the masked bits of a whole level at once and deal the masks' products as bits, where Ohata
+//! and Nuida compare by a prefix computation.
 
+mod bits;
+mod blocks;
 mod cost;
 mod lower;
 #[cfg(test)]
@@ -51,7 +83,9 @@ mod tests;
 
 pub(super) use lower::lower;
 
+use crate::program::{Op, Program, Test, ValueId};
 use crate::share::{Parties, PartyId};
+use crate::step::bits::Question;
 
 const PARTIES: [PartyId; 2] = [PartyId(0), PartyId(1)];
 
@@ -70,6 +104,24 @@ fn masks(left: Parties, right: Parties) -> Masks {
     };
     let left = hidden(left, right);
     Masks { left, right: hidden(right, left) }
+}
+
+/// Of a product's factors the one that a comparison gave and the one that it chooses, if they are of one shape.
+fn chosen(program: &Program, a: ValueId, b: ValueId) -> Option<(ValueId, ValueId)> {
+    if program.value(a).shape != program.value(b).shape {
+        return None;
+    }
+    let is_test = |value: ValueId| matches!(program.value(value).op, Op::Test(..));
+    [(a, b), (b, a)].into_iter().find(|&(condition, _)| is_test(condition))
+}
+
+/// What is asked about x = c + a, and of how many low bits of a there is a table, where |x| < 2^bits.
+fn question(test: Test, bits: u32) -> (Question, u32) {
+    match test {
+        Test::Negative | Test::NonNegative => (Question::Sign, bits),
+        // One bit more, since −2^bits might be there where the ring has no more bits.
+        Test::Zero | Test::NonZero => (Question::Zero, bits + 1),
+    }
 }
 
 /// The party that adds what is public.

@@ -14,12 +14,12 @@ use proptest::test_runner::TestRunner;
 use std::sync::Arc;
 
 /// Runs the program in a world of CPU devices; see [`check_in`].
-fn check(program: &Program, inputs: &[Elements], seed: u64) {
+pub(super) fn check(program: &Program, inputs: &[Elements], seed: u64) {
     check_in(&world(seed), PlanOptions::default(), program, inputs, seed);
 }
 
 /// Runs the program in a world and holds everything it gives and takes against oracle, plan and formulas.
-fn check_in(world: &World, plan: PlanOptions, program: &Program, inputs: &[Elements], seed: u64) {
+pub(super) fn check_in(world: &World, plan: PlanOptions, program: &Program, inputs: &[Elements], seed: u64) {
     let world = &world.clone().with_plan(plan);
     let expected = oracle::evaluate(program, inputs);
     let outcomes = world.run(program, inputs).expect("a run without faults");

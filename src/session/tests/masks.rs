@@ -26,7 +26,11 @@ fn mask_of(list: &StepList, before: usize, from: Matrix<BufferId>, party: PartyI
         .rev()
         .find(|step| writes(&step.action, from.buffer))
         .expect("a buffer that is written");
-    let Action::Kernel(Kernel::Linear { terms, .. }) = &writer.action else { return None };
+    let terms = match &writer.action {
+        Action::Kernel(Kernel::Linear { terms, .. }) => terms.clone(),
+        Action::Kernel(Kernel::Xor { left, right, .. }) => vec![(1, *left), (1, *right)],
+        _ => return None,
+    };
     terms.iter().find_map(|&(factor, term)| {
         let drawn = earlier.iter().find_map(|step| match &step.action {
             Action::Kernel(Kernel::Fill { out, key, stream, .. }) if out.buffer == term.buffer => {
@@ -66,7 +70,7 @@ fn only_reaches_an_output(receiver: &StepList, message: MessageId) -> bool {
     })
 }
 
-fn check(program: &Program, side: TileSide) {
+pub(super) fn check(program: &Program, side: TileSide) {
     let lowered = Protocol::Beaver.lower(program, &Tiling::new(program, side));
     for (index, list) in lowered.parties.iter().enumerate() {
         let mut used = HashSet::new();

@@ -4,6 +4,8 @@ mod equivalence;
 mod faults;
 mod losses;
 mod masks;
+mod network;
+mod nonlinear;
 mod orders;
 mod privacy;
 mod recipe;

@@ -91,6 +91,19 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
+    pub(super) fn xor(&mut self, matrices: [Matrix<B>; 3], flip: bool) {
+        self.elementwise(Program::Xor, &matrices, |block, views| {
+            ParamBytes::new(&params::Xor {
+                count: index(block.rows * block.cols),
+                flip: flip.into(),
+                out_offset: views[0][0],
+                left_offset: views[1][0],
+                right_offset: views[2][0],
+                ..Default::default()
+            })
+        });
+    }
+
     /// Dispatches over the blocks of the first matrix; the others are of its shape or repeated.
     fn elementwise(
         &mut self,

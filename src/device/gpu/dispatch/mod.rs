@@ -4,10 +4,12 @@
 //! dispatch, every index that the shader forms from the parameters lies within the binding, and the binding within
 //! the matrix. Elements are counted from the binding's aligned start, so that offsets stay small.
 
+mod affine;
 mod axes;
 mod elementwise;
 mod fill;
 mod gemm;
+mod slices;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,7 @@ use super::program::Program;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Kernel, Matrix};
+use slices::{Chosen, Picked};
 
 /// Bytes of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,21 @@ pub fn plan<B: Copy>(
         Kernel::TruncPair { masks, top, high, bits } => planner.trunc_pair(masks, *top, *high, *bits),
         Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
             planner.trunc_finish([*out, *opened, *top, *high], *bits, *leader);
+        }
+        Kernel::Table { out, mask, bits, top } => planner.table(*out, *mask, *bits, *top),
+        &Kernel::Pick { out, opened, table, bits, question, leader } => {
+            planner.pick(out, Picked { opened, table, bits, question, leader });
+        }
+        Kernel::Xor { out, left, right, flip } => planner.xor([*out, *left, *right], *flip),
+        Kernel::Monomials { out, masks, level } => planner.monomials(*out, masks, *level),
+        Kernel::Join { out, planes, opened, masks, monomials, level, leader } => {
+            planner.join([*out, *planes, *opened, *masks, *monomials], *level, *leader);
+        }
+        &Kernel::Choose { out, bits, value, constant, hidden, accumulate } => {
+            planner.choose(out, Chosen { bits, value, constant, hidden, accumulate });
+        }
+        Kernel::Affine { out, operand, loops, from, to, keep } => {
+            planner.affine(*out, *operand, loops, (*from, *to), *keep);
         }
     }
 }

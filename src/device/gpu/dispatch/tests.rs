@@ -95,6 +95,29 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             assert!(p.count < 16);
             vec![last(p.offset, 1, 0, p.count)]
         }
+        Program::Table => {
+            let p: params::Table = dispatch.params.read();
+            let planes = last(0, 1, 0, p.planes * p.width);
+            vec![u64::from(p.out_offset) + planes, last(p.mask_offset, 1, 0, p.elements)]
+        }
+        Program::Choose => {
+            let p: params::Choose = dispatch.params.read();
+            let bits = last(p.bits_offset, 1, 0, p.width);
+            let or_bits = |has: u32, offset| if has == 1 { last(offset, 1, 0, p.count) } else { bits };
+            let (value, hidden) =
+                (or_bits(p.has_value, p.value_offset), or_bits(p.has_hidden, p.hidden_offset));
+            vec![last(p.out_offset, 1, 0, p.count), bits, value, hidden]
+        }
+        Program::Affine => {
+            let p: params::Affine = dispatch.params.read();
+            let reach =
+                |at: usize| p.loops.iter().map(|turn| u64::from((turn[0] - 1) * turn[at])).sum::<u64>();
+            assert_eq!(p.loops.iter().map(|turn| turn[0]).product::<u32>(), p.count);
+            vec![u64::from(p.out_offset) + reach(2), u64::from(p.operand_offset) + reach(1)]
+        }
+        Program::Pick | Program::Xor | Program::Monomials | Program::Join => {
+            unreachable!("whole matrices; not drawn here")
+        }
         Program::Shift => {
             let p: params::Shift = dispatch.params.read();
             [p.out_offset, p.operand_offset].map(|offset| last(offset, 1, 0, p.count)).to_vec()

@@ -1,0 +1,39 @@
+// Where the planes of a level lie, and how its groups are made up: see src/step/bits.rs.
+
+const FAN_IN: u32 = 4u;
+
+struct Level {
+    digits: u32,
+    order: u32,
+}
+
+fn level_groups(level: Level) -> u32 {
+    return (level.digits + FAN_IN - 1u) / FAN_IN;
+}
+
+fn level_size(level: Level, group: u32) -> u32 {
+    return min(FAN_IN, level.digits - group * FAN_IN);
+}
+
+fn level_eq_planes(level: Level) -> u32 {
+    return level.digits - level.order;
+}
+
+fn level_lt_plane(level: Level, digit: u32) -> u32 {
+    if digit % FAN_IN == 0u {
+        return level_eq_planes(level) + level.digits - level_groups(level) + digit / FAN_IN;
+    }
+    return level_eq_planes(level) + digit - digit / FAN_IN - 1u;
+}
+
+fn level_eq_factors(level: Level, group: u32) -> u32 {
+    let size = level_size(level, group);
+    if level.order == 1u {
+        return size - select(0u, 1u, group + 1u == level_groups(level));
+    }
+    return select(size, 0u, size == 1u);
+}
+
+fn level_first_monomial(level: Level, group: u32) -> u32 {
+    return group * 11u * (1u + level.order);
+}

@@ -1,0 +1,56 @@
+//! Affine copies: whole, or in parts whose spans fit bindings.
+
+use super::super::params::{self, ParamBytes};
+use super::super::program::Program;
+use super::{Planner, index, stride};
+use crate::step::{Loop, Matrix};
+
+/// Elements that one dispatch copies at most: threads are counted in 32 bits, with room for a workgroup more.
+const MOST_COPIES: usize = 1 << 30;
+
+impl<B: Copy> Planner<'_, B> {
+    pub(super) fn affine(
+        &mut self,
+        out: Matrix<B>,
+        operand: Matrix<B>,
+        loops: &[Loop],
+        (from, to): (usize, usize),
+        keep: bool,
+    ) {
+        if !keep && !out.shape.is_empty() {
+            self.clear(out);
+        }
+        if loops.iter().any(|turn| turn.count == 0) {
+            return;
+        }
+        let most = self.limits.elements(self.element_bytes);
+        let span = |step: fn(&Loop) -> usize| {
+            loops.iter().map(|turn| (turn.count - 1) * step(turn)).sum::<usize>() + 1
+        };
+        let (read, written) = (span(|turn| turn.from), span(|turn| turn.to));
+        let copies: usize = loops.iter().map(|turn| turn.count).product();
+        if read > most || written > most || copies > MOST_COPIES {
+            // The loop that reaches furthest is halved.
+            let reach = |turn: &Loop| (turn.count - 1) * turn.from.max(turn.to).max(1);
+            let longest =
+                (0..loops.len()).max_by_key(|&at| reach(&loops[at])).expect("a loop that reaches far");
+            let Loop { count, from: step, to: step_out } = loops[longest];
+            let (mut first, mut second) = (loops.to_vec(), loops.to_vec());
+            first[longest].count = count / 2;
+            second[longest].count = count - count / 2;
+            self.affine(out, operand, &first, (from, to), true);
+            let begin = (from + count / 2 * step, to + count / 2 * step_out);
+            return self.affine(out, operand, &second, begin, true);
+        }
+        let (read, operand_offset) = self.bind(operand.buffer, from, read);
+        let (written, out_offset) = self.bind(out.buffer, to, written);
+        let mut turns = [[1, 0, 0, 0]; 6];
+        for (turn, of) in turns[6 - loops.len()..].iter_mut().zip(loops) {
+            *turn = [index(of.count), stride(of.count, of.from), stride(of.count, of.to), 0];
+        }
+        let params =
+            params::Affine { loops: turns, count: index(copies), out_offset, operand_offset, unused: 0 };
+        let groups = copies.div_ceil(Program::Affine.threads() as usize);
+        self.dispatch(Program::Affine, ParamBytes::new(&params), vec![written, read], groups, copies);
+    }
+}

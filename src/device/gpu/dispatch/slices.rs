@@ -1,0 +1,158 @@
+//! Kernels on planes of bits.
+//!
+//! A word of a plane belongs to elements from all over a matrix, so these kernels are not cut: each of their matrices
+//! has to fit one binding, which tiles do. Only what is written element by element is cut like any such kernel.
+
+use super::super::panel::contiguous_blocks;
+use super::super::params::{self, ParamBytes, halves};
+use super::super::program::Program;
+use super::{Planner, Span, index};
+use crate::ring::Shape;
+use crate::step::Matrix;
+use crate::step::bits::{Level, Question, digits};
+
+/// What a first level is picked from, and how.
+pub(super) struct Picked<B> {
+    pub(super) opened: Matrix<B>,
+    pub(super) table: Matrix<B>,
+    pub(super) bits: u32,
+    pub(super) question: Question,
+    pub(super) leader: bool,
+}
+
+/// What stands for a bit that is set, and for the sign of one that is not.
+pub(super) struct Chosen<B> {
+    pub(super) bits: Matrix<B>,
+    pub(super) value: Option<Matrix<B>>,
+    pub(super) constant: u64,
+    pub(super) hidden: Option<Matrix<B>>,
+    pub(super) accumulate: bool,
+}
+
+impl<B: Copy> Planner<'_, B> {
+    pub(super) fn table(&mut self, out: Matrix<B>, mask: Matrix<B>, bits: u32, top: bool) {
+        let (digits, width) = (digits(bits), out.shape.cols);
+        let jobs = (digits as usize + usize::from(top)) * width;
+        self.on_planes(Program::Table, &[out, mask], jobs, |offsets| {
+            ParamBytes::new(&params::Table {
+                count: index(jobs),
+                width: index(width),
+                elements: index(mask.shape.len()),
+                bits,
+                digits,
+                planes: index(out.shape.rows),
+                out_offset: offsets[0],
+                mask_offset: offsets[1],
+            })
+        });
+    }
+
+    pub(super) fn pick(&mut self, out: Matrix<B>, picked: Picked<B>) {
+        let Picked { opened, table, bits, question, leader } = picked;
+        let (level, width) = (question.level(bits), out.shape.cols);
+        let jobs = level.digits as usize * width;
+        self.on_planes(Program::Pick, &[out, opened, table], jobs, |offsets| {
+            ParamBytes::new(&params::Pick {
+                count: index(jobs),
+                width: index(width),
+                elements: index(opened.shape.len()),
+                bits,
+                digits: level.digits,
+                order: level.order.into(),
+                question: question as u32,
+                leader: leader.into(),
+                out_offset: offsets[0],
+                opened_offset: offsets[1],
+                table_offset: offsets[2],
+                table_planes: index(table.shape.rows),
+            })
+        });
+    }
+
+    pub(super) fn monomials(&mut self, out: Matrix<B>, masks: &[Matrix<B>; 2], level: Level) {
+        let width = out.shape.cols;
+        let jobs = level.groups() as usize * width;
+        self.on_planes(Program::Monomials, &[out, masks[0], masks[1]], jobs, |offsets| {
+            ParamBytes::new(&params::Monomials {
+                count: index(jobs),
+                width: index(width),
+                digits: level.digits,
+                order: level.order.into(),
+                out_offset: offsets[0],
+                mask_0_offset: offsets[1],
+                mask_1_offset: offsets[2],
+                ..Default::default()
+            })
+        });
+    }
+
+    /// `matrices`: what is written, then planes, opened factors, masks and monomials.
+    pub(super) fn join(&mut self, matrices: [Matrix<B>; 5], level: Level, leader: bool) {
+        let width = matrices[0].shape.cols;
+        let jobs = level.groups() as usize * width;
+        self.on_planes(Program::Join, &matrices, jobs, |offsets| {
+            ParamBytes::new(&params::Join {
+                count: index(jobs),
+                width: index(width),
+                digits: level.digits,
+                order: level.order.into(),
+                leader: leader.into(),
+                out_offset: offsets[0],
+                planes_offset: offsets[1],
+                opened_offset: offsets[2],
+                masks_offset: offsets[3],
+                monomials_offset: offsets[4],
+                ..Default::default()
+            })
+        });
+    }
+
+    pub(super) fn choose(&mut self, out: Matrix<B>, chosen: Chosen<B>) {
+        let Chosen { bits, value, constant, hidden, accumulate } = chosen;
+        let most = self.limits.elements(self.element_bytes);
+        for block in contiguous_blocks(Shape::new(1, out.shape.len()), most) {
+            let (first, len) = (block.first_col, block.cols);
+            let (written, out_offset) = self.bind(out.buffer, first, len);
+            let (read, bits_offset) = self.bind(bits.buffer, 0, bits.shape.len());
+            // What is not there is bound to the bits, and never read.
+            let bind = |operand: Option<Matrix<B>>| {
+                operand.map_or((read, 0), |operand| self.bind(operand.buffer, first, len))
+            };
+            let ((value_span, value_offset), (hidden_span, hidden_offset)) = (bind(value), bind(hidden));
+            let params = params::Choose {
+                count: index(len),
+                first: index(first),
+                width: index(bits.shape.cols),
+                has_value: value.is_some().into(),
+                has_hidden: hidden.is_some().into(),
+                accumulate: accumulate.into(),
+                constant: halves(constant),
+                out_offset,
+                bits_offset,
+                value_offset,
+                hidden_offset,
+            };
+            let groups = len.div_ceil(Program::Choose.threads() as usize);
+            let bindings = vec![written, read, value_span, hidden_span];
+            self.dispatch(Program::Choose, ParamBytes::new(&params), bindings, groups, len);
+        }
+    }
+
+    /// One dispatch of so many threads on whole matrices; `params` is given where each begins in its binding.
+    fn on_planes(
+        &mut self,
+        program: Program,
+        matrices: &[Matrix<B>],
+        jobs: usize,
+        params: impl Fn(&[u32]) -> ParamBytes,
+    ) {
+        if jobs == 0 {
+            return;
+        }
+        let bound = matrices.iter().map(|matrix| self.bind(matrix.buffer, 0, matrix.shape.len()));
+        let (bindings, offsets): (Vec<Span<B>>, Vec<u32>) = bound.unzip();
+        let groups = jobs.div_ceil(program.threads() as usize);
+        // Each thread looks at a bit of all elements of its word.
+        self.dispatch(program, params(&offsets), bindings, groups, jobs * self.element_bytes * 8);
+    }
+}

@@ -1,0 +1,194 @@
+//! Comparisons and what is made of them.
+//!
+//! Numbers are compared by the sign of their difference, so operands have to lie less than 2^(k−1) apart, which numbers
+//! below 2^(k−2) in magnitude do; beyond, the difference wraps, in the oracle as in every protocol. A product of a
+//! comparison's result and a value is how a protocol chooses: it costs less than a general product.
+
+use super::{Number, Op, Program, ProgramError, Test, ValueId};
+
+impl Program {
+    /// Whether each element is what is asked, as an integer 0 or 1.
+    ///
+    /// # Errors
+    /// None as yet.
+    pub fn test(&mut self, a: ValueId, test: Test) -> Result<ValueId, ProgramError> {
+        let sign = match test {
+            Test::Negative => "< 0",
+            Test::NonNegative => ">= 0",
+            Test::Zero => "== 0",
+            Test::NonZero => "!= 0",
+        };
+        let label = format!("({} {sign})", self.short(a));
+        self.push_scaled(Op::Test(a, test), self.value(a).shape, 0, label)
+    }
+
+    /// Whether a < b, broadcasting, as an integer 0 or 1.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn less(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        self.difference_is(a, b, Test::Negative, "<")
+    }
+
+    /// Whether a ≥ b, broadcasting, as an integer 0 or 1.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn at_least(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        self.difference_is(a, b, Test::NonNegative, ">=")
+    }
+
+    /// Whether a = b, broadcasting, as an integer 0 or 1.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn equal(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        self.difference_is(a, b, Test::Zero, "==")
+    }
+
+    /// Whether a ≠ b, broadcasting, as an integer 0 or 1.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn not_equal(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        self.difference_is(a, b, Test::NonZero, "!=")
+    }
+
+    /// `x` where `condition` is 1, `y` where it is 0; broadcasting.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast, or the condition is no integer.
+    pub fn select(&mut self, condition: ValueId, x: ValueId, y: ValueId) -> Result<ValueId, ProgramError> {
+        if self.value(condition).fraction_bits > 0 {
+            return Err(ProgramError::Condition { label: self.value(condition).label.clone() });
+        }
+        let label = format!("select({}, {}, {})", self.short(condition), self.short(x), self.short(y));
+        let (x, y) = self.aligned(x, y)?;
+        let difference = self.sub(x, y)?;
+        let chosen = self.mul(condition, difference)?;
+        let result = self.add(chosen, y)?;
+        self.called(result, label, Some((x, y)))
+    }
+
+    /// max(a, 0).
+    ///
+    /// # Errors
+    /// None as yet.
+    pub fn relu(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let label = format!("relu({})", self.short(a));
+        let positive = self.test(a, Test::NonNegative)?;
+        let result = self.mul(positive, a)?;
+        self.called(result, label, Some((a, a)))
+    }
+
+    /// max(a, 0) + slope · min(a, 0).
+    ///
+    /// # Errors
+    /// Where the slope cannot be written in the ring.
+    pub fn leaky_relu(&mut self, a: ValueId, slope: Number) -> Result<ValueId, ProgramError> {
+        let label = format!("leaky_relu({}, {})", self.short(a), slope.value());
+        let positive = self.relu(a)?;
+        let negative = self.sub(a, positive)?;
+        let scaled = self.scale(negative, slope)?;
+        let result = self.add(positive, scaled)?;
+        self.called(result, label, None)
+    }
+
+    /// |a|.
+    ///
+    /// # Errors
+    /// None as yet.
+    pub fn abs(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let label = format!("abs({})", self.short(a));
+        let positive = self.relu(a)?;
+        let doubled = self.scale(positive, Number::Integer(2))?;
+        let result = self.sub(doubled, a)?;
+        self.called(result, label, Some((a, a)))
+    }
+
+    /// The larger of each two elements, broadcasting.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn max(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let label = format!("max({}, {})", self.short(a), self.short(b));
+        let (a, b) = self.aligned(a, b)?;
+        let difference = self.sub(a, b)?;
+        let excess = self.relu(difference)?;
+        let result = self.add(excess, b)?;
+        self.called(result, label, Some((a, b)))
+    }
+
+    /// The smaller of each two elements, broadcasting.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn min(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let label = format!("min({}, {})", self.short(a), self.short(b));
+        let (a, b) = self.aligned(a, b)?;
+        let difference = self.sub(a, b)?;
+        let excess = self.relu(difference)?;
+        let result = self.sub(a, excess)?;
+        self.called(result, label, Some((a, b)))
+    }
+
+    /// The larger of each element and a constant.
+    ///
+    /// # Errors
+    /// Where the constant cannot be written in the ring.
+    pub fn max_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
+        let label = format!("max({}, {})", self.short(a), constant.value());
+        let difference = self.add_constant(a, constant.negated())?;
+        let excess = self.relu(difference)?;
+        let result = self.add_constant(excess, constant)?;
+        self.called(result, label, None)
+    }
+
+    /// The smaller of each element and a constant.
+    ///
+    /// # Errors
+    /// Where the constant cannot be written in the ring.
+    pub fn min_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
+        let label = format!("min({}, {})", self.short(a), constant.value());
+        let difference = self.add_constant(a, constant.negated())?;
+        let excess = self.relu(difference)?;
+        let result = self.sub(a, excess)?;
+        self.called(result, label, None)
+    }
+
+    /// Each element, but no less than `low` and no more than `high`.
+    ///
+    /// # Errors
+    /// Where a bound cannot be written in the ring.
+    pub fn clip(&mut self, a: ValueId, low: Number, high: Number) -> Result<ValueId, ProgramError> {
+        let label = format!("clip({}, {}, {})", self.short(a), low.value(), high.value());
+        let raised = self.max_constant(a, low)?;
+        let result = self.min_constant(raised, high)?;
+        self.called(result, label, None)
+    }
+
+    fn difference_is(
+        &mut self,
+        a: ValueId,
+        b: ValueId,
+        test: Test,
+        operator: &str,
+    ) -> Result<ValueId, ProgramError> {
+        let label = self.infix(a, operator, b);
+        let difference = self.sub(a, b)?;
+        let result = self.test(difference, test)?;
+        self.called(result, label, None)
+    }
+
+    /// Names a composed value, and says within which two others' magnitudes it stays.
+    pub(super) fn called(
+        &mut self,
+        value: ValueId,
+        label: String,
+        within: Option<(ValueId, ValueId)>,
+    ) -> Result<ValueId, ProgramError> {
+        self.set_label(value, &label);
+        self.values[value.index()].within = within;
+        Ok(value)
+    }
+}

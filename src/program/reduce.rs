@@ -1,0 +1,168 @@
+//! Reductions over an axis: means, and tournaments for the largest, the smallest and where they stand.
+//!
+//! A tournament halves the axis each round: neighbours meet, the winner goes on, and one without a neighbour waits. So
+//! n elements take ⌈log₂ n⌉ rounds of comparisons, n − 1 in all.
+
+use super::{Number, Op, Program, ProgramError, Stride, Test, ValueId};
+use crate::ring::{Axis, Shape};
+
+impl Program {
+    /// Means over one axis, or over both: the sums times 1/n, which is rounded to the scale of numbers first.
+    ///
+    /// # Errors
+    /// Where there is no element, or 1/n cannot be written.
+    pub fn mean(&mut self, a: ValueId, axis: Option<Axis>) -> Result<ValueId, ProgramError> {
+        let (shape, label) = (self.value(a).shape, self.short(a));
+        let count = match axis {
+            Some(axis) => extent(shape, axis),
+            None => shape.len(),
+        };
+        if count == 0 {
+            return Err(ProgramError::NoElement { label, shape });
+        }
+        let sum = self.sum(a, axis)?;
+        let result = self.scale(sum, Number::Real(1.0 / count as f64))?;
+        self.called(result, format!("mean({label})"), None)
+    }
+
+    /// The largest element along an axis.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn max_over(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
+        let label = format!("max({})", self.short(a));
+        let result = self.tournament(a, axis, |program, left, right| program.max(left, right))?;
+        self.called(result, label, Some((a, a)))
+    }
+
+    /// The smallest element along an axis.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn min_over(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
+        let label = format!("min({})", self.short(a));
+        let result = self.tournament(a, axis, |program, left, right| program.min(left, right))?;
+        self.called(result, label, Some((a, a)))
+    }
+
+    /// The index along an axis of the largest element, an integer; of equal ones the first.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn argmax(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
+        self.arg(a, axis, "argmax")
+    }
+
+    /// The index along an axis of the smallest element, an integer; of equal ones the first.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn argmin(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
+        let negative = self.neg(a)?;
+        self.arg(negative, axis, "argmin")
+    }
+
+    /// The winners of the first round, and the winners' of those, until one is left.
+    fn tournament(
+        &mut self,
+        mut a: ValueId,
+        axis: Axis,
+        mut winner: impl FnMut(&mut Program, ValueId, ValueId) -> Result<ValueId, ProgramError>,
+    ) -> Result<ValueId, ProgramError> {
+        self.check_elements(a, axis)?;
+        while extent(self.value(a).shape, axis) > 1 {
+            let (left, right, alone) = self.pairs(a, axis)?;
+            let won = winner(self, left, right)?;
+            a = self.with_alone(won, alone, axis)?;
+        }
+        Ok(a)
+    }
+
+    /// The tournament of elements with their indices. An index is counted from where the winner's block begins, so that
+    /// it is zero before the first round, and a block's width more where the right one wins.
+    fn arg(&mut self, a: ValueId, axis: Axis, name: &str) -> Result<ValueId, ProgramError> {
+        let (mut best, label) = (a, format!("{name}({})", self.short(a)));
+        self.check_elements(a, axis)?;
+        let mut index = None;
+        let mut width = 1;
+        while extent(self.value(best).shape, axis) > 1 {
+            let (left, right, alone) = self.pairs(best, axis)?;
+            let lead = self.sub(left, right)?;
+            let right_wins = self.test(lead, Test::Negative)?;
+            let lost = self.mul(right_wins, lead)?;
+            let won = self.sub(left, lost)?;
+            let won = self.called(won, format!("max({})", self.short(best)), Some((left, right)))?;
+            best = self.with_alone(won, alone, axis)?;
+            index = Some(match index {
+                None => {
+                    let waits = alone.map(|alone| self.scale_to_zero(alone)).transpose()?;
+                    self.with_alone(right_wins, waits, axis)?
+                }
+                Some(index) => {
+                    let (of_left, of_right, waits) = self.pairs(index, axis)?;
+                    let further = self.sub(of_right, of_left)?;
+                    let further = self.add_constant(further, Number::Integer(width))?;
+                    let moved = self.mul(right_wins, further)?;
+                    let moved = self.add(of_left, moved)?;
+                    self.with_alone(moved, waits, axis)?
+                }
+            });
+            width *= 2;
+        }
+        let index = match index {
+            Some(index) => index,
+            None => self.scale_to_zero(best)?,
+        };
+        self.called(index, label, None)
+    }
+
+    /// Zeros in the shape of a value, integers.
+    fn scale_to_zero(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let label = format!("(0 * {})", self.short(a));
+        self.push_scaled(Op::Scale(a, 0), self.value(a).shape, 0, label)
+    }
+
+    /// The elements at even places, those at odd ones, and the last if it has no neighbour.
+    fn pairs(&mut self, a: ValueId, axis: Axis) -> Result<(ValueId, ValueId, Option<ValueId>), ProgramError> {
+        let count = extent(self.value(a).shape, axis);
+        let every_other = |start| Stride { start, step: 2, count: count / 2 };
+        let alone =
+            if count % 2 == 1 { Some(self.along(a, axis, Stride::range(count - 1, count))?) } else { None };
+        let left = self.along(a, axis, every_other(0))?;
+        let right = self.along(a, axis, every_other(1))?;
+        Ok((left, right, alone))
+    }
+
+    fn along(&mut self, a: ValueId, axis: Axis, stride: Stride) -> Result<ValueId, ProgramError> {
+        let shape = self.value(a).shape;
+        match axis {
+            Axis::Rows => self.slice(a, stride, Stride::range(0, shape.cols)),
+            Axis::Cols => self.slice(a, Stride::range(0, shape.rows), stride),
+        }
+    }
+
+    fn with_alone(
+        &mut self,
+        won: ValueId,
+        alone: Option<ValueId>,
+        axis: Axis,
+    ) -> Result<ValueId, ProgramError> {
+        alone.map_or(Ok(won), |alone| self.concat(won, alone, axis))
+    }
+
+    fn check_elements(&self, a: ValueId, axis: Axis) -> Result<(), ProgramError> {
+        let shape = self.value(a).shape;
+        if extent(shape, axis) > 0 {
+            return Ok(());
+        }
+        Err(ProgramError::NoElement { label: self.value(a).label.clone(), shape })
+    }
+}
+
+/// What a reduction over the axis runs over.
+fn extent(shape: Shape, axis: Axis) -> usize {
+    match axis {
+        Axis::Rows => shape.rows,
+        Axis::Cols => shape.cols,
+    }
+}

@@ -1,0 +1,292 @@
+//! Comparisons, choices, exact truncation and moved elements give what the oracle gives, and cost what is said.
+
+use super::equivalence::{check, check_in};
+use super::{elements, numbers, world};
+use crate::device::gpu::{self, Gpu, GpuOptions};
+use crate::plan::{PlanOptions, Plans};
+use crate::program::tiling::TileSide;
+use crate::program::{Gather, Number, Program, ProgramError, Stride, Test, Truncation, Turn, ValueId};
+use crate::protocol::Protocol;
+use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
+use crate::share::{Parties, PartyId, Role};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::sync::Arc;
+
+const BOUND: f64 = 3.0;
+
+/// A program of any ops on shared and private values.
+#[derive(Clone, Debug)]
+struct Recipe {
+    ring: Ring,
+    fraction_bits: u32,
+    truncation: Truncation,
+    bounded: bool,
+    shape: (usize, usize),
+    ops: Vec<(u8, prop::sample::Index, prop::sample::Index)>,
+    seed: u64,
+    plan: PlanOptions,
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    let number = prop_oneof![
+        Just((Ring::Z64, 0)),
+        Just((Ring::Z32, 0)),
+        Just((Ring::Z64, 13)),
+        Just((Ring::Z64, 16)),
+        Just((Ring::Z32, 5))
+    ];
+    let extent = prop_oneof![2 => Just(1usize), 2 => Just(3), 2 => Just(7), 1 => Just(0), 1 => Just(13), 1 => Just(67)];
+    let op = (0..18u8, any::<prop::sample::Index>(), any::<prop::sample::Index>());
+    (
+        number,
+        any::<bool>(),
+        any::<bool>(),
+        (extent.clone(), extent),
+        prop::collection::vec(op, 1..5),
+        any::<u64>(),
+        (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
+    )
+        .prop_map(|((ring, fraction_bits), exact, bounded, shape, ops, seed, (side, window))| Recipe {
+            ring,
+            fraction_bits,
+            truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
+            bounded,
+            shape,
+            ops,
+            seed,
+            plan: PlanOptions { side: TileSide(side), window },
+        })
+}
+
+impl Recipe {
+    fn program(&self) -> Program {
+        let codec = FixedPoint::new(self.ring, self.fraction_bits).expect("a codec");
+        let mut program = Program::new(2, codec).with_truncation(self.truncation);
+        let (shape, bound) = (Shape::new(self.shape.0, self.shape.1), self.bounded.then_some(BOUND));
+        let bound = bound.filter(|_| self.fraction_bits > 0);
+        let x = program.input("x", PartyId(0), shape, bound).expect("an input");
+        let y = program.input("y", PartyId(1), shape, bound).expect("an input");
+        let row = program.input("row", PartyId(1), Shape::new(1, shape.cols), bound).expect("an input");
+        let sum = program.add(x, y).expect("a sum");
+        let mut values = vec![sum, x, row];
+        for (op, a, b) in &self.ops {
+            let (a, b) = (*a.get(&values), *b.get(&values));
+            let mut extended = program.clone();
+            // What does not fit or could overflow is left out.
+            if let Ok(value) = apply(&mut extended, *op, a, b)
+                && crate::program::range::reaches(&extended).is_ok()
+            {
+                program = extended;
+                values.push(value);
+            }
+        }
+        for (index, value) in values.iter().skip(3).enumerate() {
+            program.output(&format!("o{index}"), *value, Parties::first(2)).expect("an output");
+        }
+        program.output("sum", sum, Parties::first(1)).expect("an output");
+        program
+    }
+
+    fn data(&self, program: &Program) -> Vec<Elements> {
+        let inputs = program.inputs().iter().zip(self.seed..);
+        let data = |(input, seed): (&crate::program::Input, u64)| match self.fraction_bits {
+            // Small integers meet, so that some are equal.
+            0 if seed % 2 == 0 => {
+                let small = elements(self.ring, input.shape.len(), seed).to_u64();
+                Elements::from_integers(self.ring, small.into_iter().map(|x| (x % 5).wrapping_sub(2)))
+            }
+            0 => elements(self.ring, input.shape.len(), seed),
+            _ => numbers(program.codec(), input.shape.len(), BOUND, seed),
+        };
+        inputs.map(data).collect()
+    }
+}
+
+fn apply(program: &mut Program, op: u8, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+    let shape = program.value(a).shape;
+    match op {
+        0 => program.less(a, b),
+        1 => program.at_least(a, b),
+        2 => program.equal(a, b),
+        3 => program.not_equal(b, a),
+        4 => program.relu(a),
+        5 => program.max(a, b),
+        6 => program.min(a, b),
+        7 => program.abs(a),
+        8 => program.clip(a, Number::Integer(-1), Number::Integer(1)),
+        9 => program.argmax(a, Axis::Cols),
+        10 => program.max_over(a, Axis::Rows),
+        11 => program.concat(a, b, Axis::Rows),
+        12 => program.concat(a, b, Axis::Cols),
+        13 => {
+            let every_other = |extent: usize| Stride { start: extent.min(1), step: 2, count: extent / 2 };
+            program.slice(a, every_other(shape.rows), every_other(shape.cols))
+        }
+        14 => program.reshape(a, shape.transposed()),
+        15 => program.mul(a, b),
+        16 => {
+            let condition = program.less(a, b)?;
+            program.select(condition, b, a)
+        }
+        _ => {
+            // Windows of two columns.
+            let windows = shape.cols.saturating_sub(1);
+            let turn = |count, step| Turn { count, step };
+            let rows = [Turn::ONCE, turn(shape.rows, shape.cols), turn(windows, 1)];
+            program.gather(a, Gather { start: 0, rows, cols: [Turn::ONCE, Turn::ONCE, turn(2, 1)] })
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #[test]
+    fn any_nonlinear_program_equals_the_oracle(recipe in recipe()) {
+        let program = recipe.program();
+        check_in(&world(recipe.seed), recipe.plan, &program, &recipe.data(&program), recipe.seed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #[test]
+    fn every_message_is_masked_by_a_mask_of_its_own(recipe in recipe()) {
+        super::masks::check(&recipe.program(), recipe.plan.side);
+    }
+}
+
+#[test]
+fn any_nonlinear_program_equals_the_oracle_on_gpus() {
+    for adapter in gpu::adapters() {
+        let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
+        let devices = [(Role::party(0), open()), (Role::party(1), open()), (Role::Dealer, open())];
+        let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
+        let result = runner.run(&recipe(), |recipe| {
+            let world = devices
+                .iter()
+                .fold(world(recipe.seed), |world, (role, device)| world.with_device(*role, device.clone()));
+            let program = recipe.program();
+            check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
+            Ok(())
+        });
+        result.unwrap_or_else(|failure| panic!("on {}: {failure}", adapter.name));
+    }
+}
+
+/// Every test on the numbers around zero and around the ends of the range, shared and private.
+#[test]
+fn tests_hold_for_extreme_numbers() {
+    for ring in Ring::ALL {
+        let top = 1u64 << (ring.bits() - 1);
+        let extremes =
+            [0, 1, 2, u64::MAX, u64::MAX - 1, top, top - 1, top + 1, top / 2, top / 2 - 1, top + top / 2];
+        let shape = Shape::new(1, extremes.len());
+        let mut program = Program::new(2, FixedPoint::new(ring, 0).expect("a codec"));
+        let x = program.input("x", PartyId(0), shape, None).expect("x");
+        let y = program.input("y", PartyId(1), shape, None).expect("y");
+        let sum = program.add(x, y).expect("a sum");
+        for (name, value) in [("shared", sum), ("private", x)] {
+            for test in [Test::Negative, Test::NonNegative, Test::Zero, Test::NonZero] {
+                let answer = program.test(value, test).expect("a test");
+                program.output(&format!("{name} {test:?}"), answer, Parties::first(2)).expect("an output");
+            }
+        }
+        let x = elements(ring, extremes.len(), 3);
+        let rest = extremes.iter().zip(x.to_u64()).map(|(extreme, x)| extreme.wrapping_sub(x));
+        let y = Elements::from_integers(ring, rest);
+        check(&program, &[x, y], 5);
+        check(&program, &[Elements::from_integers(ring, extremes), Elements::zeros(ring, extremes.len())], 6);
+    }
+}
+
+/// Exact truncation is the oracle's, up to the stated bound and for every remainder.
+#[test]
+fn exact_truncation_rounds_down() {
+    for (ring, fraction_bits) in
+        [(Ring::Z64, 16), (Ring::Z64, 1), (Ring::Z64, 20), (Ring::Z32, 7), (Ring::Z32, 10)]
+    {
+        let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
+        let mut program = Program::new(2, codec).with_truncation(Truncation::Exact);
+        let x = program.input("x", PartyId(0), Shape::new(1, 2000), None).expect("x");
+        let y = program.input("y", PartyId(1), Shape::SCALAR, None).expect("y");
+        let z = program.mul(x, y).expect("z");
+        program.output("z", z, Parties::first(2)).expect("an output");
+        let largest = (1u64 << (ring.bits() - 2)) - 1;
+        let extremes = [largest, largest.wrapping_neg(), largest - 1, 0, 1, u64::MAX, 1 << fraction_bits];
+        let number = |index: usize| match extremes.get(index) {
+            Some(extreme) => *extreme,
+            None => (index as u64).wrapping_mul(0x9e37_79b9).wrapping_sub(1 << 30) % largest,
+        };
+        let inputs =
+            [Elements::from_integers(ring, (0..2000).map(number)), Elements::from_integers(ring, [1])];
+        check(&program, &inputs, 4);
+    }
+}
+
+/// Bytes and rounds of relu(x) for a shared x of 64 bits, by hand.
+#[test]
+fn relu_costs_one_opening_and_34_bits_in_four_rounds() {
+    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 16).expect("a codec"));
+    let inputs = [0, 1].map(|party| {
+        program.input(&format!("x{party}"), PartyId(party), Shape::new(64, 10), None).expect("an input")
+    });
+    let x = program.add(inputs[0], inputs[1]).expect("a sum");
+    let y = program.relu(x).expect("a relu");
+    program.output("y", y, Parties::first(1)).expect("an output");
+    let plans = Plans::new(Protocol::Beaver, &program, PlanOptions::default()).expect("a plan");
+    let sent = plans.traffic.of(Role::party(0)).sent_bytes;
+    assert_eq!(sent, 640 * 8 + 34 * 640 / 8, "x under its mask, and 33 + 1 bits");
+    assert_eq!(plans.traffic.rounds, 4 + 1, "and the output");
+    assert_eq!(
+        plans.demand.correction_bytes(),
+        640 * (233 + 81 + 15) / 8 + 640 * 2 * 8,
+        "table, monomials, bits"
+    );
+    let data = [1, 2].map(|seed| numbers(program.codec(), 640, 2.0, seed));
+    check(&program, &data, 8);
+}
+
+/// Where bounds say so, a comparison looks at fewer bits.
+#[test]
+fn declared_bounds_make_comparisons_cheaper() {
+    let corrections = |bound: Option<f64>| {
+        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 16).expect("a codec"));
+        let inputs = [0, 1].map(|party| {
+            program.input(&format!("x{party}"), PartyId(party), Shape::new(64, 1), bound).expect("an input")
+        });
+        let less = program.less(inputs[0], inputs[1]).expect("a comparison");
+        program.output("less", less, Parties::first(2)).expect("an output");
+        let data = [1, 2].map(|seed| numbers(program.codec(), 64, 0.99, seed));
+        check(&program, &data, 9);
+        Plans::new(Protocol::Beaver, &program, PlanOptions::default())
+            .expect("a plan")
+            .demand
+            .correction_bytes()
+    };
+    // |x − y| ≤ 2 + 2^−16: 18 bits, that is five digits.
+    assert_eq!(corrections(Some(1.0)), 64 * (4 * 15 + 3 + 1 + 22 + 1) / 8 + 64 * 8);
+    assert!(corrections(Some(1.0)) < corrections(None) / 2);
+}
+
+#[test]
+fn ties_go_to_the_first() {
+    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 8).expect("a codec"));
+    let shape = Shape::new(3, 5);
+    let x = program.input("x", PartyId(0), shape, None).expect("x");
+    let y = program.input("y", PartyId(1), shape, None).expect("y");
+    let sum = program.add(x, y).expect("a sum");
+    for (name, axis) in [("cols", Axis::Cols), ("rows", Axis::Rows)] {
+        let largest = program.argmax(sum, axis).expect("an index");
+        program.output(name, largest, Parties::first(1)).expect("an output");
+        let smallest = program.argmin(sum, axis).expect("an index");
+        program.output(&format!("least of {name}"), smallest, Parties::first(1)).expect("an output");
+    }
+    let values = [1, 7, 7, 2, 7, 3, 3, 3, 3, 3, 0, 1, 2, 3, 4];
+    let inputs = [Elements::from_integers(Ring::Z64, values), Elements::zeros(Ring::Z64, 15)];
+    check(&program, &inputs, 3);
+    let outcome = &world(3).run(&program, &inputs).expect("a run")[0];
+    let decoded = |name: &str| outcome.outputs[name].decode(program.codec());
+    assert_eq!(decoded("cols"), [1.0, 0.0, 4.0]);
+    assert_eq!(decoded("rows"), [1.0, 0.0, 0.0, 1.0, 0.0]);
+}

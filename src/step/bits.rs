@@ -1,0 +1,194 @@
+//! How bits of many elements lie in words, and how comparisons are cut into digits and trees of products.
+//!
+//! **Slices.** The same bit of n elements fills ⌈n/k⌉ words of k bits, a *plane*: element i is bit i div W of word
+//! i mod W, with W the number of words. So neighbouring elements lie in neighbouring words, and a kernel on bits is a
+//! loop over words without a shuffle. Several planes are the rows of a matrix. What is sliced reads as zero
+//! beyond the last element.
+//!
+//! **Digits.** The low `bits` bits of a number are digits of four bits, the most significant one of what is left.
+//! The *table* of a secret digit r is its thermometer code: planes [r ≥ 1] … [r ≥ 15], digit by digit from the least
+//! significant. A public digit c then picks [c < r] and [c ≤ r] from it.
+//!
+//! **Levels.** Digit by digit a comparison has two bits, lt and eq, most significant digit first. A [`Level`] joins
+//! each group of four: LT = lt₁ ⊕ eq₁lt₂ ⊕ eq₁eq₂lt₃ ⊕ eq₁eq₂eq₃lt₄ and EQ = eq₁eq₂eq₃eq₄. The next level does the
+//! same with these, until one is left.
+
+use crate::ring::{Ring, Shape};
+use serde::{Deserialize, Serialize};
+
+/// Bits of a digit.
+pub const DIGIT_BITS: u32 = 4;
+
+/// Planes of a whole digit's table.
+pub const DIGIT_PLANES: u32 = (1 << DIGIT_BITS) - 1;
+
+/// Digits that one level joins into one.
+pub const FAN_IN: u32 = 4;
+
+/// The shape of `planes` planes of `elements` elements.
+pub fn planes(ring: Ring, planes: u32, elements: usize) -> Shape {
+    Shape::new(planes as usize, elements.div_ceil(ring.bits() as usize))
+}
+
+/// What is asked about a secret r and a public c; which of the two is what is up to the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Whether c mod 2^bits < r mod 2^bits.
+    Borrow,
+    /// The bit number `bits` of c + r: its sign where the sum is known to be of so many bits.
+    Sign,
+    /// Whether (c + r) mod 2^bits is zero.
+    Zero,
+}
+
+impl Question {
+    /// Whether the table ends with the plane of r's bit number `bits`.
+    pub const fn has_top(self) -> bool {
+        matches!(self, Question::Sign)
+    }
+
+    /// The level of the digits.
+    pub const fn level(self, bits: u32) -> Level {
+        Level { digits: digits(bits), order: !matches!(self, Question::Zero) }
+    }
+}
+
+/// How many digits `bits` bits have.
+pub const fn digits(bits: u32) -> u32 {
+    bits.div_ceil(DIGIT_BITS)
+}
+
+/// How many planes the table of `bits` bits has.
+pub const fn table_planes(bits: u32, top: bool) -> u32 {
+    let short = bits - (digits(bits) - 1) * DIGIT_BITS;
+    (digits(bits) - 1) * DIGIT_PLANES + (1 << short) - 1 + top as u32
+}
+
+/// A level of the tree: so many digits, each a pair of bits or, where only equality is asked for, one.
+///
+/// Its planes are first its *factors*, which are opened under masks: the eq planes by digit and the lt planes of all
+/// digits but the first of each group; then what only enters sums: the lt planes of the groups' first digits. The eq
+/// of the last digit is no plane where the order is asked for, since nothing needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// How many digits, at least one.
+    pub digits: u32,
+    /// Whether there are lt planes.
+    pub order: bool,
+}
+
+impl Level {
+    /// How many groups.
+    pub const fn groups(self) -> u32 {
+        self.digits.div_ceil(FAN_IN)
+    }
+
+    /// How many digits a group has.
+    pub const fn size(self, group: u32) -> u32 {
+        let rest = self.digits - group * FAN_IN;
+        if rest < FAN_IN { rest } else { FAN_IN }
+    }
+
+    /// How many eq planes there are; that of digit d is plane d.
+    pub const fn eq_planes(self) -> u32 {
+        if self.order { self.digits - 1 } else { self.digits }
+    }
+
+    /// Where a digit's lt is, where the order is asked for.
+    pub const fn lt_plane(self, digit: u32) -> u32 {
+        if digit.is_multiple_of(FAN_IN) {
+            self.eq_planes() + self.digits - self.groups() + digit / FAN_IN
+        } else {
+            self.eq_planes() + digit - digit / FAN_IN - 1
+        }
+    }
+
+    /// How many planes there are.
+    pub const fn planes(self) -> u32 {
+        self.eq_planes() + if self.order { self.digits } else { 0 }
+    }
+
+    /// How many of them are opened under masks; they are the first.
+    pub const fn factors(self) -> u32 {
+        if self.order {
+            return self.eq_planes() + self.digits - self.groups();
+        }
+        // A group of one passes on what it has.
+        self.digits - (self.digits % FAN_IN == 1) as u32
+    }
+
+    /// How many eq planes of a group are factors.
+    pub const fn eq_factors(self, group: u32) -> u32 {
+        let size = self.size(group);
+        match (self.order, size) {
+            (true, _) if group + 1 == self.groups() => size - 1,
+            (false, 1) => 0,
+            _ => size,
+        }
+    }
+
+    /// How many products of two and more of a group's masks are needed: of the eq masks each subset, by its number as
+    /// a set of bits; then of each lt mask with each subset of the eq masks before it, likewise.
+    pub const fn group_monomials(self, group: u32) -> u32 {
+        let eq = larger_subsets(self.eq_factors(group));
+        // Σ over j = 1 … size − 1 of the 2^j − 1 non-empty subsets of j masks.
+        if self.order { eq + larger_subsets(self.size(group)) } else { eq }
+    }
+
+    /// Where a group's monomials begin.
+    pub const fn first_monomial(self, group: u32) -> u32 {
+        let whole = larger_subsets(FAN_IN);
+        group * if self.order { 2 * whole } else { whole }
+    }
+
+    /// How many monomials all groups have.
+    pub const fn monomials(self) -> u32 {
+        let last = self.groups() - 1;
+        self.first_monomial(last) + self.group_monomials(last)
+    }
+
+    /// The level of the groups' results, if there is more than one digit to join.
+    pub const fn next(self) -> Option<Level> {
+        if self.digits == 1 {
+            return None;
+        }
+        Some(Level { digits: self.groups(), order: self.order })
+    }
+}
+
+/// How many subsets of two and more a set has.
+const fn larger_subsets(size: u32) -> u32 {
+    (1 << size) - size - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_comparison_of_63_bits_opens_33_bits() {
+        let first = Question::Sign.level(63);
+        let second = first.next().unwrap();
+        assert_eq!((first.digits, first.planes(), first.factors()), (16, 31, 27));
+        assert_eq!((second.digits, second.planes(), second.factors()), (4, 7, 6));
+        assert_eq!(second.next().map(Level::planes), Some(1));
+        assert_eq!((first.monomials(), second.monomials()), (3 * 22 + 15, 15));
+        assert_eq!(table_planes(63, true), 15 * 15 + 7 + 1);
+    }
+
+    #[test]
+    fn planes_have_places_of_their_own_and_factors_come_first() {
+        for digits in 1..=21 {
+            let level = Level { digits, order: true };
+            let lt: Vec<u32> = (0..digits).map(|digit| level.lt_plane(digit)).collect();
+            let all: BTreeSet<u32> = (0..level.eq_planes()).chain(lt.iter().copied()).collect();
+            assert!(all.into_iter().eq(0..level.planes()), "{digits} digits");
+            for (digit, plane) in (0..).zip(lt) {
+                assert_eq!(plane < level.factors(), digit % FAN_IN != 0, "lt of digit {digit} of {digits}");
+            }
+        }
+    }
+}
