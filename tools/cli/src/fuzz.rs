@@ -1,6 +1,6 @@
 //! What reads files, for fuzzing: nothing here may panic, or take memory that the file does not pay for.
 
-use crate::data::{Kind, Matrix};
+use crate::data::{Kind, Matrix, Source};
 use crate::job::{Facts, Job};
 use std::path::Path;
 use symbolon::ring::{FixedPoint, Ring};
@@ -25,7 +25,7 @@ pub fn csv(bytes: &[u8]) {
 }
 
 fn matrix(path: &Path) {
-    let Ok(matrix) = Matrix::read(path) else { return };
+    let Ok(matrix) = Matrix::read(&Source { file: path.to_owned(), tensor: None }) else { return };
     let codec = FixedPoint::new(Ring::Z64, 16).expect("16 fraction bits fit");
     let _ = matrix.encode(codec);
 }
