@@ -85,7 +85,9 @@ impl Elements {
             let start = rows.clone().next().map_or(0, |row| row.start);
             return Cow::Borrowed(&self.bytes()[start..start + block.len() * self.ring().element_bytes()]);
         }
-        Cow::Owned(rows.flat_map(|row| &self.bytes()[row]).copied().collect())
+        let mut bytes = Vec::with_capacity(block.len() * self.ring().element_bytes());
+        rows.for_each(|row| bytes.extend_from_slice(&self.bytes()[row]));
+        Cow::Owned(bytes)
     }
 
     /// Writes the bytes of a block to where [`Elements::block`] reads it.
