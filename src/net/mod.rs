@@ -18,6 +18,7 @@ pub mod fuzz;
 mod hello;
 mod identity;
 mod link;
+mod measure;
 mod outlet;
 mod shape;
 pub mod tamper;
@@ -34,6 +35,7 @@ pub use frame::{
 pub use hello::{Difference, Hello, VERSION, first_difference};
 pub use identity::{Certificate, Credentials, Fingerprint, Identity, IdentityError, IdentityPem, VALIDITY};
 pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};
+pub use measure::{Copied, copy_over_loopback};
 pub use shape::{LinkShape, ShapeError};
 
 use std::time::Duration;

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
@@ -32,6 +32,13 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 /// AES-256 where the processor has instructions for it, as nearly all have; both ends choose from the same list.
 const CIPHER_SUITES: [rustls::SupportedCipherSuite; 2] =
     [cipher_suite::TLS13_AES_256_GCM_SHA384, cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
+
+/// Bytes that are read from a connection at once, and encrypted for it at once: many records, so that the operating
+/// system is not called for each.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// An encrypted connection.
+pub(super) type Stream = TlsStream<BufReader<TcpStream>>;
 
 /// What handshakes of this process take.
 #[derive(Clone, Debug)]
@@ -49,11 +56,7 @@ impl Tls {
     }
 
     /// Shakes hands with the process that was dialled, which must be `peer`.
-    pub(super) async fn connect(
-        &self,
-        peer: Role,
-        stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
+    pub(super) async fn connect(&self, peer: Role, stream: TcpStream) -> Result<Stream, Failure> {
         let pinned = self.credentials.peers.get(&peer).cloned();
         let verifier = self.verifier(pinned.map(|pinned| (peer, pinned)).into_iter().collect());
         let key = Arc::new(SingleCertAndKey::from(self.credentials.identity.certified()));
@@ -66,26 +69,29 @@ impl Tls {
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
         let name = ServerName::try_from("symbolon").expect("a name");
-        let stream =
-            TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(Failure::from)?;
+        let stream = BufReader::with_capacity(BUFFER_BYTES, stream);
+        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        stream.get_mut().1.set_buffer_limit(Some(BUFFER_BYTES));
         Ok(stream.into())
     }
 
     /// Shakes hands with a process that has connected; returns who it is.
-    pub(super) async fn accept(&self, stream: TcpStream) -> Result<(Role, TlsStream<TcpStream>), Failure> {
+    pub(super) async fn accept(&self, stream: TcpStream) -> Result<(Role, Stream), Failure> {
         let verifier = Arc::new(self.verifier(self.credentials.peers.clone()));
         let key = Arc::new(SingleCertAndKey::from(self.credentials.identity.certified()));
         let builder = ServerConfig::builder_with_provider(self.provider.clone());
         let builder = builder.with_protocol_versions(&[&TLS13]).expect("TLS 1.3 fits the provider");
         let mut config = builder.with_client_cert_verifier(verifier.clone()).with_cert_resolver(key);
         config.send_tls13_tickets = 0;
-        let stream = match TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible().await {
+        let stream = BufReader::with_capacity(BUFFER_BYTES, stream);
+        let mut stream = match TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible().await {
             Ok(stream) => stream,
             Err((error, stream)) => {
                 let_the_alert_through(stream).await;
                 return Err(error.into());
             }
         };
+        stream.get_mut().1.set_buffer_limit(Some(BUFFER_BYTES));
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(Certificate::from_der);
         let role =
             shown.and_then(|shown| verifier.owner(&shown)).expect("the verifier has seen a pinned one");
@@ -98,7 +104,7 @@ impl Tls {
 }
 
 /// Closing a connection on bytes that have not been read would take back the alert that says why.
-async fn let_the_alert_through(mut stream: TcpStream) {
+async fn let_the_alert_through(mut stream: BufReader<TcpStream>) {
     const PATIENCE: Duration = Duration::from_millis(500);
     const MOST_BYTES: u64 = 64 << 10;
     let _ = stream.shutdown().await;

@@ -1,6 +1,7 @@
 //! `bench`: measurements that print a ratio to a bound or a reference of the same run.
 
 mod calibrate;
+mod link;
 pub mod model;
 mod overlap;
 
@@ -39,6 +40,8 @@ pub struct BenchOptions {
 pub enum Benchmark {
     /// Products of two parties over links as slow as the device: with overlap, without, and as predicted
     Overlap(overlap::Options),
+    /// Bytes over loopback, plainly and encrypted
+    Link(link::Options),
 }
 
 /// Measures.
@@ -46,8 +49,9 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
     match (&bench.calibrate, &bench.what) {
         (Some(path), None) => calibrate::calibrate(path, &bench.options),
         (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
+        (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: overlap".into(),
+            "bench takes --calibrate MODEL.toml or the name of a measurement: overlap, link".into(),
         )),
     }
 }
