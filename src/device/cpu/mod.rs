@@ -8,6 +8,8 @@
 //! [`SimdLevel`]; only the matrix product is written with intrinsics. No kernel branches on an element or uses one
 //! as an index.
 
+mod bound;
+mod chacha;
 mod dispatch;
 mod fill;
 mod gemm;
@@ -26,6 +28,7 @@ mod trunc_pair;
 mod view;
 mod workers;
 
+pub use bound::MultiplyBound;
 pub use level::SimdLevel;
 pub use profile::profile;
 
