@@ -1,5 +1,6 @@
-//! The generator's bytes as elements: `PrgKey::fill`, split over threads at block boundaries.
+//! The generator's bytes as elements, split over threads at block boundaries.
 
+use super::chacha::{self, MOST_LANES};
 use super::view::ViewMut;
 use super::workers::Workers;
 use crate::ring::Element;
@@ -10,8 +11,9 @@ const COST: usize = 4;
 
 pub(super) fn run<E: Element>(workers: &Workers, out: ViewMut<'_, E>, key: &PrgKey, stream: u64, block: u64) {
     let unit = BLOCK_BYTES / size_of::<E>();
-    workers.split(out.elements, unit, COST, |start, piece| {
-        key.fill(stream, block.wrapping_add((start / unit) as u64), bytemuck::cast_slice_mut(piece));
+    workers.split(out.elements, MOST_LANES * unit, COST, |start, piece| {
+        let block = block.wrapping_add((start / unit) as u64);
+        chacha::fill(workers.level(), key, stream, block, bytemuck::cast_slice_mut(piece));
         to_native(piece);
     });
 }

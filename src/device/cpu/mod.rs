@@ -9,6 +9,8 @@
 //! as an index.
 
 mod affine;
+mod bound;
+mod chacha;
 mod choose;
 mod dispatch;
 mod fill;
@@ -34,6 +36,7 @@ mod view;
 mod workers;
 mod xor;
 
+pub use bound::MultiplyBound;
 pub use level::SimdLevel;
 pub use profile::profile;
 

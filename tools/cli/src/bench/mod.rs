@@ -1,6 +1,9 @@
 //! `bench`: measurements that print a ratio to a bound or a reference of the same run.
 
 mod calibrate;
+mod elementwise;
+mod engine;
+mod gemm;
 mod link;
 pub mod model;
 mod overlap;
@@ -38,6 +41,10 @@ pub struct BenchOptions {
 /// The measurements.
 #[derive(Subcommand)]
 pub enum Benchmark {
+    /// Square products on every engine, beside a naive loop and what a core does on registers alone
+    Gemm(gemm::Options),
+    /// Kernels that memory bounds, beside a copy
+    Elementwise(elementwise::Options),
     /// Products of two parties over links as slow as the device: with overlap, without, and as predicted
     Overlap(overlap::Options),
     /// Bytes over loopback, plainly and encrypted
@@ -48,10 +55,13 @@ pub enum Benchmark {
 pub fn bench(bench: &Bench) -> Result<(), Failure> {
     match (&bench.calibrate, &bench.what) {
         (Some(path), None) => calibrate::calibrate(path, &bench.options),
+        (None, Some(Benchmark::Gemm(options))) => gemm::gemm(options, &bench.options),
+        (None, Some(Benchmark::Elementwise(options))) => elementwise::elementwise(options, &bench.options),
         (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: overlap, link".into(),
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, link"
+                .into(),
         )),
     }
 }

@@ -1,0 +1,218 @@
+//! How many multiply-adds a core can do at most: a product's inner operations on registers alone.
+//!
+//! The loops are written in assembly, so that nothing is folded away and nothing is loaded. There are two for each
+//! level: plain multiply-adds, and Winograd's pairs as the micro-kernels compute them (see `gemm`). The greater of the
+//! two is what a product can come near.
+
+use super::SimdLevel;
+use crate::ring::Ring;
+use std::time::Instant;
+
+/// Passes of a loop: a fraction of a millisecond, so that a measurement beside it sees the same machine.
+const PASSES: usize = 40_000;
+
+/// Independent operations of a pass: enough to hide their latency.
+const STEPS: usize = 8;
+
+/// A loop on registers.
+#[derive(Clone, Copy)]
+pub struct MultiplyBound {
+    /// The instructions it is made of.
+    pub instructions: &'static str,
+    /// Multiply-adds that one pass stands for.
+    products: usize,
+    run: fn(usize),
+}
+
+impl MultiplyBound {
+    /// The loops for a ring at a level that this processor has: plain multiply-adds, then pairs. None where none are
+    /// written.
+    pub fn all(level: SimdLevel, ring: Ring) -> Vec<MultiplyBound> {
+        assert!(level.is_available(), "this processor has no {}", level.name());
+        #[cfg(target_arch = "x86_64")]
+        {
+            let bound =
+                |instructions, lanes, run| MultiplyBound { instructions, products: STEPS * lanes, run };
+            match (level, ring) {
+                (SimdLevel::Avx512, Ring::Z64) => {
+                    return vec![
+                        bound("vpmullq, vpaddq", 8, x86::avx512_u64),
+                        bound("vpmullq, 3 vpaddq", 16, x86::avx512_u64_pairs),
+                    ];
+                }
+                (SimdLevel::Avx512, Ring::Z32) => {
+                    return vec![
+                        bound("vpmulld, vpaddd", 16, x86::avx512_u32),
+                        bound("vpmulld, 3 vpaddd", 32, x86::avx512_u32_pairs),
+                    ];
+                }
+                (SimdLevel::Avx2, Ring::Z64) => {
+                    return vec![
+                        bound("vpmuludq, vpmulld, vpaddq, vpaddd", 4, x86::avx2_u64),
+                        bound("vpmuludq, vpmulld, vpshufd, 3 vpaddq, vpaddd", 8, x86::avx2_u64_pairs),
+                    ];
+                }
+                (SimdLevel::Avx2, Ring::Z32) => {
+                    return vec![
+                        bound("vpmulld, vpaddd", 8, x86::avx2_u32),
+                        bound("vpmulld, 3 vpaddd", 16, x86::avx2_u32_pairs),
+                    ];
+                }
+                _ => {}
+            }
+        }
+        let _ = ring;
+        Vec::new()
+    }
+
+    /// Multiply-adds per second of one core, now: the best of a few passes.
+    pub fn rate(&self) -> f64 {
+        let once = |_| {
+            let begin = Instant::now();
+            (self.run)(PASSES);
+            begin.elapsed().as_secs_f64()
+        };
+        (PASSES * self.products) as f64 / (0..3).map(once).fold(f64::INFINITY, f64::min)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::asm;
+
+    /// `passes` times eight steps: sums in registers 0 to 3 (and 4 to 7), products in 8 to 11, other intermediate
+    /// results in 12 and 13, factors in 14 and 15. What the registers hold does not matter to the time, and a step
+    /// waits for no other but through its sum.
+    macro_rules! bound {
+        ($name:ident, $step:ident($($operation:tt)*)) => {
+            pub(super) fn $name(passes: usize) {
+                // SAFETY: only called at a level that the processor was found to have; all registers that change are
+                // named.
+                unsafe {
+                    asm!(
+                        "2:",
+                        $step!("0", "4", "8", $($operation)*),
+                        $step!("1", "5", "9", $($operation)*),
+                        $step!("2", "6", "10", $($operation)*),
+                        $step!("3", "7", "11", $($operation)*),
+                        $step!("0", "4", "8", $($operation)*),
+                        $step!("1", "5", "9", $($operation)*),
+                        $step!("2", "6", "10", $($operation)*),
+                        $step!("3", "7", "11", $($operation)*),
+                        "sub {passes}, 1",
+                        "jnz 2b",
+                        passes = inout(reg) passes => _,
+                        out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                        out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+                        out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                        out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                        options(nomem, nostack),
+                    );
+                }
+            }
+        };
+    }
+
+    /// A multiply-add.
+    macro_rules! single {
+        ($sum:literal, $cross:literal, $product:literal, $mul:literal, $add:literal, $v:literal) => {
+            concat!(
+                $mul, " ", $v, $product, ", ", $v, "14, ", $v, "15\n", $add, " ", $v, $sum, ", ", $v, $sum,
+                ", ", $v, $product,
+            )
+        };
+    }
+
+    /// Two inner indices in one product.
+    macro_rules! pair {
+        ($sum:literal, $cross:literal, $product:literal, $mul:literal, $add:literal, $v:literal) => {
+            concat!(
+                $add, " ", $v, $product, ", ", $v, "14, ", $v, "15\n", $add, " ", $v, "12, ", $v, "14, ", $v,
+                "14\n", $mul, " ", $v, $product, ", ", $v, $product, ", ", $v, "12\n", $add, " ", $v, $sum,
+                ", ", $v, $sum, ", ", $v, $product,
+            )
+        };
+    }
+
+    /// A multiply-add of 64 bits from products of 32.
+    macro_rules! single_u64 {
+        ($sum:literal, $cross:literal, $product:literal,) => {
+            concat!(
+                "vpmuludq ymm",
+                $product,
+                ", ymm14, ymm15\n",
+                "vpmulld ymm13, ymm14, ymm15\n",
+                "vpaddq ymm",
+                $sum,
+                ", ymm",
+                $sum,
+                ", ymm",
+                $product,
+                "\n",
+                "vpaddd ymm",
+                $cross,
+                ", ymm",
+                $cross,
+                ", ymm13",
+            )
+        };
+    }
+
+    /// Two inner indices in one such product.
+    macro_rules! pair_u64 {
+        ($sum:literal, $cross:literal, $product:literal,) => {
+            concat!(
+                "vpaddq ymm",
+                $product,
+                ", ymm14, ymm15\n",
+                "vpaddq ymm12, ymm14, ymm14\n",
+                "vpshufd ymm13, ymm",
+                $product,
+                ", 177\n",
+                "vpmuludq ymm",
+                $product,
+                ", ymm",
+                $product,
+                ", ymm12\n",
+                "vpmulld ymm13, ymm13, ymm12\n",
+                "vpaddq ymm",
+                $sum,
+                ", ymm",
+                $sum,
+                ", ymm",
+                $product,
+                "\n",
+                "vpaddd ymm",
+                $cross,
+                ", ymm",
+                $cross,
+                ", ymm13",
+            )
+        };
+    }
+
+    bound!(avx512_u64, single("vpmullq", "vpaddq", "zmm"));
+    bound!(avx512_u64_pairs, pair("vpmullq", "vpaddq", "zmm"));
+    bound!(avx512_u32, single("vpmulld", "vpaddd", "zmm"));
+    bound!(avx512_u32_pairs, pair("vpmulld", "vpaddd", "zmm"));
+    bound!(avx2_u64, single_u64());
+    bound!(avx2_u64_pairs, pair_u64());
+    bound!(avx2_u32, single("vpmulld", "vpaddd", "ymm"));
+    bound!(avx2_u32_pairs, pair("vpmulld", "vpaddd", "ymm"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_loop_ends() {
+        for level in SimdLevel::available() {
+            for ring in Ring::ALL {
+                for bound in MultiplyBound::all(level, ring) {
+                    assert!(bound.rate() > 0.0, "{} in {ring:?}: {}", level.name(), bound.instructions);
+                }
+            }
+        }
+    }
+}
