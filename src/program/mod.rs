@@ -14,6 +14,7 @@ mod build;
 mod compare;
 mod error;
 pub mod expression;
+mod images;
 pub mod oracle;
 pub mod range;
 mod reduce;
@@ -22,6 +23,7 @@ pub mod tiling;
 pub use blocks::{Gather, Stride, Turn};
 pub use build::Number;
 pub use error::ProgramError;
+pub use images::{Image, Window};
 
 use crate::ring::{Axis, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
