@@ -6,7 +6,7 @@ use crate::program::{Image, Number, Program, ValueId, Window};
 use crate::ring::{Axis, Shape};
 
 /// Their names, in alphabetical order.
-pub(super) const FUNCTIONS: [&str; 17] = [
+pub(super) const FUNCTIONS: [&str; 24] = [
     "abs",
     "argmax",
     "argmin",
@@ -14,15 +14,22 @@ pub(super) const FUNCTIONS: [&str; 17] = [
     "clip",
     "concat",
     "conv2d",
+    "exp",
+    "gelu",
     "leaky_relu",
     "max",
     "maxpool2d",
     "mean",
     "min",
+    "reciprocal",
     "relu",
     "reshape",
     "select",
+    "sigmoid",
+    "softmax",
+    "sqrt",
     "sum",
+    "tanh",
     "transpose",
 ];
 
@@ -48,6 +55,13 @@ fn usage(function: &str) -> (&'static str, &'static str) {
             "conv2d",
             "conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0), where b may be left out",
         ),
+        "exp" => ("exp", "exp(x)"),
+        "gelu" => ("gelu", "gelu(x)"),
+        "reciprocal" => ("reciprocal", "reciprocal(x)"),
+        "sigmoid" => ("sigmoid", "sigmoid(x)"),
+        "softmax" => ("softmax", "softmax(x, axis=1)"),
+        "sqrt" => ("sqrt", "sqrt(x)"),
+        "tanh" => ("tanh", "tanh(x)"),
         "leaky_relu" => ("leaky_relu", "leaky_relu(x, slope) with a constant slope"),
         "max" => ("max", "max(x, y) or max(x, axis=1)"),
         "maxpool2d" => ("maxpool2d", "maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2)"),
@@ -78,6 +92,22 @@ pub(super) fn call(
 
 type Added = Result<ValueId, crate::program::ProgramError>;
 
+/// The functions of one matrix and nothing else.
+fn elementwise(function: &str) -> Option<fn(&mut Program, ValueId) -> Added> {
+    Some(match function {
+        "abs" => Program::abs,
+        "exp" => Program::exp,
+        "gelu" => Program::gelu,
+        "reciprocal" => Program::reciprocal,
+        "relu" => Program::relu,
+        "sigmoid" => Program::sigmoid,
+        "sqrt" => Program::sqrt,
+        "tanh" => Program::tanh,
+        "transpose" => Program::transpose,
+        _ => return None,
+    })
+}
+
 /// Arguments whose names are all different.
 struct Call {
     positional: Vec<Operand>,
@@ -97,9 +127,10 @@ impl Call {
     fn apply(&self, program: &mut Program, function: &str) -> Option<Added> {
         use Operand::{Constant, Matrix};
         Some(match (function, &self.positional[..]) {
-            ("abs", &[Matrix(a)]) => self.only(&[]).map(|()| program.abs(a))?,
-            ("relu", &[Matrix(a)]) => self.only(&[]).map(|()| program.relu(a))?,
-            ("transpose", &[Matrix(a)]) => self.only(&[]).map(|()| program.transpose(a))?,
+            (_, &[Matrix(a)]) if self.named.is_empty() && elementwise(function).is_some() => {
+                elementwise(function)?(program, a)
+            }
+            ("softmax", &[Matrix(a)]) => self.axis().map(|axis| program.softmax(a, axis))?,
             ("leaky_relu", &[Matrix(a), Constant(slope)]) => {
                 self.only(&[]).map(|()| program.leaky_relu(a, slope))?
             }

@@ -26,6 +26,8 @@
 //! | `max(x, axis=1)`, `min(x, axis=1)` | the largest or smallest along the axis |
 //! | `argmax(x, axis=1)`, `argmin(x, axis=1)` | its index; of equal ones the first |
 //! | `relu(x)`, `leaky_relu(x, 0.01)`, `abs(x)`, `clip(x, 0, 1)` | elementwise |
+//! | `exp(x)`, `reciprocal(x)`, `sqrt(x)`, `sigmoid(x)`, `tanh(x)`, `gelu(x)` | approximations: see [`Program::exp`] and so on |
+//! | `softmax(x, axis=1)` | exponentials over their sum along the axis |
 //! | `select(c, x, y)` | `x` where the comparison's result `c` is 1, `y` where it is 0 |
 //! | `transpose(x)`, `reshape(x, rows, cols)` | the same elements |
 //! | `concat(x, y, axis=0)` | `y` below `x`, or beside it with `axis=1` |
@@ -244,6 +246,8 @@ mod tests {
             ("relu(x @ w + b)", (5, 2)),
             ("leaky_relu(x, 0.01) + abs(x) - clip(x, -1, 0.5)", (5, 3)),
             ("select(x < 1, x, -x)", (5, 3)),
+            ("softmax(x, axis=1) * sigmoid(tanh(x)) + gelu(exp(x))", (5, 3)),
+            ("sqrt(abs(x) + 1) * reciprocal(2 + relu(x))", (5, 3)),
             ("reshape(x, 3, 5).T", (5, 3)),
             ("concat(x, x[1:3], b[:, :1] * (x[:1] >= 0), axis=0)", (8, 3)),
             ("x[1:, ::2]", (4, 2)),
