@@ -14,6 +14,8 @@ mod build;
 mod compare;
 mod error;
 pub mod expression;
+mod functions;
+mod images;
 pub mod oracle;
 pub mod range;
 mod reduce;
@@ -22,10 +24,11 @@ pub mod tiling;
 pub use blocks::{Gather, Stride, Turn};
 pub use build::Number;
 pub use error::ProgramError;
+pub use images::{Image, Window};
 
 use crate::ring::{Axis, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A value of a program: the result of the op with this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -75,7 +78,7 @@ pub enum Op {
 }
 
 /// How the product of two fixed-point numbers gets back to their scale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truncation {
     /// Rounds to one of the two neighbours, to each with the probability that makes it right on average.

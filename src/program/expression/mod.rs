@@ -1,18 +1,40 @@
 //! The text form of a program's steps: `scores = x @ w + b`.
 //!
 //! ```text
-//! statement = name "=" sum
-//! sum       = product (("+" | "-") product)*
-//! product   = unary (("*" | "@") unary)*
-//! unary     = "-" unary | postfix
-//! postfix   = atom ".T"*
-//! atom      = number | name | "(" sum ")" | "transpose" "(" sum ")" | "sum" "(" sum ["," "axis" "=" ("0" | "1")] ")"
+//! statement  = name "=" comparison
+//! comparison = sum [("<" | ">" | "<=" | ">=" | "==" | "!=") sum]
+//! sum        = product (("+" | "-") product)*
+//! product    = unary (("*" | "@") unary)*
+//! unary      = "-" unary | postfix
+//! postfix    = atom (".T" | "[" range ["," range] "]")*
+//! range      = index | [index] ":" [index] [":" index]
+//! atom       = number | name | "(" comparison ")" | function "(" argument ("," argument)* ")"
+//! argument   = comparison | name "=" number
 //! ```
 //!
-//! `*` is elementwise, or scaling where one side is a constant; `@` is the matrix product; `+`, `-` and `*`
-//! broadcast rows, columns and scalars as NumPy does. Constants are public. Errors name the step, the text and
-//! the place in it. The text comes from a file: its length and depth are bounded.
+//! `*` is elementwise, or scaling where one side is a constant; `@` is the matrix product; `+`, `-`, `*` and
+//! comparisons broadcast rows, columns and scalars as NumPy does. A comparison gives integers 0 and 1. Ranges are those
+//! of Python, rows first; an index keeps its axis, which then has extent 1. Constants are public. Errors name the step,
+//! the text and the place in it. The text comes from a file: its length and depth are bounded.
+//!
+//! The functions, where `axis` is 0 for a result of one row or 1 for one of one column:
+//!
+//! | function | result |
+//! |---|---|
+//! | `sum(x)`, `sum(x, axis=0)`; `mean` likewise | sums, means |
+//! | `max(x, y)`, `min(x, y)` | the larger or smaller of each two; one may be a constant |
+//! | `max(x, axis=1)`, `min(x, axis=1)` | the largest or smallest along the axis |
+//! | `argmax(x, axis=1)`, `argmin(x, axis=1)` | its index; of equal ones the first |
+//! | `relu(x)`, `leaky_relu(x, 0.01)`, `abs(x)`, `clip(x, 0, 1)` | elementwise |
+//! | `exp(x)`, `reciprocal(x)`, `sqrt(x)`, `sigmoid(x)`, `tanh(x)`, `gelu(x)` | approximations: see [`Program::exp`] and so on |
+//! | `softmax(x, axis=1)` | exponentials over their sum along the axis |
+//! | `select(c, x, y)` | `x` where the comparison's result `c` is 1, `y` where it is 0 |
+//! | `transpose(x)`, `reshape(x, rows, cols)` | the same elements |
+//! | `concat(x, y, axis=0)` | `y` below `x`, or beside it with `axis=1` |
+//! | `conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0)` | see [`Program::conv2d`]; `b` may be left out |
+//! | `maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2)`, `avgpool2d` | of windows |
 
+mod call;
 mod parse;
 mod token;
 
@@ -71,8 +93,19 @@ pub enum StepErrorKind {
         known: Vec<String>,
     },
     /// A function that does not exist.
-    #[error("unknown function '{0}'; there are sum and transpose")]
+    #[error("unknown function '{0}'; there are {all}", all = call::FUNCTIONS.join(", "))]
     UnknownFunction(String),
+    /// Arguments that a function does not take.
+    #[error("{function} is called as {usage}")]
+    Arguments {
+        /// The function.
+        function: &'static str,
+        /// How to call it.
+        usage: &'static str,
+    },
+    /// A range that a matrix does not have.
+    #[error("the range ends before it begins, or its step is not positive")]
+    Range,
     /// A function's name where a value is due.
     #[error("'{0}' is a function: write {0}(…)")]
     FunctionAsName(String),
@@ -186,13 +219,50 @@ mod tests {
             "step 1 `z = x @ b`, column 7: x of shape (5, 3) cannot be multiplied by b of shape (1, 2): 3 columns against 1 rows"
         );
         assert!(error(16, "z = x + y").ends_with("column 9: unknown name 'y'; known are: b, w, x"));
-        assert!(error(16, "z = relu(x)").contains("unknown function 'relu'"));
+        assert!(error(16, "z = rely(x)").contains("unknown function 'rely'; there are abs, argmax"));
+        assert!(error(16, "z = relu(x, 3)").ends_with("column 5: relu is called as relu(x)"));
+        assert!(error(16, "z = max(x, axis=2)").ends_with("max is called as max(x, y) or max(x, axis=1)"));
+        assert!(error(16, "z = x[3:1]").ends_with("ends before it begins, or its step is not positive"));
+        assert!(error(16, "z = x[:, 7]").contains("x of shape (5, 3) has no columns 7"));
+        assert!(error(16, "z = x < w").contains("do not broadcast"));
+        assert!(error(16, "z = x < 0 < w").contains("expected an operator or the end, found '<'"));
         assert!(error(16, "x = w").ends_with("'x' is defined twice"));
         assert!(error(16, "z = 3").contains("the result is a constant"));
         assert!(error(16, "z = x + ").contains("expected a name, a number, '-' or '(', found the end"));
         assert!(error(0, "z = x * 0.5").contains("0.5 is not an integer"));
         assert!(error(16, "z = x * 0.0000001").contains("would be rounded to zero"));
-        assert!(error(16, "z = sum(x, axis=2)").contains("expected axis 0 or 1"));
+        assert!(error(16, "z = sum(x, axis=2)").contains("sum is called as sum(x) or sum(x, axis=1)"));
+    }
+
+    #[test]
+    fn every_function_is_called_as_it_says() {
+        let (mut program, mut names) = program(16);
+        let shapes = [
+            ("mean(x, axis=0)", (1, 3)),
+            ("max(x, axis=1)", (5, 1)),
+            ("min(x, 0.5)", (5, 3)),
+            ("max(x, x * 2)", (5, 3)),
+            ("argmin(x, axis=0)", (1, 3)),
+            ("relu(x @ w + b)", (5, 2)),
+            ("leaky_relu(x, 0.01) + abs(x) - clip(x, -1, 0.5)", (5, 3)),
+            ("select(x < 1, x, -x)", (5, 3)),
+            ("softmax(x, axis=1) * sigmoid(tanh(x)) + gelu(exp(x))", (5, 3)),
+            ("sqrt(abs(x) + 1) * reciprocal(2 + relu(x))", (5, 3)),
+            ("reshape(x, 3, 5).T", (5, 3)),
+            ("concat(x, x[1:3], b[:, :1] * (x[:1] >= 0), axis=0)", (8, 3)),
+            ("x[1:, ::2]", (4, 2)),
+            ("x[-2:, -1]", (2, 1)),
+            ("1 - (x != x[0])", (5, 3)),
+            ("conv2d(concat(x, x, x, axis=1), w[:1], b, channels=1, height=3, width=3, kernel=1)", (5, 18)),
+            ("maxpool2d(x, channels=1, height=1, width=3, size=1, stride=2)", (5, 2)),
+            ("avgpool2d(x[:, :1], channels=1, height=1, width=1, size=1)", (5, 1)),
+        ];
+        for (number, (text, shape)) in (1..).zip(shapes) {
+            let text = format!("z{number} = {text}");
+            let value =
+                add_step(&mut program, &mut names, number, &text).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(program.value(value).shape, Shape::new(shape.0, shape.1), "{text}");
+        }
     }
 
     #[test]
@@ -205,7 +275,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_panics(text in "[ -~]{0,60}|[a-z0-9=@+*(). -]{0,60}") {
+        fn no_text_panics(text in "[ -~]{0,60}|[a-z0-9=@+*(). -]{0,60}|z = (max|relu|reshape|x)[(\\[][xw0-9:,=<-]{0,20}[)\\]]") {
             let (mut program, mut names) = program(16);
             let _ = add_step(&mut program, &mut names, 1, &text);
         }

@@ -1,21 +1,19 @@
 //! From the words of a step to the ops of a program, by recursive descent.
 
+use super::call::{Arguments, FUNCTIONS};
 use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
-use crate::program::{Number, Program, ProgramError, ValueId};
-use crate::ring::Axis;
+use crate::program::{Number, Program, ProgramError, Stride, Test, ValueId};
 
 /// Byte offset of what is wrong, and what it is.
 type Located = (usize, StepErrorKind);
 
 /// What an expression stands for: constants fold until they meet a matrix.
 #[derive(Clone, Copy)]
-enum Operand {
+pub(super) enum Operand {
     Matrix(ValueId),
     Constant(Number),
 }
-
-const FUNCTIONS: [&str; 2] = ["sum", "transpose"];
 
 /// Reads `name = expression`.
 pub(super) fn statement(program: &mut Program, names: &mut Names, text: &str) -> Result<ValueId, Located> {
@@ -32,7 +30,7 @@ pub(super) fn statement(program: &mut Program, names: &mut Names, text: &str) ->
     }
     parser.expect('=')?;
     let start = parser.offset();
-    let result = parser.sum()?;
+    let result = parser.comparison()?;
     if *parser.peek() != Token::End {
         return Err(parser.unexpected("an operator or the end"));
     }
@@ -55,18 +53,28 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn sum(&mut self) -> Result<Operand, Located> {
+    fn comparison(&mut self) -> Result<Operand, Located> {
         self.nested(|parser| {
             let start = parser.offset();
-            let mut left = parser.product()?;
-            while let Token::Symbol(operator @ ('+' | '-')) = *parser.peek() {
-                let offset = parser.advance().0;
-                let right = parser.product()?;
-                let result = parser.combine(operator, left, right).map_err(|kind| (offset, kind))?;
-                left = parser.labelled(result, start);
-            }
-            Ok(left)
+            let left = parser.sum()?;
+            let Token::Compare(operator) = *parser.peek() else { return Ok(left) };
+            let offset = parser.advance().0;
+            let right = parser.sum()?;
+            let result = parser.compare(operator, left, right).map_err(|kind| (offset, kind))?;
+            Ok(parser.labelled(result, start))
         })
+    }
+
+    fn sum(&mut self) -> Result<Operand, Located> {
+        let start = self.offset();
+        let mut left = self.product()?;
+        while let Token::Symbol(operator @ ('+' | '-')) = *self.peek() {
+            let offset = self.advance().0;
+            let right = self.product()?;
+            let result = self.combine(operator, left, right).map_err(|kind| (offset, kind))?;
+            left = self.labelled(result, start);
+        }
+        Ok(left)
     }
 
     fn product(&mut self) -> Result<Operand, Located> {
@@ -96,12 +104,55 @@ impl Parser<'_> {
     fn postfix(&mut self) -> Result<Operand, Located> {
         let start = self.offset();
         let mut operand = self.atom()?;
-        while *self.peek() == Token::Transposed {
-            let offset = self.advance().0;
-            let result = self.transpose(operand).map_err(|kind| (offset, kind))?;
+        loop {
+            let offset = self.offset();
+            let result = match self.peek() {
+                Token::Transposed => {
+                    self.advance();
+                    self.transpose(operand)
+                }
+                Token::Symbol('[') => {
+                    self.advance();
+                    let ranges = self.ranges()?;
+                    self.slice(operand, ranges)
+                }
+                _ => return Ok(operand),
+            };
+            let result = result.map_err(|kind| (offset, kind))?;
             operand = self.labelled(result, start);
         }
-        Ok(operand)
+    }
+
+    /// One or two ranges and the closing bracket.
+    fn ranges(&mut self) -> Result<[Range; 2], Located> {
+        let rows = self.range()?;
+        let cols = if self.takes(',') { self.range()? } else { Range::ALL };
+        self.expect(']')?;
+        Ok([rows, cols])
+    }
+
+    fn range(&mut self) -> Result<Range, Located> {
+        let start = self.index()?;
+        if !self.takes(':') {
+            let only = start.ok_or_else(|| self.unexpected("an index or ':'"))?;
+            return Ok(Range::Index(only));
+        }
+        let end = self.index()?;
+        let step = if self.takes(':') { self.index()? } else { None };
+        Ok(Range::Between(start, end, step))
+    }
+
+    /// A whole number, if there is one.
+    fn index(&mut self) -> Result<Option<i128>, Located> {
+        let negative = self.takes('-');
+        match *self.peek() {
+            Token::Number(Number::Integer(index)) => {
+                self.advance();
+                Ok(Some(if negative { -index } else { index }))
+            }
+            Token::Symbol(':' | ',' | ']') if !negative => Ok(None),
+            _ => Err(self.unexpected("an index")),
+        }
     }
 
     fn atom(&mut self) -> Result<Operand, Located> {
@@ -112,7 +163,7 @@ impl Parser<'_> {
             }
             Token::Symbol('(') => {
                 self.advance();
-                let inner = self.sum()?;
+                let inner = self.comparison()?;
                 self.expect(')')?;
                 Ok(inner)
             }
@@ -142,37 +193,73 @@ impl Parser<'_> {
         if !FUNCTIONS.contains(&function) {
             return Err((start, StepErrorKind::UnknownFunction(function.to_owned())));
         }
-        self.expect('(')?;
-        let operand = self.sum()?;
-        let result = match function {
-            "transpose" => self.transpose(operand),
-            _ => {
-                let axis = self.axis()?;
-                self.total(operand, axis)
-            }
-        };
-        self.expect(')')?;
-        result.map_err(|kind| (start, kind))
+        let usage = |kind| (start, kind);
+        let arguments = self.arguments()?;
+        super::call::call(self.program, function, arguments).map(Operand::Matrix).map_err(usage)
     }
 
-    /// `, axis = 0` or `, axis = 1`, or nothing.
-    fn axis(&mut self) -> Result<Option<Axis>, Located> {
-        if *self.peek() != Token::Symbol(',') {
-            return Ok(None);
+    /// What stands between a call's parentheses.
+    fn arguments(&mut self) -> Result<Arguments, Located> {
+        self.expect('(')?;
+        let mut arguments = Arguments::default();
+        loop {
+            let is_named = self.words.get(self.at + 1).is_some_and(|word| word.token == Token::Symbol('='));
+            if let (Token::Name(name), true) = (self.peek().clone(), is_named) {
+                self.advance();
+                self.expect('=')?;
+                let (offset, value) = (self.offset(), self.comparison()?);
+                let Operand::Constant(number) = value else {
+                    return Err((offset, unexpected("a number", &Token::Name("a matrix".into()))));
+                };
+                arguments.named.push((name, number));
+            } else {
+                arguments.positional.push(self.comparison()?);
+            }
+            if !self.takes(',') {
+                break;
+            }
         }
-        self.advance();
-        let (offset, word) = self.name("'axis'")?;
-        if word != "axis" {
-            return Err((offset, unexpected("'axis'", &Token::Name(word))));
+        self.expect(')')?;
+        Ok(arguments)
+    }
+
+    /// Takes the symbol if it is next.
+    fn takes(&mut self, symbol: char) -> bool {
+        let is_next = *self.peek() == Token::Symbol(symbol);
+        if is_next {
+            self.advance();
         }
-        self.expect('=')?;
-        let axis = match self.peek() {
-            Token::Number(Number::Integer(0)) => Axis::Rows,
-            Token::Number(Number::Integer(1)) => Axis::Cols,
-            _ => return Err(self.unexpected("axis 0 or 1")),
+        is_next
+    }
+
+    fn compare(&mut self, operator: &str, left: Operand, right: Operand) -> Result<Operand, StepErrorKind> {
+        let difference = self.combine('-', left, right)?;
+        let Operand::Matrix(difference) = difference else { return Err(StepErrorKind::Constant) };
+        let program = &mut *self.program;
+        let value = match operator {
+            "<" => program.test(difference, Test::Negative)?,
+            ">=" => program.test(difference, Test::NonNegative)?,
+            "==" => program.test(difference, Test::Zero)?,
+            "!=" => program.test(difference, Test::NonZero)?,
+            _ => {
+                let negative = program.neg(difference)?;
+                let test = if operator == ">" { Test::Negative } else { Test::NonNegative };
+                program.test(negative, test)?
+            }
         };
-        self.advance();
-        Ok(Some(axis))
+        Ok(Operand::Matrix(value))
+    }
+
+    fn slice(&mut self, operand: Operand, [rows, cols]: [Range; 2]) -> Result<Operand, StepErrorKind> {
+        let Operand::Matrix(a) = operand else { return Err(StepErrorKind::NoMatrix("a range")) };
+        let shape = self.program.value(a).shape;
+        let out_of_range = |axis: &str, range: Range| {
+            let label = self.program.value(a).label.clone();
+            StepErrorKind::from(ProgramError::OutOfRange { label, shape, what: format!("{axis} {range}") })
+        };
+        let rows = rows.stride(shape.rows)?.ok_or_else(|| out_of_range("rows", rows))?;
+        let cols = cols.stride(shape.cols)?.ok_or_else(|| out_of_range("columns", cols))?;
+        Ok(Operand::Matrix(self.program.slice(a, rows, cols)?))
     }
 
     fn combine(&mut self, operator: char, left: Operand, right: Operand) -> Result<Operand, StepErrorKind> {
@@ -207,13 +294,6 @@ impl Parser<'_> {
         match operand {
             Operand::Matrix(a) => Ok(Operand::Matrix(self.program.transpose(a)?)),
             Operand::Constant(_) => Err(StepErrorKind::NoMatrix("transpose")),
-        }
-    }
-
-    fn total(&mut self, operand: Operand, axis: Option<Axis>) -> Result<Operand, StepErrorKind> {
-        match operand {
-            Operand::Matrix(a) => Ok(Operand::Matrix(self.program.sum(a, axis)?)),
-            Operand::Constant(_) => Err(StepErrorKind::NoMatrix("sum")),
         }
     }
 
@@ -255,6 +335,7 @@ impl Parser<'_> {
         Err(self.unexpected(match symbol {
             '=' => "'='",
             '(' => "'('",
+            ']' => "']'",
             _ => "')'",
         }))
     }
@@ -276,6 +357,50 @@ impl Parser<'_> {
 
     fn unexpected(&self, expected: &'static str) -> Located {
         (self.offset(), unexpected(expected, self.peek()))
+    }
+}
+
+/// What stands between brackets for one axis.
+#[derive(Clone, Copy)]
+enum Range {
+    Index(i128),
+    /// Beginning, end and step.
+    Between(Option<i128>, Option<i128>, Option<i128>),
+}
+
+impl Range {
+    const ALL: Range = Range::Between(None, None, None);
+
+    /// The indices along an axis of this extent, as Python counts: negative ones from the end, and what lies beyond the
+    /// ends of a range is cut; `None` for a single index that is not there.
+    fn stride(self, extent: usize) -> Result<Option<Stride>, StepErrorKind> {
+        let extent = extent as i128;
+        let from_end = |index: i128| if index < 0 { index.saturating_add(extent) } else { index };
+        match self {
+            Range::Index(index) => {
+                let there = (0..extent).contains(&from_end(index));
+                Ok(there.then(|| Stride { start: from_end(index) as usize, step: 1, count: 1 }))
+            }
+            Range::Between(start, end, step) => {
+                let inside = |index: i128| from_end(index).clamp(0, extent);
+                let (start, end) = (start.map_or(0, inside), end.map_or(extent, inside));
+                let step = step.unwrap_or(1).min(extent.max(1));
+                if step < 1 || end < start {
+                    return Err(StepErrorKind::Range);
+                }
+                let count = (end - start + step - 1) / step;
+                Ok(Some(Stride { start: start as usize, step: step as usize, count: count as usize }))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Range::Index(index) => write!(f, "{index}"),
+            Range::Between(..) => f.write_str("in that range"),
+        }
     }
 }
 

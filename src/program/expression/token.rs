@@ -8,8 +8,10 @@ use crate::program::Number;
 pub(super) enum Token {
     Name(String),
     Number(Number),
-    /// One of `= + - * @ ( ) ,`.
+    /// One of `= + - * @ ( ) [ ] : ,`.
     Symbol(char),
+    /// One of `<`, `>`, `<=`, `>=`, `==`, `!=`.
+    Compare(&'static str),
     /// `.T`
     Transposed,
     End,
@@ -22,6 +24,7 @@ impl Token {
             Token::Name(name) => format!("'{name}'"),
             Token::Number(number) => format!("the number {}", number.value()),
             Token::Symbol(symbol) => format!("'{symbol}'"),
+            Token::Compare(operator) => format!("'{operator}'"),
             Token::Transposed => "'.T'".to_owned(),
             Token::End => "the end".to_owned(),
         }
@@ -49,17 +52,22 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
             words.push(Word { token: Token::End, start, end: start });
             return Ok(words);
         };
-        let (length, token) = match first {
-            '=' | '+' | '-' | '*' | '@' | '(' | ')' | ',' => (1, Token::Symbol(first)),
-            'a'..='z' | 'A'..='Z' | '_' => name(rest),
-            '.' if is_transposed(rest) => (2, Token::Transposed),
-            '0'..='9' | '.' => number(rest).map_err(|kind| (start, kind))?,
-            other => return Err((start, StepErrorKind::Character(other))),
+        let comparison = COMPARISONS.into_iter().find(|operator| rest.starts_with(operator));
+        let (length, token) = match (first, comparison) {
+            (_, Some(operator)) => (operator.len(), Token::Compare(operator)),
+            ('=' | '+' | '-' | '*' | '@' | '(' | ')' | '[' | ']' | ':' | ',', _) => (1, Token::Symbol(first)),
+            ('a'..='z' | 'A'..='Z' | '_', _) => name(rest),
+            ('.', _) if is_transposed(rest) => (2, Token::Transposed),
+            ('0'..='9' | '.', _) => number(rest).map_err(|kind| (start, kind))?,
+            (other, _) => return Err((start, StepErrorKind::Character(other))),
         };
         words.push(Word { token, start, end: start + length });
         rest = &rest[length..];
     }
 }
+
+/// Longer ones first.
+const COMPARISONS: [&str; 6] = ["<=", ">=", "==", "!=", "<", ">"];
 
 fn is_transposed(rest: &str) -> bool {
     let mut characters = rest.chars().skip(1);

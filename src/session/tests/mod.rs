@@ -7,6 +7,7 @@ mod masks;
 mod network;
 mod nonlinear;
 mod orders;
+mod pictures;
 mod privacy;
 mod recipe;
 

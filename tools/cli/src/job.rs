@@ -6,6 +6,7 @@
 //! protocol = "beaver"
 //! ring_bits = 64
 //! fraction_bits = 16                 # 0 for integers
+//! truncation = "stochastic"          # or "exact": products rounded down, bit for bit
 //!
 //! [inputs]
 //! x = { owner = 0, file = "test_x.npy" }
@@ -30,8 +31,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use symbolon::program::Program;
 use symbolon::program::expression::{Names, add_step};
+use symbolon::program::{Program, Truncation};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::share::{Parties, PartyId};
@@ -41,6 +42,7 @@ pub struct Job {
     pub name: String,
     pub protocol: Protocol,
     pub codec: FixedPoint,
+    truncation: Truncation,
     pub inputs: BTreeMap<String, Input>,
     pub steps: Vec<String>,
     pub outputs: BTreeMap<String, Output>,
@@ -90,6 +92,8 @@ struct Header {
     ring_bits: u32,
     #[serde(default)]
     fraction_bits: u32,
+    #[serde(default)]
+    truncation: Truncation,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +152,7 @@ impl Job {
             name: job.name,
             protocol,
             codec,
+            truncation: job.truncation,
             inputs,
             steps: program.steps,
             outputs,
@@ -216,6 +221,7 @@ impl Job {
             ("protocol".to_owned(), self.protocol.to_string()),
             ("ring_bits".to_owned(), self.codec.ring().bits().to_string()),
             ("fraction_bits".to_owned(), self.codec.fraction_bits().to_string()),
+            ("truncation".to_owned(), format!("{:?}", self.truncation).to_lowercase()),
         ];
         for (name, input) in &self.inputs {
             terms.push((format!("owner of input {name}"), input.owner.to_string()));
@@ -235,7 +241,7 @@ impl Job {
 
     /// The program, once the facts of all inputs are known.
     pub fn program(&self, facts: &BTreeMap<String, Facts>) -> Result<Program, Failure> {
-        let mut program = Program::new(self.protocol.parties(), self.codec);
+        let mut program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
         let mut names = Names::new();
         for (name, input) in &self.inputs {
             let Facts { rows, cols, .. } = facts[name];

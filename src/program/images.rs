@@ -1,0 +1,179 @@
+//! Convolution and pooling of images.
+//!
+//! A row of a matrix is an image: its channels one after the other, each row by row, so that n images of c channels of
+//! height h and width w are a matrix (n, c·h·w). Windows are gathered by public loops and then multiplied, summed or
+//! compared like any matrix.
+
+use super::{Gather, Number, Program, ProgramError, Turn, ValueId};
+use crate::ring::{Axis, Shape};
+
+/// What a row is an image of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Image {
+    /// c.
+    pub channels: usize,
+    /// h.
+    pub height: usize,
+    /// w.
+    pub width: usize,
+}
+
+/// What moves over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Its rows.
+    pub height: usize,
+    /// Its columns.
+    pub width: usize,
+    /// How far it moves.
+    pub stride: usize,
+}
+
+impl Image {
+    /// Elements of an image, or `None` where there are too many to count.
+    pub fn elements(self) -> Option<usize> {
+        self.channels.checked_mul(self.height)?.checked_mul(self.width)
+    }
+
+    /// Places of a window: rows and columns of them, or `None` where it does not fit or does not move.
+    pub fn places(self, window: Window) -> Option<(usize, usize)> {
+        let places = |extent: usize, of: usize| Some(extent.checked_sub(of)?.checked_div(window.stride)? + 1);
+        let valid = window.height > 0 && window.width > 0;
+        places(self.height, window.height).zip(places(self.width, window.width)).filter(|_| valid)
+    }
+}
+
+impl Program {
+    /// Convolution: each window of each image, all channels of it as one row, times `kernels`, whose columns are the
+    /// result's channels and whose rows run over channels, rows and columns of a window. `bias` has one row.
+    /// `padding` zeros surround each image.
+    ///
+    /// # Errors
+    /// Where images, window and kernels do not fit together.
+    pub fn conv2d(
+        &mut self,
+        a: ValueId,
+        image: Image,
+        (kernels, bias): (ValueId, Option<ValueId>),
+        window: Window,
+        padding: usize,
+    ) -> Result<ValueId, ProgramError> {
+        let label = format!("conv2d({}, {})", self.short(a), self.short(kernels));
+        let (padded, image) = self.padded(a, image, padding)?;
+        let count = self.value(a).shape.rows;
+        let (rows, cols) = self.places(a, image, window)?;
+        let (step, plane) = (window.stride, image.height * image.width);
+        let turn = |count, step| Turn { count, step };
+        let windows = Gather {
+            start: 0,
+            rows: [turn(count, image.channels * plane), turn(rows, step * image.width), turn(cols, step)],
+            cols: [turn(image.channels, plane), turn(window.height, image.width), turn(window.width, 1)],
+        };
+        let windows = self.gather(padded, windows)?;
+        let mut product = self.matmul(windows, kernels)?;
+        if let Some(bias) = bias {
+            product = self.add(product, bias)?;
+        }
+        // A row for each place of each image, and a column for each channel: channels come first in an image.
+        let (places, channels) = (rows * cols, self.value(product).shape.cols);
+        let images = Gather {
+            start: 0,
+            rows: [Turn::ONCE, Turn::ONCE, turn(count, places * channels)],
+            cols: [Turn::ONCE, turn(channels, 1), turn(places, channels)],
+        };
+        let result = self.gather(product, images)?;
+        self.called(result, label, None)
+    }
+
+    /// The largest element of each window of each channel.
+    ///
+    /// # Errors
+    /// Where images and window do not fit together.
+    pub fn maxpool2d(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
+        let label = format!("maxpool2d({})", self.short(a));
+        let windows = self.channel_windows(a, image, window)?;
+        let largest = self.max_over(windows, Axis::Cols)?;
+        self.pooled(a, image, window, largest, label)
+    }
+
+    /// The mean of each window of each channel.
+    ///
+    /// # Errors
+    /// Where images and window do not fit together, or one divided by the window's size cannot be written.
+    pub fn avgpool2d(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
+        let label = format!("avgpool2d({})", self.short(a));
+        let windows = self.channel_windows(a, image, window)?;
+        let sums = self.sum(windows, Some(Axis::Cols))?;
+        let means = self.scale(sums, Number::Real(1.0 / (window.height * window.width) as f64))?;
+        self.pooled(a, image, window, means, label)
+    }
+
+    /// A row for each place of the window in each channel of each image.
+    fn channel_windows(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
+        self.check_images(a, image)?;
+        let (rows, cols) = self.places(a, image, window)?;
+        let turn = |count, step| Turn { count, step };
+        let (planes, step) = (self.value(a).shape.rows * image.channels, window.stride);
+        let windows = Gather {
+            start: 0,
+            rows: [
+                turn(planes, image.height * image.width),
+                turn(rows, step * image.width),
+                turn(cols, step),
+            ],
+            cols: [Turn::ONCE, turn(window.height, image.width), turn(window.width, 1)],
+        };
+        self.gather(a, windows)
+    }
+
+    fn pooled(
+        &mut self,
+        a: ValueId,
+        image: Image,
+        window: Window,
+        column: ValueId,
+        label: String,
+    ) -> Result<ValueId, ProgramError> {
+        let (rows, cols) = self.places(a, image, window)?;
+        let shape = Shape::new(self.value(a).shape.rows, image.channels * rows * cols);
+        let result = self.reshape(column, shape)?;
+        self.called(result, label, Some((a, a)))
+    }
+
+    /// The images with zeros around them.
+    fn padded(&mut self, a: ValueId, image: Image, padding: usize) -> Result<(ValueId, Image), ProgramError> {
+        self.check_images(a, image)?;
+        let wider = |extent: usize| padding.checked_mul(2).and_then(|both| extent.checked_add(both));
+        let (Some(height), Some(width)) = (wider(image.height), wider(image.width)) else {
+            return Err(self.unfit(a, image));
+        };
+        let larger = Image { height, width, ..image };
+        if padding == 0 {
+            return Ok((a, image));
+        }
+        let (Some(size), count) = (larger.elements(), self.value(a).shape.rows) else {
+            return Err(self.unfit(a, image));
+        };
+        let planes = count * image.channels;
+        let lines = self.reshape(a, Shape::new(planes * image.height, image.width))?;
+        let lines = self.place(lines, (0, padding), Shape::new(planes * image.height, width))?;
+        let whole = self.reshape(lines, Shape::new(planes, image.height * width))?;
+        let whole = self.place(whole, (0, padding * width), Shape::new(planes, height * width))?;
+        Ok((self.reshape(whole, Shape::new(count, size))?, larger))
+    }
+
+    fn places(&self, a: ValueId, image: Image, window: Window) -> Result<(usize, usize), ProgramError> {
+        image.places(window).ok_or_else(|| self.unfit(a, image))
+    }
+
+    fn check_images(&self, a: ValueId, image: Image) -> Result<(), ProgramError> {
+        if image.elements() == Some(self.value(a).shape.cols) { Ok(()) } else { Err(self.unfit(a, image)) }
+    }
+
+    fn unfit(&self, a: ValueId, Image { channels, height, width }: Image) -> ProgramError {
+        let value = self.value(a);
+        let what =
+            format!("images of {channels} channel(s), height {height} and width {width} for such a window");
+        ProgramError::OutOfRange { label: value.label.clone(), shape: value.shape, what }
+    }
+}

@@ -1,0 +1,98 @@
+//! Convolution and pooling, against the sums and maxima by their definition, and in private.
+
+use super::equivalence::check;
+use super::{elements, world};
+use crate::program::{Image, Program, ValueId, Window, oracle};
+use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::share::{Parties, PartyId};
+
+const IMAGE: Image = Image { channels: 2, height: 5, width: 4 };
+const COUNT: usize = 3;
+
+/// Small integers of either sign.
+fn small(len: usize, seed: u64) -> Vec<i64> {
+    elements(Ring::Z64, len, seed).to_u64().into_iter().map(|raw| (raw % 21) as i64 - 10).collect()
+}
+
+fn encoded(values: &[i64]) -> Elements {
+    Elements::from_integers(Ring::Z64, values.iter().map(|&value| value as u64))
+}
+
+/// A pixel, zero around the image.
+fn pixel(data: &[i64], image: usize, channel: usize, row: isize, col: isize) -> i64 {
+    let Image { channels, height, width } = IMAGE;
+    let inside = (0..height as isize).contains(&row) && (0..width as isize).contains(&col);
+    let plane = (image * channels + channel) * height * width;
+    if inside { data[plane + row as usize * width + col as usize] } else { 0 }
+}
+
+fn program() -> (Program, ValueId) {
+    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+    let x = program.input("x", PartyId(0), Shape::new(COUNT, 40), None).expect("x");
+    (program, x)
+}
+
+/// What a channel of the result is at a place, by definition.
+fn convolved(
+    data: &[i64],
+    kernels: &[i64],
+    (image, out): (usize, usize),
+    (row, col): (usize, usize),
+    window: Window,
+    padding: usize,
+) -> i64 {
+    let size = window.height * window.width;
+    let term = |at: usize| {
+        let (channel, rest) = (at / size, at % size);
+        let y = (row * window.stride + rest / window.width) as isize - padding as isize;
+        let x = (col * window.stride + rest % window.width) as isize - padding as isize;
+        pixel(data, image, channel, y, x) * kernels[at * 3 + out]
+    };
+    (0..IMAGE.channels * size).map(term).sum()
+}
+
+#[test]
+fn convolutions_are_their_sums() {
+    for (window, padding, places) in [
+        (Window { height: 3, width: 3, stride: 1 }, 1, (5, 4)),
+        (Window { height: 2, width: 2, stride: 2 }, 0, (2, 2)),
+        (Window { height: 3, width: 2, stride: 2 }, 2, (4, 4)),
+    ] {
+        let (mut program, x) = program();
+        let inner = 2 * window.height * window.width;
+        let w = program.input("w", PartyId(1), Shape::new(inner, 3), None).expect("w");
+        let b = program.input("b", PartyId(1), Shape::new(1, 3), None).expect("b");
+        let z = program.conv2d(x, IMAGE, (w, Some(b)), window, padding).expect("a convolution");
+        assert_eq!(program.value(z).shape, Shape::new(COUNT, 3 * places.0 * places.1));
+        program.output("z", z, Parties::first(1)).expect("an output");
+        let [data, kernels, bias] =
+            [(COUNT * 40, 1), (inner * 3, 2), (3, 3)].map(|(len, seed)| small(len, seed));
+        let inputs = [&data, &kernels, &bias].map(|values| encoded(values));
+        let mut expected = Vec::new();
+        for (image, out) in (0..COUNT).flat_map(|image| (0..3).map(move |out| (image, out))) {
+            for place in (0..places.0).flat_map(|row| (0..places.1).map(move |col| (row, col))) {
+                expected.push(bias[out] + convolved(&data, &kernels, (image, out), place, window, padding));
+            }
+        }
+        assert_eq!(oracle::evaluate(&program, &inputs)[0].elements, encoded(&expected), "{window:?}");
+        check(&program, &inputs, 17);
+    }
+}
+
+#[test]
+fn pools_are_their_maxima() {
+    let (mut program, x) = program();
+    let window = Window { height: 2, width: 3, stride: 1 };
+    let z = program.maxpool2d(x, IMAGE, window).expect("a pool");
+    program.output("z", z, Parties::first(1)).expect("an output");
+    let data = small(COUNT * 40, 5);
+    let mut expected = Vec::new();
+    for plane in 0..COUNT * 2 {
+        for (row, col) in (0..4).flat_map(|row| (0..2).map(move |col| (row, col))) {
+            let of = |at: isize| pixel(&data, plane / 2, plane % 2, row + at / 3, col + at % 3);
+            expected.push((0..6).map(of).max().expect("a window"));
+        }
+    }
+    let outcome = &world(18).run(&program, &[encoded(&data)]).expect("a run without faults")[0];
+    assert_eq!(outcome.outputs["z"], encoded(&expected));
+}
