@@ -1,7 +1,7 @@
-//! `demo`: private classification of handwritten digits, with nothing to configure.
+//! `demo`: private inference of a network that reads handwritten digits, with nothing to configure.
 
 use crate::args::Shared;
-use crate::data::{Kind, Matrix, Numbers, Source};
+use crate::data::{Matrix, Source};
 use crate::failure::Failure;
 use crate::job::{InputData, Job};
 use crate::local::{launch, private_folder};
@@ -12,13 +12,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::program::oracle;
 
-const FILES: [(&str, &[u8]); 5] = [
-    ("digits.toml", include_bytes!("../../digits/digits.toml")),
+const FILES: [(&str, &[u8]); 9] = [
+    ("network.toml", include_bytes!("../../digits/network.toml")),
     ("test_x.npy", include_bytes!("../../digits/test_x.npy")),
     ("test_y.npy", include_bytes!("../../digits/test_y.npy")),
-    ("linear_w.npy", include_bytes!("../../digits/linear_w.npy")),
-    ("linear_b.npy", include_bytes!("../../digits/linear_b.npy")),
+    ("mlp_w1.npy", include_bytes!("../../digits/mlp_w1.npy")),
+    ("mlp_b1.npy", include_bytes!("../../digits/mlp_b1.npy")),
+    ("mlp_w2.npy", include_bytes!("../../digits/mlp_w2.npy")),
+    ("mlp_b2.npy", include_bytes!("../../digits/mlp_b2.npy")),
+    ("mlp_w3.npy", include_bytes!("../../digits/mlp_w3.npy")),
+    ("mlp_b3.npy", include_bytes!("../../digits/mlp_b3.npy")),
 ];
+
+/// Weights and biases of the network's layers.
+const LAYERS: [(&str, &str); 3] = [("w1", "b1"), ("w2", "b2"), ("w3", "b3")];
 
 /// What the demo found, beside what the run took.
 #[derive(Serialize)]
@@ -26,14 +33,12 @@ struct DemoJson {
     #[serde(flatten)]
     run: RunJson,
     images: usize,
-    /// The private result's share of right labels.
+    /// The share of private labels that are right.
     accuracy: f64,
     /// The same in ordinary floating point.
     plain_accuracy: f64,
     /// Images whose private label is that of the plain fixed-point computation.
     labels_as_oracle: usize,
-    /// The largest distance of a private score from the floating-point one.
-    largest_score_error: f64,
 }
 
 /// Runs the demo in a folder of its own.
@@ -44,13 +49,13 @@ pub fn demo(shared: &Shared) -> Result<(), Failure> {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).map_err(|error| Failure::File { path, reason: error.to_string() })?;
     }
-    let job_path = folder.path().join("digits.toml");
+    let job_path = folder.path().join("network.toml");
     let job = Job::read(&job_path)?;
     let mut run = launch(&job_path, &job, shared)?;
-    let scores = reals(&read(&folder.path().join("scores.npy"))?);
+    let labels = labels(&read(&folder.path().join("labels.npy"))?);
     // The folder goes with the demo.
     run.outputs.iter_mut().for_each(|output| output.file = None);
-    let json = judge(&job, folder.path(), run, &scores)?;
+    let json = judge(&job, folder.path(), run, &labels)?;
     interrupt::check()?;
     if json.labels_as_oracle != json.images {
         eprint!("{}", text(&json));
@@ -60,8 +65,8 @@ pub fn demo(shared: &Shared) -> Result<(), Failure> {
     output::print(shared.json, &json, &text(&json))
 }
 
-/// Holds the private scores against the labels, the oracle and floating point.
-fn judge(job: &Job, folder: &Path, run: RunJson, scores: &[f64]) -> Result<DemoJson, Failure> {
+/// Holds the private labels against the true ones, the oracle's and those of floating point.
+fn judge(job: &Job, folder: &Path, run: RunJson, private: &[usize]) -> Result<DemoJson, Failure> {
     let inputs: BTreeMap<&str, InputData> = job
         .inputs
         .keys()
@@ -71,38 +76,29 @@ fn judge(job: &Job, folder: &Path, run: RunJson, scores: &[f64]) -> Result<DemoJ
     let program = job.program(&facts)?;
     let elements = inputs.values().map(|input| input.encode(job.codec)).collect::<Result<Vec<_>, _>>()?;
     let oracle = oracle::evaluate(&program, &elements)[0].elements.decode(job.codec);
-    let matrix = |name| &inputs[name].matrix;
-    let plain = plain_scores(&reals(matrix("x")), &reals(matrix("w")), &reals(matrix("b")));
-    let truth: Vec<usize> = match read(&folder.join("test_y.npy"))?.numbers {
-        Numbers::Signed(labels) => labels.into_iter().map(|label| label as usize).collect(),
-        _ => return Err(Failure::Wrong("the labels are not integers".into())),
-    };
-    let classes = matrix("b").shape.cols;
-    let labels = |scores: &[f64]| -> Vec<usize> { scores.chunks(classes).map(largest).collect() };
-    let (private, plain_labels) = (labels(scores), labels(&plain));
+    let oracle: Vec<usize> = oracle.into_iter().map(|label| label as usize).collect();
+    let truth = labels(&read(&folder.join("test_y.npy"))?);
+    let plain = plain_labels(&inputs);
     let equal = |a: &[usize], b: &[usize]| a.iter().zip(b).filter(|(a, b)| a == b).count();
     let share = |right: usize| right as f64 / truth.len() as f64;
-    let errors = scores.iter().zip(&plain).map(|(a, b)| (a - b).abs());
     Ok(DemoJson {
         run,
         images: truth.len(),
-        accuracy: share(equal(&private, &truth)),
-        plain_accuracy: share(equal(&plain_labels, &truth)),
-        labels_as_oracle: equal(&private, &labels(&oracle)),
-        largest_score_error: errors.fold(0.0, f64::max),
+        accuracy: share(equal(private, &truth)),
+        plain_accuracy: share(equal(&plain, &truth)),
+        labels_as_oracle: equal(private, &oracle),
     })
 }
 
 fn text(json: &DemoJson) -> String {
     let mut text = format!(
-        "Party 0 owns {} images of handwritten digits, party 1 the weights of a classifier. They computed\n\
-         scores = x @ w + b on shares; party 0 alone learnt the scores, and nobody learnt anything else.\n\n",
+        "Party 0 owns {} images of handwritten digits, party 1 a network with two hidden layers. They computed\n\
+         every layer and the largest score on shares; party 0 learnt the labels, and nobody learnt anything else.\n\n",
         json.images
     );
     text += &format!("  accuracy of the private labels   {:.2} %\n", json.accuracy * 100.0);
     text += &format!("  accuracy in floating point       {:.2} %\n", json.plain_accuracy * 100.0);
-    text += &format!("  labels as the plain fixed-point  {} of {}\n", json.labels_as_oracle, json.images);
-    text += &format!("  largest score error              {:.2e}\n\n", json.largest_score_error);
+    text += &format!("  labels as the plain fixed-point  {} of {}\n\n", json.labels_as_oracle, json.images);
     text + &table::run(&json.run)
 }
 
@@ -111,21 +107,34 @@ fn read(path: &Path) -> Result<Matrix, Failure> {
         .map_err(|error| Failure::Wrong(error.to_string()))
 }
 
-fn reals(matrix: &Matrix) -> Vec<f64> {
-    debug_assert_eq!(matrix.kind(), Kind::Real);
-    matrix.numbers.reals().collect()
+fn labels(matrix: &Matrix) -> Vec<usize> {
+    matrix.numbers.reals().map(|label| label as usize).collect()
 }
 
-/// x @ w + b in floating point.
-fn plain_scores(x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
-    let classes = b.len();
-    let score = |row: &[f64], class: usize| {
-        b[class] + row.iter().zip(w[class..].iter().step_by(classes)).map(|(x, w)| x * w).sum::<f64>()
+/// What the network says in floating point.
+fn plain_labels(inputs: &BTreeMap<&str, InputData>) -> Vec<usize> {
+    let reals = |name: &str| inputs[name].matrix.numbers.reals().collect::<Vec<f64>>();
+    let mut values = reals("x");
+    for (index, (w, b)) in LAYERS.into_iter().enumerate() {
+        values = layer(&values, &reals(w), &reals(b));
+        if index + 1 < LAYERS.len() {
+            values.iter_mut().for_each(|value| *value = value.max(0.0));
+        }
+    }
+    let classes = inputs[LAYERS[LAYERS.len() - 1].1].matrix.numbers.reals().count();
+    values.chunks(classes).map(largest).collect()
+}
+
+/// x @ w + b.
+fn layer(x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
+    let cols = b.len();
+    let value = |row: &[f64], col: usize| {
+        b[col] + row.iter().zip(w[col..].iter().step_by(cols)).map(|(x, w)| x * w).sum::<f64>()
     };
-    x.chunks(w.len() / classes).flat_map(|row| (0..classes).map(move |class| score(row, class))).collect()
+    x.chunks(w.len() / cols).flat_map(|row| (0..cols).map(move |col| value(row, col))).collect()
 }
 
-/// The position of the largest score.
+/// The position of the largest score, the first of equals.
 fn largest(scores: &[f64]) -> usize {
-    (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0)
+    (0..scores.len()).rev().max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0)
 }

@@ -22,7 +22,7 @@ fn steps_that_do_not_fit_name_the_step_and_what_is_wrong() {
     );
     refused_job(&job(64, 16, "z = x + w"), "x of shape (2, 3) and w of shape (3, 2) do not broadcast");
     refused_job(&job(64, 16, "z = x @ v"), "unknown name 'v'; known are: w, x");
-    refused_job(&job(64, 16, "z = relu(x)"), "unknown function 'relu'");
+    refused_job(&job(64, 16, "z = rule(x)"), "unknown function 'rule'");
     refused_job(&job(64, 16, "y = x @ w"), "output 'z' is defined by no step");
 }
 
