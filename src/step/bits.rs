@@ -7,7 +7,7 @@
 //!
 //! **Digits.** The low `bits` bits of a number are digits of four bits, the most significant one of what is left.
 //! The *table* of a secret digit r is its thermometer code: planes [r ≥ 1] … [r ≥ 15], digit by digit from the least
-//! significant. A public digit c then picks [c < r] and [c ≤ r] from it.
+//! significant. A public digit c then picks (c < r) and [c ≤ r] from it.
 //!
 //! **Levels.** Digit by digit a comparison has two bits, lt and eq, most significant digit first. A [`Level`] joins
 //! each group of four: LT = lt₁ ⊕ eq₁lt₂ ⊕ eq₁eq₂lt₃ ⊕ eq₁eq₂eq₃lt₄ and EQ = eq₁eq₂eq₃eq₄. The next level does the

@@ -154,7 +154,7 @@ pub enum Kernel<B, K> {
         top: bool,
     },
     /// One party's shares of a first level's planes: what the public c picks from the shared table of r. With q = c to
-    /// ask for a borrow, q = −1 − c for a sign and q = −c for zero, digit by digit lt = [q < r] and eq = [q = r]; the
+    /// ask for a borrow, q = −1 − c for a sign and q = −c for zero, digit by digit lt = (q < r) and eq = (q = r); the
     /// sign's top bits, c's from the leader and r's, are added to the first lt.
     Pick {
         /// Written: the planes of `question.level(bits)`.
