@@ -43,7 +43,7 @@ mod tests {
 
     /// Goes through the cases that are kept, whole and cut short.
     fn corpus(name: &str, target: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
         let mut cases = 0;
         for entry in std::fs::read_dir(folder).expect("a corpus") {
             let bytes = std::fs::read(entry.expect("a case").path()).expect("a case can be read");
