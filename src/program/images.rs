@@ -137,7 +137,7 @@ impl Program {
         let (rows, cols) = self.places(a, image, window)?;
         let shape = Shape::new(self.value(a).shape.rows, image.channels * rows * cols);
         let result = self.reshape(column, shape)?;
-        self.called(result, label, Some((a, a)))
+        self.called(result, label, None)
     }
 
     /// The images with zeros around them.
