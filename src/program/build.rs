@@ -368,7 +368,7 @@ impl Program {
     }
 
     /// The constant at the scale of a value.
-    fn element(&self, constant: Number) -> Result<u64, ProgramError> {
+    pub(super) fn element(&self, constant: Number) -> Result<u64, ProgramError> {
         if self.codec.fraction_bits() == 0 {
             let integer = whole(constant).ok_or(ProgramError::NotAnInteger { value: constant.value() })?;
             return self.integer(integer);

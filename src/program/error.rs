@@ -114,6 +114,12 @@ pub enum ProgramError {
         /// The call.
         label: String,
     },
+    /// A constant divisor that is zero.
+    #[error("{label} divides by zero")]
+    DivisionByZero {
+        /// The quotient.
+        label: String,
+    },
     /// A function whose arguments all lie where it is wrong.
     #[error("{0}, all of it outside")]
     OutsideDomain(Warning),

@@ -254,7 +254,9 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
     // What a unit of the result is worth in units of the operand.
     let units = |operand: ValueId| (f64::from(program.value(operand).fraction_bits)).exp2() * unit;
     let element = |element: u64| program.ring().signed(element) as f64;
-    let sum = |count: usize, term: Interval| if count == 0 { Interval::new(0.0, 0.0) } else { term.times(count as f64) };
+    let sum = |count: usize, term: Interval| {
+        if count == 0 { Interval::new(0.0, 0.0) } else { term.times(count as f64) }
+    };
     Some(match op {
         // Encoding rounds to the nearest element.
         Op::Input(index) => Interval::symmetric(program.inputs()[index].bound? + unit / 2.0),

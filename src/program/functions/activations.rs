@@ -78,7 +78,11 @@ impl Program {
         self.refine(t, Some(Interval::symmetric(1.0)));
         let result = self.linear_unit(a, &folded, t, &GELU_REST)?;
         self.parts_of(first, &label);
-        self.called(result, label, self.interval(a).map(|known| known.positive().hull(Interval::new(-0.2, 0.0))))
+        self.called(
+            result,
+            label,
+            self.interval(a).map(|known| known.positive().hull(Interval::new(-0.2, 0.0))),
+        )
     }
 
     /// a·sigmoid(a), for any a. Method: max(a, 0) less a polynomial of degree 15 in min(|a|, 13) for |a|·sigmoid(−|a|).
@@ -99,7 +103,11 @@ impl Program {
         self.values[t.index()].interval = Some(Interval::symmetric(1.0));
         let result = self.linear_unit(a, &folded, t, &SILU_REST)?;
         self.parts_of(first, &label);
-        self.called(result, label, self.interval(a).map(|known| known.positive().hull(Interval::new(-0.3, 0.0))))
+        self.called(
+            result,
+            label,
+            self.interval(a).map(|known| known.positive().hull(Interval::new(-0.3, 0.0))),
+        )
     }
 
     /// e^a over its sum along the axis, for any a whose differences stay in range. Method: their largest is subtracted

@@ -4,7 +4,7 @@
 //! multiples by constants are truncated once, together with the product that they are added to.
 
 use super::super::range::{Domain, Interval};
-use super::super::{Op, Program, ProgramError, Test, ValueId};
+use super::super::{Number, Op, Program, ProgramError, Test, ValueId};
 
 /// Within functions numbers have up to this many fraction bits: products then hold magnitudes below 2^14 in 64 bits.
 const MOST_FINE_BITS: u32 = 24;
@@ -29,7 +29,7 @@ impl Program {
     ///
     /// # Errors
     /// In a program on integers.
-    pub(super) fn argument(&mut self, a: ValueId, label: &str) -> Result<ValueId, ProgramError> {
+    pub(in crate::program) fn argument(&mut self, a: ValueId, label: &str) -> Result<ValueId, ProgramError> {
         if self.codec().fraction_bits() == 0 {
             return Err(ProgramError::NoFractions { label: label.to_owned() });
         }
@@ -91,12 +91,35 @@ impl Program {
     /// a · constant with `bits` fraction bits, those that the value has not its own being the constant's; exact.
     pub(super) fn weighted(&mut self, a: ValueId, constant: f64, bits: u32) -> Result<ValueId, ProgramError> {
         let value = self.value(a);
-        let (shape, own, label) = (value.shape, value.fraction_bits, format!("({} * {constant})", self.short(a)));
+        let (shape, own, label) =
+            (value.shape, value.fraction_bits, format!("({} * {constant})", self.short(a)));
         self.push_scaled(Op::Scale(a, self.fixed(constant, bits - own)), shape, bits, label)
     }
 
+    /// a · factor with the program's fraction bits, f or more of the factor's bits being significant.
+    pub(in crate::program) fn portion(&mut self, a: ValueId, factor: f64) -> Result<ValueId, ProgramError> {
+        let (own, bits) = (self.value(a).fraction_bits, self.codec().fraction_bits());
+        let leading_zeros = (-factor.abs().log2().floor()).clamp(1.0, 64.0) as u32 - 1;
+        // The product's fraction bits stay within the ring.
+        let factor_bits = (bits + leading_zeros).min(self.ring().bits() - 3 - own);
+        if self.fixed(factor, factor_bits) == 0 {
+            return Err(ProgramError::Vanishes { value: factor, fraction_bits: factor_bits });
+        }
+        if factor.abs() >= self.codec().limit() {
+            return self.scale(a, Number::Real(factor));
+        }
+        let product = self.weighted(a, factor, own + factor_bits)?;
+        self.rescaled(product, 0, bits)
+    }
+
     /// Asks of a function's argument to lie in `interval`, or with either sign in that or its mirror image.
-    pub(super) fn demand(&mut self, result: ValueId, argument: ValueId, interval: Interval, either_sign: bool) {
+    pub(super) fn demand(
+        &mut self,
+        result: ValueId,
+        argument: ValueId,
+        interval: Interval,
+        either_sign: bool,
+    ) {
         self.domains.push(Domain { result, argument, interval, either_sign });
     }
 

@@ -139,6 +139,42 @@ impl Program {
         self.called(result, label, None)
     }
 
+    /// constant/a, by default for 2^−8 ≤ |a| < 2^9; see [`Program::reciprocal`].
+    ///
+    /// *Error:* at most 3·10⁻⁵ and 3·10⁻⁶ of the result. *Rounds:* 16.
+    ///
+    /// # Errors
+    /// In integer programs, and where the constant cannot be written in the ring.
+    pub fn constant_over(&mut self, constant: Number, a: ValueId) -> Result<ValueId, ProgramError> {
+        let (first, label) = (self.values().len(), format!("({} / {})", constant.value(), self.short(a)));
+        let a = self.argument(a, &label)?;
+        self.element(constant)?;
+        let (exponents, bits, fine) =
+            (self.exponents(a, true), self.codec().fraction_bits(), self.fine_bits());
+        let inverse = self.inverse(a, exponents, self.is_signed(a), fine)?;
+        let product = self.weighted(inverse, constant.value(), fine + bits)?;
+        let result = self.rescaled(product, 0, bits)?;
+        self.parts_of(first, &label);
+        self.demand(result, a, exponents.domain(), true);
+        self.called(result, label, None)
+    }
+
+    /// a/constant: a times the reciprocal, which has f significant bits at least, however small it is.
+    ///
+    /// *Error:* at most one unit and 2^−f of the result. *Rounds:* 1.
+    ///
+    /// # Errors
+    /// In integer programs, and where the constant is zero or its reciprocal cannot be written in the ring.
+    pub fn div_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
+        let label = format!("({} / {})", self.short(a), constant.value());
+        if constant.value() == 0.0 {
+            return Err(ProgramError::DivisionByZero { label });
+        }
+        let a = self.argument(a, &label)?;
+        let result = self.portion(a, 1.0 / constant.value())?;
+        self.called(result, label, None)
+    }
+
     /// √a, by default for 2^−8 ≤ a < 2^9. Method: a polynomial of degree 7 for √u, times 2^((e+1)/2).
     ///
     /// *Error:* at most 2·10⁻⁵. *Rounds:* 15.

@@ -122,7 +122,9 @@ fn what_bounds_do_not_prove_is_said() {
     );
     assert_eq!(
         open(|p, x| p.reciprocal(x), Some(3.0)),
-        ["reciprocal(x) is right only where x is 0.00390625 to 4 in magnitude; the declared bounds allow -3.0000076 to 3.0000076"]
+        [
+            "reciprocal(x) is right only where x is 0.00390625 to 4 in magnitude; the declared bounds allow -3.0000076 to 3.0000076"
+        ]
     );
     let shifted: Build = |p, x| {
         let above = p.add_constant(x, crate::program::Number::Integer(5))?;
@@ -143,5 +145,8 @@ fn arguments_that_are_all_wrong_are_refused() {
         Some(4.0),
     );
     let message = reaches(&program).expect_err("no logarithm").to_string();
-    assert!(message.starts_with("log((x + -5)) is right only where (x + -5) is 0.00390625 to 512; "), "{message}");
+    assert!(
+        message.starts_with("log((x + -5)) is right only where (x + -5) is 0.00390625 to 512; "),
+        "{message}"
+    );
 }
