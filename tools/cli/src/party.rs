@@ -5,7 +5,7 @@ use crate::config::PartyConfig;
 use crate::data::{Access, Kind, write};
 use crate::failure::Failure;
 use crate::job::{Facts, Job};
-use crate::report::{OutputJson, RoleJson, RunJson, range_line};
+use crate::report::{OutputJson, Ranges, RoleJson, RunJson};
 use crate::targets::check_targets;
 use crate::{output, table, trace};
 use std::collections::BTreeMap;
@@ -48,8 +48,8 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
         Ok(facts) => facts,
         Err(failure) => return Err(give_up(session, failure)),
     };
-    let program = job.program(&facts).and_then(|program| Ok((range_line(&program)?, program)));
-    let (range, program) = match program {
+    let program = job.program(&facts).and_then(|program| Ok((Ranges::of(&program)?, program)));
+    let (ranges, program) = match program {
         Ok(program) => program,
         Err(failure) => return Err(give_up(session, failure)),
     };
@@ -64,7 +64,7 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
     let outputs = written?;
     let role = role(&job, party, &*device, &outcome);
     let offline_bytes = outcome.plans.demand.correction_bytes();
-    let json = report(&job, role, range, offline_bytes, outputs, start);
+    let json = report(&job, role, ranges, offline_bytes, outputs, start);
     output::print(shared.json, &json, &table::run(&json))
 }
 
@@ -163,7 +163,7 @@ fn role(job: &Job, party: PartyId, device: &dyn Device, outcome: &SessionOutcome
 fn report(
     job: &Job,
     role: RoleJson,
-    range: String,
+    ranges: Ranges,
     offline_bytes: u64,
     outputs: Vec<OutputJson>,
     start: Instant,
@@ -173,7 +173,7 @@ fn report(
         protocol: job.protocol.to_string(),
         ring_bits: job.codec.ring().bits(),
         fraction_bits: job.codec.fraction_bits(),
-        range,
+        ranges,
         device: role.device.clone(),
         offline_s: role.offline_s,
         offline_bytes,
