@@ -27,8 +27,8 @@ pub const MODULI: [u32; MOST_MODULI] = moduli();
 /// Inner elements of one product at most: what is longer is added up modulo 2^k.
 pub const MOST_INNER: usize = 1 << 13;
 
-/// Inner elements whose products of residues are summed in f32 before the sum is reduced. Residues are at most 132 in
-/// magnitude and a reduced sum at most 260, so that sums stay below 2^24, where f32 is exact; twice this would do.
+/// Inner elements whose products of residues are summed in f32 before the sum is reduced. Residues are below 140 in
+/// magnitude and a reduced sum below 264, so that sums stay below 2^24, where f32 is exact.
 pub const FOLDED_INNER: usize = 512;
 
 /// Bits of 1/m_i that q is computed from.
@@ -81,7 +81,7 @@ pub fn table(ring: Ring) -> Vec<Modulus> {
             cofactor: super::super::params::halves(cofactor),
             size: size as f32,
             inverse: 1.0 / size as f32,
-            fraction: (((1 << (FRACTION_BITS + 1)) / size + 1) / 2) as i32,
+            fraction: (((1 << FRACTION_BITS) + size / 2) / size) as i32,
             unused: [0; 3],
         }
     };
@@ -186,13 +186,13 @@ mod tests {
         }
     }
 
-    /// |X| / P and the error of q's sum stay below one half together, with representatives up to 260 in magnitude.
+    /// |X| / P and the error of q's sum stay below one half together, with representatives up to 264 in magnitude.
     #[test]
     fn the_largest_product_is_recovered() {
         for ring in Ring::ALL {
             let whole = as_f64(&long_product(MODULI[..count(ring)].iter().copied()));
             let largest = 2f64.powi(2 * ring.bits() as i32 - 2) * MOST_INNER as f64;
-            let error = count(ring) as f64 * 260.0 * 0.5 / f64::from(1u32 << FRACTION_BITS);
+            let error = count(ring) as f64 * 264.0 * 0.5 / f64::from(1u32 << FRACTION_BITS);
             assert!(largest / whole + error < 0.4, "{ring:?}: {} + {error}", largest / whole);
         }
         // One modulus less would not do.
@@ -200,15 +200,19 @@ mod tests {
         assert!(2f64.powi(126) * MOST_INNER as f64 > without_last);
     }
 
+    /// The bounds that the shaders count on, with the error that f32 has at each of their steps.
     #[test]
     fn sums_stay_where_f32_is_exact() {
-        // A residue before rounding to f32 is at most 4 limbs of 16 bits times 128; see residue_split.wgsl.
-        let sum = 4.0 * 65535.0 * 128.0;
-        let residue = 128.0 + 181.0 * (4.0 / 181.0) + 1.0 < 134.0;
-        assert!(residue && sum < 2f64.powi(26));
-        assert!(134 * 134 * FOLDED_INNER as u64 + 260 < 1 << 24);
-        let quotient = f64::from(1 << 24) / f64::from(MODULI[MOST_MODULI - 1]);
-        assert!(quotient < 2f64.powi(22), "rounding adds less than half of what is added");
+        let least = f64::from(MODULI[MOST_MODULI - 1]);
+        // What is farthest from the nearest integer, times the modulus, is the largest residue; rounding towards zero
+        // would double it.
+        let largest = |sum: f64, half: f64| 256.0 * (half + sum / least * 2f64.powi(-22));
+        let residue = largest(4.0 * 65535.0 * 128.0, 0.5);
+        assert!(residue < 140.0, "{residue}");
+        let reduced = largest(2f64.powi(24), 1.0);
+        assert!(reduced < 264.0, "{reduced}");
+        assert!(residue * residue * FOLDED_INNER as f64 + reduced < 2f64.powi(24));
+        assert!(2f64.powi(24) / least < 2f64.powi(22), "a quotient is less than half of what rounds it");
     }
 
     /// The residues that the shaders compute, in exact arithmetic.
