@@ -116,6 +116,18 @@ pub fn open(choice: &DeviceChoice, options: &DeviceOptions) -> Result<Arc<dyn De
     }
 }
 
+/// The adapter that a choice names, or none where it is the processor.
+///
+/// # Errors
+/// Where there is no such device, listing those there are.
+pub fn adapter(choice: &DeviceChoice) -> Result<Option<Adapter>, DeviceError> {
+    let mut adapters = adapters();
+    Ok(match pick(choice, &candidates(&adapters))? {
+        Pick::Adapter(place) => Some(adapters.swap_remove(place)),
+        Pick::Cpu => None,
+    })
+}
+
 /// Whether another device may serve: it is the driver that refuses or fails, not the budget.
 fn does_not_open(error: &DeviceError) -> bool {
     matches!(error, DeviceError::Unusable { .. } | DeviceError::Lost { .. })

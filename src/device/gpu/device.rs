@@ -77,7 +77,15 @@ impl Gpu {
         self.device.destroy();
     }
 
-    fn lock(&self) -> Result<MutexGuard<'_, State>, DeviceError> {
+    /// What a ring's elements are in WGSL.
+    pub(super) fn number_type(&self, ring: Ring) -> NumberType {
+        match ring {
+            Ring::Z32 => NumberType::U32,
+            Ring::Z64 => self.wide,
+        }
+    }
+
+    pub(super) fn lock(&self) -> Result<MutexGuard<'_, State>, DeviceError> {
         self.health.check()?;
         self.state.lock().map_err(|_| self.health.failure("a call to it panicked"))
     }
@@ -101,7 +109,7 @@ impl Gpu {
     }
 
     /// Adds to the batch, which is submitted first where it is full.
-    fn record(
+    pub(super) fn record(
         &self,
         state: &mut State,
         number_type: NumberType,
@@ -242,10 +250,7 @@ impl Device for Gpu {
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
         check_kernel(self.id, ring, kernel);
         let kernel = kernel.map(|buffer| buffer.storage::<Pooled>().buffer(), |key| *key);
-        let number_type = match ring {
-            Ring::Z32 => NumberType::U32,
-            Ring::Z64 => self.wide,
-        };
+        let number_type = self.number_type(ring);
         let mut state = self.lock()?;
         let mut result = Ok(());
         let partial = state.scratch.clone();

@@ -15,6 +15,7 @@
 
 mod adapter;
 mod batch;
+mod bound;
 mod busy;
 mod compose;
 mod device;

@@ -300,6 +300,24 @@ params! {
         product: [u32; 2],
         unused: [u32; 2],
     }
+    /// `bound.wgsl`
+    Bound {
+        steps: u32,
+        factor: u32,
+        unused: [u32; 2],
+    }
+    /// `matrix_bound.wgsl`
+    MatrixBound {
+        steps: u32,
+        unused: [u32; 3],
+    }
+    /// `gemm_naive.wgsl`
+    GemmNaive {
+        rows: u32,
+        inner: u32,
+        cols: u32,
+        unused: u32,
+    }
 }
 
 /// The two halves of a 64-bit number, the low one first.

@@ -45,6 +45,9 @@ fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
         Program::ResidueSplit => of::<params::ResidueSplit>(),
         Program::ResidueGemm16 | Program::ResidueGemm8 => of::<params::ResidueGemm>(),
         Program::ResidueJoin => of::<params::ResidueJoin>(),
+        Program::Bound => of::<params::Bound>(),
+        Program::MatrixBound16 | Program::MatrixBound8 => of::<params::MatrixBound>(),
+        Program::GemmNaive => of::<params::GemmNaive>(),
     }
 }
 

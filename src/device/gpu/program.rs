@@ -89,12 +89,20 @@ pub enum Program {
     ResidueGemm8,
     /// `residue_join.wgsl`
     ResidueJoin,
+    /// `bound.wgsl`
+    Bound,
+    /// `matrix_bound.wgsl` on tiles of 16 by 16
+    MatrixBound16,
+    /// `matrix_bound.wgsl` on tiles of 8 by 8
+    MatrixBound8,
+    /// `gemm_naive.wgsl`
+    GemmNaive,
 }
 
 impl Program {
     /// Every program.
     #[cfg(test)]
-    pub const ALL: [Program; 23] = [
+    pub const ALL: [Program; 27] = [
         Program::Linear,
         Program::Hadamard,
         Program::Gemm,
@@ -118,6 +126,10 @@ impl Program {
         Program::ResidueGemm16,
         Program::ResidueGemm8,
         Program::ResidueJoin,
+        Program::Bound,
+        Program::MatrixBound16,
+        Program::MatrixBound8,
+        Program::GemmNaive,
     ];
 
     /// The stem of its file.
@@ -142,6 +154,9 @@ impl Program {
             Program::ResidueSplit => "residue_split",
             Program::ResidueGemm16 | Program::ResidueGemm8 => "residue_gemm",
             Program::ResidueJoin => "residue_join",
+            Program::Bound => "bound",
+            Program::MatrixBound16 | Program::MatrixBound8 => "matrix_bound",
+            Program::GemmNaive => "gemm_naive",
         }
     }
 
@@ -164,10 +179,11 @@ impl Program {
     /// How many storage buffers it reads; they are bound behind those that it writes.
     pub const fn read(self) -> usize {
         match self {
-            Program::Fill | Program::FillTail => 0,
+            Program::Fill | Program::FillTail | Program::Bound => 0,
             Program::Transpose | Program::Sum | Program::Shift | Program::Table | Program::Affine => 1,
             Program::Linear | Program::TruncPair | Program::Pick | Program::Xor | Program::Monomials => 2,
             Program::ResidueSplit | Program::ResidueJoin => 2,
+            Program::MatrixBound16 | Program::MatrixBound8 | Program::GemmNaive => 2,
             Program::TruncFinish | Program::Choose => 3,
             Program::Hadamard | Program::Gemm | Program::GemmNarrow | Program::GemmFlat | Program::Join => 4,
             Program::ResidueGemm16 | Program::ResidueGemm8 => 4,
@@ -178,7 +194,7 @@ impl Program {
     pub const fn threads(self) -> u32 {
         match self {
             Program::FillTail => 1,
-            Program::ResidueGemm16 | Program::ResidueGemm8 => 128,
+            _ if self.needs_matrix_units() => 128,
             _ => 256,
         }
     }
@@ -195,6 +211,7 @@ impl Program {
             (Program::GemmFlat, NumberType::U32) => &[("INNER", 8.0), ("THREADS_ACROSS", 64.0)],
             (Program::GemmFlat, _) => &[("INNER", 4.0), ("THREADS_ACROSS", 64.0)],
             (Program::Transpose | Program::Sum | Program::FillTail, _) => &[],
+            (Program::MatrixBound16 | Program::MatrixBound8, _) => &[],
             (Program::ResidueGemm16 | Program::ResidueGemm8, _) => &[("FOLDED", FOLDED_INNER as f64)],
             _ => &[("WORKGROUP", 256.0)],
         }
@@ -230,15 +247,24 @@ impl Program {
         if tile == 16 { Program::ResidueGemm16 } else { Program::ResidueGemm8 }
     }
 
+    /// What matrix units do on registers alone, with tiles of this side.
+    pub const fn matrix_bound(tile: usize) -> Program {
+        if tile == 16 { Program::MatrixBound16 } else { Program::MatrixBound8 }
+    }
+
     /// Whether it runs on matrix units.
     pub const fn needs_matrix_units(self) -> bool {
-        matches!(self, Program::ResidueGemm16 | Program::ResidueGemm8)
+        self.tile_source().is_some()
     }
 
     const fn tile_source(self) -> Option<&'static str> {
         match self {
-            Program::ResidueGemm16 => Some(include_str!("../../../shaders/tile/tile16.wgsl")),
-            Program::ResidueGemm8 => Some(include_str!("../../../shaders/tile/tile8.wgsl")),
+            Program::ResidueGemm16 | Program::MatrixBound16 => {
+                Some(include_str!("../../../shaders/tile/tile16.wgsl"))
+            }
+            Program::ResidueGemm8 | Program::MatrixBound8 => {
+                Some(include_str!("../../../shaders/tile/tile8.wgsl"))
+            }
             _ => None,
         }
     }
@@ -269,6 +295,9 @@ fn source(name: &str, number_type: NumberType) -> Option<&'static str> {
         "modulus" => include_str!("../../../shaders/modulus.wgsl"),
         "residue_split" => include_str!("../../../shaders/residue_split.wgsl"),
         "residue_gemm" => include_str!("../../../shaders/residue_gemm.wgsl"),
+        "bound" => include_str!("../../../shaders/bound.wgsl"),
+        "matrix_bound" => include_str!("../../../shaders/matrix_bound.wgsl"),
+        "gemm_naive" => include_str!("../../../shaders/gemm_naive.wgsl"),
         "residue_join" => include_str!("../../../shaders/residue_join.wgsl"),
         _ => return None,
     })

@@ -177,6 +177,9 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
         Program::Pick | Program::Xor | Program::Monomials | Program::Join => {
             unreachable!("whole matrices; not drawn here")
         }
+        Program::Bound | Program::MatrixBound16 | Program::MatrixBound8 | Program::GemmNaive => {
+            unreachable!("no kernel runs what is only measured")
+        }
         Program::Shift => {
             let p: params::Shift = dispatch.params.read();
             [p.out_offset, p.operand_offset].map(|offset| last(offset, 1, 0, p.count)).to_vec()

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use symbolon::device::cpu::{Cpu, SimdLevel};
-use symbolon::device::gpu::{Gpu, GpuOptions, adapters};
-use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
+use symbolon::device::gpu::{Adapter, Gpu, GpuOptions, MatrixUnits, adapters};
+use symbolon::device::select::{self, DeviceChoice};
 use symbolon::device::{Buffer, Device, DeviceError, DeviceKernel};
 use symbolon::ring::prg::PrgKey;
 use symbolon::ring::{Ring, Shape};
@@ -27,6 +27,10 @@ pub struct Engine {
     pub device: Arc<dyn Device>,
     /// How the processor computes, where it is the processor.
     pub cpu: Option<CpuWay>,
+    /// The GPU, where it is one.
+    pub gpu: Option<Arc<Gpu>>,
+    /// Whether it is a GPU's driver that computes on the processor.
+    pub is_software: bool,
 }
 
 /// A way in which the processor computes.
@@ -43,10 +47,10 @@ pub fn engines(options: &BenchOptions) -> Result<Vec<Engine>, Failure> {
     match choice {
         DeviceChoice::Cpu => cpus(options),
         DeviceChoice::Auto => Ok(cpus(options)?.into_iter().chain(gpus()).collect()),
-        _ => {
-            let device = select::open(&choice, &DeviceOptions::default())?;
-            Ok(vec![Engine { name: device.description().name.clone(), device, cpu: None }])
-        }
+        _ => match select::adapter(&choice)? {
+            Some(adapter) => Ok(ways_of(&adapter)?),
+            None => cpus(options),
+        },
     }
 }
 
@@ -61,20 +65,50 @@ fn cpus(options: &BenchOptions) -> Result<Vec<Engine>, Failure> {
     }
     let engine = |way: CpuWay| {
         let device = Arc::new(Cpu::open_with(way.level, Some(way.threads), None)?);
-        Ok(Engine { name: format!("cpu {}, {}", way.level.name(), way.threads), device, cpu: Some(way) })
+        Ok(Engine {
+            name: format!("cpu {}, {}", way.level.name(), way.threads),
+            device,
+            cpu: Some(way),
+            gpu: None,
+        })
     };
     ways.into_iter().rev().map(engine).collect()
 }
 
 fn gpus() -> Vec<Engine> {
-    let open = |adapter| match Gpu::open(&adapter, GpuOptions::default()) {
-        Ok(gpu) => Some(Engine { name: adapter.name, device: Arc::new(gpu), cpu: None }),
-        Err(error) => {
+    let open = |adapter| {
+        ways_of(&adapter).unwrap_or_else(|error| {
             eprintln!("{error}; it is left out");
-            None
-        }
+            Vec::new()
+        })
     };
-    adapters().into_iter().filter(|adapter| !adapter.is_software()).filter_map(open).collect()
+    adapters().into_iter().filter(|adapter| !adapter.is_software()).flat_map(open).collect()
+}
+
+/// An adapter's scalar units, and its matrix units where there are any.
+fn ways_of(adapter: &Adapter) -> Result<Vec<Engine>, DeviceError> {
+    let engine = |matrix_units, way: &str| {
+        let gpu = Arc::new(Gpu::open(adapter, GpuOptions { matrix_units, ..GpuOptions::default() })?);
+        let name = format!("{}{way}", adapter.name);
+        Ok(Engine {
+            name,
+            device: gpu.clone(),
+            cpu: None,
+            gpu: Some(gpu),
+            is_software: adapter.is_software(),
+        })
+    };
+    let scalar = engine(MatrixUnits::Off, "")?;
+    if adapter.features.matrix_tiles.sides().next().is_none() {
+        return Ok(vec![scalar]);
+    }
+    match engine(MatrixUnits::Always, ", matrix units") {
+        Ok(on_matrix_units) => Ok(vec![scalar, on_matrix_units]),
+        Err(error) => {
+            eprintln!("{error}");
+            Ok(vec![scalar])
+        }
+    }
 }
 
 impl Engine {

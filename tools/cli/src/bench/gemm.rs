@@ -9,12 +9,17 @@ use clap::Args;
 use serde::Serialize;
 use std::convert::Infallible;
 use std::hint::black_box;
+use symbolon::device::Device;
 use symbolon::device::cpu::{MultiplyBound, SimdLevel};
+use symbolon::device::gpu::Gpu;
 use symbolon::ring::{Element, Ring, Shape};
 use symbolon::step::{Kernel, Matrix};
 
 /// The side of the naive loop's product: it stays in the caches, which is the best that it can have.
 const NAIVE_SIDE: usize = 256;
+
+/// The side of the naive kernel's on a GPU.
+const NAIVE_GPU_SIDE: usize = 1024;
 
 /// The longest that one run may take; larger sizes are left out on engines that are slower.
 const LONGEST_RUN_S: f64 = 4.0;
@@ -30,26 +35,40 @@ pub struct Options {
 /// The whole measurement as JSON.
 #[derive(Serialize)]
 struct GemmJson {
+    engines: Vec<EngineJson>,
     bounds: Vec<BoundJson>,
     naive: Vec<NaiveJson>,
     products: Vec<ProductJson>,
 }
 
-/// What one core does on registers alone.
+/// An engine, and what drives it.
 #[derive(Serialize)]
+struct EngineJson {
+    engine: String,
+    device: String,
+    driver: String,
+    arithmetic: String,
+    /// Whether it is a GPU's driver that computes on the processor.
+    is_software: bool,
+}
+
+/// What one core, or a GPU, does on registers alone.
+#[derive(Clone, Serialize)]
 struct BoundJson {
-    level: &'static str,
+    of: String,
     ring_bits: u32,
     instructions: &'static str,
     multiply_adds_per_s: f64,
 }
 
-/// Three loops, as the compiler vectorises them for any processor of the kind, on one thread.
-#[derive(Serialize)]
+/// The reference: on the processor three loops, as the compiler vectorises them for any processor of the kind, on one
+/// thread; on a GPU the textbook's kernel, one element a thread.
+#[derive(Clone, Serialize)]
 struct NaiveJson {
+    of: String,
     ring_bits: u32,
     size: usize,
-    multiply_adds_per_s: Rate,
+    multiply_adds_per_s: f64,
 }
 
 /// One product.
@@ -71,48 +90,56 @@ struct ProductJson {
 /// Measures and prints.
 pub fn gemm(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
     let engines = engines(common)?;
-    let naive: Vec<NaiveJson> = Ring::ALL.map(naive).into();
-    let mut bounds = Bounds::default();
+    let mut references = References::default();
     let mut products = Vec::new();
     for engine in &engines {
-        for (ring, naive) in Ring::ALL.into_iter().zip(&naive) {
+        for ring in Ring::ALL {
             let mut last = f64::INFINITY;
             for &size in &options.size {
                 if (size as f64).powi(3) / last > LONGEST_RUN_S {
                     eprintln!("{}: products of {size} are left out, they take too long", engine.name);
                     continue;
                 }
-                let product = measure(engine, ring, size, naive, &mut bounds)?;
+                let product = measure(engine, ring, size, &mut references)?;
                 last = product.multiply_adds_per_s.best;
                 products.push(product);
             }
         }
     }
-    let json = GemmJson { bounds: bounds.json(), naive, products };
+    let engines = engines.iter().map(EngineJson::new).collect();
+    let json = GemmJson { engines, bounds: references.bounds(), naive: references.naive, products };
     output::print(common.json, &json, &text(&json))
+}
+
+impl EngineJson {
+    fn new(engine: &Engine) -> EngineJson {
+        let description = engine.device.description();
+        EngineJson {
+            engine: engine.name.clone(),
+            device: description.name.clone(),
+            driver: description.driver.clone(),
+            arithmetic: description.arithmetic.clone(),
+            is_software: engine.is_software,
+        }
+    }
 }
 
 fn measure(
     engine: &Engine,
     ring: Ring,
     size: usize,
-    naive: &NaiveJson,
-    bounds: &mut Bounds,
+    references: &mut References,
 ) -> Result<ProductJson, Failure> {
     let shape = Shape::new(size, size);
     let buffers = [engine.matrix(ring, shape)?, engine.matrix(ring, shape)?, engine.matrix(ring, shape)?];
     let [out, left, right] = buffers.each_ref().map(|buffer| Matrix::new(buffer, shape));
     let kernel = Kernel::Gemm { out, terms: vec![(left, right)], accumulate: false };
-    if let Some(way) = engine.cpu {
-        bounds.measure(way.level, ring);
-    }
+    references.bounds_of(engine, ring)?;
     let multiply_adds_per_s = rate((size as f64).powi(3), || engine.run(ring, &kernel))?;
     let best = multiply_adds_per_s.best;
-    let share = |bound: Option<f64>| {
-        let way = engine.cpu?;
-        Some(best / (bound? * way.threads as f64))
-    };
-    let loops = engine.cpu.map(|way| bounds.measure(way.level, ring)).unwrap_or_default();
+    // Once more: what slows the machine down meanwhile slows both.
+    let loops = references.bounds_of(engine, ring)?;
+    let share = |bound: Option<f64>| Some(best / bound?);
     Ok(ProductJson {
         engine: engine.name.clone(),
         ring_bits: ring.bits(),
@@ -120,49 +147,93 @@ fn measure(
         multiply_adds_per_s,
         share_of_multiply_adds: share(loops.first().copied()),
         share_of_bound: share(loops.iter().copied().reduce(f64::max)),
-        times_naive: best / naive.multiply_adds_per_s.best,
+        times_naive: best / references.naive_of(engine, ring)?,
     })
 }
 
-/// What was measured of each level and ring so far.
+/// What was measured so far to compare with.
 #[derive(Default)]
-struct Bounds {
-    measured: Vec<(SimdLevel, Ring, MultiplyBound, f64)>,
+struct References {
+    cores: Vec<(SimdLevel, Ring, MultiplyBound, f64)>,
+    gpus: Vec<BoundJson>,
+    naive: Vec<NaiveJson>,
 }
 
-impl Bounds {
+impl References {
+    /// Multiply-adds per second that an engine can do at most, all its cores together: plain ones first. None where no
+    /// bound is known.
+    fn bounds_of(&mut self, engine: &Engine, ring: Ring) -> Result<Vec<f64>, Failure> {
+        match (engine.cpu, &engine.gpu) {
+            (Some(way), _) => {
+                Ok(self.core(way.level, ring).into_iter().map(|rate| rate * way.threads as f64).collect())
+            }
+            (None, Some(gpu)) => Ok(vec![self.gpu(&engine.name, gpu, ring)?]),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
     /// Measures once more, and returns the best rate so far of each loop: plain multiply-adds, then pairs.
-    fn measure(&mut self, level: SimdLevel, ring: Ring) -> Vec<f64> {
+    fn core(&mut self, level: SimdLevel, ring: Ring) -> Vec<f64> {
         let of_this = |at: &(SimdLevel, Ring, MultiplyBound, f64)| (at.0, at.1) == (level, ring);
-        if !self.measured.iter().any(of_this) {
+        if !self.cores.iter().any(of_this) {
             let all = MultiplyBound::all(level, ring).into_iter();
-            self.measured.extend(all.map(|bound| (level, ring, bound, 0.0)));
+            self.cores.extend(all.map(|bound| (level, ring, bound, 0.0)));
         }
         let mut rates = Vec::new();
-        for (_, _, bound, best) in self.measured.iter_mut().filter(|at| of_this(at)) {
+        for (_, _, bound, best) in self.cores.iter_mut().filter(|at| of_this(at)) {
             *best = (0..20).map(|_| bound.rate()).fold(*best, f64::max);
             rates.push(*best);
         }
         rates
     }
 
-    fn json(&self) -> Vec<BoundJson> {
-        let bound = |(level, ring, bound, rate): &(SimdLevel, Ring, MultiplyBound, f64)| BoundJson {
-            level: level.name(),
+    /// Measures once more, and returns the best rate so far.
+    fn gpu(&mut self, name: &str, gpu: &Gpu, ring: Ring) -> Result<f64, Failure> {
+        let (rate, instructions) = match gpu.matrix_unit_bound(ring)? {
+            Some(rate) => (rate, "products of f16 for every modulus"),
+            None => (gpu.multiply_bound(ring)?, "multiply-adds of integers"),
+        };
+        let of_this = |bound: &&mut BoundJson| bound.of == name && bound.ring_bits == ring.bits();
+        if let Some(bound) = self.gpus.iter_mut().find(of_this) {
+            bound.multiply_adds_per_s = rate.max(bound.multiply_adds_per_s);
+            return Ok(bound.multiply_adds_per_s);
+        }
+        let ring_bits = ring.bits();
+        self.gpus.push(BoundJson { of: name.to_owned(), ring_bits, instructions, multiply_adds_per_s: rate });
+        Ok(rate)
+    }
+
+    /// The reference on the same device.
+    fn naive_of(&mut self, engine: &Engine, ring: Ring) -> Result<f64, Failure> {
+        let of = engine.gpu.as_ref().map_or("one core".to_owned(), |gpu| gpu.description().name.clone());
+        let known = self.naive.iter().find(|naive| naive.of == of && naive.ring_bits == ring.bits());
+        if let Some(naive) = known {
+            return Ok(naive.multiply_adds_per_s);
+        }
+        let (size, rate) = match &engine.gpu {
+            Some(gpu) => (NAIVE_GPU_SIDE, gpu.naive_rate(ring, NAIVE_GPU_SIDE)?),
+            None => (NAIVE_SIDE, naive(ring)),
+        };
+        self.naive.push(NaiveJson { of, ring_bits: ring.bits(), size, multiply_adds_per_s: rate });
+        Ok(rate)
+    }
+
+    fn bounds(&self) -> Vec<BoundJson> {
+        let core = |(level, ring, bound, rate): &(SimdLevel, Ring, MultiplyBound, f64)| BoundJson {
+            of: format!("one core, {}", level.name()),
             ring_bits: ring.bits(),
             instructions: bound.instructions,
             multiply_adds_per_s: *rate,
         };
-        self.measured.iter().map(bound).collect()
+        self.cores.iter().map(core).chain(self.gpus.iter().cloned()).collect()
     }
 }
 
-fn naive(ring: Ring) -> NaiveJson {
-    let multiply_adds_per_s = match ring {
-        Ring::Z32 => naive_rate::<u32>(),
-        Ring::Z64 => naive_rate::<u64>(),
-    };
-    NaiveJson { ring_bits: ring.bits(), size: NAIVE_SIDE, multiply_adds_per_s }
+fn naive(ring: Ring) -> f64 {
+    match ring {
+        Ring::Z32 => naive_rate::<u32>().best,
+        Ring::Z64 => naive_rate::<u64>().best,
+    }
 }
 
 /// The textbook's three loops, in the order that a compiler can vectorise.
@@ -189,18 +260,18 @@ fn naive_rate<E: Element>() -> Rate {
 
 fn text(json: &GemmJson) -> String {
     let giga = |rate: f64| format!("{:.2}", rate / 1e9);
-    let mut text = "G multiply-adds/s of one core on registers alone\n".to_owned();
-    let mut table = Table::new(["level", "ring", "G/s", "instructions"]);
+    let mut text = "G multiply-adds/s on registers alone\n".to_owned();
+    let mut table = Table::new(["of", "ring", "G/s", "instructions"]);
     for bound in &json.bounds {
         let rate = giga(bound.multiply_adds_per_s);
-        let cells =
-            [bound.level.to_owned(), format!("2^{}", bound.ring_bits), rate, bound.instructions.to_owned()];
-        table.row(cells);
+        let ring = format!("2^{}", bound.ring_bits);
+        table.row([bound.of.clone(), ring, rate, bound.instructions.to_owned()]);
     }
     text += &table.render();
     for naive in &json.naive {
-        let rate = giga(naive.multiply_adds_per_s.best);
-        text += &format!("naive loop, 2^{}, {}: {rate} G multiply-adds/s\n", naive.ring_bits, naive.size);
+        let (of, bits, size) = (&naive.of, naive.ring_bits, naive.size);
+        let rate = giga(naive.multiply_adds_per_s);
+        text += &format!("naive product, {of}, 2^{bits}, {size}: {rate} G multiply-adds/s\n");
     }
     text += "products: G multiply-adds/s, and the best as a share of multiply-adds and of the faster loop above\n";
     let mut table =
