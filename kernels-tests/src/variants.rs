@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use symbolon::device::Device;
 use symbolon::device::cpu::{Cpu, SimdLevel};
-use symbolon::device::gpu::{Adapter, Arithmetic, Gpu, GpuOptions, MatrixUnits, adapters};
+use symbolon::device::gpu::{Adapter, Arithmetic, Autotune, Gpu, GpuOptions, MatrixUnits, Tuning, adapters};
 
 /// Threads that CPU devices are tested with: none but the caller, and a number that divides no usual size.
 const THREADS: [usize; 2] = [1, 3];
@@ -60,6 +60,26 @@ pub fn variants() -> Vec<Variant> {
     VARIANTS.get_or_init(open).clone()
 }
 
+/// Every adapter with every candidate that its autotuner may choose.
+///
+/// # Panics
+/// Where one does not open.
+pub fn tuned_variants() -> Vec<Variant> {
+    let ways = [("", Arithmetic::Auto), (" with pairs of words", Arithmetic::Pairs)];
+    let open = |adapter: &Adapter, tuning: Tuning, (way, arithmetic): (&str, Arithmetic)| {
+        let (matrix_units, autotune) = (MatrixUnits::Off, Autotune::Fixed(tuning));
+        let options = GpuOptions { arithmetic, matrix_units, autotune, ..GpuOptions::default() };
+        Variant {
+            name: format!("{}{way}, tiles {:?} deep", adapter.name, tuning.inner),
+            device: Arc::new(Gpu::open(adapter, options).expect("an adapter opens")),
+            binding_limit_bytes: None,
+        }
+    };
+    let adapters = adapters();
+    let all = adapters.iter().flat_map(|adapter| Tuning::candidates().into_iter().map(move |t| (adapter, t)));
+    all.flat_map(|(adapter, tuning)| ways.map(|way| open(adapter, tuning, way))).collect()
+}
+
 /// The adapters with matrix units, on which every matrix product runs: with every number type, with tiles of every size,
 /// then in narrow dispatches with little memory, so that products are cut into blocks, chunks and groups of moduli.
 ///
@@ -95,6 +115,7 @@ fn on_matrix_units(adapter: &Adapter) -> Vec<Variant> {
             arithmetic,
             matrix_units: MatrixUnits::Always,
             matrix_tile: Some(tile),
+            autotune: Autotune::Off,
             binding_limit_bytes: small.then_some(MATRIX_BINDING_BYTES),
             groups_limit: small.then_some(SMALL_GROUPS),
             budget_bytes: small.then_some(SMALL_BUDGET_BYTES),
@@ -136,6 +157,7 @@ fn gpus() -> Vec<Variant> {
             binding_limit_bytes,
             groups_limit: small.then_some(SMALL_GROUPS),
             matrix_units: MatrixUnits::Off,
+            autotune: Autotune::Off,
             ..GpuOptions::default()
         };
         let device = Arc::new(Gpu::open(adapter, options).expect("an adapter opens"));

@@ -1,6 +1,6 @@
 //! out (+)= Σ left · right.
 
-use kernels_tests::{Builder, Pattern};
+use kernels_tests::{Builder, Pattern, tuned_variants};
 use proptest::prelude::*;
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::Kernel;
@@ -95,6 +95,23 @@ fn a_matrix_may_be_multiplied_by_itself() {
         let (operand, out) = (builder.operand(shape), builder.output(shape));
         let terms = vec![(operand, operand), (operand, operand)];
         builder.case(Kernel::Gemm { out, terms, accumulate: false }).check();
+    }
+}
+
+/// Whatever the autotuner finds fastest.
+#[test]
+fn every_candidate_of_the_autotuner() {
+    let variants = tuned_variants();
+    for ring in Ring::ALL {
+        for (shape, inner) in [((64, 64), &[48][..]), ((65, 130), &[25, 7]), ((17, 33), &[3])] {
+            let mut builder = Builder::new(ring, Pattern::Random, 21);
+            let (m, n) = shape;
+            let mut pair =
+                |&k: &usize| (builder.operand(Shape::new(m, k)), builder.operand(Shape::new(k, n)));
+            let terms = inner.iter().map(&mut pair).collect();
+            let out = builder.sum(Shape::new(m, n), true);
+            builder.case(Kernel::Gemm { out, terms, accumulate: true }).check_among(&variants);
+        }
     }
 }
 

@@ -7,7 +7,8 @@
 
 use super::cpu::{self, Cpu};
 use super::gpu::{
-    Adapter, AdapterKind, Gpu, GpuOptions, MatrixUnits, MatrixUnitsState, adapters, probe_matrix_units,
+    Adapter, AdapterKind, Autotune, Gpu, GpuOptions, MatrixUnits, MatrixUnitsState, adapters,
+    probe_matrix_units,
 };
 use super::{Device, DeviceError};
 use serde::Serialize;
@@ -25,6 +26,14 @@ pub struct DeviceOptions {
     pub budget_bytes: Option<u64>,
     /// Whether matrix products run on a GPU's matrix units.
     pub matrix_units: MatrixUnits,
+    /// Whether a GPU is taken as it is, not measured at its first opening to find the fastest way to compute products.
+    pub no_autotune: bool,
+}
+
+impl DeviceOptions {
+    fn autotune(&self) -> Autotune {
+        if self.no_autotune { Autotune::Off } else { Autotune::Auto }
+    }
 }
 
 /// Which device to open.
@@ -107,6 +116,7 @@ pub fn open(choice: &DeviceChoice, options: &DeviceOptions) -> Result<Arc<dyn De
     let gpu_options = GpuOptions {
         budget_bytes: options.budget_bytes,
         matrix_units: options.matrix_units,
+        autotune: options.autotune(),
         ..GpuOptions::default()
     };
     match Gpu::open(&adapters[place], gpu_options) {

@@ -10,6 +10,7 @@ use super::pool::{Pool, Pooled};
 use super::program::NumberType;
 use super::residue::{MatrixUnitsState, Residues};
 use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
+use super::tune::Tuning;
 use super::watch::{self, Job, Watcher};
 use crate::device::check::{check_download, check_kernel, check_upload};
 use crate::device::{
@@ -37,6 +38,7 @@ pub struct Gpu {
     pub(super) limits: Limits,
     pub(super) max_buffer_bytes: u64,
     pub(super) wide: NumberType,
+    pub(super) tuning: Tuning,
     pub(super) residues: Option<Residues<wgpu::Buffer>>,
     pub(super) matrix_units: MatrixUnitsState,
     pub(super) state: Mutex<State>,
@@ -254,7 +256,8 @@ impl Device for Gpu {
         let mut state = self.lock()?;
         let mut result = Ok(());
         let partial = state.scratch.clone();
-        let residues = self.residues.as_ref().map(Residues::as_ref);
+        let cost = self.tuning.matrix_unit_cost;
+        let residues = self.residues.as_ref().map(|residues| Residues { cost, ..residues.as_ref() });
         let scratch = Scratch { partial: &partial, residues };
         dispatch::plan(ring, &kernel, self.limits, scratch, &mut |work| {
             if result.is_ok() {

@@ -30,10 +30,12 @@ mod permutations;
 mod pipeline;
 mod pool;
 mod program;
+mod remembered;
 mod residue;
 #[cfg(test)]
 pub(super) mod tests;
 mod transfer;
+mod tune;
 mod watch;
 
 pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits, MatrixTiles, adapters};
@@ -41,3 +43,4 @@ pub use device::Gpu;
 pub use open::probe_matrix_units;
 pub use options::{Arithmetic, GpuOptions, MatrixUnits};
 pub use residue::MatrixUnitsState;
+pub use tune::{Autotune, Tuning};

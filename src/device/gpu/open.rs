@@ -11,6 +11,7 @@ use super::pipeline::Pipelines;
 use super::program::{NumberType, Program};
 use super::residue::{self, MatrixUnitsState, Residues, self_test};
 use super::transfer::{self, Transfer};
+use super::tune::Tuning;
 use super::watch::Watcher;
 use crate::device::{Description, DeviceError, DeviceId, Ledger};
 use crate::step::MemoryClass;
@@ -23,12 +24,22 @@ const MOST_SCRATCH_BYTES: u64 = 4 << 20;
 const LEAST_BINDING_BYTES: u64 = 4096;
 
 impl Gpu {
-    /// Opens an adapter. Matrix units are used only where a product at opening is computed exactly.
+    /// Opens an adapter. Matrix units are used only where a product at opening is computed exactly. An adapter that is
+    /// opened for the first time is measured for a second or two, unless the options say otherwise.
     ///
     /// # Errors
     /// Where the driver refuses, native arithmetic or matrix units are asked for and not there, or the budget does not
     /// hold the staging buffers.
     pub fn open(adapter: &Adapter, options: GpuOptions) -> Result<Gpu, DeviceError> {
+        let mut gpu = Gpu::open_untuned(adapter, options)?;
+        gpu.autotune(options.autotune, adapter.is_software())?;
+        if let Some(residues) = &mut gpu.residues {
+            residues.always = options.matrix_units == MatrixUnits::Always;
+        }
+        Ok(gpu)
+    }
+
+    fn open_untuned(adapter: &Adapter, options: GpuOptions) -> Result<Gpu, DeviceError> {
         let state = match wanted_matrix_units(adapter, options) {
             Ok(tile) => match Gpu::open_with_matrix_units(adapter, options, tile) {
                 Ok(gpu) => return Ok(gpu),
@@ -55,9 +66,6 @@ impl Gpu {
         }
         gpu.trim();
         gpu.ledger.restart_peak();
-        if let Some(residues) = &mut gpu.residues {
-            residues.always = options.matrix_units == MatrixUnits::Always;
-        }
         gpu.matrix_units = MatrixUnitsState::On { tile };
         gpu.description.arithmetic += &format!(", matrix units of {tile} by {tile}");
         Ok(gpu)
@@ -122,6 +130,7 @@ impl Gpu {
             limits: kernel_limits(&limits, options, scratch_bytes),
             max_buffer_bytes: limits.max_buffer_size,
             wide,
+            tuning: Tuning::default(),
             residues,
             matrix_units: MatrixUnitsState::Unused,
             state: Mutex::new(state),

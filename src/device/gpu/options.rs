@@ -1,5 +1,7 @@
 //! How a GPU is opened.
 
+use super::tune::Autotune;
+
 /// How elements of 64 bits are computed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arithmetic {
@@ -31,6 +33,8 @@ pub struct GpuOptions {
     pub arithmetic: Arithmetic,
     /// Whether matrix products run on matrix units.
     pub matrix_units: MatrixUnits,
+    /// Whether the fastest way to compute products is found by measuring.
+    pub autotune: Autotune,
     /// The side of the tiles that they multiply, by default the largest: for tests of the smaller ones.
     pub matrix_tile: Option<u32>,
     /// Lowers what one binding spans at most, for tests of matrices that span several.

@@ -1,6 +1,7 @@
 //! Compiled programs, made when first used.
 
 use super::program::{NumberType, Program};
+use super::tune::Tuning;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -15,18 +16,30 @@ pub struct Pipeline {
 
 /// The pipelines that were used so far.
 #[derive(Default)]
-pub struct Pipelines(HashMap<(Program, NumberType), Pipeline>);
+pub struct Pipelines {
+    compiled: HashMap<(Program, NumberType), Pipeline>,
+    tuning: Tuning,
+}
 
 impl Pipelines {
     /// The pipeline of a program, compiled now where it is not yet. A program that does not compile is reported
     /// through the device's error callback.
     pub fn get(&mut self, device: &wgpu::Device, program: Program, number_type: NumberType) -> &Pipeline {
         let number_type = if program.is_ringless() { NumberType::U32 } else { number_type };
-        self.0.entry((program, number_type)).or_insert_with(|| compile(device, program, number_type))
+        let tuning = self.tuning;
+        self.compiled
+            .entry((program, number_type))
+            .or_insert_with(|| compile(device, program, number_type, &tuning))
+    }
+
+    /// Compiles from now on as the tuning says.
+    pub fn tune(&mut self, tuning: Tuning) {
+        self.tuning = tuning;
+        self.compiled.retain(|(program, _), _| !program.is_tuned());
     }
 }
 
-fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
+fn compile(device: &wgpu::Device, program: Program, number_type: NumberType, tuning: &Tuning) -> Pipeline {
     let label = format!("{} {}", program.stem(), number_type.name());
     let text = program.wgsl(number_type).expect("the embedded sources compose, as a test shows");
     let descriptor = wgpu::ShaderModuleDescriptor {
@@ -58,7 +71,7 @@ fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> 
         module: &module,
         entry_point: Some(program.entry_point()),
         compilation_options: wgpu::PipelineCompilationOptions {
-            constants: program.overrides(number_type),
+            constants: &program.tuned_overrides(number_type, tuning),
             // Every element of workgroup memory is written before it is read.
             zero_initialize_workgroup_memory: false,
         },

@@ -5,6 +5,7 @@
 
 use super::compose::{ComposeError, compose};
 use super::residue::moduli::FOLDED_INNER;
+use super::tune::Tuning;
 
 /// What ring elements are in WGSL: a file of `shaders/ring/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -215,6 +216,20 @@ impl Program {
             (Program::ResidueGemm16 | Program::ResidueGemm8, _) => &[("FOLDED", FOLDED_INNER as f64)],
             _ => &[("WORKGROUP", 256.0)],
         }
+    }
+
+    /// The same with the values that a tuning gives some of them.
+    pub fn tuned_overrides(self, number_type: NumberType, tuning: &Tuning) -> Vec<(&'static str, f64)> {
+        let tuned = |&(name, value): &(&'static str, f64)| match name {
+            "INNER" if self.is_tuned() => (name, f64::from(tuning.inner_of(number_type))),
+            _ => (name, value),
+        };
+        self.overrides(number_type).iter().map(tuned).collect()
+    }
+
+    /// Whether a tuning changes it.
+    pub const fn is_tuned(self) -> bool {
+        matches!(self, Program::Gemm)
     }
 
     /// Rows and columns of the result that a workgroup of a matrix product computes: 4 of each per thread.

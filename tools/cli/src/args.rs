@@ -145,6 +145,9 @@ pub struct Shared {
     /// Do not compute products on a GPU's matrix units, by residues; results are the same
     #[arg(long)]
     pub no_matrix_units: bool,
+    /// Do not measure a GPU when it is first opened, to find the fastest way to compute products; results are the same
+    #[arg(long)]
+    pub no_autotune: bool,
     /// How long to wait for the other processes to appear; later silences have deadlines of their own
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub deadline: u32,
@@ -214,6 +217,7 @@ impl Shared {
             threads: self.threads.map(usize::from),
             budget_bytes: self.budget,
             matrix_units: if self.no_matrix_units { MatrixUnits::Off } else { MatrixUnits::Auto },
+            no_autotune: self.no_autotune,
         };
         Ok(select::open(&choice, &options)?)
     }

@@ -154,6 +154,9 @@ impl Launch<'_> {
         if self.shared.no_matrix_units {
             arguments.push("--no-matrix-units".into());
         }
+        if self.shared.no_autotune {
+            arguments.push("--no-autotune".into());
+        }
         if self.shared.no_overlap {
             arguments.push("--no-overlap".into());
         }

@@ -18,7 +18,7 @@ use super::super::program::Program;
 use super::super::residue::blocking::{BLOCK_TILES, Blocking, cheapest, scalar_cost};
 use super::super::residue::{Residues, moduli};
 use super::{Planner, Span, index, stride};
-use crate::ring::Shape;
+use crate::ring::{Ring, Shape};
 use crate::step::Matrix;
 use std::ops::Range;
 
@@ -111,6 +111,8 @@ impl<B: Copy> Planner<'_, B> {
             return None;
         }
         let (blocking, cost) = cheapest(self.ring, size, units.tile, units.room, self.limits.binding_bytes)?;
+        let [narrow, wide] = units.cost;
+        let cost = cost * if self.ring == Ring::Z32 { narrow } else { wide };
         (units.always || cost < scalar_cost(self.ring, size)).then_some(blocking)
     }
 

@@ -218,6 +218,7 @@ fn scratch(ring: Ring, limits: Limits, residues: Option<(usize, u64)>) -> Scratc
         Residues {
             tile,
             always: true,
+            cost: [1.0; 2],
             room,
             left: name(1, room.left_bytes),
             right: name(2, room.right_bytes),

@@ -39,6 +39,8 @@ pub struct Residues<B> {
     pub tile: usize,
     /// Whether products run here also where it does not pay.
     pub always: bool,
+    /// What a product costs in multiples of the estimate, for 32 and 64 bits.
+    pub cost: [f64; 2],
     /// How large the buffers are.
     pub room: Room,
     /// Residues of left matrices.
@@ -56,8 +58,18 @@ pub struct Residues<B> {
 impl<B> Residues<B> {
     /// The same, with references to the buffers.
     pub fn as_ref(&self) -> Residues<&B> {
-        let Residues { tile, always, room, left, right, sums, partial, constants } = self;
-        Residues { tile: *tile, always: *always, room: *room, left, right, sums, partial, constants }
+        let Residues { tile, always, cost, room, left, right, sums, partial, constants } = self;
+        Residues {
+            tile: *tile,
+            always: *always,
+            cost: *cost,
+            room: *room,
+            left,
+            right,
+            sums,
+            partial,
+            constants,
+        }
     }
 }
 
@@ -104,6 +116,7 @@ impl Residues<wgpu::Buffer> {
         Residues {
             tile,
             always,
+            cost: [1.0; 2],
             room,
             left: buffer("left residues", room.left_bytes, false),
             right: buffer("right residues", room.right_bytes, false),
@@ -128,6 +141,7 @@ fn constants(tile: usize) -> Vec<u8> {
     let places = Residues {
         tile,
         always: false,
+        cost: [1.0; 2],
         room: Room::of(0),
         left: (),
         right: (),

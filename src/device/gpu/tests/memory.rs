@@ -122,3 +122,14 @@ fn a_lost_device_is_an_error_and_no_panic() {
     failed(gpu.synchronise());
     failed(gpu.settle(0));
 }
+
+/// Measuring ends, chooses a candidate, and leaves no memory behind.
+#[test]
+fn autotuning_chooses_a_candidate() {
+    let options =
+        GpuOptions { autotune: Autotune::Now, budget_bytes: Some(64 << 20), ..GpuOptions::default() };
+    let Some(gpu) = open(options) else { return };
+    assert!(gpu.tuning.is_sound(), "{:?}", gpu.tuning);
+    assert_eq!(gpu.ledger().live().total_bytes, gpu.description().staging_bytes);
+    assert_eq!(gpu.ledger().peak(), gpu.ledger().live());
+}

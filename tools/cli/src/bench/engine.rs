@@ -70,6 +70,7 @@ fn cpus(options: &BenchOptions) -> Result<Vec<Engine>, Failure> {
             device,
             cpu: Some(way),
             gpu: None,
+            is_software: false,
         })
     };
     ways.into_iter().rev().map(engine).collect()
