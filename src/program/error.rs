@@ -1,6 +1,7 @@
 //! What can be wrong with a program.
 
 use super::range::Warning;
+use super::Dims;
 use crate::ring::Shape;
 use crate::share::PartyId;
 
@@ -13,26 +14,26 @@ pub enum ProgramError {
         /// What the left operand is called.
         left_label: String,
         /// Its shape.
-        left: Shape,
+        left: Dims,
         /// What the right operand is called.
         right_label: String,
         /// Its shape.
-        right: Shape,
+        right: Dims,
     },
     /// The inner extents of a matrix product differ.
     #[error(
         "{left_label} of shape {left} cannot be multiplied by {right_label} of shape {right}: {} columns against {} rows",
-        .left.cols, .right.rows
+        .left.cols(), .right.rows()
     )]
     Inner {
         /// What the left operand is called.
         left_label: String,
         /// Its shape.
-        left: Shape,
+        left: Dims,
         /// What the right operand is called.
         right_label: String,
         /// Its shape.
-        right: Shape,
+        right: Dims,
     },
     /// A matrix with more elements than can be addressed.
     #[error("{label} of shape {shape} has too many elements")]
@@ -114,6 +115,24 @@ pub enum ProgramError {
         /// The call.
         label: String,
     },
+    /// A batch of too many products.
+    #[error("{label} is a batch of {count} products of matrices that differ on both sides: there are at most {most}")]
+    Batches {
+        /// The product.
+        label: String,
+        /// How many.
+        count: usize,
+        /// The most.
+        most: usize,
+    },
+    /// What keeps a variance from zero, too small for the ring or no small number.
+    #[error("epsilon = {epsilon} must be at least {least:e}, and less than 1")]
+    Epsilon {
+        /// What it is.
+        epsilon: f64,
+        /// The least that it can be.
+        least: f64,
+    },
     /// A constant divisor that is zero.
     #[error("{label} divides by zero")]
     DivisionByZero {
@@ -135,19 +154,19 @@ pub enum ProgramError {
         /// What is cut.
         label: String,
         /// Its shape.
-        shape: Shape,
+        shape: Dims,
         /// What is asked for.
         what: String,
     },
     /// A shape with another number of elements.
-    #[error("{label} of shape {from} cannot have shape {to}: {} elements against {}", .from.len(), .to.len())]
+    #[error("{label} of shape {from} cannot have shape {to}: {} elements against {}", elements(.from), elements(.to))]
     Reshape {
         /// What is to be reshaped.
         label: String,
         /// Its shape.
-        from: Shape,
+        from: Dims,
         /// What is asked for.
-        to: Shape,
+        to: Dims,
     },
     /// The largest of nothing.
     #[error("{label} of shape {shape} has no element along that axis to choose from")]
@@ -155,7 +174,7 @@ pub enum ProgramError {
         /// What is reduced.
         label: String,
         /// Its shape.
-        shape: Shape,
+        shape: Dims,
     },
     /// A program without output.
     #[error("the program has no output: nobody would learn anything")]
@@ -176,4 +195,9 @@ pub enum ProgramError {
         /// f.
         fraction_bits: u32,
     },
+}
+
+/// How many elements there are, for people.
+fn elements(dims: &Dims) -> String {
+    dims.checked_len().map_or("too many".to_owned(), |len| len.to_string())
 }
