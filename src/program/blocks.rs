@@ -155,7 +155,11 @@ impl Program {
     pub fn reshape(&mut self, a: ValueId, to: Shape) -> Result<ValueId, ProgramError> {
         let from = self.value(a).shape;
         if to.checked_len() != Some(from.len()) {
-            return Err(ProgramError::Reshape { label: self.value(a).label.clone(), from: self.dims(a), to: to.into() });
+            return Err(ProgramError::Reshape {
+                label: self.value(a).label.clone(),
+                from: self.dims(a),
+                to: to.into(),
+            });
         }
         let label = format!("reshape({}, {}, {})", self.short(a), to.rows, to.cols);
         self.push_like(a, Op::Gather(a, Gather::in_order(to)), to, label)
@@ -171,7 +175,7 @@ impl Program {
         let extent =
             |turns: &[Turn; 3]| turns.iter().try_fold(1usize, |sum, turn| sum.checked_mul(turn.count));
         let (Some(rows), Some(cols)) = (extent(&gather.rows), extent(&gather.cols)) else {
-            return Err(ProgramError::TooLarge { label, shape: Shape::new(usize::MAX, usize::MAX) });
+            return Err(ProgramError::TooLarge { label, shape: Shape::new(usize::MAX, usize::MAX).into() });
         };
         let reach = turns().try_fold(gather.start, |sum, turn| {
             turn.count.saturating_sub(1).checked_mul(turn.step).and_then(|moved| sum.checked_add(moved))

@@ -65,7 +65,7 @@ impl Program {
         dims: impl Into<Dims>,
         bound: Option<f64>,
     ) -> Result<ValueId, ProgramError> {
-        let dims: Dims = dims.into();
+        let dims: Dims = self.bearable(name, dims.into())?;
         let shape = dims.folded();
         self.check_party(name, owner)?;
         if self.inputs.iter().any(|input| input.name == name) {
@@ -313,7 +313,7 @@ impl Program {
         label: String,
     ) -> Result<ValueId, ProgramError> {
         if !shape.is_bearable() {
-            return Err(ProgramError::TooLarge { label, shape });
+            return Err(ProgramError::TooLarge { label, shape: shape.into() });
         }
         let (id, interval) = (self.next_id(), range::interval_of(self, op, fraction_bits));
         let dims = self.dims_of(op).unwrap_or(shape.into());
@@ -384,6 +384,7 @@ impl Program {
         b: ValueId,
     ) -> Result<(ValueId, ValueId, Shape), ProgramError> {
         let dims = self.dims(a).broadcast(self.dims(b)).ok_or_else(|| self.unbroadcast(a, b))?;
+        self.bearable(&self.value(a).label, dims)?;
         let (left, right) = (self.expanded(a, dims)?, self.expanded(b, dims)?);
         Ok((left, right, dims.folded()))
     }

@@ -69,6 +69,14 @@ impl Dims {
         self.extents().iter().try_fold(1usize, |len, &extent| len.checked_mul(extent))
     }
 
+    /// Whether there are no more elements than matrices may have, also if extents of zero are left out of account: then
+    /// no place of an element leaves an address.
+    pub(super) fn is_bearable(self) -> bool {
+        let extents = self.extents().iter().map(|&extent| extent.max(1));
+        let most = extents.fold(1usize, usize::saturating_mul);
+        self.rank == 2 || most <= Shape::MOST_ELEMENTS
+    }
+
     /// What both broadcast to as NumPy does: axes are matched from the last on, of equal extents or one of them 1.
     pub fn broadcast(self, other: Dims) -> Option<Dims> {
         let rank = self.rank.max(other.rank);

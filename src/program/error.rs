@@ -1,8 +1,7 @@
 //! What can be wrong with a program.
 
-use super::range::Warning;
 use super::Dims;
-use crate::ring::Shape;
+use super::range::Warning;
 use crate::share::PartyId;
 
 /// Why a program cannot be built.
@@ -41,7 +40,7 @@ pub enum ProgramError {
         /// What it is called.
         label: String,
         /// Its shape.
-        shape: Shape,
+        shape: Dims,
     },
     /// A party that does not take part.
     #[error("'{name}' names {party}, but the protocol has parties 0 to {}", .parties - 1)]
@@ -116,7 +115,9 @@ pub enum ProgramError {
         label: String,
     },
     /// A batch of too many products.
-    #[error("{label} is a batch of {count} products of matrices that differ on both sides: there are at most {most}")]
+    #[error(
+        "{label} is a batch of {count} products of matrices that differ on both sides: there are at most {most}"
+    )]
     Batches {
         /// The product.
         label: String,

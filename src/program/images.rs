@@ -62,7 +62,8 @@ impl Program {
         let (product, (rows, cols)) = self.convolved(a, image, (kernels, bias), window, padding)?;
         let turn = |count, step| Turn { count, step };
         // A row for each place of each image, and a column for each channel: channels come first in an image.
-        let (count, places, channels) = (self.value(a).shape.rows, rows * cols, self.value(product).shape.cols);
+        let (count, places, channels) =
+            (self.value(a).shape.rows, rows * cols, self.value(product).shape.cols);
         let images = Gather {
             start: 0,
             rows: [Turn::ONCE, Turn::ONCE, turn(count, places * channels)],

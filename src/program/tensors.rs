@@ -28,6 +28,7 @@ impl Program {
             return Err(ProgramError::Reshape { label: self.value(a).label.clone(), from, to });
         }
         let label = self.value(a).label.clone();
+        self.bearable(&label, to)?;
         let source = self.unfolded(a);
         let result = self.reshape(source, to.folded())?;
         self.set_label(result, &label);
@@ -73,7 +74,9 @@ impl Program {
         for (axis, (stride, &extent)) in strides.iter().zip(dims.extents()).enumerate() {
             let Stride { start: first, step, count } = *stride;
             if !stride.fits(extent) {
-                return Err(wrong(format!("indices {first}, {first} + {step}, …, {count} of them, along axis {axis}")));
+                return Err(wrong(format!(
+                    "indices {first}, {first} + {step}, …, {count} of them, along axis {axis}"
+                )));
             }
             start += if count == 0 { 0 } else { first * dims.stride(axis) };
         }
@@ -85,7 +88,10 @@ impl Program {
             let result = self.slice(a, rows, Stride::range(0, dims.cols()))?;
             return Ok(self.with_dims(result, dims.with(0, strides[0].count)));
         }
-        let turn = |(axis, stride): (usize, &Stride)| Turn { count: stride.count, step: stride.step * dims.stride(axis) };
+        let turn = |(axis, stride): (usize, &Stride)| Turn {
+            count: stride.count,
+            step: stride.step * dims.stride(axis),
+        };
         let turns: Vec<Turn> = strides.iter().enumerate().map(turn).collect();
         self.by_turns(a, start, &turns)
     }
@@ -105,12 +111,16 @@ impl Program {
             return self.concat(a, b, if axis == 0 { Axis::Rows } else { Axis::Cols });
         }
         let dims = first.with(axis, first.extents()[axis].saturating_add(second.extents()[axis]));
+        self.bearable(&self.value(a).label, dims)?;
         // Along an inner axis the parts of each outer index are neighbours.
         let flat = |dims: Dims| match axis {
             axis if axis + 1 == dims.rank() => dims.folded(),
-            axis => Shape::new(dims.extents()[..axis].iter().product(), dims.extents()[axis] * dims.stride(axis)),
+            axis => {
+                Shape::new(dims.extents()[..axis].iter().product(), dims.extents()[axis] * dims.stride(axis))
+            }
         };
-        let (left, right) = (self.reshape_to(a, flat(first).into())?, self.reshape_to(b, flat(second).into())?);
+        let (left, right) =
+            (self.reshape_to(a, flat(first).into())?, self.reshape_to(b, flat(second).into())?);
         let both = self.concat(left, right, Axis::Cols)?;
         self.reshape_to(both, dims)
     }
@@ -155,6 +165,7 @@ impl Program {
         let batch = |dims: Dims| dims.with(dims.rank() - 2, 1).with(dims.rank() - 1, 1);
         let both = batch(left).broadcast(batch(right)).ok_or_else(|| self.unbroadcast(a, b))?;
         let dims = both.with(both.rank() - 2, left.rows()).with(both.rank() - 1, right.cols());
+        self.bearable(&label, dims)?;
         let single = |dims: Dims| batch(dims).extents().iter().all(|&extent| extent == 1);
         let result = if single(right) {
             // All rows of the batch at once.
@@ -250,6 +261,7 @@ impl Program {
     fn by_turns(&mut self, a: ValueId, start: usize, turns: &[Turn]) -> Result<ValueId, ProgramError> {
         let extents: Vec<usize> = turns.iter().map(|turn| turn.count).collect();
         let dims = Dims::new(&extents).expect("as many axes as a tensor");
+        self.bearable(&self.value(a).label, dims)?;
         let (&last, leading) = turns.split_last().expect("at least two axes");
         let mut rows = [Turn::ONCE; 3];
         rows[3 - leading.len()..].copy_from_slice(leading);
@@ -279,7 +291,8 @@ impl Program {
     fn every(&mut self, a: ValueId, axis: usize, start: usize, turn: Turn) -> Result<ValueId, ProgramError> {
         let dims = self.dims(a);
         if turn.step > 0 || turn.count <= 1 {
-            let mut strides: Vec<Stride> = dims.extents().iter().map(|&extent| Stride::range(0, extent)).collect();
+            let mut strides: Vec<Stride> =
+                dims.extents().iter().map(|&extent| Stride::range(0, extent)).collect();
             strides[axis] = Stride { start, step: turn.step.max(1), count: turn.count };
             return self.slice_axes(a, &strides);
         }
@@ -290,6 +303,14 @@ impl Program {
             })
             .collect();
         self.by_turns(a, start * dims.stride(axis), &turns)
+    }
+
+    /// Refuses extents of which no matrix can be made.
+    pub(super) fn bearable(&self, label: &str, dims: Dims) -> Result<Dims, ProgramError> {
+        if dims.is_bearable() {
+            return Ok(dims);
+        }
+        Err(ProgramError::TooLarge { label: label.to_owned(), shape: dims })
     }
 
     /// Says which extents a value of the same matrix has; it must not have been used yet.
@@ -351,14 +372,4 @@ fn runs(indices: &[usize]) -> Vec<(usize, Turn)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_rise_evenly_or_stay() {
-        let turn = |count, step| Turn { count, step };
-        assert_eq!(runs(&[3, 4, 5, 5, 5, 1, 0]), [(3, turn(3, 1)), (5, turn(2, 0)), (1, turn(1, 1)), (0, turn(1, 1))]);
-        assert_eq!(runs(&[0, 2, 4, 1]), [(0, turn(3, 2)), (1, turn(1, 1))]);
-        assert_eq!(runs(&[]), []);
-    }
-}
+mod tests;

@@ -187,7 +187,9 @@ impl Call {
                 return self.reduced(program, a, reduction);
             }
         }
-        self.chosen(program, function).or_else(|| self.shaped(program, function)).or_else(|| self.layer(program, function))
+        self.chosen(program, function)
+            .or_else(|| self.shaped(program, function))
+            .or_else(|| self.layer(program, function))
     }
 
     /// What chooses between values.
@@ -213,7 +215,8 @@ impl Call {
         use Operand::Matrix;
         let (first, rest) = self.positional.split_first()?;
         let &Matrix(a) = first else { return None };
-        let numbers = || rest.iter().map(|operand| if let Operand::Constant(c) = operand { whole(*c) } else { None });
+        let numbers =
+            || rest.iter().map(|operand| if let Operand::Constant(c) = operand { whole(*c) } else { None });
         Some(match function {
             "reshape" if !rest.is_empty() => {
                 self.only(&[])?;
@@ -292,12 +295,7 @@ impl Call {
         }
     }
 
-    fn conv2d(
-        &self,
-        program: &mut Program,
-        a: ValueId,
-        (w, b): (ValueId, Option<ValueId>),
-    ) -> Option<Added> {
+    fn conv2d(&self, program: &mut Program, a: ValueId, (w, b): (ValueId, Option<ValueId>)) -> Option<Added> {
         let (stride, padding) = (self.number_or("stride", 1)?, self.number_or("padding", 0)?);
         if program.dims(a).rank() == 4 {
             self.only(&["stride", "padding"])?;
@@ -335,7 +333,9 @@ impl Call {
     /// The axis of a value; a negative one is counted from the last. No names but these are used.
     fn axis(&self, program: &Program, a: ValueId, names: &[&str]) -> Option<usize> {
         self.only(names)?;
-        let Number::Integer(axis) = self.named.iter().find(|(name, _)| name == "axis")?.1 else { return None };
+        let Number::Integer(axis) = self.named.iter().find(|(name, _)| name == "axis")?.1 else {
+            return None;
+        };
         let rank = program.dims(a).rank() as i128;
         let axis = if axis < 0 { axis + rank } else { axis };
         (0..rank).contains(&axis).then_some(axis as usize)

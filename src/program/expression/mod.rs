@@ -281,12 +281,18 @@ mod tests {
     #[test]
     fn tensors_have_up_to_four_axes() {
         let (mut program, mut names) = program(16);
-        names.insert("t".into(), program.input("t", PartyId(0), Dims::new(&[2, 3, 6, 6]).unwrap(), None).unwrap());
-        names.insert("k".into(), program.input("k", PartyId(1), Dims::new(&[4, 3, 3, 3]).unwrap(), None).unwrap());
+        names.insert(
+            "t".into(),
+            program.input("t", PartyId(0), Dims::new(&[2, 3, 6, 6]).unwrap(), None).unwrap(),
+        );
+        names.insert(
+            "k".into(),
+            program.input("k", PartyId(1), Dims::new(&[4, 3, 3, 3]).unwrap(), None).unwrap(),
+        );
         let cases = [
             ("t + t[:, :, 0] * 2 - t[0, 1:2, :, -1:]", "(2, 3, 6, 6)"),
             ("t @ t[:, :1] - t @ t[0, 0, :, :2] @ t[:1, :, :2]", "(2, 3, 6, 6)"),
-            ("transpose(t, 0, 2, 3, 1) + t.T[:1, :, :, :1]", "(2, 6, 6, 3)"),
+            ("transpose(t, 0, 2, 3, 1) + t.T[:1, :, :1, :1]", "(2, 6, 6, 3)"),
             ("conv2d(t, k, stride=1, padding=1)", "(2, 4, 6, 6)"),
             ("maxpool2d(avgpool2d(t, size=2), size=3)", "(2, 3, 1, 1)"),
             ("concat(t, t[:, :1], axis=1)", "(2, 4, 6, 6)"),
@@ -303,7 +309,10 @@ mod tests {
             }
         }
         let mut error = |text: &str| add_step(&mut program, &mut names, 1, text).unwrap_err().to_string();
-        assert!(error("z = t + t[:, :2]").contains("of shape (2, 3, 6, 6) and t[:, :2] of shape (2, 2, 6, 6) do not"));
+        assert!(
+            error("z = t + t[:, :2]")
+                .contains("of shape (2, 3, 6, 6) and t[:, :2] of shape (2, 2, 6, 6) do not")
+        );
         assert!(error("z = t[0, 0, 0, 0, 0]").contains("t of shape (2, 3, 6, 6) has no 5 axes"));
         assert!(error("z = t[:, 3]").contains("has no index along axis 1: 3"));
         assert!(error("z = gather(t, [0, 3], axis=1)").contains("has no index 3 along axis 1"));

@@ -50,7 +50,8 @@ impl Program {
         }
         let chosen = self.one_hot(index, dims.rows())?;
         let result = self.matmul(chosen, table)?;
-        let known = self.interval(table).map(|known| known.hull(super::super::range::Interval::new(0.0, 0.0)));
+        let known =
+            self.interval(table).map(|known| known.hull(super::super::range::Interval::new(0.0, 0.0)));
         self.called(result, label, known)
     }
 }

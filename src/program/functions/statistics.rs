@@ -110,7 +110,8 @@ impl Program {
             return Err(ProgramError::Epsilon { epsilon, least });
         }
         let sum = self.offset(variance, epsilon)?;
-        let known = self.interval(variance).map(|known| known.positive().plus(Interval::new(epsilon, epsilon)));
+        let known =
+            self.interval(variance).map(|known| known.positive().plus(Interval::new(epsilon, epsilon)));
         self.refine(sum, known);
         let exponents = Exponents::between(epsilon, self.interval(sum).map(|known| known.high));
         let inverse = self.inverse_root(sum, exponents, self.fine_bits())?;

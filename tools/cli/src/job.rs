@@ -19,8 +19,8 @@
 //! scores = { to = [0], file = "scores.npy" }
 //! ```
 //!
-//! `file` is relative to the job; `tensor` names one matrix of an `.npz` or `.safetensors` file. `shape = [rows, cols]` lets `plan` work without the file; `bound` is the largest
-//! magnitude that the owner vouches for. Names are identifiers, see [`check`].
+//! `file` is relative to the job; `tensor` names one array of an `.npz` or `.safetensors` file. `shape = [rows, cols]`, of
+//! up to four extents, lets `plan` work without the file; `bound` is the largest magnitude that the owner vouches for. Names are identifiers, see [`check`].
 
 mod check;
 
@@ -32,9 +32,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use symbolon::program::expression::{Names, add_step};
-use symbolon::program::{Program, Truncation};
+use symbolon::program::{Dims, Program, Truncation};
 use symbolon::protocol::Protocol;
-use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
+use symbolon::ring::{Elements, FixedPoint, Ring};
 use symbolon::share::{Parties, PartyId};
 
 /// A job that has been read and checked as far as it can be without data.
@@ -55,7 +55,7 @@ pub struct Input {
     pub owner: u8,
     file: Option<PathBuf>,
     tensor: Option<String>,
-    shape: Option<(usize, usize)>,
+    shape: Option<Dims>,
     bound: Option<f64>,
 }
 
@@ -70,8 +70,7 @@ pub struct Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
-    pub rows: usize,
-    pub cols: usize,
+    pub shape: Dims,
     pub kind: Kind,
 }
 
@@ -117,8 +116,7 @@ impl InputData {
 
     /// What the other parties may know of it.
     pub fn facts(&self) -> Facts {
-        let Shape { rows, cols } = self.matrix.shape;
-        Facts { rows, cols, kind: self.matrix.kind() }
+        Facts { shape: self.matrix.dims, kind: self.matrix.kind() }
     }
 
     fn failed(&self, error: ValueError) -> Failure {
@@ -202,15 +200,13 @@ impl Job {
         let failed = |error| Failure::Data { input: name.to_owned(), error };
         let matrix = Matrix::read(&source).map_err(failed)?;
         let data = InputData { name: name.to_owned(), source, matrix };
-        let shape = declared.shape.map(|(rows, cols)| Shape::new(rows, cols));
-        data.matrix.check(shape, declared.bound).map_err(|error| data.failed(error))?;
+        data.matrix.check(declared.shape, declared.bound).map_err(|error| data.failed(error))?;
         Ok(data)
     }
 
     /// What the job itself declares of an input, where it does.
     pub fn declared_facts(&self, name: &str) -> Option<Facts> {
-        let (rows, cols) = self.inputs[name].shape?;
-        Some(Facts { rows, cols, kind: Kind::Real })
+        Some(Facts { shape: self.inputs[name].shape?, kind: Kind::Real })
     }
 
     /// What all parties must have in common, in an order in which the first difference says most.
@@ -225,7 +221,7 @@ impl Job {
         ];
         for (name, input) in &self.inputs {
             terms.push((format!("owner of input {name}"), input.owner.to_string()));
-            let shape = input.shape.map(|(rows, cols)| Shape::new(rows, cols).to_string());
+            let shape = input.shape.map(|shape| shape.to_string());
             terms.push((format!("shape of input {name}"), shape.unwrap_or_else(none)));
             let bound = input.bound.map(|bound| bound.to_string());
             terms.push((format!("bound of input {name}"), bound.unwrap_or_else(none)));
@@ -244,8 +240,7 @@ impl Job {
         let mut program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
         let mut names = Names::new();
         for (name, input) in &self.inputs {
-            let Facts { rows, cols, .. } = facts[name];
-            let value = program.input(name, PartyId(input.owner), Shape::new(rows, cols), input.bound)?;
+            let value = program.input(name, PartyId(input.owner), facts[name].shape, input.bound)?;
             names.insert(name.clone(), value);
         }
         for (number, step) in (1..).zip(&self.steps) {

@@ -111,11 +111,12 @@ pub fn run(run: &RunJson) -> String {
         text += &format!("  {} computes on {}\n", role.name(), role.device);
     }
     for output in &run.outputs {
-        let [rows, cols] = output.shape;
+        let extents: Vec<String> = output.shape.iter().map(usize::to_string).collect();
         let to: Vec<String> = output.to.iter().map(|party| format!("party {party}")).collect();
         let file =
             output.file.as_ref().map_or_else(|| ", not written".to_owned(), |file| format!(", in {file}"));
-        text += &format!("  output {} ({rows}, {cols}) for {}{file}\n", output.name, to.join(" and "));
+        text +=
+            &format!("  output {} ({}) for {}{file}\n", output.name, extents.join(", "), to.join(" and "));
     }
     text
 }
