@@ -109,11 +109,17 @@ proptest! {
     fn elementwise_ops_broadcast(extents in extents(), single: [u8; 2], missing in 0..3usize, seed in 0..99i64) {
         let a = Array::drawn(&narrower(&extents, single[0], missing), seed);
         let b = Array::drawn(&narrower(&extents, single[1] & !single[0], 0), seed + 1);
-        let expected = Array::of(&extents.iter().enumerate().map(|(axis, &extent)| {
-            let (own, first) = (b.extents[axis], axis.checked_sub(extents.len() - a.extents.len()).map_or(1, |axis| a.extents[axis]));
-            if own == 1 { first } else { own.max(extent.min(own)) }
-        }).collect::<Vec<_>>(), |at| a.at(at) * 3 - b.at(at));
-        holds(&[&a, &b], |p, x| { let tripled = p.scale(x[0], crate::program::Number::Integer(3))?; p.sub(tripled, x[1]) }, &expected);
+        let missing = extents.len() - a.extents.len();
+        let both = |(axis, &own): (usize, &usize)| match axis.checked_sub(missing) {
+            Some(axis) if own == 1 => a.extents[axis],
+            _ => own,
+        };
+        let both: Vec<usize> = b.extents.iter().enumerate().map(both).collect();
+        let expected = Array::of(&both, |at| a.at(at) * 3 - b.at(at));
+        holds(&[&a, &b], |p, x| {
+            let tripled = p.scale(x[0], crate::program::Number::Integer(3))?;
+            p.sub(tripled, x[1])
+        }, &expected);
         let product = Array::of(&expected.extents, |at| a.at(at) * b.at(at));
         holds(&[&a, &b], |p, x| p.mul(x[0], x[1]), &product);
     }
@@ -121,14 +127,8 @@ proptest! {
     #[test]
     fn batches_of_matrices_multiply(extents in extents(), single: [u8; 2], inner in 0..4usize, cols in 1..4usize, seed in 0..99i64) {
         let rank = extents.len();
-        let mut left = with(&narrower(&extents, single[0] & !(3 << (rank - 2)), 0), rank - 1, inner);
-        let mut right = with(&with(&narrower(&extents, single[1] & !(3 << (rank - 2)), 0), rank - 2, inner), rank - 1, cols);
-        for axis in 0..rank - 2 {
-            // Both alike, or one of them single.
-            if left[axis] != right[axis] && left[axis] != 1 && right[axis] != 1 {
-                (left[axis], right[axis]) = (extents[axis], extents[axis]);
-            }
-        }
+        let left = with(&narrower(&extents, single[0] & !(3 << (rank - 2)), 0), rank - 1, inner);
+        let right = with(&with(&narrower(&extents, single[1] & !(3 << (rank - 2)), 0), rank - 2, inner), rank - 1, cols);
         let (a, b) = (Array::drawn(&left, seed), Array::drawn(&right, seed + 1));
         let mut both: Vec<usize> = (0..rank).map(|axis| if left[axis] == 1 { right[axis] } else { left[axis] }).collect();
         (both[rank - 2], both[rank - 1]) = (left[rank - 2], cols);
@@ -136,7 +136,6 @@ proptest! {
             let replaced = |axis, index| with(at, axis, index);
             (0..inner).map(|k| a.at(&replaced(rank - 1, k)) * b.at(&replaced(rank - 2, k))).sum()
         });
-        // An operand whose rows or columns are single must not repeat: indices beyond do not occur.
         holds(&[&a, &b], |p, x| p.matmul(x[0], x[1]), &expected);
     }
 

@@ -11,6 +11,7 @@ mod pictures;
 mod privacy;
 mod recipe;
 mod simulated;
+mod tensors;
 
 use super::{SessionOptions, World};
 use crate::device::cpu::Cpu;

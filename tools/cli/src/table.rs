@@ -9,8 +9,8 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new<const N: usize>(heading: [&str; N]) -> Table {
-        Table { rows: vec![heading.map(str::to_owned).to_vec()] }
+    pub fn new<S: Into<String>>(heading: impl IntoIterator<Item = S>) -> Table {
+        Table { rows: vec![heading.into_iter().map(Into::into).collect()] }
     }
 
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
