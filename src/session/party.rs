@@ -1,7 +1,7 @@
 //! One party's end of a deployment.
 
 use super::SessionError;
-use super::order::{Grant, Order};
+use super::order::{Grant, KeySource, Order};
 use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
 use crate::device::Device;
@@ -19,12 +19,12 @@ use crate::run::{Execution, HostMatrix, Overlap, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Where a party and its peers are. Parties with a higher number connect to those with a lower one, and all connect
-/// to the dealer.
+/// to the dealer, if there is one.
 #[derive(Clone, Debug)]
 pub struct PartyNetwork {
     /// Which party this is.
@@ -35,8 +35,8 @@ pub struct PartyNetwork {
     pub lower: BTreeMap<PartyId, Address>,
     /// How many parties there are.
     pub parties: usize,
-    /// Where the dealer is.
-    pub dealer: Address,
+    /// Where the dealer is, for protocols that have one.
+    pub dealer: Option<Address>,
     /// Who this party is, and who its peers are.
     pub credentials: Credentials,
 }
@@ -75,6 +75,8 @@ pub struct Session {
     model: DeviceModel,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     runs: u32,
+    /// Where the keys come from that this party draws for others.
+    keys: KeySource,
 }
 
 /// What a run gave.
@@ -129,7 +131,7 @@ impl Session {
         let wire = Wire::new(&options)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;
-        let mut session = Session::over(role, device, wire, links, options);
+        let mut session = Session::over(role, device, wire, links, options, KeySource::Entropy);
         match session.introduce(Introduction { terms, offers }) {
             Ok(()) => Ok(session),
             Err(error) => Err(session.fail(error.into())),
@@ -143,6 +145,7 @@ impl Session {
         wire: Wire,
         links: Vec<Link>,
         options: SessionOptions,
+        keys: KeySource,
     ) -> Session {
         Session {
             role,
@@ -153,6 +156,7 @@ impl Session {
             options,
             model: DeviceModel::typical(),
             runs: 0,
+            keys,
         }
     }
 
@@ -228,12 +232,17 @@ impl Session {
         program: &Program,
         inputs: BTreeMap<String, Elements>,
     ) -> Result<SessionOutcome, SessionError> {
+        self.check_roles(protocol)?;
         let inputs = self.own_inputs(program, inputs)?;
         let plans = self.plan(protocol, program)?;
         let plan = plans.of(self.role);
         plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
         self.confirm(&plans)?;
-        let keys = self.order(&plans)?;
+        let mut keys = self.share_keys(&plans)?;
+        if protocol.has_dealer() {
+            let key = self.order(&plans)?;
+            keys.insert(KeyId::between(self.role, Role::Dealer), key);
+        }
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan,
@@ -331,9 +340,47 @@ impl Session {
         })
     }
 
-    /// Orders what the plan demands; the key is this party's.
-    fn order(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, NetError> {
-        let Role::Party(party) = self.role else { unreachable!("a session is a party's") };
+    /// Makes sure that the peers are those that the protocol has.
+    fn check_roles(&self, protocol: Protocol) -> Result<(), SessionError> {
+        let peers = protocol.roles().into_iter().filter(|&role| role != self.role);
+        if peers.eq(self.links.iter().map(Link::peer).collect::<BTreeSet<Role>>()) {
+            return Ok(());
+        }
+        let reason = format!(
+            "{protocol} has {}; {} is connected to {}",
+            listed(protocol.roles()),
+            self.role,
+            listed(self.links.iter().map(Link::peer))
+        );
+        Err(SessionError::Network { reason })
+    }
+
+    /// Shares a fresh key with every other party whose key the plan's steps name: the lower one draws it.
+    fn share_keys(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
+        let named = plans.of(self.role).keys();
+        let (role, source, run) = (self.role, self.keys, u64::from(self.runs));
+        let mut keys = HashMap::new();
+        for link in self.links.iter_mut().filter(|link| link.peer() != Role::Dealer) {
+            let id = KeyId::between(role, link.peer());
+            if !named.contains(&id) {
+                continue;
+            }
+            let key = if role == id.roles()[0] {
+                let key = source.key(id, run)?;
+                self.wire.block_on(link.send_control("key", &Grant { key: *key.bytes() }))?;
+                key
+            } else {
+                let patience = link.patience();
+                let grant: Grant = self.wire.block_on(link.receive_control("key", patience))?;
+                PrgKey::from_bytes(grant.key)
+            };
+            keys.insert(id, key);
+        }
+        Ok(keys)
+    }
+
+    /// Orders what the plan demands; the key is the one that the dealer shares with this party.
+    fn order(&mut self, plans: &Plans) -> Result<PrgKey, NetError> {
         let order = Order { digest: plans.agreement.digest, demand: plans.demand.clone() };
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
         let dealer = dealer.expect("a party is connected to the dealer");
@@ -341,7 +388,7 @@ impl Session {
             dealer.send_control("order", &order).await?;
             dealer.receive_control("grant", dealer.patience()).await
         })?;
-        Ok(HashMap::from([(KeyId(party), PrgKey::from_bytes(grant.key))]))
+        Ok(PrgKey::from_bytes(grant.key))
     }
 
     fn fail(&mut self, error: SessionError) -> SessionError {
@@ -372,9 +419,15 @@ impl PartyNetwork {
             return wrong(format!("{} needs an address to listen on", self.party));
         }
         let parties = Parties::first(self.parties).without(self.party);
-        let peers: Vec<Role> = parties.iter().map(Role::from).chain([Role::Dealer]).collect();
+        let dealer = self.dealer.is_some().then_some(Role::Dealer);
+        let peers: Vec<Role> = parties.iter().map(Role::from).chain(dealer).collect();
         check_pins(&self.credentials, &peers)
     }
+}
+
+fn listed(roles: impl IntoIterator<Item = Role>) -> String {
+    let names: Vec<String> = roles.into_iter().map(|role| role.to_string()).collect();
+    names.join(", ")
 }
 
 /// Makes sure that the certificate of every peer is known.
@@ -453,6 +506,8 @@ async fn meet_into(
     if let (Some(listener), false) = (&listener, higher.is_empty()) {
         links.extend(listener.accept(&higher, hello, credentials, &wire.links).await?);
     }
-    links.push(dial(Role::Dealer, &network.dealer, hello, credentials, &wire.links).await?);
+    if let Some(address) = &network.dealer {
+        links.push(dial(Role::Dealer, address, hello, credentials, &wire.links).await?);
+    }
     Ok(())
 }

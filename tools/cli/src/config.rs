@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use symbolon::net::{Address, AddressError, Credentials};
+use symbolon::protocol::Protocol;
 use symbolon::session::{DealerNetwork, PartyNetwork};
 use symbolon::share::{Parties, PartyId, Role};
 
@@ -41,7 +42,7 @@ pub struct PartyConfig {
     listen: Option<SocketAddr>,
     #[serde(default)]
     peers: BTreeMap<String, String>,
-    dealer: String,
+    dealer: Option<String>,
     identity: Option<PathBuf>,
     #[serde(default)]
     inputs: BTreeMap<String, InputEntry>,
@@ -85,8 +86,9 @@ impl PartyConfig {
         PartyId(self.party)
     }
 
-    /// Where the party and its peers are, in a job of so many parties.
-    pub fn network(&self, path: &Path, parties: usize) -> Result<PartyNetwork, Failure> {
+    /// Where the party and its peers are, in a job of this protocol.
+    pub fn network(&self, path: &Path, protocol: Protocol) -> Result<PartyNetwork, Failure> {
+        let parties = protocol.parties();
         let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
         if usize::from(self.party) >= parties {
             return Err(wrong(format!(
@@ -118,9 +120,13 @@ impl PartyConfig {
             ));
         }
         let listen = self.listen.filter(|_| !is_last);
-        let dealer = place("dealer", &self.dealer)?;
-        let others = Parties::first(parties).without(self.party());
-        let peers: Vec<Role> = others.iter().map(Role::from).chain([Role::Dealer]).collect();
+        let dealer = match &self.dealer {
+            _ if !protocol.has_dealer() => None,
+            Some(dealer) => Some(place("dealer", dealer)?),
+            None => return Err(wrong(format!("dealer: {protocol} has one; its address is missing"))),
+        };
+        let peers: Vec<Role> =
+            protocol.roles().into_iter().filter(|&role| role != self.party().into()).collect();
         let credentials = credentials(path, self.identity.as_deref(), self.party().into(), &peers)?;
         Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, credentials })
     }

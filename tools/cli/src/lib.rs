@@ -76,7 +76,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         process::end_with_launcher();
     }
     match command {
-        Command::Demo { shared } => demo::demo(&shared),
+        Command::Demo { protocol, shared } => demo::demo(protocol, &shared),
         Command::Run { job, mode: RunMode { local: true, .. }, shared } => local::run(&job, &shared),
         Command::Run { job, mode, shared } => {
             let config = mode.party.expect("the command line has --local or --party");

@@ -1,6 +1,6 @@
 //! `run --local`: every role of a job as a process of its own on this machine.
 //!
-//! The launcher starts the dealer, then the parties in ascending order, each of which says where it listens before
+//! The launcher starts the dealer, if the protocol has one, then the parties in ascending order, each of which says where it listens before
 //! the next is started, so that free ports are taken without a race. Outputs are written to a folder that only this
 //! user can enter, and appear where the job says only after every process has ended well and all recipients have the
 //! same. Where a signal ends the launcher, it ends its processes and removes the folder first.
@@ -22,7 +22,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use symbolon::share::{PartyId, Role};
+use symbolon::share::PartyId;
 use tempfile::{Builder, TempDir};
 
 /// Runs a job.
@@ -39,7 +39,8 @@ pub fn launch(job_path: &Path, job: &Job, shared: &Shared) -> Result<RunJson, Fa
     check_targets(job.input_files(), job.output_files())?;
     let folder = private_folder()?;
     let launch = Launch { job_path, job, shared, folder: folder.path() };
-    let progress = spinner(&format!("{}: a dealer and {} parties at work", job.name, job.protocol.parties()));
+    let dealer = if job.protocol.has_dealer() { "a dealer and " } else { "" };
+    let progress = spinner(&format!("{}: {dealer}{} parties at work", job.name, job.protocol.parties()));
     let ended = launch.processes();
     progress.finish_and_clear();
     launch.result(ended?, start)
@@ -61,7 +62,7 @@ struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// Starts all processes and waits until they have ended: the dealer is the first of them.
+    /// Starts all processes and waits until they have ended: the dealer is the first of them, if there is one.
     fn processes(&self) -> Result<Vec<Ended>, Failure> {
         let mut group = Group::default();
         match self.start_all(&mut group) {
@@ -74,14 +75,16 @@ impl Launch<'_> {
     /// The dealer, then the parties in order; each is started once those it connects to listen.
     fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
         let patience = Duration::from_secs(self.shared.deadline.into());
-        let config = self.folder.join("dealer.toml");
-        let roles: Vec<Role> = self.job.parties().map(Role::from).chain([Role::Dealer]).collect();
-        identity::make(self.folder, &roles)?;
-        self.write(&config, "listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\n")?;
+        identity::make(self.folder, &self.job.protocol.roles())?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let arguments = ["deal".into(), "--config".into(), config.into()];
-        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
-        let dealer = group.address(patience)?;
+        let mut dealer = None;
+        if self.job.protocol.has_dealer() {
+            let config = self.folder.join("dealer.toml");
+            self.write(&config, "listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\n")?;
+            let arguments = ["deal".into(), "--config".into(), config.into()];
+            group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
+            dealer = Some(group.address(patience)?);
+        }
         let parties = self.job.protocol.parties();
         let mut addresses = BTreeMap::new();
         for party in self.job.parties() {
@@ -140,13 +143,14 @@ impl Launch<'_> {
     fn party_config(
         &self,
         party: PartyId,
-        dealer: SocketAddr,
+        dealer: Option<SocketAddr>,
         lower: &BTreeMap<PartyId, SocketAddr>,
     ) -> String {
         let peers: Vec<String> =
             lower.iter().map(|(party, address)| format!("{} = \"{address}\"", party.0)).collect();
+        let dealer = dealer.map_or_else(String::new, |address| format!("dealer = \"{address}\"\n"));
         let mut text = format!(
-            "party = {}\nlisten = \"127.0.0.1:0\"\ndealer = \"{dealer}\"\npeers = {{ {} }}\nidentity = {}\n[outputs]\n",
+            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\nidentity = {}\n[outputs]\n",
             party.0,
             peers.join(", "),
             quoted(&identity::stem(party.into()))
@@ -174,12 +178,12 @@ impl Launch<'_> {
     /// Puts the processes' reports together, and the outputs where they belong.
     fn result(&self, ended: Vec<Ended>, start: Instant) -> Result<RunJson, Failure> {
         interrupt::check()?;
-        let (dealer, parties) = ended.split_first().expect("a dealer and parties");
+        let (dealer, parties) = ended.split_at(ended.len() - self.job.protocol.parties());
         let runs: Vec<RunJson> = parties.iter().map(parse).collect::<Result<_, _>>()?;
-        let dealt: DealOrders = parse(dealer)?;
+        let dealt: Option<DealOrders> = dealer.first().map(parse).transpose()?;
         let mut result = runs[0].clone();
         result.parties = runs.iter().flat_map(|run| run.parties.clone()).collect();
-        result.dealer = dealt.orders.into_iter().next();
+        result.dealer = dealt.and_then(|dealt| dealt.orders.into_iter().next());
         let largest = |value: fn(&RunJson) -> f64| runs.iter().map(value).fold(0.0, f64::max);
         result.offline_s = largest(|run| run.offline_s);
         result.online_s = largest(|run| run.online_s);

@@ -26,7 +26,7 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
     let job = Job::read(job_path)?;
     let config = PartyConfig::read(config_path)?;
     let party = config.party();
-    let network = config.network(config_path, job.protocol.parties())?;
+    let network = config.network(config_path, job.protocol)?;
     config.check_names(config_path, &job)?;
     let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
     let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));

@@ -32,7 +32,8 @@ struct PlanJson {
     offline_bytes: u64,
     correlations: Vec<String>,
     parties: Vec<RolePlan>,
-    dealer: RolePlan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dealer: Option<RolePlan>,
     ops: Vec<OpPlan>,
     range: String,
     /// Absent where matrices stay whole.
@@ -112,7 +113,7 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
         offline_bytes: plans.demand.correction_bytes(),
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
-        dealer: role(&plans.dealer),
+        dealer: plans.dealer.as_ref().map(role),
         ops: plans.cost.ops.iter().map(op).collect(),
         range: range_line(&program)?,
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
@@ -178,7 +179,7 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
         json.job, json.protocol, json.ring_bits, json.fraction_bits, json.rounds
     );
     let mut table = Table::new(["role", "bytes sent", "received", "steps", "device memory"]);
-    for role in json.parties.iter().chain([&json.dealer]) {
+    for role in json.parties.iter().chain(&json.dealer) {
         let (name, sent) = match role.id.as_str() {
             "dealer" => ("dealer, offline".to_owned(), role.offline_bytes_sent),
             id => (format!("party {id}"), role.bytes_sent),
