@@ -7,7 +7,7 @@
 //! **Steps of the dealer.** Draw the parts and party 0's share; send party 1's. **Bytes.** One element for each element
 //! of either, to party 1 only. **Rounds.** One message, before the inputs.
 
-use super::{DRAWS, IS_SENT, Delivery, EntryId, Part, Writer};
+use super::{DRAWS, Delivery, EntryId, IS_SENT, Part, Writer};
 use crate::ring::Shape;
 use crate::share::PartyId;
 use crate::step::bits::planes;
@@ -80,12 +80,7 @@ impl BitProductSpec {
     }
 
     /// The step by which `party` comes by its share.
-    pub fn acquire(
-        &self,
-        list: &mut StepList,
-        delivery: Delivery,
-        party: PartyId,
-    ) -> BitProduct {
+    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> BitProduct {
         let mut writer = Writer { list, delivery };
         BitProduct(writer.dependent(self.shape, party, Part::Product, CLASS, 0))
     }

@@ -8,7 +8,7 @@
 //! **Bytes.** One bit for each product of each element, to party 1 only: 22 for a group of four. **Rounds.** One
 //! message, before the inputs.
 
-use super::{DRAWS, IS_SENT, Delivery, Part, Writer};
+use super::{DRAWS, Delivery, IS_SENT, Part, Writer};
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
 use crate::step::bits::{Level, planes};
@@ -51,12 +51,7 @@ impl MonomialsSpec {
     }
 
     /// The steps by which `party` comes by its parts.
-    pub fn acquire(
-        &self,
-        list: &mut StepList,
-        delivery: Delivery,
-        party: PartyId,
-    ) -> Monomials {
+    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> Monomials {
         let (masks, shape) = (self.masks(list.ring), self.planes(list.ring));
         let mut writer = Writer { list, delivery };
         Monomials {

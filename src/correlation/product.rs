@@ -11,7 +11,7 @@
 //! A party's share of a product of masks is where its share of the values' product is then accumulated, so it is booked
 //! under shares.
 
-use super::{DRAWS, IS_SENT, Delivery, EntryId, Part, Writer};
+use super::{DRAWS, Delivery, EntryId, IS_SENT, Part, Writer};
 use crate::ring::Shape;
 use crate::share::{Parties, PartyId};
 use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
@@ -123,12 +123,7 @@ impl ProductSpec {
     }
 
     /// The step by which `party` comes by its share.
-    pub fn acquire(
-        &self,
-        list: &mut StepList,
-        delivery: Delivery,
-        party: PartyId,
-    ) -> ProductShare {
+    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> ProductShare {
         let mut writer = Writer { list, delivery };
         ProductShare(writer.dependent(self.shape, party, Part::Product, MemoryClass::Shares, 0))
     }

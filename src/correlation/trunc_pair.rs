@@ -8,7 +8,7 @@
 //! **Steps of the dealer.** Draw r_0, r_1 and party 0's shares; send party 1's two. **Bytes.** Two elements for each
 //! element of r, to party 1 only. **Rounds.** One message, before the inputs.
 
-use super::{DRAWS, IS_SENT, Delivery, Part, Writer};
+use super::{DRAWS, Delivery, IS_SENT, Part, Writer};
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
 use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
@@ -44,12 +44,7 @@ impl TruncPairSpec {
     }
 
     /// The steps by which `party` comes by its parts.
-    pub fn acquire(
-        &self,
-        list: &mut StepList,
-        delivery: Delivery,
-        party: PartyId,
-    ) -> TruncPair {
+    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> TruncPair {
         let mut writer = Writer { list, delivery };
         TruncPair {
             mask: writer.draw(self.shape, party, Part::TruncMask, CLASS),

@@ -245,9 +245,8 @@ impl Costs<'_> {
         }
         let held = self.held(id);
         let part = |party: PartyId| {
-            let its = held.iter().filter(|&(holders, whose, _)| {
-                whose == party && half_of(holders) == Some(party)
-            });
+            let its =
+                held.iter().filter(|&(holders, whose, _)| whose == party && half_of(holders) == Some(party));
             its.map(|(.., depth)| depth).max()
         };
         let mut halves = Halves { parts: PAIR.map(part), told: None };

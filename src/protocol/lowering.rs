@@ -214,9 +214,7 @@ impl Lowering<'_> {
             Op::Sum(_, axis) => self.total(self.operands(tile), shape, axis),
             Op::Truncate(a, bits, method) => self.truncate(Tile { value: a, at }, shape, bits, method),
             Op::Slice(..) | Op::Place(..) => self.assemble(tile, shape),
-            Op::Gather(a, gather) => {
-                self.gathered(value, (a, gather), self.grid(value).origin(at), shape)
-            }
+            Op::Gather(a, gather) => self.gathered(value, (a, gather), self.grid(value).origin(at), shape),
             Op::Test(..) => unreachable!("tests are lowered apart"),
         }
     }

@@ -74,7 +74,9 @@ impl<T: Copy> Sharing<T> {
 
     /// The holders of every component that is there.
     pub fn components(&self) -> impl Iterator<Item = Parties> {
-        self.iter().filter(|&(holders, party, _)| holders.lowest() == Some(party)).map(|(holders, ..)| holders)
+        self.iter()
+            .filter(|&(holders, party, _)| holders.lowest() == Some(party))
+            .map(|(holders, ..)| holders)
     }
 
     /// Who alone knows the value, if somebody does.
@@ -108,7 +110,10 @@ mod tests {
     #[test]
     fn a_value_of_one_party_has_an_owner_and_a_shared_one_has_none() {
         let mut value = Sharing::alone(PartyId(1), 3);
-        assert_eq!((value.owner(), value.own(PartyId(1)), value.own(PartyId(0))), (Some(PartyId(1)), Some(3), None));
+        assert_eq!(
+            (value.owner(), value.own(PartyId(1)), value.own(PartyId(0))),
+            (Some(PartyId(1)), Some(3), None)
+        );
         assert_eq!(format!("{value:?}"), "Sharing { components: [Parties(2)] }");
         value.put(PartyId(0).alone(), PartyId(0), 4);
         assert_eq!(value.owner(), None);

@@ -286,7 +286,12 @@ mod tests {
     }
 
     fn fill(out: Matrix<BufferId>) -> Action {
-        Action::Kernel(Kernel::Fill { out, key: KeyId::between(PartyId(0), Role::Dealer), stream: 1, block: 0 })
+        Action::Kernel(Kernel::Fill {
+            out,
+            key: KeyId::between(PartyId(0), Role::Dealer),
+            stream: 1,
+            block: 0,
+        })
     }
 
     #[test]

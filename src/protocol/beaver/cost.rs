@@ -6,7 +6,12 @@ use crate::protocol::halves::PAIR;
 use crate::share::Sharing;
 
 /// Σ X·Y: opens what has to be opened.
-pub(in crate::protocol) fn product_cost(costs: &mut Costs<'_>, sent: &mut Sent, x: Factor, y: Factor) -> Held {
+pub(in crate::protocol) fn product_cost(
+    costs: &mut Costs<'_>,
+    sent: &mut Sent,
+    x: Factor,
+    y: Factor,
+) -> Held {
     let (x_halves, y_halves) = (costs.halves(sent, x.id), costs.halves(sent, y.id));
     let masks = masks(x_halves.holders(), y_halves.holders());
     let e = costs.open(sent, x, y_halves.holders(), masks.left);

@@ -5,7 +5,12 @@ use crate::protocol::cost::{Costs, Factor, Held, Sent};
 use crate::share::{PartyId, Sharing};
 
 /// Σ X·Y of replicated values: nothing but that they become replicated.
-pub(in crate::protocol) fn product_cost(costs: &mut Costs<'_>, sent: &mut Sent, x: Factor, y: Factor) -> Held {
+pub(in crate::protocol) fn product_cost(
+    costs: &mut Costs<'_>,
+    sent: &mut Sent,
+    x: Factor,
+    y: Factor,
+) -> Held {
     let [left, right] = [x.id, y.id].map(|id| costs.held(id));
     if let (Some(owner), true) = (left.owner(), left.owner() == right.owner()) {
         let depth = |held: Held| held.own(owner).expect("what its owner holds");

@@ -35,8 +35,7 @@ pub(in crate::protocol) fn product(
                 .collect();
             if !pairs.is_empty() {
                 let accumulate = out.is_some();
-                let out =
-                    *out.get_or_insert_with(|| lowering.buffer(party, shape, MemoryClass::Shares));
+                let out = *out.get_or_insert_with(|| lowering.buffer(party, shape, MemoryClass::Shares));
                 lowering.push(party, product.kernel(out, pairs, accumulate));
             }
         }
@@ -71,9 +70,8 @@ impl Lowering<'_> {
             return parts;
         }
         let parts = self.parts(tile);
-        let mut replica = Sharing::new(|holders, party| {
-            if holders.len() == 2 { parts.copy(holders, party) } else { None }
-        });
+        let mut replica =
+            Sharing::new(|holders, party| if holders.len() == 2 { parts.copy(holders, party) } else { None });
         match PARTIES.map(|party| parts.own(party)) {
             [Some(first), Some(second), Some(third)] => self.reshare(&mut replica, [first, second, third]),
             own => {

@@ -80,9 +80,9 @@ fn any_program_equals_the_oracle_on_gpus() {
         let devices = roles.map(|role| (role, open()));
         let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
         let result = runner.run(&recipe(), |recipe| {
-            let world = devices
-                .iter()
-                .fold(world(recipe.protocol, recipe.seed), |world, (role, device)| world.with_device(*role, device.clone()));
+            let world = devices.iter().fold(world(recipe.protocol, recipe.seed), |world, (role, device)| {
+                world.with_device(*role, device.clone())
+            });
             let program = recipe.program();
             check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
             Ok(())
@@ -132,7 +132,9 @@ fn products_hold_for_every_combination_of_holders() {
 
 #[test]
 fn an_integer_product_is_exact_in_both_rings() {
-    for (protocol, ring) in Protocol::ALL.into_iter().flat_map(|protocol| Ring::ALL.map(|ring| (protocol, ring))) {
+    for (protocol, ring) in
+        Protocol::ALL.into_iter().flat_map(|protocol| Ring::ALL.map(|ring| (protocol, ring)))
+    {
         let program = product(protocol, ring, 0, (33, 65, 17));
         let inputs = [elements(ring, 33 * 65, 1), elements(ring, 65 * 17, 2)];
         check(&program, &inputs, 3);
@@ -211,8 +213,16 @@ fn replicated_products_cost_their_sharing_and_truncation() {
     let plans = Plans::new(Protocol::Replicated, &program, PlanOptions::default()).expect("a plan");
     let sent = |party: u8| plans.traffic.of(Role::party(party)).sent_bytes / 8;
     let (opened, revealed) = ((m * n + m * k) as u64, (m * k) as u64);
-    assert_eq!(sent(0), (m * k + m * n) as u64 + opened + revealed, "x, its part of z, two openings, the output");
-    assert_eq!(sent(1), (n * k + m * n) as u64 + opened + revealed, "v, its part of z, two openings, the output");
+    assert_eq!(
+        sent(0),
+        (m * k + m * n) as u64 + opened + revealed,
+        "x, its part of z, two openings, the output"
+    );
+    assert_eq!(
+        sent(1),
+        (n * k + m * n) as u64 + opened + revealed,
+        "v, its part of z, two openings, the output"
+    );
     assert_eq!(sent(2), (k * n) as u64 + 2 * opened, "y, and its parts of both products to both");
     assert_eq!(plans.traffic.rounds, 5, "x and y, c, z, c, the output");
 }

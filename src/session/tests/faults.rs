@@ -94,7 +94,8 @@ fn a_cut_connection_names_the_peer_and_the_step() {
 
 #[test]
 fn a_dealer_that_is_cut_off_is_named() {
-    let failure = run_with(Protocol::Beaver, Role::Dealer, ONE, |_| Verdict::Cut).expect_err("a cut connection");
+    let failure =
+        run_with(Protocol::Beaver, Role::Dealer, ONE, |_| Verdict::Cut).expect_err("a cut connection");
     assert!(error_of(&failure, ONE).to_string().contains("the dealer"), "{failure}");
     error_of(&failure, ZERO);
 }

@@ -106,9 +106,8 @@ fn unmasked(mut messages: Vec<Sent>) -> Vec<Sent> {
         }
         let before = messages.len();
         messages.retain(|sent| {
-            let hidden = |(stream, &factor): (&Stream, &u64)| {
-                uses[stream] == 1 && hides(stream, factor, sent.to)
-            };
+            let hidden =
+                |(stream, &factor): (&Stream, &u64)| uses[stream] == 1 && hides(stream, factor, sent.to);
             !sent.terms.iter().any(hidden)
         });
         if messages.len() == before {

@@ -60,7 +60,8 @@ fn numbers(codec: FixedPoint, len: usize, bound: f64, seed: u64) -> Elements {
 /// z = x @ y with x party 0's and y party 1's, for both.
 fn product(protocol: Protocol, ring: Ring, fraction_bits: u32, shape: (usize, usize, usize)) -> Program {
     let (m, k, n) = shape;
-    let mut program = Program::new(protocol.parties(), FixedPoint::new(ring, fraction_bits).expect("a codec"));
+    let mut program =
+        Program::new(protocol.parties(), FixedPoint::new(ring, fraction_bits).expect("a codec"));
     let x = program.input("x", PartyId(0), Shape::new(m, k), None).expect("an input");
     let y = program.input("y", PartyId(1), Shape::new(k, n), None).expect("an input");
     let z = program.matmul(x, y).expect("shapes that fit");

@@ -48,17 +48,19 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         any::<u64>(),
         (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
     )
-        .prop_map(|((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, (side, window))| Recipe {
-            protocol,
-            ring,
-            fraction_bits,
-            truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
-            bounded,
-            shape,
-            ops,
-            seed,
-            plan: PlanOptions { side: TileSide(side), window },
-        })
+        .prop_map(
+            |((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, (side, window))| Recipe {
+                protocol,
+                ring,
+                fraction_bits,
+                truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
+                bounded,
+                shape,
+                ops,
+                seed,
+                plan: PlanOptions { side: TileSide(side), window },
+            },
+        )
 }
 
 impl Recipe {
@@ -86,7 +88,9 @@ impl Recipe {
             }
         }
         for (index, value) in values.iter().skip(4).enumerate() {
-            program.output(&format!("o{index}"), *value, Parties::first(last.index() + 1)).expect("an output");
+            program
+                .output(&format!("o{index}"), *value, Parties::first(last.index() + 1))
+                .expect("an output");
         }
         program.output("sum", sum, Parties::first(1)).expect("an output");
         program
@@ -168,9 +172,9 @@ fn any_nonlinear_program_equals_the_oracle_on_gpus() {
         let devices = roles.map(|role| (role, open()));
         let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
         let result = runner.run(&recipe(), |recipe| {
-            let world = devices
-                .iter()
-                .fold(world(recipe.protocol, recipe.seed), |world, (role, device)| world.with_device(*role, device.clone()));
+            let world = devices.iter().fold(world(recipe.protocol, recipe.seed), |world, (role, device)| {
+                world.with_device(*role, device.clone())
+            });
             let program = recipe.program();
             check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
             Ok(())
@@ -182,7 +186,9 @@ fn any_nonlinear_program_equals_the_oracle_on_gpus() {
 /// Every test on the numbers around zero and around the ends of the range, shared and private.
 #[test]
 fn tests_hold_for_extreme_numbers() {
-    for (protocol, ring) in Protocol::ALL.into_iter().flat_map(|protocol| Ring::ALL.map(|ring| (protocol, ring))) {
+    for (protocol, ring) in
+        Protocol::ALL.into_iter().flat_map(|protocol| Ring::ALL.map(|ring| (protocol, ring)))
+    {
         let top = 1u64 << (ring.bits() - 1);
         let extremes =
             [0, 1, 2, u64::MAX, u64::MAX - 1, top, top - 1, top + 1, top / 2, top / 2 - 1, top + top / 2];

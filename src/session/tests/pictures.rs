@@ -96,6 +96,7 @@ fn pools_are_their_maxima() {
             expected.push((0..6).map(of).max().expect("a window"));
         }
     }
-    let outcome = &world(Protocol::Replicated, 18).run(&program, &[encoded(&data)]).expect("a run without faults")[0];
+    let outcome =
+        &world(Protocol::Replicated, 18).run(&program, &[encoded(&data)]).expect("a run without faults")[0];
     assert_eq!(outcome.outputs["z"], encoded(&expected));
 }

@@ -60,7 +60,10 @@ fn are_uniform_and_fresh(protocol: Protocol, messages: usize) {
         for (message, bytes) in transcript(protocol, world(protocol, seed)) {
             for word in bytes.chunks_exact(8).take(16) {
                 // What is told to two is the same for both.
-                assert!(seen.insert((message.1, word.to_vec())), "a masked value repeats in {message:?}; seed {seed}");
+                assert!(
+                    seen.insert((message.1, word.to_vec())),
+                    "a masked value repeats in {message:?}; seed {seed}"
+                );
             }
             pooled.entry(message).or_default().extend(bytes);
         }
@@ -76,8 +79,7 @@ fn are_uniform_and_fresh(protocol: Protocol, messages: usize) {
 #[test]
 fn without_a_seed_no_two_runs_send_the_same() {
     for protocol in Protocol::ALL {
-        let open =
-            || World::new(protocol, Arc::new(Cpu::open(Some(1), None).expect("the CPU device opens")));
+        let open = || World::new(protocol, Arc::new(Cpu::open(Some(1), None).expect("the CPU device opens")));
         let (first, second) = (transcript(protocol, open()), transcript(protocol, open()));
         for (message, bytes) in first {
             assert_ne!(bytes, second[&message], "{message:?} is masked afresh");

@@ -48,15 +48,17 @@ pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
         any::<u64>(),
         (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
     )
-        .prop_map(|((protocol, (ring, fraction_bits)), inputs, ops, outputs, seed, (side, window))| Recipe {
-            protocol,
-            ring,
-            fraction_bits,
-            inputs,
-            ops,
-            outputs,
-            seed,
-            plan: PlanOptions { side: TileSide(side), window },
+        .prop_map(|((protocol, (ring, fraction_bits)), inputs, ops, outputs, seed, (side, window))| {
+            Recipe {
+                protocol,
+                ring,
+                fraction_bits,
+                inputs,
+                ops,
+                outputs,
+                seed,
+                plan: PlanOptions { side: TileSide(side), window },
+            }
         })
 }
 

@@ -181,12 +181,7 @@ fn pump(
 }
 
 /// Runs a deployment through proxies; returns how its processes ended, the stopped ones too.
-fn run(
-    protocol: Protocol,
-    fault: Fault,
-    line: Line,
-    after_bytes: u64,
-) -> ([Output; 3], BTreeMap<Line, u64>) {
+fn run(protocol: Protocol, fault: Fault, line: Line, after_bytes: u64) -> ([Output; 3], BTreeMap<Line, u64>) {
     let folder = Folder::new();
     for name in ["x.npy", "w.npy"] {
         folder.npy(name, &Array2::<f64>::ones((SIZE, SIZE)));
@@ -215,11 +210,8 @@ fn run(
         }
     };
     let common = ["--device", "cpu", "--threads", "1", "--deadline", "8", "--silence", "2"];
-    let commands: [&[&str]; 3] = [
-        third,
-        &["run", "job.toml", "--party", "p0.toml"],
-        &["run", "job.toml", "--party", "p1.toml"],
-    ];
+    let commands: [&[&str]; 3] =
+        [third, &["run", "job.toml", "--party", "p0.toml"], &["run", "job.toml", "--party", "p1.toml"]];
     let mut children = commands.map(|command| folder.start(&[command, &common].concat()));
     *scene.processes.lock().expect("no panic") = children.iter().map(|child| child.id()).collect();
     if let Fault::Signal(_, victim) = fault {

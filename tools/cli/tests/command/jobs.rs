@@ -1,7 +1,8 @@
 //! Jobs that end well: what they compute, and that the plan had said what they would take.
 
 use crate::support::{
-    Folder, data, deployment, error_line, free_address, job, json, replicated_job, stderr, three_parties_behind,
+    Folder, data, deployment, error_line, free_address, job, json, replicated_job, stderr,
+    three_parties_behind,
 };
 use ndarray::{Array2, array};
 use std::time::Duration;
