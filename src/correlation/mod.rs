@@ -21,6 +21,7 @@ pub mod dealer;
 mod demand;
 mod monomials;
 mod product;
+pub mod store;
 mod table;
 mod trunc_pair;
 

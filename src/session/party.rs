@@ -2,6 +2,7 @@
 
 use super::SessionError;
 use super::order::{Grant, KeySource, Order};
+use super::store::{CorrelationStore, Feed, FeedFailure, Stock, StoreError};
 use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
 use crate::device::Device;
@@ -35,7 +36,7 @@ pub struct PartyNetwork {
     pub lower: BTreeMap<PartyId, Address>,
     /// How many parties there are.
     pub parties: usize,
-    /// Where the dealer is, for protocols that have one.
+    /// Where the dealer is; `None` where correlations are in a store, or the protocol has none.
     pub dealer: Option<Address>,
     /// Who this party is, and who its peers are.
     pub credentials: Credentials,
@@ -73,6 +74,8 @@ pub struct Session {
     options: SessionOptions,
     /// What the device is taken to be when tiles are chosen.
     model: DeviceModel,
+    /// Where correlations come from, if not from the dealer.
+    stock: Option<Stock>,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     runs: u32,
     /// Where the keys come from that this party draws for others.
@@ -155,6 +158,7 @@ impl Session {
             offers: BTreeMap::new(),
             options,
             model: DeviceModel::typical(),
+            stock: None,
             runs: 0,
             keys,
         }
@@ -168,6 +172,12 @@ impl Session {
     /// Chooses tiles for a device of these rates, rather than for one like [`DeviceModel::typical`].
     pub fn set_model(&mut self, model: DeviceModel) {
         self.model = model;
+    }
+
+    /// Takes correlations from a store and not from a dealer, as all parties must. `taken` is told which order each run
+    /// uses, and how many are left, after the order's mark is on the disk and before its first mask is drawn.
+    pub fn set_store(&mut self, store: CorrelationStore, taken: impl Fn(u32, usize) + Send + 'static) {
+        self.stock = Some(Stock { store, taken: Box::new(taken) });
     }
 
     /// Runs a program on this party's inputs, given by name. What this party sends is queued when this returns:
@@ -237,10 +247,14 @@ impl Session {
         let plans = self.plan(protocol, program)?;
         let plan = plans.of(self.role);
         plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
-        self.confirm(&plans)?;
+        self.check_store(&plans)?;
+        self.confirm(protocol, &plans)?;
         let mut keys = self.share_keys(&plans)?;
+        let run = run_number(&plans.agreement.digest, self.runs);
+        let mut feed = None;
         if protocol.has_dealer() {
-            let key = self.order(&plans)?;
+            let key;
+            (key, feed) = self.correlations(&plans, run)?;
             keys.insert(KeyId::between(self.role, Role::Dealer), key);
         }
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
@@ -252,13 +266,16 @@ impl Session {
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
             links: &mut self.links,
             activity: &self.wire.links.activity,
-            run: run_number(&plans.agreement.digest, self.runs),
+            run,
             stall: self.options.deadlines.stall,
             overlap: self.options.overlap,
             trace: self.options.trace,
             label: &label,
         };
-        let outcome = execute(self.wire.handle(), execution)?;
+        let outcome = execute(self.wire.handle(), execution).map_err(|error| {
+            let failure = feed.and_then(|failure| failure.get().cloned());
+            failure.map_or(SessionError::from(error), SessionError::from)
+        })?;
         self.runs = self.runs.wrapping_add(1);
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
         let outputs = outcome.outputs.into_iter().map(name).collect();
@@ -275,9 +292,10 @@ impl Session {
             budget_bytes: self.options.budget_bytes,
             staging_bytes: self.device.description().staging_bytes,
         };
-        let wanted = match self.options.tile_side {
-            Some(side) => side,
-            None => choose_side(protocol, program, options, &surroundings)?,
+        let wanted = match (self.options.tile_side, &self.stock) {
+            (Some(side), _) => side,
+            (None, Some(stock)) => stock.store.tile_side(),
+            (None, None) => choose_side(protocol, program, options, &surroundings)?,
         };
         let side = self.agree_on_side(wanted)?;
         Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?)
@@ -324,9 +342,18 @@ impl Session {
         }
     }
 
-    /// Makes sure that all parties have the same plan.
-    fn confirm(&mut self, plans: &Plans) -> Result<(), NetError> {
-        let ours = Facts { fields: plans.agreement.fields.clone() };
+    /// Makes sure that the store, if there is one, was dealt for this plan.
+    fn check_store(&self, plans: &Plans) -> Result<(), StoreError> {
+        let check = |stock: &Stock| stock.store.check_demand(plans.demand.digest());
+        self.stock.as_ref().map_or(Ok(()), check)
+    }
+
+    /// Makes sure that all parties have the same plan, and correlations from the same place.
+    fn confirm(&mut self, protocol: Protocol, plans: &Plans) -> Result<(), NetError> {
+        let mut ours = Facts { fields: plans.agreement.fields.clone() };
+        let dealer = || protocol.dealer().to_string();
+        let source = self.stock.as_ref().map_or_else(dealer, |stock| stock.store.name());
+        ours.fields.push(("source of correlations".into(), source));
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         self.wire.block_on(async {
             for link in parties {
@@ -340,19 +367,26 @@ impl Session {
         })
     }
 
-    /// Makes sure that the peers are those that the protocol has.
+    /// Makes sure that the peers are the parties that the protocol has, and that nothing is to come from a store that
+    /// only a dealer could have filled.
     fn check_roles(&self, protocol: Protocol) -> Result<(), SessionError> {
-        let peers = protocol.roles().into_iter().filter(|&role| role != self.role);
-        if peers.eq(self.links.iter().map(Link::peer).collect::<BTreeSet<Role>>()) {
-            return Ok(());
+        let is_party = |role: &Role| *role != Role::Dealer;
+        let roles = || protocol.roles().into_iter().filter(is_party);
+        let others: BTreeSet<Role> = self.links.iter().map(Link::peer).filter(is_party).collect();
+        if !roles().filter(|&role| role != self.role).eq(others.iter().copied()) {
+            let reason = format!(
+                "{protocol} is for {}, but {} is connected to {}",
+                listed(roles()),
+                self.role,
+                listed(others)
+            );
+            return Err(SessionError::Network { reason });
         }
-        let reason = format!(
-            "{protocol} has {}; {} is connected to {}",
-            listed(protocol.roles()),
-            self.role,
-            listed(self.links.iter().map(Link::peer))
-        );
-        Err(SessionError::Network { reason })
+        if self.stock.is_some() && !protocol.has_dealer() {
+            let reason = format!("{protocol} has no dealer, and takes nothing from a store");
+            return Err(SessionError::Network { reason });
+        }
+        Ok(())
     }
 
     /// Shares a fresh key with every other party whose key the plan's steps name: the lower one draws it.
@@ -379,11 +413,28 @@ impl Session {
         Ok(keys)
     }
 
-    /// Orders what the plan demands; the key is the one that the dealer shares with this party.
-    fn order(&mut self, plans: &Plans) -> Result<PrgKey, NetError> {
+    /// Comes by what the plan demands of a dealer; the key is the one that it shares with this party. From a store, it
+    /// may turn out during the run that the file is of no use.
+    fn correlations(
+        &mut self,
+        plans: &Plans,
+        run: u32,
+    ) -> Result<(PrgKey, Option<FeedFailure>), SessionError> {
+        let Some(stock) = &self.stock else {
+            return Ok((self.order(plans)?, None));
+        };
+        let Feed { key, link, failure } = Feed::start(stock, &self.wire, &mut self.links, run)?;
+        self.links.retain(|link| link.peer() != Role::Dealer);
+        self.links.push(link);
+        Ok((key, Some(failure)))
+    }
+
+    /// Orders what the plan demands from the dealer.
+    fn order(&mut self, plans: &Plans) -> Result<PrgKey, SessionError> {
         let order = Order { digest: plans.agreement.digest, demand: plans.demand.clone() };
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
-        let dealer = dealer.expect("a party is connected to the dealer");
+        let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
+        let dealer = dealer.ok_or_else(missing)?;
         let grant: Grant = self.wire.block_on(async {
             dealer.send_control("order", &order).await?;
             dealer.receive_control("grant", dealer.patience()).await

@@ -6,7 +6,7 @@
 //! party = 1
 //! listen = "127.0.0.1:7001"          # where parties with a higher number connect; not needed by the last
 //! peers = { 0 = "127.0.0.1:7000" }   # where the parties with a lower number listen
-//! dealer = "127.0.0.1:7100"
+//! dealer = "127.0.0.1:7100"        # not needed with --correlations
 //! identity = "."                     # the folder with its key, its certificate and those of its peers
 //!
 //! [inputs]                           # this party's data, where the job does not name it
@@ -86,8 +86,8 @@ impl PartyConfig {
         PartyId(self.party)
     }
 
-    /// Where the party and its peers are, in a job of this protocol.
-    pub fn network(&self, path: &Path, protocol: Protocol) -> Result<PartyNetwork, Failure> {
+    /// Where the party and its peers are, in a job of this protocol; `dealt` says whether a dealer is to serve it.
+    pub fn network(&self, path: &Path, protocol: Protocol, dealt: bool) -> Result<PartyNetwork, Failure> {
         let parties = protocol.parties();
         let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
         if usize::from(self.party) >= parties {
@@ -120,13 +120,13 @@ impl PartyConfig {
             ));
         }
         let listen = self.listen.filter(|_| !is_last);
-        let dealer = match &self.dealer {
-            _ if !protocol.has_dealer() => None,
-            Some(dealer) => Some(place("dealer", dealer)?),
-            None => return Err(wrong(format!("dealer: {protocol} has one; its address is missing"))),
+        let missing = || wrong("dealer: the address of the dealer is missing".into());
+        let dealer = match dealt {
+            true => Some(place("dealer", self.dealer.as_ref().ok_or_else(missing)?)?),
+            false => None,
         };
-        let peers: Vec<Role> =
-            protocol.roles().into_iter().filter(|&role| role != self.party().into()).collect();
+        let mut peers = protocol.roles();
+        peers.retain(|&role| role != self.party().into() && (dealt || role != Role::Dealer));
         let credentials = credentials(path, self.identity.as_deref(), self.party().into(), &peers)?;
         Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, credentials })
     }
