@@ -105,7 +105,7 @@ pub fn run(run: &RunJson) -> String {
     for role in roles.iter().filter(|role| role.id == "dealer" || role.offline_bytes_sent > 0) {
         text += &format!("  {} sent {} bytes of corrections\n", role.name(), bytes(role.offline_bytes_sent));
     }
-    text += &format!("  {}\n", run.range);
+    text += &run.ranges.text();
     text += &memory(&roles);
     for role in &roles {
         text += &format!("  {} computes on {}\n", role.name(), role.device);
