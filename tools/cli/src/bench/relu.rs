@@ -195,7 +195,7 @@ fn open(common: &BenchOptions, protocol: Protocol) -> Result<Arc<dyn Device>, Fa
     // Only parties 0 and 1 work on what is not linear while the values are there.
     let busy = protocol.parties().min(2);
     let threads = common.threads.map_or((cores / busy).max(1), usize::from);
-    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), budget_bytes: None })?)
+    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), ..DeviceOptions::default() })?)
 }
 
 fn text(json: &ReluJson) -> String {
