@@ -3,7 +3,7 @@
 use super::adapter::Adapter;
 use super::batch::Batch;
 use super::busy::Busy;
-use super::dispatch::{self, Work};
+use super::dispatch::{self, Span, Work};
 use super::health::Health;
 use super::options::{Arithmetic, GpuOptions};
 use super::panel::{Limits, MOST_GROUPS_ACROSS};
@@ -18,6 +18,7 @@ use crate::device::{
 };
 use crate::ring::Ring;
 use crate::step::MemoryClass;
+use crate::wipe::Wiped;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -140,6 +141,8 @@ impl Gpu {
 
     /// Frees what is kept for later allocations.
     pub fn trim(&self) {
+        // A device that has failed can no longer be told to wipe.
+        let _ = self.wipe();
         self.pool.trim();
     }
 
@@ -227,6 +230,9 @@ impl Gpu {
     }
 
     fn create_or_free(&self, size_bytes: u64) -> Result<Option<wgpu::Buffer>, DeviceError> {
+        if self.pool.is_soiled() {
+            self.wipe()?;
+        }
         self.pool.make_room(size_bytes);
         if let Some(buffer) = self.create(size_bytes) {
             return Ok(Some(buffer));
@@ -293,14 +299,14 @@ impl Device for Gpu {
         let health = self.health.clone();
         if size_bytes == 0 {
             self.synchronise_locked(&mut state)?;
-            return Ok(Box::pin(async { Ok(Vec::new()) }));
+            return Ok(Box::pin(async { Ok(Wiped::default()) }));
         }
         let from = from.storage::<Pooled>().buffer();
         let (incoming, arrival) = Incoming::new(size_bytes);
         let mut offset = 0;
         while offset < size_bytes {
             let len = state.transfer.chunk_bytes().min(size_bytes - offset);
-            let staging = state.transfer.landing(&self.health)?;
+            let staging = state.transfer.landing(&self.health, len)?;
             state.batch.copy((from, offset), (&staging, 0), len);
             let after = self.submit(&mut state)?.expect("a copy was recorded");
             state.transfer.expect(&state.watcher, &incoming, staging, len, after);
@@ -344,8 +350,29 @@ impl Device for Gpu {
         self.synchronise_locked(&mut state)
     }
 
+    fn wipe(&self) -> Result<(), DeviceError> {
+        let mut state = self.lock()?;
+        self.synchronise_locked(&mut state)?;
+        let State { batch, transfer, scratch, .. } = &mut *state;
+        let mut clear = |buffer: &wgpu::Buffer| {
+            batch.clear(Span { buffer, offset_bytes: 0, size_bytes: buffer.size() });
+        };
+        self.pool.wipe(&mut clear);
+        transfer.wipe(&self.health, &mut clear)?;
+        clear(scratch);
+        batch.clear_params();
+        self.submit(&mut state).map(drop)
+    }
+
     fn busy(&self) -> Duration {
         self.busy.total()
+    }
+}
+
+impl Drop for Gpu {
+    /// Wipes what was kept, while the driver still listens.
+    fn drop(&mut self) {
+        let _ = self.wipe().and_then(|()| self.synchronise());
     }
 }
 
@@ -356,7 +383,7 @@ fn scratch_bytes(budget_bytes: Option<u64>) -> u64 {
 }
 
 fn scratch(device: &wgpu::Device, size: u64) -> wgpu::Buffer {
-    let (label, usage) = (Some("partial results"), wgpu::BufferUsages::STORAGE);
+    let (label, usage) = (Some("partial results"), wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST);
     device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
 }
 
