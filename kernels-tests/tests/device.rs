@@ -30,7 +30,12 @@ fn what_was_freed_is_wiped() {
             // The same memory, where the device keeps what was freed.
             let next = device.allocate(secret.len() as u64, MemoryClass::Shares).unwrap();
             let left = download(&variant, &next, secret.len() as u64);
-            assert!(left.iter().all(|&byte| byte == 0), "{}: shares of {} bytes are left", variant.name, left.len());
+            assert!(
+                left.iter().all(|&byte| byte == 0),
+                "{}: shares of {} bytes are left",
+                variant.name,
+                left.len()
+            );
         }
     }
 }

@@ -182,7 +182,11 @@ impl Transfer {
 
     /// Overwrites what transfers left behind. Nothing is under way: every staging buffer is back, or comes back soon.
     /// What was uploaded lies in mapped memory; `clear` is to write zeros over the rest.
-    pub fn wipe(&mut self, health: &Health, clear: &mut impl FnMut(&wgpu::Buffer)) -> Result<(), DeviceError> {
+    pub fn wipe(
+        &mut self,
+        health: &Health,
+        clear: &mut impl FnMut(&wgpu::Buffer),
+    ) -> Result<(), DeviceError> {
         let all = |pool: &Pool| (0..BUFFERS).map(|_| pool.take(health)).collect::<Result<Vec<_>, _>>();
         if self.uploaded_bytes > 0 {
             for staging in all(&self.uploads)? {
