@@ -40,7 +40,9 @@ impl Gpu {
             let reason = format!("its matrix units: {state}");
             return Err(DeviceError::Unusable { device: adapter.name.clone(), reason });
         }
-        Ok(Gpu { matrix_units: state, ..Gpu::open_with(adapter, options, None)? })
+        let mut gpu = Gpu::open_with(adapter, options, None)?;
+        gpu.matrix_units = state;
+        Ok(gpu)
     }
 
     fn open_with_matrix_units(
