@@ -137,7 +137,7 @@ pub fn probe_matrix_units(adapter: &Adapter) -> MatrixUnitsState {
     let options = GpuOptions { matrix_units: MatrixUnits::Always, ..GpuOptions::default() };
     let opened = wanted_matrix_units(adapter, options)
         .and_then(|tile| Gpu::open_with_matrix_units(adapter, options, tile));
-    opened.map_or_else(|state| state, |gpu| gpu.matrix_units)
+    opened.map_or_else(|state| state, |gpu| gpu.matrix_units.clone())
 }
 
 /// The side of the tiles of the matrix units to use, or why none are.
