@@ -31,7 +31,7 @@ impl Wiped {
     }
 
     /// The bytes, to be written.
-    pub fn as_mut(&mut self) -> &mut [u8] {
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.0
     }
 }

@@ -359,7 +359,7 @@ impl<R: Read> OrderReader<R> {
             return Err(OrderError::Altered { tag: self.tags.next });
         }
         let mut chunk = Wiped::zeroed(count);
-        fill(&mut self.from, chunk.as_mut())?;
+        fill(&mut self.from, chunk.bytes_mut())?;
         let mut tag = [0; TAG_BYTES];
         fill(&mut self.from, &mut tag)?;
         self.tags.check(&length, &chunk, tag)?;
