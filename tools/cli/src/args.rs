@@ -9,10 +9,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon::device::Device;
+use symbolon::device::gpu::MatrixUnits;
 use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::net::{Deadlines, LinkShape};
 use symbolon::plan::DeviceModel;
 use symbolon::program::tiling::TileSide;
+use symbolon::protocol::Protocol;
 use symbolon::run::Overlap;
 use symbolon::session::{MOST_ORDERS, SessionOptions};
 
@@ -26,8 +28,11 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Classifies handwritten digits privately: a dealer and two parties as processes on this machine
+    /// Classifies handwritten digits privately: all parties as processes on this machine
     Demo {
+        /// beaver (two parties and a dealer) or replicated (three parties)
+        #[arg(long, value_name = "PROTOCOL", default_value_t = Protocol::Beaver)]
+        protocol: Protocol,
         #[command(flatten)]
         shared: Shared,
     },
@@ -99,7 +104,7 @@ pub enum Command {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub struct RunMode {
-    /// All parties and the dealer, as processes on this machine
+    /// All parties, and the dealer if there is one, as processes on this machine
     #[arg(long)]
     pub local: bool,
     /// One party, as this file describes
@@ -141,6 +146,9 @@ pub struct Shared {
     /// Threads of the CPU device in each process [default: all cores; parties started together divide them]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Do not compute products on a GPU's matrix units, by residues; results are the same
+    #[arg(long)]
+    pub no_matrix_units: bool,
     /// How long to wait for the other processes to appear; later silences have deadlines of their own
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub deadline: u32,
@@ -174,7 +182,7 @@ pub struct Shared {
 impl Command {
     fn shared(&self) -> Option<&Shared> {
         match self {
-            Command::Demo { shared }
+            Command::Demo { shared, .. }
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
             | Command::Plan { shared, .. } => Some(shared),
@@ -206,7 +214,11 @@ impl Shared {
     /// Opens the device that was asked for.
     pub fn open_device(&self) -> Result<Arc<dyn Device>, Failure> {
         let Ok(choice) = DeviceChoice::from_str(&self.device);
-        let options = DeviceOptions { threads: self.threads.map(usize::from), budget_bytes: self.budget };
+        let options = DeviceOptions {
+            threads: self.threads.map(usize::from),
+            budget_bytes: self.budget,
+            matrix_units: if self.no_matrix_units { MatrixUnits::Off } else { MatrixUnits::Auto },
+        };
         Ok(select::open(&choice, &options)?)
     }
 
