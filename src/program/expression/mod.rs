@@ -6,22 +6,24 @@
 //! sum        = product (("+" | "-") product)*
 //! product    = unary (("*" | "/" | "@") unary)*
 //! unary      = "-" unary | postfix
-//! postfix    = atom (".T" | "[" range ["," range] "]")*
+//! postfix    = atom (".T" | "[" range ("," range)* "]")*
 //! range      = index | [index] ":" [index] [":" index]
 //! atom       = number | name | "(" comparison ")" | function "(" argument ("," argument)* ")"
-//! argument   = comparison | name "=" number
+//! argument   = comparison | name "=" number | "[" index ("," index)* "]"
 //! ```
 //!
-//! `*` and `/` are elementwise, or scaling where one side is a constant; `@` is the matrix product; `+`, `-`, `*`, `/` and
-//! comparisons broadcast rows, columns and scalars as NumPy does. A comparison gives integers 0 and 1. Ranges are those
-//! of Python, rows first; an index keeps its axis, which then has extent 1. Constants are public. Errors name the step,
-//! the text and the place in it. The text comes from a file: its length and depth are bounded.
+//! `*` and `/` are elementwise, or scaling where one side is a constant; `@` is the matrix product, of tensors that along
+//! the last two axes; `+`, `-`, `*`, `/`, comparisons and the other axes of `@` broadcast as NumPy does. A comparison
+//! gives integers 0 and 1. Ranges are those of Python, the first axis first; an index keeps its axis, which then has
+//! extent 1. Values have two to four axes: a vector is one row. Constants are public. Errors name the step, the text and
+//! the place in it. The text comes from a file: its length and depth are bounded.
 //!
-//! The functions, where `axis` is 0 for a result of one row or 1 for one of one column:
+//! The functions; `axis` is counted from 0, or from the last one with −1. A reduced axis keeps extent 1, so that the
+//! result broadcasts with what was reduced; `keepdims=0` drops it.
 //!
 //! | function | result |
 //! |---|---|
-//! | `sum(x)`, `sum(x, axis=0)`; `mean` likewise | sums, means |
+//! | `sum(x)`, `sum(x, axis=0)`; `mean` likewise; `var(x, axis=1)` | sums, means, variances |
 //! | `max(x, y)`, `min(x, y)` | the larger or smaller of each two; one may be a constant |
 //! | `max(x, axis=1)`, `min(x, axis=1)` | the largest or smallest along the axis |
 //! | `argmax(x, axis=1)`, `argmin(x, axis=1)` | its index; of equal ones the first |
@@ -29,11 +31,18 @@
 //! | `exp(x)`, `log(x)`, `reciprocal(x)`, `sqrt(x)`, `rsqrt(x)` | approximations: see [`Program::exp`] and so on |
 //! | `sigmoid(x)`, `tanh(x)`, `gelu(x)`, `silu(x)` | likewise: see [`Program::sigmoid`] and so on |
 //! | `softmax(x, axis=1)` | exponentials over their sum along the axis |
+//! | `layernorm(x, axis=-1, eps=1e-5)`, `layernorm(x, scale, offset)` | see [`Program::layernorm`] |
+//! | `batchnorm(x, mean, var, scale, offset, eps=1e-5)` | see [`Program::batchnorm`] |
 //! | `select(c, x, y)` | `x` where the comparison's result `c` is 1, `y` where it is 0 |
-//! | `transpose(x)`, `reshape(x, rows, cols)` | the same elements |
-//! | `concat(x, y, axis=0)` | `y` below `x`, or beside it with `axis=1` |
-//! | `conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0)` | see [`Program::conv2d`]; `b` may be left out |
-//! | `maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2)`, `avgpool2d` | of windows |
+//! | `transpose(x)`, `transpose(x, 0, 2, 1)` | axes in the opposite or the given order |
+//! | `reshape(x, rows, cols)`, up to four extents; `squeeze(x, axis=1)` | the same elements |
+//! | `concat(x, y, axis=0)` | `y` after `x` along the axis |
+//! | `gather(x, [2, 0, 0], axis=1)` | these indices along the axis |
+//! | `one_hot(i, 10)`, `lookup(table, i)` | by a shared index: see [`Program::one_hot`], [`Program::lookup`] |
+//! | `conv2d(x, w, b, stride=1, padding=0)` | of tensors: see [`Program::conv2d_tensor`]; `b` may be left out |
+//! | `maxpool2d(x, size=2, stride=2)`, `avgpool2d` | of windows of tensors (n, c, h, w) |
+//! | `conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0)` | of images in rows: see [`Program::conv2d`] |
+//! | `maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2)`, `avgpool2d` | likewise |
 
 mod call;
 mod parse;

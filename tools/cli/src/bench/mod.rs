@@ -68,7 +68,7 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, link"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, link, accuracy"
                 .into(),
         )),
     }
