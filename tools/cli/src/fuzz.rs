@@ -48,7 +48,9 @@ pub fn trace(bytes: &[u8]) {
 pub fn config(bytes: &[u8]) {
     with_file("node.toml", bytes, |path| {
         if let Ok(party) = PartyConfig::read(path) {
-            let _ = [true, false].map(|dealt| party.network(path, Protocol::Beaver, dealt).map(drop));
+            for protocol in Protocol::ALL {
+                let _ = [true, false].map(|dealt| party.network(path, protocol, dealt).map(drop));
+            }
         }
         let _ = read_dealer(path, 2);
     });
