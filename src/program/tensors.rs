@@ -83,7 +83,7 @@ impl Program {
         // Neighbouring parts of the outermost axis are neighbouring rows.
         let whole = |(stride, &extent): (&Stride, &usize)| *stride == Stride::range(0, extent);
         if strides[0].step == 1 && strides.iter().zip(dims.extents()).skip(1).all(whole) {
-            let inner = dims.stride(0) / dims.cols().max(1);
+            let inner: usize = dims.leading()[1..].iter().product();
             let rows = Stride::range(strides[0].start * inner, (strides[0].start + strides[0].count) * inner);
             let result = self.slice(a, rows, Stride::range(0, dims.cols()))?;
             return Ok(self.with_dims(result, dims.with(0, strides[0].count)));

@@ -113,8 +113,7 @@ impl Program {
     /// first; then a polynomial of degree 15 for e^x with −16 ≤ x ≤ 0, and the reciprocal of a sum between 1 and the
     /// number of elements n.
     ///
-    /// *Error:* at most 3·10⁻⁵. *Rounds:* those of the largest element, 30, and none of the reciprocal's four
-    /// comparisons where n = 1.
+    /// *Error:* at most 3·10⁻⁵. *Rounds:* 30 beside those of the largest element, four of which are spared where n = 1.
     ///
     /// # Errors
     /// In integer programs, and where there is no such axis or no element along it.

@@ -23,7 +23,7 @@ impl Program {
     /// (a − mean)/√(variance + epsilon) along an axis, times `scale`, plus `offset`, which broadcast (Ba, Kiros and
     /// Hinton, "Layer Normalization", 2016). The variance has g fraction bits; its domain begins at epsilon.
     ///
-    /// *Error:* at most 10⁻⁴ for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. *Rounds:* 20, and 2 with a scale.
+    /// *Error:* at most 10⁻⁴ for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. *Rounds:* 21, and 2 with a scale.
     ///
     /// # Errors
     /// In integer programs, where epsilon is not positive, and where shapes or axis do not fit.

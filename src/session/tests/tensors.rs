@@ -153,9 +153,9 @@ const FUNCTIONS: [Case; 15] = [
     ("tanh", |p, x| p.tanh(x), 14, (-1e6, 1e6)),
     ("gelu", |p, x| p.gelu(x), 13, (-1e6, 1e6)),
     ("silu", |p, x| p.silu(x), 14, (-1e6, 1e6)),
-    ("softmax", |p, x| p.softmax(x, 1), 13 + 2 * 4 + 15 + 1, (-1e6, 1e6)),
+    ("softmax", |p, x| p.softmax(x, 1), 8 + 30, (-1e6, 1e6)),
     ("var", |p, x| p.var_along(x, 1), 4, (-100.0, 100.0)),
-    ("layernorm", |p, x| p.layernorm(x, None, 1, 1e-5), 20, (-16.0, 16.0)),
+    ("layernorm", |p, x| p.layernorm(x, None, 1, 1e-5), 21, (-16.0, 16.0)),
 ];
 
 /// The function of a value that all parties hold parts of.
@@ -199,11 +199,15 @@ fn functions_equal_the_oracle_bit_for_bit_with_exact_truncation() {
 
 #[test]
 fn functions_take_the_rounds_that_they_say() {
+    let mut wrong = Vec::new();
     for (name, build, rounds, _) in FUNCTIONS {
         let program = program_of(Protocol::Beaver, build, Truncation::Stochastic, Shape::new(7, 3));
         let plans = Plans::new(Protocol::Beaver, &program, PlanOptions::default()).expect("a plan");
-        assert_eq!(plans.traffic.rounds, rounds + 1, "{name}, and the output");
+        if plans.traffic.rounds != rounds + 1 {
+            wrong.push(format!("{name}: {} and the output", plans.traffic.rounds - 1));
+        }
     }
+    assert_eq!(wrong, [""; 0]);
 }
 
 /// Two convolutions, two pools and two dense layers on images of 28 by 28, as LeCun's network, with fewer channels.
