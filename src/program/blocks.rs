@@ -158,7 +158,7 @@ impl Program {
             return Err(ProgramError::Reshape {
                 label: self.value(a).label.clone(),
                 from: self.dims(a),
-                to: to.into(),
+                to: Box::new(to.into()),
             });
         }
         let label = format!("reshape({}, {}, {})", self.short(a), to.rows, to.cols);

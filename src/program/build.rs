@@ -192,12 +192,7 @@ impl Program {
     pub fn matmul(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let (left, right) = (self.dims(a), self.dims(b));
         if left.cols() != right.rows() {
-            return Err(ProgramError::Inner {
-                left_label: self.value(a).label.clone(),
-                left,
-                right_label: self.value(b).label.clone(),
-                right,
-            });
+            return Err(ProgramError::Inner(self.operands(a, b)));
         }
         if left.rank() == 2 && right.rank() == 2 { self.plain_matmul(a, b) } else { self.batched(a, b) }
     }

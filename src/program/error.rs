@@ -8,32 +8,14 @@ use crate::share::PartyId;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ProgramError {
     /// The shapes of an elementwise op's operands do not broadcast.
-    #[error("{left_label} of shape {left} and {right_label} of shape {right} do not broadcast")]
-    Broadcast {
-        /// What the left operand is called.
-        left_label: String,
-        /// Its shape.
-        left: Dims,
-        /// What the right operand is called.
-        right_label: String,
-        /// Its shape.
-        right: Dims,
-    },
+    #[error("{} of shape {} and {} of shape {} do not broadcast", .0.left_label, .0.left, .0.right_label, .0.right)]
+    Broadcast(Box<Operands>),
     /// The inner extents of a matrix product differ.
     #[error(
-        "{left_label} of shape {left} cannot be multiplied by {right_label} of shape {right}: {} columns against {} rows",
-        .left.cols(), .right.rows()
+        "{} of shape {} cannot be multiplied by {} of shape {}: {} columns against {} rows",
+        .0.left_label, .0.left, .0.right_label, .0.right, .0.left.cols(), .0.right.rows()
     )]
-    Inner {
-        /// What the left operand is called.
-        left_label: String,
-        /// Its shape.
-        left: Dims,
-        /// What the right operand is called.
-        right_label: String,
-        /// Its shape.
-        right: Dims,
-    },
+    Inner(Box<Operands>),
     /// A matrix with more elements than can be addressed.
     #[error("{label} of shape {shape} has too many elements")]
     TooLarge {
@@ -167,7 +149,7 @@ pub enum ProgramError {
         /// Its shape.
         from: Dims,
         /// What is asked for.
-        to: Dims,
+        to: Box<Dims>,
     },
     /// The largest of nothing.
     #[error("{label} of shape {shape} has no element along that axis to choose from")]
@@ -196,6 +178,19 @@ pub enum ProgramError {
         /// f.
         fraction_bits: u32,
     },
+}
+
+/// Two operands that do not fit together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operands {
+    /// What the left one is called.
+    pub left_label: String,
+    /// Its shape.
+    pub left: Dims,
+    /// What the right one is called.
+    pub right_label: String,
+    /// Its shape.
+    pub right: Dims,
 }
 
 /// How many elements there are, for people.

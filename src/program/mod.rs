@@ -26,7 +26,7 @@ pub mod tiling;
 pub use blocks::{Gather, Stride, Turn};
 pub use build::Number;
 pub use dims::{Dims, TooManyAxes};
-pub use error::ProgramError;
+pub use error::{Operands, ProgramError};
 pub use images::{Image, Window};
 
 use crate::ring::{Axis, FixedPoint, Ring, Shape};

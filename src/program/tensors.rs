@@ -3,6 +3,7 @@
 //! What meets in an elementwise op is first repeated to the rows of the result where rows do not fit as they are; a
 //! repeated last axis is left to the op. Axes are reordered by one gather. All of it is local.
 
+use super::error::Operands;
 use super::{Dims, Gather, Op, Program, ProgramError, Stride, Turn, ValueId};
 use crate::ring::{Axis, Shape};
 
@@ -25,7 +26,7 @@ impl Program {
             return Ok(a);
         }
         if to.checked_len() != Some(self.value(a).shape.len()) {
-            return Err(ProgramError::Reshape { label: self.value(a).label.clone(), from, to });
+            return Err(ProgramError::Reshape { label: self.value(a).label.clone(), from, to: Box::new(to) });
         }
         let label = self.value(a).label.clone();
         self.bearable(&label, to)?;
@@ -330,12 +331,14 @@ impl Program {
     }
 
     pub(super) fn unbroadcast(&self, a: ValueId, b: ValueId) -> ProgramError {
-        ProgramError::Broadcast {
-            left_label: self.value(a).label.clone(),
-            left: self.dims(a),
-            right_label: self.value(b).label.clone(),
-            right: self.dims(b),
-        }
+        ProgramError::Broadcast(self.operands(a, b))
+    }
+
+    /// Two operands, for an error.
+    pub(super) fn operands(&self, a: ValueId, b: ValueId) -> Box<Operands> {
+        let label = |value| self.value(value).label.clone();
+        let (left, right) = (self.dims(a), self.dims(b));
+        Box::new(Operands { left_label: label(a), left, right_label: label(b), right })
     }
 }
 

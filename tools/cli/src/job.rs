@@ -120,7 +120,7 @@ impl InputData {
     }
 
     fn failed(&self, error: ValueError) -> Failure {
-        Failure::Value { input: self.name.clone(), file: self.source.name(), error }
+        Failure::Value { input: self.name.clone(), file: self.source.name(), error: Box::new(error) }
     }
 }
 
