@@ -19,7 +19,7 @@ pub fn deal(demand: &Demand) -> Result<StepList, DemandError> {
     let mut bits: HashMap<EntryId, Matrix<BufferId>> = HashMap::new();
     let tabled: HashSet<EntryId> = demand.entries.iter().filter_map(tabled_mask).collect();
     for (index, correlation) in (0u32..).zip(&demand.entries) {
-        let (entry, purpose) = (EntryId(index), Purpose { op: OpId(index), tile: index });
+        let (entry, purpose) = (EntryId(index), purpose(demand, index));
         match correlation {
             Correlation::Mask(spec) => drop(masks.insert(entry, spec.deal(&mut list, entry, purpose))),
             Correlation::Product(spec) => spec.deal(&mut list, entry, purpose, |mask| masks[&mask]),
@@ -36,6 +36,10 @@ pub fn deal(demand: &Demand) -> Result<StepList, DemandError> {
         }
     }
     Ok(list)
+}
+
+fn purpose(demand: &Demand, index: u32) -> Purpose {
+    Purpose { op: OpId(index), tile: index, once: demand.once.contains(&EntryId(index)) }
 }
 
 fn tabled_mask(correlation: &Correlation) -> Option<EntryId> {
@@ -97,6 +101,9 @@ mod tests {
         assert_eq!(refused(&forward), "correlation 1 is malformed: a factor that is no earlier mask");
         let huge = product(Ring::Z32, Shape::new(usize::MAX, 2), Shape::new(2, 2), out);
         assert!(refused(&huge).contains("too large"));
+        let mut lasting = product(Ring::Z32, Shape::new(3, 5), Shape::new(5, 4), out);
+        lasting.once.insert(EntryId(2));
+        assert!(refused(&lasting).contains("depends on what every run takes"));
         let mut deep = Demand::new(Ring::Z32);
         deep.push(Correlation::TruncPair(TruncPairSpec { shape: Shape::SCALAR, bits: 31 }));
         assert!(refused(&deep).contains("malformed"));

@@ -24,7 +24,8 @@ impl Agreement {
         ];
         for input in program.inputs() {
             let bound = input.bound.map_or_else(String::new, |bound| format!(", bound {bound}"));
-            let value = format!("{} of {}{bound}", input.shape, input.owner);
+            let resident = if input.resident { ", resident" } else { "" };
+            let value = format!("{} of {}{bound}{resident}", input.shape, input.owner);
             fields.push((format!("input {}", input.name), value));
         }
         for (index, value) in program.values().iter().enumerate() {

@@ -1,33 +1,23 @@
 //! Which buffers share memory, and which steps wait for which.
 
 use super::Slot;
-use crate::step::{Access, BufferId, MemoryClass, Step, StepList};
+use crate::step::{Access, MemoryClass, Step, StepList};
 use std::collections::VecDeque;
 
-/// What [`place`] found.
+/// Where buffers lie.
 pub(super) struct Placed {
     pub slots: Vec<Slot>,
     pub slot_of: Vec<u32>,
-    /// For each step, the steps it waits for.
-    pub after: Vec<Vec<u32>>,
 }
 
-/// Steps that use a slot since it was last written.
-#[derive(Default)]
-struct Users {
-    writer: Option<u32>,
-    readers: Vec<u32>,
-}
-
-/// Walks the steps in order, giving each buffer a slot from its first to its last use, and `window` tiles longer.
+/// Walks the steps in order, giving each buffer a slot from its first to its last use, and `window` tiles longer. What
+/// is kept between runs has a slot of its own.
 pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
     let last_use = last_uses(steps, list.buffers.len());
-    let mut placed =
-        Placed { slots: Vec::new(), slot_of: vec![u32::MAX; list.buffers.len()], after: Vec::new() };
+    let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; list.buffers.len()] };
     let mut free: Vec<u32> = Vec::new();
     // Slots that were used last by a tile, in the order of tiles.
     let mut cooling: VecDeque<(u32, u32)> = VecDeque::new();
-    let mut users: Vec<Users> = Vec::new();
     for (position, step) in (0u32..).zip(steps) {
         while let Some(&(tile, slot)) = cooling.front()
             && tile + window < step.tile
@@ -35,36 +25,22 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
             free.push(slot);
             cooling.pop_front();
         }
-        let mut uses: Vec<(BufferId, Access)> = Vec::new();
-        step.action.visit(|matrix, access| uses.push((matrix.buffer, access)));
-        let mut after = Vec::new();
-        for &(buffer, access) in &uses {
-            let spec = list.buffers[buffer.0 as usize];
+        let mut done: Vec<u32> = Vec::new();
+        step.action.visit(|matrix, _| {
+            let index = matrix.buffer.0 as usize;
+            let spec = list.buffers[index];
             let size_bytes = (spec.len * list.ring.element_bytes()) as u64;
-            let slot = &mut placed.slot_of[buffer.0 as usize];
+            let slot = &mut placed.slot_of[index];
             if *slot == u32::MAX {
-                *slot = take(&mut free, &mut placed.slots, size_bytes, spec.class);
-                users.resize_with(placed.slots.len(), Users::default);
+                *slot = match last_use[index] {
+                    LastUse::Kept => own(&mut placed.slots, size_bytes, spec.class),
+                    LastUse::At(_) => take(&mut free, &mut placed.slots, size_bytes, spec.class),
+                };
             }
-            let users = &mut users[*slot as usize];
-            after.extend(users.writer);
-            match access {
-                Access::Read => users.readers.push(position),
-                Access::Write | Access::Update => {
-                    after.append(&mut users.readers);
-                    users.writer = Some(position);
-                }
+            if last_use[index] == LastUse::At(position) {
+                done.push(*slot);
             }
-        }
-        after.sort_unstable();
-        after.dedup();
-        after.retain(|&earlier| earlier != position);
-        placed.after.push(after);
-        let mut done: Vec<u32> = uses
-            .iter()
-            .filter(|(buffer, _)| last_use[buffer.0 as usize] == position)
-            .map(|(buffer, _)| placed.slot_of[buffer.0 as usize])
-            .collect();
+        });
         done.sort_unstable();
         done.dedup();
         match window {
@@ -75,12 +51,71 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
     placed
 }
 
-fn last_uses(steps: &[Step], buffers: usize) -> Vec<u32> {
-    let mut last = vec![0; buffers];
+/// Steps that use a slot since it was last written.
+#[derive(Default)]
+struct Users {
+    writer: Option<u32>,
+    readers: Vec<u32>,
+}
+
+/// For each step, the steps it waits for: those that write what it reads, and those that still use what it writes.
+pub(super) fn edges(steps: &[Step], slots: usize, slot_of: &[u32]) -> Vec<Vec<u32>> {
+    let mut users: Vec<Users> = Vec::new();
+    users.resize_with(slots, Users::default);
+    let mut edges = Vec::with_capacity(steps.len());
     for (position, step) in (0u32..).zip(steps) {
-        step.action.visit(|matrix, _| last[matrix.buffer.0 as usize] = position);
+        let mut after = Vec::new();
+        step.action.visit(|matrix, access| {
+            let users = &mut users[slot_of[matrix.buffer.0 as usize] as usize];
+            after.extend(users.writer);
+            match access {
+                Access::Read => users.readers.push(position),
+                Access::Write | Access::Update => {
+                    after.append(&mut users.readers);
+                    users.writer = Some(position);
+                }
+            }
+        });
+        after.sort_unstable();
+        after.dedup();
+        after.retain(|&earlier| earlier != position);
+        after.shrink_to_fit();
+        edges.push(after);
+    }
+    edges
+}
+
+/// When a buffer's slot is free again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastUse {
+    /// After the step at this position.
+    At(u32),
+    /// Never: later runs read it.
+    Kept,
+}
+
+fn last_uses(steps: &[Step], buffers: usize) -> Vec<LastUse> {
+    let mut last = vec![LastUse::At(0); buffers];
+    let mut once = vec![false; buffers];
+    for (position, step) in (0u32..).zip(steps) {
+        step.action.visit(|matrix, access| {
+            let index = matrix.buffer.0 as usize;
+            if access != Access::Read {
+                once[index] = step.once;
+            }
+            if last[index] != LastUse::Kept {
+                let kept = once[index] && !step.once;
+                last[index] = if kept { LastUse::Kept } else { LastUse::At(position) };
+            }
+        });
     }
     last
+}
+
+/// A new slot.
+fn own(slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
+    slots.push(Slot { size_bytes, class });
+    slots.len() as u32 - 1
 }
 
 /// A free slot of the class: the smallest that fits, else the largest, grown; else a new one.
@@ -99,10 +134,7 @@ fn take(free: &mut Vec<u32>, slots: &mut Vec<Slot>, size_bytes: u64, class: Memo
             *grown = size_bytes.max(*grown);
             slot
         }
-        None => {
-            slots.push(Slot { size_bytes, class });
-            slots.len() as u32 - 1
-        }
+        None => own(slots, size_bytes, class),
     }
 }
 
@@ -112,7 +144,7 @@ mod tests {
     use crate::plan::Plan;
     use crate::ring::{Ring, Shape};
     use crate::share::Role;
-    use crate::step::{Action, InputId, Kernel, Matrix, OpId, Phase};
+    use crate::step::{Action, BufferId, InputId, Kernel, Matrix, OpId, Phase};
 
     /// input → a; b = 2a; c = 2b; d = 2c; output d.
     fn chain() -> StepList {
@@ -143,6 +175,32 @@ mod tests {
         let plan = Plan::new(&chain(), 10);
         assert_eq!(plan.slots.len(), 4, "within the window no slot is used twice");
         assert!(plan.steps[3].after == [2], "nothing but the data is waited for");
+    }
+
+    #[test]
+    fn what_is_kept_shares_no_slot_with_anything() {
+        let mut list = StepList::new(Role::party(0), Ring::Z64);
+        let shape = Shape::new(1, 10);
+        let push = |list: &mut StepList, action, once| {
+            let tile = list.steps.len() as u32;
+            list.push_step(Step { action, phase: Phase::Online, op: OpId(0), tile, once });
+        };
+        let linear =
+            |out, operand| Action::Kernel(Kernel::Linear { out, terms: vec![(2, operand)], constant: 0 });
+        let [x, double, w, kept, out] = [(); 5].map(|()| list.buffer(shape, MemoryClass::Shares));
+        push(&mut list, Action::Input { to: x, input: InputId(0), at: (0, 0) }, false);
+        push(&mut list, linear(double, x), false);
+        push(&mut list, Action::Output { from: double, output: 0, at: (0, 0) }, false);
+        push(&mut list, Action::Input { to: w, input: InputId(1), at: (0, 0) }, true);
+        push(&mut list, linear(kept, w), true);
+        push(&mut list, linear(out, kept), false);
+        let plan = Plan::new(&list, 0);
+        let slot = |matrix: Matrix<BufferId>| plan.slot_of(matrix.buffer);
+        assert!([x, double, w, out].iter().all(|&other| slot(other) != slot(kept)));
+        assert!([x, double].iter().any(|&other| slot(other) == slot(w)), "what is not kept is used in turn");
+        let again = plan.again(&list.again());
+        assert_eq!(again.slots, plan.slots);
+        assert!(again.steps[3].after.iter().all(|&earlier| earlier < 3), "{:?}", again.steps[3].after);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Execution<'a> {
     pub plan: &'a Plan,
     /// Where to compute.
     pub device: &'a dyn Device,
+    /// The plan's memory on that device.
+    pub memory: &'a Memory,
     /// The generator keys that the plan's steps name.
     pub keys: &'a HashMap<KeyId, PrgKey>,
     /// This role's own inputs, by their position in the program.
@@ -71,9 +73,8 @@ pub struct Outcome {
 /// # Panics
 /// Where an input, a key or a link that the plan names is not given, or the caller is a task of the runtime.
 pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome, RunError> {
-    let Execution { plan, device, keys, activity, .. } = execution;
+    let Execution { plan, device, memory, keys, activity, .. } = execution;
     device.ledger().restart_peak();
-    let slots = allocate(plan, device)?;
     let inputs = std::mem::take(&mut execution.inputs);
     let cancelled = AtomicBool::new(false);
     let start = execution.trace.then(Instant::now);
@@ -81,7 +82,8 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
         activity.record();
     }
     let label = execution.label;
-    let lane = Lane { plan, device, slots: &slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
+    let lane =
+        Lane { plan, device, slots: &memory.slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
     let (jobs, lane_jobs) = crossbeam_channel::unbounded();
     let (lane_events, events) = unbounded_channel();
     std::thread::scope(|scope| {
@@ -98,9 +100,21 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
     })
 }
 
-/// The memory of the whole run.
-fn allocate(plan: &Plan, device: &dyn Device) -> Result<Vec<Buffer>, RunError> {
-    let allocate = |slot: &Slot| device.allocate(slot.size_bytes, slot.class);
-    let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
-    slots.map_err(|error| RunError::Device { error, doing: "allocating the plan's memory".into() })
+/// A plan's slots on a device, for one run or for many: what one run keeps, the next finds.
+#[derive(Debug)]
+pub struct Memory {
+    slots: Vec<Buffer>,
+}
+
+impl Memory {
+    /// Allocates all that runs of the plan take.
+    ///
+    /// # Errors
+    /// Where the device does not hold it.
+    pub fn allocate(plan: &Plan, device: &dyn Device) -> Result<Memory, RunError> {
+        let allocate = |slot: &Slot| device.allocate(slot.size_bytes, slot.class);
+        let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
+        let doing = || "allocating the plan's memory".into();
+        Ok(Memory { slots: slots.map_err(|error| RunError::Device { error, doing: doing() })? })
+    }
 }

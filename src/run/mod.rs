@@ -31,7 +31,7 @@ mod transmit;
 
 pub use calibrate::calibrate;
 pub use error::RunError;
-pub use execute::{Execution, HostMatrix, Outcome, execute};
+pub use execute::{Execution, HostMatrix, Memory, Outcome, execute};
 pub use report::RunReport;
 pub use schedule::{Overlap, Schedule};
 pub use simulate::{Prediction, RolePrediction, simulate};

@@ -64,6 +64,12 @@ pub enum SessionError {
         /// Whose session it is.
         role: Role,
     },
+    /// A resident input was given to a run after the first.
+    #[error("input '{name}' is resident: what was given to the first run stays, and cannot be given again")]
+    ResidentInput {
+        /// The input.
+        name: String,
+    },
     /// The network is not well described.
     #[error("the network is not well described: {reason}")]
     Network {
@@ -97,7 +103,8 @@ impl SessionError {
             SessionError::MissingInput { name, .. }
             | SessionError::InputLength { name, .. }
             | SessionError::InputRing { name, .. }
-            | SessionError::InputBound { name, .. } => format!("its input '{name}' cannot be used"),
+            | SessionError::InputBound { name, .. }
+            | SessionError::ResidentInput { name } => format!("its input '{name}' cannot be used"),
             other => other.to_string(),
         }
     }

@@ -6,12 +6,14 @@
 //!
 //! **Order of a run.** The party plans the program for every role; exchanges facts and plan digest with its peers and
 //! refuses a difference by name; orders from the dealer exactly what the plan demands, and gets a fresh generator key;
-//! then executes. Any failure is told to all peers before it is returned.
+//! then executes. Any failure is told to all peers before it is returned. A program that is to run many times is
+//! [`Prepared`] first; resident inputs then stay in device memory between its runs.
 
 mod dealer;
 mod error;
 mod order;
 mod party;
+mod prepared;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -22,5 +24,6 @@ pub use dealer::{DealerNetwork, Dealt, deal};
 pub use error::SessionError;
 pub use order::KeySource;
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
+pub use prepared::Prepared;
 pub use tiles::{Surroundings, choose_side};
 pub use world::{World, WorldError};

@@ -15,9 +15,9 @@ use crate::program::{Input, Program};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, HostMatrix, Overlap, RunReport, execute};
+use crate::run::{HostMatrix, Overlap, RunReport};
 use crate::share::{Parties, PartyId, Role};
-use crate::step::{KeyId, OpId};
+use crate::step::KeyId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -64,17 +64,19 @@ pub struct SessionOptions {
 /// A party that is connected. It must be ended by [`Session::finish`]; dropping it tells the peers that it failed.
 #[must_use = "a session that is dropped fails its peers: end it with `finish`"]
 pub struct Session {
-    role: Role,
-    device: Arc<dyn Device>,
-    wire: Wire,
+    pub(super) role: Role,
+    pub(super) device: Arc<dyn Device>,
+    pub(super) wire: Wire,
     /// With the other parties, then the dealer; empty once something has failed.
-    links: Vec<Link>,
+    pub(super) links: Vec<Link>,
     offers: BTreeMap<PartyId, Vec<(String, String)>>,
-    options: SessionOptions,
+    pub(super) options: SessionOptions,
     /// What the device is taken to be when tiles are chosen.
     model: DeviceModel,
     /// Runs so far: each has a number, so that its frames are told from those of another.
-    runs: u32,
+    pub(super) runs: u32,
+    /// Programs prepared so far: each has a number for the dealer.
+    pub(super) prepared: u32,
 }
 
 /// What a run gave.
@@ -84,8 +86,8 @@ pub struct SessionOutcome {
     pub outputs: BTreeMap<String, Elements>,
     /// What the run took.
     pub report: RunReport,
-    /// The plans of all roles.
-    pub plans: Plans,
+    /// The plans of all roles for this run.
+    pub plans: Arc<Plans>,
 }
 
 /// The first words of a party to the others, once it is known who they are.
@@ -153,6 +155,7 @@ impl Session {
             options,
             model: DeviceModel::typical(),
             runs: 0,
+            prepared: 0,
         }
     }
 
@@ -181,10 +184,22 @@ impl Session {
         program: &Program,
         inputs: BTreeMap<String, Elements>,
     ) -> Result<SessionOutcome, SessionError> {
+        self.attempt(|session| {
+            let inputs = session.own_inputs(program, inputs, 0)?;
+            let prepared = session.plan_and_allocate(protocol, program, None)?;
+            session.run_plan(&prepared, inputs)
+        })
+    }
+
+    /// Does what a failure of ends the session.
+    pub(super) fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session) -> Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
         if self.links.is_empty() {
             return Err(SessionError::Poisoned { role: self.role });
         }
-        self.try_run(protocol, program, inputs).map_err(|error| self.fail(error))
+        work(self).map_err(|error| self.fail(error))
     }
 
     /// Ends the session in order: returns once all peers have everything.
@@ -222,42 +237,8 @@ impl Session {
         })
     }
 
-    fn try_run(
-        &mut self,
-        protocol: Protocol,
-        program: &Program,
-        inputs: BTreeMap<String, Elements>,
-    ) -> Result<SessionOutcome, SessionError> {
-        let inputs = self.own_inputs(program, inputs)?;
-        let plans = self.plan(protocol, program)?;
-        let plan = plans.of(self.role);
-        plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
-        self.confirm(&plans)?;
-        let keys = self.order(&plans)?;
-        let label = |op: OpId| program.values()[op.0 as usize].label.clone();
-        let execution = Execution {
-            plan,
-            device: &*self.device,
-            keys: &keys,
-            inputs,
-            outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
-            links: &mut self.links,
-            activity: &self.wire.links.activity,
-            run: run_number(&plans.agreement.digest, self.runs),
-            stall: self.options.deadlines.stall,
-            overlap: self.options.overlap,
-            trace: self.options.trace,
-            label: &label,
-        };
-        let outcome = execute(self.wire.handle(), execution)?;
-        self.runs = self.runs.wrapping_add(1);
-        let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
-        let outputs = outcome.outputs.into_iter().map(name).collect();
-        Ok(SessionOutcome { outputs, report: outcome.report, plans })
-    }
-
     /// Plans with the smallest tiles that any party wants.
-    fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
+    pub(super) fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
         let default = PlanOptions::default();
         let options = PlanOptions { window: self.options.window.unwrap_or(default.window), ..default };
         let surroundings = Surroundings {
@@ -291,11 +272,12 @@ impl Session {
         })
     }
 
-    /// This party's inputs by position, held against what the program says of them.
-    fn own_inputs(
+    /// This party's inputs to the program's `run`-th run by position, held against what the program says of them.
+    pub(super) fn own_inputs(
         &self,
         program: &Program,
         mut given: BTreeMap<String, Elements>,
+        run: u32,
     ) -> Result<BTreeMap<usize, HostMatrix>, SessionError> {
         let mut own = BTreeMap::new();
         for (index, input) in program.inputs().iter().enumerate() {
@@ -303,7 +285,14 @@ impl Session {
                 continue;
             }
             let name = input.name.clone();
-            let Some(elements) = given.remove(&input.name) else {
+            let elements = given.remove(&input.name);
+            if input.resident && run > 0 {
+                if elements.is_some() {
+                    return Err(SessionError::ResidentInput { name });
+                }
+                continue;
+            }
+            let Some(elements) = elements else {
                 return Err(SessionError::MissingInput { name, party: input.owner });
             };
             check_input(program, input, &elements)?;
@@ -315,9 +304,9 @@ impl Session {
         }
     }
 
-    /// Makes sure that all parties have the same plan.
-    fn confirm(&mut self, plans: &Plans) -> Result<(), NetError> {
-        let ours = Facts { fields: plans.agreement.fields.clone() };
+    /// Makes sure that all parties have the same facts.
+    pub(super) fn confirm(&mut self, fields: Vec<(String, String)>) -> Result<(), NetError> {
+        let ours = Facts { fields };
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         self.wire.block_on(async {
             for link in parties {
@@ -331,17 +320,21 @@ impl Session {
         })
     }
 
-    /// Orders what the plan demands; the key is this party's.
-    fn order(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, NetError> {
+    /// Orders what a run consumes; the key is this party's.
+    pub(super) fn order(&mut self, order: &Order) -> Result<HashMap<KeyId, PrgKey>, NetError> {
         let Role::Party(party) = self.role else { unreachable!("a session is a party's") };
-        let order = Order { digest: plans.agreement.digest, demand: plans.demand.clone() };
-        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
-        let dealer = dealer.expect("a party is connected to the dealer");
-        let grant: Grant = self.wire.block_on(async {
-            dealer.send_control("order", &order).await?;
+        let (wire, dealer) = self.dealer();
+        let grant: Grant = wire.block_on(async {
+            dealer.send_control("order", order).await?;
             dealer.receive_control("grant", dealer.patience()).await
         })?;
         Ok(HashMap::from([(KeyId(party), PrgKey::from_bytes(grant.key))]))
+    }
+
+    /// The link with the dealer, and what serves it.
+    pub(super) fn dealer(&mut self) -> (&Wire, &mut Link) {
+        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
+        (&self.wire, dealer.expect("a party is connected to the dealer"))
     }
 
     fn fail(&mut self, error: SessionError) -> SessionError {

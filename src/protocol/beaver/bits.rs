@@ -97,7 +97,7 @@ impl Lowering<'_> {
         let opened = self.open_masked(z, Parties::first(2), value.holders());
         let mask = opened.mask.expect("a value that is hidden from somebody");
         let spec = BitProductSpec { bit: bits.entry, mask, shape: bits.shape };
-        let entry = self.demand.push(Correlation::BitProduct(spec));
+        let entry = self.consume(Correlation::BitProduct(spec));
         self.each(Parties::first(2), |lowering, party| {
             let purpose = lowering.purpose;
             let hidden = spec.acquire(&mut lowering.lists[party.index()], entry, party, purpose).0;
@@ -124,7 +124,7 @@ impl Lowering<'_> {
             return self.local(operand, shape, |out, operand| Kernel::Shift { out, operand, bits });
         }
         let spec = TruncPairSpec { shape, bits };
-        let entry = self.demand.push(Correlation::TruncPair(spec));
+        let entry = self.consume(Correlation::TruncPair(spec));
         let purpose = self.purpose;
         let pairs = PARTIES.map(|party| spec.acquire(&mut self.lists[party.index()], entry, party, purpose));
         let offset = 1 << (self.program.ring().bits() - 2);
@@ -157,7 +157,7 @@ impl Lowering<'_> {
         let Asked { question, bits, opened, mask, shape } = asked;
         let ring = self.program.ring();
         let spec = TableSpec { mask, shape, bits, top: question.has_top() };
-        let entry = self.demand.push(Correlation::Table(spec));
+        let entry = self.consume(Correlation::Table(spec));
         let mut level = question.level(bits);
         let mut shares = self.each(Parties::first(2), |lowering, party| {
             let purpose = lowering.purpose;
@@ -169,7 +169,7 @@ impl Lowering<'_> {
         });
         while let Some(next) = level.next() {
             let spec = MonomialsSpec { level, elements: shape.len() };
-            let entry = self.demand.push(Correlation::Monomials(spec));
+            let entry = self.consume(Correlation::Monomials(spec));
             let purpose = self.purpose;
             let dealt =
                 PARTIES.map(|party| spec.acquire(&mut self.lists[party.index()], entry, party, purpose));
@@ -200,7 +200,7 @@ impl Lowering<'_> {
     /// Shared bits, negated with `flip`, as e and ρ.
     fn share_bits(&mut self, shares: Parts, shape: Shape, flip: bool) -> Bits {
         let spec = BitSpec { shape };
-        let entry = self.demand.push(Correlation::Bit(spec));
+        let entry = self.consume(Correlation::Bit(spec));
         let purpose = self.purpose;
         let mask = PARTIES.map(|party| spec.acquire(&mut self.lists[party.index()], entry, party, purpose));
         let opened = self.open_bits(shares, mask.each_ref().map(|mask| mask.mask), flip);

@@ -66,6 +66,8 @@ impl Sent {
 struct Facts<'a> {
     program: &'a Program,
     tiling: &'a Tiling,
+    /// By value: whether an earlier run left it.
+    kept: Vec<bool>,
     /// By value.
     magnitude_bits: Vec<u32>,
 }
@@ -81,9 +83,11 @@ impl Facts<'_> {
 /// The values that have been opened, by who learnt them and whose parts were masked, with when each learnt them.
 type Opened = HashMap<(ValueId, Parties, Parties), [u32; 2]>;
 
-/// The cost of `program`'s online phase.
-pub(super) fn cost(program: &Program, tiling: &Tiling) -> Cost {
-    let facts = Facts { program, tiling, magnitude_bits: range::magnitude_bits(program) };
+/// The cost of the online phase of `program`'s first run, or of a run `again` in the same session. Then what is opened
+/// of resident values is there, and so are these.
+pub(super) fn cost(program: &Program, tiling: &Tiling, again: bool) -> Cost {
+    let kept = program.resident().into_iter().map(|resident| resident && again).collect();
+    let facts = Facts { program, tiling, kept, magnitude_bits: range::magnitude_bits(program) };
     let needed = program.needed();
     let mut opened = Opened::new();
     let mut values: Vec<Held> = Vec::with_capacity(needed.len());
@@ -91,8 +95,11 @@ pub(super) fn cost(program: &Program, tiling: &Tiling) -> Cost {
     for (index, needed) in needed.into_iter().enumerate() {
         let id = ValueId(index as u32);
         let mut sent = Sent::default();
-        let held =
+        let mut held =
             if needed { op_cost(&facts, id, &values, &mut sent, &mut opened) } else { Held::default() };
+        if facts.kept[index] {
+            (held.depth, sent) = ([0; 2], Sent::default());
+        }
         cost.rounds = cost.rounds.max(held.depth[0]).max(held.depth[1]);
         record(&mut cost, program, id, "", sent);
         values.push(held);
@@ -135,7 +142,7 @@ fn op_cost(facts: &Facts<'_>, id: ValueId, values: &[Held], sent: &mut Sent, ope
         Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Transpose(a) | Op::Sum(a, _) => of(a),
         Op::Slice(a, ..) | Op::Place(a, _) | Op::Gather(a, _) => of(a),
         Op::Test(a, test) if of(a).holders == both => {
-            let x = Factor::new(program, values, a, "c", "m·n");
+            let x = Factor::new(facts, values, a, "c", "m·n");
             let depth = x.open(sent, opened, both, both);
             let (question, bits) = question(test, facts.magnitude_bits[a.index()]);
             let rounds = sent.compare(question, bits, facts.words(value.shape));
@@ -149,7 +156,7 @@ fn op_cost(facts: &Facts<'_>, id: ValueId, values: &[Held], sent: &mut Sent, ope
         }
         Op::Mul(a, b) if chooses(program, values, a, b).is_some() => {
             let (condition, z) = chooses(program, values, a, b).expect("a choice");
-            let z = Factor::new(program, values, z, "c", "m·n");
+            let z = Factor::new(facts, values, z, "c", "m·n");
             let open = z.open(sent, opened, both, z.held.holders);
             let depth = PARTIES.map(|party| {
                 let index = party.index();
@@ -158,11 +165,11 @@ fn op_cost(facts: &Facts<'_>, id: ValueId, values: &[Held], sent: &mut Sent, ope
             Held { holders: both, depth }
         }
         Op::Mul(a, b) => {
-            let factor = |id, name| Factor::new(program, values, id, name, "elements");
+            let factor = |id, name| Factor::new(facts, values, id, name, "elements");
             product(sent, opened, &factor(a, "E"), &factor(b, "F"))
         }
         Op::MatMul(a, b) => {
-            let factor = |id, name, formula| Factor::new(program, values, id, name, formula);
+            let factor = |id, name, formula| Factor::new(facts, values, id, name, formula);
             product(sent, opened, &factor(a, "E", "m·k"), &factor(b, "F", "k·n"))
         }
         Op::Truncate(a, bits, method) if of(a).holders == both => {
@@ -197,21 +204,27 @@ struct Factor {
     name: &'static str,
     formula: &'static str,
     count: usize,
+    /// Whether an earlier run opened it.
+    kept: bool,
 }
 
 impl Factor {
     fn new(
-        program: &Program,
+        facts: &Facts<'_>,
         values: &[Held],
         id: ValueId,
         name: &'static str,
         formula: &'static str,
     ) -> Factor {
-        Factor { id, held: values[id.index()], name, formula, count: program.value(id).shape.len() }
+        let (held, count) = (values[id.index()], facts.program.value(id).shape.len());
+        Factor { id, held, name, formula, count, kept: facts.kept[id.index()] }
     }
 
     /// Opens the factor, unless it is open already.
     fn open(&self, sent: &mut Sent, opened: &mut Opened, learners: Parties, masked: Parties) -> [u32; 2] {
+        if self.kept {
+            return [0; 2];
+        }
         let open = || sent.open(self.name, self.formula, self.count, self.held, learners);
         *opened.entry((self.id, learners, masked)).or_insert_with(open)
     }

@@ -9,7 +9,7 @@ use crate::protocol::Lowered;
 use crate::ring::{Axis, Shape};
 use crate::share::{Additive, Parties, PartyId};
 use crate::step::{
-    Action, BufferId, InputId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, StepList,
+    Action, BufferId, InputId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, Step, StepList,
 };
 use std::collections::HashMap;
 
@@ -41,7 +41,8 @@ pub(in crate::protocol) fn lower(program: &Program, tiling: &Tiling) -> Lowered 
         lists: PARTIES.map(|party| StepList::new(party.into(), program.ring())),
         demand: Demand::new(program.ring()),
         messages: 0,
-        purpose: Purpose { op: OpId(0), tile: 0 },
+        purpose: Purpose { op: OpId(0), tile: 0, once: false },
+        resident: program.resident(),
         magnitude_bits: range::magnitude_bits(program),
         tiles: HashMap::new(),
         bits: HashMap::new(),
@@ -51,10 +52,15 @@ pub(in crate::protocol) fn lower(program: &Program, tiling: &Tiling) -> Lowered 
     for (index, output) in program.outputs().iter().enumerate() {
         for at in lowering.grid(output.value).growing() {
             lowering.require(Tile { value: output.value, at });
-            lowering.output(index, output, at);
+            lowering.for_value(None, |lowering| lowering.output(index, output, at));
         }
     }
-    Lowered { parties: lowering.lists.into(), demand: lowering.demand, cost: cost::cost(program, tiling) }
+    Lowered {
+        parties: lowering.lists.into(),
+        demand: lowering.demand,
+        cost: cost::cost(program, tiling, false),
+        cost_again: cost::cost(program, tiling, true),
+    }
 }
 
 pub(super) struct Lowering<'a> {
@@ -65,6 +71,8 @@ pub(super) struct Lowering<'a> {
     messages: u32,
     /// What steps are emitted for.
     pub(super) purpose: Purpose,
+    /// By value: whether it is the same in every run.
+    resident: Vec<bool>,
     /// By value: see [`range::magnitude_bits`].
     pub(super) magnitude_bits: Vec<u32>,
     /// The tiles that have been lowered.
@@ -91,7 +99,8 @@ impl Lowering<'_> {
             match missing {
                 Some(operand) => stack.push(operand),
                 None => {
-                    self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1 };
+                    let once = self.resident[tile.value.index()];
+                    self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1, once };
                     self.lower(tile);
                 }
             }
@@ -300,7 +309,7 @@ impl Lowering<'_> {
         let mask = |opened: &Opened| opened.mask.expect("an operand that is masked");
         let terms = opened.iter().map(|(left, right)| (mask(left), mask(right))).collect();
         let spec = ProductSpec { product, shape, terms };
-        let entry = self.demand.push(Correlation::Product(spec.clone()));
+        let entry = self.consume(Correlation::Product(spec.clone()));
         let purpose = self.purpose;
         PARTIES.map(|party| Some(spec.acquire(&mut self.lists[party.index()], entry, party, purpose).0))
     }
@@ -311,11 +320,17 @@ impl Lowering<'_> {
         if let Some(&opened) = self.opened.get(&key) {
             return opened;
         }
+        let opened = self.for_value(Some(tile.value), |lowering| lowering.open_tile(tile, learners, masked));
+        self.opened.insert(key, opened);
+        opened
+    }
+
+    fn open_tile(&mut self, tile: Tile, learners: Parties, masked: Parties) -> Opened {
         let value = self.parts(tile);
         let mut opened = Opened { mask: None, masks: [None; 2], sum: Additive::new([None; 2]) };
         if !masked.is_empty() {
             let spec = MaskSpec { shape: self.grid(tile.value).shape(tile.at), parts: masked };
-            let entry = self.demand.push(Correlation::Mask(spec));
+            let entry = self.consume(Correlation::Mask(spec));
             let purpose = self.purpose;
             opened.mask = Some(entry);
             opened.masks =
@@ -330,7 +345,6 @@ impl Lowering<'_> {
             });
             opened.sum = self.open(hidden, learners);
         }
-        self.opened.insert(key, opened);
         opened
     }
 
@@ -408,7 +422,23 @@ impl Lowering<'_> {
     }
 
     pub(super) fn push(&mut self, party: PartyId, action: Action) {
-        self.lists[party.index()].push(Phase::Online, self.purpose.op, self.purpose.tile, action);
+        let Purpose { op, tile, once } = self.purpose;
+        self.lists[party.index()].push_step(Step { action, phase: Phase::Online, op, tile, once });
+    }
+
+    /// Puts a correlation on the demand.
+    pub(super) fn consume(&mut self, correlation: Correlation) -> EntryId {
+        self.demand.push_for(correlation, self.purpose.once)
+    }
+
+    /// Emits steps that depend on one value alone, in whatever op they are wanted first: of a resident value in the
+    /// first run, otherwise in every.
+    fn for_value<T>(&mut self, value: Option<ValueId>, emit: impl FnOnce(&mut Self) -> T) -> T {
+        let once = value.is_some_and(|value| self.resident[value.index()]);
+        let outer = std::mem::replace(&mut self.purpose.once, once);
+        let emitted = emit(self);
+        self.purpose.once = outer;
+        emitted
     }
 
     pub(super) fn grid(&self, value: ValueId) -> Grid {
@@ -420,7 +450,8 @@ impl Lowering<'_> {
         if let Some(&parts) = self.tiles.get(&tile) {
             return parts;
         }
-        let parts = self.elements(self.bits[&tile]);
+        let bits = self.bits[&tile];
+        let parts = self.for_value(Some(tile.value), |lowering| lowering.elements(bits));
         self.tiles.insert(tile, parts);
         parts
     }

@@ -1,4 +1,5 @@
-//! No message of any program says anything: each is masked by a mask of its own, or is on its way to an output.
+//! No message of any program says anything, in its first run or in later ones: each is masked by a mask of its own, or
+//! is on its way to an output.
 
 use super::recipe::recipe;
 use crate::program::Program;
@@ -21,11 +22,8 @@ fn mask_of(list: &StepList, before: usize, from: Matrix<BufferId>, party: PartyI
         found
     };
     let earlier = &list.steps[..before];
-    let writer = earlier
-        .iter()
-        .rev()
-        .find(|step| writes(&step.action, from.buffer))
-        .expect("a buffer that is written");
+    // What an earlier run left can only be on its way to an output.
+    let writer = earlier.iter().rev().find(|step| writes(&step.action, from.buffer))?;
     let terms = match &writer.action {
         Action::Kernel(Kernel::Linear { terms, .. }) => terms.clone(),
         Action::Kernel(Kernel::Xor { left, right, .. }) => vec![(1, *left), (1, *right)],
@@ -72,14 +70,21 @@ fn only_reaches_an_output(receiver: &StepList, message: MessageId) -> bool {
 
 pub(super) fn check(program: &Program, side: TileSide) {
     let lowered = Protocol::Beaver.lower(program, &Tiling::new(program, side));
-    for (index, list) in lowered.parties.iter().enumerate() {
+    check_lists(&lowered.parties);
+    // Later runs have keys of their own: there as well each message has a mask that this very run draws.
+    let again: Vec<StepList> = lowered.parties.iter().map(StepList::again).collect();
+    check_lists(&again);
+}
+
+fn check_lists(lists: &[StepList]) {
+    for (index, list) in lists.iter().enumerate() {
         let mut used = HashSet::new();
         for (position, step) in list.steps.iter().enumerate() {
             let Action::Send { from, peer: Role::Party(peer), message } = step.action else { continue };
             match mask_of(list, position, from, PartyId(index as u8)) {
                 Some(stream) => assert!(used.insert(stream), "stream {stream} masks two messages"),
                 None => {
-                    let receiver = &lowered.parties[peer.index()];
+                    let receiver = &lists[peer.index()];
                     assert!(only_reaches_an_output(receiver, message), "{message:?} is not masked");
                 }
             }

@@ -10,6 +10,7 @@ mod orders;
 mod pictures;
 mod privacy;
 mod recipe;
+mod resident;
 mod simulated;
 
 use super::{SessionOptions, World};

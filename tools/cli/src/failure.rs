@@ -104,6 +104,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::InputRing { .. }
         | SessionError::InputBound { .. }
         | SessionError::UnknownInput { .. }
+        | SessionError::ResidentInput { .. }
         | SessionError::Network { .. } => 2,
         SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
     }

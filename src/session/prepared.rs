@@ -1,0 +1,155 @@
+//! Programs that are run many times: planned and allocated once, with what resident inputs give in device memory.
+//!
+//! A [`Prepared`] program has its memory from the start and keeps it, so no run allocates anything on the device. Its
+//! first run takes all inputs. Where some are resident, it keeps what depends on them alone, and later runs take the
+//! others only: they open what is new, and order masks and products for that.
+//!
+//! **Order of a run.** The parties compare plan digest and number of the run, order from the dealer what the run
+//! consumes, and execute.
+
+use super::order::Order;
+use super::party::run_number;
+use super::{Session, SessionError, SessionOutcome};
+use crate::plan::Plans;
+use crate::program::Program;
+use crate::protocol::Protocol;
+use crate::ring::Elements;
+use crate::run::{Execution, HostMatrix, Memory, execute};
+use crate::step::OpId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A program of one session, ready to run. Dropping it frees this party's memory; [`Session::release`] the dealer's too.
+#[derive(Debug)]
+pub struct Prepared {
+    program: Program,
+    plans: Arc<Plans>,
+    memory: Memory,
+    /// By what number the dealer keeps it, if it does.
+    number: Option<u32>,
+    runs: u32,
+}
+
+impl Prepared {
+    /// The plans of the next run.
+    pub fn plans(&self) -> &Arc<Plans> {
+        self.plans.again.as_ref().filter(|_| self.runs > 0).unwrap_or(&self.plans)
+    }
+
+    /// Which inputs the next run takes from their owners, by name.
+    pub fn awaited(&self) -> impl Iterator<Item = &str> {
+        let awaited = self.program.inputs().iter().filter(|input| self.runs == 0 || !input.resident);
+        awaited.map(|input| input.name.as_str())
+    }
+
+    /// How often it has run.
+    pub fn runs(&self) -> u32 {
+        self.runs
+    }
+}
+
+impl Session {
+    /// Plans a program to be run many times, agrees on the plan with the other parties, and allocates its memory.
+    ///
+    /// # Errors
+    /// Where the program has no plan, a peer has another one, or the device does not hold it. The session cannot be used
+    /// after a failure.
+    ///
+    /// # Panics
+    /// Within a task of a tokio runtime: sessions block.
+    pub fn prepare(&mut self, protocol: Protocol, program: &Program) -> Result<Prepared, SessionError> {
+        self.attempt(|session| {
+            let number = session.prepared;
+            session.prepared += 1;
+            session.plan_and_allocate(protocol, program, Some(number))
+        })
+    }
+
+    /// Runs a prepared program of this session on this party's inputs, given by name: all of them the first time, then
+    /// those that are not resident. All parties run the same programs in the same order.
+    ///
+    /// # Errors
+    /// As [`Session::run`], and where a resident input is given again.
+    ///
+    /// # Panics
+    /// As [`Session::run`].
+    pub fn run_prepared(
+        &mut self,
+        prepared: &mut Prepared,
+        inputs: BTreeMap<String, Elements>,
+    ) -> Result<SessionOutcome, SessionError> {
+        self.attempt(|session| {
+            let inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
+            let digest = blake3::Hash::from(prepared.plans.agreement.digest).to_hex().to_string();
+            session.confirm(vec![
+                ("plan digest".into(), digest),
+                ("number of the run".into(), prepared.runs.to_string()),
+            ])?;
+            let outcome = session.run_plan(prepared, inputs)?;
+            prepared.runs += 1;
+            Ok(outcome)
+        })
+    }
+
+    /// Ends the use of a prepared program, and frees its memory here and at the dealer. All parties release it.
+    ///
+    /// # Errors
+    /// Where the dealer cannot be told.
+    pub fn release(&mut self, prepared: Prepared) -> Result<(), SessionError> {
+        self.attempt(|session| {
+            // Before its first run the dealer knows nothing of it.
+            let Some(number) = prepared.number.filter(|_| prepared.runs > 0) else { return Ok(()) };
+            let (wire, dealer) = session.dealer();
+            Ok(wire.block_on(dealer.send_control("order", &Order::Release(number)))?)
+        })
+    }
+
+    pub(super) fn plan_and_allocate(
+        &mut self,
+        protocol: Protocol,
+        program: &Program,
+        number: Option<u32>,
+    ) -> Result<Prepared, SessionError> {
+        let plans = Arc::new(self.plan(protocol, program)?);
+        let plan = plans.of(self.role);
+        plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
+        self.confirm(plans.agreement.fields.clone())?;
+        let memory = Memory::allocate(plan, &*self.device)?;
+        Ok(Prepared { program: program.clone(), plans, memory, number, runs: 0 })
+    }
+
+    pub(super) fn run_plan(
+        &mut self,
+        prepared: &Prepared,
+        inputs: BTreeMap<usize, HostMatrix>,
+    ) -> Result<SessionOutcome, SessionError> {
+        let Prepared { program, memory, number, runs, .. } = prepared;
+        let plans = prepared.plans();
+        let order = match number {
+            Some(number) if *runs > 0 => Order::Again(*number),
+            &keep => Order::First { digest: plans.agreement.digest, demand: plans.demand.clone(), keep },
+        };
+        let keys = self.order(&order)?;
+        let label = |op: OpId| program.values()[op.0 as usize].label.clone();
+        let execution = Execution {
+            plan: plans.of(self.role),
+            device: &*self.device,
+            memory,
+            keys: &keys,
+            inputs,
+            outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
+            links: &mut self.links,
+            activity: &self.wire.links.activity,
+            run: run_number(&plans.agreement.digest, self.runs),
+            stall: self.options.deadlines.stall,
+            overlap: self.options.overlap,
+            trace: self.options.trace,
+            label: &label,
+        };
+        let outcome = execute(self.wire.handle(), execution)?;
+        self.runs = self.runs.wrapping_add(1);
+        let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
+        let outputs = outcome.outputs.into_iter().map(name).collect();
+        Ok(SessionOutcome { outputs, report: outcome.report, plans: plans.clone() })
+    }
+}
