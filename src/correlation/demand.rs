@@ -39,7 +39,7 @@ pub struct Demand {
     /// The entries.
     pub entries: Vec<Correlation>,
     /// The entries that the first run alone consumes, where more follow; they depend on no others.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub once: BTreeSet<EntryId>,
 }
 

@@ -157,10 +157,10 @@ impl Plan {
         self.steps.iter().filter(|planned| planned.step.phase == phase).count()
     }
 
-    /// The device memory that the run takes, by class; the same before, during and after.
+    /// The device memory that the run takes, by the classes that take any; the same before, during and after.
     pub fn memory(&self) -> BTreeMap<MemoryClass, u64> {
         let mut memory = BTreeMap::new();
-        for slot in &self.slots {
+        for slot in self.slots.iter().filter(|slot| slot.size_bytes > 0) {
             *memory.entry(slot.class).or_default() += slot.size_bytes;
         }
         memory

@@ -2,7 +2,7 @@
 
 use super::Slot;
 use crate::step::{Access, MemoryClass, Step, StepList};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Where buffers lie.
 pub(super) struct Placed {
@@ -15,14 +15,14 @@ pub(super) struct Placed {
 pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
     let last_use = last_uses(steps, list.buffers.len());
     let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; list.buffers.len()] };
-    let mut free: Vec<u32> = Vec::new();
+    let mut free = Free::default();
     // Slots that were used last by a tile, in the order of tiles.
     let mut cooling: VecDeque<(u32, u32)> = VecDeque::new();
     for (position, step) in (0u32..).zip(steps) {
         while let Some(&(tile, slot)) = cooling.front()
             && tile + window < step.tile
         {
-            free.push(slot);
+            free.insert(slot, &placed.slots);
             cooling.pop_front();
         }
         let mut done: Vec<u32> = Vec::new();
@@ -34,7 +34,7 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
             if *slot == u32::MAX {
                 *slot = match last_use[index] {
                     LastUse::Kept => own(&mut placed.slots, size_bytes, spec.class),
-                    LastUse::At(_) => take(&mut free, &mut placed.slots, size_bytes, spec.class),
+                    LastUse::At(_) => free.take(&mut placed.slots, size_bytes, spec.class),
                 };
             }
             if last_use[index] == LastUse::At(position) {
@@ -44,7 +44,7 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
         done.sort_unstable();
         done.dedup();
         match window {
-            0 => free.append(&mut done),
+            0 => done.into_iter().for_each(|slot| free.insert(slot, &placed.slots)),
             _ => cooling.extend(done.into_iter().map(|slot| (step.tile, slot))),
         }
     }
@@ -118,23 +118,24 @@ fn own(slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
     slots.len() as u32 - 1
 }
 
-/// A free slot of the class: the smallest that fits, else the largest, grown; else a new one.
-fn take(free: &mut Vec<u32>, slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
-    let candidates = || free.iter().enumerate().filter(|&(_, &slot)| slots[slot as usize].class == class);
-    let size = |&(_, &slot): &(usize, &u32)| slots[slot as usize].size_bytes;
-    let best = candidates()
-        .filter(|candidate| size(candidate) >= size_bytes)
-        .min_by_key(size)
-        .or_else(|| candidates().max_by_key(size))
-        .map(|(index, _)| index);
-    match best {
-        Some(index) => {
-            let slot = free.swap_remove(index);
-            let grown = &mut slots[slot as usize].size_bytes;
-            *grown = size_bytes.max(*grown);
-            slot
-        }
-        None => own(slots, size_bytes, class),
+/// Slots that nothing uses: by class, their sizes and numbers.
+#[derive(Default)]
+struct Free(BTreeMap<MemoryClass, BTreeSet<(u64, u32)>>);
+
+impl Free {
+    fn insert(&mut self, slot: u32, slots: &[Slot]) {
+        let Slot { size_bytes, class } = slots[slot as usize];
+        self.0.entry(class).or_default().insert((size_bytes, slot));
+    }
+
+    /// A free slot of the class: the smallest that fits, else the largest, grown; else a new one.
+    fn take(&mut self, slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
+        let free = self.0.entry(class).or_default();
+        let best = free.range((size_bytes, 0)..).next().or_else(|| free.last()).copied();
+        let Some((size, slot)) = best else { return own(slots, size_bytes, class) };
+        free.remove(&(size, slot));
+        slots[slot as usize].size_bytes = size.max(size_bytes);
+        slot
     }
 }
 

@@ -3,7 +3,7 @@
 use super::coordinator::Coordinator;
 use super::lane::Lane;
 use super::trace::Recorder;
-use super::{Overlap, RunError, RunReport};
+use super::{Overlap, Progress, RunError, RunReport};
 use crate::device::{Buffer, Device, DeviceError};
 use crate::net::{Activity, Link};
 use crate::plan::{Plan, Slot};
@@ -35,6 +35,8 @@ pub struct Execution<'a> {
     pub links: &'a mut [Link],
     /// What the links count their work in.
     pub activity: &'a Activity,
+    /// Where what is done is counted, for whoever looks on.
+    pub progress: &'a Progress,
     /// What frames of this run carry: frames of another are refused.
     pub run: u32,
     /// Without any progress here or at any peer for so long the run ends, though every peer is alive.
@@ -75,11 +77,13 @@ pub struct Outcome {
 pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome, RunError> {
     let Execution { plan, device, memory, keys, activity, .. } = execution;
     device.ledger().restart_peak();
+    execution.progress.begin(plan);
     let inputs = std::mem::take(&mut execution.inputs);
     let cancelled = AtomicBool::new(false);
     let start = execution.trace.then(Instant::now);
     if execution.trace {
         activity.record();
+        device.record();
     }
     let label = execution.label;
     let lane =
@@ -91,10 +95,10 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
         // The coordinator owns the only sender of jobs: the lane's thread ends with it.
         let result = runtime.block_on(Coordinator::new(execution, jobs, events, Recorder::new(start)).run());
         cancelled.store(result.is_err(), Ordering::Relaxed);
-        let device = lane.join().expect("the device lane does not panic");
-        let wire = activity.stop_recording();
+        let lane = lane.join().expect("the device lane does not panic");
+        let (work, wire) = (device.stop_recording(), activity.stop_recording());
         result.map(|(mut outcome, host, online)| {
-            outcome.report.trace = host.finish(device, wire, plan, online, label);
+            outcome.report.trace = host.finish(lane, work, wire, plan, online, label);
             outcome
         })
     })

@@ -9,7 +9,7 @@ use crate::device::Device;
 use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
 use crate::plan::{DEALER_WINDOW, Plan, PlanError};
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, Memory, RunReport, execute};
+use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId};
 use std::collections::{BTreeMap, HashMap};
@@ -111,6 +111,7 @@ fn try_serve(
             outputs: Vec::new(),
             links,
             activity: &wire.links.activity,
+            progress: &Progress::default(),
             run: run_number(&dealing.digest, dealt.reports.len() as u32),
             stall: options.deadlines.stall,
             overlap: options.overlap,

@@ -15,7 +15,7 @@ use crate::program::{Input, Program};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::ring::prg::PrgKey;
-use crate::run::{HostMatrix, Overlap, RunReport};
+use crate::run::{HostMatrix, Overlap, Progress, RunReport};
 use crate::share::{Parties, PartyId, Role};
 use crate::step::KeyId;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,7 @@ pub struct Session {
     pub(super) runs: u32,
     /// Programs prepared so far: each has a number for the dealer.
     pub(super) prepared: u32,
+    pub(super) progress: Arc<Progress>,
 }
 
 /// What a run gave.
@@ -156,12 +157,18 @@ impl Session {
             model: DeviceModel::typical(),
             runs: 0,
             prepared: 0,
+            progress: Arc::default(),
         }
     }
 
     /// What the other parties offered when they connected.
     pub fn offers(&self) -> &BTreeMap<PartyId, Vec<(String, String)>> {
         &self.offers
+    }
+
+    /// How far the present run is, or the last one was; to be read from another thread.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
     }
 
     /// Chooses tiles for a device of these rates, rather than for one like [`DeviceModel::typical`].
@@ -247,12 +254,18 @@ impl Session {
             budget_bytes: self.options.budget_bytes,
             staging_bytes: self.device.description().staging_bytes,
         };
-        let wanted = match self.options.tile_side {
-            Some(side) => side,
-            None => choose_side(protocol, program, options, &surroundings)?,
+        let (wanted, plans) = match self.options.tile_side {
+            Some(side) => (side, None),
+            None => {
+                let (side, plans) = choose_side(protocol, program, options, &surroundings)?;
+                (side, Some(plans))
+            }
         };
         let side = self.agree_on_side(wanted)?;
-        Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?)
+        match plans {
+            Some(plans) if side == wanted => Ok(plans),
+            _ => Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?),
+        }
     }
 
     fn agree_on_side(&mut self, wanted: TileSide) -> Result<TileSide, NetError> {

@@ -140,6 +140,7 @@ impl Session {
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
             links: &mut self.links,
             activity: &self.wire.links.activity,
+            progress: &self.progress,
             run: run_number(&plans.agreement.digest, self.runs),
             stall: self.options.deadlines.stall,
             overlap: self.options.overlap,

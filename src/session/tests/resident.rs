@@ -128,6 +128,10 @@ fn later_runs_allocate_nothing_and_a_release_frees_everything() {
                 bookings.lock().expect("no panic").push(counted);
             }
         }
+        let standing = session.progress().standing();
+        for portion in [standing.steps, standing.sent_bytes, standing.received_bytes] {
+            assert_eq!(portion.done, portion.all, "at the end of a run everything is done: {standing:?}");
+        }
         session.release(prepared)?;
         Ok(Vec::new())
     });

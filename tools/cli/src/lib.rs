@@ -15,6 +15,7 @@ mod identity;
 mod init;
 mod interrupt;
 mod job;
+mod live;
 mod local;
 mod output;
 mod party;

@@ -2,20 +2,19 @@
 //!
 //! Two parties in this process multiply square matrices of 64-bit integers, one party's each, for party 0. The link
 //! between them is shaped so that the wire's time is a given multiple of the device's. Per size and multiple: what
-//! the lanes took, the whole with overlap and without, and what the simulation of the same plan predicts from the
-//! device's rates, measured before.
+//! the lanes took, the whole with overlap and without, and what the simulation of the same plan predicts. It predicts
+//! from the devices' rates as they are just before, with the devices of both parties at work as in the run: they share
+//! caches and memory, and on a machine with other work the rates are not those of a minute ago.
 
-use super::BenchOptions;
+use super::{BenchOptions, engine};
 use crate::failure::Failure;
 use crate::output;
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon::device::Device;
-use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, PlanOptions, Plans};
 use symbolon::program::Program;
@@ -30,7 +29,7 @@ use symbolon::share::{Parties, PartyId, Role};
 #[derive(Args)]
 pub struct Options {
     /// The sides of the matrices
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1024, 2048, 4096])]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1024, 1536, 2048, 4096])]
     size: Vec<usize>,
     /// The wire's time, in multiples of the device's
     #[arg(long, value_name = "R,R", value_delimiter = ',', default_values_t = [0.5, 1.0, 2.0])]
@@ -45,7 +44,6 @@ pub struct Options {
 struct OverlapJson {
     device: String,
     tile: usize,
-    model: DeviceModel,
     runs: Vec<RunJson>,
 }
 
@@ -67,30 +65,44 @@ struct RunJson {
     bytes_sent: u64,
     framing_bytes: u64,
     formula_bytes: u64,
+    /// What it was predicted from.
+    model: DeviceModel,
 }
 
 /// Measures and prints.
 pub fn overlap(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
-    let devices = [open(common)?, open(common)?, open(common)?];
-    let model = run::calibrate(&*devices[0])?;
+    let devices = [engine::of_party(common)?, engine::of_party(common)?, engine::of_party(common)?];
     let mut runs = Vec::new();
     for &size in &options.size {
-        let product = Product::new(size, TileSide(options.tile), &model)?;
+        let product = Product::new(size, TileSide(options.tile))?;
         for &ratio in &options.wire {
-            runs.push(product.measure(ratio, &model, &devices)?);
+            runs.push(product.measure(ratio, &devices)?);
         }
     }
     let device = devices[0].description().name.clone();
-    let json = OverlapJson { device, tile: options.tile, model, runs };
+    let json = OverlapJson { device, tile: options.tile, runs };
     output::print(common.json, &json, &text(&json))
 }
 
-/// A device for one role: a share of the cores where it is the CPU.
-fn open(common: &BenchOptions) -> Result<Arc<dyn Device>, Failure> {
-    let Ok(choice) = DeviceChoice::from_str(&common.device);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = common.threads.map_or((cores / 2).max(1), usize::from);
-    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), budget_bytes: None })?)
+/// The mean rates of devices that work at the same time.
+fn calibrate_at_once(devices: &[Arc<dyn Device>]) -> Result<DeviceModel, Failure> {
+    let models: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            devices.iter().map(|device| scope.spawn(move || run::calibrate(&**device))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("measuring does not panic")).collect()
+    });
+    let models = models.into_iter().collect::<Result<Vec<DeviceModel>, _>>()?;
+    let mean = |rate: fn(&DeviceModel) -> f64| models.iter().map(rate).sum::<f64>() / models.len() as f64;
+    Ok(DeviceModel {
+        name: models[0].name.clone(),
+        gemm_z32_per_s: mean(|model| model.gemm_z32_per_s),
+        gemm_z64_per_s: mean(|model| model.gemm_z64_per_s),
+        elementwise_bytes_per_s: mean(|model| model.elementwise_bytes_per_s),
+        fill_bytes_per_s: mean(|model| model.fill_bytes_per_s),
+        upload_bytes_per_s: mean(|model| model.upload_bytes_per_s),
+        download_bytes_per_s: mean(|model| model.download_bytes_per_s),
+        step_s: mean(|model| model.step_s),
+    })
 }
 
 struct Product {
@@ -99,12 +111,10 @@ struct Product {
     plan: PlanOptions,
     plans: Plans,
     inputs: [Elements; 2],
-    /// What the device alone is predicted to take.
-    device: Duration,
 }
 
 impl Product {
-    fn new(size: usize, side: TileSide, model: &DeviceModel) -> Result<Product, Failure> {
+    fn new(size: usize, side: TileSide) -> Result<Product, Failure> {
         let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("integers"));
         let shape = Shape::new(size, size);
         let x = program.input("x", PartyId(0), shape, None)?;
@@ -113,14 +123,18 @@ impl Product {
         program.output("z", z, Parties::from_iter([PartyId(0)]))?;
         let plan = PlanOptions { side, ..PlanOptions::default() };
         let plans = Plans::new(Protocol::Beaver, &program, plan)?;
-        let fast = LinkShape::new(1_000_000_000_000, Duration::ZERO).expect("a link");
-        let prediction = simulate(&plans, model, fast, Overlap::On);
-        let device = prediction.parties.iter().map(|party| party.device).max().unwrap_or_default();
         let numbers = |factor: u64| {
             Elements::Z64((0..shape.len() as u64).map(|at| at.wrapping_mul(factor).rotate_left(17)).collect())
         };
         let inputs = [numbers(0x9e37_79b9_7f4a_7c15), numbers(0xbf58_476d_1ce4_e5b9)];
-        Ok(Product { size, program, plan, plans, inputs, device })
+        Ok(Product { size, program, plan, plans, inputs })
+    }
+
+    /// What the device alone is predicted to take.
+    fn device(&self, model: &DeviceModel) -> Duration {
+        let fast = LinkShape::new(1_000_000_000_000, Duration::ZERO).expect("a link");
+        let prediction = simulate(&self.plans, model, fast, Overlap::On);
+        prediction.parties.iter().map(|party| party.device).max().unwrap_or_default()
     }
 
     /// Bytes that the busier direction of the link carries.
@@ -129,16 +143,12 @@ impl Product {
         [PartyId(0), PartyId(1)].into_iter().map(sent).max().unwrap_or_default()
     }
 
-    fn measure(
-        &self,
-        ratio: f64,
-        model: &DeviceModel,
-        devices: &[Arc<dyn Device>; 3],
-    ) -> Result<RunJson, Failure> {
-        let bits_per_s = self.most_bytes() as f64 * 8.0 / (ratio * self.device.as_secs_f64());
+    fn measure(&self, ratio: f64, devices: &[Arc<dyn Device>; 3]) -> Result<RunJson, Failure> {
+        let model = calibrate_at_once(&devices[..2])?;
+        let bits_per_s = self.most_bytes() as f64 * 8.0 / (ratio * self.device(&model).as_secs_f64());
         let link = LinkShape::new(bits_per_s as u64, Duration::from_micros(200));
         let link = link.map_err(|error| Failure::Usage(error.to_string()))?;
-        let predicted = simulate(&self.plans, model, link, Overlap::On);
+        let predicted = simulate(&self.plans, &model, link, Overlap::On);
         let [on, off] = [Overlap::On, Overlap::Off].map(|overlap| self.run(link, overlap, devices));
         let (on, off) = (on?, off?);
         let busiest = on.device.max(on.wire);
@@ -157,6 +167,7 @@ impl Product {
             bytes_sent: on.bytes_sent,
             framing_bytes: on.framing_bytes,
             formula_bytes: self.plans.cost.sent_bytes(Ring::Z64),
+            model,
         })
     }
 
