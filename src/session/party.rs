@@ -2,6 +2,7 @@
 
 use super::SessionError;
 use super::order::{Grant, Order};
+use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
 use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
 use crate::device::Device;
@@ -35,8 +36,8 @@ pub struct PartyNetwork {
     pub lower: BTreeMap<PartyId, Address>,
     /// How many parties there are.
     pub parties: usize,
-    /// Where the dealer is.
-    pub dealer: Address,
+    /// Where the dealer is; `None` where correlations are in a store.
+    pub dealer: Option<Address>,
     /// Who this party is, and who its peers are.
     pub credentials: Credentials,
 }
@@ -73,6 +74,8 @@ pub struct Session {
     pub(super) options: SessionOptions,
     /// What the device is taken to be when tiles are chosen.
     model: DeviceModel,
+    /// Where correlations come from, if not from the dealer.
+    stock: Option<Stock>,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     pub(super) runs: u32,
     /// Programs prepared so far: each has a number for the dealer.
@@ -155,6 +158,7 @@ impl Session {
             offers: BTreeMap::new(),
             options,
             model: DeviceModel::typical(),
+            stock: None,
             runs: 0,
             prepared: 0,
             progress: Arc::default(),
@@ -174,6 +178,12 @@ impl Session {
     /// Chooses tiles for a device of these rates, rather than for one like [`DeviceModel::typical`].
     pub fn set_model(&mut self, model: DeviceModel) {
         self.model = model;
+    }
+
+    /// Takes correlations from a store and not from a dealer, as all parties must. `taken` is told which order each run
+    /// uses, and how many are left, after the order's mark is on the disk and before its first mask is drawn.
+    pub fn set_store(&mut self, store: CorrelationStore, taken: impl Fn(u32, usize) + Send + 'static) {
+        self.stock = Some(Stock { store, taken: Box::new(taken) });
     }
 
     /// Runs a program on this party's inputs, given by name. What this party sends is queued when this returns:
@@ -254,9 +264,10 @@ impl Session {
             budget_bytes: self.options.budget_bytes,
             staging_bytes: self.device.description().staging_bytes,
         };
-        let (wanted, plans) = match self.options.tile_side {
-            Some(side) => (side, None),
-            None => {
+        let (wanted, plans) = match (self.options.tile_side, &self.stock) {
+            (Some(side), _) => (side, None),
+            (None, Some(stock)) => (stock.store.tile_side(), None),
+            (None, None) => {
                 let (side, plans) = choose_side(protocol, program, options, &surroundings)?;
                 (side, Some(plans))
             }
@@ -317,9 +328,21 @@ impl Session {
         }
     }
 
-    /// Makes sure that all parties have the same facts.
+    /// Makes sure that the store, if there is one, was dealt for this plan, and for as many runs as there will be.
+    pub(super) fn check_store(&self, plans: &Plans, prepared: bool) -> Result<(), SessionError> {
+        let Some(stock) = &self.stock else { return Ok(()) };
+        if prepared && plans.again.is_some() {
+            return Err(SessionError::ResidentFromStore);
+        }
+        Ok(stock.store.check_demand(plans.demand.digest())?)
+    }
+
+    /// Makes sure that all parties have the same facts, and correlations from the same place.
     pub(super) fn confirm(&mut self, fields: Vec<(String, String)>) -> Result<(), NetError> {
-        let ours = Facts { fields };
+        let mut ours = Facts { fields };
+        let dealer = || "the dealer".to_owned();
+        let source = self.stock.as_ref().map_or_else(dealer, |stock| stock.store.name());
+        ours.fields.push(("source of correlations".into(), source));
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         self.wire.block_on(async {
             for link in parties {
@@ -333,21 +356,40 @@ impl Session {
         })
     }
 
-    /// Orders what a run consumes; the key is this party's.
-    pub(super) fn order(&mut self, order: &Order) -> Result<HashMap<KeyId, PrgKey>, NetError> {
+    /// Comes by what a run consumes; the key is this party's. From a store, it may turn out during the run that the
+    /// file is of no use.
+    pub(super) fn correlations(
+        &mut self,
+        order: &Order,
+        run: u32,
+    ) -> Result<(HashMap<KeyId, PrgKey>, Option<FeedFailure>), SessionError> {
         let Role::Party(party) = self.role else { unreachable!("a session is a party's") };
-        let (wire, dealer) = self.dealer();
-        let grant: Grant = wire.block_on(async {
+        let Some(stock) = &self.stock else {
+            return Ok((HashMap::from([(KeyId(party), self.order(order)?)]), None));
+        };
+        let Feed { key, link, failure } = Feed::start(stock, &self.wire, &mut self.links, run)?;
+        self.links.retain(|link| link.peer() != Role::Dealer);
+        self.links.push(link);
+        Ok((HashMap::from([(KeyId(party), key)]), Some(failure)))
+    }
+
+    /// Tells the dealer, if there is one, what needs no answer.
+    pub(super) fn tell_dealer(&mut self, order: &Order) -> Result<(), SessionError> {
+        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
+        let Some(dealer) = dealer.filter(|_| self.stock.is_none()) else { return Ok(()) };
+        Ok(self.wire.block_on(dealer.send_control("order", order))?)
+    }
+
+    /// Orders from the dealer.
+    fn order(&mut self, order: &Order) -> Result<PrgKey, SessionError> {
+        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
+        let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
+        let dealer = dealer.ok_or_else(missing)?;
+        let grant: Grant = self.wire.block_on(async {
             dealer.send_control("order", order).await?;
             dealer.receive_control("grant", dealer.patience()).await
         })?;
-        Ok(HashMap::from([(KeyId(party), PrgKey::from_bytes(grant.key))]))
-    }
-
-    /// The link with the dealer, and what serves it.
-    pub(super) fn dealer(&mut self) -> (&Wire, &mut Link) {
-        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
-        (&self.wire, dealer.expect("a party is connected to the dealer"))
+        Ok(PrgKey::from_bytes(grant.key))
     }
 
     fn fail(&mut self, error: SessionError) -> SessionError {
@@ -378,7 +420,8 @@ impl PartyNetwork {
             return wrong(format!("{} needs an address to listen on", self.party));
         }
         let parties = Parties::first(self.parties).without(self.party);
-        let peers: Vec<Role> = parties.iter().map(Role::from).chain([Role::Dealer]).collect();
+        let dealer = self.dealer.as_ref().map(|_| Role::Dealer);
+        let peers: Vec<Role> = parties.iter().map(Role::from).chain(dealer).collect();
         check_pins(&self.credentials, &peers)
     }
 }
@@ -459,6 +502,8 @@ async fn meet_into(
     if let (Some(listener), false) = (&listener, higher.is_empty()) {
         links.extend(listener.accept(&higher, hello, credentials, &wire.links).await?);
     }
-    links.push(dial(Role::Dealer, &network.dealer, hello, credentials, &wire.links).await?);
+    if let Some(dealer) = &network.dealer {
+        links.push(dial(Role::Dealer, dealer, hello, credentials, &wire.links).await?);
+    }
     Ok(())
 }

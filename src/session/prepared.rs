@@ -5,7 +5,8 @@
 //! others only: they open what is new, and order masks and products for that.
 //!
 //! **Order of a run.** The parties compare plan digest and number of the run, order from the dealer what the run
-//! consumes, and execute.
+//! consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
+//! runs are all alike.
 
 use super::order::Order;
 use super::party::run_number;
@@ -99,8 +100,7 @@ impl Session {
         self.attempt(|session| {
             // Before its first run the dealer knows nothing of it.
             let Some(number) = prepared.number.filter(|_| prepared.runs > 0) else { return Ok(()) };
-            let (wire, dealer) = session.dealer();
-            Ok(wire.block_on(dealer.send_control("order", &Order::Release(number)))?)
+            session.tell_dealer(&Order::Release(number))
         })
     }
 
@@ -113,6 +113,7 @@ impl Session {
         let plans = Arc::new(self.plan(protocol, program)?);
         let plan = plans.of(self.role);
         plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
+        self.check_store(&plans, number.is_some())?;
         self.confirm(plans.agreement.fields.clone())?;
         let memory = Memory::allocate(plan, &*self.device)?;
         Ok(Prepared { program: program.clone(), plans, memory, number, runs: 0 })
@@ -129,7 +130,8 @@ impl Session {
             Some(number) if *runs > 0 => Order::Again(*number),
             &keep => Order::First { digest: plans.agreement.digest, demand: plans.demand.clone(), keep },
         };
-        let keys = self.order(&order)?;
+        let run = run_number(&plans.agreement.digest, self.runs);
+        let (keys, feed) = self.correlations(&order, run)?;
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan: plans.of(self.role),
@@ -141,13 +143,16 @@ impl Session {
             links: &mut self.links,
             activity: &self.wire.links.activity,
             progress: &self.progress,
-            run: run_number(&plans.agreement.digest, self.runs),
+            run,
             stall: self.options.deadlines.stall,
             overlap: self.options.overlap,
             trace: self.options.trace,
             label: &label,
         };
-        let outcome = execute(self.wire.handle(), execution)?;
+        let outcome = execute(self.wire.handle(), execution).map_err(|error| {
+            let failure = feed.and_then(|failure| failure.get().cloned());
+            failure.map_or(SessionError::from(error), SessionError::from)
+        })?;
         self.runs = self.runs.wrapping_add(1);
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
         let outputs = outcome.outputs.into_iter().map(name).collect();

@@ -5,6 +5,7 @@
 
 use crate::args::Shared;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -26,7 +27,7 @@ pub fn is_watched(shared: &Shared) -> bool {
 /// Two lines a party: its device and its wire.
 pub struct Live {
     lines: MultiProgress,
-    parties: Vec<Lanes>,
+    parties: BTreeMap<String, Lanes>,
 }
 
 struct Lanes {
@@ -49,14 +50,17 @@ impl Live {
         const DEVICE: &str = "{prefix:<16} {wide_bar} {pos}/{len} steps, {per_sec}, {eta} left";
         const WIRE: &str = "{prefix:<16} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
         let parties = names
-            .map(|name| Lanes { device: line(&name, "device", DEVICE), wire: line(&name, "wire", WIRE) })
+            .map(|name| {
+                let lanes = Lanes { device: line(&name, "device", DEVICE), wire: line(&name, "wire", WIRE) };
+                (name, lanes)
+            })
             .collect();
         Some(Live { lines, parties })
     }
 
-    /// Shows how far a party is.
-    pub fn show(&self, party: usize, standing: Standing) {
-        let Lanes { device, wire } = &self.parties[party];
+    /// Shows how far a party is; of others nothing is shown.
+    pub fn show(&self, name: &str, standing: Standing) {
+        let Some(Lanes { device, wire }) = self.parties.get(name) else { return };
         let Standing { steps, sent_bytes, received_bytes } = standing;
         device.set_length(steps.all);
         device.set_position(steps.done);
@@ -81,7 +85,7 @@ pub struct Watch {
 impl Watch {
     /// Reads the session's counters on a thread of its own, where anybody wants to know.
     pub fn start(name: String, progress: Arc<Progress>, shared: &Shared) -> Watch {
-        let live = Live::new(std::iter::once(name), shared);
+        let live = Live::new(std::iter::once(name.clone()), shared);
         if live.is_none() && !shared.progress {
             return Watch { stop: None, thread: None };
         }
@@ -90,7 +94,7 @@ impl Watch {
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let standing = progress.standing();
                 match &live {
-                    Some(live) => live.show(0, standing),
+                    Some(live) => live.show(&name, standing),
                     None => eprintln!("{}", line(&standing)),
                 }
             }

@@ -1,6 +1,6 @@
 //! `run --local`: every role of a job as a process of its own on this machine.
 //!
-//! The launcher starts the dealer, then the parties in ascending order, each of which says where it listens before
+//! The launcher starts the dealer, unless correlations are in a store, then the parties in ascending order, each of which says where it listens before
 //! the next is started, so that free ports are taken without a race. Outputs are written to a folder that only this
 //! user can enter, and appear where the job says only after every process has ended well and all recipients have the
 //! same. Where a signal ends the launcher, it ends its processes and removes the folder first.
@@ -26,20 +26,25 @@ use symbolon::share::{PartyId, Role};
 use tempfile::{Builder, TempDir};
 
 /// Runs a job.
-pub fn run(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
+pub fn run(job_path: &Path, correlations: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
     interrupt::catch()?;
     let job = Job::read(job_path)?;
-    let json = launch(job_path, &job, shared)?;
+    let json = launch(job_path, &job, correlations, shared)?;
     output::print(shared.json, &json, &table::run(&json))
 }
 
-/// Runs a job and puts its outputs where it says.
-pub fn launch(job_path: &Path, job: &Job, shared: &Shared) -> Result<RunJson, Failure> {
+/// Runs a job and puts its outputs where it says. Where correlations are in a store, there is no dealer.
+pub fn launch(
+    job_path: &Path,
+    job: &Job,
+    correlations: Option<&Path>,
+    shared: &Shared,
+) -> Result<RunJson, Failure> {
     let start = Instant::now();
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let folder = private_folder()?;
-    let launch = Launch { job_path, job, shared, folder: folder.path() };
+    let launch = Launch { job_path, job, correlations, shared, folder: folder.path() };
     let ended = launch.processes();
     launch.result(ended?, start)
 }
@@ -55,12 +60,13 @@ pub fn private_folder() -> Result<TempDir, Failure> {
 struct Launch<'a> {
     job_path: &'a Path,
     job: &'a Job,
+    correlations: Option<&'a Path>,
     shared: &'a Shared,
     folder: &'a Path,
 }
 
 impl Launch<'_> {
-    /// Starts all processes and waits until they have ended: the dealer is the first of them.
+    /// Starts all processes and waits until they have ended: the dealer, if there is one, is the first of them.
     fn processes(&self) -> Result<Vec<Ended>, Failure> {
         let mut group = Group::default();
         match self.start_all(&mut group) {
@@ -73,14 +79,13 @@ impl Launch<'_> {
     /// The dealer, then the parties in order; each is started once those it connects to listen.
     fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
         let patience = Duration::from_secs(self.shared.deadline.into());
-        let config = self.folder.join("dealer.toml");
-        let roles: Vec<Role> = self.job.parties().map(Role::from).chain([Role::Dealer]).collect();
-        identity::make(self.folder, &roles)?;
-        self.write(&config, "listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\n")?;
+        let roles = self.job.parties().map(Role::from).chain(self.is_dealt().then_some(Role::Dealer));
+        identity::make(self.folder, &roles.collect::<Vec<_>>())?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let arguments = ["deal".into(), "--config".into(), config.into()];
-        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
-        let dealer = group.address(patience)?;
+        let dealer = match self.is_dealt() {
+            true => Some(self.start_dealer(group, cores, patience)?),
+            false => None,
+        };
         let parties = self.job.protocol.parties();
         let mut addresses = BTreeMap::new();
         for party in self.job.parties() {
@@ -89,6 +94,9 @@ impl Launch<'_> {
             let arguments = ["run".into(), self.job_path.into(), "--party".into(), config.into()];
             // The parties work at the same time: they divide the cores.
             let mut arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
+            if let Some(store) = self.correlations {
+                arguments.extend(["--correlations".into(), store.into()]);
+            }
             if live::is_watched(self.shared) {
                 arguments.push("--progress".into());
             }
@@ -101,6 +109,23 @@ impl Launch<'_> {
             }
         }
         Ok(())
+    }
+
+    fn is_dealt(&self) -> bool {
+        self.correlations.is_none()
+    }
+
+    fn start_dealer(
+        &self,
+        group: &mut Group,
+        cores: usize,
+        patience: Duration,
+    ) -> Result<SocketAddr, Failure> {
+        let config = self.folder.join("dealer.toml");
+        self.write(&config, "listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\n")?;
+        let arguments = ["deal".into(), "--config".into(), config.into()];
+        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
+        group.address(patience)
     }
 
     /// The shared flags for a process that has `threads` to itself.
@@ -147,13 +172,14 @@ impl Launch<'_> {
     fn party_config(
         &self,
         party: PartyId,
-        dealer: SocketAddr,
+        dealer: Option<SocketAddr>,
         lower: &BTreeMap<PartyId, SocketAddr>,
     ) -> String {
         let peers: Vec<String> =
             lower.iter().map(|(party, address)| format!("{} = \"{address}\"", party.0)).collect();
+        let dealer = dealer.map_or_else(String::new, |dealer| format!("dealer = \"{dealer}\"\n"));
         let mut text = format!(
-            "party = {}\nlisten = \"127.0.0.1:0\"\ndealer = \"{dealer}\"\npeers = {{ {} }}\nidentity = {}\n[outputs]\n",
+            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\nidentity = {}\n[outputs]\n",
             party.0,
             peers.join(", "),
             quoted(&identity::stem(party.into()))
@@ -181,17 +207,18 @@ impl Launch<'_> {
     /// Puts the processes' reports together, and the outputs where they belong.
     fn result(&self, ended: Vec<Ended>, start: Instant) -> Result<RunJson, Failure> {
         interrupt::check()?;
-        let (dealer, parties) = ended.split_first().expect("a dealer and parties");
+        let (dealer, parties) = ended.split_at(usize::from(self.is_dealt()));
         let runs: Vec<RunJson> = parties.iter().map(parse).collect::<Result<_, _>>()?;
-        let dealt: DealOrders = parse(dealer)?;
+        let dealt: Option<DealOrders> = dealer.first().map(parse).transpose()?;
+        let mut orders = dealt.map_or_else(Vec::new, |dealt| dealt.orders).into_iter();
         let mut batches = Vec::new();
-        for (batch, order) in (0..self.job.batches).zip(dealt.orders) {
+        for batch in 0..self.job.batches {
             let of_batch = |run: &RunJson| match batch {
                 0 => Some(RunJson { later: Vec::new(), ..run.clone() }),
                 batch => run.later.get(batch as usize - 1).cloned(),
             };
             let runs: Vec<RunJson> = runs.iter().filter_map(of_batch).collect();
-            batches.push(self.merged(&runs, order, batch)?);
+            batches.push(self.merged(&runs, orders.next(), batch)?);
         }
         let mut result = batches.remove(0);
         result.later = batches;
@@ -204,10 +231,10 @@ impl Launch<'_> {
     }
 
     /// The parties' reports of one batch as one.
-    fn merged(&self, runs: &[RunJson], dealer: RoleJson, batch: u32) -> Result<RunJson, Failure> {
+    fn merged(&self, runs: &[RunJson], dealer: Option<RoleJson>, batch: u32) -> Result<RunJson, Failure> {
         let mut merged = runs[0].clone();
         merged.parties = runs.iter().flat_map(|run| run.parties.clone()).collect();
-        merged.dealer = Some(dealer);
+        merged.dealer = dealer;
         let largest = |value: fn(&RunJson) -> f64| runs.iter().map(value).fold(0.0, f64::max);
         merged.offline_s = largest(|run| run.offline_s);
         merged.online_s = largest(|run| run.online_s);

@@ -6,27 +6,33 @@ use crate::data::{Access, Kind, write};
 use crate::failure::Failure;
 use crate::job::{Facts, Job, of_batch};
 use crate::live::Watch;
-use crate::report::{OutputJson, RoleJson, RunJson, range_line};
+use crate::report::{OutputJson, RoleJson, RunJson, StoredJson, range_line};
 use crate::targets::check_targets;
 use crate::{output, table, trace};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use symbolon::device::Device;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
-use symbolon::session::{Session, SessionOutcome};
+use symbolon::session::{CorrelationStore, Session, SessionError, SessionOutcome};
 
 /// The line on stderr by which a process says where it listens.
 pub const LISTENING: &str = "listening on ";
 
 /// Runs one party of a job.
-pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), Failure> {
+pub fn run(
+    job_path: &Path,
+    config_path: &Path,
+    correlations: Option<&Path>,
+    shared: &Shared,
+) -> Result<(), Failure> {
     let start = Instant::now();
     let job = Job::read(job_path)?;
     let config = PartyConfig::read(config_path)?;
     let party = config.party();
-    let network = config.network(config_path, job.protocol.parties())?;
+    let network = config.network(config_path, job.protocol.parties(), correlations.is_none())?;
     config.check_names(config_path, &job)?;
     let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
     let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));
@@ -34,6 +40,8 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
     let outputs: Vec<_> = outputs.collect();
     job.check_outputs(outputs.iter().cloned())?;
     check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
+    let open = |folder| CorrelationStore::open(folder, party).map_err(SessionError::from);
+    let store = correlations.map(open).transpose()?;
     let device = shared.open_device()?;
     let own = read_inputs(&job, &config, 0)?;
     let facts: BTreeMap<String, Facts> = own.iter().map(|(name, own)| (name.clone(), own.facts)).collect();
@@ -46,6 +54,14 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
         |address| eprintln!("{party} is {LISTENING}{address}"),
     )?;
     session.set_model(shared.model()?);
+    let stored: Arc<Mutex<Option<StoredJson>>> = Arc::default();
+    if let Some(store) = store {
+        let stored = stored.clone();
+        session.set_store(store, move |order, orders_left| {
+            eprintln!("{party} uses order {order} of its store; {orders_left} are left");
+            *stored.lock().expect("no panic while it is told") = Some(StoredJson { order, orders_left });
+        });
+    }
     let facts = match all_facts(&job, &session, facts) {
         Ok(facts) => facts,
         Err(failure) => return Err(give_up(session, failure)),
@@ -63,6 +79,7 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
         kind: job.output_kind(&facts),
         range,
         device: device_line(&*device),
+        stored: &stored,
     };
     let runs = match batches.run(&mut session, own) {
         Ok(runs) => runs,
@@ -86,6 +103,8 @@ struct Batches<'a> {
     kind: Kind,
     range: String,
     device: String,
+    /// What was used of a store last.
+    stored: &'a Mutex<Option<StoredJson>>,
 }
 
 impl Batches<'_> {
@@ -144,6 +163,7 @@ impl Batches<'_> {
             wall_s: role.offline_s + role.online_s,
             parties: vec![role],
             dealer: None,
+            stored: *self.stored.lock().expect("no panic while it is told"),
             outputs,
             later: Vec::new(),
         })

@@ -1,6 +1,7 @@
 //! `plan`: what a job will take.
 
 use crate::args::Shared;
+use crate::demand::DemandFile;
 use crate::failure::Failure;
 use crate::job::{Facts, Job, of_batch};
 use crate::output;
@@ -27,6 +28,8 @@ struct PlanJson {
     ring_bits: u32,
     fraction_bits: u32,
     digest: String,
+    /// What a store must have been dealt for.
+    demand_digest: String,
     device: String,
     rounds: u32,
     offline_bytes: u64,
@@ -89,8 +92,8 @@ struct OpPlan {
     bytes_sent: Vec<u64>,
 }
 
-/// Prints what a job will take.
-pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
+/// Prints what a job will take, and writes its demand where that was asked for.
+pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
@@ -106,6 +109,9 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
         None => choose_side(job.protocol, &program, options, &surroundings)?,
     };
     plans.check_budget(staging_bytes, shared.budget)?;
+    if let Some(path) = demand {
+        DemandFile::new(&plans, side).write(path)?;
+    }
     let predicted = simulate(&plans, &model, link, shared.overlap());
     let role = |plan: &Plan| role(&plans, plan, staging_bytes);
     let element_bytes = job.codec.ring().element_bytes() as u64;
@@ -120,6 +126,7 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
         ring_bits: job.codec.ring().bits(),
         fraction_bits: job.codec.fraction_bits(),
         digest: blake3::Hash::from(plans.agreement.digest).to_hex().to_string(),
+        demand_digest: DemandFile::new(&plans, side).digest,
         device: device_line(&*device),
         rounds: plans.traffic.rounds,
         offline_bytes: plans.demand.correction_bytes(),
@@ -257,6 +264,11 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
             text += &format!("    needs {line}\n");
         }
     }
-    text += &format!("  on {}\n  plan {}\n", json.device, &json.digest[..16]);
+    text += &format!(
+        "  on {}\n  plan {}, demand {}\n",
+        json.device,
+        &json.digest[..16],
+        &json.demand_digest[..16]
+    );
     text
 }

@@ -69,11 +69,11 @@ impl Group {
         }
     }
 
-    /// Shows how far the parties are: all processes but the first, the dealer.
+    /// Shows how far the parties are.
     fn show(&self, live: Option<&Live>) {
         let Some(live) = live else { return };
-        for (party, process) in self.running.iter().skip(1).enumerate() {
-            live.show(party, process.standing());
+        for process in &self.running {
+            live.show(&process.name, process.standing());
         }
     }
 

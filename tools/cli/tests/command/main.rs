@@ -11,4 +11,6 @@ mod jobs;
 mod processes;
 mod refusals;
 mod reports;
+#[cfg(unix)]
+mod stores;
 mod support;
