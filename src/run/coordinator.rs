@@ -202,6 +202,9 @@ impl<'a> Coordinator<'a> {
                 let size_bytes = (from.shape.len() * plan.ring.element_bytes()) as u64;
                 self.undelivered += 1;
                 self.undelivered_bytes += size_bytes;
+                if let Action::Send { peer, .. } = step.action {
+                    self.outbox.ask(peer);
+                }
                 Job::Download(position, from.buffer, size_bytes)
             }
         };
