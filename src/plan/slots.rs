@@ -10,20 +10,23 @@ pub(super) struct Placed {
     pub slot_of: Vec<u32>,
 }
 
+/// Slots up to this size are used again only after [`SMALL_WINDOWS`] times as many tiles as others: they take little
+/// memory, and small openings that do not depend on each other should all be on their way before the first comes back.
+const SMALL_SLOT_BYTES: u64 = 4096;
+const SMALL_WINDOWS: u32 = 16;
+
 /// Walks the steps in order, giving each buffer a slot from its first to its last use, and `window` tiles longer. What
 /// is kept between runs has a slot of its own.
 pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
     let last_use = last_uses(steps, list.buffers.len());
     let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; list.buffers.len()] };
     let mut free = Free::default();
-    // Slots that were used last by a tile, in the order of tiles.
-    let mut cooling: VecDeque<(u32, u32)> = VecDeque::new();
+    let mut cooling = [window.saturating_mul(SMALL_WINDOWS), window].map(Cooling::new);
     for (position, step) in (0u32..).zip(steps) {
-        while let Some(&(tile, slot)) = cooling.front()
-            && tile + window < step.tile
-        {
-            free.insert(slot, &placed.slots);
-            cooling.pop_front();
+        for cooling in &mut cooling {
+            while let Some(slot) = cooling.cooled(step.tile) {
+                free.insert(slot, &placed.slots);
+            }
         }
         let mut done: Vec<u32> = Vec::new();
         step.action.visit(|matrix, _| {
@@ -43,12 +46,39 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
         });
         done.sort_unstable();
         done.dedup();
-        match window {
-            0 => done.into_iter().for_each(|slot| free.insert(slot, &placed.slots)),
-            _ => cooling.extend(done.into_iter().map(|slot| (step.tile, slot))),
+        for slot in done {
+            if window == 0 {
+                free.insert(slot, &placed.slots);
+                continue;
+            }
+            let is_large = placed.slots[slot as usize].size_bytes > SMALL_SLOT_BYTES;
+            cooling[usize::from(is_large)].slots.push_back((step.tile, slot));
         }
     }
     placed
+}
+
+/// Slots between their last use and their next.
+struct Cooling {
+    /// How many tiles that takes.
+    window: u32,
+    /// The tile that used a slot last, and the slot; in the order of tiles.
+    slots: VecDeque<(u32, u32)>,
+}
+
+impl Cooling {
+    fn new(window: u32) -> Cooling {
+        Cooling { window, slots: VecDeque::new() }
+    }
+
+    /// The next slot that a step of `tile` may use.
+    fn cooled(&mut self, tile: u32) -> Option<u32> {
+        let &(last, _) = self.slots.front()?;
+        if last.saturating_add(self.window) >= tile {
+            return None;
+        }
+        self.slots.pop_front().map(|(_, slot)| slot)
+    }
 }
 
 /// Steps that use a slot since it was last written.
@@ -147,15 +177,19 @@ mod tests {
     use crate::share::Role;
     use crate::step::{Action, BufferId, InputId, Kernel, Matrix, OpId, Phase};
 
-    /// input → a; b = 2a; c = 2b; d = 2c; output d.
+    /// input → a; b = 2a; c = 2b; d = 2c; output d. Each step is a tile.
     fn chain() -> StepList {
+        chain_of(10)
+    }
+
+    fn chain_of(len: usize) -> StepList {
         let mut list = StepList::new(Role::party(0), Ring::Z64);
         let push =
             |list: &mut StepList, action| list.push(Phase::Online, OpId(0), list.steps.len() as u32, action);
-        let mut last = list.buffer(Shape::new(1, 10), MemoryClass::Shares);
+        let mut last = list.buffer(Shape::new(1, len), MemoryClass::Shares);
         push(&mut list, Action::Input { to: last, input: InputId(0), at: (0, 0) });
         for _ in 0..3 {
-            let out = list.buffer(Shape::new(1, 10), MemoryClass::Shares);
+            let out = list.buffer(Shape::new(1, len), MemoryClass::Shares);
             let terms: Vec<(u64, Matrix<BufferId>)> = vec![(2, last)];
             push(&mut list, Action::Kernel(Kernel::Linear { out, terms, constant: 0 }));
             last = out;
@@ -173,9 +207,12 @@ mod tests {
 
     #[test]
     fn a_window_keeps_slots_apart() {
-        let plan = Plan::new(&chain(), 10);
+        let plan = Plan::new(&chain(), 1);
         assert_eq!(plan.slots.len(), 4, "within the window no slot is used twice");
         assert!(plan.steps[3].after == [2], "nothing but the data is waited for");
+        let large: Vec<u64> =
+            Plan::new(&chain_of(1024), 1).slots.iter().map(|slot| slot.size_bytes).collect();
+        assert_eq!(large, [8192; 3], "larger slots are kept apart for as many tiles as the window says");
     }
 
     #[test]

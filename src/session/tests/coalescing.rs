@@ -1,13 +1,14 @@
 //! Small openings that depend on nothing of each other cross the wire together.
 
 use super::world;
-use crate::net::Frame;
-use crate::net::tamper::Verdict;
+use crate::net::{BUNDLE_HEADER_BYTES, HEADER_BYTES, LinkShape};
+use crate::plan::{DeviceModel, PlanOptions, Plans};
 use crate::program::Program;
+use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
-use crate::share::{Parties, PartyId, Role};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use crate::run::{Overlap, simulate};
+use crate::share::{Parties, PartyId};
+use std::time::Duration;
 
 const PRODUCTS: usize = 100;
 
@@ -32,25 +33,25 @@ fn program() -> Program {
 
 #[test]
 fn a_hundred_independent_products_take_one_round_and_few_frames() {
-    let frames: Arc<Mutex<BTreeMap<(Role, Role), usize>>> = Arc::default();
-    let counted = frames.clone();
-    let rule = move |from: Role, to: Role, frame: &Frame| {
-        if matches!(frame, Frame::Data(_) | Frame::Bundle(_)) {
-            *counted.lock().expect("no panic").entry((from, to)).or_default() += 1;
-        }
-        Verdict::Pass
-    };
     let program = program();
     let input = |value: u64| Elements::from_integers(Ring::Z64, vec![value; 4]);
     let inputs: Vec<Elements> = (0..program.inputs().len() as u64).map(input).collect();
-    let outcomes = world(6).with_rule(Arc::new(rule)).run(&program, &inputs).expect("a run without faults");
+    let outcomes = world(6).run(&program, &inputs).expect("a run without faults");
     let expected: u64 = (0..PRODUCTS as u64).map(|index| (8 * index + 1) * (8 * index + 5)).sum();
     assert_eq!(outcomes[0].outputs["total"].to_u64(), [expected; 4]);
     let rounds = outcomes.iter().map(|outcome| outcome.report.tally.rounds).max();
     assert_eq!(rounds, Some(2), "one for all products, one for the output");
-    let frames = frames.lock().expect("no panic");
-    for (from, to) in [(0, 1), (1, 0)].map(|(from, to)| (Role::party(from), Role::party(to))) {
-        // 200 openings, and the output.
-        assert!(frames[&(from, to)] <= 8, "{} frames from {from}", frames[&(from, to)]);
+    for outcome in &outcomes {
+        let framing_bytes = outcome.report.tally.framing_bytes as usize;
+        let in_bundles = 2 * PRODUCTS * BUNDLE_HEADER_BYTES;
+        assert!(framing_bytes <= in_bundles + 4 * HEADER_BYTES, "{framing_bytes} bytes of framing");
     }
+}
+
+#[test]
+fn a_hundred_independent_products_wait_once_for_a_far_peer() {
+    let plans = Plans::new(Protocol::Beaver, &program(), PlanOptions::default()).expect("a plan");
+    let far = LinkShape::new(1_000_000_000, Duration::from_millis(40)).expect("a link");
+    let online = simulate(&plans, &DeviceModel::typical(), far, Overlap::On).online;
+    assert!(online < Duration::from_millis(50), "two messages of 20 ms, one after the other: {online:?}");
 }
