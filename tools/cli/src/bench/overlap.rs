@@ -2,9 +2,11 @@
 //!
 //! Two parties in this process multiply square matrices of 64-bit integers, one party's each, for party 0. The link
 //! between them is shaped so that the wire's time is a given multiple of the device's. Per size and multiple: what
-//! the lanes took, the whole with overlap and without, and what the simulation of the same plan predicts. It predicts
-//! from the devices' rates as they are just before, with the devices of both parties at work as in the run: they share
-//! caches and memory, and on a machine with other work the rates are not those of a minute ago.
+//! the lanes took, the whole with overlap and without, and what the simulation of the same plan predicts.
+//!
+//! Predictions need the devices' rates in the conditions of the run. So these are measured just before it, with the
+//! devices of both parties at work; and as on this machine the links and their encryption take cores that the devices
+//! want, a smaller product over a link of the same kind then says by how much all rates are lower with them.
 
 use super::{BenchOptions, engine};
 use crate::failure::Failure;
@@ -22,8 +24,11 @@ use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::run::{self, Overlap, simulate};
-use symbolon::session::{SessionOptions, World};
+use symbolon::session::{SessionOptions, Surroundings, World, choose_side};
 use symbolon::share::{Parties, PartyId, Role};
+
+/// The side of tiles where none was asked for and none is known to be better.
+const USUAL_TILE: usize = 512;
 
 /// What to measure.
 #[derive(Args)]
@@ -34,16 +39,15 @@ pub struct Options {
     /// The wire's time, in multiples of the device's
     #[arg(long, value_name = "R,R", value_delimiter = ',', default_values_t = [0.5, 1.0, 2.0])]
     wire: Vec<f64>,
-    /// The side of tiles
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    tile: usize,
+    /// The side of tiles [default: that with which the run is predicted to be done first]
+    #[arg(long, value_name = "N")]
+    tile: Option<usize>,
 }
 
 /// The whole measurement as JSON.
 #[derive(Serialize)]
 struct OverlapJson {
     device: String,
-    tile: usize,
     runs: Vec<RunJson>,
 }
 
@@ -52,6 +56,7 @@ struct OverlapJson {
 struct RunJson {
     size: usize,
     wire_to_device: f64,
+    tile: usize,
     link: String,
     device_s: f64,
     wire_s: f64,
@@ -74,13 +79,12 @@ pub fn overlap(options: &Options, common: &BenchOptions) -> Result<(), Failure> 
     let devices = [engine::of_party(common)?, engine::of_party(common)?, engine::of_party(common)?];
     let mut runs = Vec::new();
     for &size in &options.size {
-        let product = Product::new(size, TileSide(options.tile))?;
         for &ratio in &options.wire {
-            runs.push(product.measure(ratio, &devices)?);
+            runs.push(measure(size, ratio, options.tile, &devices)?);
         }
     }
     let device = devices[0].description().name.clone();
-    let json = OverlapJson { device, tile: options.tile, runs };
+    let json = OverlapJson { device, runs };
     output::print(common.json, &json, &text(&json))
 }
 
@@ -105,6 +109,42 @@ fn calibrate_at_once(devices: &[Arc<dyn Device>]) -> Result<DeviceModel, Failure
     })
 }
 
+/// The rates of a device that is slower by a factor.
+fn slower(model: &DeviceModel, factor: f64) -> DeviceModel {
+    DeviceModel {
+        name: model.name.clone(),
+        gemm_z32_per_s: model.gemm_z32_per_s / factor,
+        gemm_z64_per_s: model.gemm_z64_per_s / factor,
+        elementwise_bytes_per_s: model.elementwise_bytes_per_s / factor,
+        fill_bytes_per_s: model.fill_bytes_per_s / factor,
+        upload_bytes_per_s: model.upload_bytes_per_s / factor,
+        download_bytes_per_s: model.download_bytes_per_s / factor,
+        step_s: model.step_s * factor,
+    }
+}
+
+/// One size over a link that takes `ratio` times as long as the device.
+fn measure(
+    size: usize,
+    ratio: f64,
+    tile: Option<usize>,
+    devices: &[Arc<dyn Device>; 3],
+) -> Result<RunJson, Failure> {
+    let alone = calibrate_at_once(&devices[..2])?;
+    let smaller = Product::new(size * 3 / 4, tile.unwrap_or(USUAL_TILE))?;
+    let beside_links = smaller.run(smaller.link(ratio, &alone)?, Overlap::On, devices)?;
+    let model = slower(&alone, beside_links.device.as_secs_f64() / smaller.device(&alone).as_secs_f64());
+    let mut product = Product::new(size, tile.unwrap_or(USUAL_TILE))?;
+    let link = product.link(ratio, &model)?;
+    if tile.is_none() {
+        let surroundings = Surroundings { model: &model, link, budget_bytes: None, staging_bytes: 0 };
+        let options = PlanOptions::default();
+        let (side, plans) = choose_side(Protocol::Beaver, &product.program, options, &surroundings)?;
+        (product.plan.side, product.plans) = (side, plans);
+    }
+    product.measure(ratio, link, model, devices)
+}
+
 struct Product {
     size: usize,
     program: Program,
@@ -114,14 +154,14 @@ struct Product {
 }
 
 impl Product {
-    fn new(size: usize, side: TileSide) -> Result<Product, Failure> {
+    fn new(size: usize, tile: usize) -> Result<Product, Failure> {
         let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("integers"));
         let shape = Shape::new(size, size);
         let x = program.input("x", PartyId(0), shape, None)?;
         let y = program.input("y", PartyId(1), shape, None)?;
         let z = program.matmul(x, y)?;
         program.output("z", z, Parties::from_iter([PartyId(0)]))?;
-        let plan = PlanOptions { side, ..PlanOptions::default() };
+        let plan = PlanOptions { side: TileSide(tile), ..PlanOptions::default() };
         let plans = Plans::new(Protocol::Beaver, &program, plan)?;
         let numbers = |factor: u64| {
             Elements::Z64((0..shape.len() as u64).map(|at| at.wrapping_mul(factor).rotate_left(17)).collect())
@@ -143,11 +183,20 @@ impl Product {
         [PartyId(0), PartyId(1)].into_iter().map(sent).max().unwrap_or_default()
     }
 
-    fn measure(&self, ratio: f64, devices: &[Arc<dyn Device>; 3]) -> Result<RunJson, Failure> {
-        let model = calibrate_at_once(&devices[..2])?;
-        let bits_per_s = self.most_bytes() as f64 * 8.0 / (ratio * self.device(&model).as_secs_f64());
-        let link = LinkShape::new(bits_per_s as u64, Duration::from_micros(200));
-        let link = link.map_err(|error| Failure::Usage(error.to_string()))?;
+    /// A link that takes `ratio` times as long as a device of these rates.
+    fn link(&self, ratio: f64, model: &DeviceModel) -> Result<LinkShape, Failure> {
+        let bits_per_s = self.most_bytes() as f64 * 8.0 / (ratio * self.device(model).as_secs_f64());
+        LinkShape::new(bits_per_s as u64, Duration::from_micros(200))
+            .map_err(|error| Failure::Usage(error.to_string()))
+    }
+
+    fn measure(
+        &self,
+        ratio: f64,
+        link: LinkShape,
+        model: DeviceModel,
+        devices: &[Arc<dyn Device>; 3],
+    ) -> Result<RunJson, Failure> {
         let predicted = simulate(&self.plans, &model, link, Overlap::On);
         let [on, off] = [Overlap::On, Overlap::Off].map(|overlap| self.run(link, overlap, devices));
         let (on, off) = (on?, off?);
@@ -156,6 +205,7 @@ impl Product {
         Ok(RunJson {
             size: self.size,
             wire_to_device: ratio,
+            tile: self.plan.side.0.min(self.size),
             link: link.to_string(),
             device_s: on.device.as_secs_f64(),
             wire_s: on.wire.as_secs_f64(),
@@ -207,6 +257,7 @@ fn text(json: &OverlapJson) -> String {
     let mut table = Table::new([
         "size",
         "wire/device",
+        "tile",
         "link",
         "device s",
         "wire s",
@@ -221,6 +272,7 @@ fn text(json: &OverlapJson) -> String {
         table.row([
             format!("{0} x {0}", run.size),
             format!("{}", run.wire_to_device),
+            run.tile.to_string(),
             run.link.clone(),
             format!("{:.3}", run.device_s),
             format!("{:.3}", run.wire_s),
@@ -235,5 +287,5 @@ fn text(json: &OverlapJson) -> String {
             ),
         ]);
     }
-    format!("{}, tiles of {}\n{}", json.device, json.tile, table.render())
+    format!("{}\n{}", json.device, table.render())
 }

@@ -2,8 +2,9 @@
 //!
 //! *Executing*: two parties in this process run programs on matrices without elements, or with one, so that what a step
 //! takes is the executor's, and where there are messages the links'. *Planning*: programs of so many steps on small
-//! matrices, with the device memory that their plans take beside that of a tenth of the program: it is that of the
-//! tiles that are live at once, and does not grow with the steps.
+//! matrices, with the device memory that their plans take beside that of a tenth of the program. What values take is
+//! that of the tiles that are live at once, and does not grow with the steps; what is dealt before the inputs are there
+//! does, for all of it is used.
 
 use super::{BenchOptions, engine};
 use crate::failure::Failure;
@@ -14,12 +15,13 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
 use symbolon::device::Device;
-use symbolon::plan::{PlanOptions, Plans};
-use symbolon::program::{Number, Program, ProgramError};
+use symbolon::plan::{Plan, PlanOptions, PlannedStep, Plans};
+use symbolon::program::{Input, Number, Program, ProgramError};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::session::World;
 use symbolon::share::{Parties, PartyId, Role};
+use symbolon::step::{Action, Phase};
 
 /// Each execution is repeated so often; the best counts, in which nothing else interfered.
 const RUNS: usize = 5;
@@ -60,10 +62,32 @@ struct PlannedJson {
     plan_steps: usize,
     plan_s: f64,
     us_per_plan_step: f64,
-    /// That party 0 needs.
-    device_bytes: u64,
+    /// Device memory of party 0.
+    memory: MemoryJson,
     /// The same for a tenth of the program.
-    device_bytes_of_a_tenth: u64,
+    memory_of_a_tenth: MemoryJson,
+}
+
+#[derive(Serialize)]
+struct MemoryJson {
+    /// For tiles of values and what is opened of them.
+    live_bytes: u64,
+    /// For what is dealt before.
+    dealt_bytes: u64,
+}
+
+impl MemoryJson {
+    fn of(plan: &Plan) -> MemoryJson {
+        let mut dealt = vec![false; plan.slots.len()];
+        for planned in plan.steps.iter().filter(|planned| planned.step.phase == Phase::Offline) {
+            planned.step.action.visit(|matrix, _| dealt[plan.slot_of(matrix.buffer)] = true);
+        }
+        let bytes = |is_dealt: bool| {
+            let slots = plan.slots.iter().zip(&dealt).filter(|(_, dealt)| **dealt == is_dealt);
+            slots.map(|(slot, _)| slot.size_bytes).sum()
+        };
+        MemoryJson { live_bytes: bytes(false), dealt_bytes: bytes(true) }
+    }
 }
 
 /// Measures and prints.
@@ -91,19 +115,16 @@ fn execute(
         .with_device(Role::party(1), devices[1].clone())
         .with_device(Role::Dealer, devices[2].clone())
         .with_plan(PlanOptions::default());
-    let input = |input: &symbolon::program::Input| Elements::zeros(program.ring(), input.shape.len());
+    let input = |input: &Input| Elements::zeros(program.ring(), input.shape.len());
     let batch: Vec<Elements> = program.inputs().iter().map(input).collect();
     let outcomes = world.run_batches(program, &vec![batch; RUNS]);
     let outcomes = outcomes.map_err(|error| Failure::Wrong(error.to_string()))?;
     let times = outcomes[0].iter().map(|outcome| outcome.report.online.as_secs_f64());
     let plan = &outcomes[0][0].plans.parties[0];
-    let steps = plan.steps_in(symbolon::step::Phase::Online);
-    let is_message = |planned: &&symbolon::plan::PlannedStep| {
-        use symbolon::step::Action::{Receive, Send};
-        matches!(
-            planned.step.action,
-            Send { peer: Role::Party(_), .. } | Receive { peer: Role::Party(_), .. }
-        )
+    let steps = plan.steps_in(Phase::Online);
+    let is_message = |planned: &&PlannedStep| match planned.step.action {
+        Action::Send { peer, .. } | Action::Receive { peer, .. } => peer != Role::Dealer,
+        _ => false,
     };
     let online_s = times.fold(f64::INFINITY, f64::min);
     Ok(ExecutedJson {
@@ -122,7 +143,6 @@ fn plan(
 ) -> Result<PlannedJson, Failure> {
     let plans = |program: &Program| Plans::new(Protocol::Beaver, program, PlanOptions::default());
     let (large, small) = (program(count)?, program(count / 10)?);
-    let device_bytes = |plans: &Plans| plans.parties[0].memory().values().sum();
     let begin = Instant::now();
     let planned = plans(&large)?;
     let plan_s = begin.elapsed().as_secs_f64();
@@ -133,8 +153,8 @@ fn plan(
         plan_steps,
         plan_s,
         us_per_plan_step: plan_s / plan_steps as f64 * 1e6,
-        device_bytes: device_bytes(&planned),
-        device_bytes_of_a_tenth: device_bytes(&plans(&small)?),
+        memory: MemoryJson::of(&planned.parties[0]),
+        memory_of_a_tenth: MemoryJson::of(&plans(&small)?.parties[0]),
     })
 }
 
@@ -196,8 +216,17 @@ fn text(json: &StepsJson) -> String {
             format!("{:.2}", row.us_per_step),
         ]);
     }
-    let mut planned =
-        Table::new(["planned", "program steps", "plan steps", "s", "µs a plan step", "device", "of a tenth"]);
+    let mut planned = Table::new([
+        "planned",
+        "program steps",
+        "plan steps",
+        "s",
+        "µs a plan step",
+        "live bytes",
+        "of a tenth",
+        "dealt bytes",
+        "of a tenth",
+    ]);
     for row in &json.planned {
         planned.row([
             row.program.to_owned(),
@@ -205,8 +234,10 @@ fn text(json: &StepsJson) -> String {
             row.plan_steps.to_string(),
             format!("{:.3}", row.plan_s),
             format!("{:.2}", row.us_per_plan_step),
-            bytes(row.device_bytes),
-            bytes(row.device_bytes_of_a_tenth),
+            bytes(row.memory.live_bytes),
+            bytes(row.memory_of_a_tenth.live_bytes),
+            bytes(row.memory.dealt_bytes),
+            bytes(row.memory_of_a_tenth.dealt_bytes),
         ]);
     }
     format!("{}\n{}{}", json.device, executed.render(), planned.render())
