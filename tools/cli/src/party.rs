@@ -6,7 +6,7 @@ use crate::data::{Access, Kind, write};
 use crate::failure::Failure;
 use crate::job::{Facts, Job, of_batch};
 use crate::live::Watch;
-use crate::report::{OutputJson, RoleJson, RunJson, StoredJson, range_line};
+use crate::report::{OutputJson, Ranges, RoleJson, RunJson, StoredJson};
 use crate::targets::check_targets;
 use crate::{output, table, trace};
 use std::collections::BTreeMap;
@@ -66,8 +66,8 @@ pub fn run(
         Ok(facts) => facts,
         Err(failure) => return Err(give_up(session, failure)),
     };
-    let program = job.program(&facts).and_then(|program| Ok((range_line(&program)?, program)));
-    let (range, program) = match program {
+    let program = job.program(&facts).and_then(|program| Ok((Ranges::of(&program)?, program)));
+    let (ranges, program) = match program {
         Ok(program) => program,
         Err(failure) => return Err(give_up(session, failure)),
     };
@@ -77,7 +77,7 @@ pub fn run(
         shared,
         program: &program,
         kind: job.output_kind(&facts),
-        range,
+        ranges,
         device: device_line(&*device),
         stored: &stored,
     };
@@ -101,7 +101,7 @@ struct Batches<'a> {
     shared: &'a Shared,
     program: &'a Program,
     kind: Kind,
-    range: String,
+    ranges: Ranges,
     device: String,
     /// What was used of a store last.
     stored: &'a Mutex<Option<StoredJson>>,
@@ -155,7 +155,7 @@ impl Batches<'_> {
             protocol: self.job.protocol.to_string(),
             ring_bits: self.job.codec.ring().bits(),
             fraction_bits: self.job.codec.fraction_bits(),
-            range: self.range.clone(),
+            ranges: self.ranges.clone(),
             device: role.device.clone(),
             offline_s: role.offline_s,
             offline_bytes: outcome.plans.demand.correction_bytes(),

@@ -41,7 +41,7 @@ pub fn of_party(options: &BenchOptions) -> Result<Arc<dyn Device>, Failure> {
     let Ok(choice) = DeviceChoice::from_str(&options.device);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = options.threads.map_or((cores / 2).max(1), usize::from);
-    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), budget_bytes: None })?)
+    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), ..DeviceOptions::default() })?)
 }
 
 /// The engines that were asked for: under `auto` every SIMD level of the processor and every real GPU, otherwise the
