@@ -90,7 +90,7 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
         Lane { plan, device, slots: &memory.slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
     let (jobs, lane_jobs) = crossbeam_channel::unbounded();
     let (lane_events, events) = unbounded_channel();
-    std::thread::scope(|scope| {
+    let result = std::thread::scope(|scope| {
         let lane = scope.spawn(move || lane.work(&lane_jobs, &lane_events, Recorder::new(start)));
         // The coordinator owns the only sender of jobs: the lane's thread ends with it.
         let result = runtime.block_on(Coordinator::new(execution, jobs, events, Recorder::new(start)).run());
@@ -101,7 +101,16 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
             outcome.report.trace = host.finish(lane, work, wire, plan, online, label);
             outcome
         })
-    })
+    });
+    // What passed through the device's own memory is this run's alone.
+    let wiped = wipe(device);
+    let outcome = result?;
+    wiped?;
+    Ok(outcome)
+}
+
+fn wipe(device: &dyn Device) -> Result<(), RunError> {
+    device.wipe().map_err(|error| RunError::Device { error, doing: "wiping the run's memory".into() })
 }
 
 /// A plan's slots on a device, for one run or for many: what one run keeps, the next finds.
@@ -120,5 +129,17 @@ impl Memory {
         let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
         let doing = || "allocating the plan's memory".into();
         Ok(Memory { slots: slots.map_err(|error| RunError::Device { error, doing: doing() })? })
+    }
+
+    /// Gives all of it back to the device that it is of, overwritten. Nothing is left to run in.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    pub fn free(&mut self, device: &dyn Device) -> Result<(), RunError> {
+        if self.slots.is_empty() {
+            return Ok(());
+        }
+        self.slots.clear();
+        wipe(device)
     }
 }

@@ -75,6 +75,8 @@ pub(super) fn serve(
             Ok(dealt)
         }
         Err(error) => {
+            // What was kept went with the failure.
+            let _ = device.wipe();
             wire.abort(links, &error.public_reason());
             Err(error)
         }
@@ -95,7 +97,7 @@ fn try_serve(
             Order::First { digest, demand, keep } => (Dealing::new(device, options, digest, &demand)?, keep),
             Order::Again(number) => (take_kept(&mut kept, links, number)?, Some(number)),
             Order::Release(number) => {
-                drop(take_kept(&mut kept, links, number)?);
+                take_kept(&mut kept, links, number)?.memory.free(device)?;
                 continue;
             }
         };
@@ -121,8 +123,12 @@ fn try_serve(
         dealt.reports.push(execute(wire.handle(), execution)?.report);
         dealt.correlations += correlations;
         dealing.runs += 1;
-        kept.extend(number.map(|number| (number, dealing)));
+        match number {
+            Some(number) => drop(kept.insert(number, dealing)),
+            None => dealing.memory.free(device)?,
+        }
     }
+    kept.into_values().try_for_each(|mut dealing| dealing.memory.free(device))?;
     Ok(dealt)
 }
 

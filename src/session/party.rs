@@ -203,8 +203,12 @@ impl Session {
     ) -> Result<SessionOutcome, SessionError> {
         self.attempt(|session| {
             let inputs = session.own_inputs(program, inputs, 0)?;
-            let prepared = session.plan_and_allocate(protocol, program, None)?;
-            session.run_plan(&prepared, inputs)
+            let mut prepared = session.plan_and_allocate(protocol, program, None)?;
+            let outcome = session.run_plan(&prepared, inputs);
+            let freed = prepared.free();
+            let outcome = outcome?;
+            freed?;
+            Ok(outcome)
         })
     }
 

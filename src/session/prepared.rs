@@ -11,21 +11,23 @@
 use super::order::Order;
 use super::party::run_number;
 use super::{Session, SessionError, SessionOutcome};
+use crate::device::Device;
 use crate::plan::Plans;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
-use crate::run::{Execution, HostMatrix, Memory, execute};
+use crate::run::{Execution, HostMatrix, Memory, RunError, execute};
 use crate::step::OpId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A program of one session, ready to run. Dropping it frees this party's memory; [`Session::release`] the dealer's too.
-#[derive(Debug)]
+/// A program of one session, ready to run. Dropping it wipes and frees this party's memory; [`Session::release`] the
+/// dealer's too.
 pub struct Prepared {
     program: Program,
     plans: Arc<Plans>,
     memory: Memory,
+    device: Arc<dyn Device>,
     /// By what number the dealer keeps it, if it does.
     number: Option<u32>,
     runs: u32,
@@ -46,6 +48,18 @@ impl Prepared {
     /// How often it has run.
     pub fn runs(&self) -> u32 {
         self.runs
+    }
+
+    /// Wipes and frees the memory.
+    pub(super) fn free(&mut self) -> Result<(), RunError> {
+        self.memory.free(&*self.device)
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // A device that failed has nobody left to tell.
+        let _ = self.free();
     }
 }
 
@@ -96,8 +110,9 @@ impl Session {
     ///
     /// # Errors
     /// Where the dealer cannot be told.
-    pub fn release(&mut self, prepared: Prepared) -> Result<(), SessionError> {
+    pub fn release(&mut self, mut prepared: Prepared) -> Result<(), SessionError> {
         self.attempt(|session| {
+            prepared.free()?;
             // Before its first run the dealer knows nothing of it.
             let Some(number) = prepared.number.filter(|_| prepared.runs > 0) else { return Ok(()) };
             session.tell_dealer(&Order::Release(number))
@@ -116,7 +131,8 @@ impl Session {
         self.check_store(&plans, number.is_some())?;
         self.confirm(plans.agreement.fields.clone())?;
         let memory = Memory::allocate(plan, &*self.device)?;
-        Ok(Prepared { program: program.clone(), plans, memory, number, runs: 0 })
+        let (program, device) = (program.clone(), self.device.clone());
+        Ok(Prepared { program, plans, memory, device, number, runs: 0 })
     }
 
     pub(super) fn run_plan(

@@ -44,12 +44,13 @@ pub fn deal_ahead(
     plan.check_budget(device.description().staging_bytes, options.budget_bytes)?;
     let wire = Wire::new(&options)?;
     let bench = Bench::new(demand, tile_side, folder)?;
-    let memory = Memory::allocate(&plan, device)?;
+    let mut memory = Memory::allocate(&plan, device)?;
     let mut dealt = Dealt::default();
     for order in 0..orders {
         dealt.reports.push(bench.deal(device, &plan, &memory, &wire, &options, order)?);
         dealt.correlations += demand.entries.len();
     }
+    memory.free(device)?;
     Ok(dealt)
 }
 
