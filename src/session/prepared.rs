@@ -4,8 +4,8 @@
 //! first run takes all inputs. Where some are resident, it keeps what depends on them alone, and later runs take the
 //! others only: they open what is new, and order masks and products for that.
 //!
-//! **Order of a run.** The parties compare plan digest and number of the run, order from the dealer what the run
-//! consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
+//! **Order of a run.** The parties compare plan digest and number of the run, share fresh keys, order from the dealer,
+//! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
 //! runs are all alike.
 
 use super::order::Order;
@@ -17,13 +17,15 @@ use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::run::{Execution, HostMatrix, Memory, RunError, execute};
-use crate::step::OpId;
+use crate::share::Role;
+use crate::step::{KeyId, OpId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A program of one session, ready to run. Dropping it wipes and frees this party's memory; [`Session::release`] the
 /// dealer's too.
 pub struct Prepared {
+    protocol: Protocol,
     program: Program,
     plans: Arc<Plans>,
     memory: Memory,
@@ -74,6 +76,7 @@ impl Session {
     /// Within a task of a tokio runtime: sessions block.
     pub fn prepare(&mut self, protocol: Protocol, program: &Program) -> Result<Prepared, SessionError> {
         self.attempt(|session| {
+            session.check_roles(protocol)?;
             let number = session.prepared;
             session.prepared += 1;
             session.plan_and_allocate(protocol, program, Some(number))
@@ -96,10 +99,8 @@ impl Session {
         self.attempt(|session| {
             let inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
             let digest = blake3::Hash::from(prepared.plans.agreement.digest).to_hex().to_string();
-            session.confirm(vec![
-                ("plan digest".into(), digest),
-                ("number of the run".into(), prepared.runs.to_string()),
-            ])?;
+            let run = ("number of the run".to_owned(), prepared.runs.to_string());
+            session.confirm(prepared.protocol, vec![("plan digest".into(), digest), run])?;
             let outcome = session.run_plan(prepared, inputs)?;
             prepared.runs += 1;
             Ok(outcome)
@@ -113,8 +114,9 @@ impl Session {
     pub fn release(&mut self, mut prepared: Prepared) -> Result<(), SessionError> {
         self.attempt(|session| {
             prepared.free()?;
-            // Before its first run the dealer knows nothing of it.
-            let Some(number) = prepared.number.filter(|_| prepared.runs > 0) else { return Ok(()) };
+            // Before its first run a dealer knows nothing of it.
+            let is_known = prepared.protocol.has_dealer() && prepared.runs > 0;
+            let Some(number) = prepared.number.filter(|_| is_known) else { return Ok(()) };
             session.tell_dealer(&Order::Release(number))
         })
     }
@@ -129,10 +131,10 @@ impl Session {
         let plan = plans.of(self.role);
         plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
         self.check_store(&plans, number.is_some())?;
-        self.confirm(plans.agreement.fields.clone())?;
+        self.confirm(protocol, plans.agreement.fields.clone())?;
         let memory = Memory::allocate(plan, &*self.device)?;
         let (program, device) = (program.clone(), self.device.clone());
-        Ok(Prepared { program, plans, memory, device, number, runs: 0 })
+        Ok(Prepared { protocol, program, plans, memory, device, number, runs: 0 })
     }
 
     pub(super) fn run_plan(
@@ -140,14 +142,20 @@ impl Session {
         prepared: &Prepared,
         inputs: BTreeMap<usize, HostMatrix>,
     ) -> Result<SessionOutcome, SessionError> {
-        let Prepared { program, memory, number, runs, .. } = prepared;
+        let Prepared { protocol, program, memory, number, runs, .. } = prepared;
         let plans = prepared.plans();
-        let order = match number {
-            Some(number) if *runs > 0 => Order::Again(*number),
-            &keep => Order::First { digest: plans.agreement.digest, demand: plans.demand.clone(), keep },
-        };
         let run = run_number(&plans.agreement.digest, self.runs);
-        let (keys, feed) = self.correlations(&order, run)?;
+        let mut keys = self.share_keys(plans)?;
+        let mut feed = None;
+        if protocol.has_dealer() {
+            let order = match number {
+                Some(number) if *runs > 0 => Order::Again(*number),
+                &keep => Order::First { digest: plans.agreement.digest, demand: plans.demand.clone(), keep },
+            };
+            let key;
+            (key, feed) = self.correlations(&order, run)?;
+            keys.insert(KeyId::between(self.role, Role::Dealer), key);
+        }
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan: plans.of(self.role),

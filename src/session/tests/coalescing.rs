@@ -36,7 +36,7 @@ fn a_hundred_independent_products_take_one_round_and_few_frames() {
     let program = program();
     let input = |value: u64| Elements::from_integers(Ring::Z64, vec![value; 4]);
     let inputs: Vec<Elements> = (0..program.inputs().len() as u64).map(input).collect();
-    let outcomes = world(6).run(&program, &inputs).expect("a run without faults");
+    let outcomes = world(Protocol::Beaver, 6).run(&program, &inputs).expect("a run without faults");
     let expected: u64 = (0..PRODUCTS as u64).map(|index| (8 * index + 1) * (8 * index + 5)).sum();
     assert_eq!(outcomes[0].outputs["total"].to_u64(), [expected; 4]);
     let rounds = outcomes.iter().map(|outcome| outcome.report.tally.rounds).max();

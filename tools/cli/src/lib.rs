@@ -78,7 +78,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         process::end_with_launcher();
     }
     match command {
-        Command::Demo { shared } => demo::demo(&shared),
+        Command::Demo { protocol, shared } => demo::demo(protocol, &shared),
         Command::Run { job, mode: RunMode { local: true, .. }, correlations, shared } => {
             local::run(&job, correlations.as_deref(), &shared)
         }

@@ -146,7 +146,7 @@ fn plan(
     let begin = Instant::now();
     let planned = plans(&large)?;
     let plan_s = begin.elapsed().as_secs_f64();
-    let plan_steps = planned.parties.iter().chain([&planned.dealer]).map(|plan| plan.steps.len()).sum();
+    let plan_steps = planned.parties.iter().chain(&planned.dealer).map(|plan| plan.steps.len()).sum();
     Ok(PlannedJson {
         program: name,
         program_steps: count,
