@@ -45,6 +45,8 @@
 
 pub mod correlation;
 pub mod device;
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(test)]
 mod house;
 pub mod net;
@@ -56,3 +58,4 @@ pub mod run;
 pub mod session;
 pub mod share;
 pub mod step;
+pub mod wipe;

@@ -1,16 +1,23 @@
 //! Correlated randomness: what a protocol consumes and who makes it.
 //!
 //! Lowering a program writes down its [`Demand`], entry by entry; a dealer (see [`dealer`]) satisfies exactly that
-//! list and nothing else, without knowing the program. An entry is a tile's: a *mask*, a *product* of masks, a
+//! list and nothing else, without knowing the program. The dealer is a role of its own, or a third party that sees no
+//! opening. An entry is a tile's: a *mask*, a *product* of masks, a
 //! *truncation pair*, a *table* of a mask's digits, *monomials* of masked bits, random *bits*, or a product of these
 //! with a mask. What hides a value is used once, by move; a mask may stand in several products, for a value that
 //! is a factor of several is opened once and for all of them.
 //!
-//! **Seeds.** For every order the dealer draws one generator key per party from the operating system, and hands each
-//! party its own: streams are numbered anew in each order, so no key serves two. Everything that can be uniform is
+//! **Seeds.** For every run the dealer shares one generator key with each party, drawn from the operating system:
+//! streams are numbered anew in each run, so no key serves two. Everything that can be uniform is
 //! never sent: party i draws its part of a mask from key i, and party 0 its part of a dependent value from key 0; only
 //! party 1's dependent part, the *correction*, crosses the wire, as in Chameleon (Riazi et al., ASIACCS 2018). Part p
 //! of entry e is stream 8e + p of the key, from block 0.
+//!
+//! **Later runs.** A program with resident inputs is run again by another order, under fresh keys, of the same entries
+//! but those that are *once*: what hides or is computed from resident values alone. The parties keep these parts of the
+//! first run, and the dealer the masks among them that products of later runs need: nobody keeps a key, and no stream
+//! of any key is drawn twice. A kept mask hides one value, whose opening is kept too and not sent again; each new
+//! product with it is shared afresh.
 //!
 //! **Security.** The dealer is trusted not to collude with a party: it knows every mask. It sees no input, no
 //! opening and no output.
@@ -18,6 +25,8 @@
 mod bit;
 pub mod dealer;
 mod demand;
+#[doc(hidden)]
+pub mod fuzz;
 mod monomials;
 mod product;
 pub mod store;
@@ -33,7 +42,9 @@ pub use trunc_pair::{TruncPair, TruncPairSpec};
 
 use crate::ring::Shape;
 use crate::share::{PartyId, Role};
-use crate::step::{Action, BufferId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, StepList};
+use crate::step::{
+    Action, BufferId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, Step, StepList,
+};
 
 /// The two parties of a dealt correlation: the first draws its dependent parts, the second is sent them.
 const DRAWS: PartyId = PartyId(0);
@@ -61,18 +72,43 @@ pub struct Purpose {
     pub op: OpId,
     /// The tile's number.
     pub tile: u32,
+    /// Whether the first run alone takes it (see [`crate::step::Step::once`]).
+    pub once: bool,
 }
+
+/// How an entry gets to its parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The entry.
+    pub entry: EntryId,
+    /// Who deals it.
+    pub dealer: Role,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// Messages below this number are corrections.
+pub const FIRST_FREE_MESSAGE: u32 = Demand::MOST_ENTRIES as u32 * CORRECTIONS;
+
+/// Streams below this number are drawn for entries.
+pub const FIRST_FREE_STREAM: u64 = Demand::MOST_ENTRIES as u64 * STREAMS;
+
+/// Messages that an entry may have.
+const CORRECTIONS: u32 = 2;
+
+/// Streams that an entry may have.
+const STREAMS: u64 = 8;
 
 /// Writes one entry's steps into one role's list.
 struct Writer<'a> {
     list: &'a mut StepList,
-    entry: EntryId,
-    purpose: Purpose,
+    delivery: Delivery,
 }
 
 impl Writer<'_> {
     fn push(&mut self, action: Action) {
-        self.list.push(Phase::Offline, self.purpose.op, self.purpose.tile, action);
+        let Purpose { op, tile, once } = self.delivery.purpose;
+        self.list.push_step(Step { action, phase: Phase::Offline, op, tile, once });
     }
 
     fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
@@ -82,8 +118,9 @@ impl Writer<'_> {
     /// `part` as `party` and the dealer draw it.
     fn draw(&mut self, shape: Shape, party: PartyId, part: Part, class: MemoryClass) -> Matrix<BufferId> {
         let out = self.buffer(shape, class);
-        let stream = u64::from(self.entry.0) * 8 + part as u64;
-        self.push(Action::Kernel(Kernel::Fill { out, key: KeyId(party), stream, block: 0 }));
+        let stream = u64::from(self.delivery.entry.0) * STREAMS + part as u64;
+        let key = KeyId::between(party, self.delivery.dealer);
+        self.push(Action::Kernel(Kernel::Fill { out, key, stream, block: 0 }));
         out
     }
 
@@ -101,7 +138,7 @@ impl Writer<'_> {
         }
         let to = self.buffer(shape, class);
         let message = self.message(correction);
-        self.push(Action::Receive { to, peer: Role::Dealer, message });
+        self.push(Action::Receive { to, peer: self.delivery.dealer, message });
         to
     }
 
@@ -111,10 +148,9 @@ impl Writer<'_> {
         self.push(Action::Send { from, peer: IS_SENT.into(), message });
     }
 
-    /// An entry has at most two corrections.
     fn message(&self, correction: u32) -> MessageId {
-        debug_assert!(correction < 2);
-        MessageId(self.entry.0 * 2 + correction)
+        debug_assert!(correction < CORRECTIONS);
+        MessageId(self.delivery.entry.0 * CORRECTIONS + correction)
     }
 
     /// The sum of the parts that are there.

@@ -15,17 +15,18 @@ pub use ledger::{Booking, Ledger, MemoryUse, Reservation};
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Kernel, MemoryClass};
+use crate::wipe::Wiped;
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A kernel on a device's own buffers.
 pub type DeviceKernel<'a> = Kernel<&'a Buffer, &'a PrgKey>;
 
 /// The bytes of a buffer, once the device has computed them.
-pub type Download = Pin<Box<dyn Future<Output = Result<Vec<u8>, DeviceError>> + Send>>;
+pub type Download = Pin<Box<dyn Future<Output = Result<Wiped, DeviceError>> + Send>>;
 
 /// Something that computes on ring elements in memory of its own.
 ///
@@ -89,9 +90,34 @@ pub trait Device: Send + Sync {
     /// Where the device failed.
     fn synchronise(&self) -> Result<(), DeviceError>;
 
+    /// Overwrites what freed buffers held, and what lies in memory for transfers and partial results. A device that is
+    /// dropped does so by itself, unless it has failed.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn wipe(&self) -> Result<(), DeviceError>;
+
     /// How long the device has been busy since it was opened: wall-clock time in which it had work that was started.
     /// After [`Device::synchronise`] all that was enqueued before is counted.
     fn busy(&self) -> Duration;
+
+    /// Takes down from now on when the device works on what, where that is not while it is called.
+    fn record(&self) {}
+
+    /// Stops taking down, and returns when the device worked on each of its submissions, in order. A device that
+    /// computes while it is called has none: its caller knows.
+    fn stop_recording(&self) -> Vec<WorkSpan> {
+        Vec::new()
+    }
+}
+
+/// A stretch of time in which a device worked on what was submitted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkSpan {
+    /// From when: it was submitted, and what was submitted before was complete.
+    pub begin: Instant,
+    /// When it was seen to be complete.
+    pub end: Instant,
 }
 
 /// What a device is, for reports.

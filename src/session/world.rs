@@ -1,4 +1,4 @@
-//! A whole deployment in one process: every party and the dealer, on threads, over pipes in memory.
+//! A whole deployment in one process: every role on a thread, over pipes in memory.
 //!
 //! The code is that of separate processes but for the pipes. A [`World`] is for trying things out and for tests: the
 //! process knows everything, so nothing is private in it.
@@ -15,7 +15,7 @@ use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::share::{Parties, PartyId, Role};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::DuplexStream;
@@ -126,14 +126,46 @@ impl World {
         inputs: &[Elements],
         runs: usize,
     ) -> Result<Vec<Vec<SessionOutcome>>, WorldError> {
-        assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
-        let parties: Vec<PartyId> = Parties::first(self.protocol.parties()).iter().collect();
-        let ended = self.roles(&parties, |party, session| {
-            let own = program.inputs().iter().zip(inputs).filter(|(input, _)| input.owner == party);
-            let own: BTreeMap<String, Elements> =
-                own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect();
+        self.each_party(|party, session| {
+            let own = own_inputs(program, inputs, party);
             (0..runs).map(|_| session.run(self.protocol, program, own.clone())).collect()
-        });
+        })
+    }
+
+    /// Prepares a program and runs it on one batch of inputs after the other, in the same sessions; for each party the
+    /// outcomes of all runs. Of resident inputs those of the first batch stay.
+    ///
+    /// # Errors
+    /// Where any role fails.
+    ///
+    /// # Panics
+    /// Where a batch has not one matrix for each input.
+    pub fn run_batches(
+        &self,
+        program: &Program,
+        batches: &[Vec<Elements>],
+    ) -> Result<Vec<Vec<SessionOutcome>>, WorldError> {
+        self.each_party(|party, session| {
+            let mut prepared = session.prepare(self.protocol, program)?;
+            let mut outcomes = Vec::new();
+            for batch in batches {
+                let mut own = own_inputs(program, batch, party);
+                let awaited: BTreeSet<&str> = prepared.awaited().collect();
+                own.retain(|name, _| awaited.contains(name.as_str()));
+                outcomes.push(session.run_prepared(&mut prepared, own)?);
+            }
+            session.release(prepared)?;
+            Ok(outcomes)
+        })
+    }
+
+    /// What each party's session does, with all roles at work.
+    pub(super) fn each_party<F>(&self, work: F) -> Result<Vec<Vec<SessionOutcome>>, WorldError>
+    where
+        F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
+    {
+        let parties: Vec<PartyId> = Parties::first(self.protocol.parties()).iter().collect();
+        let ended = self.roles(&parties, work);
         let (mut outcomes, mut failures) = (BTreeMap::new(), Vec::new());
         for ended in ended {
             match ended {
@@ -152,7 +184,7 @@ impl World {
     {
         // The pipes are served by a runtime that outlives all roles.
         let plumbing = Wire::new(&self.options).expect("a thread for the pipes");
-        let mut ends = plumbing.block_on(async { self.pipes(parties) });
+        let mut ends = plumbing.block_on(async { self.pipes() });
         std::thread::scope(|scope| {
             let work = &work;
             let mut threads = Vec::new();
@@ -179,7 +211,7 @@ impl World {
         let role = Role::from(party);
         let wire = Wire::new(&self.options)?;
         let links = links(&wire, streams);
-        let mut session = Session::over(role, self.device_of(role), wire, links, self.options);
+        let mut session = Session::over(role, self.device_of(role), wire, links, self.options, self.keys);
         if let Some(folder) = &self.store {
             session.set_store(CorrelationStore::open(folder, party)?, |_, _| {});
         }
@@ -199,10 +231,10 @@ impl World {
     }
 
     /// A pipe between every two roles.
-    fn pipes(&self, parties: &[PartyId]) -> HashMap<Role, Vec<(Role, DuplexStream)>> {
+    fn pipes(&self) -> HashMap<Role, Vec<(Role, DuplexStream)>> {
         let mut ends: HashMap<Role, Vec<(Role, DuplexStream)>> = HashMap::new();
-        let dealer = self.store.is_none().then_some(Role::Dealer);
-        let roles: Vec<Role> = parties.iter().map(|&party| party.into()).chain(dealer).collect();
+        let mut roles = self.protocol.roles();
+        roles.retain(|&role| role != Role::Dealer || self.store.is_none());
         for (index, &first) in roles.iter().enumerate() {
             for &second in &roles[index + 1..] {
                 let rule = self.rule.clone();
@@ -217,6 +249,13 @@ impl World {
         }
         ends
     }
+}
+
+/// A party's own of the inputs, by name.
+fn own_inputs(program: &Program, inputs: &[Elements], party: PartyId) -> BTreeMap<String, Elements> {
+    assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
+    let own = program.inputs().iter().zip(inputs).filter(|(input, _)| input.owner == party);
+    own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect()
 }
 
 fn links(wire: &Wire, streams: Vec<(Role, DuplexStream)>) -> Vec<Link> {

@@ -2,7 +2,7 @@
 
 use super::kernel::{Access, Kernel, Matrix};
 use crate::ring::{Ring, Shape};
-use crate::share::{PartyId, Role};
+use crate::share::Role;
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -68,10 +68,34 @@ pub struct MessageId(pub u32);
 #[serde(transparent)]
 pub struct OpId(pub u32);
 
-/// The generator key that the dealer shares with this party.
+/// The generator key that two roles share and nobody else has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct KeyId(pub PartyId);
+pub struct KeyId {
+    lower: Role,
+    higher: Role,
+}
+
+impl KeyId {
+    /// The key of these two, in either order; the dealer ranks above the parties.
+    ///
+    /// # Panics
+    /// Where they are the same.
+    pub fn between(first: impl Into<Role>, second: impl Into<Role>) -> KeyId {
+        let (first, second) = (first.into(), second.into());
+        assert_ne!(first, second, "a key is shared by two");
+        KeyId { lower: first.min(second), higher: first.max(second) }
+    }
+
+    /// Both roles, the lower one first.
+    pub const fn roles(self) -> [Role; 2] {
+        [self.lower, self.higher]
+    }
+
+    /// Whether `role` has it.
+    pub fn is_held_by(self, role: Role) -> bool {
+        self.lower == role || self.higher == role
+    }
+}
 
 /// When a step runs: before the inputs are there, or with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -169,9 +193,15 @@ pub struct Step {
     /// For which tile of which op: counted over all ops in the order in which they are lowered, which is the same for
     /// every role.
     pub tile: u32,
+    /// Whether only the first run of the list in a session takes it: what it writes is the same in every run, and
+    /// later ones find it where the first one put it.
+    pub once: bool,
 }
 
 /// The straight-line program of one role. Every buffer is written before it is read.
+///
+/// **Later runs** take the steps that are not [`Step::once`]. What these read of what a `once` step wrote is *kept*
+/// between the runs; so no other step writes it, and no `once` step reads what another wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StepList {
     /// Whose steps these are.
@@ -185,8 +215,9 @@ pub struct StepList {
     /// Which (key, stream) pairs are drawn: none twice.
     #[serde(skip)]
     drawn: HashSet<(KeyId, u64)>,
+    /// By buffer: whether the steps that wrote it are `once`.
     #[serde(skip)]
-    written: Vec<bool>,
+    written: Vec<Option<bool>>,
 }
 
 impl StepList {
@@ -206,16 +237,26 @@ impl StepList {
     pub fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
         let id = BufferId(u32::try_from(self.buffers.len()).expect("fewer than 2^32 buffers"));
         self.buffers.push(BufferSpec { len: shape.len(), class });
-        self.written.push(false);
+        self.written.push(None);
         Matrix::new(id, shape)
     }
 
-    /// Appends a step for the op's tile with this number.
+    /// Appends a step of every run, for the op's tile with this number; see [`StepList::push_step`].
     ///
     /// # Panics
-    /// Where a kernel's shapes do not fit, a buffer is read before it is written, or a generator stream is drawn a
-    /// second time. Each is a fault of the protocol that emits the step.
+    /// As [`StepList::push_step`].
     pub fn push(&mut self, phase: Phase, op: OpId, tile: u32, action: Action) {
+        self.push_step(Step { action, phase, op, tile, once: false });
+    }
+
+    /// Appends a step.
+    ///
+    /// # Panics
+    /// Where a kernel's shapes do not fit, a buffer is read before it is written, a generator stream is drawn a
+    /// second time, or a buffer is used both by steps of the first run alone and by others, but for what is kept. Each
+    /// is a fault of the protocol that emits the step.
+    pub fn push_step(&mut self, step: Step) {
+        let Step { action, once, .. } = &step;
         if let Action::Kernel(kernel) = &action {
             kernel.check(self.ring);
             if let Kernel::Fill { key, stream, .. } = kernel {
@@ -233,26 +274,37 @@ impl StepList {
                 "{}: a matrix beyond its buffer",
                 action.name()
             );
+            let (name, written) = (action.name(), self.written[index]);
             if access != Access::Write {
-                assert!(
-                    self.written[index],
-                    "{}: {:?} is read before it is written",
-                    action.name(),
-                    matrix.buffer
-                );
+                assert!(written.is_some(), "{name}: {:?} is read before it is written", matrix.buffer);
+                assert!(!once || written == Some(true), "{name}: what is kept depends on what changes");
             }
             if access != Access::Read {
+                assert!(written.is_none_or(|written| written == *once), "{name}: what is kept changes");
                 outputs.push(index);
             }
         });
-        outputs.into_iter().for_each(|index| self.written[index] = true);
-        self.steps.push(Step { action, phase, op, tile });
+        outputs.into_iter().for_each(|index| self.written[index] = Some(*once));
+        self.steps.push(step);
+    }
+
+    /// Whether later runs differ from the first.
+    pub fn keeps(&self) -> bool {
+        self.steps.iter().any(|step| step.once)
+    }
+
+    /// The steps of a later run, over the same buffers.
+    pub fn again(&self) -> StepList {
+        let mut list = self.clone();
+        list.steps.retain(|step| !step.once);
+        list
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::share::PartyId;
 
     fn list() -> (StepList, Matrix<BufferId>) {
         let mut list = StepList::new(Role::Dealer, Ring::Z64);
@@ -261,7 +313,12 @@ mod tests {
     }
 
     fn fill(out: Matrix<BufferId>) -> Action {
-        Action::Kernel(Kernel::Fill { out, key: KeyId(PartyId(0)), stream: 1, block: 0 })
+        Action::Kernel(Kernel::Fill {
+            out,
+            key: KeyId::between(PartyId(0), Role::Dealer),
+            stream: 1,
+            block: 0,
+        })
     }
 
     #[test]
@@ -270,6 +327,40 @@ mod tests {
         let (mut list, matrix) = list();
         list.push(Phase::Offline, OpId(0), 0, fill(matrix));
         list.push(Phase::Offline, OpId(0), 0, fill(matrix));
+    }
+
+    fn once(action: Action, once: bool) -> Step {
+        Step { action, phase: Phase::Online, op: OpId(0), tile: 0, once }
+    }
+
+    #[test]
+    fn later_runs_take_the_steps_of_every_run() {
+        let (mut list, kept) = list();
+        let out = list.buffer(Shape::new(2, 2), MemoryClass::Shares);
+        list.push_step(once(fill(kept), true));
+        list.push_step(once(Action::Kernel(Kernel::Transpose { out, operand: kept }), false));
+        assert!(list.keeps());
+        assert_eq!(list.again().steps, list.steps[1..]);
+    }
+
+    #[test]
+    #[should_panic(expected = "what is kept changes")]
+    fn what_is_kept_cannot_change() {
+        let (mut list, matrix) = list();
+        list.push_step(once(fill(matrix), true));
+        list.push_step(once(
+            Action::Receive { to: matrix, peer: Role::party(0), message: MessageId(0) },
+            false,
+        ));
+    }
+
+    #[test]
+    #[should_panic(expected = "depends on what changes")]
+    fn what_is_kept_cannot_depend_on_what_changes() {
+        let (mut list, operand) = list();
+        let out = list.buffer(Shape::new(2, 2), MemoryClass::Shares);
+        list.push_step(once(fill(operand), false));
+        list.push_step(once(Action::Kernel(Kernel::Transpose { out, operand }), true));
     }
 
     #[test]

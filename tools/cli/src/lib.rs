@@ -16,6 +16,7 @@ mod identity;
 mod init;
 mod interrupt;
 mod job;
+mod live;
 mod local;
 mod output;
 mod party;
@@ -77,7 +78,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         process::end_with_launcher();
     }
     match command {
-        Command::Demo { shared } => demo::demo(&shared),
+        Command::Demo { protocol, shared } => demo::demo(protocol, &shared),
         Command::Run { job, mode: RunMode { local: true, .. }, correlations, shared } => {
             local::run(&job, correlations.as_deref(), &shared)
         }

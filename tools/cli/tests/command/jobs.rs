@@ -1,6 +1,9 @@
 //! Jobs that end well: what they compute, and that the plan had said what they would take.
 
-use crate::support::{Folder, data, deployment, error_line, job, json, stderr};
+use crate::support::{
+    Folder, data, deployment, error_line, free_address, job, json, replicated_job, stderr,
+    three_parties_behind,
+};
 use ndarray::{Array2, array};
 use std::time::Duration;
 
@@ -60,8 +63,17 @@ fn a_product_of_a_thousand_is_exact_on_software_vulkan() {
 
 #[test]
 fn the_demo_labels_as_the_plain_computation_does() {
+    the_demo_is_right(&[]);
+}
+
+#[test]
+fn the_demo_of_three_parties_labels_as_the_plain_computation_does() {
+    the_demo_is_right(&["--protocol", "replicated"]);
+}
+
+fn the_demo_is_right(flags: &[&str]) {
     let folder = Folder::new();
-    let demo = json(&folder.run(&["demo", "--json"]));
+    let demo = json(&folder.run(&[&["demo", "--json"], flags].concat()));
     assert_eq!(demo["images"], 360);
     assert_eq!(demo["accuracy"], 355.0 / 360.0);
     assert_eq!(demo["labels_as_oracle"], 360);
@@ -70,6 +82,57 @@ fn the_demo_labels_as_the_plain_computation_does() {
         assert_eq!(party["vram_planned_bytes"], party["vram_peak_bytes"], "memory against the plan");
     }
     assert!(folder.files().is_empty(), "the demo leaves nothing behind");
+}
+
+/// A job of three batches on resident weights.
+fn batches(folder: &Folder) {
+    for batch in 0..3 {
+        let x = Array2::from_shape_fn((2, 3), |(row, col)| (batch * 10 + row * 3 + col) as u64);
+        folder.npy(&format!("x-{batch}.npy"), &x);
+    }
+    folder.npy("w.npy", &Array2::from_shape_fn((3, 4), |(row, col)| (row + 2 * col) as u64));
+    let job = job(64, 0, "z = x @ w")
+        .replace("ring_bits", "batches = 3\nring_bits")
+        .replace("x.npy", "x-{batch}.npy")
+        .replace("z.npy", "z-{batch}.npy")
+        .replace("file = \"w.npy\"", "file = \"w.npy\", resident = true");
+    folder.text("job.toml", &job);
+}
+
+#[test]
+fn later_batches_send_only_what_is_new() {
+    let folder = Folder::new();
+    batches(&folder);
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let w = Array2::from_shape_fn((3, 4), |(row, col)| (row + 2 * col) as u64);
+    for batch in 0..3 {
+        let x: Array2<u64> = folder.read(&format!("x-{batch}.npy"));
+        assert_eq!(folder.read::<u64>(&format!("z-{batch}.npy")), x.dot(&w), "batch {batch}");
+    }
+    let sent = |run: &serde_json::Value| [0, 1].map(|party| run["parties"][party]["bytes_sent"].as_u64());
+    let (x, w, z) = (2 * 3 * 8, 3 * 4 * 8, 2 * 4 * 8);
+    assert_eq!(sent(&run), [x, w + z].map(Some));
+    let later = run["later"].as_array().expect("reports of the later runs");
+    assert_eq!(later.len(), 2);
+    for run in later {
+        assert_eq!(sent(run), [x, z].map(Some), "the weights stay where they are");
+        assert_eq!(run["outputs"][0]["shape"], serde_json::json!([2, 4]));
+    }
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    assert_eq!(plan["again"]["bytes_sent"], serde_json::json!([x, z]));
+}
+
+#[test]
+fn batches_need_a_file_each() {
+    let folder = Folder::new();
+    batches(&folder);
+    let job = std::fs::read_to_string(folder.path("job.toml")).expect("the job");
+    folder.text("job.toml", &job.replace("z-{batch}", "z"));
+    let line = error_line(&folder.run(&["run", "job.toml", "--local"]));
+    assert!(line.contains("output 'z' of 3 batches has one file"), "{line}");
+    folder.text("job.toml", &job.replace("w.npy", "x-{batch}.npy"));
+    let line = error_line(&folder.run(&["plan", "job.toml"]));
+    assert!(line.contains("input 'w' is resident, so it has one file for all batches"), "{line}");
 }
 
 #[test]
@@ -153,6 +216,44 @@ fn the_plan_says_what_the_run_then_takes() {
     }
     assert_eq!(plan["offline_bytes"], run["offline_bytes"]);
     assert_eq!(plan["dealer"]["vram_planned_bytes"], run["dealer"]["vram_peak_bytes"]);
+}
+
+#[test]
+fn three_parties_need_no_dealer() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.npy("b.npy", &array![[0.25, -3.0]]);
+    let text = replicated_job(64, 16, "z = relu(x @ w + b)");
+    let text = text.replace("\n[program]", "b = { owner = 2, file = \"b.npy\" }\n[program]");
+    folder.text("job.toml", &text.replace("to = [0]", "to = [1, 2]"));
+    let is_right = || {
+        let difference = folder.read::<f64>("z.npy") - array![[5.25, 0.0], [11.25, 0.25]];
+        assert!(difference.iter().all(|difference: &f64| difference.abs() < 1e-3));
+    };
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    assert!(plan["dealer"].is_null());
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    is_right();
+    assert!(run["dealer"].is_null());
+    assert_eq!(run["parties"].as_array().map(Vec::len), Some(3));
+    let fields = ["id", "bytes_sent", "bytes_received", "vram_planned_bytes", "offline_bytes_sent"];
+    for (party, field) in (0..3).flat_map(|party| fields.map(|field| (party, field))) {
+        assert_eq!(plan["parties"][party][field], run["parties"][party][field], "{field} of {party}");
+    }
+    assert_eq!(run["offline_bytes"], run["parties"][2]["offline_bytes_sent"], "party 2 deals");
+    // The same as processes of their own, with what `init` makes.
+    std::fs::remove_file(folder.path("z.npy")).expect("the result goes");
+    three_parties_behind(&folder, [free_address(), free_address()], |_, address| address);
+    let output = "[outputs]\nz = \"z2.npy\"\n";
+    let config = std::fs::read_to_string(folder.path("p2.toml")).expect("a configuration") + output;
+    folder.text("p2.toml", &config);
+    let party = |party| folder.start(&["run", "job.toml", "--party", &format!("p{party}.toml")]);
+    for child in [2, 0, 1].map(party) {
+        let output = child.wait_with_output().expect("the command ends");
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    is_right();
+    assert_eq!(folder.read::<f64>("z.npy"), folder.read::<f64>("z2.npy"));
 }
 
 #[test]
