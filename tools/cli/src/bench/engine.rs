@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use symbolon::device::cpu::{Cpu, SimdLevel};
 use symbolon::device::gpu::{Adapter, Gpu, GpuOptions, MatrixUnits, adapters};
-use symbolon::device::select::{self, DeviceChoice};
+use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::device::{Buffer, Device, DeviceError, DeviceKernel};
 use symbolon::ring::prg::PrgKey;
 use symbolon::ring::{Ring, Shape};
