@@ -118,7 +118,7 @@ mod tests {
         let folder = folder("tuning");
         let (key, other) = (Key::new("a GPU", "driver 1", "u64"), Key::new("a GPU", "driver 2", "u64"));
         assert_eq!(folder.read(&key), None);
-        let tuning = Tuning { matrix_unit_cost: [0.1, 2.0 / 3.0], ..Tuning::candidates()[1] };
+        let tuning = Tuning { matrix_unit_cost: [0.125, 0.75], ..Tuning::candidates()[1] };
         folder.write(&key, tuning);
         assert_eq!(folder.read(&key), Some(tuning));
         assert_eq!(folder.read(&other), None);
