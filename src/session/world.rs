@@ -1,6 +1,6 @@
-//! A whole deployment in one process: every party and the dealer, on threads, over pipes in memory.
+//! A whole deployment in one process: every party and the dealer, on threads, over wires in memory.
 //!
-//! The code is that of separate processes but for the pipes. A [`World`] is for trying things out and for tests: the
+//! The code is that of separate processes but for the wires. A [`World`] is for trying things out and for tests: the
 //! process knows everything, so nothing is private in it.
 
 use super::dealer::{Dealt, serve};
@@ -8,7 +8,7 @@ use super::order::KeySource;
 use super::wire::Wire;
 use super::{Session, SessionError, SessionOptions, SessionOutcome};
 use crate::device::Device;
-use crate::net::tamper::{Rule, Verdict, pipe};
+use crate::net::tamper::{Rule, Verdict, WireEnd, wire as wire_between};
 use crate::net::{Frame, Link};
 use crate::plan::PlanOptions;
 use crate::program::Program;
@@ -17,7 +17,6 @@ use crate::ring::Elements;
 use crate::share::{Parties, PartyId, Role};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokio::io::DuplexStream;
 
 /// A deployment in one process.
 #[derive(Clone)]
@@ -140,18 +139,18 @@ impl World {
     where
         F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
     {
-        // The pipes are served by a runtime that outlives all roles.
-        let plumbing = Wire::new(&self.options).expect("a thread for the pipes");
-        let mut ends = plumbing.block_on(async { self.pipes(parties) });
+        // The wires are served by a runtime that outlives all roles.
+        let plumbing = Wire::new(&self.options).expect("a thread for the wires");
+        let mut ends = self.wires(&plumbing, parties);
         std::thread::scope(|scope| {
             let work = &work;
             let mut threads = Vec::new();
             for &party in parties {
-                let streams = ends.remove(&Role::from(party)).unwrap_or_default();
-                threads.push(scope.spawn(move || Ended::Party(party, self.party(party, streams, work))));
+                let ends = ends.remove(&Role::from(party)).unwrap_or_default();
+                threads.push(scope.spawn(move || Ended::Party(party, self.party(party, ends, work))));
             }
-            let streams = ends.remove(&Role::Dealer).unwrap_or_default();
-            threads.push(scope.spawn(move || Ended::Dealer(self.dealer(streams))));
+            let ends = ends.remove(&Role::Dealer).unwrap_or_default();
+            threads.push(scope.spawn(move || Ended::Dealer(self.dealer(ends))));
             threads.into_iter().map(|thread| thread.join().expect("a role does not panic")).collect()
         })
     }
@@ -159,7 +158,7 @@ impl World {
     fn party<F>(
         &self,
         party: PartyId,
-        streams: Vec<(Role, DuplexStream)>,
+        ends: Vec<(Role, WireEnd)>,
         work: F,
     ) -> Result<Vec<SessionOutcome>, SessionError>
     where
@@ -167,16 +166,16 @@ impl World {
     {
         let role = Role::from(party);
         let wire = Wire::new(&self.options)?;
-        let links = links(&wire, streams);
+        let links = links(&wire, role, ends);
         let mut session = Session::over(role, self.device_of(role), wire, links, self.options);
         let outcome = work(party, &mut session)?;
         session.finish()?;
         Ok(outcome)
     }
 
-    fn dealer(&self, streams: Vec<(Role, DuplexStream)>) -> Result<Dealt, SessionError> {
+    fn dealer(&self, ends: Vec<(Role, WireEnd)>) -> Result<Dealt, SessionError> {
         let wire = Wire::new(&self.options)?;
-        let links = links(&wire, streams);
+        let links = links(&wire, Role::Dealer, ends);
         serve(&*self.device_of(Role::Dealer), wire, links, self.options, self.keys)
     }
 
@@ -184,9 +183,9 @@ impl World {
         self.devices.get(&role).unwrap_or(&self.device).clone()
     }
 
-    /// A pipe between every two roles.
-    fn pipes(&self, parties: &[PartyId]) -> HashMap<Role, Vec<(Role, DuplexStream)>> {
-        let mut ends: HashMap<Role, Vec<(Role, DuplexStream)>> = HashMap::new();
+    /// A wire between every two roles.
+    fn wires(&self, plumbing: &Wire, parties: &[PartyId]) -> HashMap<Role, Vec<(Role, WireEnd)>> {
+        let mut ends: HashMap<Role, Vec<(Role, WireEnd)>> = HashMap::new();
         let roles: Vec<Role> = parties.iter().map(|&party| party.into()).chain([Role::Dealer]).collect();
         for (index, &first) in roles.iter().enumerate() {
             for &second in &roles[index + 1..] {
@@ -195,7 +194,7 @@ impl World {
                     true => rule(first, second, frame),
                     false => rule(second, first, frame),
                 });
-                let (near, far) = pipe(rule);
+                let (near, far) = wire_between(second, rule, plumbing.handle());
                 ends.entry(first).or_default().push((second, near));
                 ends.entry(second).or_default().push((first, far));
             }
@@ -204,12 +203,7 @@ impl World {
     }
 }
 
-fn links(wire: &Wire, streams: Vec<(Role, DuplexStream)>) -> Vec<Link> {
+fn links(wire: &Wire, own: Role, ends: Vec<(Role, WireEnd)>) -> Vec<Link> {
     let _runtime = wire.handle().enter();
-    let link = |(peer, stream)| {
-        let mut link = Link::new(peer, stream, &wire.links);
-        link.admit(peer);
-        link
-    };
-    streams.into_iter().map(link).collect()
+    ends.into_iter().map(|(peer, end)| end.link(own, peer, &wire.links)).collect()
 }

@@ -10,6 +10,7 @@ mod orders;
 mod pictures;
 mod privacy;
 mod recipe;
+mod reconnects;
 mod simulated;
 
 use super::{SessionOptions, World};
