@@ -13,9 +13,9 @@ use super::link::LinkOptions;
 use super::outlet::Outlet;
 use super::reader::{Heard, Reader};
 use super::resend::{Resend, WINDOW_BYTES};
-use super::writer::Writer;
 use super::shape::LinkShape;
 use super::traffic::Traffic;
+use super::writer::Writer;
 use super::{Activity, Deadlines, Frame, NetError};
 use crate::share::Role;
 use std::future::Future;
@@ -91,8 +91,6 @@ pub(super) struct Shared {
     pub acknowledge: AtomicBool,
     /// The peer has said that it has sent everything.
     pub finished: AtomicBool,
-    /// This end has said so too, and has everything.
-    pub closing: AtomicBool,
     /// Wakes the writer.
     pub wake: Notify,
     /// Why the link has ended.
@@ -111,7 +109,6 @@ impl Shared {
             acknowledged: AtomicU64::new(0),
             acknowledge: AtomicBool::new(false),
             finished: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
             wake: Notify::new(),
             failure: OnceLock::new(),
             traffic: Traffic::default(),
@@ -172,11 +169,23 @@ impl Carrier {
                 Ok(visit) => self.serve(visit).await,
                 Err(error) => End::Failed(error),
             };
+            let (role, peer) = (self.hello.role, self.shared.peer);
             match end {
-                End::Done => return,
-                End::Broken(reason) => broken = Some(reason),
-                End::Replaced(another) => visit = Some(another),
-                End::Failed(error) => return self.fail(error).await,
+                End::Done => return tracing::debug!(%role, %peer, "the link has ended"),
+                // Who has everything closes.
+                End::Broken(_) if self.is_over() && self.writer.is_done() => return,
+                End::Broken(reason) => {
+                    tracing::warn!(%role, %peer, %reason, "a connection broke");
+                    broken = Some(reason);
+                }
+                End::Replaced(another) => {
+                    tracing::warn!(%role, %peer, "the peer has made another connection");
+                    visit = Some(another);
+                }
+                End::Failed(error) => {
+                    tracing::error!(%role, %peer, %error, "the link has failed");
+                    return self.fail(error).await;
+                }
             }
         }
     }
@@ -188,6 +197,9 @@ impl Carrier {
             return End::Failed(miscount);
         }
         self.shared.traffic.connected();
+        let (role, peer) = (self.hello.role, self.shared.peer);
+        let here = self.shared.received.load(Ordering::Relaxed);
+        tracing::info!(%role, %peer, received = here, received_there = received, "connected");
         let (read, write) = split(visit.stream);
         let mut outlet = Outlet::new(write, self.shape);
         let answer = match self.origin {
@@ -223,7 +235,7 @@ impl Carrier {
     /// The next connection, after the last has broken.
     async fn connect(&mut self, broken: Option<NetError>) -> Result<Visit, NetError> {
         let silence = self.shared.deadlines.silence;
-        let closing = self.shared.closing.load(Ordering::Relaxed);
+        let closing = self.is_over();
         let patience = if closing { LINGER.min(silence) } else { silence };
         let deadline = self.reader.last_heard() + patience;
         let hello = Hello { received: self.shared.received.load(Ordering::Relaxed), ..self.hello };
@@ -249,6 +261,11 @@ impl Carrier {
             (DialError::Nobody(now), None) => closed(now),
             (DialError::Failed(now), None) => now,
         })
+    }
+
+    /// Whether both ends have said that they have sent everything.
+    fn is_over(&self) -> bool {
+        self.writer.has_finished() && self.shared.finished.load(Ordering::Relaxed)
     }
 
     /// Tells both ends of the link that it has ended, and why.

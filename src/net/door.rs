@@ -86,7 +86,10 @@ impl Listener {
                 }
                 opened = door.open() => match opened {
                     Ok(link) => present.push(link),
-                    Err(error) => refused = Some(Box::new(error)),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection was turned away");
+                        refused = Some(Box::new(error));
+                    }
                 },
             }
         }
@@ -147,7 +150,9 @@ impl Door {
             tokio::select! {
                 () = &mut ended => return,
                 // Who is turned away has been told; nobody here waits for it.
-                _ = self.open() => {}
+                opened = self.open() => if let Err(error) = opened {
+                    tracing::warn!(%error, "a connection was turned away");
+                },
             }
         }
     }
@@ -201,11 +206,7 @@ impl Door {
 }
 
 /// A connection whose peer has greeted, and who that is.
-async fn admit(
-    stream: TcpStream,
-    address: SocketAddr,
-    tls: Arc<Tls>,
-) -> Result<(Role, Visit), NetError> {
+async fn admit(stream: TcpStream, address: SocketAddr, tls: Arc<Tls>) -> Result<(Role, Visit), NetError> {
     let address = Address::from(address);
     let admission = async {
         prepare(&stream);
@@ -228,7 +229,7 @@ mod tests {
     use super::*;
     use crate::net::connect::dial;
     use crate::net::hello::write_frame;
-    use crate::net::{Identity, IdentityPem};
+    use crate::net::{Deadlines, Identity, IdentityPem};
     use std::time::Duration;
     use tokio::io::AsyncReadExt;
 
@@ -333,7 +334,10 @@ mod tests {
         // Another process of party 1 does not know the link's name.
         let another = Hello { link: LinkId::draw().expect("entropy"), received: 1, ..Hello::new(ONE) };
         let error = greet(&one, listens, another).await;
-        assert!(matches!(&error, NetError::Aborted { reason, .. } if reason.contains("which goes on")), "{error}");
+        assert!(
+            matches!(&error, NetError::Aborted { reason, .. } if reason.contains("which goes on")),
+            "{error}"
+        );
         let stream = TcpStream::connect(listens).await.expect("party 0 listens");
         // Whom party 0 does not know learns that from an alert.
         if let Ok(mut stream) = Tls::new(&stranger).connect(ZERO, stream).await {
@@ -348,16 +352,10 @@ mod tests {
         let [zero, one, _] = credentials();
         let listener = Listener::bind("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let hello = Hello { link: LinkId::draw().expect("entropy"), received: 3, ..Hello::new(ONE) };
+        let deadlines = Deadlines { connect: Duration::from_secs(2), ..Deadlines::default() };
+        let options = LinkOptions { deadlines, ..LinkOptions::default() };
         let (accepted, error) = tokio::join!(
-            listener.accept(
-                &[ONE],
-                Hello::new(ZERO),
-                &zero,
-                &LinkOptions {
-                    deadlines: crate::net::Deadlines { connect: Duration::from_secs(2), ..Default::default() },
-                    ..LinkOptions::default()
-                },
-            ),
+            listener.accept(&[ONE], Hello::new(ZERO), &zero, &options),
             greet(&one, listener.address(), hello),
         );
         assert!(matches!(&error, NetError::Aborted { reason, .. } if reason.contains("anew")), "{error}");

@@ -359,7 +359,9 @@ impl std::fmt::Debug for Frame {
             Frame::Bundle(bundle) => bundle.fmt(f),
             Frame::Control(payload) => write!(f, "Control({} bytes)", payload.len()),
             Frame::Hello(payload) => write!(f, "Hello({} bytes)", payload.len()),
-            Frame::Heartbeat { progress, received } => write!(f, "Heartbeat({progress}, {received} received)"),
+            Frame::Heartbeat { progress, received } => {
+                write!(f, "Heartbeat({progress}, {received} received)")
+            }
             Frame::Ready => f.write_str("Ready"),
             Frame::Finish => f.write_str("Finish"),
             Frame::Abort(reason) => write!(f, "Abort({reason:?})"),

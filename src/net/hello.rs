@@ -69,10 +69,7 @@ impl Hello {
     ///
     /// # Errors
     /// Where the connection breaks, or something else arrives.
-    pub(super) async fn hear(
-        peer: Role,
-        stream: &mut (impl AsyncRead + Unpin),
-    ) -> Result<Hello, NetError> {
+    pub(super) async fn hear(peer: Role, stream: &mut (impl AsyncRead + Unpin)) -> Result<Hello, NetError> {
         let mut header = [0; HEADER_BYTES];
         let broken = |error: io::Error| explain(peer, &error);
         stream.read_exact(&mut header).await.map_err(broken)?;

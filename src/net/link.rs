@@ -8,6 +8,7 @@ use super::carrier::{Carrier, Origin, Shared, Visit};
 use super::frame::Frame;
 use super::hello::Hello;
 use super::shape::LinkShape;
+use super::traffic::enrol;
 use super::{Deadlines, LinkTraffic, NetError};
 use crate::share::Role;
 use std::sync::Arc;
@@ -70,8 +71,8 @@ impl Link {
         let (to_carrier, from_sender) = mpsc::channel(QUEUE_FRAMES);
         let (to_receiver, from_carrier) = mpsc::channel(QUEUE_FRAMES);
         let shared = Arc::new(Shared::new(peer, options));
-        let carrier =
-            Carrier::new(shared.clone(), hello, origin, from_sender, to_receiver, options.shape);
+        enrol(&shared);
+        let carrier = Carrier::new(shared.clone(), hello, origin, from_sender, to_receiver, options.shape);
         Link {
             sender: LinkSender { shared: shared.clone(), queue: to_carrier },
             receiver: LinkReceiver { shared, queue: from_carrier, finished: false, failure: None },
@@ -116,8 +117,7 @@ impl Link {
     /// Where the peer fails first, or does not finish within the stall deadline.
     pub async fn finish(mut self) -> Result<(), NetError> {
         self.sender.send(Frame::Finish).await?;
-        let shared = self.sender.shared.clone();
-        let (peer, waited) = (shared.peer, shared.deadlines.stall);
+        let (peer, waited) = (self.peer(), self.sender.shared.deadlines.stall);
         while !self.receiver.finished {
             let frame = timeout(waited, self.receiver.receive()).await;
             let frame = frame.map_err(|_| NetError::Late { peer, what: "end", waited })??;
@@ -125,9 +125,8 @@ impl Link {
                 return Err(NetError::OutOfPlace { peer, expected: "the end", found: frame.name() });
             }
         }
-        shared.closing.store(true, Ordering::Relaxed);
         drop(self.sender);
-        // The peer may still need the end of what was sent; it has none of this end's time if it is gone.
+        // The peer may still need the end of what was sent: the carrier makes sure of that, as far as it can.
         let _ = self.carrier.await;
         Ok(())
     }

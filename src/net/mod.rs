@@ -47,9 +47,9 @@ pub use frame::{
 pub use hello::{Difference, Hello, LinkId, VERSION, first_difference};
 pub use identity::{Certificate, Credentials, Fingerprint, Identity, IdentityError, IdentityPem, VALIDITY};
 pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};
-pub use measure::{Copied, copy_over_loopback};
+pub use measure::{Copied, Shaped, copy_over_loopback, shape_over_loopback};
 pub use shape::{LinkShape, ShapeError};
-pub use traffic::LinkTraffic;
+pub use traffic::{LinkTraffic, ObservedLink, observe};
 
 use std::time::Duration;
 

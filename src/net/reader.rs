@@ -1,9 +1,9 @@
 //! The reading half of a link: frames within their limits, counted as they are delivered.
 
+use super::NetError;
 use super::carrier::{End, Shared};
 use super::frame::{Frame, HEADER_BYTES, Header};
 use super::tls::explain;
-use super::NetError;
 use bytes::BytesMut;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -130,22 +130,15 @@ impl Reader {
         while filled < target.len() {
             let read = timeout(waited, stream.read(&mut target[filled..])).await;
             match read.map_err(|_| End::Failed(NetError::Silent { peer, waited }))? {
-                Ok(0) => return Err(self.ended()),
+                Ok(0) => {
+                    let reason = "it closed the connection".into();
+                    return Err(End::Broken(NetError::Closed { peer, reason }));
+                }
                 Ok(count) => filled += count,
                 Err(error) => return Err(End::Broken(explain(peer, &error))),
             }
             self.last_heard = Instant::now();
         }
         Ok(())
-    }
-
-    /// The connection was closed in order.
-    fn ended(&self) -> End {
-        // A peer that has finished closes once it has everything.
-        if self.shared.finished.load(Ordering::Relaxed) && self.shared.closing.load(Ordering::Relaxed) {
-            return End::Done;
-        }
-        let reason = "it closed the connection".into();
-        End::Broken(NetError::Closed { peer: self.shared.peer, reason })
     }
 }

@@ -1,6 +1,10 @@
-//! What has crossed a link.
+//! What has crossed a link, for reports and for who watches the process.
 
+use super::carrier::Shared;
+use crate::share::Role;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 /// Counts frames and bytes of a link as they cross it, headers included, heartbeats not.
 #[derive(Debug, Default)]
@@ -63,4 +67,42 @@ impl Traffic {
             reconnects: of(&self.connections).saturating_sub(1),
         }
     }
+}
+
+/// A link as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObservedLink {
+    /// Who is at the other end.
+    pub peer: Role,
+    /// What has crossed it.
+    pub traffic: LinkTraffic,
+    /// Pieces of work that the peer said it has done.
+    pub peer_progress: u64,
+    /// Pieces of work that this end's process has done.
+    pub progress: u64,
+    /// How long data has been crossing any link of this end's process.
+    pub wire_busy: Duration,
+}
+
+/// The links of this process, as long as they live.
+static LINKS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+/// Lets a link be observed.
+pub(super) fn enrol(link: &Arc<Shared>) {
+    let mut links = LINKS.lock().expect("no panic while observing");
+    links.retain(|link| link.strong_count() > 0);
+    links.push(Arc::downgrade(link));
+}
+
+/// Every link that this process has now, in the order in which they came to be.
+pub fn observe() -> Vec<ObservedLink> {
+    let links = LINKS.lock().expect("no panic while observing");
+    let observed = links.iter().filter_map(Weak::upgrade).map(|link| ObservedLink {
+        peer: link.peer,
+        traffic: link.traffic.so_far(),
+        peer_progress: link.peer_progress.load(Ordering::Relaxed),
+        progress: link.activity.progress(),
+        wire_busy: link.activity.busy(),
+    });
+    observed.collect()
 }

@@ -20,13 +20,26 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Frame>,
     resend: Resend,
+    /// The peer is told that everything has been sent.
+    finished: bool,
     /// All senders are gone.
     closing: bool,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Frame>, resend: Resend) -> Writer {
-        Writer { shared, queue, resend, closing: false }
+        Writer { shared, queue, resend, finished: false, closing: false }
+    }
+
+    /// Whether the end of what is sent has been queued.
+    pub(super) fn has_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether the peer has acknowledged everything.
+    pub(super) fn is_done(&mut self) -> bool {
+        let acknowledged = self.shared.acknowledged.load(Ordering::Relaxed);
+        self.resend.acknowledge(acknowledged).is_ok() && self.resend.is_empty()
     }
 
     /// Prepares for a connection whose peer has received so many frames.
@@ -87,7 +100,10 @@ impl Writer {
             tokio::select! {
                 () = self.shared.wake.notified() => {}
                 frame = self.queue.recv(), if takes => match frame {
-                    Some(frame) => self.resend.push(frame),
+                    Some(frame) => {
+                        self.finished |= frame == Frame::Finish;
+                        self.resend.push(frame);
+                    }
                     None => self.closing = true,
                 },
                 () = sleep_until(due) => {}
@@ -111,8 +127,9 @@ impl Writer {
     {
         let (begin, bytes) = (Instant::now(), frame.len() as u64);
         let work = frame.is_data.then_some(&self.shared.activity);
-        outlet.write(frame.header, frame.payload, work).await?;
+        // Counted before, since a frame that is given up half-way is sent again.
         self.shared.traffic.sent(bytes, frame.again);
+        outlet.write(frame.header, frame.payload, work).await?;
         if let Some(activity) = work {
             activity.advance();
             activity.take_down(self.shared.peer, true, bytes, begin);

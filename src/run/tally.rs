@@ -4,7 +4,7 @@ use crate::step::Phase;
 use std::collections::HashMap;
 
 /// What one role has sent and received; bytes are without framing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Online bytes sent.
     pub sent_bytes: u64,

@@ -16,6 +16,8 @@ mod init;
 mod interrupt;
 mod job;
 mod local;
+mod log;
+mod metrics;
 mod output;
 mod party;
 mod plan;
@@ -25,7 +27,7 @@ mod table;
 mod targets;
 mod trace;
 
-use args::{Arguments, Command, RunMode};
+use args::{Arguments, Command, RunMode, Shared};
 use clap::Parser;
 use failure::Failure;
 use std::process::ExitCode;
@@ -71,9 +73,24 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { BAD_USAGE } else { 0 })
 }
 
+/// Begins what lets others see how this process gets on.
+fn observe(command: &Command, shared: &Shared) -> Result<(), Failure> {
+    if let Some(level) = shared.log {
+        log::begin(level, shared.log_format)?;
+    }
+    match shared.metrics {
+        Some(address) if command.is_node() => metrics::serve(address),
+        Some(_) => Err(Failure::Usage("--metrics is for one node: `run --party` or `deal`".into())),
+        None => Ok(()),
+    }
+}
+
 fn dispatch(command: Command) -> Result<(), Failure> {
     if command.is_launched() {
         process::end_with_launcher();
+    }
+    if let Some(shared) = command.shared() {
+        observe(&command, shared)?;
     }
     match command {
         Command::Demo { shared } => demo::demo(&shared),

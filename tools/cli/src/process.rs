@@ -65,8 +65,8 @@ pub fn end_with_launcher() {
 
 impl Process {
     /// Starts this program again with other arguments. `folder` is where drivers may keep what they need, if the user
-    /// has no such folder.
-    fn start(name: &str, arguments: &[OsString], folder: &Path) -> Result<Process, Failure> {
+    /// has no such folder. With `relay`, what it says on stderr is said on the launcher's as well.
+    fn start(name: &str, arguments: &[OsString], folder: &Path, relay: bool) -> Result<Process, Failure> {
         let failed = |error: std::io::Error| Failure::Wrong(format!("{name} cannot be started: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -86,7 +86,7 @@ impl Process {
             String::from_utf8_lossy(&bytes).into_owned()
         });
         let (sender, lines) = channel();
-        std::thread::spawn(move || read_lines(stderr, &sender));
+        std::thread::spawn(move || read_lines(stderr, &sender, relay));
         Ok(Process { name: name.to_owned(), child, lines, last_line: None, stdout: Some(stdout) })
     }
 
@@ -178,12 +178,17 @@ impl Ended {
 }
 
 /// Sends on every line, whatever bytes it is made of.
-fn read_lines(stderr: ChildStderr, sender: &Sender<String>) {
+fn read_lines(stderr: ChildStderr, sender: &Sender<String>, relay: bool) {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     while stderr.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        // Why it failed is the launcher's to say, once.
+        if relay && !text.starts_with("error: ") {
+            eprintln!("{text}");
+        }
         // Reading goes on where nobody listens any more: a full pipe would hold the process up.
-        let _ = sender.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+        let _ = sender.send(text);
         line.clear();
     }
 }

@@ -4,11 +4,15 @@
 mod faults;
 #[cfg(unix)]
 mod files;
+#[cfg(target_os = "linux")]
+mod hosts;
 #[cfg(unix)]
 mod identities;
 mod jobs;
 #[cfg(target_os = "linux")]
 mod processes;
+#[cfg(unix)]
+mod proxy;
 mod refusals;
 mod reports;
 mod support;
