@@ -5,6 +5,7 @@ mod bench;
 mod config;
 mod data;
 mod deal;
+mod demand;
 mod demo;
 mod doctor;
 mod failure;
@@ -94,13 +95,15 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
     match command {
         Command::Demo { shared } => demo::demo(&shared),
-        Command::Run { job, mode: RunMode { local: true, .. }, shared } => local::run(&job, &shared),
-        Command::Run { job, mode, shared } => {
-            let config = mode.party.expect("the command line has --local or --party");
-            party::run(&job, &config, &shared)
+        Command::Run { job, mode: RunMode { local: true, .. }, correlations, shared } => {
+            local::run(&job, correlations.as_deref(), &shared)
         }
-        Command::Deal { config, shared } => deal::deal(&config, &shared),
-        Command::Plan { job, shared } => plan::plan(&job, &shared),
+        Command::Run { job, mode, correlations, shared } => {
+            let config = mode.party.expect("the command line has --local or --party");
+            party::run(&job, &config, correlations.as_deref(), &shared)
+        }
+        Command::Deal { to, shared } => deal::deal(&to, &shared),
+        Command::Plan { job, demand, shared } => plan::plan(&job, demand.as_deref(), &shared),
         Command::Bench(options) => bench::bench(&options),
         Command::Trace { file, json } => trace::trace(&file, json),
         Command::Init { arguments } => init::init(&arguments),

@@ -15,4 +15,6 @@ mod processes;
 mod proxy;
 mod refusals;
 mod reports;
+#[cfg(unix)]
+mod stores;
 mod support;
