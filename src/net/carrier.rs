@@ -73,6 +73,8 @@ pub(super) enum Origin {
     Dialled(Box<dyn Dial>),
     /// The peer dials, and what it brings comes through here.
     Awaited(mpsc::Receiver<Visit>),
+    /// There is none but the first.
+    Single,
 }
 
 /// What the parts of a link have in common.
@@ -203,14 +205,14 @@ impl Carrier {
         let (read, write) = split(visit.stream);
         let mut outlet = Outlet::new(write, self.shape);
         let answer = match self.origin {
-            Origin::Dialled(_) => None,
+            Origin::Dialled(_) | Origin::Single => None,
             Origin::Awaited(_) => Some(self.greeting(visit.hello)),
         };
         let mut heard = Heard::new(read);
         let (reader, writer) = (&mut self.reader, &mut self.writer);
         let visits = match &mut self.origin {
             Origin::Awaited(visits) => Some(visits),
-            Origin::Dialled(_) => None,
+            Origin::Dialled(_) | Origin::Single => None,
         };
         let broken = tokio::select! {
             end = reader.read(&mut heard) => return end,
@@ -240,6 +242,7 @@ impl Carrier {
         let deadline = self.reader.last_heard() + patience;
         let hello = Hello { received: self.shared.received.load(Ordering::Relaxed), ..self.hello };
         let found = match &mut self.origin {
+            Origin::Single => Err(DialError::Nobody("it has no other".into())),
             Origin::Dialled(dial) => redial(&mut **dial, hello, deadline, closing).await,
             Origin::Awaited(visits) => match timeout_at(deadline, visits.recv()).await {
                 Ok(Some(visit)) => Ok(visit),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -78,6 +79,18 @@ impl Link {
             receiver: LinkReceiver { shared, queue: from_carrier, finished: false, failure: None },
             carrier: tokio::spawn(carrier.carry(first)),
         }
+    }
+
+    /// Both ends of a link within this process, which holds so many bytes in each direction: the first with the first
+    /// of `peers` at its other end. Must be called within a tokio runtime.
+    pub fn pair(peers: [Role; 2], options: [&LinkOptions; 2], pipe_bytes: usize) -> (Link, Link) {
+        let (near, far) = duplex(pipe_bytes);
+        let end = |stream: DuplexStream, peer, own, options| {
+            let first = Visit { stream: Box::new(stream), hello: Hello::new(peer) };
+            Link::over(peer, Hello::new(own), Origin::Single, Some(first), options)
+        };
+        let [first, second] = peers;
+        (end(near, first, second, options[0]), end(far, second, first, options[1]))
     }
 
     /// Who is at the other end.

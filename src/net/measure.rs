@@ -63,8 +63,8 @@ fn records(bytes: usize) -> io::Result<(Duration, Duration)> {
     const HEADER_BYTES: usize = 5;
     let suite = TLS13_AES_256_GCM_SHA384.tls13().expect("a suite of TLS 1.3");
     let key = || AeadKey::from([7; 32]);
-    let mut sealer = suite.aead_alg.encrypter(key(), Iv::new([3; 12]));
-    let mut opener = suite.aead_alg.decrypter(key(), Iv::new([3; 12]));
+    let mut sealer = suite.aead_alg.encrypter(key(), Iv::from([3; 12]));
+    let mut opener = suite.aead_alg.decrypter(key(), Iv::from([3; 12]));
     let (kind, version) = (ContentType::ApplicationData, ProtocolVersion::TLSv1_2);
     let plain = vec![0xa5; RECORD_BYTES];
     let (mut sealed, mut opened) = (Duration::ZERO, Duration::ZERO);
