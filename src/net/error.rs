@@ -47,7 +47,9 @@ pub enum NetError {
         reason: String,
     },
     /// The peer did not answer in time.
-    #[error("{peer} did not answer at {address} within {waited:?}: {reason}")]
+    #[error(
+        "{peer} did not answer at {address} within {waited:?}: {reason}; is it started, and can its port be reached?"
+    )]
     Unreachable {
         /// Who.
         peer: Role,
@@ -79,7 +81,9 @@ pub enum NetError {
         awaited: Vec<Role>,
     },
     /// The peer speaks another version of the protocol.
-    #[error("{peer} speaks version {there} of the protocol, this program version {here}")]
+    #[error(
+        "{peer} speaks version {there} of the protocol, this program version {here}: both need the same program"
+    )]
     Version {
         /// Who.
         peer: Role,

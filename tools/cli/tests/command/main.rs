@@ -9,6 +9,7 @@ mod hosts;
 #[cfg(unix)]
 mod identities;
 mod jobs;
+mod observe;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(unix)]
