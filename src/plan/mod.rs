@@ -26,9 +26,9 @@ use crate::program::{Program, ProgramError, range};
 use crate::protocol::{Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
-use crate::step::{BufferId, MemoryClass, Phase, Step, StepList};
+use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How to plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +135,15 @@ impl Plan {
         self.slot_of.len()
     }
 
+    /// The generator keys that the steps name.
+    pub fn keys(&self) -> BTreeSet<KeyId> {
+        let key = |planned: &PlannedStep| match planned.step.action {
+            Action::Kernel(Kernel::Fill { key, .. }) => Some(key),
+            _ => None,
+        };
+        self.steps.iter().filter_map(key).collect()
+    }
+
     /// How many steps belong to `phase`.
     pub fn steps_in(&self, phase: Phase) -> usize {
         self.steps.iter().filter(|planned| planned.step.phase == phase).count()
@@ -173,9 +182,9 @@ impl Plan {
 pub struct Plans {
     /// By party.
     pub parties: Vec<Plan>,
-    /// The dealer's.
-    pub dealer: Plan,
-    /// What the dealer is asked for.
+    /// The dealer's, where it is a process of its own.
+    pub dealer: Option<Plan>,
+    /// What is dealt.
     pub demand: Demand,
     /// Bytes, messages and rounds.
     pub traffic: Traffic,
@@ -196,12 +205,13 @@ impl Plans {
         }
         range::reaches(program)?;
         let lowered = protocol.lower(program, &Tiling::new(program, options.side));
-        let dealt = dealer::deal(&lowered.demand)?;
-        let traffic = Traffic::new(lowered.parties.iter().chain([&dealt]));
+        lowered.demand.check()?;
+        let dealt = protocol.has_dealer().then(|| dealer::deal(&lowered.demand)).transpose()?;
+        let traffic = Traffic::new(lowered.parties.iter().chain(&dealt));
         let agreement = Agreement::new(protocol, program, &lowered);
         let Lowered { parties, demand, cost } = lowered;
         let parties = parties.iter().map(|list| Plan::new(list, options.window)).collect();
-        let dealer = Plan::new(&dealt, DEALER_WINDOW);
+        let dealer = dealt.map(|list| Plan::new(&list, DEALER_WINDOW));
         Ok(Plans { parties, dealer, demand, traffic, cost, agreement })
     }
 
@@ -211,15 +221,20 @@ impl Plans {
     /// [`PlanError::OverBudget`], for the role that needs most.
     pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
         let needs = |plan: &&Plan| plan.slots.iter().map(|slot| slot.size_bytes).sum::<u64>();
-        let largest = self.parties.iter().chain([&self.dealer]).max_by_key(needs).expect("there are roles");
+        let largest = self.roles().max_by_key(needs).expect("there are roles");
         largest.check_budget(staging_bytes, budget_bytes)
     }
 
+    /// The plans of all roles: the parties', then the dealer's, if there is one.
+    pub fn roles(&self) -> impl Iterator<Item = &Plan> {
+        self.parties.iter().chain(&self.dealer)
+    }
+
     /// The plan of one role.
+    ///
+    /// # Panics
+    /// Where the protocol has no such role.
     pub fn of(&self, role: Role) -> &Plan {
-        match role {
-            Role::Party(party) => &self.parties[party.index()],
-            Role::Dealer => &self.dealer,
-        }
+        self.roles().find(|plan| plan.role == role).expect("a role of the protocol")
     }
 }

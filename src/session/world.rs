@@ -1,4 +1,4 @@
-//! A whole deployment in one process: every party and the dealer, on threads, over wires in memory.
+//! A whole deployment in one process: every role on a thread, over wires in memory.
 //!
 //! The code is that of separate processes but for the wires. A [`World`] is for trying things out and for tests: the
 //! process knows everything, so nothing is private in it.
@@ -151,7 +151,7 @@ impl World {
     {
         // The wires are served by a runtime that outlives all roles.
         let plumbing = Wire::new(&self.options).expect("a thread for the wires");
-        let mut ends = self.wires(&plumbing, parties);
+        let mut ends = self.wires(&plumbing);
         std::thread::scope(|scope| {
             let work = &work;
             let mut threads = Vec::new();
@@ -178,7 +178,7 @@ impl World {
         let role = Role::from(party);
         let wire = Wire::new(&self.options)?;
         let links = links(&wire, role, ends);
-        let mut session = Session::over(role, self.device_of(role), wire, links, self.options);
+        let mut session = Session::over(role, self.device_of(role), wire, links, self.options, self.keys);
         if let Some(folder) = &self.store {
             session.set_store(CorrelationStore::open(folder, party)?, |_, _| {});
         }
@@ -198,10 +198,10 @@ impl World {
     }
 
     /// A wire between every two roles.
-    fn wires(&self, plumbing: &Wire, parties: &[PartyId]) -> HashMap<Role, Vec<(Role, WireEnd)>> {
+    fn wires(&self, plumbing: &Wire) -> HashMap<Role, Vec<(Role, WireEnd)>> {
         let mut ends: HashMap<Role, Vec<(Role, WireEnd)>> = HashMap::new();
-        let dealer = self.store.is_none().then_some(Role::Dealer);
-        let roles: Vec<Role> = parties.iter().map(|&party| party.into()).chain(dealer).collect();
+        let mut roles = self.protocol.roles();
+        roles.retain(|&role| role != Role::Dealer || self.store.is_none());
         for (index, &first) in roles.iter().enumerate() {
             for &second in &roles[index + 1..] {
                 let rule = self.rule.clone();

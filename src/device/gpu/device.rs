@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::busy::Busy;
-use super::dispatch::{self, Scratch, Work};
+use super::dispatch::{self, Scratch, Span, Work};
 use super::health::Health;
 use super::panel::Limits;
 use super::pipeline::Pipelines;
@@ -17,6 +17,7 @@ use crate::device::{
 };
 use crate::ring::Ring;
 use crate::step::MemoryClass;
+use crate::wipe::Wiped;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ impl Gpu {
 
     /// Frees what is kept for later allocations.
     pub fn trim(&self) {
+        // A device that has failed can no longer be told to wipe.
+        let _ = self.wipe();
         self.pool.trim();
     }
 
@@ -155,6 +158,9 @@ impl Gpu {
     }
 
     fn create_or_free(&self, size_bytes: u64) -> Result<Option<wgpu::Buffer>, DeviceError> {
+        if self.pool.is_soiled() {
+            self.wipe()?;
+        }
         self.pool.make_room(size_bytes);
         if let Some(buffer) = self.create(size_bytes) {
             return Ok(Some(buffer));
@@ -221,14 +227,14 @@ impl Device for Gpu {
         let health = self.health.clone();
         if size_bytes == 0 {
             self.synchronise_locked(&mut state)?;
-            return Ok(Box::pin(async { Ok(Vec::new()) }));
+            return Ok(Box::pin(async { Ok(Wiped::default()) }));
         }
         let from = from.storage::<Pooled>().buffer();
         let (incoming, arrival) = Incoming::new(size_bytes);
         let mut offset = 0;
         while offset < size_bytes {
             let len = state.transfer.chunk_bytes().min(size_bytes - offset);
-            let staging = state.transfer.landing(&self.health)?;
+            let staging = state.transfer.landing(&self.health, len)?;
             state.batch.copy((from, offset), (&staging, 0), len);
             let after = self.submit(&mut state)?.expect("a copy was recorded");
             state.transfer.expect(&state.watcher, &incoming, staging, len, after);
@@ -274,7 +280,29 @@ impl Device for Gpu {
         self.synchronise_locked(&mut state)
     }
 
+    fn wipe(&self) -> Result<(), DeviceError> {
+        let mut state = self.lock()?;
+        self.synchronise_locked(&mut state)?;
+        let State { batch, transfer, scratch, .. } = &mut *state;
+        let mut clear = |buffer: &wgpu::Buffer| {
+            batch.clear(Span { buffer, offset_bytes: 0, size_bytes: buffer.size() });
+        };
+        self.pool.wipe(&mut clear);
+        transfer.wipe(&self.health, &mut clear)?;
+        clear(scratch);
+        self.residues.iter().flat_map(Residues::intermediates).for_each(&mut clear);
+        batch.clear_params();
+        self.submit(&mut state).map(drop)
+    }
+
     fn busy(&self) -> Duration {
         self.busy.total()
+    }
+}
+
+impl Drop for Gpu {
+    /// Wipes what was kept, while the driver still listens.
+    fn drop(&mut self) {
+        let _ = self.wipe().and_then(|()| self.synchronise());
     }
 }

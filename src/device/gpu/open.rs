@@ -40,7 +40,9 @@ impl Gpu {
             let reason = format!("its matrix units: {state}");
             return Err(DeviceError::Unusable { device: adapter.name.clone(), reason });
         }
-        Ok(Gpu { matrix_units: state, ..Gpu::open_with(adapter, options, None)? })
+        let mut gpu = Gpu::open_with(adapter, options, None)?;
+        gpu.matrix_units = state;
+        Ok(gpu)
     }
 
     fn open_with_matrix_units(
@@ -135,7 +137,7 @@ pub fn probe_matrix_units(adapter: &Adapter) -> MatrixUnitsState {
     let options = GpuOptions { matrix_units: MatrixUnits::Always, ..GpuOptions::default() };
     let opened = wanted_matrix_units(adapter, options)
         .and_then(|tile| Gpu::open_with_matrix_units(adapter, options, tile));
-    opened.map_or_else(|state| state, |gpu| gpu.matrix_units)
+    opened.map_or_else(|state| state, |gpu| gpu.matrix_units.clone())
 }
 
 /// The side of the tiles of the matrix units to use, or why none are.
@@ -198,7 +200,8 @@ fn scratch_bytes(budget_bytes: Option<u64>) -> u64 {
 }
 
 fn scratch(device: &wgpu::Device, size: u64) -> wgpu::Buffer {
-    let (label, usage) = (Some("partial results"), wgpu::BufferUsages::STORAGE);
+    let (label, usage) =
+        (Some("partial results"), wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST);
     device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
 }
 

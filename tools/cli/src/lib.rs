@@ -94,7 +94,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         observe(&command, shared)?;
     }
     match command {
-        Command::Demo { shared } => demo::demo(&shared),
+        Command::Demo { protocol, shared } => demo::demo(protocol, &shared),
         Command::Run { job, mode: RunMode { local: true, .. }, correlations, shared } => {
             local::run(&job, correlations.as_deref(), &shared)
         }

@@ -85,7 +85,8 @@ impl Residues<wgpu::Buffer> {
     pub fn new(device: &wgpu::Device, tile: u32, always: bool, scratch_bytes: u64) -> Residues<wgpu::Buffer> {
         let room = Room::of(scratch_bytes);
         let buffer = |label, size, mapped_at_creation| {
-            let usage = wgpu::BufferUsages::STORAGE;
+            // What it holds is wiped, the constants are not.
+            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
                 size,
@@ -111,6 +112,11 @@ impl Residues<wgpu::Buffer> {
             partial: buffer("parts of products", room.partial_bytes, false),
             constants,
         }
+    }
+
+    /// The buffers that hold what depends on operands.
+    pub fn intermediates(&self) -> [&wgpu::Buffer; 4] {
+        [&self.left, &self.right, &self.sums, &self.partial]
     }
 
     /// Bytes of all buffers.

@@ -7,6 +7,7 @@ mod gemm;
 mod link;
 pub mod model;
 mod overlap;
+mod relu;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -47,6 +48,8 @@ pub enum Benchmark {
     Elementwise(elementwise::Options),
     /// Products of two parties over links as slow as the device: with overlap, without, and as predicted
     Overlap(overlap::Options),
+    /// The largest of zero and each of many shared values, by each protocol
+    Relu(relu::Options),
     /// Bytes over loopback, plainly and encrypted
     Link(link::Options),
 }
@@ -58,9 +61,10 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Gemm(options))) => gemm::gemm(options, &bench.options),
         (None, Some(Benchmark::Elementwise(options))) => elementwise::elementwise(options, &bench.options),
         (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
+        (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, link"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, link"
                 .into(),
         )),
     }

@@ -1,8 +1,8 @@
 //! Whatever happens to a process or its connections, and whenever: either the run goes on and is right, or all the
 //! others end, with a status and a line that say whose fault it was. The README has the table.
 
-use crate::proxy::{DEALER, Ended, Fault, Line, Moment, NODES, ONE, ZERO, run};
-use crate::support::{Folder, error_line, job, stderr};
+use crate::proxy::{DEALS, Ended, Fault, Line, Moment, ONE, ZERO, nodes, run};
+use crate::support::{Folder, error_line, job, replicated_job, stderr};
 use ndarray::Array2;
 use std::collections::BTreeMap;
 use std::process::{Child, Output};
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 use symbolon::net::IdentityPem;
+use symbolon::protocol::Protocol;
 use symbolon::share::Role;
 
 /// Rows and columns of the inputs: each message is large next to greetings and control messages.
@@ -32,9 +33,9 @@ impl Phase {
     /// The line that shows it, and from which percentage of its bytes on.
     fn place(self, victim: usize) -> (Line, u64) {
         match self {
-            Phase::Handshake => (if victim == DEALER { Line::DealerOne } else { Line::ZeroOne }, 0),
+            Phase::Handshake => (if victim == DEALS { Line::DealsOne } else { Line::ZeroOne }, 0),
             // Party 0's share of a correlation comes from its key: corrections cross this one only.
-            Phase::Offline => (Line::DealerOne, 60),
+            Phase::Offline => (Line::DealsOne, 50),
             Phase::Online => (Line::ZeroOne, 10),
             Phase::Output => (Line::ZeroOne, 92),
         }
@@ -89,12 +90,13 @@ impl Trouble {
     }
 }
 
-fn folder() -> Folder {
+fn folder(protocol: Protocol) -> Folder {
     let folder = Folder::new();
     for name in ["x.npy", "w.npy"] {
         folder.npy(name, &Array2::<f64>::ones((SIZE, SIZE)));
     }
-    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    let text = if protocol == Protocol::Beaver { job } else { replicated_job };
+    folder.text("job.toml", &text(64, 16, "z = x @ w"));
     folder
 }
 
@@ -103,21 +105,21 @@ fn start(folder: &Folder, _node: usize, arguments: &[&str]) -> Option<Child> {
 }
 
 /// Bytes that cross a connection of a run that ends well.
-fn bytes_of(line: Line) -> u64 {
-    static CARRIED: OnceLock<BTreeMap<Line, u64>> = OnceLock::new();
-    CARRIED.get_or_init(|| {
-        let ended = run(folder(), Moment::NEVER, |_| {}, start);
-        assert_eq!(outcome(&ended, DEALER, false), Ok("goes on"));
+fn bytes_of(protocol: Protocol, line: Line) -> u64 {
+    static CARRIED: [OnceLock<BTreeMap<Line, u64>>; 2] = [OnceLock::new(), OnceLock::new()];
+    CARRIED[usize::from(protocol == Protocol::Replicated)].get_or_init(|| {
+        let ended = run(folder(protocol), Moment { protocol, ..Moment::NEVER }, |_| {}, start);
+        assert_eq!(outcome(&ended, nodes(protocol), DEALS, false), Ok("goes on"));
         ended.carried
     })[&line]
 }
 
 /// Lets a node have its trouble in a phase.
-fn run_with(trouble: Trouble, victim: usize, phase: Phase) -> Ended {
+fn run_with(protocol: Protocol, trouble: Trouble, victim: usize, phase: Phase) -> Ended {
     let (line, percent) = phase.place(victim);
     let moment = |fault, stays| {
-        let after_bytes = bytes_of(line) * percent / 100;
-        Moment { fault, victim, line, after_bytes, stays }
+        let after_bytes = bytes_of(protocol, line) * percent / 100;
+        Moment { protocol, fault, victim, line, after_bytes, stays }
     };
     let starts = |folder: &Folder, node: usize, arguments: &[&str]| match trouble {
         Trouble::NoStart if node == victim => None,
@@ -149,7 +151,7 @@ fn run_with(trouble: Trouble, victim: usize, phase: Phase) -> Ended {
         }),
         Trouble::LateStart | Trouble::NoStart => (Moment::NEVER, &|_| {}),
     };
-    run(folder(), moment, prepare, starts)
+    run(folder(protocol), moment, prepare, starts)
 }
 
 /// Gives a node a new identity, which its peers believe where `pinned`.
@@ -167,7 +169,7 @@ fn certify(folder: &Folder, node: usize, validity: Duration, pinned: bool) {
 }
 
 /// What a deployment came to in which `victim` had its trouble: one for all nodes, or an account of what is wrong.
-fn outcome(ended: &Ended, victim: usize, names_step: bool) -> Result<&'static str, String> {
+fn outcome(ended: &Ended, nodes: [&str; 3], victim: usize, names_step: bool) -> Result<&'static str, String> {
     let Ended { folder, outputs, .. } = ended;
     let account = || outputs.each_ref().map(|output| (output.status.code(), stderr(output)));
     whole_or_absent(folder).map_err(|wrong| format!("{wrong}: {:?}", account()))?;
@@ -180,14 +182,14 @@ fn outcome(ended: &Ended, victim: usize, names_step: bool) -> Result<&'static st
         };
     }
     let lines: Vec<(Option<i32>, String)> = others.into_iter().map(end).collect();
-    let names = |line: &str| line.contains(NODES[victim]);
+    let names = |line: &str| line.contains(nodes[victim]);
     if lines.iter().all(|(status, line)| *status == Some(3) && names(line)) {
         let step = lines.iter().any(|(_, line)| line.contains("(in "));
         return if step || !names_step { Ok("3, node named") } else { Err(format!("no step: {lines:?}")) };
     }
     let differs = |(status, line): (Option<i32>, String)| status == Some(5) && line.contains("fraction_bits");
     let refused = [ZERO, ONE].iter().all(|&party| differs(end(&outputs[party])));
-    if refused && end(&outputs[DEALER]).0 == Some(3) {
+    if refused && end(&outputs[DEALS]).0 == Some(3) {
         return Ok("5, difference named");
     }
     Err(format!("{:?}", account()))
@@ -210,16 +212,20 @@ fn whole_or_absent(folder: &Folder) -> Result<(), String> {
     if right { Ok(()) } else { Err("a result that is wrong".into()) }
 }
 
-/// What a cell of the table came to for all three nodes.
-fn cell(trouble: Trouble, victim: usize, phase: Phase) -> Result<(), String> {
+/// A deployment: its protocol, and which node has what trouble when.
+type Cell = (Protocol, Trouble, usize, Phase);
+
+/// Makes sure that a deployment ends as its cell of the table says.
+fn cell((protocol, trouble, victim, phase): Cell) -> Result<(), String> {
     // Once a node has its inputs from the dealer, or has sent its last message, only its farewell is awaited.
-    let names_step = !matches!(phase, Phase::Handshake | Phase::Output) && victim != DEALER;
-    let ended = run_with(trouble, victim, phase);
-    match outcome(&ended, victim, names_step) {
-        Ok(found) if found == trouble.expected() => Ok(()),
-        Ok(found) => Err(format!("{trouble:?} of {} in {phase:?}: {found}", NODES[victim])),
-        Err(account) => Err(format!("{trouble:?} of {} in {phase:?}: {account}", NODES[victim])),
-    }
+    let names_step = !matches!(phase, Phase::Handshake | Phase::Output) && victim != DEALS;
+    let (ended, nodes) = (run_with(protocol, trouble, victim, phase), nodes(protocol));
+    let found = match outcome(&ended, nodes, victim, names_step) {
+        Ok(found) if found == trouble.expected() => return Ok(()),
+        Ok(found) => found.to_owned(),
+        Err(account) => account,
+    };
+    Err(format!("{protocol}: {trouble:?} of {} in {phase:?}: {found}", nodes[victim]))
 }
 
 /// The table that the README has.
@@ -235,22 +241,27 @@ fn table() -> String {
 
 #[test]
 fn every_trouble_of_every_node_in_every_phase_ends_as_the_table_says() {
-    bytes_of(Line::ZeroOne);
-    let mut cells = Vec::new();
-    for (_, trouble) in TROUBLES {
-        for victim in [DEALER, ZERO, ONE] {
+    let mut cells: Vec<Cell> = Vec::new();
+    for (protocol, trouble) in Protocol::ALL.into_iter().flat_map(|p| TROUBLES.map(|(_, t)| (p, t))) {
+        // The links of both are the same: of three parties, two troubles stand for all.
+        let stands = matches!(trouble, Trouble::Once(Fault::Signal("KILL") | Fault::Cut));
+        if protocol == Protocol::Replicated && !stands {
+            continue;
+        }
+        bytes_of(protocol, Line::ZeroOne);
+        for victim in [DEALS, ZERO, ONE] {
             // The dealer is told no job.
-            let tells = trouble != Trouble::DifferentJob || victim != DEALER;
+            let tells = trouble != Trouble::DifferentJob || victim != DEALS;
             let phases = PHASES.into_iter().filter(|&phase| tells && trouble.exists(phase));
-            cells.extend(phases.map(|phase| (trouble, victim, phase)));
+            cells.extend(phases.map(|phase| (protocol, trouble, victim, phase)));
         }
     }
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(&(trouble, victim, phase)) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if let Err(account) = cell(trouble, victim, phase) {
+                while let Some(&next) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    if let Err(account) = cell(next) {
                         wrong.lock().expect("no panic").push(account);
                     }
                 }
@@ -268,15 +279,17 @@ fn every_trouble_of_every_node_in_every_phase_ends_as_the_table_says() {
 #[test]
 fn connections_that_are_dropped_again_and_again_change_nothing() {
     const DROPS: u64 = 24;
-    let moment = Moment { fault: Fault::Drops(DROPS), ..Moment::NEVER };
-    let ended = run(folder(), moment, |_| {}, start);
-    assert_eq!(outcome(&ended, DEALER, false), Ok("goes on"));
-    assert!(ended.dropped > 3, "connections were made again: {}", ended.dropped);
+    for protocol in Protocol::ALL {
+        let moment = Moment { protocol, fault: Fault::Drops(DROPS), ..Moment::NEVER };
+        let ended = run(folder(protocol), moment, |_| {}, start);
+        assert_eq!(outcome(&ended, nodes(protocol), DEALS, false), Ok("goes on"));
+        assert!(ended.dropped > 3, "connections were made again: {}", ended.dropped);
+    }
 }
 
 #[test]
 fn an_expired_certificate_is_warned_about_and_its_owner_told_what_to_do() {
-    let ended = run_with(Trouble::ExpiredCertificate, ONE, Phase::Handshake);
+    let ended = run_with(Protocol::Beaver, Trouble::ExpiredCertificate, ONE, Phase::Handshake);
     for output in &ended.outputs[..2] {
         let warning = "warning: the certificate of party 1 expired less than a day ago";
         assert!(stderr(output).contains(warning), "{}", stderr(output));

@@ -3,7 +3,7 @@
 //! A proxy waits until so much of a connection has crossed it, stops everything, and lets the fault happen: so a fault
 //! lies in its phase however fast the machine is.
 
-use crate::support::{Folder, deployment_behind, free_address};
+use crate::support::{Folder, deployment_behind, free_address, three_parties_behind};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,27 +11,34 @@ use std::process::{Child, Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use symbolon::protocol::Protocol;
 
-/// The processes, in the order of starting.
-pub const NODES: [&str; 3] = ["the dealer", "party 0", "party 1"];
-pub const DEALER: usize = 0;
+/// The processes, in the order of starting: who deals comes first.
+pub const fn nodes(protocol: Protocol) -> [&'static str; 3] {
+    match protocol {
+        Protocol::Beaver => ["the dealer", "party 0", "party 1"],
+        Protocol::Replicated => ["party 2", "party 0", "party 1"],
+    }
+}
+
+pub const DEALS: usize = 0;
 pub const ZERO: usize = 1;
 pub const ONE: usize = 2;
 
 /// A connection between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Line {
-    DealerZero,
-    DealerOne,
+    DealsZero,
+    DealsOne,
     ZeroOne,
 }
 
 impl Line {
     fn touches(self, node: usize) -> bool {
         match self {
-            Line::DealerZero => node != ONE,
-            Line::DealerOne => node != ZERO,
-            Line::ZeroOne => node != DEALER,
+            Line::DealsZero => node != ONE,
+            Line::DealsOne => node != ZERO,
+            Line::ZeroOne => node != DEALS,
         }
     }
 }
@@ -55,6 +62,7 @@ pub enum Fault {
 /// When something happens, and to whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
+    pub protocol: Protocol,
     pub fault: Fault,
     pub victim: usize,
     /// Once more than so many bytes have crossed a connection of this line.
@@ -67,8 +75,9 @@ pub struct Moment {
 impl Moment {
     /// Nothing ever happens.
     pub const NEVER: Moment = Moment {
+        protocol: Protocol::Beaver,
         fault: Fault::Nothing,
-        victim: DEALER,
+        victim: DEALS,
         line: Line::ZeroOne,
         after_bytes: u64::MAX,
         stays: false,
@@ -227,21 +236,28 @@ pub fn run(
         connections: Mutex::default(),
         carried: Mutex::default(),
     });
-    let (dealer, zero) = (free_address(), free_address());
-    deployment_behind(&folder, dealer, zero, |line, to| {
+    let (deals, zero) = (free_address(), free_address());
+    let through = |line, to| {
         let line = match line {
             (0, 1) => Line::ZeroOne,
-            (_, 0) => Line::DealerZero,
-            _ => Line::DealerOne,
+            (2, 0) | (0, 2) => Line::DealsZero,
+            _ => Line::DealsOne,
         };
         proxy(&scene, line, to)
-    });
+    };
+    let third: &[&str] = match moment.protocol {
+        Protocol::Beaver => {
+            deployment_behind(&folder, deals, zero, through);
+            &["deal", "--config", "dealer.toml"]
+        }
+        Protocol::Replicated => {
+            three_parties_behind(&folder, [zero, free_address()], through);
+            &["run", "job.toml", "--party", "p2.toml"]
+        }
+    };
     prepare(&folder);
-    let commands: [&[&str]; 3] = [
-        &["deal", "--config", "dealer.toml"],
-        &["run", "job.toml", "--party", "p0.toml"],
-        &["run", "job.toml", "--party", "p1.toml"],
-    ];
+    let commands: [&[&str]; 3] =
+        [third, &["run", "job.toml", "--party", "p0.toml"], &["run", "job.toml", "--party", "p1.toml"]];
     const COMMON: [&str; 8] = ["--device", "cpu", "--threads", "1", "--deadline", "6", "--silence", "2"];
     let mut children: Vec<Option<Child>> = Vec::new();
     for (node, command) in commands.into_iter().enumerate() {
