@@ -4,6 +4,7 @@ use super::{elements, product, world};
 use crate::net::tamper::Verdict;
 use crate::net::{Frame, NetError};
 use crate::program::oracle;
+use crate::protocol::Protocol;
 use crate::ring::{Elements, Ring};
 use crate::run::RunError;
 use crate::session::{SessionError, SessionOutcome, World};
@@ -22,8 +23,8 @@ fn inputs() -> [Elements; 2] {
 }
 
 /// Runs twice in a session, and makes sure that the results are right; returns the outcomes of both runs, by party.
-fn run(world: &World) -> Vec<Vec<SessionOutcome>> {
-    let program = product(Ring::Z64, 0, SHAPE);
+fn run(protocol: Protocol, world: &World) -> Vec<Vec<SessionOutcome>> {
+    let program = product(protocol, Ring::Z64, 0, SHAPE);
     let outcomes = world.run_repeatedly(&program, &inputs(), 2).expect("a run that is taken up again");
     let expected = &oracle::evaluate(&program, &inputs())[0];
     for outcome in outcomes.iter().flatten() {
@@ -40,7 +41,7 @@ fn counts(outcome: &SessionOutcome) -> [u64; 5] {
 }
 
 /// Breaks the connection at frames that a seed chooses, one in `rarity`.
-fn breaking(seed: u64, rarity: u64, broken: Arc<AtomicUsize>) -> World {
+fn breaking(protocol: Protocol, seed: u64, rarity: u64, broken: Arc<AtomicUsize>) -> World {
     let frames = AtomicUsize::new(0);
     let rule = move |_: Role, _: Role, _: &Frame| {
         let draw = blake3::hash(
@@ -52,18 +53,24 @@ fn breaking(seed: u64, rarity: u64, broken: Arc<AtomicUsize>) -> World {
         broken.fetch_add(1, Ordering::SeqCst);
         Verdict::Break
     };
-    world(1).with_rule(Arc::new(rule))
+    world(protocol, 1).with_rule(Arc::new(rule))
 }
 
 #[test]
 fn connections_that_break_again_and_again_change_neither_results_nor_counts() {
-    let undisturbed = run(&world(1));
-    for seed in 0..6 {
-        let broken = Arc::new(AtomicUsize::new(0));
-        let outcomes = run(&breaking(seed, 5, broken.clone()));
-        assert!(broken.load(Ordering::SeqCst) > 3, "connections were broken");
-        for (outcome, other) in outcomes.iter().flatten().zip(undisturbed.iter().flatten()) {
-            assert_eq!(counts(outcome), counts(other), "bytes and rounds count once; seed {seed}");
+    for protocol in Protocol::ALL {
+        let undisturbed = run(protocol, &world(protocol, 1));
+        for seed in 0..4 {
+            let broken = Arc::new(AtomicUsize::new(0));
+            let outcomes = run(protocol, &breaking(protocol, seed, 5, broken.clone()));
+            assert!(broken.load(Ordering::SeqCst) > 3, "connections were broken");
+            for (outcome, other) in outcomes.iter().flatten().zip(undisturbed.iter().flatten()) {
+                assert_eq!(
+                    counts(outcome),
+                    counts(other),
+                    "{protocol}: bytes and rounds count once; seed {seed}"
+                );
+            }
         }
     }
 }
@@ -85,7 +92,7 @@ fn a_connection_may_break_at_any_frame() {
                         let breaks = counted && count.fetch_add(1, Ordering::SeqCst) == nth;
                         if breaks { Verdict::Break } else { Verdict::Pass }
                     };
-                    run(&world(1).with_rule(Arc::new(rule)));
+                    run(Protocol::Beaver, &world(Protocol::Beaver, 1).with_rule(Arc::new(rule)));
                 }
             });
         }
@@ -98,8 +105,9 @@ fn a_peer_that_cannot_be_reached_again_is_named_with_the_step() {
         Frame::Data(_) if (from, to) == (ROLES[1], ROLES[0]) => Verdict::Cut,
         _ => Verdict::Pass,
     };
-    let program = product(Ring::Z64, 0, SHAPE);
-    let failure = world(1).with_rule(Arc::new(rule)).run(&program, &inputs()).expect_err("a cut");
+    let program = product(Protocol::Beaver, Ring::Z64, 0, SHAPE);
+    let failure =
+        world(Protocol::Beaver, 1).with_rule(Arc::new(rule)).run(&program, &inputs()).expect_err("a cut");
     let (_, error) = failure.failures.iter().find(|(role, _)| *role == ROLES[0]).expect("party 0 fails");
     let SessionError::Run(RunError::Peer { error: NetError::Closed { peer, reason }, doing }) = error else {
         panic!("a connection that ended: {error}")
