@@ -1,5 +1,6 @@
 //! Whole runs in one process: against the oracle, under faults, and as seen by an eavesdropper.
 
+mod coalescing;
 mod equivalence;
 mod faults;
 mod losses;
@@ -11,6 +12,7 @@ mod pictures;
 mod privacy;
 mod recipe;
 mod reconnects;
+mod resident;
 mod simulated;
 
 use super::{SessionOptions, World};
