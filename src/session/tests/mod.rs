@@ -11,8 +11,10 @@ mod orders;
 mod pictures;
 mod privacy;
 mod recipe;
+mod reconnects;
 mod resident;
 mod simulated;
+mod tensors;
 
 use super::{SessionOptions, World};
 use crate::device::cpu::Cpu;
