@@ -4,19 +4,26 @@
 //! between its first and its last use, and writes down the edges of the step DAG: a step waits for the steps that
 //! write what it reads, and for the steps that still use the slot it writes. Slots are allocated once, before the
 //! run, so the peak is a property of the plan and not of timing. How soon a slot is used again is the *window*: how many
-//! tiles a party may run ahead of what its peers have sent.
+//! tiles a party may run ahead of what its peers have sent. Under a budget slots are used again sooner, and where that
+//! does not do, contents wait in host memory or are made a second time.
 //!
 //! **No deadlock.** Every edge runs forward in plan order, and [`Traffic`] is computed by running all roles' lists
 //! against each other in that order: if each message is sent before it is awaited there, then in any run the earliest
 //! unfinished step of all can proceed.
 
 mod agreement;
+mod fit;
+mod memory;
 mod model;
+mod plain;
 mod slots;
+mod spill;
 mod traffic;
 
 pub use agreement::Agreement;
+pub use memory::{Occupied, SpilledMemory};
 pub use model::DeviceModel;
+pub use plain::Plain;
 pub use traffic::{Depths, RoleTraffic, Traffic};
 
 use crate::correlation::dealer;
@@ -26,8 +33,9 @@ use crate::program::{Program, ProgramError, range};
 use crate::protocol::{Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
-use crate::step::{BufferId, MemoryClass, Phase, Step, StepList};
+use crate::step::{BufferId, BufferSpec, MemoryClass, Phase, Step, StepList};
 use serde::Serialize;
+use slots::Reuse;
 use std::collections::BTreeMap;
 
 /// How to plan.
@@ -35,8 +43,10 @@ use std::collections::BTreeMap;
 pub struct PlanOptions {
     /// The side of a tile; parties must plan with the same.
     pub side: TileSide,
-    /// How many tiles, of all ops, are lowered between the last use of a slot and its next.
+    /// How many tiles, of all ops, are lowered between the last use of a slot and its next, where the budget allows.
     pub window: u32,
+    /// Most bytes of device memory for a role's buffers; see [`Plan::within`]. Parties may plan with different ones.
+    pub budget_bytes: Option<u64>,
 }
 
 /// How many correlations the dealer makes between two uses of a slot: enough to send some while it makes others.
@@ -44,7 +54,7 @@ pub const DEALER_WINDOW: u32 = 16;
 
 impl Default for PlanOptions {
     fn default() -> PlanOptions {
-        PlanOptions { side: TileSide(512), window: 64 }
+        PlanOptions { side: TileSide(512), window: 64, budget_bytes: None }
     }
 }
 
@@ -112,9 +122,13 @@ fn by_class(classes: &BTreeMap<MemoryClass, u64>) -> String {
 impl Plan {
     /// Plans one role's steps; see [`PlanOptions::window`].
     pub fn new(list: &StepList, window: u32) -> Plan {
-        let mut steps = list.steps.clone();
-        steps.sort_by_key(|step| step.phase);
-        let placed = slots::place(&steps, list, window);
+        let reuse = Reuse { window, by_class: true };
+        Plan::placed(list, in_phases(list), &list.buffers, reuse)
+    }
+
+    /// Gives the buffers of these steps their slots.
+    fn placed(list: &StepList, steps: Vec<Step>, buffers: &[BufferSpec], reuse: Reuse) -> Plan {
+        let placed = slots::place(&steps, buffers, list.ring, reuse);
         let with_edges = steps.into_iter().zip(placed.after);
         Plan {
             role: list.role,
@@ -123,6 +137,11 @@ impl Plan {
             slots: placed.slots,
             slot_of: placed.slot_of,
         }
+    }
+
+    /// Bytes of all slots.
+    pub fn size_bytes(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.size_bytes).sum()
     }
 
     /// In which slot a buffer lies.
@@ -200,8 +219,9 @@ impl Plans {
         let traffic = Traffic::new(lowered.parties.iter().chain([&dealt]));
         let agreement = Agreement::new(protocol, program, &lowered);
         let Lowered { parties, demand, cost } = lowered;
-        let parties = parties.iter().map(|list| Plan::new(list, options.window)).collect();
-        let dealer = Plan::new(&dealt, DEALER_WINDOW);
+        let plan = |list: &StepList, window| Plan::within(list, window, options.budget_bytes);
+        let parties = parties.iter().map(|list| plan(list, options.window)).collect();
+        let dealer = plan(&dealt, DEALER_WINDOW);
         Ok(Plans { parties, dealer, demand, traffic, cost, agreement })
     }
 
@@ -210,8 +230,8 @@ impl Plans {
     /// # Errors
     /// [`PlanError::OverBudget`], for the role that needs most.
     pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
-        let needs = |plan: &&Plan| plan.slots.iter().map(|slot| slot.size_bytes).sum::<u64>();
-        let largest = self.parties.iter().chain([&self.dealer]).max_by_key(needs).expect("there are roles");
+        let roles = self.parties.iter().chain([&self.dealer]);
+        let largest = roles.max_by_key(|plan| plan.size_bytes()).expect("there are roles");
         largest.check_budget(staging_bytes, budget_bytes)
     }
 
@@ -222,4 +242,11 @@ impl Plans {
             Role::Dealer => &self.dealer,
         }
     }
+}
+
+/// A role's steps, offline before online.
+fn in_phases(list: &StepList) -> Vec<Step> {
+    let mut steps = list.steps.clone();
+    steps.sort_by_key(|step| step.phase);
+    steps
 }

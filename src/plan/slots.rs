@@ -1,8 +1,9 @@
 //! Which buffers share memory, and which steps wait for which.
 
 use super::Slot;
-use crate::step::{Access, BufferId, MemoryClass, Step, StepList};
-use std::collections::VecDeque;
+use crate::ring::Ring;
+use crate::step::{Access, Action, BufferId, BufferSpec, MemoryClass, PlaceId, Step};
+use std::collections::{HashMap, VecDeque};
 
 /// What [`place`] found.
 pub(super) struct Placed {
@@ -19,11 +20,21 @@ struct Users {
     readers: Vec<u32>,
 }
 
+/// How slots are used again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reuse {
+    /// For how many tiles after its last use a slot rests.
+    pub window: u32,
+    /// Whether a slot serves buffers of one class only, or of any: then it counts as its first buffer's.
+    pub by_class: bool,
+}
+
 /// Walks the steps in order, giving each buffer a slot from its first to its last use, and `window` tiles longer.
-pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
-    let last_use = last_uses(steps, list.buffers.len());
-    let mut placed =
-        Placed { slots: Vec::new(), slot_of: vec![u32::MAX; list.buffers.len()], after: Vec::new() };
+pub(super) fn place(steps: &[Step], buffers: &[BufferSpec], ring: Ring, reuse: Reuse) -> Placed {
+    let Reuse { window, by_class } = reuse;
+    let last_use = last_uses(steps, buffers.len());
+    let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; buffers.len()], after: Vec::new() };
+    let mut spilled: HashMap<PlaceId, u32> = HashMap::new();
     let mut free: Vec<u32> = Vec::new();
     // Slots that were used last by a tile, in the order of tiles.
     let mut cooling: VecDeque<(u32, u32)> = VecDeque::new();
@@ -39,11 +50,11 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
         step.action.visit(|matrix, access| uses.push((matrix.buffer, access)));
         let mut after = Vec::new();
         for &(buffer, access) in &uses {
-            let spec = list.buffers[buffer.0 as usize];
-            let size_bytes = (spec.len * list.ring.element_bytes()) as u64;
+            let spec = buffers[buffer.0 as usize];
+            let size_bytes = (spec.len * ring.element_bytes()) as u64;
             let slot = &mut placed.slot_of[buffer.0 as usize];
             if *slot == u32::MAX {
-                *slot = take(&mut free, &mut placed.slots, size_bytes, spec.class);
+                *slot = take(&mut free, &mut placed.slots, size_bytes, spec.class, by_class);
                 users.resize_with(placed.slots.len(), Users::default);
             }
             let users = &mut users[*slot as usize];
@@ -55,6 +66,11 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
                     users.writer = Some(position);
                 }
             }
+        }
+        match step.action {
+            Action::Spill { place, .. } => drop(spilled.insert(place, position)),
+            Action::Reload { place, .. } => after.push(spilled[&place]),
+            _ => {}
         }
         after.sort_unstable();
         after.dedup();
@@ -83,9 +99,16 @@ fn last_uses(steps: &[Step], buffers: usize) -> Vec<u32> {
     last
 }
 
-/// A free slot of the class: the smallest that fits, else the largest, grown; else a new one.
-fn take(free: &mut Vec<u32>, slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
-    let candidates = || free.iter().enumerate().filter(|&(_, &slot)| slots[slot as usize].class == class);
+/// A free slot, of the class if it must be: the smallest that fits, else the largest, grown; else a new one.
+fn take(
+    free: &mut Vec<u32>,
+    slots: &mut Vec<Slot>,
+    size_bytes: u64,
+    class: MemoryClass,
+    by_class: bool,
+) -> u32 {
+    let serves = |&(_, &slot): &(usize, &u32)| !by_class || slots[slot as usize].class == class;
+    let candidates = || free.iter().enumerate().filter(serves);
     let size = |&(_, &slot): &(usize, &u32)| slots[slot as usize].size_bytes;
     let best = candidates()
         .filter(|candidate| size(candidate) >= size_bytes)
@@ -112,7 +135,7 @@ mod tests {
     use crate::plan::Plan;
     use crate::ring::{Ring, Shape};
     use crate::share::Role;
-    use crate::step::{Action, InputId, Kernel, Matrix, OpId, Phase};
+    use crate::step::{InputId, Kernel, Matrix, OpId, Phase, StepList};
 
     /// input → a; b = 2a; c = 2b; d = 2c; output d.
     fn chain() -> StepList {

@@ -30,6 +30,9 @@ pub enum Protocol {
 pub struct UnknownProtocol(pub String);
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Protocol; 1] = [Protocol::Beaver];
+
     /// How many parties compute.
     pub const fn parties(self) -> usize {
         match self {

@@ -9,7 +9,7 @@ use crate::net::{Activity, Link};
 use crate::plan::{Plan, Slot};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Shape};
-use crate::step::{KeyId, OpId};
+use crate::step::{KeyId, MemoryClass, OpId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -98,9 +98,25 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
     })
 }
 
+/// Bytes by class, in words.
+fn account(classes: BTreeMap<MemoryClass, u64>) -> String {
+    let there = classes.iter().filter(|(_, bytes)| **bytes > 0);
+    let parts: Vec<String> = there.map(|(class, bytes)| format!("{} {bytes}", class.name())).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") + " bytes" }
+}
+
 /// The memory of the whole run.
 fn allocate(plan: &Plan, device: &dyn Device) -> Result<Vec<Buffer>, RunError> {
-    let allocate = |slot: &Slot| device.allocate(slot.size_bytes, slot.class);
+    let mut held = BTreeMap::new();
+    let allocate = |slot: &Slot| {
+        // The ledger of this moment: what fails gives everything back.
+        held = device.ledger().live().by_class;
+        device.allocate(slot.size_bytes, slot.class)
+    };
     let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
-    slots.map_err(|error| RunError::Device { error, doing: "allocating the plan's memory".into() })
+    slots.map_err(|error| {
+        let planned = account(plan.memory());
+        let doing = format!("allocating memory: the plan takes {planned}; held then: {}", account(held));
+        RunError::Device { error, doing }
+    })
 }

@@ -90,8 +90,11 @@ fn try_serve(
 ) -> Result<Dealt, SessionError> {
     let mut dealt = Dealt::default();
     while let Some(order) = wire.block_on(take_order(links))? {
-        let plan = Plan::new(&dealer::deal(&order.demand).map_err(PlanError::from)?, DEALER_WINDOW);
-        plan.check_budget(device.description().staging_bytes, options.budget_bytes)?;
+        let staging_bytes = device.description().staging_bytes;
+        let budget_bytes = options.budget_bytes.map(|budget| budget.saturating_sub(staging_bytes));
+        let steps = dealer::deal(&order.demand).map_err(PlanError::from)?;
+        let plan = Plan::within(&steps, DEALER_WINDOW, budget_bytes);
+        plan.check_budget(staging_bytes, options.budget_bytes)?;
         let keys = grant(wire, links, source, dealt.reports.len() as u64)?;
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {
