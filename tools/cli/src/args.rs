@@ -3,6 +3,7 @@
 use crate::bench::model;
 use crate::failure::Failure;
 use crate::init::InitArguments;
+use crate::vram::VramArguments;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -38,6 +39,9 @@ pub enum Command {
         job: PathBuf,
         #[command(flatten)]
         mode: RunMode,
+        /// Write a page with tables, charts and the timeline into this folder
+        #[arg(long, value_name = "DIR")]
+        report: Option<PathBuf>,
         #[command(flatten)]
         shared: Shared,
     },
@@ -57,6 +61,8 @@ pub enum Command {
         #[command(flatten)]
         shared: Shared,
     },
+    /// Prints how much device memory a job or a network takes, next to the same in the clear
+    Vram(Box<VramArguments>),
     /// Measures, beside a bound or a reference of the same run
     Bench(crate::bench::Bench),
     /// Makes identities and configurations for the nodes of a deployment, or renews identities
@@ -156,6 +162,7 @@ impl Command {
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
             | Command::Plan { shared, .. } => Some(shared),
+            Command::Vram(arguments) => Some(&arguments.shared),
             Command::Bench(_)
             | Command::Init { .. }
             | Command::Id { .. }
@@ -221,7 +228,7 @@ impl Shared {
 }
 
 /// A size such as `4096`, `512MiB` or `2GB`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 9] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),

@@ -17,6 +17,7 @@ mod interrupt;
 mod job;
 mod local;
 mod output;
+mod page;
 mod party;
 mod plan;
 mod process;
@@ -24,6 +25,7 @@ mod report;
 mod table;
 mod targets;
 mod trace;
+mod vram;
 
 use args::{Arguments, Command, RunMode};
 use clap::Parser;
@@ -77,13 +79,16 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
     match command {
         Command::Demo { shared } => demo::demo(&shared),
-        Command::Run { job, mode: RunMode { local: true, .. }, shared } => local::run(&job, &shared),
-        Command::Run { job, mode, shared } => {
+        Command::Run { job, mode: RunMode { local: true, .. }, report, shared } => {
+            local::run(&job, &shared, report.as_deref())
+        }
+        Command::Run { job, mode, report, shared } => {
             let config = mode.party.expect("the command line has --local or --party");
-            party::run(&job, &config, &shared)
+            party::run(&job, &config, &shared, report.as_deref())
         }
         Command::Deal { config, shared } => deal::deal(&config, &shared),
         Command::Plan { job, shared } => plan::plan(&job, &shared),
+        Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),
         Command::Trace { file, json } => trace::trace(&file, json),
         Command::Init { arguments } => init::init(&arguments),

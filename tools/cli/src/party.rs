@@ -7,21 +7,27 @@ use crate::failure::Failure;
 use crate::job::{Facts, Job};
 use crate::report::{OutputJson, RoleJson, RunJson, range_line};
 use crate::targets::check_targets;
-use crate::{output, table, trace};
+use crate::trace::TraceFile;
+use crate::{output, page, table, trace};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use symbolon::device::Device;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
-use symbolon::session::{Session, SessionOutcome};
+use symbolon::session::{Session, SessionOptions, SessionOutcome};
 use symbolon::share::PartyId;
 
 /// The line on stderr by which a process says where it listens.
 pub const LISTENING: &str = "listening on ";
 
 /// Runs one party of a job.
-pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), Failure> {
+pub fn run(
+    job_path: &Path,
+    config_path: &Path,
+    shared: &Shared,
+    report_to: Option<&Path>,
+) -> Result<(), Failure> {
     let start = Instant::now();
     let job = Job::read(job_path)?;
     let config = PartyConfig::read(config_path)?;
@@ -38,7 +44,7 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
     let mut session = Session::connect(
         device.clone(),
         &network,
-        shared.session_options(),
+        SessionOptions { trace: shared.trace.is_some() || report_to.is_some(), ..shared.session_options() },
         job.terms(),
         offers(&facts),
         |address| eprintln!("{party} is {LISTENING}{address}"),
@@ -57,7 +63,7 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
     let outcome = session.run(job.protocol, &program, inputs)?;
     let access = if shared.launched { Access::Private } else { Access::Usual };
     if let (Some(path), Some(recorded)) = (&shared.trace, &outcome.report.trace) {
-        trace::write(path, recorded)?;
+        trace::write(path, recorded, outcome.plans.of(party.into()))?;
     }
     let written = write_outputs(&job, &config, access, &program, &outcome, job.output_kind(&facts));
     session.finish()?;
@@ -65,7 +71,14 @@ pub fn run(job_path: &Path, config_path: &Path, shared: &Shared) -> Result<(), F
     let role = role(&job, party, &*device, &outcome);
     let offline_bytes = outcome.plans.demand.correction_bytes();
     let json = report(&job, role, range, offline_bytes, outputs, start);
-    output::print(shared.json, &json, &table::run(&json))
+    let mut text = table::run(&json);
+    if let Some(folder) = report_to {
+        let plan = outcome.plans.of(party.into());
+        let recorded = outcome.report.trace.as_ref().map(|recorded| TraceFile::new(recorded, plan));
+        let path = page::run::page(&json, recorded.as_ref(), shared).write(folder)?;
+        text += &format!("  report in {}\n", path.display());
+    }
+    output::print(shared.json, &json, &text)
 }
 
 /// An input of this party.

@@ -5,15 +5,17 @@ mod summary;
 mod timeline;
 
 pub use file::TraceFile;
+pub use timeline::draw;
 
 use crate::failure::Failure;
 use crate::output;
 use std::path::Path;
+use symbolon::plan::Plan;
 use symbolon::run::Trace;
 
 /// Writes the trace of one process.
-pub fn write(path: &Path, trace: &Trace) -> Result<(), Failure> {
-    TraceFile::new(trace).write(path)
+pub fn write(path: &Path, trace: &Trace, plan: &Plan) -> Result<(), Failure> {
+    TraceFile::new(trace, plan).write(path)
 }
 
 /// Puts the traces of several processes of one machine into one file.
@@ -28,7 +30,7 @@ pub fn trace(path: &Path, json: bool) -> Result<(), Failure> {
     let file = TraceFile::read(path)?;
     let svg = path.with_extension("svg");
     let summary = summary::Summary::new(&file, &svg);
-    let drawn = timeline::draw(&file);
+    let drawn = draw(&file);
     std::fs::write(&svg, drawn)
         .map_err(|error| Failure::File { path: svg.clone(), reason: error.to_string() })?;
     output::print(json, &summary, &summary.text())
