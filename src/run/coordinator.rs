@@ -130,6 +130,7 @@ impl<'a> Coordinator<'a> {
             tally: std::mem::take(&mut self.tally),
             planned,
             peak: device.ledger().peak(),
+            driver: device.driver_memory(),
             offline: middle - start,
             online: middle.elapsed(),
             device_busy: device.busy().saturating_sub(device_before),

@@ -125,6 +125,14 @@ pub fn run(run: &RunJson) -> String {
     text += &format!("  {}\n", run.range);
     text += &memory(&roles);
     for role in &roles {
+        if let Some(driver) = role.vram_driver {
+            text += &format!(
+                "  the driver of {} held {} bytes, and {} more in blocks that they were cut from\n",
+                role.name(),
+                bytes(driver.allocated_bytes),
+                bytes(driver.slack_bytes())
+            );
+        }
         text += &format!("  {} computes on {}\n", role.name(), role.device);
     }
     for output in &run.outputs {

@@ -7,6 +7,7 @@ mod gemm;
 mod link;
 pub mod model;
 mod overlap;
+mod vram;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -49,6 +50,8 @@ pub enum Benchmark {
     Overlap(overlap::Options),
     /// Bytes over loopback, plainly and encrypted
     Link(link::Options),
+    /// Runs within budgets of device memory, beside the same without one
+    Vram(vram::Options),
 }
 
 /// Measures.
@@ -59,8 +62,9 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Elementwise(options))) => elementwise::elementwise(options, &bench.options),
         (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
+        (None, Some(Benchmark::Vram(options))) => vram::vram(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, link"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, link, vram"
                 .into(),
         )),
     }

@@ -7,6 +7,7 @@ use crate::report::{RoleJson, RunJson};
 use crate::table::{bytes, seconds, size};
 use crate::trace::{TraceFile, draw};
 use std::collections::BTreeSet;
+use symbolon::device::DriverMemory;
 
 /// The page of a run, with pictures where there is a trace of it.
 pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
@@ -73,10 +74,21 @@ fn memory(roles: &[&RoleJson]) -> Vec<Vec<String>> {
     let classes: BTreeSet<&String> = roles.iter().flat_map(|role| role.vram_by_class.keys()).collect();
     let mut rows = vec![row(["role", "planned", "peak"])];
     rows[0].extend(classes.iter().map(|class| class.to_string()));
+    let told = roles.iter().any(|role| role.vram_driver.is_some());
+    if told {
+        rows[0].extend(["driver", "block slack"].map(str::to_owned));
+    }
     for role in roles {
         let class = |class: &&String| size(role.vram_by_class.get(*class).copied().unwrap_or(0));
         let totals = [role.name(), size(role.vram_planned_bytes), size(role.vram_peak_bytes)];
-        rows.push(totals.into_iter().chain(classes.iter().map(class)).collect());
+        let mut cells: Vec<String> = totals.into_iter().chain(classes.iter().map(class)).collect();
+        if told {
+            let driver = |bytes: fn(&DriverMemory) -> u64| {
+                role.vram_driver.as_ref().map_or_else(|| "–".to_owned(), |memory| size(bytes(memory)))
+            };
+            cells.extend([driver(|memory| memory.allocated_bytes), driver(DriverMemory::slack_bytes)]);
+        }
+        rows.push(cells);
     }
     rows
 }

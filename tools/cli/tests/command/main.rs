@@ -12,3 +12,4 @@ mod processes;
 mod refusals;
 mod reports;
 mod support;
+mod vram;
