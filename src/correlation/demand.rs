@@ -1,7 +1,10 @@
 //! The list of correlations that a program consumes.
 
-use super::{BitProductSpec, BitSpec, MaskSpec, MonomialsSpec, ProductSpec, TableSpec, TruncPairSpec};
+use super::{
+    BitProductSpec, BitSpec, DRAWS, IS_SENT, MaskSpec, MonomialsSpec, ProductSpec, TableSpec, TruncPairSpec,
+};
 use crate::ring::{Ring, Shape};
+use crate::share::PartyId;
 use serde::{Deserialize, Serialize};
 
 /// A position in a demand.
@@ -70,6 +73,9 @@ impl Demand {
     /// Entries beyond this are refused: stream numbers and a dealer's memory for the list are bounded.
     pub const MOST_ENTRIES: usize = 1 << 18;
 
+    /// Whom correlations are dealt to.
+    pub const PARTIES: [PartyId; 2] = [DRAWS, IS_SENT];
+
     /// An empty demand.
     pub const fn new(ring: Ring) -> Demand {
         Demand { ring, entries: Vec::new() }
@@ -126,6 +132,14 @@ impl Demand {
             Correlation::Bit(_) => None,
             Correlation::BitProduct(spec) => spec.malformed(earlier_bits(spec.bit), earlier_mask(spec.mask)),
         }
+    }
+
+    /// BLAKE3 over all entries: what an order that was dealt ahead of time is bound to. Two programs with the same
+    /// demand have the same digest, and may use the same orders.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        serde_json::to_writer(&mut hasher, self).expect("a demand serialises, and hashing cannot fail");
+        *hasher.finalize().as_bytes()
     }
 
     /// Bytes of the corrections that the dealer sends in all.

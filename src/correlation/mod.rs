@@ -20,6 +20,7 @@ pub mod dealer;
 mod demand;
 mod monomials;
 mod product;
+pub mod store;
 mod table;
 mod trunc_pair;
 

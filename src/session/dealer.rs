@@ -4,7 +4,7 @@ use super::order::{Grant, KeySource, Order};
 use super::party::{check_pins, run_number};
 use super::wire::Wire;
 use super::{SessionError, SessionOptions};
-use crate::correlation::dealer;
+use crate::correlation::{Demand, dealer};
 use crate::device::Device;
 use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
 use crate::plan::{DEALER_WINDOW, Plan, PlanError};
@@ -90,11 +90,7 @@ fn try_serve(
 ) -> Result<Dealt, SessionError> {
     let mut dealt = Dealt::default();
     while let Some(order) = wire.block_on(take_order(links))? {
-        let staging_bytes = device.description().staging_bytes;
-        let budget_bytes = options.budget_bytes.map(|budget| budget.saturating_sub(staging_bytes));
-        let steps = dealer::deal(&order.demand).map_err(PlanError::from)?;
-        let plan = Plan::within(&steps, DEALER_WINDOW, budget_bytes);
-        plan.check_budget(staging_bytes, options.budget_bytes)?;
+        let plan = plan(device, &order.demand, &options)?;
         let keys = grant(wire, links, source, dealt.reports.len() as u64)?;
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {
@@ -115,6 +111,19 @@ fn try_serve(
         dealt.correlations += order.demand.entries.len();
     }
     Ok(dealt)
+}
+
+/// The dealer's plan for a demand, within its own budget.
+pub(super) fn plan(
+    device: &dyn Device,
+    demand: &Demand,
+    options: &SessionOptions,
+) -> Result<Plan, PlanError> {
+    let staging_bytes = device.description().staging_bytes;
+    let budget_bytes = options.budget_bytes.map(|budget| budget.saturating_sub(staging_bytes));
+    let plan = Plan::within(&dealer::deal(demand)?, DEALER_WINDOW, budget_bytes);
+    plan.check_budget(staging_bytes, options.budget_bytes)?;
+    Ok(plan)
 }
 
 /// Draws a fresh key for each party, and hands it over.

@@ -1,5 +1,6 @@
 //! Why a session failed.
 
+use super::StoreError;
 use crate::net::NetError;
 use crate::plan::PlanError;
 use crate::ring::Ring;
@@ -15,6 +16,9 @@ pub enum SessionError {
     /// A peer could not be reached, or does not agree.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// The store of correlations is of no use.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The run ended early.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -91,13 +95,15 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// What peers are told: the error, but for what would say something of this party's inputs.
+    /// What peers are told: the error, but for what would say something of this party's inputs or files.
     pub(super) fn public_reason(&self) -> String {
         match self {
             SessionError::MissingInput { name, .. }
             | SessionError::InputLength { name, .. }
             | SessionError::InputRing { name, .. }
             | SessionError::InputBound { name, .. } => format!("its input '{name}' cannot be used"),
+            // Paths are this party's own affair.
+            SessionError::Store(_) => "its correlation store cannot be used".to_owned(),
             other => other.to_string(),
         }
     }

@@ -1,17 +1,20 @@
 //! What an embedder calls.
 //!
 //! A [`Session`] is one party's end of a deployment: it connects to the other parties and the dealer, agrees with
-//! them on what is computed, and runs programs. [`deal`] is the dealer's end. [`World`] is a whole deployment in one
+//! them on what is computed, and runs programs. [`deal`] is the dealer's end; or [`deal_ahead`]
+//! writes what it would send to files, from which parties take it later ([`CorrelationStore`]). [`World`] is a whole deployment in one
 //! process, for trying things out and for tests.
 //!
 //! **Order of a run.** The party plans the program for every role; exchanges facts and plan digest with its peers and
-//! refuses a difference by name; orders from the dealer exactly what the plan demands, and gets a fresh generator key;
+//! refuses a difference by name; orders from the dealer exactly what the plan demands, and gets a fresh generator key, or
+//! takes both from a store;
 //! then executes. Any failure is told to all peers before it is returned.
 
 mod dealer;
 mod error;
 mod order;
 mod party;
+mod store;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -22,5 +25,6 @@ pub use dealer::{DealerNetwork, Dealt, deal};
 pub use error::SessionError;
 pub use order::KeySource;
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
+pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};
 pub use tiles::{Surroundings, choose_side};
 pub use world::{World, WorldError};

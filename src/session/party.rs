@@ -2,6 +2,7 @@
 
 use super::SessionError;
 use super::order::{Grant, Order};
+use super::store::{CorrelationStore, Feed, FeedFailure, Stock, StoreError};
 use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
 use crate::device::Device;
@@ -35,8 +36,8 @@ pub struct PartyNetwork {
     pub lower: BTreeMap<PartyId, Address>,
     /// How many parties there are.
     pub parties: usize,
-    /// Where the dealer is.
-    pub dealer: Address,
+    /// Where the dealer is; `None` where correlations are in a store.
+    pub dealer: Option<Address>,
     /// Who this party is, and who its peers are.
     pub credentials: Credentials,
 }
@@ -73,6 +74,8 @@ pub struct Session {
     options: SessionOptions,
     /// What the device is taken to be when tiles are chosen.
     model: DeviceModel,
+    /// Where correlations come from, if not from the dealer.
+    stock: Option<Stock>,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     runs: u32,
 }
@@ -152,6 +155,7 @@ impl Session {
             offers: BTreeMap::new(),
             options,
             model: DeviceModel::typical(),
+            stock: None,
             runs: 0,
         }
     }
@@ -164,6 +168,12 @@ impl Session {
     /// Chooses tiles for a device of these rates, rather than for one like [`DeviceModel::typical`].
     pub fn set_model(&mut self, model: DeviceModel) {
         self.model = model;
+    }
+
+    /// Takes correlations from a store and not from a dealer, as all parties must. `taken` is told which order each run
+    /// uses, and how many are left, after the order's mark is on the disk and before its first mask is drawn.
+    pub fn set_store(&mut self, store: CorrelationStore, taken: impl Fn(u32, usize) + Send + 'static) {
+        self.stock = Some(Stock { store, taken: Box::new(taken) });
     }
 
     /// Runs a program on this party's inputs, given by name. What this party sends is queued when this returns:
@@ -232,8 +242,10 @@ impl Session {
         let plans = self.plan(protocol, program)?;
         let plan = plans.of(self.role);
         plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
+        self.check_store(&plans)?;
         self.confirm(&plans)?;
-        let keys = self.order(&plans)?;
+        let run = run_number(&plans.agreement.digest, self.runs);
+        let (keys, feed) = self.correlations(&plans, run)?;
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan,
@@ -243,13 +255,16 @@ impl Session {
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
             links: &mut self.links,
             activity: &self.wire.links.activity,
-            run: run_number(&plans.agreement.digest, self.runs),
+            run,
             stall: self.options.deadlines.stall,
             overlap: self.options.overlap,
             trace: self.options.trace,
             label: &label,
         };
-        let outcome = execute(self.wire.handle(), execution)?;
+        let outcome = execute(self.wire.handle(), execution).map_err(|error| {
+            let failure = feed.and_then(|failure| failure.get().cloned());
+            failure.map_or(SessionError::from(error), SessionError::from)
+        })?;
         self.runs = self.runs.wrapping_add(1);
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
         let outputs = outcome.outputs.into_iter().map(name).collect();
@@ -270,9 +285,10 @@ impl Session {
             budget_bytes: surroundings.buffers_bytes(),
             ..default
         };
-        let wanted = match self.options.tile_side {
-            Some(side) => side,
-            None => choose_side(protocol, program, options, &surroundings)?,
+        let wanted = match (self.options.tile_side, &self.stock) {
+            (Some(side), _) => side,
+            (None, Some(stock)) => stock.store.tile_side(),
+            (None, None) => choose_side(protocol, program, options, &surroundings)?,
         };
         let side = self.agree_on_side(wanted)?;
         Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?)
@@ -319,9 +335,18 @@ impl Session {
         }
     }
 
-    /// Makes sure that all parties have the same plan.
+    /// Makes sure that the store, if there is one, was dealt for this plan.
+    fn check_store(&self, plans: &Plans) -> Result<(), StoreError> {
+        let check = |stock: &Stock| stock.store.check_demand(plans.demand.digest());
+        self.stock.as_ref().map_or(Ok(()), check)
+    }
+
+    /// Makes sure that all parties have the same plan, and correlations from the same place.
     fn confirm(&mut self, plans: &Plans) -> Result<(), NetError> {
-        let ours = Facts { fields: plans.agreement.fields.clone() };
+        let mut ours = Facts { fields: plans.agreement.fields.clone() };
+        let dealer = || "the dealer".to_owned();
+        let source = self.stock.as_ref().map_or_else(dealer, |stock| stock.store.name());
+        ours.fields.push(("source of correlations".into(), source));
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         self.wire.block_on(async {
             for link in parties {
@@ -335,17 +360,34 @@ impl Session {
         })
     }
 
-    /// Orders what the plan demands; the key is this party's.
-    fn order(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, NetError> {
+    /// Comes by what the plan demands; the key is this party's. From a store, it may turn out during the run that the
+    /// file is of no use.
+    fn correlations(
+        &mut self,
+        plans: &Plans,
+        run: u32,
+    ) -> Result<(HashMap<KeyId, PrgKey>, Option<FeedFailure>), SessionError> {
         let Role::Party(party) = self.role else { unreachable!("a session is a party's") };
+        let Some(stock) = &self.stock else {
+            return Ok((HashMap::from([(KeyId(party), self.order(plans)?)]), None));
+        };
+        let Feed { key, link, failure } = Feed::start(stock, &self.wire, &mut self.links, run)?;
+        self.links.retain(|link| link.peer() != Role::Dealer);
+        self.links.push(link);
+        Ok((HashMap::from([(KeyId(party), key)]), Some(failure)))
+    }
+
+    /// Orders what the plan demands from the dealer.
+    fn order(&mut self, plans: &Plans) -> Result<PrgKey, SessionError> {
         let order = Order { digest: plans.agreement.digest, demand: plans.demand.clone() };
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
-        let dealer = dealer.expect("a party is connected to the dealer");
+        let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
+        let dealer = dealer.ok_or_else(missing)?;
         let grant: Grant = self.wire.block_on(async {
             dealer.send_control("order", &order).await?;
             dealer.receive_control("grant", dealer.patience()).await
         })?;
-        Ok(HashMap::from([(KeyId(party), PrgKey::from_bytes(grant.key))]))
+        Ok(PrgKey::from_bytes(grant.key))
     }
 
     fn fail(&mut self, error: SessionError) -> SessionError {
@@ -376,7 +418,8 @@ impl PartyNetwork {
             return wrong(format!("{} needs an address to listen on", self.party));
         }
         let parties = Parties::first(self.parties).without(self.party);
-        let peers: Vec<Role> = parties.iter().map(Role::from).chain([Role::Dealer]).collect();
+        let dealer = self.dealer.as_ref().map(|_| Role::Dealer);
+        let peers: Vec<Role> = parties.iter().map(Role::from).chain(dealer).collect();
         check_pins(&self.credentials, &peers)
     }
 }
@@ -457,6 +500,8 @@ async fn meet_into(
     if let (Some(listener), false) = (&listener, higher.is_empty()) {
         links.extend(listener.accept(&higher, hello, credentials, &wire.links).await?);
     }
-    links.push(dial(Role::Dealer, &network.dealer, hello, credentials, &wire.links).await?);
+    if let Some(dealer) = &network.dealer {
+        links.push(dial(Role::Dealer, dealer, hello, credentials, &wire.links).await?);
+    }
     Ok(())
 }

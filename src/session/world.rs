@@ -6,7 +6,7 @@
 use super::dealer::{Dealt, serve};
 use super::order::KeySource;
 use super::wire::Wire;
-use super::{Session, SessionError, SessionOptions, SessionOutcome};
+use super::{CorrelationStore, Session, SessionError, SessionOptions, SessionOutcome};
 use crate::device::Device;
 use crate::net::tamper::{Rule, Verdict, pipe};
 use crate::net::{Frame, Link};
@@ -16,6 +16,7 @@ use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::share::{Parties, PartyId, Role};
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::DuplexStream;
 
@@ -27,6 +28,8 @@ pub struct World {
     devices: HashMap<Role, Arc<dyn Device>>,
     options: SessionOptions,
     keys: KeySource,
+    /// Where correlations are, if there is no dealer.
+    store: Option<PathBuf>,
     rule: WireRule,
 }
 
@@ -56,6 +59,7 @@ impl World {
             devices: HashMap::new(),
             options: SessionOptions::default(),
             keys: KeySource::Entropy,
+            store: None,
             rule: Arc::new(|_, _, _| Verdict::Pass),
         }
     }
@@ -83,6 +87,12 @@ impl World {
     /// Draws everything from a seed, so that a run repeats itself.
     pub fn with_insecure_seed(mut self, seed: u64) -> World {
         self.keys = KeySource::InsecureSeed(seed);
+        self
+    }
+
+    /// Takes correlations from a store in `folder`, and has no dealer.
+    pub fn with_store(mut self, folder: &Path) -> World {
+        self.store = Some(folder.to_owned());
         self
     }
 
@@ -151,8 +161,9 @@ impl World {
                 let streams = ends.remove(&Role::from(party)).unwrap_or_default();
                 threads.push(scope.spawn(move || Ended::Party(party, self.party(party, streams, work))));
             }
-            let streams = ends.remove(&Role::Dealer).unwrap_or_default();
-            threads.push(scope.spawn(move || Ended::Dealer(self.dealer(streams))));
+            if let Some(streams) = ends.remove(&Role::Dealer) {
+                threads.push(scope.spawn(move || Ended::Dealer(self.dealer(streams))));
+            }
             threads.into_iter().map(|thread| thread.join().expect("a role does not panic")).collect()
         })
     }
@@ -170,6 +181,9 @@ impl World {
         let wire = Wire::new(&self.options)?;
         let links = links(&wire, streams);
         let mut session = Session::over(role, self.device_of(role), wire, links, self.options);
+        if let Some(folder) = &self.store {
+            session.set_store(CorrelationStore::open(folder, party)?, |_, _| {});
+        }
         let outcome = work(party, &mut session)?;
         session.finish()?;
         Ok(outcome)
@@ -188,7 +202,8 @@ impl World {
     /// A pipe between every two roles.
     fn pipes(&self, parties: &[PartyId]) -> HashMap<Role, Vec<(Role, DuplexStream)>> {
         let mut ends: HashMap<Role, Vec<(Role, DuplexStream)>> = HashMap::new();
-        let roles: Vec<Role> = parties.iter().map(|&party| party.into()).chain([Role::Dealer]).collect();
+        let dealer = self.store.is_none().then_some(Role::Dealer);
+        let roles: Vec<Role> = parties.iter().map(|&party| party.into()).chain(dealer).collect();
         for (index, &first) in roles.iter().enumerate() {
             for &second in &roles[index + 1..] {
                 let rule = self.rule.clone();

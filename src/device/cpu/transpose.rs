@@ -1,6 +1,7 @@
 //! out = operandᵀ, in square tiles that stay in the first-level cache.
 
-use super::level::simd;
+use super::SimdLevel;
+use super::square;
 use super::view::{View, ViewMut};
 use super::workers::Workers;
 use crate::ring::Element;
@@ -28,26 +29,20 @@ pub(super) fn run<E: Element>(workers: &Workers, out: ViewMut<'_, E>, operand: V
     });
 }
 
-simd! {
-    /// `out` is a band of whole rows of length `cols`; `operand` begins at the band's first column and has rows of
-    /// length `stride`.
-    fn tiles<E: Element>(out: &mut [E], operand: &[E], cols: usize, stride: usize) {
-        for (index, band) in out.chunks_mut(TILE * cols).enumerate() {
-            let (from, rows) = (index * TILE, band.len() / cols);
-            for col in (0..cols).step_by(TILE) {
-                let width = TILE.min(cols - col);
-                // The tile's own copy: rows come in as they lie, and leave as columns.
-                let mut tile = [[E::ZERO; TILE]; TILE];
-                for (y, row) in tile[..width].iter_mut().enumerate() {
-                    let at = (col + y) * stride + from;
-                    row[..rows].copy_from_slice(&operand[at..at + rows]);
-                }
-                for (x, row) in band.chunks_exact_mut(cols).enumerate() {
-                    for (out, tile_row) in row[col..col + width].iter_mut().zip(&tile) {
-                        *out = tile_row[x];
-                    }
-                }
+/// `out` is a band of whole rows of length `cols`; `operand` begins at the band's first column and has rows of length
+/// `stride`.
+fn tiles<E: Element>(level: SimdLevel, out: &mut [E], operand: &[E], cols: usize, stride: usize) {
+    // A tile's own copy: rows come in as they lie, and leave as columns.
+    let mut tile = [E::ZERO; TILE * TILE];
+    for (index, band) in out.chunks_mut(TILE * cols).enumerate() {
+        let (from, rows) = (index * TILE, band.len() / cols);
+        for col in (0..cols).step_by(TILE) {
+            let width = TILE.min(cols - col);
+            for (y, row) in tile.chunks_exact_mut(TILE).take(width).enumerate() {
+                let at = (col + y) * stride + from;
+                row[..rows].copy_from_slice(&operand[at..at + rows]);
             }
+            square::transpose(level, (&tile, TILE), (&mut band[col..], cols), (width, rows));
         }
     }
 }

@@ -15,7 +15,7 @@ use symbolon::net::{Deadlines, LinkShape};
 use symbolon::plan::DeviceModel;
 use symbolon::program::tiling::TileSide;
 use symbolon::run::Overlap;
-use symbolon::session::SessionOptions;
+use symbolon::session::{MOST_ORDERS, SessionOptions};
 
 /// Arithmetic on secret shares: several parties compute on data that none shows the others.
 #[derive(Parser)]
@@ -42,14 +42,16 @@ pub enum Command {
         /// Write a page with tables, charts and the timeline into this folder
         #[arg(long, value_name = "DIR")]
         report: Option<PathBuf>,
+        /// Take correlations from this store, which `deal --store` made, and not from a dealer
+        #[arg(long, value_name = "DIR")]
+        correlations: Option<PathBuf>,
         #[command(flatten)]
         shared: Shared,
     },
-    /// Deals correlated randomness to the parties of a job, and ends with them
+    /// Deals correlated randomness to the parties of a job and ends with them, or deals it ahead of time into files
     Deal {
-        /// The dealer's description: where it listens
-        #[arg(long, value_name = "DEALER.toml")]
-        config: PathBuf,
+        #[command(flatten)]
+        to: DealTo,
         #[command(flatten)]
         shared: Shared,
     },
@@ -58,6 +60,9 @@ pub enum Command {
         /// The job's description
         #[arg(value_name = "JOB.toml")]
         job: PathBuf,
+        /// Write what a dealer must know to deal ahead of time: the list of correlations
+        #[arg(long, value_name = "FILE")]
+        demand: Option<PathBuf>,
         #[command(flatten)]
         shared: Shared,
     },
@@ -106,6 +111,23 @@ pub struct RunMode {
     /// One party, as this file describes
     #[arg(long, value_name = "PARTY.toml")]
     pub party: Option<PathBuf>,
+}
+
+/// Where correlations are dealt to.
+#[derive(Args)]
+pub struct DealTo {
+    /// The dealer's description: where it listens
+    #[arg(long, value_name = "DEALER.toml", required_unless_present = "demand", conflicts_with = "demand")]
+    pub config: Option<PathBuf>,
+    /// What to deal ahead of time: a file that `plan --demand` wrote
+    #[arg(long, value_name = "FILE", requires = "store")]
+    pub demand: Option<PathBuf>,
+    /// The store to make: a folder for each party, to be moved to it
+    #[arg(long, value_name = "DIR", requires = "demand")]
+    pub store: Option<PathBuf>,
+    /// How many runs the store is for
+    #[arg(long, value_name = "N", requires = "demand", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_ORDERS.into()))]
+    pub count: u32,
 }
 
 /// What scripts go by.

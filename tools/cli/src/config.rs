@@ -6,7 +6,7 @@
 //! party = 1
 //! listen = "127.0.0.1:7001"          # where parties with a higher number connect; not needed by the last
 //! peers = { 0 = "127.0.0.1:7000" }   # where the parties with a lower number listen
-//! dealer = "127.0.0.1:7100"
+//! dealer = "127.0.0.1:7100"        # not needed with --correlations
 //! identity = "."                     # the folder with its key, its certificate and those of its peers
 //!
 //! [inputs]                           # this party's data, where the job does not name it
@@ -41,7 +41,7 @@ pub struct PartyConfig {
     listen: Option<SocketAddr>,
     #[serde(default)]
     peers: BTreeMap<String, String>,
-    dealer: String,
+    dealer: Option<String>,
     identity: Option<PathBuf>,
     #[serde(default)]
     inputs: BTreeMap<String, InputEntry>,
@@ -85,8 +85,8 @@ impl PartyConfig {
         PartyId(self.party)
     }
 
-    /// Where the party and its peers are, in a job of so many parties.
-    pub fn network(&self, path: &Path, parties: usize) -> Result<PartyNetwork, Failure> {
+    /// Where the party and its peers are, in a job of so many parties, with a dealer or without.
+    pub fn network(&self, path: &Path, parties: usize, dealt: bool) -> Result<PartyNetwork, Failure> {
         let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
         if usize::from(self.party) >= parties {
             return Err(wrong(format!(
@@ -118,9 +118,13 @@ impl PartyConfig {
             ));
         }
         let listen = self.listen.filter(|_| !is_last);
-        let dealer = place("dealer", &self.dealer)?;
+        let missing = || wrong("dealer: the address of the dealer is missing".into());
+        let dealer = match dealt {
+            true => Some(place("dealer", self.dealer.as_ref().ok_or_else(missing)?)?),
+            false => None,
+        };
         let others = Parties::first(parties).without(self.party());
-        let peers: Vec<Role> = others.iter().map(Role::from).chain([Role::Dealer]).collect();
+        let peers: Vec<Role> = others.iter().map(Role::from).chain(dealt.then_some(Role::Dealer)).collect();
         let credentials = credentials(path, self.identity.as_deref(), self.party().into(), &peers)?;
         Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, credentials })
     }

@@ -1,7 +1,8 @@
-//! `deal`: the dealer of a deployment.
+//! `deal`: the dealer of a deployment, or of a store.
 
-use crate::args::Shared;
+use crate::args::{DealTo, Shared};
 use crate::config::read_dealer;
+use crate::demand::DemandFile;
 use crate::failure::Failure;
 use crate::output;
 use crate::party::{LISTENING, device_line};
@@ -9,8 +10,9 @@ use crate::report::RoleJson;
 use crate::table::{bytes, seconds};
 use serde::Serialize;
 use std::path::Path;
+use std::time::Instant;
 use symbolon::protocol::Protocol;
-use symbolon::session::deal as serve;
+use symbolon::session::{deal as serve, deal_ahead};
 
 /// What the dealer did.
 #[derive(Serialize)]
@@ -21,8 +23,59 @@ struct DealJson {
     orders: Vec<RoleJson>,
 }
 
+/// What was dealt ahead of time.
+#[derive(Serialize)]
+struct StoreJson {
+    store: String,
+    demand: String,
+    orders: u32,
+    correlations: usize,
+    /// Correction bytes of all orders.
+    offline_bytes: u64,
+    wall_s: f64,
+}
+
+/// Deals to parties, or into files.
+pub fn deal(to: &DealTo, shared: &Shared) -> Result<(), Failure> {
+    match to {
+        DealTo { demand: Some(demand), store: Some(store), count, .. } => {
+            ahead(demand, store, *count, shared)
+        }
+        DealTo { config, .. } => {
+            online(config.as_ref().expect("the command line has --config or --demand"), shared)
+        }
+    }
+}
+
+/// Deals so many orders into a new store.
+fn ahead(demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(), Failure> {
+    let start = Instant::now();
+    let file = DemandFile::read(demand)?;
+    let device = shared.open_device()?;
+    let options = shared.session_options();
+    let dealt = deal_ahead(&*device, &file.demand, file.tile_side(), store, count, options)?;
+    let json = StoreJson {
+        store: store.display().to_string(),
+        demand: file.digest,
+        orders: count,
+        correlations: dealt.correlations,
+        offline_bytes: file.demand.correction_bytes() * u64::from(count),
+        wall_s: start.elapsed().as_secs_f64(),
+    };
+    let text = format!(
+        "dealt {count} order(s) of {} correlation(s) into {}: {} of corrections in {} on {}\n\
+         Move each party's folder to that party, by a way that nobody else can read, and keep no copy.\n",
+        file.demand.entries.len(),
+        json.store,
+        bytes(json.offline_bytes),
+        seconds(json.wall_s),
+        device_line(&*device)
+    );
+    output::print(shared.json, &json, &text)
+}
+
 /// Deals to the parties of one deployment until they end.
-pub fn deal(config: &Path, shared: &Shared) -> Result<(), Failure> {
+fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
     let network = read_dealer(config, Protocol::Beaver.parties())?;
     let device = shared.open_device()?;
     let line = device_line(&*device);

@@ -51,7 +51,7 @@ pub fn demo(shared: &Shared) -> Result<(), Failure> {
     }
     let job_path = folder.path().join("network.toml");
     let job = Job::read(&job_path)?;
-    let mut run = launch(&job_path, &job, shared)?;
+    let mut run = launch(&job_path, &job, None, shared)?;
     let labels = labels(&read(&folder.path().join("labels.npy"))?);
     // The folder goes with the demo.
     run.outputs.iter_mut().for_each(|output| output.file = None);

@@ -8,7 +8,7 @@ use symbolon::plan::PlanError;
 use symbolon::program::ProgramError;
 use symbolon::program::expression::StepError;
 use symbolon::run::RunError;
-use symbolon::session::SessionError;
+use symbolon::session::{SessionError, StoreError};
 
 /// Why a command failed: one line.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +96,7 @@ fn session_status(error: &SessionError) -> u8 {
     match error {
         SessionError::Plan(error) => plan_status(error),
         SessionError::Net(error) => net_status(error),
+        SessionError::Store(error) => store_status(error),
         SessionError::Run(RunError::Device { error, .. }) => device_status(error),
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
         SessionError::Run(_) | SessionError::Poisoned { .. } => 3,
@@ -106,6 +107,13 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::UnknownInput { .. }
         | SessionError::Network { .. } => 2,
         SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
+    }
+}
+
+fn store_status(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Exhausted { .. } | StoreError::NothingInCommon { .. } => 4,
+        _ => 2,
     }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod config;
 mod data;
 mod deal;
+mod demand;
 mod demo;
 mod doctor;
 mod failure;
@@ -79,15 +80,15 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
     match command {
         Command::Demo { shared } => demo::demo(&shared),
-        Command::Run { job, mode: RunMode { local: true, .. }, report, shared } => {
-            local::run(&job, &shared, report.as_deref())
+        Command::Run { job, mode: RunMode { local: true, .. }, correlations, report, shared } => {
+            local::run(&job, correlations.as_deref(), &shared, report.as_deref())
         }
-        Command::Run { job, mode, report, shared } => {
+        Command::Run { job, mode, correlations, report, shared } => {
             let config = mode.party.expect("the command line has --local or --party");
-            party::run(&job, &config, &shared, report.as_deref())
+            party::run(&job, &config, correlations.as_deref(), &shared, report.as_deref())
         }
-        Command::Deal { config, shared } => deal::deal(&config, &shared),
-        Command::Plan { job, shared } => plan::plan(&job, &shared),
+        Command::Deal { to, shared } => deal::deal(&to, &shared),
+        Command::Plan { job, demand, shared } => plan::plan(&job, demand.as_deref(), &shared),
         Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),
         Command::Trace { file, json } => trace::trace(&file, json),

@@ -1,6 +1,6 @@
 //! `run --local`: every role of a job as a process of its own on this machine.
 //!
-//! The launcher starts the dealer, then the parties in ascending order, each of which says where it listens before
+//! The launcher starts the dealer, unless correlations are in a store, then the parties in ascending order, each of which says where it listens before
 //! the next is started, so that free ports are taken without a race. Outputs are written to a folder that only this
 //! user can enter, and appear where the job says only after every process has ended well and all recipients have the
 //! same. Where a signal ends the launcher, it ends its processes and removes the folder first.
@@ -27,29 +27,41 @@ use symbolon::share::{PartyId, Role};
 use tempfile::{Builder, TempDir};
 
 /// Runs a job, and reports on it in a folder if there is one.
-pub fn run(job_path: &Path, shared: &Shared, report_to: Option<&Path>) -> Result<(), Failure> {
+pub fn run(
+    job_path: &Path,
+    correlations: Option<&Path>,
+    shared: &Shared,
+    report_to: Option<&Path>,
+) -> Result<(), Failure> {
     interrupt::catch()?;
     let job = Job::read(job_path)?;
     let Some(folder) = report_to else {
-        let json = launch(job_path, &job, shared)?;
+        let json = launch(job_path, &job, correlations, shared)?;
         return output::print(shared.json, &json, &table::run(&json));
     };
     let traces = private_folder()?;
     let trace = shared.trace.clone().unwrap_or_else(|| traces.path().join("trace.json"));
-    let json = launch(job_path, &job, &Shared { trace: Some(trace.clone()), ..shared.clone() })?;
+    let json =
+        launch(job_path, &job, correlations, &Shared { trace: Some(trace.clone()), ..shared.clone() })?;
     let recorded = TraceFile::read(&trace)?;
     let path = page::run::page(&json, Some(&recorded), shared).write(folder)?;
     let text = table::run(&json) + &format!("  report in {}\n", path.display());
     output::print(shared.json, &json, &text)
 }
 
-/// Runs a job and puts its outputs where it says.
-pub fn launch(job_path: &Path, job: &Job, shared: &Shared) -> Result<RunJson, Failure> {
+/// Runs a job and puts its outputs where it says. Where correlations are in a store, there is no dealer.
+pub fn launch(
+    job_path: &Path,
+    job: &Job,
+    correlations: Option<&Path>,
+    shared: &Shared,
+) -> Result<RunJson, Failure> {
     let start = Instant::now();
     check_targets(job.input_files(), job.output_files())?;
     let folder = private_folder()?;
-    let launch = Launch { job_path, job, shared, folder: folder.path() };
-    let progress = spinner(&format!("{}: a dealer and {} parties at work", job.name, job.protocol.parties()));
+    let launch = Launch { job_path, job, correlations, shared, folder: folder.path() };
+    let dealer = if correlations.is_some() { "" } else { "a dealer and " };
+    let progress = spinner(&format!("{}: {dealer}{} parties at work", job.name, job.protocol.parties()));
     let ended = launch.processes();
     progress.finish_and_clear();
     launch.result(ended?, start)
@@ -66,12 +78,13 @@ pub fn private_folder() -> Result<TempDir, Failure> {
 struct Launch<'a> {
     job_path: &'a Path,
     job: &'a Job,
+    correlations: Option<&'a Path>,
     shared: &'a Shared,
     folder: &'a Path,
 }
 
 impl Launch<'_> {
-    /// Starts all processes and waits until they have ended: the dealer is the first of them.
+    /// Starts all processes and waits until they have ended: the dealer, if there is one, is the first of them.
     fn processes(&self) -> Result<Vec<Ended>, Failure> {
         let mut group = Group::default();
         match self.start_all(&mut group) {
@@ -84,14 +97,13 @@ impl Launch<'_> {
     /// The dealer, then the parties in order; each is started once those it connects to listen.
     fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
         let patience = Duration::from_secs(self.shared.deadline.into());
-        let config = self.folder.join("dealer.toml");
-        let roles: Vec<Role> = self.job.parties().map(Role::from).chain([Role::Dealer]).collect();
-        identity::make(self.folder, &roles)?;
-        self.write(&config, "listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\n")?;
+        let roles = self.job.parties().map(Role::from).chain(self.is_dealt().then_some(Role::Dealer));
+        identity::make(self.folder, &roles.collect::<Vec<_>>())?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let arguments = ["deal".into(), "--config".into(), config.into()];
-        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
-        let dealer = group.address(patience)?;
+        let dealer = match self.is_dealt() {
+            true => Some(self.start_dealer(group, cores, patience)?),
+            false => None,
+        };
         let parties = self.job.protocol.parties();
         let mut addresses = BTreeMap::new();
         for party in self.job.parties() {
@@ -100,6 +112,9 @@ impl Launch<'_> {
             let arguments = ["run".into(), self.job_path.into(), "--party".into(), config.into()];
             // The parties work at the same time: they divide the cores.
             let mut arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
+            if let Some(store) = self.correlations {
+                arguments.extend(["--correlations".into(), store.into()]);
+            }
             if self.shared.trace.is_some() {
                 arguments.extend(["--trace".into(), self.staged_trace(party).into()]);
             }
@@ -109,6 +124,23 @@ impl Launch<'_> {
             }
         }
         Ok(())
+    }
+
+    fn is_dealt(&self) -> bool {
+        self.correlations.is_none()
+    }
+
+    fn start_dealer(
+        &self,
+        group: &mut Group,
+        cores: usize,
+        patience: Duration,
+    ) -> Result<SocketAddr, Failure> {
+        let config = self.folder.join("dealer.toml");
+        self.write(&config, "listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\n")?;
+        let arguments = ["deal".into(), "--config".into(), config.into()];
+        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
+        group.address(patience)
     }
 
     /// The shared flags for a process that has `threads` to itself.
@@ -150,13 +182,14 @@ impl Launch<'_> {
     fn party_config(
         &self,
         party: PartyId,
-        dealer: SocketAddr,
+        dealer: Option<SocketAddr>,
         lower: &BTreeMap<PartyId, SocketAddr>,
     ) -> String {
         let peers: Vec<String> =
             lower.iter().map(|(party, address)| format!("{} = \"{address}\"", party.0)).collect();
+        let dealer = dealer.map_or_else(String::new, |dealer| format!("dealer = \"{dealer}\"\n"));
         let mut text = format!(
-            "party = {}\nlisten = \"127.0.0.1:0\"\ndealer = \"{dealer}\"\npeers = {{ {} }}\nidentity = {}\n[outputs]\n",
+            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\nidentity = {}\n[outputs]\n",
             party.0,
             peers.join(", "),
             quoted(&identity::stem(party.into()))
@@ -184,12 +217,12 @@ impl Launch<'_> {
     /// Puts the processes' reports together, and the outputs where they belong.
     fn result(&self, ended: Vec<Ended>, start: Instant) -> Result<RunJson, Failure> {
         interrupt::check()?;
-        let (dealer, parties) = ended.split_first().expect("a dealer and parties");
+        let (dealer, parties) = ended.split_at(usize::from(self.is_dealt()));
         let runs: Vec<RunJson> = parties.iter().map(parse).collect::<Result<_, _>>()?;
-        let dealt: DealOrders = parse(dealer)?;
+        let dealt: Option<DealOrders> = dealer.first().map(parse).transpose()?;
         let mut result = runs[0].clone();
         result.parties = runs.iter().flat_map(|run| run.parties.clone()).collect();
-        result.dealer = dealt.orders.into_iter().next();
+        result.dealer = dealt.and_then(|dealt| dealt.orders.into_iter().next());
         let largest = |value: fn(&RunJson) -> f64| runs.iter().map(value).fold(0.0, f64::max);
         result.offline_s = largest(|run| run.offline_s);
         result.online_s = largest(|run| run.online_s);

@@ -5,17 +5,18 @@ use crate::config::PartyConfig;
 use crate::data::{Access, Kind, write};
 use crate::failure::Failure;
 use crate::job::{Facts, Job};
-use crate::report::{OutputJson, RoleJson, RunJson, range_line};
+use crate::report::{OutputJson, RoleJson, RunJson, StoredJson, range_line};
 use crate::targets::check_targets;
 use crate::trace::TraceFile;
 use crate::{output, page, table, trace};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use symbolon::device::Device;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
-use symbolon::session::{Session, SessionOptions, SessionOutcome};
+use symbolon::session::{CorrelationStore, Session, SessionError, SessionOptions, SessionOutcome};
 use symbolon::share::PartyId;
 
 /// The line on stderr by which a process says where it listens.
@@ -25,6 +26,7 @@ pub const LISTENING: &str = "listening on ";
 pub fn run(
     job_path: &Path,
     config_path: &Path,
+    correlations: Option<&Path>,
     shared: &Shared,
     report_to: Option<&Path>,
 ) -> Result<(), Failure> {
@@ -32,12 +34,14 @@ pub fn run(
     let job = Job::read(job_path)?;
     let config = PartyConfig::read(config_path)?;
     let party = config.party();
-    let network = config.network(config_path, job.protocol.parties())?;
+    let network = config.network(config_path, job.protocol.parties(), correlations.is_none())?;
     config.check_names(config_path, &job)?;
     let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
     let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));
     let inputs = job.inputs_of(party).filter_map(|name| Some((name, input_file(&job, &config, name)?)));
     check_targets(inputs, outputs)?;
+    let open = |folder| CorrelationStore::open(folder, party).map_err(SessionError::from);
+    let store = correlations.map(open).transpose()?;
     let device = shared.open_device()?;
     let own = read_inputs(&job, &config)?;
     let facts: BTreeMap<String, Facts> = own.iter().map(|(name, own)| (name.clone(), own.facts)).collect();
@@ -50,6 +54,14 @@ pub fn run(
         |address| eprintln!("{party} is {LISTENING}{address}"),
     )?;
     session.set_model(shared.model()?);
+    let stored = Arc::new(OnceLock::new());
+    if let Some(store) = store {
+        let stored = stored.clone();
+        session.set_store(store, move |order, orders_left| {
+            eprintln!("{party} uses order {order} of its store; {orders_left} are left");
+            let _ = stored.set(StoredJson { order, orders_left });
+        });
+    }
     let facts = match all_facts(&job, &session, facts) {
         Ok(facts) => facts,
         Err(failure) => return Err(give_up(session, failure)),
@@ -70,7 +82,8 @@ pub fn run(
     let outputs = written?;
     let role = role(&job, party, &*device, &outcome);
     let offline_bytes = outcome.plans.demand.correction_bytes();
-    let json = report(&job, role, range, offline_bytes, outputs, start);
+    let mut json = report(&job, role, range, offline_bytes, outputs, start);
+    json.stored = stored.get().copied();
     let mut text = table::run(&json);
     if let Some(folder) = report_to {
         let plan = outcome.plans.of(party.into());
@@ -194,6 +207,7 @@ fn report(
         wall_s: start.elapsed().as_secs_f64(),
         parties: vec![role],
         dealer: None,
+        stored: None,
         outputs,
     }
 }

@@ -1,6 +1,7 @@
 //! `plan`: what a job will take.
 
 use crate::args::Shared;
+use crate::demand::DemandFile;
 use crate::failure::Failure;
 use crate::job::{Facts, Job};
 use crate::output;
@@ -27,6 +28,8 @@ struct PlanJson {
     ring_bits: u32,
     fraction_bits: u32,
     digest: String,
+    /// What a store must have been dealt for.
+    demand_digest: String,
     device: String,
     rounds: u32,
     offline_bytes: u64,
@@ -79,8 +82,8 @@ struct OpPlan {
     bytes_sent: Vec<u64>,
 }
 
-/// Prints what a job will take.
-pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
+/// Prints what a job will take, and writes its demand where that was asked for.
+pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
     check_targets(job.input_files(), job.output_files())?;
     let program = job.program(&facts(&job)?)?;
@@ -96,6 +99,9 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
     };
     let plans = Plans::new(job.protocol, &program, PlanOptions { side, ..options })?;
     plans.check_budget(staging_bytes, shared.budget)?;
+    if let Some(path) = demand {
+        DemandFile::new(&plans, side).write(path)?;
+    }
     let predicted = simulate(&plans, &model, link, shared.overlap());
     let role = |plan: &Plan| role(&plans, plan, staging_bytes);
     let element_bytes = job.codec.ring().element_bytes() as u64;
@@ -110,6 +116,7 @@ pub fn plan(job_path: &Path, shared: &Shared) -> Result<(), Failure> {
         ring_bits: job.codec.ring().bits(),
         fraction_bits: job.codec.fraction_bits(),
         digest: blake3::Hash::from(plans.agreement.digest).to_hex().to_string(),
+        demand_digest: DemandFile::new(&plans, side).digest,
         device: device_line(&*device),
         rounds: plans.traffic.rounds,
         offline_bytes: plans.demand.correction_bytes(),
@@ -231,6 +238,11 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
         text +=
             &format!("    party {}: device {:.4} s, wire {:.4} s\n", party.id, party.device_s, party.wire_s);
     }
-    text += &format!("  on {}\n  plan {}\n", json.device, &json.digest[..16]);
+    text += &format!(
+        "  on {}\n  plan {}, demand {}\n",
+        json.device,
+        &json.digest[..16],
+        &json.demand_digest[..16]
+    );
     text
 }

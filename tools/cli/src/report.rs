@@ -21,14 +21,25 @@ pub struct RunJson {
     pub parties: Vec<RoleJson>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dealer: Option<RoleJson>,
+    /// What was used of a store, where correlations came from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<StoredJson>,
     /// Until the slowest party had its correlations.
     pub offline_s: f64,
-    /// Correction bytes that the dealer sends to all parties.
+    /// Correction bytes that the dealer sends to all parties, or has put into their files.
     pub offline_bytes: u64,
     /// The slowest party's online phase.
     pub online_s: f64,
     pub wall_s: f64,
     pub outputs: Vec<OutputJson>,
+}
+
+/// The order of a store that a run used up.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct StoredJson {
+    pub order: u32,
+    /// How many are left.
+    pub orders_left: usize,
 }
 
 /// What is known about overflow.

@@ -11,5 +11,7 @@ mod jobs;
 mod processes;
 mod refusals;
 mod reports;
+#[cfg(unix)]
+mod stores;
 mod support;
 mod vram;

@@ -163,7 +163,8 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
     refuse(&format!("party = 2\n{dealer}"), "party = 2 but the job has parties 0 to 1");
     refuse(&format!("party = 0\n{dealer}"), "listen: the address");
     refuse(&format!("party = 1\n{dealer}"), "peers: the address of party 0 is missing");
-    refuse("party = 1\n", "missing field `dealer`");
+    let peers = "peers = { 0 = \"127.0.0.1:7000\" }\n";
+    refuse(&format!("party = 1\n{peers}"), "dealer: the address of the dealer is missing");
     refuse(
         "party = 0\nlisten = \"127.0.0.1:7000\"\ndealer = \"nowhere\"\n",
         "dealer: 'nowhere' is no host and port",
@@ -173,7 +174,6 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
         "identity: the folder with this node's key and its peers' certificates is missing; `symbolon init` makes them",
     );
     let dealer = format!("{dealer}identity = \"nodes/party1\"\n");
-    let peers = "peers = { 0 = \"127.0.0.1:7000\" }\n";
     refuse(&format!("party = 1\n{dealer}{peers}[inputs]\nx = \"x.npy\"\n"), "'x' is no input of party 1");
     refuse(
         &format!("party = 1\n{dealer}{peers}[outputs]\nz = \"z.npy\"\n"),

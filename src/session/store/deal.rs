@@ -1,0 +1,245 @@
+//! Dealing to files: the dealer runs as ever, and what it sends each party ends in that party's file.
+
+use super::feed::PIPE_BYTES;
+use super::{KEY_FILE, MOST_ORDERS, StoreError, failed, order_path, party_folder, sync_folder};
+use crate::correlation::Demand;
+use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
+use crate::device::Device;
+use crate::net::{Activity, Data, Frame, Link, LinkOptions, NetError};
+use crate::plan::Plan;
+use crate::program::tiling::TileSide;
+use crate::ring::prg::PrgKey;
+use crate::run::{Execution, RunReport, execute};
+use crate::session::dealer::plan;
+use crate::session::order::KeySource;
+use crate::session::wire::Wire;
+use crate::session::{Dealt, SessionError, SessionOptions};
+use crate::share::{PartyId, Role};
+use crate::step::{KeyId, MessageId, OpId};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use tokio::io::duplex;
+
+/// Deals `orders` orders of `demand` into a new store in `folder`. `tile_side` is what the demand was planned with: the
+/// parties plan with the same.
+///
+/// # Errors
+/// Where the demand cannot be dealt or does not fit the budget, the folder has a store or cannot be written, or the
+/// device fails. Orders that were finished before a failure can be used.
+///
+/// # Panics
+/// Where so many orders are no store, and within a task of a tokio runtime.
+pub fn deal_ahead(
+    device: &dyn Device,
+    demand: &Demand,
+    tile_side: TileSide,
+    folder: &Path,
+    orders: u32,
+    options: SessionOptions,
+) -> Result<Dealt, SessionError> {
+    assert!((1..=MOST_ORDERS).contains(&orders), "a store of 1 to {MOST_ORDERS} orders");
+    let plan = plan(device, demand, &options)?;
+    let wire = Wire::new(&options)?;
+    let bench = Bench::new(demand, tile_side, folder)?;
+    let mut dealt = Dealt::default();
+    for order in 0..orders {
+        dealt.reports.push(bench.deal(device, &plan, &wire, &options, order)?);
+        dealt.correlations += demand.entries.len();
+    }
+    Ok(dealt)
+}
+
+/// Where a store is made.
+struct Bench {
+    /// By party: its folder, and its key.
+    parties: BTreeMap<PartyId, (PathBuf, StoreKey)>,
+    /// Of party 0's order 0.
+    header: OrderHeader,
+}
+
+impl Bench {
+    fn new(demand: &Demand, tile_side: TileSide, folder: &Path) -> Result<Bench, SessionError> {
+        let entropy = |error: getrandom::Error| SessionError::Entropy { reason: error.to_string() };
+        let header = OrderHeader {
+            party: PartyId(0),
+            ring: demand.ring,
+            store: StoreId::from_entropy().map_err(entropy)?,
+            order: 0,
+            tile_side: tile_side.0 as u64,
+            demand: demand.digest(),
+        };
+        let mut parties = BTreeMap::new();
+        for party in Demand::PARTIES {
+            let own = folder.join(party_folder(party));
+            if own.exists() {
+                return Err(StoreError::Present { folder: folder.to_owned() }.into());
+            }
+            let key = StoreKey::from_entropy().map_err(entropy)?;
+            create_folder(&own)?;
+            let path = own.join(KEY_FILE);
+            let mut file = create(&path)?;
+            file.write_all(key.bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(|error| failed(&path, error))?;
+            parties.insert(party, (own, key));
+        }
+        Ok(Bench { parties, header })
+    }
+
+    /// Deals one order. It has its name in both folders only once it is whole in both.
+    fn deal(
+        &self,
+        device: &dyn Device,
+        plan: &Plan,
+        wire: &Wire,
+        options: &SessionOptions,
+        order: u32,
+    ) -> Result<RunReport, SessionError> {
+        let (mut links, mut sinks, mut keys) = (Vec::new(), Vec::new(), HashMap::new());
+        for (&party, (folder, store)) in &self.parties {
+            let key = KeySource::Entropy.key(party, order.into())?;
+            let header = OrderHeader { party, order, ..self.header };
+            let (link, sink) = Sink::start(folder, store, &header, &key, wire)?;
+            links.push(link);
+            sinks.push(sink);
+            keys.insert(KeyId(party), key);
+        }
+        let label = |op: OpId| format!("correlation {}", op.0);
+        let execution = Execution {
+            plan,
+            device,
+            keys: &keys,
+            inputs: BTreeMap::new(),
+            outputs: Vec::new(),
+            links: &mut links,
+            activity: &wire.links.activity,
+            run: 0,
+            stall: options.deadlines.stall,
+            overlap: options.overlap,
+            trace: false,
+            label: &label,
+        };
+        let result = execute(wire.handle(), execution).map_err(SessionError::from);
+        let result = match result {
+            Ok(outcome) => wire.finish(links).map(|()| outcome.report).map_err(SessionError::from),
+            Err(error) => {
+                wire.abort(links, &error.to_string());
+                Err(error)
+            }
+        };
+        let mut partial = Vec::new();
+        for sink in sinks {
+            // A file that could not be written is why the rest failed.
+            match sink.join() {
+                Err(SinkError::Store(error)) => return Err(error.into()),
+                Err(SinkError::Net(error)) => return Err(result.err().unwrap_or(error.into())),
+                Ok(path) => partial.push(path),
+            }
+        }
+        let report = result?;
+        for ((folder, _), from) in self.parties.values().zip(partial) {
+            fs::rename(&from, order_path(folder, order)).map_err(|error| failed(&from, error))?;
+            sync_folder(folder)?;
+        }
+        Ok(report)
+    }
+}
+
+/// The end of a link at which what a party is sent is written down.
+struct Sink {
+    thread: JoinHandle<Result<PathBuf, SinkError>>,
+}
+
+enum SinkError {
+    Store(StoreError),
+    Net(NetError),
+}
+
+impl Sink {
+    fn start(
+        folder: &Path,
+        store: &StoreKey,
+        header: &OrderHeader,
+        key: &PrgKey,
+        wire: &Wire,
+    ) -> Result<(Link, Sink), StoreError> {
+        let path = folder.join("order.partial");
+        let file = create(&path)?;
+        let wrong = |error| StoreError::Order { path: path.clone(), error };
+        let writer = OrderWriter::new(BufWriter::new(file), store, header, key).map_err(wrong)?;
+        let _runtime = wire.handle().enter();
+        let (near, far) = duplex(PIPE_BYTES);
+        let unshaped = LinkOptions { shape: None, ..wire.links.clone() };
+        let mut link = Link::new(header.party.into(), near, &unshaped);
+        link.admit(header.party.into());
+        let mut far = Link::new(Role::Dealer, far, &LinkOptions { activity: Activity::new(), ..unshaped });
+        far.admit(Role::Dealer);
+        let handle = wire.handle().clone();
+        let thread = std::thread::spawn(move || {
+            let mut next = || handle.block_on(far.receiver().receive());
+            match write(writer, &mut next) {
+                Ok(()) => {
+                    handle.block_on(far.finish()).map_err(SinkError::Net)?;
+                    Ok(path)
+                }
+                Err(Ended::Written(error)) => {
+                    handle.block_on(far.abort("its file cannot be written"));
+                    Err(SinkError::Store(StoreError::Order { path, error }))
+                }
+                Err(Ended::Link(error)) => Err(SinkError::Net(error)),
+            }
+        });
+        Ok((link, Sink { thread }))
+    }
+
+    fn join(self) -> Result<PathBuf, SinkError> {
+        self.thread.join().expect("a sink does not panic")
+    }
+}
+
+/// Why a file was not finished.
+enum Ended {
+    Written(OrderError),
+    Link(NetError),
+}
+
+/// Writes a file of the frames that come, up to the end, and waits for the disk.
+fn write(
+    mut writer: OrderWriter<BufWriter<File>>,
+    next: &mut impl FnMut() -> Result<Frame, NetError>,
+) -> Result<(), Ended> {
+    let piece =
+        |Data { message, offset, payload, .. }| Piece { message: MessageId(message), offset, bytes: payload };
+    loop {
+        let pieces = match next().map_err(Ended::Link)? {
+            Frame::Data(data) => vec![piece(data)],
+            Frame::Bundle(bundle) => bundle.messages.into_iter().map(piece).collect(),
+            Frame::Finish => break,
+            other => unreachable!("a dealer sends no {} frame", other.name()),
+        };
+        writer.chunk(&pieces).map_err(Ended::Written)?;
+    }
+    let file = writer.finish().map_err(Ended::Written)?;
+    file.get_ref().sync_all().map_err(|error| Ended::Written(OrderError::Io(error.to_string())))
+}
+
+/// A new file that its user alone may read.
+fn create(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| failed(path, error))
+}
+
+/// A new folder that its user alone may enter.
+fn create_folder(path: &Path) -> Result<(), StoreError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| failed(path, error))
+}

@@ -1,0 +1,137 @@
+//! A stored order as a dealer: a link on which what the file holds arrives, while the run takes it.
+//!
+//! **Steps.** 1. Each party sends the others the numbers of its unused orders. 2. Each takes the lowest that all have
+//! (see the module above). 3. A thread reads the file chunk by chunk, no faster than the link takes them.
+
+use super::{CorrelationStore, MOST_ORDERS, StoreError, TakenOrder};
+use crate::correlation::store::{OrderError, Piece};
+use crate::net::{
+    Activity, BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, Data, Frame, Link, LinkOptions, NetError,
+};
+use crate::ring::prg::PrgKey;
+use crate::session::SessionError;
+use crate::session::wire::Wire;
+use crate::share::{PartyId, Role};
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+use tokio::io::duplex;
+use tokio::runtime::Handle;
+
+/// Bytes between the thread that reads the file and the run: some frames.
+pub(super) const PIPE_BYTES: usize = 1 << 20;
+
+/// A session's store.
+pub(in crate::session) struct Stock {
+    pub store: CorrelationStore,
+    /// Told which order is used, and how many are left, after the mark and before the first mask.
+    pub taken: Box<dyn Fn(u32, usize) + Send>,
+}
+
+/// An order in use.
+pub(in crate::session) struct Feed {
+    pub key: PrgKey,
+    pub link: Link,
+    pub failure: FeedFailure,
+}
+
+/// Why the file was of no use after all, if it was not.
+pub(in crate::session) type FeedFailure = Arc<OnceLock<StoreError>>;
+
+impl Feed {
+    /// Agrees with the other parties on an order, and takes it. `run` is what its frames carry.
+    pub(in crate::session) fn start(
+        stock: &Stock,
+        wire: &Wire,
+        links: &mut [Link],
+        run: u32,
+    ) -> Result<Feed, SessionError> {
+        let mut unused = stock.store.unused()?;
+        if unused.is_empty() {
+            return Err(StoreError::Exhausted { folder: stock.store.folder.clone() }.into());
+        }
+        let common = wire.block_on(common(&unused, links))?;
+        let nothing = || StoreError::NothingInCommon { folder: stock.store.folder.clone() };
+        let order = stock.store.take(common.ok_or_else(nothing)?)?;
+        unused.remove(&order.number);
+        (stock.taken)(order.number, unused.len());
+        Ok(Feed::of(order, stock.store.header.party, wire, run))
+    }
+
+    fn of(order: TakenOrder, party: PartyId, wire: &Wire, run: u32) -> Feed {
+        let _runtime = wire.handle().enter();
+        let (near, far) = duplex(PIPE_BYTES);
+        let unshaped = LinkOptions { shape: None, ..wire.links.clone() };
+        let mut link = Link::new(Role::Dealer, near, &unshaped);
+        link.admit(Role::Dealer);
+        let far = Link::new(party.into(), far, &LinkOptions { activity: Activity::new(), ..unshaped });
+        let failure = FeedFailure::default();
+        let (key, told, handle) = (order.key.clone(), failure.clone(), wire.handle().clone());
+        std::thread::spawn(move || serve(order, far, &handle, run, &told));
+        Feed { key, link, failure }
+    }
+}
+
+/// The lowest order that all parties have.
+async fn common(unused: &BTreeSet<u32>, links: &mut [Link]) -> Result<Option<u32>, NetError> {
+    const WHAT: &str = "list of unused orders";
+    let mut common = unused.clone();
+    for link in links.iter_mut().filter(|link| link.peer() != Role::Dealer) {
+        link.send_control(WHAT, unused).await?;
+        let theirs: BTreeSet<u32> = link.receive_control(WHAT, link.patience()).await?;
+        if theirs.last().is_some_and(|&last| last >= MOST_ORDERS) {
+            let reason = format!("order {} is beyond the {MOST_ORDERS} of a store", theirs.len());
+            return Err(NetError::Malformed { peer: link.peer(), what: WHAT, reason });
+        }
+        common.retain(|order| theirs.contains(order));
+    }
+    Ok(common.first().copied())
+}
+
+/// Sends what the file holds, then waits for the run's end.
+fn serve(mut order: TakenOrder, mut link: Link, handle: &Handle, run: u32, failure: &OnceLock<StoreError>) {
+    match send(&mut order, &link, handle, run) {
+        Ok(()) => {
+            let end = async {
+                let _ = link.sender().send(Frame::Finish).await;
+                // The run says so, or ends without a word.
+                while !matches!(link.receiver().receive().await, Ok(Frame::Finish) | Err(_)) {}
+            };
+            handle.block_on(end);
+        }
+        Err(error) => {
+            let error = StoreError::Order { path: order.path.clone(), error };
+            let reason = format!("order {} of the store cannot be read", order.number);
+            let _ = failure.set(error);
+            handle.block_on(link.abort(&reason));
+        }
+    }
+}
+
+fn send(order: &mut TakenOrder, link: &Link, handle: &Handle, run: u32) -> Result<(), OrderError> {
+    while let Some(pieces) = order.reader.chunk()? {
+        for frame in frames(run, pieces) {
+            if handle.block_on(link.sender().send(frame)).is_err() {
+                // The run has ended early, and says why itself.
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The frames of a chunk: several pieces are whole messages and travel together, as they were dealt.
+fn frames(run: u32, pieces: Vec<Piece>) -> Vec<Frame> {
+    let data = |Piece { message, offset, bytes }: Piece| Data {
+        run,
+        message: message.0,
+        depth: 0,
+        offset,
+        payload: bytes,
+    };
+    let bytes: usize = pieces.iter().map(|piece| BUNDLE_HEADER_BYTES + piece.bytes.len()).sum();
+    let whole = pieces.iter().all(|piece| piece.offset == 0);
+    if pieces.len() > 1 && whole && bytes <= BUNDLE_PAYLOAD_BYTES {
+        return vec![Frame::Bundle(Bundle { run, messages: pieces.into_iter().map(data).collect() })];
+    }
+    pieces.into_iter().map(data).map(Frame::Data).collect()
+}

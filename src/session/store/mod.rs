@@ -1,0 +1,341 @@
+//! Correlations that were dealt ahead of time, in files.
+//!
+//! A store holds orders for one demand. It has a folder for each party, `party0`, `party1` and so on, which is moved to
+//! that party:
+//!
+//! | file | |
+//! |---|---|
+//! | `store.key` | 32 bytes: the key of all tags, see [`crate::correlation::store`] |
+//! | `000007.order` | order 7, not used |
+//! | `000007.used` | the mark: order 7 is used up, whatever else is there |
+//!
+//! **Single use.** The parties of a run tell each other which orders they have that bear no mark, and take the lowest
+//! that all have ([`feed`]). Each makes its mark, a new file which only one process can make, and waits until the disk
+//! has it, and its name in the folder; only then is the order's key read. So an order that any party ever began to use
+//! is used by nobody again, whenever a process or a machine stopped: a party that stopped before its mark has drawn no
+//! mask of it, and the others' marks keep it from ever being agreed on. What stands behind a mark is wiped and removed,
+//! at once or, after a crash, when the store is opened next.
+//!
+//! A folder that is brought back from a copy has lost its marks. As long as one party's has not, no order is used twice.
+
+mod deal;
+mod feed;
+
+pub use deal::deal_ahead;
+pub(super) use feed::{Feed, FeedFailure, Stock};
+
+use crate::correlation::store::{HEADER_BYTES, KEY_BYTES, OrderError, OrderHeader, OrderReader, StoreKey};
+use crate::program::tiling::TileSide;
+use crate::ring::prg::PrgKey;
+use crate::share::PartyId;
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
+
+const KEY_FILE: &str = "store.key";
+const ORDER: &str = "order";
+const MARK: &str = "used";
+
+/// Most orders of a store: parties tell each other which they have left.
+pub const MOST_ORDERS: u32 = 1 << 16;
+
+/// Why a store cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A file or folder that cannot be read or written.
+    #[error("{}: {reason}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// A folder without a store.
+    #[error("{}: there is no correlation store in it; `symbolon deal --store` makes one", .folder.display())]
+    Missing {
+        /// Which.
+        folder: PathBuf,
+    },
+    /// A folder in which a store is to be made, and that has one.
+    #[error("{}: there is a correlation store in it already", .folder.display())]
+    Present {
+        /// Which.
+        folder: PathBuf,
+    },
+    /// A secret that others on this machine may read.
+    #[error("{}: others may read this file: chmod 600 it", .path.display())]
+    Readable {
+        /// Which.
+        path: PathBuf,
+    },
+    /// No order is left.
+    #[error("{}: every order of this store is used; deal a new one", .folder.display())]
+    Exhausted {
+        /// The store.
+        folder: PathBuf,
+    },
+    /// Orders are left, but none that all parties have.
+    #[error("{}: no order is left that all parties have; deal a new store", .folder.display())]
+    NothingInCommon {
+        /// The store.
+        folder: PathBuf,
+    },
+    /// An order that has its mark.
+    #[error("{}: order {order} is used up", .folder.display())]
+    Used {
+        /// The store.
+        folder: PathBuf,
+        /// Which.
+        order: u32,
+    },
+    /// A file that is no order, or was altered.
+    #[error("{}: {error}", .path.display())]
+    Order {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: OrderError,
+    },
+    /// Another party's store.
+    #[error("{}: it is the store of {found}, not of {expected}", .folder.display())]
+    OtherParty {
+        /// The store.
+        folder: PathBuf,
+        /// Whose it is.
+        found: PartyId,
+        /// Whose it should be.
+        expected: PartyId,
+    },
+    /// Orders for something else.
+    #[error(
+        "{}: it was dealt for demand {}, the job demands {}: it is for another job, or for other tiles",
+        .folder.display(), short(.found), short(.expected)
+    )]
+    OtherDemand {
+        /// The store.
+        folder: PathBuf,
+        /// What it is for.
+        found: [u8; 32],
+        /// What it should be for.
+        expected: [u8; 32],
+    },
+}
+
+fn short(digest: &[u8; 32]) -> String {
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One party's folder of a store.
+#[derive(Debug)]
+pub struct CorrelationStore {
+    folder: PathBuf,
+    key: StoreKey,
+    /// The header of one of its orders: but for the order's number it is that of all.
+    header: OrderHeader,
+}
+
+/// An order that bears its mark and is being read.
+pub(super) struct TakenOrder {
+    pub number: u32,
+    pub key: PrgKey,
+    /// What the file was called, for errors.
+    pub path: PathBuf,
+    pub reader: OrderReader<BufReader<File>>,
+}
+
+impl CorrelationStore {
+    /// Opens the store of `party` in `folder`, or in that party's folder below it.
+    ///
+    /// # Errors
+    /// Where there is none, it is another party's, others may read it, or every order is used.
+    pub fn open(folder: &Path, party: PartyId) -> Result<CorrelationStore, StoreError> {
+        let own = folder.join(party_folder(party));
+        let folder = match folder.join(KEY_FILE).exists() {
+            false if own.join(KEY_FILE).exists() => own,
+            true => folder.to_owned(),
+            false => return Err(StoreError::Missing { folder: folder.to_owned() }),
+        };
+        let key = read_key(&folder.join(KEY_FILE))?;
+        let _lock = lock(&folder)?;
+        sweep(&folder)?;
+        let unused = unused(&folder)?;
+        let Some(&first) = unused.first() else { return Err(StoreError::Exhausted { folder }) };
+        let path = order_path(&folder, first);
+        let (reader, _) = read_order(&path, &key)?;
+        let header = *reader.header();
+        if header.party != party {
+            return Err(StoreError::OtherParty { folder, found: header.party, expected: party });
+        }
+        Ok(CorrelationStore { folder, key, header })
+    }
+
+    /// What the parties call the store: two with the same name hold the same orders.
+    pub(super) fn name(&self) -> String {
+        format!("store {}", self.header.store)
+    }
+
+    /// The side of the tiles that its demand was planned with.
+    pub fn tile_side(&self) -> TileSide {
+        TileSide(self.header.tile_side.try_into().unwrap_or(usize::MAX))
+    }
+
+    /// Makes sure that it was dealt for the demand with this digest.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherDemand`].
+    pub fn check_demand(&self, expected: [u8; 32]) -> Result<(), StoreError> {
+        let found = self.header.demand;
+        let folder = || self.folder.clone();
+        if found == expected {
+            Ok(())
+        } else {
+            Err(StoreError::OtherDemand { folder: folder(), found, expected })
+        }
+    }
+
+    /// The orders that bear no mark.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn unused(&self) -> Result<BTreeSet<u32>, StoreError> {
+        unused(&self.folder)
+    }
+
+    /// Marks an order as used, for good, and only then opens it.
+    pub(super) fn take(&self, order: u32) -> Result<TakenOrder, StoreError> {
+        let _lock = lock(&self.folder)?;
+        self.mark(order)?;
+        let path = order_path(&self.folder, order);
+        let (reader, key) = read_order(&path, &self.key)?;
+        if *reader.header() != (OrderHeader { order, ..self.header }) {
+            let error = OrderError::Malformed("the header of another order");
+            return Err(StoreError::Order { path, error });
+        }
+        // The open file is read to its end though it has no name any more.
+        discard(&path)?;
+        Ok(TakenOrder { number: order, key, path, reader })
+    }
+
+    /// Makes the mark of an order and waits for the disk.
+    fn mark(&self, order: u32) -> Result<(), StoreError> {
+        let path = mark_path(&self.folder, order);
+        let mark = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(StoreError::Used { folder: self.folder.clone(), order });
+            }
+            other => other.map_err(|error| failed(&path, error))?,
+        };
+        mark.sync_all().map_err(|error| failed(&path, error))?;
+        sync_folder(&self.folder)
+    }
+}
+
+/// What a party's folder is called within a store.
+fn party_folder(party: PartyId) -> String {
+    format!("party{}", party.0)
+}
+
+fn order_path(folder: &Path, order: u32) -> PathBuf {
+    folder.join(format!("{order:06}.{ORDER}"))
+}
+
+fn mark_path(folder: &Path, order: u32) -> PathBuf {
+    folder.join(format!("{order:06}.{MARK}"))
+}
+
+/// The orders of which there is a file that ends so.
+fn listed(folder: &Path, ending: &str) -> Result<BTreeSet<u32>, StoreError> {
+    let mut orders = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(|error| failed(folder, error))? {
+        let path = entry.map_err(|error| failed(folder, error))?.path();
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u32>().ok());
+        if let Some(number) = number.filter(|&number| path == folder.join(format!("{number:06}.{ending}"))) {
+            orders.insert(number);
+        }
+    }
+    Ok(orders)
+}
+
+fn unused(folder: &Path) -> Result<BTreeSet<u32>, StoreError> {
+    let (mut orders, used) = (listed(folder, ORDER)?, listed(folder, MARK)?);
+    orders.retain(|order| !used.contains(order) && *order < MOST_ORDERS);
+    Ok(orders)
+}
+
+/// Discards orders whose process stopped between its mark and its end.
+fn sweep(folder: &Path) -> Result<(), StoreError> {
+    let (orders, used) = (listed(folder, ORDER)?, listed(folder, MARK)?);
+    orders.intersection(&used).try_for_each(|&order| discard(&order_path(folder, order)))
+}
+
+/// Wipes the key of an order and removes its name.
+fn discard(path: &Path) -> Result<(), StoreError> {
+    let wiped = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        if file.metadata()?.len() >= HEADER_BYTES as u64 {
+            file.seek(SeekFrom::Start(KEY_BYTES.start as u64))?;
+            file.write_all(&[0; 32])?;
+            // A file that is removed before it is written never is.
+            file.sync_data()?;
+        }
+        fs::remove_file(path)
+    };
+    wiped().map_err(|error| failed(path, error))
+}
+
+/// Held while files are marked, opened and removed, so that processes that use one store at once do not meet there.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join(KEY_FILE);
+    let file = File::open(&path).map_err(|error| failed(&path, error))?;
+    file.lock().map_err(|error| failed(&path, error))?;
+    Ok(file)
+}
+
+fn read_key(path: &Path) -> Result<StoreKey, StoreError> {
+    let mut file = open_private(path)?;
+    let mut bytes = [0; 32];
+    let read = file.read_exact(&mut bytes);
+    let key = StoreKey::from_bytes(bytes);
+    bytes.zeroize();
+    read.map(|()| key).map_err(|error| failed(path, error))
+}
+
+fn read_order(path: &Path, key: &StoreKey) -> Result<(OrderReader<BufReader<File>>, PrgKey), StoreError> {
+    let file = open_private(path)?;
+    OrderReader::new(BufReader::new(file), key)
+        .map_err(|error| StoreError::Order { path: path.to_owned(), error })
+}
+
+/// Opens a file that its user alone may read.
+fn open_private(path: &Path) -> Result<File, StoreError> {
+    let file = File::open(path).map_err(|error| failed(path, error))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        const OTHERS: u32 = 0o077;
+        let metadata = file.metadata().map_err(|error| failed(path, error))?;
+        if metadata.permissions().mode() & OTHERS != 0 {
+            return Err(StoreError::Readable { path: path.to_owned() });
+        }
+    }
+    Ok(file)
+}
+
+/// Waits until the names in a folder are on the disk.
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    // Elsewhere a folder cannot be opened as a file, and names are written with what they name.
+    if cfg!(unix) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| failed(folder, error))?;
+    }
+    Ok(())
+}
+
+fn failed(path: &Path, error: io::Error) -> StoreError {
+    StoreError::File { path: path.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests;
