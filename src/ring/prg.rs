@@ -5,7 +5,8 @@
 //! Every device's fill kernel produces the same bytes, so a share that comes from a key need never be sent.
 //!
 //! **Discipline.** A key serves one order of correlations and one pair of roles and is drawn from the operating system.
-//! Within a key, each correlation part has a stream of its own, and a stream is read once, from block 0. No
+//! Within a key, each correlation part has a stream of its own, and a stream makes one matrix, from block 0: read
+//! again, it is to make that same matrix again for the same use. No
 //! (key, stream, block) is used twice, because no key outlives its order: after a crash a new key is drawn.
 
 use rand_chacha::ChaCha12Rng;

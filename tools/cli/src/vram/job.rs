@@ -43,7 +43,8 @@ pub struct ProtocolJson {
     pub factor: f64,
     pub offline_s: f64,
     pub online_s: f64,
-    pub least: LeastJson,
+    /// In the least memory that will do.
+    pub least: Least,
     pub ops: Vec<OpJson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sweep: Vec<Point>,
@@ -53,22 +54,6 @@ pub struct ProtocolJson {
     /// Where the online phase begins among them.
     #[serde(skip)]
     pub online_step: usize,
-}
-
-/// The least memory.
-#[derive(Serialize)]
-pub struct LeastJson(Least);
-
-impl LeastJson {
-    pub fn planned_bytes(&self) -> u64 {
-        self.0.planned_bytes
-    }
-    pub fn factor(&self) -> f64 {
-        self.0.factor
-    }
-    pub fn online_s(&self) -> f64 {
-        self.0.online_s
-    }
 }
 
 /// One party's memory.
@@ -171,7 +156,7 @@ fn protocol_json(
         factor: ratio(planned.size_bytes(planner), plain.peak_bytes),
         offline_s: planned.predicted.offline.as_secs_f64(),
         online_s: planned.predicted.online.as_secs_f64(),
-        least: LeastJson(Least::new(&least, planner, plain.peak_bytes)),
+        least: Least::new(&least, planner, plain.peak_bytes),
         ops: ops(program, &planned, &plain),
         sweep: points,
         in_use: plan.occupied().into_iter().map(|occupied| occupied.0).collect(),

@@ -170,7 +170,7 @@ fn tiles(side: Option<usize>) -> String {
 
 /// Memory within the least budget that will do.
 #[derive(Serialize)]
-struct Least {
+pub struct Least {
     planned_bytes: u64,
     factor: f64,
     tile_side: Option<usize>,

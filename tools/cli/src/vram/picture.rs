@@ -137,9 +137,9 @@ fn summary(json: &VramJson) -> Vec<Vec<String>> {
             size(largest(protocol)),
             format!("{:.2}×", protocol.factor),
             seconds(protocol.online_s),
-            size(protocol.least.planned_bytes()),
-            format!("{:.2}×", protocol.least.factor()),
-            seconds(protocol.least.online_s()),
+            size(protocol.least.planned_bytes),
+            format!("{:.2}×", protocol.least.factor),
+            seconds(protocol.least.online_s),
         ]);
     }
     rows
