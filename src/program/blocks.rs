@@ -1,5 +1,6 @@
 //! Ops that only move elements: slices, places, reshaping, gathering by nested loops.
 
+use super::range::Interval;
 use super::{Op, Program, ProgramError, ValueId};
 use crate::ring::{Axis, Shape};
 use serde::Serialize;
@@ -141,7 +142,7 @@ impl Program {
         let left = self.place(a, (0, 0), shape)?;
         let right = self.place(b, at, shape)?;
         let result = self.add(left, right)?;
-        self.called(result, label, Some((a, b)))
+        self.called(result, label, self.intervals((a, b), Interval::hull))
     }
 
     /// The same elements in row-major order as a matrix of another shape.

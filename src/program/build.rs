@@ -1,5 +1,6 @@
 //! Building a program, value by value.
 
+use super::range::{self, Interval};
 use super::{Input, Op, Output, Program, ProgramError, Truncation, Value, ValueId};
 use crate::ring::{Axis, FixedPoint, Shape};
 use crate::share::{Parties, PartyId};
@@ -41,7 +42,8 @@ impl Program {
     pub fn new(parties: usize, codec: FixedPoint) -> Program {
         assert!((1..=8).contains(&parties), "one to eight parties");
         let truncation = Truncation::default();
-        Program { codec, truncation, parties, values: Vec::new(), inputs: Vec::new(), outputs: Vec::new() }
+        let (values, inputs, outputs) = (Vec::new(), Vec::new(), Vec::new());
+        Program { codec, truncation, parties, values, inputs, outputs, domains: Vec::new() }
     }
 
     /// The same program, whose products will get back to the scale of their factors in this way; to be called before
@@ -72,9 +74,15 @@ impl Program {
         {
             return Err(ProgramError::Bound { name: name.to_owned(), bound });
         }
-        let value = self.push(Op::Input(self.inputs.len()), shape, name.to_owned())?;
+        let (index, value) = (self.inputs.len(), self.next_id());
         self.inputs.push(Input { name: name.to_owned(), owner, shape, bound, value });
-        Ok(value)
+        match self.push(Op::Input(index), shape, name.to_owned()) {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                self.inputs.pop();
+                Err(error)
+            }
+        }
     }
 
     /// Reveals `value` to the parties in `to`, and to nobody else.
@@ -263,7 +271,7 @@ impl Program {
     }
 
     /// The value at the scale of the program's numbers.
-    fn promoted(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+    pub(super) fn promoted(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         if !self.is_integer(a) {
             return Ok(a);
         }
@@ -286,9 +294,49 @@ impl Program {
         if !shape.is_bearable() {
             return Err(ProgramError::TooLarge { label, shape });
         }
-        let id = ValueId(u32::try_from(self.values.len()).expect("fewer than 2^32 values"));
-        self.values.push(Value { op, shape, fraction_bits, label, within: None });
+        let (id, interval) = (self.next_id(), range::interval_of(self, op, fraction_bits));
+        self.values.push(Value { op, shape, fraction_bits, label, interval });
         Ok(id)
+    }
+
+    /// What the next value will be called.
+    fn next_id(&self) -> ValueId {
+        ValueId(u32::try_from(self.values.len()).expect("fewer than 2^32 values"))
+    }
+
+    /// Names a composed value, and says where its elements lie if more is known than its ops say.
+    pub(super) fn called(
+        &mut self,
+        value: ValueId,
+        label: String,
+        interval: Option<Interval>,
+    ) -> Result<ValueId, ProgramError> {
+        self.set_label(value, &label);
+        self.refine(value, interval);
+        Ok(value)
+    }
+
+    /// Says where a value's elements lie if more is known than its ops say.
+    pub(super) fn refine(&mut self, value: ValueId, interval: Option<Interval>) {
+        let own = &mut self.values[value.index()].interval;
+        *own = match (*own, interval) {
+            (Some(own), Some(known)) => Some(own.intersection(known)),
+            (own, known) => own.or(known),
+        };
+    }
+
+    /// Where a value's elements lie, as far as is known.
+    pub(super) fn interval(&self, value: ValueId) -> Option<Interval> {
+        self.value(value).interval
+    }
+
+    /// What is known of two values together.
+    pub(super) fn intervals(
+        &self,
+        (a, b): (ValueId, ValueId),
+        of: fn(Interval, Interval) -> Interval,
+    ) -> Option<Interval> {
+        Some(of(self.interval(a)?, self.interval(b)?))
     }
 
     pub(super) fn broadcast(&self, a: ValueId, b: ValueId) -> Result<Shape, ProgramError> {
@@ -320,7 +368,7 @@ impl Program {
     }
 
     /// The constant at the scale of a value.
-    fn element(&self, constant: Number) -> Result<u64, ProgramError> {
+    pub(super) fn element(&self, constant: Number) -> Result<u64, ProgramError> {
         if self.codec.fraction_bits() == 0 {
             let integer = whole(constant).ok_or(ProgramError::NotAnInteger { value: constant.value() })?;
             return self.integer(integer);

@@ -4,6 +4,7 @@
 //! below 2^(k−2) in magnitude do; beyond, the difference wraps, in the oracle as in every protocol. A product of a
 //! comparison's result and a value is how a protocol chooses: it costs less than a general product.
 
+use super::range::Interval;
 use super::{Number, Op, Program, ProgramError, Test, ValueId};
 
 impl Program {
@@ -67,7 +68,7 @@ impl Program {
         let difference = self.sub(x, y)?;
         let chosen = self.mul(condition, difference)?;
         let result = self.add(chosen, y)?;
-        self.called(result, label, Some((x, y)))
+        self.called(result, label, self.intervals((x, y), Interval::hull))
     }
 
     /// max(a, 0).
@@ -78,7 +79,7 @@ impl Program {
         let label = format!("relu({})", self.short(a));
         let positive = self.test(a, Test::NonNegative)?;
         let result = self.mul(positive, a)?;
-        self.called(result, label, Some((a, a)))
+        self.called(result, label, self.interval(a).map(Interval::positive))
     }
 
     /// max(a, 0) + slope · min(a, 0).
@@ -103,7 +104,7 @@ impl Program {
         let positive = self.relu(a)?;
         let doubled = self.scale(positive, Number::Integer(2))?;
         let result = self.sub(doubled, a)?;
-        self.called(result, label, Some((a, a)))
+        self.called(result, label, self.interval(a).map(Interval::magnitude))
     }
 
     /// The larger of each two elements, broadcasting.
@@ -116,7 +117,7 @@ impl Program {
         let difference = self.sub(a, b)?;
         let excess = self.relu(difference)?;
         let result = self.add(excess, b)?;
-        self.called(result, label, Some((a, b)))
+        self.called(result, label, self.intervals((a, b), Interval::larger))
     }
 
     /// The smaller of each two elements, broadcasting.
@@ -129,7 +130,7 @@ impl Program {
         let difference = self.sub(a, b)?;
         let excess = self.relu(difference)?;
         let result = self.sub(a, excess)?;
-        self.called(result, label, Some((a, b)))
+        self.called(result, label, self.intervals((a, b), Interval::smaller))
     }
 
     /// The larger of each element and a constant.
@@ -141,7 +142,8 @@ impl Program {
         let difference = self.add_constant(a, constant.negated())?;
         let excess = self.relu(difference)?;
         let result = self.add_constant(excess, constant)?;
-        self.called(result, label, None)
+        let known = self.beside(a, constant).map(|(a, constant)| a.larger(constant));
+        self.called(result, label, known)
     }
 
     /// The smaller of each element and a constant.
@@ -153,7 +155,8 @@ impl Program {
         let difference = self.add_constant(a, constant.negated())?;
         let excess = self.relu(difference)?;
         let result = self.sub(a, excess)?;
-        self.called(result, label, None)
+        let known = self.beside(a, constant).map(|(a, constant)| a.smaller(constant));
+        self.called(result, label, known)
     }
 
     /// Each element, but no less than `low` and no more than `high`.
@@ -167,6 +170,12 @@ impl Program {
         self.called(result, label, None)
     }
 
+    /// A value's interval, and a constant's: that of the element which stands for it.
+    fn beside(&self, a: ValueId, constant: Number) -> Option<(Interval, Interval)> {
+        let (constant, unit) = (constant.value(), self.codec().resolution());
+        Some((self.interval(a)?, Interval::new(constant - unit, constant + unit)))
+    }
+
     fn difference_is(
         &mut self,
         a: ValueId,
@@ -178,17 +187,5 @@ impl Program {
         let difference = self.sub(a, b)?;
         let result = self.test(difference, test)?;
         self.called(result, label, None)
-    }
-
-    /// Names a composed value, and says within which two others' magnitudes it stays.
-    pub(super) fn called(
-        &mut self,
-        value: ValueId,
-        label: String,
-        within: Option<(ValueId, ValueId)>,
-    ) -> Result<ValueId, ProgramError> {
-        self.set_label(value, &label);
-        self.values[value.index()].within = within;
-        Ok(value)
     }
 }

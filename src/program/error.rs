@@ -1,5 +1,6 @@
 //! What can be wrong with a program.
 
+use super::range::Warning;
 use crate::ring::Shape;
 use crate::share::PartyId;
 
@@ -107,6 +108,21 @@ pub enum ProgramError {
         /// f.
         fraction_bits: u32,
     },
+    /// A smooth function in a program on integers.
+    #[error("{label} has a fraction, and this program computes on integers (fraction_bits = 0)")]
+    NoFractions {
+        /// The call.
+        label: String,
+    },
+    /// A constant divisor that is zero.
+    #[error("{label} divides by zero")]
+    DivisionByZero {
+        /// The quotient.
+        label: String,
+    },
+    /// A function whose arguments all lie where it is wrong.
+    #[error("{0}, all of it outside")]
+    OutsideDomain(Warning),
     /// A condition that is no integer.
     #[error("select chooses by the result of a comparison, which {label} is not")]
     Condition {

@@ -4,7 +4,7 @@
 //! height h and width w are a matrix (n, c·h·w). Windows are gathered by public loops and then multiplied, summed or
 //! compared like any matrix.
 
-use super::{Gather, Number, Program, ProgramError, Turn, ValueId};
+use super::{Gather, Program, ProgramError, Turn, ValueId};
 use crate::ring::{Axis, Shape};
 
 /// What a row is an image of.
@@ -102,9 +102,10 @@ impl Program {
     /// Where images and window do not fit together, or one divided by the window's size cannot be written.
     pub fn avgpool2d(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
         let label = format!("avgpool2d({})", self.short(a));
+        let a = self.argument(a, &label)?;
         let windows = self.channel_windows(a, image, window)?;
         let sums = self.sum(windows, Some(Axis::Cols))?;
-        let means = self.scale(sums, Number::Real(1.0 / (window.height * window.width) as f64))?;
+        let means = self.portion(sums, 1.0 / (window.height * window.width) as f64)?;
         self.pooled(a, image, window, means, label)
     }
 
@@ -137,7 +138,7 @@ impl Program {
         let (rows, cols) = self.places(a, image, window)?;
         let shape = Shape::new(self.value(a).shape.rows, image.channels * rows * cols);
         let result = self.reshape(column, shape)?;
-        self.called(result, label, Some((a, a)))
+        self.called(result, label, None)
     }
 
     /// The images with zeros around them.

@@ -145,7 +145,7 @@ impl Op {
 }
 
 /// A value: its op, its shape and how to call it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Value {
     /// How it comes about.
     pub op: Op,
@@ -156,9 +156,9 @@ pub struct Value {
     pub fraction_bits: u32,
     /// Its name or the text of its expression, for messages.
     pub label: String,
-    /// Two values of the same scale whose larger magnitude is never exceeded, where more is known than the op says: of
-    /// a maximum, its operands.
-    pub within: Option<(ValueId, ValueId)>,
+    /// Between which numbers its elements lie, in the units of the inputs, as far as declared bounds say: see
+    /// [`range`].
+    pub interval: Option<range::Interval>,
 }
 
 /// A matrix that a party brings.
@@ -196,6 +196,8 @@ pub struct Program {
     values: Vec<Value>,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
+    /// What its functions ask of their arguments.
+    domains: Vec<range::Domain>,
 }
 
 impl Program {

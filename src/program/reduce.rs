@@ -3,11 +3,12 @@
 //! A tournament halves the axis each round: neighbours meet, the winner goes on, and one without a neighbour waits. So
 //! n elements take ⌈log₂ n⌉ rounds of comparisons, n − 1 in all.
 
+use super::range::Interval;
 use super::{Number, Op, Program, ProgramError, Stride, Test, ValueId};
 use crate::ring::{Axis, Shape};
 
 impl Program {
-    /// Means over one axis, or over both: the sums times 1/n, which is rounded to the scale of numbers first.
+    /// Means over one axis, or over both: the sums times 1/n, of which f bits are significant.
     ///
     /// # Errors
     /// Where there is no element, or 1/n cannot be written.
@@ -20,9 +21,11 @@ impl Program {
         if count == 0 {
             return Err(ProgramError::NoElement { label, shape });
         }
+        let label = format!("mean({label})");
+        let a = self.argument(a, &label)?;
         let sum = self.sum(a, axis)?;
-        let result = self.scale(sum, Number::Real(1.0 / count as f64))?;
-        self.called(result, format!("mean({label})"), None)
+        let result = self.portion(sum, 1.0 / count as f64)?;
+        self.called(result, label, None)
     }
 
     /// The largest element along an axis.
@@ -32,7 +35,7 @@ impl Program {
     pub fn max_over(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
         let label = format!("max({})", self.short(a));
         let result = self.tournament(a, axis, |program, left, right| program.max(left, right))?;
-        self.called(result, label, Some((a, a)))
+        self.called(result, label, self.interval(a))
     }
 
     /// The smallest element along an axis.
@@ -42,7 +45,7 @@ impl Program {
     pub fn min_over(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
         let label = format!("min({})", self.short(a));
         let result = self.tournament(a, axis, |program, left, right| program.min(left, right))?;
-        self.called(result, label, Some((a, a)))
+        self.called(result, label, self.interval(a))
     }
 
     /// The index along an axis of the largest element, an integer; of equal ones the first.
@@ -91,7 +94,11 @@ impl Program {
             let right_wins = self.test(lead, Test::Negative)?;
             let lost = self.mul(right_wins, lead)?;
             let won = self.sub(left, lost)?;
-            let won = self.called(won, format!("max({})", self.short(best)), Some((left, right)))?;
+            let won = self.called(
+                won,
+                format!("max({})", self.short(best)),
+                self.intervals((left, right), Interval::larger),
+            )?;
             best = self.with_alone(won, alone, axis)?;
             index = Some(match index {
                 None => {

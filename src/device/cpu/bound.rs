@@ -6,6 +6,7 @@
 
 use super::SimdLevel;
 use crate::ring::Ring;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Passes of a loop: a fraction of a millisecond, so that a measurement beside it sees the same machine.
@@ -74,6 +75,31 @@ impl MultiplyBound {
         };
         (PASSES * self.products) as f64 / (0..3).map(once).fold(f64::INFINITY, f64::min)
     }
+}
+
+/// A narrower level is taken for products only where it is faster by so much: what is less is noise.
+const WORTHWHILE: f64 = 1.1;
+
+/// The level at which this processor multiplies fastest in a ring, by the loops above: on some, `vpmullq` is several
+/// operations, and what takes its place at a narrower level may be fewer. Measured once, in a few milliseconds.
+pub(super) fn fastest_products(ring: Ring) -> SimdLevel {
+    static FASTEST: [OnceLock<SimdLevel>; 2] = [const { OnceLock::new() }; 2];
+    let index = Ring::ALL.iter().position(|&other| other == ring).expect("all rings are listed");
+    *FASTEST[index].get_or_init(|| {
+        let rate =
+            |level| MultiplyBound::all(level, ring).iter().map(MultiplyBound::rate).fold(0.0, f64::max);
+        let rates = SimdLevel::available().into_iter().map(|level| (level, rate(level))).collect::<Vec<_>>();
+        fastest(&rates)
+    })
+}
+
+/// Of levels, narrowest first, and their rates, zero where no loop is written.
+fn fastest(rates: &[(SimdLevel, f64)]) -> SimdLevel {
+    let widest_first = rates.iter().copied().rev();
+    let faster = |best: (SimdLevel, f64), next: (SimdLevel, f64)| {
+        if next.1 > WORTHWHILE * best.1 && next.1 > 0.0 { next } else { best }
+    };
+    widest_first.reduce(faster).expect("one level is always there").0
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -204,6 +230,24 @@ mod x86 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrower_level_is_taken_where_it_is_clearly_faster() {
+        let rates = |portable, avx2, avx512| {
+            fastest(&[(SimdLevel::Portable, portable), (SimdLevel::Avx2, avx2), (SimdLevel::Avx512, avx512)])
+        };
+        assert_eq!(rates(0.0, 17e9, 30e9), SimdLevel::Avx512);
+        assert_eq!(rates(0.0, 17e9, 12e9), SimdLevel::Avx2);
+        assert_eq!(rates(0.0, 17e9, 16.5e9), SimdLevel::Avx512, "as fast, but for noise");
+        assert_eq!(fastest(&[(SimdLevel::Portable, 0.0)]), SimdLevel::Portable);
+    }
+
+    #[test]
+    fn products_take_a_level_of_this_processor() {
+        for ring in Ring::ALL {
+            assert!(fastest_products(ring).is_available(), "{ring:?}");
+        }
+    }
 
     #[test]
     fn every_loop_ends() {

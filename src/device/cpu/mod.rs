@@ -68,12 +68,13 @@ struct Lane {
 
 impl Cpu {
     /// The processor at its best SIMD level, with `threads` threads (by default as many as the process may use),
-    /// refusing allocations beyond `budget_bytes`.
+    /// refusing allocations beyond `budget_bytes`. Matrix products take the level that is measured to be their fastest.
     ///
     /// # Errors
     /// Where no thread is asked for, or the operating system starts none.
     pub fn open(threads: Option<usize>, budget_bytes: Option<u64>) -> Result<Cpu, DeviceError> {
-        Cpu::open_with(SimdLevel::best(), threads, budget_bytes)
+        let cpu = Cpu::open_with(SimdLevel::best(), threads, budget_bytes)?;
+        Ok(Cpu { workers: cpu.workers.with_measured_products(), ..cpu })
     }
 
     /// As [`Cpu::open`], at a given level.

@@ -4,6 +4,8 @@
 //! thread, where it is done sooner than another thread wakes.
 
 use super::SimdLevel;
+use super::bound::fastest_products;
+use crate::ring::Ring;
 use rayon::prelude::*;
 
 /// Bytes of output, times the cost of one, up to which work stays on the calling thread: a core is done with so many
@@ -19,6 +21,8 @@ const PIECES_PER_THREAD: usize = 4;
 /// A SIMD level that this processor has, and threads.
 pub(super) struct Workers {
     level: SimdLevel,
+    /// Whether products take the level that was measured to be their fastest, rather than `level`.
+    measured: bool,
     threads: usize,
     pool: Option<rayon::ThreadPool>,
 }
@@ -43,12 +47,12 @@ impl Workers {
                     .map_err(|error| error.to_string())?,
             ),
         };
-        Ok(Workers { level, threads, pool })
+        Ok(Workers { level, measured: false, threads, pool })
     }
 
     /// The calling thread alone, at the same level.
     pub(super) fn caller(&self) -> Workers {
-        Workers { level: self.level, threads: 1, pool: None }
+        Workers { level: self.level, measured: self.measured, threads: 1, pool: None }
     }
 
     /// Runs `work`, which splits several times, on one of the threads: so the others are woken once.
@@ -62,6 +66,16 @@ impl Workers {
     /// The level to compute at.
     pub(super) fn level(&self) -> SimdLevel {
         self.level
+    }
+
+    /// The same, but for products each ring takes the level that is measured to be its fastest on this processor.
+    pub(super) fn with_measured_products(self) -> Workers {
+        Workers { measured: true, ..self }
+    }
+
+    /// The level to compute matrix products at.
+    pub(super) fn product_level(&self, ring: Ring) -> SimdLevel {
+        if self.measured { fastest_products(ring) } else { self.level }
     }
 
     /// How many there are.

@@ -6,7 +6,7 @@ use crate::program::{Image, Number, Program, ValueId, Window};
 use crate::ring::{Axis, Shape};
 
 /// Their names, in alphabetical order.
-pub(super) const FUNCTIONS: [&str; 24] = [
+pub(super) const FUNCTIONS: [&str; 27] = [
     "abs",
     "argmax",
     "argmin",
@@ -17,6 +17,7 @@ pub(super) const FUNCTIONS: [&str; 24] = [
     "exp",
     "gelu",
     "leaky_relu",
+    "log",
     "max",
     "maxpool2d",
     "mean",
@@ -24,8 +25,10 @@ pub(super) const FUNCTIONS: [&str; 24] = [
     "reciprocal",
     "relu",
     "reshape",
+    "rsqrt",
     "select",
     "sigmoid",
+    "silu",
     "softmax",
     "sqrt",
     "sum",
@@ -58,7 +61,10 @@ fn usage(function: &str) -> (&'static str, &'static str) {
         "exp" => ("exp", "exp(x)"),
         "gelu" => ("gelu", "gelu(x)"),
         "reciprocal" => ("reciprocal", "reciprocal(x)"),
+        "log" => ("log", "log(x)"),
+        "rsqrt" => ("rsqrt", "rsqrt(x)"),
         "sigmoid" => ("sigmoid", "sigmoid(x)"),
+        "silu" => ("silu", "silu(x)"),
         "softmax" => ("softmax", "softmax(x, axis=1)"),
         "sqrt" => ("sqrt", "sqrt(x)"),
         "tanh" => ("tanh", "tanh(x)"),
@@ -101,6 +107,9 @@ fn elementwise(function: &str) -> Option<fn(&mut Program, ValueId) -> Added> {
         "reciprocal" => Program::reciprocal,
         "relu" => Program::relu,
         "sigmoid" => Program::sigmoid,
+        "log" => Program::log,
+        "rsqrt" => Program::rsqrt,
+        "silu" => Program::silu,
         "sqrt" => Program::sqrt,
         "tanh" => Program::tanh,
         "transpose" => Program::transpose,

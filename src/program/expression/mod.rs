@@ -4,7 +4,7 @@
 //! statement  = name "=" comparison
 //! comparison = sum [("<" | ">" | "<=" | ">=" | "==" | "!=") sum]
 //! sum        = product (("+" | "-") product)*
-//! product    = unary (("*" | "@") unary)*
+//! product    = unary (("*" | "/" | "@") unary)*
 //! unary      = "-" unary | postfix
 //! postfix    = atom (".T" | "[" range ["," range] "]")*
 //! range      = index | [index] ":" [index] [":" index]
@@ -12,7 +12,7 @@
 //! argument   = comparison | name "=" number
 //! ```
 //!
-//! `*` is elementwise, or scaling where one side is a constant; `@` is the matrix product; `+`, `-`, `*` and
+//! `*` and `/` are elementwise, or scaling where one side is a constant; `@` is the matrix product; `+`, `-`, `*`, `/` and
 //! comparisons broadcast rows, columns and scalars as NumPy does. A comparison gives integers 0 and 1. Ranges are those
 //! of Python, rows first; an index keeps its axis, which then has extent 1. Constants are public. Errors name the step,
 //! the text and the place in it. The text comes from a file: its length and depth are bounded.
@@ -26,7 +26,8 @@
 //! | `max(x, axis=1)`, `min(x, axis=1)` | the largest or smallest along the axis |
 //! | `argmax(x, axis=1)`, `argmin(x, axis=1)` | its index; of equal ones the first |
 //! | `relu(x)`, `leaky_relu(x, 0.01)`, `abs(x)`, `clip(x, 0, 1)` | elementwise |
-//! | `exp(x)`, `reciprocal(x)`, `sqrt(x)`, `sigmoid(x)`, `tanh(x)`, `gelu(x)` | approximations: see [`Program::exp`] and so on |
+//! | `exp(x)`, `log(x)`, `reciprocal(x)`, `sqrt(x)`, `rsqrt(x)` | approximations: see [`Program::exp`] and so on |
+//! | `sigmoid(x)`, `tanh(x)`, `gelu(x)`, `silu(x)` | likewise: see [`Program::sigmoid`] and so on |
 //! | `softmax(x, axis=1)` | exponentials over their sum along the axis |
 //! | `select(c, x, y)` | `x` where the comparison's result `c` is 1, `y` where it is 0 |
 //! | `transpose(x)`, `reshape(x, rows, cols)` | the same elements |
@@ -229,6 +230,11 @@ mod tests {
         assert!(error(16, "x = w").ends_with("'x' is defined twice"));
         assert!(error(16, "z = 3").contains("the result is a constant"));
         assert!(error(16, "z = x + ").contains("expected a name, a number, '-' or '(', found the end"));
+        assert!(error(16, "z = x / 0").ends_with("x / 0) divides by zero"));
+        assert!(error(16, "z = x + 1 / 0").ends_with("the constants overflow"));
+        assert!(
+            error(0, "z = x / 2").contains("(x / 2) has a fraction, and this program computes on integers")
+        );
         assert!(error(0, "z = x * 0.5").contains("0.5 is not an integer"));
         assert!(error(16, "z = x * 0.0000001").contains("would be rounded to zero"));
         assert!(error(16, "z = sum(x, axis=2)").contains("sum is called as sum(x) or sum(x, axis=1)"));
@@ -247,7 +253,8 @@ mod tests {
             ("leaky_relu(x, 0.01) + abs(x) - clip(x, -1, 0.5)", (5, 3)),
             ("select(x < 1, x, -x)", (5, 3)),
             ("softmax(x, axis=1) * sigmoid(tanh(x)) + gelu(exp(x))", (5, 3)),
-            ("sqrt(abs(x) + 1) * reciprocal(2 + relu(x))", (5, 3)),
+            ("sqrt(abs(x) + 1) * reciprocal(2 + relu(x)) + silu(log(x))", (5, 3)),
+            ("x / 7 - 1 / (x / x[:1]) * rsqrt(x) + x * (3 / 4)", (5, 3)),
             ("reshape(x, 3, 5).T", (5, 3)),
             ("concat(x, x[1:3], b[:, :1] * (x[:1] >= 0), axis=0)", (8, 3)),
             ("x[1:, ::2]", (4, 2)),

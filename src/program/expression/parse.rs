@@ -80,7 +80,7 @@ impl Parser<'_> {
     fn product(&mut self) -> Result<Operand, Located> {
         let start = self.offset();
         let mut left = self.unary()?;
-        while let Token::Symbol(operator @ ('*' | '@')) = *self.peek() {
+        while let Token::Symbol(operator @ ('*' | '/' | '@')) = *self.peek() {
             let offset = self.advance().0;
             let right = self.unary()?;
             let result = self.combine(operator, left, right).map_err(|kind| (offset, kind))?;
@@ -269,6 +269,9 @@ impl Parser<'_> {
             ('@', Matrix(a), Matrix(b)) => program.matmul(a, b)?,
             ('@', ..) => return Err(StepErrorKind::NoMatrix("'@'")),
             (_, Constant(a), Constant(b)) => return fold(operator, a, b).map(Constant),
+            ('/', Matrix(a), Matrix(b)) => program.div(a, b)?,
+            ('/', Matrix(a), Constant(c)) => program.div_constant(a, c)?,
+            ('/', Constant(c), Matrix(a)) => program.constant_over(c, a)?,
             ('+', Matrix(a), Matrix(b)) => program.add(a, b)?,
             ('-', Matrix(a), Matrix(b)) => program.sub(a, b)?,
             (_, Matrix(a), Matrix(b)) => program.mul(a, b)?,
@@ -409,6 +412,14 @@ fn unexpected(expected: &'static str, found: &Token) -> StepErrorKind {
 }
 
 fn fold(operator: char, a: Number, b: Number) -> Result<Number, StepErrorKind> {
+    if operator == '/' {
+        let quotient = a.value() / b.value();
+        return if quotient.is_finite() {
+            Ok(Number::Real(quotient))
+        } else {
+            Err(StepErrorKind::ConstantOverflow)
+        };
+    }
     let folded = match (a, b) {
         (Number::Integer(a), Number::Integer(b)) => match operator {
             '+' => a.checked_add(b),

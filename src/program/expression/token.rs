@@ -8,7 +8,7 @@ use crate::program::Number;
 pub(super) enum Token {
     Name(String),
     Number(Number),
-    /// One of `= + - * @ ( ) [ ] : ,`.
+    /// One of `= + - * / @ ( ) [ ] : ,`.
     Symbol(char),
     /// One of `<`, `>`, `<=`, `>=`, `==`, `!=`.
     Compare(&'static str),
@@ -55,7 +55,9 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
         let comparison = COMPARISONS.into_iter().find(|operator| rest.starts_with(operator));
         let (length, token) = match (first, comparison) {
             (_, Some(operator)) => (operator.len(), Token::Compare(operator)),
-            ('=' | '+' | '-' | '*' | '@' | '(' | ')' | '[' | ']' | ':' | ',', _) => (1, Token::Symbol(first)),
+            ('=' | '+' | '-' | '*' | '/' | '@' | '(' | ')' | '[' | ']' | ':' | ',', _) => {
+                (1, Token::Symbol(first))
+            }
             ('a'..='z' | 'A'..='Z' | '_', _) => name(rest),
             ('.', _) if is_transposed(rest) => (2, Token::Transposed),
             ('0'..='9' | '.', _) => number(rest).map_err(|kind| (start, kind))?,
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_no_word_is_named() {
-        assert_eq!(words("a / b").unwrap_err(), (2, StepErrorKind::Character('/')));
+        assert_eq!(words("a % b").unwrap_err(), (2, StepErrorKind::Character('%')));
         assert_eq!(words("12abc").unwrap_err(), (0, StepErrorKind::Number("12abc".into())));
         assert_eq!(words("1e999").unwrap_err(), (0, StepErrorKind::NumberTooLarge("1e999".into())));
     }

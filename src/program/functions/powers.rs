@@ -1,110 +1,358 @@
-//! Exponentials, reciprocals and roots.
+//! Exponentials, logarithms, reciprocals and roots.
 //!
-//! Reciprocals and roots scale their argument into [1/2, 1) or [1/4, 1) by a power of two, which comparisons with the
-//! powers of two of the range find, all at once; then Newton's iteration takes over.
+//! All but the exponential scale their argument by a power of two to u in [1/2, 1), which comparisons with the powers
+//! of two of the domain find, all at once, and take a polynomial in t = 4u − 3. Where no bound is declared the domain
+//! is 2^−8 to 2^9; declared bounds narrow or widen it to what they allow.
 
-use super::super::{Number, Program, ProgramError, Test, ValueId};
+use super::super::range::Interval;
+use super::super::{Number, Program, ProgramError, ValueId};
+use super::coefficients::{EXP_BELOW_ZERO, EXP_HALF, LOG, RECIPROCAL, RSQRT, SQRT};
 
-/// Squarings of the exponential.
-const SQUARINGS: u32 = 5;
+/// e^x counts as e^−16 below this.
+const LEAST_EXPONENT: f64 = -16.0;
 
-/// exp is zero below this, as far as numbers of up to 20 fraction bits say.
-const LEAST_EXPONENT: i128 = -16;
+/// e^x is right up to this.
+const MOST_EXPONENT: f64 = 8.0;
 
-/// The Taylor coefficients of exp.
-const EXP: [f64; 7] = [1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0];
+/// The powers of two of a domain where nothing is known: from 2^−8 to 2^8, so that arguments stay below 2^9.
+const USUAL: Exponents = Exponents { least: -8, most: 8 };
 
-/// Powers of two below 2^−RANGE or above 2^RANGE are beyond a reciprocal's or a root's arguments.
-const RANGE: i32 = 8;
+/// The exponents between which declared bounds can widen a domain.
+const LEAST: i32 = -12;
+const MOST: i32 = 20;
+
+/// Arguments from 2^least to 2^(most + 1).
+#[derive(Clone, Copy)]
+pub(super) struct Exponents {
+    pub(super) least: i32,
+    pub(super) most: i32,
+}
+
+/// An argument a scaled by a power of two.
+struct Normal {
+    /// t = 4u − 3 for u = |a| · 2^−(e+1) in [1/2, 1), with g fraction bits.
+    t: ValueId,
+    exponents: Exponents,
+    /// For each exponent but the first one, whether |a| reaches that power of two: 0 or 1, or −1 where a is negative.
+    reached: Vec<ValueId>,
+}
 
 impl Program {
-    /// e^a for a ≤ 8; below −16, where it clips, the result is that at −16. The Taylor polynomial of degree 6 at
-    /// a/32, squared five times. Error: below 2·10⁻³ of the larger of the result and 1.
+    /// e^a for a ≤ 8, and e^−16 below −16. Method: the square of a polynomial of degree 15 for e^(a/2).
+    ///
+    /// *Error:* at most 5·10⁻⁵ of the larger of the result and 1. *Rounds:* 16.
     ///
     /// # Errors
-    /// In integer programs, and where there are too few fraction bits for the coefficients.
+    /// In integer programs.
     pub fn exp(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
-        let label = format!("exp({})", self.short(a));
-        let clipped = self.max_constant(a, Number::Integer(LEAST_EXPONENT))?;
-        let small = self.scale(clipped, Number::Real((-f64::from(SQUARINGS)).exp2()))?;
-        let mut power = self.polynomial(small, &EXP)?;
-        for _ in 0..SQUARINGS {
-            power = self.mul(power, power)?;
-        }
-        self.called(power, label, None)
+        let (first, label) = (self.values().len(), format!("exp({})", self.short(a)));
+        let a = self.argument(a, &label)?;
+        let (fine, bits) = (self.fine_bits(), self.codec().fraction_bits());
+        let clipped = self.max_constant(a, Number::Integer(LEAST_EXPONENT as i128))?;
+        self.refine(clipped, Some(Interval::new(LEAST_EXPONENT, MOST_EXPONENT)));
+        // t = (a/2 + 2)/6
+        let ratio = self.weighted(clipped, 1.0 / 12.0, bits + fine)?;
+        let shifted = self.offset(ratio, 1.0 / 3.0)?;
+        let t = self.rescaled(shifted, 0, fine)?;
+        self.values[t.index()].interval = Some(Interval::symmetric(1.0));
+        let largest = MOST_EXPONENT.exp();
+        // The root's bits leave room for its square.
+        let root_bits = (self.room(largest) / 2).min(fine);
+        let root = self.polynomial(t, &EXP_HALF, &[], root_bits)?;
+        self.refine(root, Some(Interval::new(0.0, largest.sqrt() * 1.01)));
+        let result = self.product(root, root, bits)?;
+        self.parts_of(first, &label);
+        let highest = self.interval(a).map_or(MOST_EXPONENT, |known| known.high.min(MOST_EXPONENT));
+        self.demand(result, a, Interval::new(f64::NEG_INFINITY, MOST_EXPONENT), false);
+        let known = Interval::new(-1e-3, highest.exp() * 1.01 + 1e-3);
+        self.called(result, label, Some(known))
     }
 
-    /// 1/a for 2^−8 ≤ a < 2^9. Error: below 10⁻³ of the larger of the result and 1.
+    /// e^a for a ≤ 0 with g fraction bits, and e^−16 below −16: a polynomial of degree 15.
+    pub(super) fn exp_below_zero(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let fine = self.fine_bits();
+        let clipped = self.max_constant(a, Number::Integer(LEAST_EXPONENT as i128))?;
+        // t = a/8 + 1
+        let eighth = self.rescaled(clipped, -3, fine)?;
+        let t = self.offset(eighth, 1.0)?;
+        self.refine(t, Some(Interval::symmetric(1.0)));
+        let power = self.polynomial(t, &EXP_BELOW_ZERO, &[], fine)?;
+        self.refine(power, Some(Interval::new(-1e-3, 1.01)));
+        Ok(power)
+    }
+
+    /// ln a, by default for 2^−8 ≤ a < 2^9. Method: (e + 1)·ln 2 and a polynomial of degree 7 for ln u.
+    ///
+    /// *Error:* at most 3·10⁻⁵. *Rounds:* 13.
     ///
     /// # Errors
-    /// In integer programs, and with fewer than ten fraction bits.
+    /// In integer programs.
+    pub fn log(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let (first, label) = (self.values().len(), format!("log({})", self.short(a)));
+        let a = self.argument(a, &label)?;
+        let normal = self.normal(a, self.exponents(a, false), false)?;
+        let terms: Vec<_> = normal.reached.iter().map(|&reached| (reached, std::f64::consts::LN_2)).collect();
+        let mut polynomial = LOG;
+        polynomial[0] += f64::from(normal.exponents.least + 1) * std::f64::consts::LN_2;
+        let bits = self.codec().fraction_bits();
+        let result = self.polynomial(normal.t, &polynomial, &terms, bits)?;
+        self.parts_of(first, &label);
+        let domain = normal.exponents.domain();
+        self.demand(result, a, domain, false);
+        let known = Interval::new(domain.low.ln() - 0.01, domain.high.ln() + 0.01);
+        self.called(result, label, Some(known))
+    }
+
+    /// 1/a, by default for 2^−8 ≤ |a| < 2^9. Method: a polynomial of degree 7 for 1/u, scaled back. Where declared
+    /// bounds leave the sign open, a is compared with the powers of two and −a as well.
+    ///
+    /// *Error:* at most 2·10⁻⁵ and 3·10⁻⁶ of the result. *Rounds:* 15.
+    ///
+    /// # Errors
+    /// In integer programs.
     pub fn reciprocal(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
-        let label = format!("reciprocal({})", self.short(a));
-        // 2^−(e+1) for a in [2^e, 2^(e+1)).
-        let scale = self.by_power(a, 1, |exponent| (-f64::from(exponent + 1)).exp2())?;
-        let unit = self.mul(a, scale)?;
-        let inverse = self.reciprocal_of_unit(unit)?;
-        let result = self.mul(inverse, scale)?;
+        let (first, label) = (self.values().len(), format!("reciprocal({})", self.short(a)));
+        let a = self.argument(a, &label)?;
+        let exponents = self.exponents(a, true);
+        let result = self.inverse(a, exponents, self.is_signed(a), self.codec().fraction_bits())?;
+        self.parts_of(first, &label);
+        self.demand(result, a, exponents.domain(), true);
         self.called(result, label, None)
     }
 
-    /// √a for 2^−8 ≤ a < 2^10. Error: below 10⁻³ of the larger of the result and 1.
+    /// a/b, broadcasting, by default for 2^−8 ≤ |b| < 2^9: a times the reciprocal, which has g fraction bits, so that in
+    /// 64 bits with 16 fraction bits the quotient must stay below 2^22.
+    ///
+    /// *Error:* at most 3·10⁻⁵ and 3·10⁻⁵ of the quotient. *Rounds:* 17.
     ///
     /// # Errors
-    /// In integer programs, and with fewer than twelve fraction bits.
-    pub fn sqrt(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
-        let label = format!("sqrt({})", self.short(a));
-        // For a in [2^e, 2^(e+2)), e even: 2^−(e+2) makes it a u in [1/4, 1), and √a = √u · 2^(e/2+1).
-        let scale = self.by_power(a, 2, |exponent| (-f64::from(exponent + 2)).exp2())?;
-        let root_scale = self.by_power(a, 2, |exponent| f64::from(exponent / 2 + 1).exp2())?;
-        let unit = self.mul(a, scale)?;
-        // y ← y·(3 − u·y²)/2 from a line that is off by at most 12 %.
-        let mut y = self.line(unit, 2.2, -1.2)?;
-        for _ in 0..3 {
-            let square = self.mul(y, y)?;
-            let product = self.mul(unit, square)?;
-            let rest = self.line(product, 1.5, -0.5)?;
-            y = self.mul(y, rest)?;
-        }
-        let root = self.mul(unit, y)?;
-        let result = self.mul(root, root_scale)?;
+    /// In integer programs, and where the shapes do not broadcast.
+    pub fn div(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let (first, label) = (self.values().len(), self.infix(a, "/", b));
+        self.broadcast(a, b)?;
+        let (a, b) = (self.argument(a, &label)?, self.argument(b, &label)?);
+        let (exponents, bits) = (self.exponents(b, true), self.codec().fraction_bits());
+        let inverse = self.inverse(b, exponents, self.is_signed(b), self.fine_bits())?;
+        let result = self.product(a, inverse, bits)?;
+        self.parts_of(first, &label);
+        self.demand(result, b, exponents.domain(), true);
         self.called(result, label, None)
     }
 
-    /// 1/u for u in [1/2, 1]: y ← y·(2 − u·y) from a line that is off by at most 9 %.
-    pub(super) fn reciprocal_of_unit(&mut self, unit: ValueId) -> Result<ValueId, ProgramError> {
-        let mut y = self.line(unit, 2.9142, -2.0)?;
-        for _ in 0..3 {
-            let product = self.mul(unit, y)?;
-            let rest = self.line(product, 2.0, -1.0)?;
-            y = self.mul(y, rest)?;
-        }
-        Ok(y)
+    /// constant/a, by default for 2^−8 ≤ |a| < 2^9; see [`Program::reciprocal`].
+    ///
+    /// *Error:* at most 3·10⁻⁵ and 3·10⁻⁶ of the result. *Rounds:* 16.
+    ///
+    /// # Errors
+    /// In integer programs, and where the constant cannot be written in the ring.
+    pub fn constant_over(&mut self, constant: Number, a: ValueId) -> Result<ValueId, ProgramError> {
+        let (first, label) = (self.values().len(), format!("({} / {})", constant.value(), self.short(a)));
+        let a = self.argument(a, &label)?;
+        self.element(constant)?;
+        let (exponents, bits, fine) =
+            (self.exponents(a, true), self.codec().fraction_bits(), self.fine_bits());
+        let inverse = self.inverse(a, exponents, self.is_signed(a), fine)?;
+        let product = self.weighted(inverse, constant.value(), fine + bits)?;
+        let result = self.rescaled(product, 0, bits)?;
+        self.parts_of(first, &label);
+        self.demand(result, a, exponents.domain(), true);
+        self.called(result, label, None)
     }
 
-    /// value(e) where 2^e is the largest of the range's powers of two, `step` apart, that `a` is not below.
-    fn by_power(
+    /// a/constant: a times the reciprocal, which has f significant bits at least, however small it is.
+    ///
+    /// *Error:* at most one unit and 2^−f of the result. *Rounds:* 1.
+    ///
+    /// # Errors
+    /// In integer programs, and where the constant is zero or its reciprocal cannot be written in the ring.
+    pub fn div_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
+        let label = format!("({} / {})", self.short(a), constant.value());
+        if constant.value() == 0.0 {
+            return Err(ProgramError::DivisionByZero { label });
+        }
+        let a = self.argument(a, &label)?;
+        let result = self.portion(a, 1.0 / constant.value())?;
+        self.called(result, label, None)
+    }
+
+    /// √a, by default for 2^−8 ≤ a < 2^9. Method: a polynomial of degree 7 for √u, times 2^((e+1)/2).
+    ///
+    /// *Error:* at most 2·10⁻⁵. *Rounds:* 15.
+    ///
+    /// # Errors
+    /// In integer programs.
+    pub fn sqrt(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let (first, label) = (self.values().len(), format!("sqrt({})", self.short(a)));
+        let a = self.argument(a, &label)?;
+        let exponents = self.exponents(a, false);
+        let result = self.root(a, exponents, &SQRT, 0.5, self.codec().fraction_bits())?;
+        self.parts_of(first, &label);
+        self.demand(result, a, exponents.domain(), false);
+        self.called(result, label, None)
+    }
+
+    /// 1/√a, by default for 2^−8 ≤ a < 2^9. Method: a polynomial of degree 7 for 1/√u, times 2^−((e+1)/2).
+    ///
+    /// *Error:* at most 2·10⁻⁵. *Rounds:* 15.
+    ///
+    /// # Errors
+    /// In integer programs.
+    pub fn rsqrt(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let (first, label) = (self.values().len(), format!("rsqrt({})", self.short(a)));
+        let a = self.argument(a, &label)?;
+        let exponents = self.exponents(a, false);
+        let result = self.inverse_root(a, exponents, self.codec().fraction_bits())?;
+        self.parts_of(first, &label);
+        self.demand(result, a, exponents.domain(), false);
+        self.called(result, label, None)
+    }
+
+    /// 1/√a with `bits` fraction bits.
+    pub(super) fn inverse_root(
         &mut self,
         a: ValueId,
-        step: i32,
-        value: impl Fn(i32) -> f64,
+        exponents: Exponents,
+        bits: u32,
     ) -> Result<ValueId, ProgramError> {
-        let zero = self.scale(a, Number::Integer(0))?;
-        let mut sum = self.add_constant(zero, Number::Real(value(-RANGE)))?;
-        let mut exponent = -RANGE + step;
-        while exponent <= RANGE {
-            let above = self.add_constant(a, Number::Real(-f64::from(exponent).exp2()))?;
-            let reached = self.test(above, Test::NonNegative)?;
-            let change = self.scale(reached, Number::Real(value(exponent) - value(exponent - step)))?;
-            sum = self.add(sum, change)?;
-            exponent += step;
+        self.root(a, exponents, &RSQRT, -0.5, bits)
+    }
+
+    /// a^power with `bits` fraction bits, by the polynomial for u^power.
+    fn root(
+        &mut self,
+        a: ValueId,
+        exponents: Exponents,
+        polynomial: &[f64],
+        power: f64,
+        bits: u32,
+    ) -> Result<ValueId, ProgramError> {
+        let fine = self.fine_bits();
+        let normal = self.normal(a, exponents, false)?;
+        let root = self.polynomial(normal.t, polynomial, &[], fine)?;
+        self.refine(root, Some(Interval::new(0.5, 2.0)));
+        let scale = |exponent: i32| (f64::from(exponent + 1) * power).exp2();
+        let largest = scale(exponents.least).max(scale(exponents.most));
+        let scale_bits = self.room(2.0 * largest).saturating_sub(fine).min(fine);
+        let scale = self.by_power(&normal, scale, scale_bits)?;
+        self.product(root, scale, bits)
+    }
+
+    /// 1/a with `bits` fraction bits.
+    pub(super) fn inverse(
+        &mut self,
+        a: ValueId,
+        exponents: Exponents,
+        signed: bool,
+        bits: u32,
+    ) -> Result<ValueId, ProgramError> {
+        let fine = self.fine_bits();
+        let normal = self.normal(a, exponents, signed)?;
+        let inverse = self.polynomial(normal.t, &RECIPROCAL, &[], fine)?;
+        self.refine(inverse, Some(Interval::new(0.9, 2.1)));
+        let largest = 2.0 * (-f64::from(exponents.least)).exp2();
+        let scale_bits = self.room(largest).saturating_sub(fine).min(fine);
+        let scale = self.by_power(&normal, halving, scale_bits)?;
+        self.product(inverse, scale, bits)
+    }
+
+    /// Finds the largest of the domain's powers of two that |a| reaches, and scales a by it.
+    fn normal(&mut self, a: ValueId, exponents: Exponents, signed: bool) -> Result<Normal, ProgramError> {
+        let fine = self.fine_bits();
+        let negative = if signed { Some(self.neg(a)?) } else { None };
+        let mut reached = Vec::new();
+        // Of numbers of either sign the least power says which sign they have.
+        let first = if signed { exponents.least } else { exponents.least + 1 };
+        for exponent in first..=exponents.most {
+            let power = f64::from(exponent).exp2();
+            let above = self.reaches_constant(a, power)?;
+            reached.push(match negative {
+                None => above,
+                Some(negative) => {
+                    let below = self.reaches_constant(negative, power)?;
+                    self.sub(above, below)?
+                }
+            });
         }
+        let mut normal = Normal { t: a, exponents, reached };
+        let scale = self.by_power(&normal, halving, fine)?;
+        let low = if signed { 0.0 } else { 0.5 };
+        let unit = self.product_within(a, scale, fine, Some(Interval::new(low, 1.0)))?;
+        let quadruple = self.rescaled(unit, 2, fine)?;
+        normal.t = self.offset(quadruple, -3.0)?;
+        self.values[normal.t.index()].interval = Some(Interval::symmetric(1.0));
+        Ok(normal)
+    }
+
+    /// value(e) with `bits` fraction bits, where 2^e is the largest of the domain's powers that |a| reaches; −value(e)
+    /// where a is negative.
+    fn by_power(
+        &mut self,
+        normal: &Normal,
+        value: impl Fn(i32) -> f64,
+        bits: u32,
+    ) -> Result<ValueId, ProgramError> {
+        let Exponents { least, most } = normal.exponents;
+        let count = (most - least + 1) as usize;
+        let signed = normal.reached.len() == count;
+        let mut sum = None;
+        for (&reached, exponent) in normal.reached.iter().zip(most + 1 - normal.reached.len() as i32..) {
+            let before = if exponent == least { 0.0 } else { value(exponent - 1) };
+            let term = self.weighted(reached, value(exponent) - before, bits)?;
+            sum = Some(match sum {
+                None => term,
+                Some(sum) => self.add(sum, term)?,
+            });
+        }
+        let sum = match sum {
+            Some(sum) if signed => sum,
+            Some(sum) => self.offset(sum, value(least))?,
+            // One power alone: a constant, in the shape of the argument.
+            None => {
+                let zero = self.weighted(normal.t, 0.0, bits.max(self.value(normal.t).fraction_bits))?;
+                let constant = self.offset(zero, value(least))?;
+                self.rescaled(constant, 0, bits)?
+            }
+        };
+        let ends = Interval::new(value(least).min(value(most)), value(least).max(value(most)));
+        let all = if signed { Interval::symmetric(ends.high) } else { ends };
+        self.refine(sum, Some(all));
         Ok(sum)
     }
 
-    /// constant + slope · a
-    fn line(&mut self, a: ValueId, constant: f64, slope: f64) -> Result<ValueId, ProgramError> {
-        let scaled = self.scale(a, Number::Real(slope))?;
-        self.add_constant(scaled, Number::Real(constant))
+    /// The domain of a function of `a`: what the declared bounds allow, as far as there are numbers for it.
+    fn exponents(&self, a: ValueId, either_sign: bool) -> Exponents {
+        let smallest = -(self.value(a).fraction_bits as i32);
+        let Some(known) = self.interval(a) else { return USUAL.no_less_than(smallest) };
+        let known = if either_sign { known.magnitude() } else { known };
+        let exponent = |number: f64| number.log2().floor() as i32;
+        let most = if known.high > 0.0 { exponent(known.high).min(MOST) } else { USUAL.most };
+        let least = if known.low > 0.0 { exponent(known.low).max(LEAST) } else { USUAL.least };
+        let least = least.max(smallest);
+        Exponents { least, most: most.max(least) }
     }
+
+    /// Whether nothing says that `a` is positive.
+    fn is_signed(&self, a: ValueId) -> bool {
+        self.interval(a).is_none_or(|known| known.low <= 0.0)
+    }
+}
+
+impl Exponents {
+    /// Those of arguments from 1 to `count`.
+    pub(super) fn up_to(count: usize) -> Exponents {
+        Exponents { least: 0, most: count.max(1).ilog2() as i32 }
+    }
+
+    fn no_less_than(self, smallest: i32) -> Exponents {
+        Exponents { least: self.least.max(smallest), ..self }
+    }
+
+    fn domain(self) -> Interval {
+        Interval::new(f64::from(self.least).exp2(), f64::from(self.most + 1).exp2())
+    }
+}
+
+/// What brings a number from 2^e on into [1/2, 1).
+fn halving(exponent: i32) -> f64 {
+    (-f64::from(exponent + 1)).exp2()
 }

@@ -5,7 +5,7 @@ use crate::config::PartyConfig;
 use crate::data::{Access, Kind, write};
 use crate::failure::Failure;
 use crate::job::{Facts, Job};
-use crate::report::{OutputJson, RoleJson, RunJson, StoredJson, range_line};
+use crate::report::{OutputJson, Ranges, RoleJson, RunJson, StoredJson};
 use crate::targets::check_targets;
 use crate::trace::TraceFile;
 use crate::{output, page, table, trace};
@@ -66,8 +66,8 @@ pub fn run(
         Ok(facts) => facts,
         Err(failure) => return Err(give_up(session, failure)),
     };
-    let program = job.program(&facts).and_then(|program| Ok((range_line(&program)?, program)));
-    let (range, program) = match program {
+    let program = job.program(&facts).and_then(|program| Ok((Ranges::of(&program)?, program)));
+    let (ranges, program) = match program {
         Ok(program) => program,
         Err(failure) => return Err(give_up(session, failure)),
     };
@@ -82,7 +82,7 @@ pub fn run(
     let outputs = written?;
     let role = role(&job, party, &*device, &outcome);
     let offline_bytes = outcome.plans.demand.correction_bytes();
-    let mut json = report(&job, role, range, offline_bytes, outputs, start);
+    let mut json = report(&job, role, ranges, offline_bytes, outputs, start);
     json.stored = stored.get().copied();
     let mut text = table::run(&json);
     if let Some(folder) = report_to {
@@ -189,7 +189,7 @@ fn role(job: &Job, party: PartyId, device: &dyn Device, outcome: &SessionOutcome
 fn report(
     job: &Job,
     role: RoleJson,
-    range: String,
+    ranges: Ranges,
     offline_bytes: u64,
     outputs: Vec<OutputJson>,
     start: Instant,
@@ -199,7 +199,7 @@ fn report(
         protocol: job.protocol.to_string(),
         ring_bits: job.codec.ring().bits(),
         fraction_bits: job.codec.fraction_bits(),
-        range,
+        ranges,
         device: role.device.clone(),
         offline_s: role.offline_s,
         offline_bytes,

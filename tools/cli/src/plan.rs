@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::job::{Facts, Job};
 use crate::output;
 use crate::party::device_line;
-use crate::report::range_line;
+use crate::report::Ranges;
 use crate::table::{Table, bytes};
 use crate::targets::check_targets;
 use serde::Serialize;
@@ -37,7 +37,8 @@ struct PlanJson {
     parties: Vec<RolePlan>,
     dealer: RolePlan,
     ops: Vec<OpPlan>,
-    range: String,
+    #[serde(flatten)]
+    ranges: Ranges,
     /// Absent where matrices stay whole.
     tile_side: Option<usize>,
     predicted: PredictedJson,
@@ -124,7 +125,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         parties: plans.parties.iter().map(role).collect(),
         dealer: role(&plans.dealer),
         ops: plans.cost.ops.iter().map(op).collect(),
-        range: range_line(&program)?,
+        ranges: Ranges::of(&program)?,
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
         predicted: predicted_json(&predicted, model.name, link),
     };
@@ -226,7 +227,7 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
     for line in &json.correlations {
         text += &format!("  needs {line}\n");
     }
-    text += &format!("  {}\n", json.range);
+    text += &json.ranges.text();
     let predicted = &json.predicted;
     let tiles =
         json.tile_side.map_or("whole matrices".to_owned(), |side| format!("tiles of {side} x {side}"));

@@ -14,8 +14,8 @@ pub struct RunJson {
     pub protocol: String,
     pub ring_bits: u32,
     pub fraction_bits: u32,
-    /// What is known about overflow.
-    pub range: String,
+    #[serde(flatten)]
+    pub ranges: Ranges,
     pub device: String,
     /// Those of this process: all of them under `--local`, one otherwise.
     pub parties: Vec<RoleJson>,
@@ -42,32 +42,47 @@ pub struct StoredJson {
     pub orders_left: usize,
 }
 
-/// What is known about overflow.
-///
-/// # Errors
-/// Where the declared bounds allow it.
-pub fn range_line(program: &Program) -> Result<String, ProgramError> {
-    if program.codec().fraction_bits() == 0 {
-        return Ok(format!("integers modulo 2^{}: every op is exact", program.ring().bits()));
+/// What is known about ranges before anything runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranges {
+    /// What is known about overflow.
+    pub range: String,
+    /// The functions whose arguments are not proven to lie where they are right.
+    pub warnings: Vec<String>,
+}
+
+impl Ranges {
+    /// What the declared bounds of a program prove.
+    ///
+    /// # Errors
+    /// Where they allow overflow, or prove that a function is wrong.
+    pub fn of(program: &Program) -> Result<Ranges, ProgramError> {
+        let reaches = range::reaches(program)?;
+        let warnings: Vec<String> = range::warnings(program).iter().map(ToString::to_string).collect();
+        let inputs = program.inputs().iter().filter(|input| input.bound.is_none());
+        let unbounded: Vec<&str> = inputs.map(|input| input.name.as_str()).collect();
+        let range = if program.codec().fraction_bits() == 0 {
+            format!("integers modulo 2^{}: every op is exact", program.ring().bits())
+        } else if unbounded.is_empty() {
+            let reach = reaches.iter().flatten().copied().fold(0.0, f64::max);
+            let given = if warnings.is_empty() { "" } else { ", given what the warnings ask" };
+            format!(
+                "with the declared bounds no magnitude exceeds {reach:.4e}: no overflow is possible{given}"
+            )
+        } else {
+            let (limit, names) = (range::product_limit(program), unbounded.join(", "));
+            format!(
+                "no bound is declared for {names}: overflow is excluded only while products stay below {limit:.4e}"
+            )
+        };
+        Ok(Ranges { range, warnings })
     }
-    let reaches = range::reaches(program)?;
-    let unbounded: Vec<&str> = program
-        .inputs()
-        .iter()
-        .filter(|input| input.bound.is_none())
-        .map(|input| input.name.as_str())
-        .collect();
-    if unbounded.is_empty() {
-        let reach = reaches.iter().flatten().copied().fold(0.0, f64::max);
-        return Ok(format!(
-            "with the declared bounds no magnitude exceeds {reach:.4e}: no overflow is possible"
-        ));
+
+    /// In lines for people.
+    pub fn text(&self) -> String {
+        let warnings = self.warnings.iter().map(|warning| format!("  warning: {warning}\n"));
+        format!("  {}\n", self.range) + &warnings.collect::<String>()
     }
-    let limit = range::product_limit(program);
-    let names = unbounded.join(", ");
-    Ok(format!(
-        "no bound is declared for {names}: overflow is excluded only while products stay below {limit:.4e}"
-    ))
 }
 
 /// One role's part.

@@ -122,7 +122,7 @@ pub fn run(run: &RunJson) -> String {
     if let Some(dealer) = &run.dealer {
         text += &format!("  dealer sent {} bytes of corrections\n", bytes(dealer.offline_bytes_sent));
     }
-    text += &format!("  {}\n", run.range);
+    text += &run.ranges.text();
     text += &memory(&roles);
     for role in &roles {
         if let Some(driver) = role.vram_driver {

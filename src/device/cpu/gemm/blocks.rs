@@ -52,7 +52,7 @@ pub(super) fn run<E: Tiled>(
     parts: &[Slab<'_, E>],
     accumulate: bool,
 ) {
-    let tile = E::tile(workers.level());
+    let tile = E::tile(workers.product_level(E::RING));
     let cols = out.shape.cols;
     let (right, left) = scratch.parts();
     for from in (0..cols).step_by(COLUMNS) {

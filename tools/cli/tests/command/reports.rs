@@ -32,6 +32,19 @@ fn what_is_known_about_overflow_is_in_every_report() {
 }
 
 #[test]
+fn what_bounds_do_not_prove_is_warned_of_in_every_report() {
+    let folder = folder();
+    folder.text("job.toml", &job(64, 16, "z = exp(x) + sigmoid(x)"));
+    let warning = "exp(x) is right only where x is at most 8; no declared bounds prove it";
+    for arguments in [&["plan", "job.toml"][..], &["run", "job.toml", "--local"]] {
+        let text = stdout(&folder.run(arguments));
+        assert!(text.contains(&format!("  warning: {warning}\n")), "{text}");
+        let report = json(&folder.run(&[arguments, &["--json"]].concat()));
+        assert_eq!(report["warnings"], serde_json::json!([warning]));
+    }
+}
+
+#[test]
 fn an_output_without_a_file_is_said_to_be_so() {
     let folder = folder();
     folder.text("job.toml", &job(64, 16, "z = x @ w").replace(", file = \"z.npy\"", ""));

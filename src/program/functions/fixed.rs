@@ -1,0 +1,192 @@
+//! What smooth functions are made of: numbers with more fraction bits than the program's, and polynomials.
+//!
+//! Within a function numbers have g ≥ f fraction bits, so that roundings on the way do not show in the result. Sums of
+//! multiples by constants are truncated once, together with the product that they are added to.
+
+use super::super::range::{Domain, Interval};
+use super::super::{Number, Op, Program, ProgramError, Test, ValueId};
+
+/// Within functions numbers have up to this many fraction bits: products then hold magnitudes below 2^14 in 64 bits.
+const MOST_FINE_BITS: u32 = 24;
+
+/// What is left of a ring's bits for the magnitudes of products within functions, sign and guard bit included.
+const MAGNITUDE_BITS: u32 = 8;
+
+impl Program {
+    /// g, the fraction bits of numbers within functions.
+    pub(super) fn fine_bits(&self) -> u32 {
+        let room = (self.ring().bits() - MAGNITUDE_BITS) / 2;
+        MOST_FINE_BITS.min(room).max(self.codec().fraction_bits())
+    }
+
+    /// The fraction bits that a product below `magnitude` can have.
+    pub(super) fn room(&self, magnitude: f64) -> u32 {
+        let magnitude_bits = magnitude.max(1.0).log2().ceil() as u32 + 1;
+        (self.ring().bits() - 2).saturating_sub(magnitude_bits)
+    }
+
+    /// The argument of a function called `label`, as a number with a fraction.
+    ///
+    /// # Errors
+    /// In a program on integers.
+    pub(in crate::program) fn argument(&mut self, a: ValueId, label: &str) -> Result<ValueId, ProgramError> {
+        if self.codec().fraction_bits() == 0 {
+            return Err(ProgramError::NoFractions { label: label.to_owned() });
+        }
+        self.promoted(a)
+    }
+
+    /// a · 2^power with `bits` fraction bits: exact and local where those suffice, otherwise truncated.
+    pub(super) fn rescaled(&mut self, a: ValueId, power: i32, bits: u32) -> Result<ValueId, ProgramError> {
+        let value = self.value(a);
+        let (own, shape, label) = (value.fraction_bits as i32, value.shape, value.label.clone());
+        match bits as i32 + power - own {
+            0 if power == 0 => Ok(a),
+            shift @ 0.. => self.push_scaled(Op::Scale(a, 1 << shift), shape, bits, label),
+            shift => {
+                let truncate = Op::Truncate(a, shift.unsigned_abs(), self.truncation());
+                self.push_scaled(truncate, shape, bits, label)
+            }
+        }
+    }
+
+    /// a ∘ b with `bits` fraction bits, whose magnitude the caller knows to be in `known`.
+    pub(super) fn product_within(
+        &mut self,
+        a: ValueId,
+        b: ValueId,
+        bits: u32,
+        known: Option<Interval>,
+    ) -> Result<ValueId, ProgramError> {
+        let product = self.raw_product(a, b)?;
+        self.refine(product, known);
+        self.rescaled(product, 0, bits)
+    }
+
+    /// a ∘ b with `bits` fraction bits.
+    pub(super) fn product(&mut self, a: ValueId, b: ValueId, bits: u32) -> Result<ValueId, ProgramError> {
+        self.product_within(a, b, bits, None)
+    }
+
+    /// a ∘ b with the fraction bits of both.
+    pub(super) fn raw_product(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let (shape, label) = (self.broadcast(a, b)?, self.infix(a, "*", b));
+        let bits = self.value(a).fraction_bits + self.value(b).fraction_bits;
+        self.push_scaled(Op::Mul(a, b), shape, bits, label)
+    }
+
+    /// a + constant, at the value's own scale.
+    pub(super) fn offset(&mut self, a: ValueId, constant: f64) -> Result<ValueId, ProgramError> {
+        let value = self.value(a);
+        let (shape, bits) = (value.shape, value.fraction_bits);
+        match self.fixed(constant, bits) {
+            0 => Ok(a),
+            element => {
+                let label = format!("({} + {constant})", self.short(a));
+                self.push_scaled(Op::AddConstant(a, element), shape, bits, label)
+            }
+        }
+    }
+
+    /// a · constant with `bits` fraction bits, those that the value has not its own being the constant's; exact.
+    pub(super) fn weighted(&mut self, a: ValueId, constant: f64, bits: u32) -> Result<ValueId, ProgramError> {
+        let value = self.value(a);
+        let (shape, own, label) =
+            (value.shape, value.fraction_bits, format!("({} * {constant})", self.short(a)));
+        self.push_scaled(Op::Scale(a, self.fixed(constant, bits - own)), shape, bits, label)
+    }
+
+    /// a · factor with the program's fraction bits, f or more of the factor's bits being significant.
+    pub(in crate::program) fn portion(&mut self, a: ValueId, factor: f64) -> Result<ValueId, ProgramError> {
+        let (own, bits) = (self.value(a).fraction_bits, self.codec().fraction_bits());
+        let leading_zeros = (-factor.abs().log2().floor()).clamp(1.0, 64.0) as u32 - 1;
+        // The product's fraction bits stay within the ring.
+        let factor_bits = (bits + leading_zeros).min(self.ring().bits() - 3 - own);
+        if self.fixed(factor, factor_bits) == 0 {
+            return Err(ProgramError::Vanishes { value: factor, fraction_bits: factor_bits });
+        }
+        if factor.abs() >= self.codec().limit() {
+            return self.scale(a, Number::Real(factor));
+        }
+        let product = self.weighted(a, factor, own + factor_bits)?;
+        self.rescaled(product, 0, bits)
+    }
+
+    /// Asks of a function's argument to lie in `interval`, or with either sign in that or its mirror image.
+    pub(super) fn demand(
+        &mut self,
+        result: ValueId,
+        argument: ValueId,
+        interval: Interval,
+        either_sign: bool,
+    ) {
+        self.domains.push(Domain { result, argument, interval, either_sign });
+    }
+
+    /// Whether a ≥ threshold, as an integer 0 or 1.
+    pub(super) fn reaches_constant(&mut self, a: ValueId, threshold: f64) -> Result<ValueId, ProgramError> {
+        let above = self.offset(a, -threshold)?;
+        self.test(above, Test::NonNegative)
+    }
+
+    /// Σ coefficients[i] · t^i + Σ factor · term for a t in [−1, 1] of g fraction bits, with `bits` fraction bits; 4, 8
+    /// or 16 coefficients. Halves are evaluated side by side (Estrin, "Organization of computer systems", 1960), so
+    /// 2^n coefficients take n products one after the other.
+    pub(super) fn polynomial(
+        &mut self,
+        t: ValueId,
+        coefficients: &[f64],
+        terms: &[(ValueId, f64)],
+        bits: u32,
+    ) -> Result<ValueId, ProgramError> {
+        let fine = self.value(t).fraction_bits;
+        let square = self.product_within(t, t, fine, Some(Interval::new(0.0, 1.0)))?;
+        let cube = self.product_within(square, t, fine, Some(Interval::symmetric(1.0)))?;
+        let mut powers = Vec::new();
+        let mut last = square;
+        while (4 << powers.len()) < coefficients.len() {
+            last = self.product_within(last, last, fine, Some(Interval::new(0.0, 1.0)))?;
+            powers.push(last);
+        }
+        let mut sum = self.halves(&[t, square, cube], &powers, coefficients)?;
+        for &(term, factor) in terms {
+            let term = self.weighted(term, factor, 2 * fine)?;
+            sum = self.add(sum, term)?;
+        }
+        self.rescaled(sum, 0, bits)
+    }
+
+    /// A polynomial with 2g fraction bits: t, t² and t³ are `low`, t^4, t^8 and so on `powers`.
+    fn halves(
+        &mut self,
+        low: &[ValueId; 3],
+        powers: &[ValueId],
+        coefficients: &[f64],
+    ) -> Result<ValueId, ProgramError> {
+        let fine = self.value(low[0]).fraction_bits;
+        let Some((&power, powers)) = powers.split_last() else {
+            let mut sum = self.weighted(low[0], coefficients[1], 2 * fine)?;
+            for (&power, &coefficient) in low.iter().zip(&coefficients[1..]).skip(1) {
+                let term = self.weighted(power, coefficient, 2 * fine)?;
+                sum = self.add(sum, term)?;
+            }
+            return self.offset(sum, coefficients[0]);
+        };
+        let (lower, upper) = coefficients.split_at(coefficients.len() / 2);
+        let upper = self.halves(low, powers, upper)?;
+        let upper = self.rescaled(upper, 0, fine)?;
+        let product = self.raw_product(power, upper)?;
+        let lower = self.halves(low, powers, lower)?;
+        self.add(product, lower)
+    }
+
+    /// Calls all values from `first` on by the function that they are parts of.
+    pub(super) fn parts_of(&mut self, first: usize, label: &str) {
+        self.values[first..].iter_mut().for_each(|value| label.clone_into(&mut value.label));
+    }
+
+    /// The element nearest to a constant.
+    fn fixed(&self, constant: f64, bits: u32) -> u64 {
+        self.ring().reduce((constant * f64::from(bits).exp2()).round_ties_even() as i64 as u64)
+    }
+}

@@ -1,0 +1,152 @@
+//! The functions' errors and the warnings about their arguments.
+
+use crate::program::range::{reaches, warnings};
+use crate::program::{Program, ProgramError, Truncation, ValueId, oracle};
+use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
+use crate::share::{Parties, PartyId};
+
+type Build = fn(&mut Program, ValueId) -> Result<ValueId, ProgramError>;
+
+fn codec() -> FixedPoint {
+    FixedPoint::new(Ring::Z64, 16).expect("a codec")
+}
+
+/// The function of an input with this bound.
+fn program(build: Build, cols: usize, bound: Option<f64>) -> Program {
+    let mut program = Program::new(2, codec()).with_truncation(Truncation::Exact);
+    let x = program.input("x", PartyId(0), Shape::new(1, cols), bound).expect("x");
+    let y = build(&mut program, x).expect("a function");
+    program.output("y", y, Parties::first(1)).expect("an output");
+    program
+}
+
+/// The function's values at `points`.
+fn values(build: Build, points: &[f64]) -> Vec<f64> {
+    let program = program(build, points.len(), None);
+    let data = Elements::encode(codec(), points).expect("points in range");
+    oracle::evaluate(&program, &[data])[0].elements.decode(codec())
+}
+
+/// A function, the true one, its range, and the largest error that it may have.
+type Case = (&'static str, Build, fn(f64) -> f64, (f64, f64), f64);
+
+/// The largest error over the range, each divided by the true value where that is above 1.
+fn worst(build: Build, truth: fn(f64) -> f64, (low, high): (f64, f64)) -> f64 {
+    let count = 4000;
+    let point = |index: usize| low + (high - low) * index as f64 / count as f64;
+    // Points that the numbers hold exactly.
+    let points: Vec<f64> = (0..=count).map(|index| (point(index) * 65536.0).round() / 65536.0).collect();
+    let found = values(build, &points);
+    let errors = points.iter().zip(found).map(|(&x, y)| (y - truth(x)).abs() / truth(x).abs().max(1.0));
+    errors.fold(0.0, f64::max)
+}
+
+#[test]
+fn errors_are_no_larger_than_said() {
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let cases: [Case; 14] = [
+        ("exp", |p, x| p.exp(x), f64::exp, (-20.0, 8.0), 5e-5),
+        ("log", |p, x| p.log(x), f64::ln, (1.0 / 256.0, 511.0), 3e-5),
+        ("log near 0", |p, x| p.log(x), f64::ln, (1.0 / 256.0, 1.0), 3e-5),
+        ("reciprocal", |p, x| p.reciprocal(x), |x| 1.0 / x, (1.0 / 256.0, 511.0), 2e-5),
+        ("reciprocal near 0", |p, x| p.reciprocal(x), |x| 1.0 / x, (1.0 / 256.0, 1.0), 2e-5),
+        ("reciprocal below 0", |p, x| p.reciprocal(x), |x| 1.0 / x, (-511.0, -1.0 / 256.0), 2e-5),
+        ("sqrt", |p, x| p.sqrt(x), f64::sqrt, (1.0 / 256.0, 511.0), 2e-5),
+        ("rsqrt", |p, x| p.rsqrt(x), |x| 1.0 / x.sqrt(), (1.0 / 256.0, 511.0), 2e-5),
+        ("rsqrt near 0", |p, x| p.rsqrt(x), |x| 1.0 / x.sqrt(), (1.0 / 256.0, 1.0), 2e-5),
+        ("sigmoid", |p, x| p.sigmoid(x), sigmoid, (-20.0, 20.0), 3e-5),
+        ("tanh", |p, x| p.tanh(x), f64::tanh, (-20.0, 20.0), 6e-5),
+        ("gelu", |p, x| p.gelu(x), gelu, (-12.0, 12.0), 4e-5),
+        ("silu", |p, x| p.silu(x), |x| x / (1.0 + (-x).exp()), (-20.0, 20.0), 7e-5),
+        ("silu far away", |p, x| p.silu(x), |x| x / (1.0 + (-x).exp()), (-1e6, 1e6), 7e-5),
+    ];
+    for (name, build, truth, range, most) in cases {
+        let worst = worst(build, truth, range);
+        println!("{name}: {worst:.2e}");
+        assert!(worst <= most, "{name}: the worst error is {worst}");
+    }
+}
+
+/// x·Φ(x), by the series of Φ.
+fn gelu(x: f64) -> f64 {
+    let density = (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    if x.abs() > 6.0 {
+        return x.max(0.0);
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    x * (0.5 + density * sum)
+}
+
+#[test]
+fn a_softmax_adds_up_to_one() {
+    let found = values(|p, x| p.softmax(x, Axis::Cols), &[1.0, 2.0, 3.0, -40.0, 2.5]);
+    let powers = [1.0f64, 2.0, 3.0, -40.0, 2.5].map(f64::exp);
+    let sum: f64 = powers.iter().sum();
+    for (found, power) in found.iter().zip(powers) {
+        assert!((found - power / sum).abs() < 3e-5, "{found} for {}", power / sum);
+    }
+}
+
+#[test]
+fn a_quotient_has_the_signs_of_both() {
+    let build: Build = |p, x| {
+        let [a, b] = [0, 4].map(|from| {
+            let cols = crate::program::Stride::range(from, from + 4);
+            p.slice(x, crate::program::Stride::range(0, 1), cols).expect("a half")
+        });
+        p.div(a, b)
+    };
+    let found = values(build, &[6.0, -6.0, 6.0, -1000.0, 2.0, 2.0, -0.25, -500.0]);
+    for (found, truth) in found.iter().zip([3.0, -3.0, -24.0, 2.0]) {
+        assert!((found - truth).abs() < 1e-4 * truth.abs(), "{found} for {truth}");
+    }
+}
+
+#[test]
+fn what_bounds_do_not_prove_is_said() {
+    let open = |build: Build, bound| {
+        let program = program(build, 3, bound);
+        reaches(&program).expect("no overflow is proven");
+        warnings(&program).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let none: [String; 0] = [];
+    assert_eq!(open(|p, x| p.sigmoid(x), None), none, "right everywhere");
+    assert_eq!(open(|p, x| p.exp(x), Some(8.0)), none);
+    assert_eq!(
+        open(|p, x| p.exp(x), None),
+        ["exp(x) is right only where x is at most 8; no declared bounds prove it"]
+    );
+    assert_eq!(
+        open(|p, x| p.reciprocal(x), Some(3.0)),
+        [
+            "reciprocal(x) is right only where x is 0.00390625 to 4 in magnitude; the declared bounds allow -3.0000076 to 3.0000076"
+        ]
+    );
+    let shifted: Build = |p, x| {
+        let above = p.add_constant(x, crate::program::Number::Integer(5))?;
+        let root = p.sqrt(above)?;
+        p.log(root)
+    };
+    assert_eq!(open(shifted, Some(4.0)).len(), 0, "x + 5 is at least 1, and its root too");
+}
+
+#[test]
+fn arguments_that_are_all_wrong_are_refused() {
+    let program = program(
+        |p, x| {
+            let below = p.add_constant(x, crate::program::Number::Integer(-5))?;
+            p.log(below)
+        },
+        3,
+        Some(4.0),
+    );
+    let message = reaches(&program).expect_err("no logarithm").to_string();
+    assert!(
+        message.starts_with("log((x + -5)) is right only where (x + -5) is 0.00390625 to 512; "),
+        "{message}"
+    );
+}
