@@ -40,7 +40,7 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         }
         page.chart("What every lane did when", &draw(trace), "");
     }
-    page.table("Outputs", &outputs(run), &run.range);
+    page.table("Outputs", &outputs(run), &run.ranges.range);
     let mut facts = vec![("device", run.device.clone())];
     facts.push(("link", shared.link.map_or_else(|| "as it is".to_owned(), |link| link.to_string())));
     facts.push(("budget", shared.budget.map_or_else(|| "none".to_owned(), size)));
