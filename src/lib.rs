@@ -56,3 +56,4 @@ pub mod run;
 pub mod session;
 pub mod share;
 pub mod step;
+pub mod wipe;

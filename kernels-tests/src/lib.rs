@@ -15,4 +15,4 @@ mod variants;
 
 pub use case::{Builder, Case, Pattern};
 pub use shapes::{broadcasts, extents, shapes};
-pub use variants::{Variant, variants};
+pub use variants::{Variant, matrix_unit_variants, variants};

@@ -4,13 +4,22 @@ use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use symbolon::device::Device;
 use symbolon::device::cpu::{Cpu, SimdLevel};
-use symbolon::device::gpu::{Adapter, Arithmetic, Gpu, GpuOptions, adapters};
+use symbolon::device::gpu::{Adapter, Arithmetic, Gpu, GpuOptions, MatrixUnits, adapters};
 
 /// Threads that CPU devices are tested with: none but the caller, and a number that divides no usual size.
 const THREADS: [usize; 2] = [1, 3];
 
 /// Set to `1` where a missing GPU adapter is a failure and not a skip.
 const REQUIRE_GPU: &str = "SYMBOLON_REQUIRE_GPU";
+
+/// Set to `1` where missing matrix units are a failure and not a skip.
+const REQUIRE_MATRIX_UNITS: &str = "SYMBOLON_REQUIRE_MATRIX_UNITS";
+
+/// What a device with little memory may take: an eighth of it is for products by residues.
+const SMALL_BUDGET_BYTES: u64 = 24 << 20;
+
+/// What its bindings are limited to: a few tiles.
+const MATRIX_BINDING_BYTES: u64 = 256 << 10;
 
 /// What a binding is limited to: less than the larger cases have, more than their rows.
 const SMALL_BINDING_BYTES: u64 = 64 << 10;
@@ -51,6 +60,54 @@ pub fn variants() -> Vec<Variant> {
     VARIANTS.get_or_init(open).clone()
 }
 
+/// The adapters with matrix units, on which every matrix product runs: with every number type, with tiles of every size,
+/// then in narrow dispatches with little memory, so that products are cut into blocks, chunks and groups of moduli.
+///
+/// # Panics
+/// Where they do not open, and where there are none although `SYMBOLON_REQUIRE_MATRIX_UNITS` is 1.
+pub fn matrix_unit_variants() -> Vec<Variant> {
+    static VARIANTS: OnceLock<Vec<Variant>> = OnceLock::new();
+    let open = || {
+        let found: Vec<Variant> = adapters().iter().flat_map(on_matrix_units).collect();
+        if found.is_empty() {
+            let required = std::env::var(REQUIRE_MATRIX_UNITS).is_ok_and(|value| value == "1");
+            assert!(!required, "no adapter with matrix units was found, and {REQUIRE_MATRIX_UNITS} is 1");
+            let notice = format!(
+                "SKIPPED: no adapter has matrix units: products on them are NOT tested ({REQUIRE_MATRIX_UNITS}=1 makes this fail)\n"
+            );
+            let _ = std::io::stderr().write_all(notice.as_bytes());
+        }
+        found
+    };
+    VARIANTS.get_or_init(open).clone()
+}
+
+fn on_matrix_units(adapter: &Adapter) -> Vec<Variant> {
+    let ways = [
+        ("", Arithmetic::Auto, false),
+        (" with pairs of words", Arithmetic::Pairs, false),
+        (" with little memory", Arithmetic::Auto, true),
+    ];
+    let tiles = adapter.features.matrix_tiles.sides();
+    let all = tiles.flat_map(|tile| ways.map(|way| (tile, way)));
+    let open = |(tile, (way, arithmetic, small)): (u32, (&str, Arithmetic, bool))| {
+        let options = GpuOptions {
+            arithmetic,
+            matrix_units: MatrixUnits::Always,
+            matrix_tile: Some(tile),
+            binding_limit_bytes: small.then_some(MATRIX_BINDING_BYTES),
+            groups_limit: small.then_some(SMALL_GROUPS),
+            budget_bytes: small.then_some(SMALL_BUDGET_BYTES),
+        };
+        Variant {
+            name: format!("{} on tiles of {tile}{way}", adapter.name),
+            device: Arc::new(Gpu::open(adapter, options).expect("an adapter opens")),
+            binding_limit_bytes: options.binding_limit_bytes,
+        }
+    };
+    all.map(open).collect()
+}
+
 /// Every SIMD level of this processor, with one thread and with several.
 fn cpus() -> Vec<Variant> {
     let levels = SimdLevel::available();
@@ -78,7 +135,8 @@ fn gpus() -> Vec<Variant> {
             arithmetic,
             binding_limit_bytes,
             groups_limit: small.then_some(SMALL_GROUPS),
-            budget_bytes: None,
+            matrix_units: MatrixUnits::Off,
+            ..GpuOptions::default()
         };
         let device = Arc::new(Gpu::open(adapter, options).expect("an adapter opens"));
         Variant { name: format!("{}{way}", adapter.name), device, binding_limit_bytes }

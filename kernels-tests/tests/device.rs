@@ -11,7 +11,33 @@ use symbolon::step::{Kernel, Matrix, MemoryClass};
 
 fn download(variant: &Variant, buffer: &Buffer, size_bytes: u64) -> Vec<u8> {
     let download = variant.device.download(buffer, size_bytes).expect(&variant.name);
-    pollster::block_on(download).expect(&variant.name)
+    pollster::block_on(download).expect(&variant.name).to_vec()
+}
+
+/// Buffers, and the memory that transfers pass through, hold shares: none is left to who comes next.
+#[test]
+fn what_was_freed_is_wiped() {
+    for variant in variants() {
+        let device = &variant.device;
+        let secrets = [vec![0xa5; 4096], vec![0x5a; 300_000]];
+        for secret in &secrets {
+            let buffer = device.allocate(secret.len() as u64, MemoryClass::Shares).unwrap();
+            device.upload(&buffer, 0, secret).unwrap();
+            assert_eq!(download(&variant, &buffer, secret.len() as u64), *secret);
+        }
+        device.wipe().unwrap();
+        for secret in &secrets {
+            // The same memory, where the device keeps what was freed.
+            let next = device.allocate(secret.len() as u64, MemoryClass::Shares).unwrap();
+            let left = download(&variant, &next, secret.len() as u64);
+            assert!(
+                left.iter().all(|&byte| byte == 0),
+                "{}: shares of {} bytes are left",
+                variant.name,
+                left.len()
+            );
+        }
+    }
 }
 
 #[test]
@@ -62,7 +88,7 @@ fn a_download_waits_for_what_was_enqueued_before() {
         let later = device.download(&a, 400).unwrap();
         device.flush().unwrap();
         let expected: Vec<u8> = (0..100u32).flat_map(|element| (element << 20).to_ne_bytes()).collect();
-        assert_eq!(pollster::block_on(later).unwrap(), expected, "{}", variant.name);
+        assert_eq!(*pollster::block_on(later).unwrap(), expected, "{}", variant.name);
         device.synchronise().unwrap();
         assert!(!device.busy().is_zero(), "{}", variant.name);
     }
@@ -157,7 +183,7 @@ fn doubles(device: &dyn Device, part: u64) {
     let got = pollster::block_on(device.download(&b, 80_000).unwrap()).unwrap();
     let expected: Vec<u8> =
         (0..10_000).flat_map(|index: u64| (2 * (index + (part << 32)) + 1).to_ne_bytes()).collect();
-    assert!(got == expected, "part {part}");
+    assert!(*got == expected, "part {part}");
 }
 
 /// Every device refuses `misuse` in the same words.

@@ -23,6 +23,11 @@ fn ring_from_halves(low_high: vec2<u32>) -> Elem {
     return low_high.x;
 }
 
+// The halves of the 64-bit two's complement number of the same value.
+fn ring_signed_halves(a: Elem) -> vec2<u32> {
+    return vec2<u32>(a, bitcast<u32>(bitcast<i32>(a) >> 31u));
+}
+
 // The low word.
 fn ring_low(a: Elem) -> u32 {
     return a;

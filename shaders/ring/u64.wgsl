@@ -19,6 +19,10 @@ fn ring_from_halves(low_high: vec2<u32>) -> Elem {
     return ring_load(low_high);
 }
 
+fn ring_signed_halves(a: Elem) -> vec2<u32> {
+    return ring_store(a);
+}
+
 fn ring_low(a: Elem) -> u32 {
     return u32(a);
 }

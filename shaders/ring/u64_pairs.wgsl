@@ -23,6 +23,10 @@ fn ring_from_halves(low_high: vec2<u32>) -> Elem {
     return low_high;
 }
 
+fn ring_signed_halves(a: Elem) -> vec2<u32> {
+    return ring_store(a);
+}
+
 fn ring_low(a: Elem) -> u32 {
     return a.x;
 }

@@ -18,6 +18,8 @@
 mod bit;
 pub mod dealer;
 mod demand;
+#[doc(hidden)]
+pub mod fuzz;
 mod monomials;
 mod product;
 pub mod store;

@@ -35,6 +35,7 @@ use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::share::PartyId;
 use crate::step::MessageId;
+use crate::wipe::Wiped;
 use bytes::{Buf, Bytes};
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
@@ -357,8 +358,8 @@ impl<R: Read> OrderReader<R> {
             // Before memory is taken for it: no dealer writes such a chunk.
             return Err(OrderError::Altered { tag: self.tags.next });
         }
-        let mut chunk = vec![0; count];
-        fill(&mut self.from, &mut chunk)?;
+        let mut chunk = Wiped::zeroed(count);
+        fill(&mut self.from, chunk.bytes_mut())?;
         let mut tag = [0; TAG_BYTES];
         fill(&mut self.from, &mut tag)?;
         self.tags.check(&length, &chunk, tag)?;
@@ -399,6 +400,22 @@ fn pieces(mut chunk: Bytes) -> Result<Vec<Piece>, OrderError> {
         pieces.push(Piece { message, offset, bytes: chunk.split_to(length) });
     }
     Ok(pieces)
+}
+
+/// What fuzzing reads: the bytes with the tags of a file of `store` where tags belong, as far as they are a file.
+pub(super) fn seal(bytes: &[u8], store: &StoreKey) -> Vec<u8> {
+    let Some((known, rest)) = bytes.split_at_checked(KEY_BYTES.end) else { return bytes.to_vec() };
+    let (mut sealed, mut tags) = (known.to_vec(), Tags::new(store, known));
+    sealed.extend(tags.next(&[], &[]).as_bytes());
+    let mut rest = rest.get(TAG_BYTES..).unwrap_or_default();
+    while let Some((length, behind)) = rest.split_first_chunk::<4>() {
+        let count = u32::from_le_bytes(*length) as usize;
+        let Some((pieces, behind)) = behind.split_at_checked(count) else { break };
+        sealed.extend([&length[..], pieces, tags.next(length, pieces).as_bytes()].concat());
+        rest = behind.get(TAG_BYTES..).unwrap_or_default();
+    }
+    sealed.extend(rest);
+    sealed
 }
 
 fn fill(from: &mut impl Read, bytes: &mut [u8]) -> Result<(), OrderError> {

@@ -15,6 +15,7 @@ pub use ledger::{Booking, Ledger, MemoryUse, Reservation};
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Kernel, MemoryClass};
+use crate::wipe::Wiped;
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
@@ -25,7 +26,7 @@ use std::time::Duration;
 pub type DeviceKernel<'a> = Kernel<&'a Buffer, &'a PrgKey>;
 
 /// The bytes of a buffer, once the device has computed them.
-pub type Download = Pin<Box<dyn Future<Output = Result<Vec<u8>, DeviceError>> + Send>>;
+pub type Download = Pin<Box<dyn Future<Output = Result<Wiped, DeviceError>> + Send>>;
 
 /// Something that computes on ring elements in memory of its own.
 ///
@@ -88,6 +89,13 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// Where the device failed.
     fn synchronise(&self) -> Result<(), DeviceError>;
+
+    /// Overwrites what freed buffers held, and what lies in memory for transfers and partial results. A device that is
+    /// dropped does so by itself, unless it has failed.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn wipe(&self) -> Result<(), DeviceError>;
 
     /// How long the device has been busy since it was opened: wall-clock time in which it had work that was started.
     /// After [`Device::synchronise`] all that was enqueued before is counted.

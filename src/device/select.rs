@@ -6,7 +6,9 @@
 //! CPU device does, is only ever taken by name.
 
 use super::cpu::{self, Cpu};
-use super::gpu::{Adapter, AdapterKind, Gpu, GpuOptions, adapters};
+use super::gpu::{
+    Adapter, AdapterKind, Gpu, GpuOptions, MatrixUnits, MatrixUnitsState, adapters, probe_matrix_units,
+};
 use super::{Device, DeviceError};
 use serde::Serialize;
 use std::convert::Infallible;
@@ -21,6 +23,8 @@ pub struct DeviceOptions {
     pub threads: Option<usize>,
     /// What the device may have allocated at a time.
     pub budget_bytes: Option<u64>,
+    /// Whether matrix products run on a GPU's matrix units.
+    pub matrix_units: MatrixUnits,
 }
 
 /// Which device to open.
@@ -68,6 +72,8 @@ pub struct Survey {
     pub cpu: CpuSurvey,
     /// The adapters; their places are what `gpu:0`, `gpu:1` and so on name.
     pub adapters: Vec<Adapter>,
+    /// Of each adapter, whether its matrix units compute products exactly.
+    pub matrix_units: Vec<MatrixUnitsState>,
     /// What `auto` opens: `cpu`, or an adapter's place.
     pub auto: String,
     /// Why.
@@ -98,7 +104,11 @@ pub fn open(choice: &DeviceChoice, options: &DeviceOptions) -> Result<Arc<dyn De
     }
     let adapters = adapters();
     let Pick::Adapter(place) = pick(choice, &candidates(&adapters))? else { return open_cpu() };
-    let gpu_options = GpuOptions { budget_bytes: options.budget_bytes, ..GpuOptions::default() };
+    let gpu_options = GpuOptions {
+        budget_bytes: options.budget_bytes,
+        matrix_units: options.matrix_units,
+        ..GpuOptions::default()
+    };
     match Gpu::open(&adapters[place], gpu_options) {
         // The device's description says what it became.
         Err(error) if *choice == DeviceChoice::Auto && does_not_open(&error) => open_cpu(),
@@ -127,7 +137,8 @@ pub fn survey() -> Survey {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let profile = cpu::profile(Some(threads));
     let cpu = CpuSurvey { name: profile.name, simd: profile.arithmetic, threads };
-    Survey { cpu, adapters, auto, reason }
+    let matrix_units = adapters.iter().map(probe_matrix_units).collect();
+    Survey { cpu, adapters, matrix_units, auto, reason }
 }
 
 /// What the choice depends on.
@@ -264,7 +275,7 @@ mod tests {
             return;
         };
         let choice = DeviceChoice::Named("gpu:0".to_owned());
-        let options = DeviceOptions { threads: None, budget_bytes: Some(1 << 20) };
+        let options = DeviceOptions { budget_bytes: Some(1 << 20), ..DeviceOptions::default() };
         let device = open(&choice, &options).expect("opens");
         assert_eq!(device.description().name, first.name);
         assert!(device.description().staging_bytes < 1 << 20);
@@ -272,7 +283,8 @@ mod tests {
 
     #[test]
     fn the_processor_is_always_there() {
-        let device = open(&DeviceChoice::Cpu, &DeviceOptions { threads: Some(1), budget_bytes: None });
+        let device =
+            open(&DeviceChoice::Cpu, &DeviceOptions { threads: Some(1), ..DeviceOptions::default() });
         let survey = survey();
         assert_eq!(device.expect("opens").description().arithmetic, survey.cpu.simd);
         assert!(survey.auto == "cpu" || survey.auto.starts_with("gpu:"));

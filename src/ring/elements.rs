@@ -3,10 +3,11 @@
 use super::{CodecError, Element, FixedPoint, Ring, Shape};
 use std::borrow::Cow;
 use std::ops::Range;
+use zeroize::Zeroize;
 
 /// A row of elements of one ring, where values enter and leave the engine.
 ///
-/// `Debug` shows how many there are, never what they are.
+/// `Debug` shows how many there are, never what they are. They are wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Elements {
     /// Of Z_2^32.
@@ -150,6 +151,16 @@ fn block_rows(
         let start = (row * shape.cols + col) * element_bytes;
         start..start + block.cols * element_bytes
     })
+}
+
+impl Drop for Elements {
+    fn drop(&mut self) {
+        // As slices: a vector is wiped element by element.
+        match self {
+            Elements::Z32(elements) => elements.as_mut_slice().zeroize(),
+            Elements::Z64(elements) => elements.as_mut_slice().zeroize(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Elements {

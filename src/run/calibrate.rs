@@ -27,7 +27,7 @@ const SMALL_STEPS: usize = 256;
 pub fn calibrate(device: &dyn Device) -> Result<DeviceModel, DeviceError> {
     let bench = Bench::new(device)?;
     let bytes = (SIDE * SIDE * Ring::Z64.element_bytes()) as f64;
-    let mut host = vec![0; bytes as usize];
+    let host = vec![0; bytes as usize];
     let step_s = bench.small_step()?;
     let per_step = |seconds: f64, work: f64| work / (seconds - step_s).max(1e-9);
     Ok(DeviceModel {
@@ -37,7 +37,7 @@ pub fn calibrate(device: &dyn Device) -> Result<DeviceModel, DeviceError> {
         elementwise_bytes_per_s: per_step(bench.linear()?, 3.0 * bytes),
         fill_bytes_per_s: per_step(bench.fill()?, bytes),
         upload_bytes_per_s: per_step(bench.upload(&host)?, bytes),
-        download_bytes_per_s: per_step(bench.download(&mut host)?, bytes),
+        download_bytes_per_s: per_step(bench.download(bytes as u64)?, bytes),
         step_s,
     })
 }
@@ -113,10 +113,9 @@ impl<'a> Bench<'a> {
         self.time(TILES / 2, |at| self.device.upload(&self.tiles[at], 0, host))
     }
 
-    fn download(&self, host: &mut Vec<u8>) -> Result<f64, DeviceError> {
+    fn download(&self, size_bytes: u64) -> Result<f64, DeviceError> {
         self.time(TILES / 2, |at| {
-            *host = pollster::block_on(self.device.download(&self.tiles[at], host.len() as u64)?)?;
-            Ok(())
+            pollster::block_on(self.device.download(&self.tiles[at], size_bytes)?).map(drop)
         })
     }
 

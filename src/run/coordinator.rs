@@ -15,6 +15,7 @@ use crate::plan::{Depths, DeviceModel};
 use crate::ring::Elements;
 use crate::share::Role;
 use crate::step::{Action, Matrix, MemoryClass, Phase};
+use crate::wipe::Wiped;
 use crossbeam_channel::Sender;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
@@ -353,7 +354,7 @@ impl<'a> Coordinator<'a> {
     }
 
     /// What a step sends, hands out or spills is on the host.
-    fn deliver(&mut self, position: u32, bytes: Vec<u8>) {
+    fn deliver(&mut self, position: u32, bytes: Wiped) {
         let begin = self.downloads.remove(&position).flatten();
         self.recorder.take(TraceLane::Readback, Some(position), "readback", bytes.len() as u64, begin);
         match self.execution.plan.steps[position as usize].step.action {

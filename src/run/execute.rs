@@ -84,7 +84,7 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
     let lane = Lane { plan, device, slots: &slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
     let (jobs, lane_jobs) = crossbeam_channel::unbounded();
     let (lane_events, events) = unbounded_channel();
-    std::thread::scope(|scope| {
+    let result = std::thread::scope(|scope| {
         let lane = scope.spawn(move || lane.work(&lane_jobs, &lane_events, Recorder::new(start)));
         // The coordinator owns the only sender of jobs: the lane's thread ends with it.
         let result = runtime.block_on(Coordinator::new(execution, jobs, events, Recorder::new(start)).run());
@@ -95,7 +95,13 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
             outcome.report.trace = host.finish(device, wire, plan, online, label);
             outcome
         })
-    })
+    });
+    // What the memory held is this run's alone.
+    drop(slots);
+    let wiped = device.wipe();
+    let outcome = result?;
+    wiped.map_err(|error| RunError::Device { error, doing: "wiping the run's memory".into() })?;
+    Ok(outcome)
 }
 
 /// Bytes by class, in words.

@@ -8,8 +8,10 @@ use crate::net::Activity;
 use crate::plan::Plan;
 use crate::ring::prg::PrgKey;
 use crate::step::{BufferId, InputId, Kernel, KeyId, Matrix};
+use crate::wipe::Wiped;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, TryRecvError};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::UnboundedSender;
@@ -113,7 +115,11 @@ impl Lane<'_> {
             Job::Input(_, to, input, at) => {
                 let HostMatrix { shape, elements } = &self.inputs[&(input.0 as usize)];
                 let block = elements.block(*shape, at, to.shape);
-                self.device.upload(self.slot(to.buffer), 0, &block)?;
+                let uploaded = self.device.upload(self.slot(to.buffer), 0, &block);
+                if let Cow::Owned(copy) = block {
+                    drop(Wiped::from(copy));
+                }
+                uploaded?;
             }
             Job::Piece(_, buffer, offset, piece) => {
                 self.device.upload(self.slot(buffer), offset, &piece)?;

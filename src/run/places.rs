@@ -2,12 +2,12 @@
 
 use crate::plan::Plan;
 use crate::step::{Action, PlaceId};
+use crate::wipe::Wiped;
 use std::collections::HashMap;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
-/// The content of a place. It holds shares, so it is wiped when it is dropped.
-pub(super) type Held = Arc<Zeroizing<Vec<u8>>>;
+/// The content of a place.
+pub(super) type Held = Arc<Wiped>;
 
 /// The places of a plan.
 #[derive(Default)]
@@ -43,9 +43,9 @@ impl Places {
     }
 
     /// The content is on the host; returns the steps that wait for it.
-    pub(super) fn store(&mut self, place: PlaceId, bytes: Vec<u8>) -> Vec<u32> {
+    pub(super) fn store(&mut self, place: PlaceId, bytes: Wiped) -> Vec<u32> {
         let place = self.at(place);
-        place.content = Some(Arc::new(Zeroizing::new(bytes)));
+        place.content = Some(Arc::new(bytes));
         std::mem::take(&mut place.waiting)
     }
 

@@ -6,13 +6,14 @@ use crate::net::{
     LinkSender, NetError, SMALL_MESSAGE_BYTES,
 };
 use crate::share::Role;
+use crate::wipe::Wiped;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a delivery brought about.
 pub(super) enum Delivery {
     /// What the step at this position sends or hands out is on the host.
-    Host(u32, Vec<u8>),
+    Host(u32, Wiped),
     /// Messages are with the link: their payload and framing bytes.
     Sent { peer: Role, positions: Vec<u32>, bytes: u64, framing_bytes: u64 },
 }

@@ -3,8 +3,8 @@
 //! Memory goes from a [`Block`] in a buffer's [`Storage`] to the device's [`Pool`] and back. Blocks are always
 //! initialised, so a new buffer's content is undefined to its user but never to the compiler. What the pool keeps
 //! is idle, not live. **Invariant**: what lives and what idles together never exceed the most that lived at once, so
-//! that pooling does not raise the peak that a plan promised. A block is wiped when it leaves the pool for good,
-//! because it held shares; what a kernel leaves of them in registers, on stacks or in swapped pages is not.
+//! that pooling does not raise the peak that a plan promised. A block is wiped when it leaves the pool for good, and
+//! where the device is told to wipe, because it held shares; what a kernel leaves of them in registers, on stacks or in swapped pages is not.
 
 use super::huge;
 use crate::ring::Element;
@@ -33,6 +33,8 @@ pub(super) struct Block {
     words: Vec<u64>,
     /// Where the lines begin and end.
     lines: Range<usize>,
+    /// Whether it is idle and holds zeros only.
+    is_wiped: bool,
 }
 
 impl Block {
@@ -43,7 +45,7 @@ impl Block {
         let mut words = bytemuck::allocation::try_zeroed_vec::<u64>(len.checked_add(LINE_WORDS - 1)?).ok()?;
         huge::advise(&mut words);
         let start = words.as_ptr().align_offset(LINE_BYTES as usize);
-        Some(Block { words, lines: start..start + len })
+        Some(Block { words, lines: start..start + len, is_wiped: false })
     }
 
     /// Makes room for `len` elements, keeping the content undefined, and returns them.
@@ -87,7 +89,9 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        self.words.as_mut_slice().zeroize();
+        if !self.is_wiped {
+            self.words.as_mut_slice().zeroize();
+        }
     }
 }
 
@@ -121,6 +125,15 @@ impl Pool {
         })?;
         self.shelf().lend(block.size_bytes());
         Some(block)
+    }
+
+    /// Lets `wipe` overwrite every idle block that was in use since it did.
+    pub(super) fn wipe(&self, wipe: impl Fn(&mut [u8])) {
+        let mut shelf = self.shelf();
+        for block in shelf.idle.iter_mut().filter(|block| !block.is_wiped) {
+            wipe(block.bytes_mut());
+            block.is_wiped = true;
+        }
     }
 
     /// Frees everything idle.
@@ -162,8 +175,9 @@ impl Shelf {
             .enumerate()
             .filter(|(_, block)| fits(block))
             .min_by_key(|(_, block)| block.size_bytes())?;
-        let block = self.idle.remove(index)?;
+        let mut block = self.idle.remove(index)?;
         self.idle_bytes -= block.size_bytes();
+        block.is_wiped = false;
         Some(block)
     }
 

@@ -48,6 +48,7 @@ use memory::{Pool, Storage};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use workers::Workers;
+use zeroize::Zeroize;
 
 /// The processor as a device.
 pub struct Cpu {
@@ -150,7 +151,7 @@ impl Device for Cpu {
     fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError> {
         check_download(self.id, from, size_bytes);
         let bytes = self.alone(|_| from.storage::<Storage>().read().bytes()[..size_bytes as usize].to_vec());
-        Ok(Box::pin(std::future::ready(Ok(bytes))))
+        Ok(Box::pin(std::future::ready(Ok(bytes.into()))))
     }
 
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
@@ -169,6 +170,14 @@ impl Device for Cpu {
     fn synchronise(&self) -> Result<(), DeviceError> {
         // A call that another thread has begun ends before this returns.
         drop(self.lane());
+        Ok(())
+    }
+
+    fn wipe(&self) -> Result<(), DeviceError> {
+        self.alone(|lane| {
+            lane.scratch = gemm::Scratch::default();
+            self.pool.wipe(|block| self.workers.split(block, 64, 1, |_, piece| piece.zeroize()));
+        });
         Ok(())
     }
 

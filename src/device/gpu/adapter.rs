@@ -55,6 +55,24 @@ pub struct AdapterFeatures {
     pub subgroup: bool,
     /// Matrix units.
     pub cooperative_matrix: bool,
+    /// The tiles that they multiply.
+    pub matrix_tiles: MatrixTiles,
+}
+
+/// The square tiles that matrix units multiply in f16 and add up in f32, of those that the shaders are written for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MatrixTiles {
+    /// Of 16 by 16 elements.
+    pub side_16: bool,
+    /// Of 8 by 8 elements.
+    pub side_8: bool,
+}
+
+impl MatrixTiles {
+    /// Their sides, the largest first.
+    pub fn sides(self) -> impl Iterator<Item = u32> {
+        [(self.side_16, 16), (self.side_8, 8)].into_iter().filter_map(|(there, side)| there.then_some(side))
+    }
 }
 
 /// Limits of an adapter that kernels meet.
@@ -107,6 +125,7 @@ impl Adapter {
                 shader_f16: features.contains(wgpu::Features::SHADER_F16),
                 subgroup: features.contains(wgpu::Features::SUBGROUP),
                 cooperative_matrix: features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
+                matrix_tiles: matrix_tiles(&handle),
             },
             limits: AdapterLimits {
                 max_buffer_size_bytes: limits.max_buffer_size,
@@ -146,7 +165,32 @@ impl Adapter {
         None
     }
 
+    /// What a device needs to use the matrix units.
+    pub(super) fn matrix_features() -> wgpu::Features {
+        wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+            | wgpu::Features::SHADER_F16
+            | wgpu::Features::SUBGROUP
+    }
+
     pub(super) fn handle(&self) -> &wgpu::Adapter {
         &self.handle
     }
+}
+
+/// Only Vulkan's translation of the shaders is complete: Metal adds no matrices, and Direct3D has none.
+fn matrix_tiles(handle: &wgpu::Adapter) -> MatrixTiles {
+    if handle.get_info().backend != wgpu::Backend::Vulkan
+        || !handle.features().contains(Adapter::matrix_features())
+    {
+        return MatrixTiles::default();
+    }
+    let properties = handle.cooperative_matrix_properties();
+    let has = |side: u32| {
+        properties.iter().any(|properties| {
+            [properties.m_size, properties.n_size, properties.k_size] == [side; 3]
+                && properties.ab_type == wgpu::CooperativeScalarType::F16
+                && properties.cr_type == wgpu::CooperativeScalarType::F32
+        })
+    };
+    MatrixTiles { side_16: has(16), side_8: has(8) }
 }

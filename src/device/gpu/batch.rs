@@ -26,7 +26,8 @@ pub struct Batch {
     params: wgpu::Buffer,
     slot_bytes: u64,
     work: u64,
-    // Keys of the generator are among the parameters: this copy is wiped, what wgpu makes of it is not.
+    // Keys of the generator are among the parameters: this copy is wiped, and the buffer when the device is; what wgpu makes
+    // of it in between is not.
     written: Zeroizing<Vec<u8>>,
 }
 
@@ -82,6 +83,12 @@ impl Batch {
     /// Records writing zeros.
     pub fn clear(&mut self, span: Span<&wgpu::Buffer>) {
         self.encoder().clear_buffer(span.buffer, span.offset_bytes, Some(span.size_bytes));
+    }
+
+    /// Records writing zeros over the parameters of earlier dispatches.
+    pub fn clear_params(&mut self) {
+        let params = self.params.clone();
+        self.clear(Span { buffer: &params, offset_bytes: 0, size_bytes: params.size() });
     }
 
     /// Records a copy.

@@ -1,16 +1,15 @@
 //! [`Gpu`]: a device over one adapter.
 
-use super::adapter::Adapter;
 use super::batch::Batch;
 use super::busy::Busy;
-use super::dispatch::{self, Work};
+use super::dispatch::{self, Scratch, Span, Work};
 use super::health::Health;
-use super::options::{Arithmetic, GpuOptions};
-use super::panel::{Limits, MOST_GROUPS_ACROSS};
+use super::panel::Limits;
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
 use super::program::NumberType;
-use super::transfer::{self, HEALTH_INTERVAL, Incoming, Transfer};
+use super::residue::{MatrixUnitsState, Residues};
+use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
 use super::watch::{self, Job, Watcher};
 use crate::device::check::{check_download, check_kernel, check_upload};
 use crate::device::{
@@ -18,14 +17,9 @@ use crate::device::{
 };
 use crate::ring::Ring;
 use crate::step::MemoryClass;
+use crate::wipe::Wiped;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-
-/// Bytes for partial results: the tiles, of 64 by 64 elements of 8 bytes, of 128 workgroups.
-const MOST_SCRATCH_BYTES: u64 = 4 << 20;
-
-/// The least that a binding can be limited to.
-const LEAST_BINDING_BYTES: u64 = 4096;
 
 /// A GPU through wgpu.
 ///
@@ -33,103 +27,38 @@ const LEAST_BINDING_BYTES: u64 = 4096;
 /// and downloads wait for staging memory where they are larger than what is free of it, otherwise calls return at
 /// once.
 pub struct Gpu {
-    id: DeviceId,
-    description: Description,
-    ledger: Ledger,
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    health: Health,
-    busy: Busy,
-    pool: Arc<Pool>,
-    limits: Limits,
-    max_buffer_bytes: u64,
-    wide: NumberType,
-    state: Mutex<State>,
-    _staging: Booking,
+    pub(super) id: DeviceId,
+    pub(super) description: Description,
+    pub(super) ledger: Ledger,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) health: Health,
+    pub(super) busy: Busy,
+    pub(super) pool: Arc<Pool>,
+    pub(super) limits: Limits,
+    pub(super) max_buffer_bytes: u64,
+    pub(super) wide: NumberType,
+    pub(super) residues: Option<Residues<wgpu::Buffer>>,
+    pub(super) matrix_units: MatrixUnitsState,
+    pub(super) state: Mutex<State>,
+    pub(super) _staging: Booking,
 }
 
 /// What one caller at a time changes.
-struct State {
-    batch: Batch,
-    pipelines: Pipelines,
-    transfer: Transfer,
+pub struct State {
+    pub(super) batch: Batch,
+    pub(super) pipelines: Pipelines,
+    pub(super) transfer: Transfer,
     /// Partial results of sums and products.
-    scratch: wgpu::Buffer,
-    last_submission: Option<wgpu::SubmissionIndex>,
-    watcher: Watcher,
+    pub(super) scratch: wgpu::Buffer,
+    pub(super) last_submission: Option<wgpu::SubmissionIndex>,
+    pub(super) watcher: Watcher,
 }
 
 impl Gpu {
-    /// Opens an adapter.
-    ///
-    /// # Errors
-    /// Where the driver refuses, native arithmetic is asked for and not there, or the budget does not hold the
-    /// staging buffers.
-    pub fn open(adapter: &Adapter, options: GpuOptions) -> Result<Gpu, DeviceError> {
-        let unusable = |reason: String| DeviceError::Unusable { device: adapter.name.clone(), reason };
-        if let Some(lack) = adapter.lacks() {
-            return Err(unusable(lack.to_owned()));
-        }
-        let wide = match (options.arithmetic, adapter.features.shader_int64) {
-            (Arithmetic::Native, false) => {
-                return Err(unusable("its shaders have no 64-bit integers".to_owned()));
-            }
-            (Arithmetic::Auto | Arithmetic::Native, true) => NumberType::U64,
-            (Arithmetic::Auto, false) | (Arithmetic::Pairs, _) => NumberType::U64Pairs,
-        };
-        let limits = adapter.handle().limits();
-        let (device, queue) =
-            request(adapter.handle(), wide, &limits).map_err(|error| unusable(error.to_string()))?;
-        let health = Health::new(&adapter.name);
-        report_failures(&device, &health);
-
-        let ledger = Ledger::new(options.budget_bytes);
-        let chunk_bytes = transfer::chunk_bytes(options.budget_bytes);
-        let scratch_bytes = scratch_bytes(options.budget_bytes);
-        let staging_bytes =
-            2 * transfer::BUFFERS * chunk_bytes + Batch::params_bytes(&device) + scratch_bytes;
-        let staging = ledger.book(staging_bytes, MemoryClass::Staging)?;
-        let state = State {
-            batch: Batch::new(&device, &queue),
-            pipelines: Pipelines::default(),
-            transfer: Transfer::new(&device, chunk_bytes),
-            scratch: scratch(&device, scratch_bytes),
-            last_submission: None,
-            watcher: Watcher::start(device.clone(), health.clone())
-                .map_err(|error| unusable(error.to_string()))?,
-        };
-        health.check()?;
-        let binding_bytes = options
-            .binding_limit_bytes
-            .unwrap_or(u64::MAX)
-            .clamp(LEAST_BINDING_BYTES, limits.max_storage_buffer_binding_size.max(LEAST_BINDING_BYTES));
-        Ok(Gpu {
-            id: DeviceId::next(),
-            description: Description {
-                name: adapter.name.clone(),
-                driver: adapter.driver_line(),
-                arithmetic: wide.name().to_owned(),
-                staging_bytes,
-            },
-            ledger,
-            device,
-            queue,
-            health,
-            busy: Busy::default(),
-            pool: Arc::default(),
-            limits: Limits {
-                binding_bytes,
-                alignment_bytes: u64::from(limits.min_storage_buffer_offset_alignment),
-                scratch_bytes,
-                groups_across: options
-                    .groups_limit
-                    .map_or(MOST_GROUPS_ACROSS, |most| most.clamp(1, MOST_GROUPS_ACROSS)),
-            },
-            max_buffer_bytes: limits.max_buffer_size,
-            wide,
-            state: Mutex::new(state),
-            _staging: staging,
-        })
+    /// Whether matrix products run on matrix units, or why not.
+    pub fn matrix_units(&self) -> &MatrixUnitsState {
+        &self.matrix_units
     }
 
     /// Bytes of freed buffers that are kept for later allocations. They are not live, and never make live and idle
@@ -140,6 +69,8 @@ impl Gpu {
 
     /// Frees what is kept for later allocations.
     pub fn trim(&self) {
+        // A device that has failed can no longer be told to wipe.
+        let _ = self.wipe();
         self.pool.trim();
     }
 
@@ -227,6 +158,9 @@ impl Gpu {
     }
 
     fn create_or_free(&self, size_bytes: u64) -> Result<Option<wgpu::Buffer>, DeviceError> {
+        if self.pool.is_soiled() {
+            self.wipe()?;
+        }
         self.pool.make_room(size_bytes);
         if let Some(buffer) = self.create(size_bytes) {
             return Ok(Some(buffer));
@@ -293,14 +227,14 @@ impl Device for Gpu {
         let health = self.health.clone();
         if size_bytes == 0 {
             self.synchronise_locked(&mut state)?;
-            return Ok(Box::pin(async { Ok(Vec::new()) }));
+            return Ok(Box::pin(async { Ok(Wiped::default()) }));
         }
         let from = from.storage::<Pooled>().buffer();
         let (incoming, arrival) = Incoming::new(size_bytes);
         let mut offset = 0;
         while offset < size_bytes {
             let len = state.transfer.chunk_bytes().min(size_bytes - offset);
-            let staging = state.transfer.landing(&self.health)?;
+            let staging = state.transfer.landing(&self.health, len)?;
             state.batch.copy((from, offset), (&staging, 0), len);
             let after = self.submit(&mut state)?.expect("a copy was recorded");
             state.transfer.expect(&state.watcher, &incoming, staging, len, after);
@@ -320,8 +254,10 @@ impl Device for Gpu {
         };
         let mut state = self.lock()?;
         let mut result = Ok(());
-        let scratch = state.scratch.clone();
-        dispatch::plan(ring, &kernel, self.limits, &scratch, &mut |work| {
+        let partial = state.scratch.clone();
+        let residues = self.residues.as_ref().map(Residues::as_ref);
+        let scratch = Scratch { partial: &partial, residues };
+        dispatch::plan(ring, &kernel, self.limits, scratch, &mut |work| {
             if result.is_ok() {
                 result = self.record(&mut state, number_type, work);
             }
@@ -344,6 +280,21 @@ impl Device for Gpu {
         self.synchronise_locked(&mut state)
     }
 
+    fn wipe(&self) -> Result<(), DeviceError> {
+        let mut state = self.lock()?;
+        self.synchronise_locked(&mut state)?;
+        let State { batch, transfer, scratch, .. } = &mut *state;
+        let mut clear = |buffer: &wgpu::Buffer| {
+            batch.clear(Span { buffer, offset_bytes: 0, size_bytes: buffer.size() });
+        };
+        self.pool.wipe(&mut clear);
+        transfer.wipe(&self.health, &mut clear)?;
+        clear(scratch);
+        self.residues.iter().flat_map(Residues::intermediates).for_each(&mut clear);
+        batch.clear_params();
+        self.submit(&mut state).map(drop)
+    }
+
     fn busy(&self) -> Duration {
         self.busy.total()
     }
@@ -357,39 +308,9 @@ impl Device for Gpu {
     }
 }
 
-/// Bytes for partial results within `budget_bytes`: a small part of it, within bounds.
-fn scratch_bytes(budget_bytes: Option<u64>) -> u64 {
-    let share = budget_bytes.map_or(MOST_SCRATCH_BYTES, |budget| budget / 64);
-    share.clamp(LEAST_BINDING_BYTES, MOST_SCRATCH_BYTES) / LEAST_BINDING_BYTES * LEAST_BINDING_BYTES
-}
-
-fn scratch(device: &wgpu::Device, size: u64) -> wgpu::Buffer {
-    let (label, usage) = (Some("partial results"), wgpu::BufferUsages::STORAGE);
-    device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
-}
-
-fn request(
-    adapter: &wgpu::Adapter,
-    wide: NumberType,
-    limits: &wgpu::Limits,
-) -> Result<(wgpu::Device, wgpu::Queue), wgpu::RequestDeviceError> {
-    let required_features = match wide {
-        NumberType::U64 => wgpu::Features::SHADER_INT64,
-        NumberType::U32 | NumberType::U64Pairs => wgpu::Features::empty(),
-    };
-    pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
-        label: Some("symbolon"),
-        required_features,
-        required_limits: limits.clone(),
-        // A plan says how much memory there will be: prefer small blocks to spare ones.
-        memory_hints: wgpu::MemoryHints::MemoryUsage,
-        ..Default::default()
-    }))
-}
-
-/// Turns wgpu's callbacks into a failure that the next call returns.
-fn report_failures(device: &wgpu::Device, health: &Health) {
-    let (lost, uncaptured) = (health.clone(), health.clone());
-    device.set_device_lost_callback(move |reason, message| lost.fail(format!("{reason:?}: {message}")));
-    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.fail(error.to_string())));
+impl Drop for Gpu {
+    /// Wipes what was kept, while the driver still listens.
+    fn drop(&mut self) {
+        let _ = self.wipe().and_then(|()| self.synchronise());
+    }
 }

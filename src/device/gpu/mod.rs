@@ -10,7 +10,8 @@
 //!
 //! The shaders lie in `shaders/`, one file per kernel, each written once against the names of `shaders/ring/`.
 //! Memory is booked in the ledger, kept in [`pool`](self) when it is freed, and filled through staging buffers of
-//! a fixed number. Nothing outside this module names wgpu.
+//! a fixed number. Where an adapter has matrix units, large products run on them, as [`residue`](self) explains.
+//! Nothing outside this module names wgpu.
 
 mod adapter;
 mod batch;
@@ -19,6 +20,7 @@ mod compose;
 mod device;
 mod dispatch;
 mod health;
+mod open;
 mod options;
 mod panel;
 mod params;
@@ -27,11 +29,14 @@ mod permutations;
 mod pipeline;
 mod pool;
 mod program;
+mod residue;
 #[cfg(test)]
 pub(super) mod tests;
 mod transfer;
 mod watch;
 
-pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits, adapters};
+pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits, MatrixTiles, adapters};
 pub use device::Gpu;
-pub use options::{Arithmetic, GpuOptions};
+pub use open::probe_matrix_units;
+pub use options::{Arithmetic, GpuOptions, MatrixUnits};
+pub use residue::MatrixUnitsState;

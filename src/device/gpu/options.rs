@@ -12,11 +12,27 @@ pub enum Arithmetic {
     Pairs,
 }
 
+/// Whether matrix products run on matrix units, by residues.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MatrixUnits {
+    /// On adapters that have them, other than software ones, where the product is large enough for it to pay.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Always; an adapter without them does not open.
+    Always,
+}
+
 /// How to open a [`Gpu`](super::Gpu).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GpuOptions {
     /// How elements of 64 bits are computed on.
     pub arithmetic: Arithmetic,
+    /// Whether matrix products run on matrix units.
+    pub matrix_units: MatrixUnits,
+    /// The side of the tiles that they multiply, by default the largest: for tests of the smaller ones.
+    pub matrix_tile: Option<u32>,
     /// Lowers what one binding spans at most, for tests of matrices that span several.
     pub binding_limit_bytes: Option<u64>,
     /// Lowers how many workgroups a row of a dispatch has at most, for tests of dispatches of several rows.

@@ -249,6 +249,57 @@ params! {
         operand_offset: u32,
         unused: u32,
     }
+    /// `residue_split.wgsl`
+    ResidueSplit {
+        outer: u32,
+        inner: u32,
+        outer_tiles: u32,
+        inner_tiles: u32,
+        first_outer_tile: u32,
+        first_inner_tile: u32,
+        panel_inner_tiles: u32,
+        tile: u32,
+        operand_offset: u32,
+        outer_stride: u32,
+        inner_stride: u32,
+        right: u32,
+        first_modulus: u32,
+        moduli: u32,
+        modulus_stride: u32,
+        unused: u32,
+    }
+    /// `residue_gemm.wgsl`
+    ResidueGemm {
+        blocks_down: u32,
+        blocks_across: u32,
+        groups_across: u32,
+        groups: u32,
+        inner_tiles: u32,
+        first_modulus: u32,
+        moduli: u32,
+        pitch: u32,
+        left_stride: u32,
+        right_stride: u32,
+        sums_stride: u32,
+        unused: u32,
+    }
+    /// `residue_join.wgsl`
+    ResidueJoin {
+        rows: u32,
+        cols: u32,
+        out_offset: u32,
+        out_stride: u32,
+        first_row: u32,
+        pitch: u32,
+        sums_stride: u32,
+        first_modulus: u32,
+        moduli: u32,
+        is_first: u32,
+        is_last: u32,
+        accumulate: u32,
+        product: [u32; 2],
+        unused: [u32; 2],
+    }
 }
 
 /// The two halves of a 64-bit number, the low one first.

@@ -7,6 +7,10 @@ use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overr
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Expression, Module, ShaderStage, StorageAccess, TypeInner};
 
+/// What products on matrix units need: cooperative matrices, of f16, and the number of a subgroup.
+const MATRIX_UNITS: Capabilities =
+    Capabilities::COOPERATIVE_MATRIX.union(Capabilities::SHADER_FLOAT16).union(Capabilities::SUBGROUP);
+
 fn parse(program: Program, number_type: NumberType) -> Module {
     let text = program.wgsl(number_type).expect("the sources compose");
     naga::front::wgsl::parse_str(&text)
@@ -38,25 +42,38 @@ fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
         Program::Join => of::<params::Join>(),
         Program::Choose => of::<params::Choose>(),
         Program::Affine => of::<params::Affine>(),
+        Program::ResidueSplit => of::<params::ResidueSplit>(),
+        Program::ResidueGemm16 | Program::ResidueGemm8 => of::<params::ResidueGemm>(),
+        Program::ResidueJoin => of::<params::ResidueJoin>(),
     }
 }
 
 #[test]
 fn every_permutation_is_valid_within_its_capabilities() {
     for (program, number_type) in every_permutation() {
-        let capabilities = match number_type {
-            NumberType::U64 => Capabilities::SHADER_INT64,
-            NumberType::U32 | NumberType::U64Pairs => Capabilities::empty(),
-        };
         let text = program.wgsl(number_type).unwrap();
-        Validator::new(ValidationFlags::all(), capabilities)
+        Validator::new(ValidationFlags::all(), capabilities(program, number_type))
             .validate(&parse(program, number_type))
             .unwrap_or_else(|error| panic!("{program:?} {number_type:?}: {}", error.emit_to_string(&text)));
     }
 }
 
+fn capabilities(program: Program, number_type: NumberType) -> Capabilities {
+    let of_program = match program {
+        _ if program.needs_matrix_units() => MATRIX_UNITS,
+        // It packs them only.
+        Program::ResidueSplit => Capabilities::SHADER_FLOAT16_IN_FLOAT32,
+        _ => Capabilities::empty(),
+    };
+    match number_type {
+        NumberType::U64 if !program.is_ringless() => of_program | Capabilities::SHADER_INT64,
+        _ => of_program,
+    }
+}
+
 fn validate(module: &Module) -> ModuleInfo {
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_INT64);
+    let all = MATRIX_UNITS | Capabilities::SHADER_INT64 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let mut validator = Validator::new(ValidationFlags::all(), all);
     validator.validate(module).expect("checked elsewhere")
 }
 
@@ -81,6 +98,12 @@ fn every_permutation_is_translated_for_every_driver() {
         let options = spv::PipelineOptions { shader_stage: stage, entry_point: entry_point.to_owned() };
         let words = spv::write_vec(module, info, &spv::Options::default(), Some(&options));
         assert!(words.is_ok_and(|words| !words.is_empty()), "{name}: SPIR-V");
+
+        // Matrix units are driven through Vulkan alone.
+        let is_matrix = |ty: &naga::Type| matches!(ty.inner, TypeInner::CooperativeMatrix { .. });
+        if module.types.iter().any(|(_, ty)| is_matrix(ty)) {
+            return;
+        }
 
         let options = msl::Options { lang_version: (2, 4), ..msl::Options::default() };
         let entry_point = Some((stage, entry_point.to_owned()));

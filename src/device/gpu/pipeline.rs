@@ -21,11 +21,7 @@ impl Pipelines {
     /// The pipeline of a program, compiled now where it is not yet. A program that does not compile is reported
     /// through the device's error callback.
     pub fn get(&mut self, device: &wgpu::Device, program: Program, number_type: NumberType) -> &Pipeline {
-        // The generator makes words and knows no ring.
-        let number_type = match program {
-            Program::Fill | Program::FillTail => NumberType::U32,
-            _ => number_type,
-        };
+        let number_type = if program.is_ringless() { NumberType::U32 } else { number_type };
         self.0.entry((program, number_type)).or_insert_with(|| compile(device, program, number_type))
     }
 }
@@ -43,9 +39,11 @@ fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> 
     //   span is in its binding (its test recomputes them), and `check_kernel` asserts that every matrix lies
     //   within its buffer. Workgroup and local arrays are indexed by constants' remainders, or by subsets of at most
     //   four factors.
+    // - Matrix units load and store whole tiles of panels that are made of whole blocks of them, in buffers of their
+    //   own; a subgroup works on a block that its number names, below the blocks that there are.
     // - Loops run to counts in the parameters, with steps of at least one.
-    // - Divisors are constants, or `cols`, `tiles`, `tiles_across`, `sums`, `slices`, `lanes`, `width` and loops'
-    //   counts, at least one in every dispatch.
+    // - Divisors are constants, or `cols`, `tiles`, `tiles_across`, `sums`, `slices`, `lanes`, `width`, `tile`, numbers
+    //   of tiles, blocks and groups, and loops' counts, at least one in every dispatch.
     let module =
         unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
     let layout = bind_group_layout(device, program);

@@ -2,8 +2,8 @@
 //!
 //! A buffer that is dropped goes here, and an allocation of about its size takes it up again, which spares the
 //! driver's allocator in programs that run many times. **Invariant**: what lives and what idles together never
-//! exceed the most that lived at once, so that pooling does not raise the peak that a plan promised. Device memory is
-//! not wiped when it is freed.
+//! exceed the most that lived at once, so that pooling does not raise the peak that a plan promised. The device wipes
+//! what idles when it is told to, and before it frees anything.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -20,10 +20,16 @@ pub struct Pool(Mutex<Shelves>);
 
 #[derive(Default)]
 struct Shelves {
-    idle: BTreeMap<u64, Vec<wgpu::Buffer>>,
+    idle: BTreeMap<u64, Vec<Idle>>,
     idle_bytes: u64,
     live_bytes: u64,
     most_live_bytes: u64,
+}
+
+struct Idle {
+    buffer: wgpu::Buffer,
+    /// Whether it holds zeros only.
+    is_wiped: bool,
 }
 
 /// A buffer in use, which returns to its pool when it is dropped.
@@ -87,6 +93,19 @@ impl Pool {
         Pooled { buffer, pool: self.clone() }
     }
 
+    /// Lets `wipe` overwrite every idle buffer that was in use since it did.
+    pub fn wipe(&self, mut wipe: impl FnMut(&wgpu::Buffer)) {
+        for idle in self.lock().idle.values_mut().flatten().filter(|idle| !idle.is_wiped) {
+            wipe(&idle.buffer);
+            idle.is_wiped = true;
+        }
+    }
+
+    /// Whether there is anything to wipe.
+    pub fn is_soiled(&self) -> bool {
+        self.lock().idle.values().flatten().any(|idle| !idle.is_wiped)
+    }
+
     /// Frees everything idle.
     pub fn trim(&self) {
         let mut shelves = self.lock();
@@ -104,7 +123,7 @@ impl Pool {
         let size = buffer.size();
         shelves.live_bytes -= size;
         shelves.idle_bytes += size;
-        shelves.idle.entry(size).or_default().push(buffer);
+        shelves.idle.entry(size).or_default().push(Idle { buffer, is_wiped: false });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shelves> {
@@ -116,7 +135,7 @@ impl Shelves {
     /// Takes one buffer of exactly `size` off its shelf, which there is.
     fn unshelve(&mut self, size: u64) -> wgpu::Buffer {
         let shelf = self.idle.get_mut(&size).expect("a shelf of this size");
-        let buffer = shelf.pop().expect("shelves are not empty");
+        let Idle { buffer, .. } = shelf.pop().expect("shelves are not empty");
         if shelf.is_empty() {
             self.idle.remove(&size);
         }

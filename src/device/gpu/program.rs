@@ -4,6 +4,7 @@
 //! validates every such pair and compares this table with what the WGSL declares.
 
 use super::compose::{ComposeError, compose};
+use super::residue::moduli::FOLDED_INNER;
 
 /// What ring elements are in WGSL: a file of `shaders/ring/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,12 +81,20 @@ pub enum Program {
     Choose,
     /// `affine.wgsl`
     Affine,
+    /// `residue_split.wgsl`
+    ResidueSplit,
+    /// `residue_gemm.wgsl` on tiles of 16 by 16
+    ResidueGemm16,
+    /// `residue_gemm.wgsl` on tiles of 8 by 8
+    ResidueGemm8,
+    /// `residue_join.wgsl`
+    ResidueJoin,
 }
 
 impl Program {
     /// Every program.
     #[cfg(test)]
-    pub const ALL: [Program; 19] = [
+    pub const ALL: [Program; 23] = [
         Program::Linear,
         Program::Hadamard,
         Program::Gemm,
@@ -105,6 +114,10 @@ impl Program {
         Program::Join,
         Program::Choose,
         Program::Affine,
+        Program::ResidueSplit,
+        Program::ResidueGemm16,
+        Program::ResidueGemm8,
+        Program::ResidueJoin,
     ];
 
     /// The stem of its file.
@@ -126,6 +139,9 @@ impl Program {
             Program::Join => "join",
             Program::Choose => "choose",
             Program::Affine => "affine",
+            Program::ResidueSplit => "residue_split",
+            Program::ResidueGemm16 | Program::ResidueGemm8 => "residue_gemm",
+            Program::ResidueJoin => "residue_join",
         }
     }
 
@@ -140,7 +156,7 @@ impl Program {
     /// How many storage buffers it writes; they are bound from 1 on, behind the parameters.
     pub const fn written(self) -> usize {
         match self {
-            Program::TruncPair => 2,
+            Program::TruncPair | Program::ResidueJoin => 2,
             _ => 1,
         }
     }
@@ -151,8 +167,10 @@ impl Program {
             Program::Fill | Program::FillTail => 0,
             Program::Transpose | Program::Sum | Program::Shift | Program::Table | Program::Affine => 1,
             Program::Linear | Program::TruncPair | Program::Pick | Program::Xor | Program::Monomials => 2,
+            Program::ResidueSplit | Program::ResidueJoin => 2,
             Program::TruncFinish | Program::Choose => 3,
             Program::Hadamard | Program::Gemm | Program::GemmNarrow | Program::GemmFlat | Program::Join => 4,
+            Program::ResidueGemm16 | Program::ResidueGemm8 => 4,
         }
     }
 
@@ -160,6 +178,7 @@ impl Program {
     pub const fn threads(self) -> u32 {
         match self {
             Program::FillTail => 1,
+            Program::ResidueGemm16 | Program::ResidueGemm8 => 128,
             _ => 256,
         }
     }
@@ -176,6 +195,7 @@ impl Program {
             (Program::GemmFlat, NumberType::U32) => &[("INNER", 8.0), ("THREADS_ACROSS", 64.0)],
             (Program::GemmFlat, _) => &[("INNER", 4.0), ("THREADS_ACROSS", 64.0)],
             (Program::Transpose | Program::Sum | Program::FillTail, _) => &[],
+            (Program::ResidueGemm16 | Program::ResidueGemm8, _) => &[("FOLDED", FOLDED_INNER as f64)],
             _ => &[("WORKGROUP", 256.0)],
         }
     }
@@ -194,7 +214,33 @@ impl Program {
     /// # Errors
     /// Never for the sources that are there: a test composes them all.
     pub fn wgsl(self, number_type: NumberType) -> Result<String, ComposeError> {
-        compose(self.stem(), |name| source(name, number_type))
+        compose(self.stem(), |name| match name {
+            "tile" => self.tile_source(),
+            _ => source(name, number_type),
+        })
+    }
+
+    /// Whether it knows no ring, so that one number type does for all.
+    pub const fn is_ringless(self) -> bool {
+        self.needs_matrix_units() || matches!(self, Program::Fill | Program::FillTail)
+    }
+
+    /// Products of residues on tiles of this side.
+    pub const fn residue_gemm(tile: usize) -> Program {
+        if tile == 16 { Program::ResidueGemm16 } else { Program::ResidueGemm8 }
+    }
+
+    /// Whether it runs on matrix units.
+    pub const fn needs_matrix_units(self) -> bool {
+        matches!(self, Program::ResidueGemm16 | Program::ResidueGemm8)
+    }
+
+    const fn tile_source(self) -> Option<&'static str> {
+        match self {
+            Program::ResidueGemm16 => Some(include_str!("../../../shaders/tile/tile16.wgsl")),
+            Program::ResidueGemm8 => Some(include_str!("../../../shaders/tile/tile8.wgsl")),
+            _ => None,
+        }
     }
 }
 
@@ -220,6 +266,10 @@ fn source(name: &str, number_type: NumberType) -> Option<&'static str> {
         "join" => include_str!("../../../shaders/join.wgsl"),
         "choose" => include_str!("../../../shaders/choose.wgsl"),
         "affine" => include_str!("../../../shaders/affine.wgsl"),
+        "modulus" => include_str!("../../../shaders/modulus.wgsl"),
+        "residue_split" => include_str!("../../../shaders/residue_split.wgsl"),
+        "residue_gemm" => include_str!("../../../shaders/residue_gemm.wgsl"),
+        "residue_join" => include_str!("../../../shaders/residue_join.wgsl"),
         _ => return None,
     })
 }

@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::health::Health;
 use super::watch::{Job, Watcher};
 use crate::device::DeviceError;
+use crate::wipe::Wiped;
 use crossbeam_channel::{Receiver, Sender};
 use futures_channel::oneshot;
 use std::sync::{Arc, Mutex};
@@ -41,6 +42,9 @@ pub struct Transfer {
     downloads: Pool,
     /// The mapped buffer that uploads go to, and how much of it is taken.
     open: Option<(wgpu::Buffer, u64)>,
+    /// Up to where staging buffers of either direction were written since they were wiped.
+    uploaded_bytes: u64,
+    downloaded_bytes: u64,
 }
 
 struct Pool {
@@ -57,16 +61,16 @@ pub struct DownloadChunk {
 }
 
 /// Where a download will be.
-pub type Arrival = oneshot::Receiver<Result<Vec<u8>, DeviceError>>;
+pub type Arrival = oneshot::Receiver<Result<Wiped, DeviceError>>;
 
 /// A download on its way.
 pub struct Incoming(Arc<Mutex<Assembly>>);
 
 /// The parts of a download that are there; they arrive in order.
 struct Assembly {
-    bytes: Vec<u8>,
+    bytes: Wiped,
     size_bytes: u64,
-    done: Option<oneshot::Sender<Result<Vec<u8>, DeviceError>>>,
+    done: Option<oneshot::Sender<Result<Wiped, DeviceError>>>,
 }
 
 impl Pool {
@@ -102,6 +106,8 @@ impl Transfer {
             uploads: pool("upload", upload, true),
             downloads: pool("download", download, false),
             open: None,
+            uploaded_bytes: 0,
+            downloaded_bytes: 0,
         }
     }
 
@@ -124,6 +130,7 @@ impl Transfer {
             staging.get_mapped_range_mut(taken..end).map_err(|error| health.failure(&error.to_string()))?;
         view.copy_from_slice(&bytes[..len]);
         drop(view);
+        self.uploaded_bytes = end.max(self.uploaded_bytes);
         batch.copy((&staging, taken), to, len as u64);
         // Mapped ranges begin at multiples of 8.
         self.open = Some((staging, end.next_multiple_of(wgpu::MAP_ALIGNMENT)));
@@ -150,7 +157,8 @@ impl Transfer {
     }
 
     /// A staging buffer for a chunk of a download.
-    pub fn landing(&self, health: &Health) -> Result<wgpu::Buffer, DeviceError> {
+    pub fn landing(&mut self, health: &Health, size_bytes: u64) -> Result<wgpu::Buffer, DeviceError> {
+        self.downloaded_bytes = size_bytes.max(self.downloaded_bytes);
         self.downloads.take(health)
     }
 
@@ -172,6 +180,33 @@ impl Transfer {
         });
     }
 
+    /// Overwrites what transfers left behind. Nothing is under way: every staging buffer is back, or comes back soon.
+    /// What was uploaded lies in mapped memory; `clear` is to write zeros over the rest.
+    pub fn wipe(
+        &mut self,
+        health: &Health,
+        clear: &mut impl FnMut(&wgpu::Buffer),
+    ) -> Result<(), DeviceError> {
+        let all = |pool: &Pool| (0..BUFFERS).map(|_| pool.take(health)).collect::<Result<Vec<_>, _>>();
+        if self.uploaded_bytes > 0 {
+            for staging in all(&self.uploads)? {
+                let view = staging.get_mapped_range_mut(..self.uploaded_bytes);
+                let mut view = view.map_err(|error| health.failure(&error.to_string()))?;
+                view.slice(..).fill(0);
+                drop(view);
+                let _ = self.uploads.give_back.send(staging);
+            }
+        }
+        if self.downloaded_bytes > 0 {
+            for staging in all(&self.downloads)? {
+                clear(&staging);
+                let _ = self.downloads.give_back.send(staging);
+            }
+        }
+        (self.uploaded_bytes, self.downloaded_bytes) = (0, 0);
+        Ok(())
+    }
+
     /// Bytes of a staging buffer.
     pub fn chunk_bytes(&self) -> u64 {
         self.chunk_bytes
@@ -182,7 +217,7 @@ impl Incoming {
     /// A download of `size_bytes`, and where it will be.
     pub fn new(size_bytes: u64) -> (Incoming, Arrival) {
         let (done, arrival) = oneshot::channel();
-        let bytes = Vec::with_capacity(size_bytes as usize);
+        let bytes = Wiped::with_capacity(size_bytes as usize);
         (Incoming(Arc::new(Mutex::new(Assembly { bytes, size_bytes, done: Some(done) }))), arrival)
     }
 }
@@ -193,7 +228,7 @@ impl DownloadChunk {
         let mut assembly = self.assembly.lock().expect("only the watching thread assembles");
         let taken = is_there && {
             match self.staging.get_mapped_range(..self.size_bytes) {
-                Ok(view) => assembly.bytes.extend_from_slice(&view),
+                Ok(view) => assembly.bytes.extend(&view),
                 Err(error) => health.fail(error.to_string()),
             }
             health.check().is_ok()

@@ -123,6 +123,9 @@ impl Device for Exhausted {
     fn synchronise(&self) -> Result<(), DeviceError> {
         self.device.synchronise()
     }
+    fn wipe(&self) -> Result<(), DeviceError> {
+        self.device.wipe()
+    }
     fn busy(&self) -> Duration {
         self.device.busy()
     }

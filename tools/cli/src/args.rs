@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon::device::Device;
+use symbolon::device::gpu::MatrixUnits;
 use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::net::{Deadlines, LinkShape};
 use symbolon::plan::DeviceModel;
@@ -147,6 +148,9 @@ pub struct Shared {
     /// Threads of the CPU device in each process [default: all cores; parties started together divide them]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Do not compute products on a GPU's matrix units, by residues; results are the same
+    #[arg(long)]
+    pub no_matrix_units: bool,
     /// How long to wait for the other processes to appear; later silences have deadlines of their own
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub deadline: u32,
@@ -213,7 +217,11 @@ impl Shared {
     /// Opens the device that was asked for.
     pub fn open_device(&self) -> Result<Arc<dyn Device>, Failure> {
         let Ok(choice) = DeviceChoice::from_str(&self.device);
-        let options = DeviceOptions { threads: self.threads.map(usize::from), budget_bytes: self.budget };
+        let options = DeviceOptions {
+            threads: self.threads.map(usize::from),
+            budget_bytes: self.budget,
+            matrix_units: if self.no_matrix_units { MatrixUnits::Off } else { MatrixUnits::Auto },
+        };
         Ok(select::open(&choice, &options)?)
     }
 

@@ -14,7 +14,7 @@ pub fn doctor(json: bool) -> Result<(), Failure> {
 fn text(survey: &Survey) -> String {
     let cpu = &survey.cpu;
     let mut text = format!("cpu    {}\n       {}, {} thread(s)\n", cpu.name, cpu.simd, cpu.threads);
-    for (place, adapter) in survey.adapters.iter().enumerate() {
+    for (place, (adapter, matrix_units)) in survey.adapters.iter().zip(&survey.matrix_units).enumerate() {
         let (features, limits) = (&adapter.features, &adapter.limits);
         let has = |there: bool, name: &str| format!("{} {name}", if there { "has" } else { "lacks" });
         text += &format!("gpu:{place}  {} ({:?}, {})\n", adapter.name, adapter.kind, adapter.backend);
@@ -25,6 +25,7 @@ fn text(survey: &Survey) -> String {
             has(features.shader_f16, "16-bit floats"),
             has(features.cooperative_matrix, "cooperative matrices")
         );
+        text += &format!("       matrix units: {matrix_units}\n");
         text += &format!(
             "       buffers of {} bytes, bindings of {}, subgroups of {} to {}\n",
             bytes(limits.max_buffer_size_bytes),

@@ -1,8 +1,10 @@
 //! What reads files, for fuzzing: nothing here may panic, or take memory that the file does not pay for.
 
+use crate::config::{PartyConfig, read_dealer};
 use crate::data::{Kind, Matrix, Source};
 use crate::job::{Facts, Job};
 use std::path::Path;
+use symbolon::net::{Certificate, Identity};
 use symbolon::ring::{FixedPoint, Ring};
 
 /// Reads the bytes as a job, and makes its program for small inputs.
@@ -17,6 +19,47 @@ pub fn job(bytes: &[u8]) {
 /// Reads the bytes as a matrix of NumPy.
 pub fn npy(bytes: &[u8]) {
     with_file("matrix.npy", bytes, matrix);
+}
+
+/// Reads the bytes as an archive of matrices of NumPy.
+pub fn npz(bytes: &[u8]) {
+    with_file("matrices.npz", bytes, matrix);
+}
+
+/// Reads the bytes as named matrices.
+pub fn safetensors(bytes: &[u8]) {
+    with_file("matrices.safetensors", bytes, matrix);
+}
+
+/// Reads the bytes as a trace, and draws it.
+pub fn trace(bytes: &[u8]) {
+    with_file("trace.json", bytes, |path| drop(crate::trace::draw(path)));
+}
+
+/// Reads the bytes as the descriptions of a party and of a dealer.
+pub fn config(bytes: &[u8]) {
+    with_file("node.toml", bytes, |path| {
+        if let Ok(party) = PartyConfig::read(path) {
+            let _ = [true, false].map(|dealt| party.network(path, 2, dealt).map(drop));
+        }
+        let _ = read_dealer(path, 2);
+    });
+}
+
+/// Reads the bytes as the model of a device.
+pub fn model(bytes: &[u8]) {
+    with_file("model.toml", bytes, |path| {
+        let _ = crate::bench::model::read(&path.to_string_lossy());
+    });
+}
+
+/// Reads the bytes as a certificate.
+pub fn certificate(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(certificate) = Certificate::from_pem(text) {
+        let _ = certificate.fingerprint();
+    }
+    let _ = Identity::from_pem(text, text);
 }
 
 /// Reads the bytes as a table of numbers.
@@ -62,6 +105,36 @@ mod tests {
     #[test]
     fn matrices_of_the_corpus_are_survived() {
         corpus("npy", npy);
+    }
+
+    #[test]
+    fn archives_of_the_corpus_are_survived() {
+        corpus("npz", npz);
+    }
+
+    #[test]
+    fn named_matrices_of_the_corpus_are_survived() {
+        corpus("safetensors", safetensors);
+    }
+
+    #[test]
+    fn traces_of_the_corpus_are_survived() {
+        corpus("trace", trace);
+    }
+
+    #[test]
+    fn descriptions_of_the_corpus_are_survived() {
+        corpus("config", config);
+    }
+
+    #[test]
+    fn models_of_the_corpus_are_survived() {
+        corpus("model", model);
+    }
+
+    #[test]
+    fn certificates_of_the_corpus_are_survived() {
+        corpus("certificate", certificate);
     }
 
     #[test]

@@ -167,6 +167,9 @@ impl Launch<'_> {
         if let Some(side) = self.shared.tile {
             arguments.extend(["--tile".into(), side.to_string().into()]);
         }
+        if self.shared.no_matrix_units {
+            arguments.push("--no-matrix-units".into());
+        }
         if self.shared.no_overlap {
             arguments.push("--no-overlap".into());
         }

@@ -1,4 +1,5 @@
-//! The matrix product: whole, or in panels that fit bindings.
+//! The matrix product: by residues where there are matrix units for them, otherwise whole, or in panels that fit
+//! bindings.
 
 use super::super::panel::{Block, GemmPanel, MOST_INNER, cuts, gemm_panel, span};
 use super::super::params::{self, ParamBytes};
@@ -32,6 +33,9 @@ impl<B: Copy> Planner<'_, B> {
         let terms: Vec<_> = terms.iter().copied().filter(|(left, _)| left.shape.cols > 0).collect();
         if terms.is_empty() && !accumulate {
             self.clear(out);
+        }
+        if self.residue_gemm(out, &terms, accumulate) {
+            return;
         }
         let most = self.limits.elements(self.element_bytes);
         let (m, n) = (out.shape.rows, out.shape.cols);

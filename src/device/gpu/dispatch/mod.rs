@@ -9,6 +9,7 @@ mod axes;
 mod elementwise;
 mod fill;
 mod gemm;
+mod residue;
 mod slices;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod tests;
 use super::panel::Limits;
 use super::params::ParamBytes;
 use super::program::Program;
+use super::residue::Residues;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Kernel, Matrix};
@@ -56,15 +58,17 @@ pub struct Dispatch<B> {
 
 /// Hands out the work that a kernel is, in order, piece by piece: a matrix far larger than a binding is many pieces.
 ///
-/// `scratch` is the buffer for partial results.
+/// `scratch` is what the device has set aside for intermediate results.
 pub fn plan<B: Copy>(
     ring: Ring,
     kernel: &Kernel<B, &PrgKey>,
     limits: Limits,
-    scratch: B,
+    scratch: Scratch<B>,
     emit: &mut dyn FnMut(Work<B>),
 ) {
-    let mut planner = Planner { limits, element_bytes: ring.element_bytes(), scratch, emit };
+    let Scratch { partial, residues } = scratch;
+    let element_bytes = ring.element_bytes();
+    let mut planner = Planner { ring, limits, element_bytes, scratch: partial, residues, emit };
     match kernel {
         Kernel::Linear { out, terms, constant } => planner.linear(*out, terms, *constant),
         Kernel::Hadamard { out, terms, accumulate } => planner.hadamard(*out, terms, *accumulate),
@@ -95,10 +99,21 @@ pub fn plan<B: Copy>(
     }
 }
 
+/// Memory of a device for intermediate results.
+#[derive(Clone, Copy)]
+pub struct Scratch<B> {
+    /// For partial results of sums and products.
+    pub partial: B,
+    /// For products by residues, where the device has matrix units to compute them on.
+    pub residues: Option<Residues<B>>,
+}
+
 struct Planner<'a, B> {
+    ring: Ring,
     limits: Limits,
     element_bytes: usize,
     scratch: B,
+    residues: Option<Residues<B>>,
     emit: &'a mut dyn FnMut(Work<B>),
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::device::gpu::params;
+use crate::device::gpu::residue::blocking::Room;
 use crate::ring::Shape;
 use crate::step::Axis;
 use proptest::prelude::*;
@@ -35,6 +36,19 @@ fn matrix(name: usize, rows: usize, cols: usize) -> Matrix<Name> {
 
 fn last(offset: u32, rows: u32, stride: u32, cols: u32) -> u64 {
     u64::from(offset) + u64::from(rows - 1) * u64::from(stride) + u64::from(cols - 1)
+}
+
+/// Bytes from the start of each binding to the end of the last element that the shader reaches.
+fn ends(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let element = ring.element_bytes() as u64;
+    let units = match dispatch.program {
+        Program::Fill | Program::FillTail => vec![4],
+        Program::ResidueSplit => vec![16, element, 64],
+        Program::ResidueGemm16 | Program::ResidueGemm8 => vec![4, 2, 2, 64, 4],
+        Program::ResidueJoin => vec![element, 16, 4, 64],
+        _ => vec![element; dispatch.bindings.len()],
+    };
+    last_indices(dispatch).into_iter().zip(units).map(|(last, unit)| (last + 1) * unit).collect()
 }
 
 /// The last index that the shader forms into each binding.
@@ -115,6 +129,51 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             assert_eq!(p.loops.iter().map(|turn| turn[0]).product::<u32>(), p.count);
             vec![u64::from(p.out_offset) + reach(2), u64::from(p.operand_offset) + reach(1)]
         }
+        Program::ResidueSplit => {
+            let p: params::ResidueSplit = dispatch.params.read();
+            let area = u64::from(p.tile * p.tile / 8);
+            let last_tile = |outer: u32, inner: u32| {
+                u64::from(p.first_outer_tile + outer - 1) * u64::from(p.panel_inner_tiles)
+                    + u64::from(p.first_inner_tile + inner)
+            };
+            assert!(last_tile(p.outer_tiles, p.inner_tiles) * area <= u64::from(p.modulus_stride));
+            assert!(p.first_inner_tile + p.inner_tiles <= p.panel_inner_tiles);
+            let operand = u64::from(p.operand_offset)
+                + u64::from(p.outer - 1) * u64::from(p.outer_stride)
+                + u64::from(p.inner - 1) * u64::from(p.inner_stride);
+            let panel = u64::from(p.moduli) * u64::from(p.modulus_stride);
+            vec![panel - 1, operand, last_modulus(dispatch, 2, p.first_modulus + p.moduli)]
+        }
+        Program::ResidueGemm16 | Program::ResidueGemm8 => {
+            let p: params::ResidueGemm = dispatch.params.read();
+            let tile = if dispatch.program == Program::ResidueGemm16 { 16 } else { 8 };
+            let panel = |blocks: u32| u64::from(4 * blocks * p.inner_tiles) * tile * tile;
+            let whole = |stride: u32| u64::from(p.moduli) * u64::from(stride) - 1;
+            assert!(panel(p.blocks_down) <= u64::from(p.left_stride));
+            assert!(panel(p.blocks_across) <= u64::from(p.right_stride));
+            let (rows, cols) = (u64::from(4 * p.blocks_down) * tile, u64::from(4 * p.blocks_across) * tile);
+            assert!(cols <= u64::from(p.pitch) && rows * u64::from(p.pitch) <= u64::from(p.sums_stride));
+            let moduli = last_modulus(dispatch, 3, p.first_modulus + p.moduli);
+            vec![
+                whole(p.sums_stride),
+                whole(p.left_stride),
+                whole(p.right_stride),
+                moduli,
+                2 * tile * tile - 1,
+            ]
+        }
+        Program::ResidueJoin => {
+            let p: params::ResidueJoin = dispatch.params.read();
+            let place = last(0, p.first_row + p.rows, p.pitch, p.cols);
+            assert!(place < u64::from(p.sums_stride));
+            let waits = p.is_first == 0 || p.is_last == 0;
+            vec![
+                last(p.out_offset, p.rows, p.out_stride, p.cols),
+                if waits { u64::from(p.sums_stride) - 1 } else { 0 },
+                u64::from(p.moduli) * u64::from(p.sums_stride) - 1,
+                last_modulus(dispatch, 3, p.first_modulus + p.moduli),
+            ]
+        }
         Program::Pick | Program::Xor | Program::Monomials | Program::Join => {
             unreachable!("whole matrices; not drawn here")
         }
@@ -135,24 +194,58 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
     }
 }
 
+/// The last of all moduli, which are bound together, if `end` is within them.
+fn last_modulus(dispatch: &Dispatch<Name>, binding: usize, end: u32) -> u64 {
+    let last = dispatch.bindings[binding].size_bytes / 64 - 1;
+    assert!(u64::from(end) <= last + 1);
+    last
+}
+
 fn works(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> Vec<Work<Name>> {
     let mut works = Vec::new();
-    let scratch = Name(usize::MAX, limits.scratch_bytes as usize / ring.element_bytes());
-    plan(ring, kernel, limits, scratch, &mut |work| works.push(work));
+    plan(ring, kernel, limits, scratch(ring, limits, None), &mut |work| works.push(work));
     works
+}
+
+/// Memory for intermediate results, with as much for residues as is given beside the tile's side.
+fn scratch(ring: Ring, limits: Limits, residues: Option<(usize, u64)>) -> Scratch<Name> {
+    let name = |number, bytes: u64| Name(usize::MAX - number, bytes as usize / ring.element_bytes());
+    let residues = residues.map(|(tile, bytes)| {
+        let room = Room::of(bytes);
+        Residues {
+            tile,
+            always: true,
+            room,
+            left: name(1, room.left_bytes),
+            right: name(2, room.right_bytes),
+            sums: name(3, room.sums_bytes),
+            partial: name(4, room.partial_bytes),
+            constants: name(5, Residues::size_bytes(tile as u32, 0)),
+        }
+    });
+    Scratch { partial: name(0, limits.scratch_bytes), residues }
 }
 
 /// Each span ends with the last element that the shader touches, in the matrix, and obeys the limits.
 fn check_spans(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) {
+    check_scratch_spans(ring, kernel, limits, None);
+}
+
+fn check_scratch_spans(
+    ring: Ring,
+    kernel: &Kernel<Name, &PrgKey>,
+    limits: Limits,
+    residues: Option<(usize, u64)>,
+) {
     kernel.check(ring);
-    for work in works(ring, kernel, limits) {
+    let mut works = Vec::new();
+    plan(ring, kernel, limits, scratch(ring, limits, residues), &mut |work| works.push(work));
+    for work in works {
         let Work::Dispatch(dispatch) = work else { continue };
         assert!(dispatch.groups[0] <= limits.groups_across && !dispatch.groups.contains(&0), "{kernel:?}");
         assert_eq!(dispatch.bindings.len(), dispatch.program.written() + dispatch.program.read());
-        let words = matches!(dispatch.program, Program::Fill | Program::FillTail);
-        let unit = if words { 4 } else { ring.element_bytes() as u64 };
-        for (span, last) in dispatch.bindings.iter().zip(last_indices(&dispatch)) {
-            assert_eq!(span.size_bytes, (last + 1) * unit, "{kernel:?}");
+        for (span, end) in dispatch.bindings.iter().zip(ends(ring, &dispatch)) {
+            assert_eq!(span.size_bytes, end, "{kernel:?}");
             assert!(span.size_bytes <= limits.binding_bytes);
             assert_eq!(span.offset_bytes % limits.alignment_bytes, 0);
             let end = span.offset_bytes + span.size_bytes;
@@ -196,6 +289,18 @@ proptest! {
     ) {
         let terms = vec![(matrix(1, m, k), matrix(2, k, n)), (matrix(3, m, l), matrix(4, l, n))];
         check_spans(ring, &Kernel::Gemm { out: matrix(0, m, n), terms, accumulate: false }, limits);
+    }
+
+    #[test]
+    fn residue_spans_hold(
+        ring in ring(), limits in limits(), m in extent(), n in 1usize..140, accumulate: bool,
+        k in prop_oneof![1usize..140, 1000usize..3000], l in 0usize..40, tile in prop_oneof![Just(8usize), Just(16)],
+        scratch_bytes in prop_oneof![Just(1u64 << 20), Just(8 << 20), Just(288 << 20)],
+    ) {
+        let terms = vec![(matrix(1, m, k), matrix(2, k, n)), (matrix(3, m, l), matrix(4, l, n))];
+        let kernel = Kernel::Gemm { out: matrix(0, m, n), terms, accumulate };
+        let limits = Limits { alignment_bytes: 256, ..limits };
+        check_scratch_spans(ring, &kernel, limits, Some((tile, scratch_bytes)));
     }
 
     #[test]
@@ -258,6 +363,32 @@ fn long_and_narrow_work_is_spread() {
     assert_eq!(groups(&Kernel::Sum { out, operand, axis: Axis::Cols }), [256, 1]);
     let (out, operand) = (matrix(0, 1, 3), matrix(1, 1 << 20, 3));
     assert_eq!(groups(&Kernel::Sum { out, operand, axis: Axis::Rows }), [255, 2]);
+}
+
+/// A large product is cut to the memory for residues, and those of a left matrix that fit are made once for a row of
+/// blocks.
+#[test]
+fn residues_are_used_again() {
+    let limits = Limits { binding_bytes: 1 << 30, ..LIMITS };
+    let terms = vec![(matrix(1, 1024, 1024), matrix(2, 1024, 4096))];
+    let kernel = Kernel::Gemm { out: matrix(0, 1024, 4096), terms, accumulate: false };
+    let splits = |scratch_bytes| {
+        let (mut left, mut right) = (0, 0);
+        let scratch = scratch(Ring::Z64, limits, Some((16, scratch_bytes)));
+        plan(Ring::Z64, &kernel, limits, scratch, &mut |work| {
+            let Work::Dispatch(dispatch) = work else { panic!("{kernel:?} clears") };
+            if dispatch.program == Program::ResidueSplit {
+                let params: params::ResidueSplit = dispatch.params.read();
+                *(if params.right == 1 { &mut right } else { &mut left }) +=
+                    params.outer * params.inner * params.moduli;
+            }
+        });
+        (left, right)
+    };
+    let all = 18 << 20;
+    assert_eq!(splits(1 << 30), (all, 4 * all));
+    let (left, right) = splits(100 << 20);
+    assert!(left <= 4 * all && right == 4 * all, "{left} and {right} for {all}");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use symbolon::run;
 /// Measures, writes the file, and prints what is in it.
 pub fn calibrate(path: &Path, options: &BenchOptions) -> Result<(), Failure> {
     let Ok(choice) = DeviceChoice::from_str(&options.device);
-    let device_options = DeviceOptions { threads: options.threads.map(usize::from), budget_bytes: None };
+    let device_options =
+        DeviceOptions { threads: options.threads.map(usize::from), ..DeviceOptions::default() };
     let device = select::open(&choice, &device_options)?;
     let measured = run::calibrate(&*device)?;
     model::write(path, &measured)?;

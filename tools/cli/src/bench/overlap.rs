@@ -90,7 +90,7 @@ fn open(common: &BenchOptions) -> Result<Arc<dyn Device>, Failure> {
     let Ok(choice) = DeviceChoice::from_str(&common.device);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = common.threads.map_or((cores / 2).max(1), usize::from);
-    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), budget_bytes: None })?)
+    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), ..DeviceOptions::default() })?)
 }
 
 struct Product {

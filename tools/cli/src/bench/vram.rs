@@ -139,7 +139,8 @@ fn device(common: &BenchOptions, roles: usize) -> Result<Arc<dyn Device>, Failur
     let Ok(choice) = DeviceChoice::from_str(&common.device);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = common.threads.map_or((cores / roles).max(1), usize::from);
-    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), budget_bytes: None })?)
+    let options = DeviceOptions { threads: Some(threads), ..DeviceOptions::default() };
+    Ok(select::open(&choice, &options)?)
 }
 
 struct Bench<'a> {

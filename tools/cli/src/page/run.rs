@@ -5,7 +5,7 @@ use super::chart::area;
 use crate::args::Shared;
 use crate::report::{RoleJson, RunJson};
 use crate::table::{bytes, seconds, size};
-use crate::trace::{TraceFile, draw};
+use crate::trace::TraceFile;
 use std::collections::BTreeSet;
 use symbolon::device::DriverMemory;
 
@@ -38,7 +38,7 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
             let note = "What steps still need; what is allocated for the run is in the table above.";
             page.chart(&heading, &area(&points, "seconds", Some(role.online_us / 1e6)), note);
         }
-        page.chart("What every lane did when", &draw(trace), "");
+        page.chart("What every lane did when", &trace.timeline(), "");
     }
     page.table("Outputs", &outputs(run), &run.ranges.range);
     let mut facts = vec![("device", run.device.clone())];

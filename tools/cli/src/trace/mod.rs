@@ -5,7 +5,6 @@ mod summary;
 mod timeline;
 
 pub use file::TraceFile;
-pub use timeline::draw;
 
 use crate::failure::Failure;
 use crate::output;
@@ -25,12 +24,23 @@ pub fn merge(from: &[impl AsRef<Path>], to: &Path) -> Result<(), Failure> {
     TraceFile::merge(files?).write(to)
 }
 
+impl TraceFile {
+    /// The timeline as SVG.
+    pub fn timeline(&self) -> String {
+        timeline::draw(self)
+    }
+}
+
+/// What is in a file, and its timeline as SVG.
+pub fn draw(path: &Path) -> Result<(summary::Summary, String), Failure> {
+    let file = TraceFile::read(path)?;
+    Ok((summary::Summary::new(&file, &path.with_extension("svg")), timeline::draw(&file)))
+}
+
 /// `trace`: prints what is in a file, and draws its timeline beside it.
 pub fn trace(path: &Path, json: bool) -> Result<(), Failure> {
-    let file = TraceFile::read(path)?;
     let svg = path.with_extension("svg");
-    let summary = summary::Summary::new(&file, &svg);
-    let drawn = draw(&file);
+    let (summary, drawn) = draw(path)?;
     std::fs::write(&svg, drawn)
         .map_err(|error| Failure::File { path: svg.clone(), reason: error.to_string() })?;
     output::print(json, &summary, &summary.text())

@@ -1,0 +1,51 @@
+//! What reads files of demands and of stored orders, for fuzzing: nothing here may panic, or take memory that the bytes do
+//! not pay for.
+
+use super::store::{OrderReader, StoreKey, seal};
+use super::{Demand, dealer};
+
+/// Reads the bytes as an order: as they are, and with all tags put right, as somebody who has the key could write them.
+pub fn order(bytes: &[u8]) {
+    let key = StoreKey::from_bytes([7; 32]);
+    for bytes in [bytes, &seal(bytes, &key)] {
+        let Ok((mut reader, _)) = OrderReader::new(bytes, &key) else { continue };
+        let mut read = 0;
+        while let Ok(Some(pieces)) = reader.chunk() {
+            read += pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
+        }
+        assert!(read <= bytes.len(), "no more is read than there is");
+    }
+}
+
+/// Reads the bytes as a demand, and makes the dealer's steps for it.
+pub fn demand(bytes: &[u8]) {
+    let Ok(demand) = serde_json::from_slice::<Demand>(bytes) else { return };
+    let read = demand.check();
+    let dealt = dealer::deal(&demand);
+    assert_eq!(read.is_ok(), dealt.is_ok(), "what passes is dealt");
+}
+
+#[cfg(test)]
+mod tests {
+    /// Goes through the cases that are kept, whole and cut short.
+    fn corpus(name: &str, target: fn(&[u8])) {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/fuzz/corpus").join(name);
+        let mut cases = 0;
+        for entry in std::fs::read_dir(folder).expect("a corpus") {
+            let bytes = std::fs::read(entry.expect("a case").path()).expect("a case can be read");
+            (0..=bytes.len()).for_each(|end| target(&bytes[..end]));
+            cases += 1;
+        }
+        assert!(cases > 0, "there are cases");
+    }
+
+    #[test]
+    fn orders_of_the_corpus_are_survived() {
+        corpus("stored_order", super::order);
+    }
+
+    #[test]
+    fn demands_of_the_corpus_are_survived() {
+        corpus("demand", super::demand);
+    }
+}

@@ -1,0 +1,242 @@
+//! Opening a GPU: what to ask of the driver, the memory that is set aside, and whether matrix units can be trusted.
+
+use super::adapter::Adapter;
+use super::batch::Batch;
+use super::busy::Busy;
+use super::device::{Gpu, State};
+use super::health::Health;
+use super::options::{Arithmetic, GpuOptions, MatrixUnits};
+use super::panel::{Limits, MOST_GROUPS_ACROSS};
+use super::pipeline::Pipelines;
+use super::program::{NumberType, Program};
+use super::residue::{self, MatrixUnitsState, Residues, self_test};
+use super::transfer::{self, Transfer};
+use super::watch::Watcher;
+use crate::device::{Description, DeviceError, DeviceId, Ledger};
+use crate::step::MemoryClass;
+use std::sync::{Arc, Mutex};
+
+/// Bytes for partial results: the tiles, of 64 by 64 elements of 8 bytes, of 128 workgroups.
+const MOST_SCRATCH_BYTES: u64 = 4 << 20;
+
+/// The least that a binding can be limited to.
+const LEAST_BINDING_BYTES: u64 = 4096;
+
+impl Gpu {
+    /// Opens an adapter. Matrix units are used only where a product at opening is computed exactly.
+    ///
+    /// # Errors
+    /// Where the driver refuses, native arithmetic or matrix units are asked for and not there, or the budget does not
+    /// hold the staging buffers.
+    pub fn open(adapter: &Adapter, options: GpuOptions) -> Result<Gpu, DeviceError> {
+        let state = match wanted_matrix_units(adapter, options) {
+            Ok(tile) => match Gpu::open_with_matrix_units(adapter, options, tile) {
+                Ok(gpu) => return Ok(gpu),
+                Err(state) => state,
+            },
+            Err(state) => state,
+        };
+        if options.matrix_units == MatrixUnits::Always {
+            let reason = format!("its matrix units: {state}");
+            return Err(DeviceError::Unusable { device: adapter.name.clone(), reason });
+        }
+        let mut gpu = Gpu::open_with(adapter, options, None)?;
+        gpu.matrix_units = state;
+        Ok(gpu)
+    }
+
+    fn open_with_matrix_units(
+        adapter: &Adapter,
+        options: GpuOptions,
+        tile: u32,
+    ) -> Result<Gpu, MatrixUnitsState> {
+        let refused = |error: DeviceError| MatrixUnitsState::Refused { reason: error.to_string() };
+        let mut gpu = Gpu::open_with(adapter, options, Some(tile)).map_err(refused)?;
+        if !self_test(&gpu).map_err(refused)? {
+            return Err(MatrixUnitsState::Wrong);
+        }
+        gpu.trim();
+        gpu.ledger.restart_peak();
+        if let Some(residues) = &mut gpu.residues {
+            residues.always = options.matrix_units == MatrixUnits::Always;
+        }
+        gpu.matrix_units = MatrixUnitsState::On { tile };
+        gpu.description.arithmetic += &format!(", matrix units of {tile} by {tile}");
+        Ok(gpu)
+    }
+
+    /// With matrix units on tiles of this side, on which every product runs.
+    fn open_with(
+        adapter: &Adapter,
+        options: GpuOptions,
+        matrix_tile: Option<u32>,
+    ) -> Result<Gpu, DeviceError> {
+        let unusable = |reason: String| DeviceError::Unusable { device: adapter.name.clone(), reason };
+        if let Some(lack) = adapter.lacks() {
+            return Err(unusable(lack.to_owned()));
+        }
+        let wide = number_type(adapter, options.arithmetic).map_err(unusable)?;
+        let limits = adapter.handle().limits();
+        let (device, queue) = request(adapter.handle(), wide, matrix_tile.is_some(), &limits)
+            .map_err(|error| unusable(error.to_string()))?;
+        let health = Health::new(&adapter.name);
+        report_failures(&device, &health);
+
+        let ledger = Ledger::new(options.budget_bytes);
+        let chunk_bytes = transfer::chunk_bytes(options.budget_bytes);
+        let scratch_bytes = scratch_bytes(options.budget_bytes);
+        let residues = matrix_tile.zip(residue::scratch_bytes(options.budget_bytes));
+        let residue_bytes = residues.map_or(0, |(tile, bytes)| Residues::size_bytes(tile, bytes));
+        let staging_bytes = 2 * transfer::BUFFERS * chunk_bytes
+            + Batch::params_bytes(&device)
+            + scratch_bytes
+            + residue_bytes;
+        let staging = ledger.book(staging_bytes, MemoryClass::Staging)?;
+        let mut pipelines = Pipelines::default();
+        if let Some(tile) = matrix_tile {
+            compile_residues(&device, &mut pipelines, wide, tile).map_err(unusable)?;
+        }
+        let state = State {
+            batch: Batch::new(&device, &queue),
+            pipelines,
+            transfer: Transfer::new(&device, chunk_bytes),
+            scratch: scratch(&device, scratch_bytes),
+            last_submission: None,
+            watcher: Watcher::start(device.clone(), health.clone())
+                .map_err(|error| unusable(error.to_string()))?,
+        };
+        let residues = residues.map(|(tile, bytes)| Residues::new(&device, tile, true, bytes));
+        health.check()?;
+        Ok(Gpu {
+            id: DeviceId::next(),
+            description: Description {
+                name: adapter.name.clone(),
+                driver: adapter.driver_line(),
+                arithmetic: wide.name().to_owned(),
+                staging_bytes,
+            },
+            ledger,
+            device,
+            queue,
+            health,
+            busy: Busy::default(),
+            pool: Arc::default(),
+            limits: kernel_limits(&limits, options, scratch_bytes),
+            max_buffer_bytes: limits.max_buffer_size,
+            wide,
+            residues,
+            matrix_units: MatrixUnitsState::Unused,
+            state: Mutex::new(state),
+            _staging: staging,
+        })
+    }
+}
+
+/// Whether an adapter's matrix units compute exactly, found out by opening it.
+pub fn probe_matrix_units(adapter: &Adapter) -> MatrixUnitsState {
+    let options = GpuOptions { matrix_units: MatrixUnits::Always, ..GpuOptions::default() };
+    let opened = wanted_matrix_units(adapter, options)
+        .and_then(|tile| Gpu::open_with_matrix_units(adapter, options, tile));
+    opened.map_or_else(|state| state, |gpu| gpu.matrix_units.clone())
+}
+
+/// The side of the tiles of the matrix units to use, or why none are.
+fn wanted_matrix_units(adapter: &Adapter, options: GpuOptions) -> Result<u32, MatrixUnitsState> {
+    let is_wanted = match options.matrix_units {
+        MatrixUnits::Off => false,
+        MatrixUnits::Auto => !adapter.is_software(),
+        MatrixUnits::Always => true,
+    };
+    let is_allowed = |tile: &u32| options.matrix_tile.is_none_or(|wanted| wanted == *tile);
+    let tile = adapter.features.matrix_tiles.sides().find(is_allowed).ok_or(MatrixUnitsState::Lacking)?;
+    match residue::scratch_bytes(options.budget_bytes) {
+        _ if !is_wanted => Err(MatrixUnitsState::Unused),
+        None => Err(MatrixUnitsState::NoRoom),
+        Some(_) => Ok(tile),
+    }
+}
+
+/// How elements of 64 bits are computed on, or why not as was asked.
+fn number_type(adapter: &Adapter, arithmetic: Arithmetic) -> Result<NumberType, String> {
+    match (arithmetic, adapter.features.shader_int64) {
+        (Arithmetic::Native, false) => Err("its shaders have no 64-bit integers".to_owned()),
+        (Arithmetic::Auto | Arithmetic::Native, true) => Ok(NumberType::U64),
+        (Arithmetic::Auto, false) | (Arithmetic::Pairs, _) => Ok(NumberType::U64Pairs),
+    }
+}
+
+fn kernel_limits(limits: &wgpu::Limits, options: GpuOptions, scratch_bytes: u64) -> Limits {
+    let most = limits.max_storage_buffer_binding_size.max(LEAST_BINDING_BYTES);
+    Limits {
+        binding_bytes: options.binding_limit_bytes.unwrap_or(u64::MAX).clamp(LEAST_BINDING_BYTES, most),
+        alignment_bytes: u64::from(limits.min_storage_buffer_offset_alignment),
+        scratch_bytes,
+        groups_across: options
+            .groups_limit
+            .map_or(MOST_GROUPS_ACROSS, |most| most.clamp(1, MOST_GROUPS_ACROSS)),
+    }
+}
+
+/// Compiles what products by residues run, so that a driver that refuses is found out here.
+fn compile_residues(
+    device: &wgpu::Device,
+    pipelines: &mut Pipelines,
+    wide: NumberType,
+    tile: u32,
+) -> Result<(), String> {
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    for number_type in [NumberType::U32, wide] {
+        for program in [Program::ResidueSplit, Program::residue_gemm(tile as usize), Program::ResidueJoin] {
+            pipelines.get(device, program, number_type);
+        }
+    }
+    pollster::block_on(scope.pop()).map_or(Ok(()), |error| Err(error.to_string()))
+}
+
+/// Bytes for partial results within `budget_bytes`: a small part of it, within bounds.
+fn scratch_bytes(budget_bytes: Option<u64>) -> u64 {
+    let share = budget_bytes.map_or(MOST_SCRATCH_BYTES, |budget| budget / 64);
+    share.clamp(LEAST_BINDING_BYTES, MOST_SCRATCH_BYTES) / LEAST_BINDING_BYTES * LEAST_BINDING_BYTES
+}
+
+fn scratch(device: &wgpu::Device, size: u64) -> wgpu::Buffer {
+    let (label, usage) =
+        (Some("partial results"), wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST);
+    device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
+}
+
+fn request(
+    adapter: &wgpu::Adapter,
+    wide: NumberType,
+    with_matrix_units: bool,
+    limits: &wgpu::Limits,
+) -> Result<(wgpu::Device, wgpu::Queue), wgpu::RequestDeviceError> {
+    let mut required_features = match wide {
+        NumberType::U64 => wgpu::Features::SHADER_INT64,
+        NumberType::U32 | NumberType::U64Pairs => wgpu::Features::empty(),
+    };
+    let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
+    if with_matrix_units {
+        required_features |= Adapter::matrix_features();
+        // SAFETY: wgpu promises less for its experimental features than for others. Of these only cooperative
+        // matrices are used, in one shader of ours whose every index is in range; its results are tested when a device
+        // is opened, and those of every form in the tests.
+        experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
+    }
+    pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        label: Some("symbolon"),
+        required_features,
+        experimental_features,
+        required_limits: limits.clone(),
+        // A plan says how much memory there will be: prefer small blocks to spare ones.
+        memory_hints: wgpu::MemoryHints::MemoryUsage,
+        ..Default::default()
+    }))
+}
+
+/// Turns wgpu's callbacks into a failure that the next call returns.
+fn report_failures(device: &wgpu::Device, health: &Health) {
+    let (lost, uncaptured) = (health.clone(), health.clone());
+    device.set_device_lost_callback(move |reason, message| lost.fail(format!("{reason:?}: {message}")));
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.fail(error.to_string())));
+}

@@ -1,0 +1,169 @@
+//! How a product by residues is cut: into blocks of the result, chunks of the inner size and groups of moduli whose
+//! residues fit the memory set aside for them, at the least estimated cost.
+
+use super::moduli::{self, MOST_INNER};
+use crate::ring::Ring;
+
+/// Tiles along the side of what one subgroup computes.
+pub const BLOCK_TILES: usize = 4;
+
+/// Multiply-adds of f16 that matrix units are taken to do while the other units do one instruction: half of what they
+/// could on the largest GPUs.
+const MULTIPLY_ADDS: f64 = 15.0;
+
+/// Instructions to compute one residue, to read an element, to add one residue's part of a result, to read and write
+/// what waits between groups of moduli.
+const SPLIT: f64 = 12.0;
+const READ: f64 = 10.0;
+const JOIN: f64 = 10.0;
+const PARTIAL: f64 = 20.0;
+
+/// Instructions that a large GPU could do while it waits between two dispatches that depend on each other.
+const DISPATCH: f64 = 2e7;
+
+/// Bytes of memory for the stages of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// For residues of the left matrix.
+    pub left_bytes: u64,
+    /// For residues of the right matrix.
+    pub right_bytes: u64,
+    /// For their products.
+    pub sums_bytes: u64,
+    /// For what waits for the other moduli.
+    pub partial_bytes: u64,
+}
+
+impl Room {
+    /// What `total_bytes` are divided into. A block of the result takes 24 bytes an element for six sums and 16 to
+    /// wait; what is left goes to the residues.
+    pub fn of(total_bytes: u64) -> Room {
+        let part = total_bytes / 9 / 256 * 256;
+        Room { left_bytes: 2 * part, right_bytes: 2 * part, sums_bytes: 3 * part, partial_bytes: 2 * part }
+    }
+
+    /// All of it.
+    pub fn total_bytes(self) -> u64 {
+        self.left_bytes + self.right_bytes + self.sums_bytes + self.partial_bytes
+    }
+
+    /// What a binding shows of it.
+    fn within(self, binding_bytes: u64) -> Room {
+        Room {
+            left_bytes: self.left_bytes.min(binding_bytes),
+            right_bytes: self.right_bytes.min(binding_bytes),
+            sums_bytes: self.sums_bytes.min(binding_bytes),
+            partial_bytes: self.partial_bytes.min(binding_bytes),
+        }
+    }
+}
+
+/// The parts that a product is computed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocking {
+    /// Rows of a block of the result, in whole blocks of tiles.
+    pub rows: usize,
+    /// Columns of it, likewise.
+    pub cols: usize,
+    /// Inner elements of a chunk, in whole tiles.
+    pub inner: usize,
+    /// Moduli of a group.
+    pub moduli: usize,
+}
+
+/// The cheapest way, if any, to compute an (m, k) × (k, n) product with tiles of `tile` elements, and its cost in
+/// instructions. The inner size is in whole tiles.
+pub fn cheapest(
+    ring: Ring,
+    (m, k, n): (usize, usize, usize),
+    tile: usize,
+    room: Room,
+    binding_bytes: u64,
+) -> Option<(Blocking, f64)> {
+    let side = tile * BLOCK_TILES;
+    let room = room.within(binding_bytes);
+    let count = moduli::count(ring);
+    let sides = (0..8).map(|doubled| side << doubled);
+    let ways = sides.flat_map(|most| {
+        let (rows, cols) = (most.min(m.next_multiple_of(side)), most.min(n.next_multiple_of(side)));
+        [1, 2, 3, 6, count].into_iter().flat_map(move |parts| {
+            (0..7).map(move |halved| Blocking {
+                rows,
+                cols,
+                inner: (MOST_INNER >> halved).min(k),
+                moduli: count.div_ceil(parts),
+            })
+        })
+    });
+    ways.filter(|way| way.fits(room, count))
+        .map(|way| (way, way.cost((m, k, n), side, count)))
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// The cost of the same product on the other units, in instructions.
+pub fn scalar_cost(ring: Ring, (m, k, n): (usize, usize, usize)) -> f64 {
+    let multiply_add = match ring {
+        Ring::Z32 => 1.0,
+        Ring::Z64 => 4.0,
+    };
+    m as f64 * k as f64 * n as f64 * multiply_add + DISPATCH
+}
+
+impl Blocking {
+    fn fits(self, room: Room, count: usize) -> bool {
+        let bytes = |outer: usize, inner: usize, width: usize| (outer * inner * width) as u64;
+        bytes(self.rows, self.inner, 2 * self.moduli) <= room.left_bytes
+            && bytes(self.cols, self.inner, 2 * self.moduli) <= room.right_bytes
+            && bytes(self.rows, self.cols, 4 * self.moduli) <= room.sums_bytes
+            && (self.moduli == count || bytes(self.rows, self.cols, 16) <= room.partial_bytes)
+    }
+
+    fn cost(self, (m, k, n): (usize, usize, usize), side: usize, count: usize) -> f64 {
+        let product = |factors: [usize; 3]| factors.into_iter().map(|factor| factor as f64).product::<f64>();
+        let (down, across) = (m.div_ceil(self.rows), n.div_ceil(self.cols));
+        let (chunks, groups) = (k.div_ceil(self.inner), count.div_ceil(self.moduli));
+        let padded = [m.next_multiple_of(side), k, n.next_multiple_of(side)];
+        let multiply_adds = product(padded) * count as f64 / MULTIPLY_ADDS;
+        // Residues of the left matrix are there for all blocks of a row where they are there for all moduli.
+        let left = product([m, k, if groups == 1 { 1 } else { across }]);
+        let splits = (left + product([k, n, down])) * (SPLIT * count as f64 + READ * groups as f64);
+        let joins = product([m, n, chunks]) * (JOIN * count as f64 + PARTIAL * groups as f64);
+        let dispatches = product([down * across, chunks, 4 * groups]);
+        multiply_adds + splits + joins + dispatches * DISPATCH
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: u64 = 288 << 20;
+
+    fn chosen(ring: Ring, size: (usize, usize, usize), total_bytes: u64) -> Option<(Blocking, f64)> {
+        cheapest(ring, size, 16, Room::of(total_bytes), 2 << 30)
+    }
+
+    #[test]
+    fn large_products_pay_and_small_ones_do_not() {
+        for ring in Ring::ALL {
+            let pays =
+                |size| chosen(ring, size, ROOM).is_some_and(|(_, cost)| cost < scalar_cost(ring, size));
+            assert!(pays((4096, 4096, 4096)) && pays((2048, 8192, 2048)));
+            assert!(!pays((64, 64, 64)) && !pays((1, 4096, 4096)) && !pays((4096, 16, 4096)));
+        }
+    }
+
+    #[test]
+    fn every_part_fits_its_room() {
+        for total_bytes in [ROOM, 16 << 20, 1 << 20] {
+            for size in [(1, 16, 1), (100, 100_000, 3), (4096, 4096, 4096), (65, 1024, 70_000)] {
+                let (way, _) = chosen(Ring::Z64, size, total_bytes).expect("one tile fits");
+                assert!(way.fits(Room::of(total_bytes), 18), "{way:?}");
+                assert!(way.rows % 64 == 0 && way.cols % 64 == 0 && way.inner % 16 == 0);
+                assert!(way.inner <= MOST_INNER);
+            }
+        }
+        assert_eq!(chosen(Ring::Z64, (64, 512, 64), 1 << 10), None);
+        assert_eq!(cheapest(Ring::Z64, (64, 512, 64), 16, Room::of(ROOM), 4096), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! Bytes that are wiped when nobody holds them any more: shares, correlations and keys on their way between a device, the
+//! wire and files.
+
+use bytes::Bytes;
+use std::fmt;
+use std::ops::Deref;
+use zeroize::Zeroize;
+
+/// Bytes that are wiped when dropped. `Debug` shows how many there are.
+#[derive(Default, PartialEq, Eq)]
+pub struct Wiped(Vec<u8>);
+
+impl Wiped {
+    /// So many zeros, to be written.
+    pub fn zeroed(len: usize) -> Wiped {
+        Wiped(vec![0; len])
+    }
+
+    /// No bytes, with room for so many.
+    pub fn with_capacity(capacity: usize) -> Wiped {
+        Wiped(Vec::with_capacity(capacity))
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Panics
+    /// Where there is no room for them: growing would leave a copy behind.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.0.capacity() - self.0.len(), "wiped bytes do not grow");
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// The bytes, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        // As a slice: a vector is wiped byte by byte.
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
+impl From<Vec<u8>> for Wiped {
+    fn from(bytes: Vec<u8>) -> Wiped {
+        Wiped(bytes)
+    }
+}
+
+/// Bytes that are shared, and wiped with the last that holds a part of them.
+impl From<Wiped> for Bytes {
+    fn from(bytes: Wiped) -> Bytes {
+        Bytes::from_owner(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Deref for Wiped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Wiped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wiped({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::Cpu;
+    use crate::program::Program;
+    use crate::protocol::Protocol;
+    use crate::ring::prg::PrgKey;
+    use crate::ring::{Elements, FixedPoint, Ring, Shape};
+    use crate::session::World;
+    use crate::share::{Parties, PartyId};
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    /// An allocator that looks for a secret in all memory that is freed.
+    struct Watch {
+        is_on: AtomicBool,
+        /// Two words that stand one behind the other.
+        secret: [AtomicU64; 2],
+        found: AtomicUsize,
+    }
+
+    #[global_allocator]
+    static WATCH: Watch = Watch {
+        is_on: AtomicBool::new(false),
+        secret: [AtomicU64::new(0), AtomicU64::new(0)],
+        found: AtomicUsize::new(0),
+    };
+
+    // SAFETY: every call is handed on to the system's allocator as it is.
+    unsafe impl GlobalAlloc for Watch {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: as the caller promises.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: as the caller promises.
+            unsafe { System.alloc_zeroed(layout) }
+        }
+
+        // What grows is copied and freed, as the provided method does: no copy is missed.
+        unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+            if self.is_on.load(SeqCst) {
+                // SAFETY: the memory is the caller's until it is freed below.
+                unsafe { self.look(memory, layout.size()) };
+            }
+            // SAFETY: as the caller promises.
+            unsafe { System.dealloc(memory, layout) }
+        }
+    }
+
+    impl Watch {
+        /// Looks through `size` bytes at `memory`, at every word of 8 bytes.
+        ///
+        /// # Safety
+        /// They belong to the caller.
+        unsafe fn look(&self, memory: *mut u8, size: usize) {
+            let start = memory.align_offset(8);
+            let words = size.saturating_sub(start) / 8;
+            let [first, second] = [self.secret[0].load(SeqCst), self.secret[1].load(SeqCst)];
+            let mut before = 0;
+            for at in 0..words {
+                // SAFETY: within the memory, and aligned. Words that were never written have some value or other,
+                // which a volatile read is content with.
+                let word = unsafe { memory.add(start + 8 * at).cast::<u64>().read_volatile() };
+                if at > 0 && before == first && word == second {
+                    self.found.fetch_add(1, SeqCst);
+                    return;
+                }
+                before = word;
+            }
+        }
+    }
+
+    /// How many pieces of memory are freed with these words in them while `work` runs.
+    fn left_behind(secret: [u64; 2], work: impl FnOnce()) -> usize {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        WATCH.found.store(0, SeqCst);
+        WATCH.secret[0].store(secret[0], SeqCst);
+        WATCH.secret[1].store(secret[1], SeqCst);
+        WATCH.is_on.store(true, SeqCst);
+        work();
+        WATCH.is_on.store(false, SeqCst);
+        WATCH.found.load(SeqCst)
+    }
+
+    const SECRET: u64 = 0x5ec2_e75e_c2e7_0b0d;
+
+    fn secret_bytes() -> Vec<u8> {
+        SECRET.to_le_bytes().repeat(1000)
+    }
+
+    #[test]
+    fn shared_parts_are_wiped_with_the_last() {
+        assert_eq!(left_behind([SECRET; 2], || drop(secret_bytes())), 1, "others are not, and it shows");
+        let cut = || {
+            let whole = Bytes::from(Wiped::from(secret_bytes()));
+            let parts = [whole.slice(..4000), whole.slice(4000..)];
+            drop(whole);
+            assert_eq!(parts[1][..8], SECRET.to_le_bytes());
+        };
+        assert_eq!(left_behind([SECRET; 2], cut), 0);
+        assert_eq!(format!("{:?}", Wiped::from(secret_bytes())), "Wiped(8000 bytes)");
+    }
+
+    /// x @ 1 for a matrix x of secrets: neither x nor the same result is left in the memory of a party, nor its keys.
+    #[test]
+    fn a_run_leaves_no_input_result_or_key_behind() {
+        const SEED: u64 = 7;
+        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+        let shape = Shape::new(40, 40);
+        let x = program.input("x", PartyId(0), shape, None).expect("an input");
+        let one = program.input("one", PartyId(1), shape, None).expect("an input");
+        let z = program.matmul(x, one).expect("a product");
+        program.output("z", z, Parties::from_iter([PartyId(0)])).expect("an output");
+        let run = || {
+            let inputs = [
+                Elements::from_integers(Ring::Z64, (0..1600).map(|_| SECRET)),
+                Elements::from_integers(Ring::Z64, (0..1600).map(|at| u64::from(at % 41 == 0))),
+            ];
+            let world = World::new(Protocol::Beaver, Arc::new(Cpu::open(Some(1), None).expect("a device")));
+            let outcomes = world.with_insecure_seed(SEED).run(&program, &inputs).expect("a run");
+            assert_eq!(outcomes[0].outputs["z"], inputs[0]);
+        };
+        assert_eq!(left_behind([SECRET; 2], run), 0, "inputs and results");
+        for party in 0..2u64 {
+            let material = [SEED, 0, party].map(u64::to_le_bytes).concat();
+            let key = PrgKey::from_bytes(blake3::derive_key("symbolon insecure test key", &material));
+            let words = [0, 2].map(|at| u64::from(key.words()[at]) | u64::from(key.words()[at + 1]) << 32);
+            assert_eq!(left_behind(words, run), 0, "the key of party {party}");
+        }
+    }
+}
