@@ -1,41 +1,48 @@
-//! The dealer: turns a demand into the steps that satisfy it.
+//! Dealing: turns a demand into the steps that satisfy it.
 //!
-//! The dealer is one more role with a step list: it runs on the same devices and the same executor as the parties,
-//! entry by entry, so its memory is that of the largest entry and not of the list.
+//! A dealer of its own is one more role with a step list: it runs on the same devices and the same executor as the
+//! parties, entry by entry, so its memory is that of the largest entry and not of the list. Where a party deals to the
+//! two others, the same steps are written into its list.
 
-use super::{Correlation, Demand, DemandError, EntryId, Purpose};
+use super::{Correlation, Delivery, Demand, DemandError, EntryId, Purpose};
 use crate::share::Role;
 use crate::step::{BufferId, Matrix, OpId, StepList};
 use std::collections::{HashMap, HashSet};
 
-/// The dealer's steps for `demand`.
+/// The steps of a dealer of its own for `demand`.
 ///
 /// # Errors
 /// Where the demand is malformed or too large.
 pub fn deal(demand: &Demand) -> Result<StepList, DemandError> {
     demand.check()?;
     let mut list = StepList::new(Role::Dealer, demand.ring);
+    deal_into(&mut list, demand, |entry| Purpose { op: OpId(entry.0), tile: entry.0 });
+    Ok(list)
+}
+
+/// Writes the steps that satisfy `demand` into the list of the role that deals; `purpose` says what an entry is for.
+///
+/// # Panics
+/// Where the demand is malformed: it is one of the caller's own.
+pub fn deal_into(list: &mut StepList, demand: &Demand, purpose: impl Fn(EntryId) -> Purpose) {
     let mut masks: HashMap<EntryId, Matrix<BufferId>> = HashMap::new();
     let mut bits: HashMap<EntryId, Matrix<BufferId>> = HashMap::new();
     let tabled: HashSet<EntryId> = demand.entries.iter().filter_map(tabled_mask).collect();
-    for (index, correlation) in (0u32..).zip(&demand.entries) {
-        let (entry, purpose) = (EntryId(index), Purpose { op: OpId(index), tile: index });
+    for (entry, correlation) in (0..).map(EntryId).zip(&demand.entries) {
+        let delivery = Delivery { entry, dealer: list.role, purpose: purpose(entry) };
         match correlation {
-            Correlation::Mask(spec) => drop(masks.insert(entry, spec.deal(&mut list, entry, purpose))),
-            Correlation::Product(spec) => spec.deal(&mut list, entry, purpose, |mask| masks[&mask]),
+            Correlation::Mask(spec) => drop(masks.insert(entry, spec.deal(list, delivery))),
+            Correlation::Product(spec) => spec.deal(list, delivery, |mask| masks[&mask]),
             Correlation::TruncPair(spec) => {
-                let mask = spec.deal(&mut list, entry, purpose, tabled.contains(&entry));
+                let mask = spec.deal(list, delivery, tabled.contains(&entry));
                 masks.extend(mask.map(|mask| (entry, mask)));
             }
-            Correlation::Table(spec) => spec.deal(&mut list, entry, purpose, masks[&spec.mask]),
-            Correlation::Monomials(spec) => spec.deal(&mut list, entry, purpose),
-            Correlation::Bit(spec) => drop(bits.insert(entry, spec.deal(&mut list, entry, purpose))),
-            Correlation::BitProduct(spec) => {
-                spec.deal(&mut list, entry, purpose, bits[&spec.bit], masks[&spec.mask]);
-            }
+            Correlation::Table(spec) => spec.deal(list, delivery, masks[&spec.mask]),
+            Correlation::Monomials(spec) => spec.deal(list, delivery),
+            Correlation::Bit(spec) => drop(bits.insert(entry, spec.deal(list, delivery))),
+            Correlation::BitProduct(spec) => spec.deal(list, delivery, bits[&spec.bit], masks[&spec.mask]),
         }
     }
-    Ok(list)
 }
 
 fn tabled_mask(correlation: &Correlation) -> Option<EntryId> {

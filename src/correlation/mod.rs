@@ -1,13 +1,14 @@
 //! Correlated randomness: what a protocol consumes and who makes it.
 //!
 //! Lowering a program writes down its [`Demand`], entry by entry; a dealer (see [`dealer`]) satisfies exactly that
-//! list and nothing else, without knowing the program. An entry is a tile's: a *mask*, a *product* of masks, a
+//! list and nothing else, without knowing the program. The dealer is a role of its own, or a third party that sees no
+//! opening. An entry is a tile's: a *mask*, a *product* of masks, a
 //! *truncation pair*, a *table* of a mask's digits, *monomials* of masked bits, random *bits*, or a product of these
 //! with a mask. What hides a value is used once, by move; a mask may stand in several products, for a value that
 //! is a factor of several is opened once and for all of them.
 //!
-//! **Seeds.** For every order the dealer draws one generator key per party from the operating system, and hands each
-//! party its own: streams are numbered anew in each order, so no key serves two. Everything that can be uniform is
+//! **Seeds.** For every run the dealer shares one generator key with each party, drawn from the operating system:
+//! streams are numbered anew in each run, so no key serves two. Everything that can be uniform is
 //! never sent: party i draws its part of a mask from key i, and party 0 its part of a dependent value from key 0; only
 //! party 1's dependent part, the *correction*, crosses the wire, as in Chameleon (Riazi et al., ASIACCS 2018). Part p
 //! of entry e is stream 8e + p of the key, from block 0.
@@ -65,16 +66,39 @@ pub struct Purpose {
     pub tile: u32,
 }
 
+/// How an entry gets to its parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The entry.
+    pub entry: EntryId,
+    /// Who deals it.
+    pub dealer: Role,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// Messages below this number are corrections.
+pub const FIRST_FREE_MESSAGE: u32 = Demand::MOST_ENTRIES as u32 * CORRECTIONS;
+
+/// Streams below this number are drawn for entries.
+pub const FIRST_FREE_STREAM: u64 = Demand::MOST_ENTRIES as u64 * STREAMS;
+
+/// Messages that an entry may have.
+const CORRECTIONS: u32 = 2;
+
+/// Streams that an entry may have.
+const STREAMS: u64 = 8;
+
 /// Writes one entry's steps into one role's list.
 struct Writer<'a> {
     list: &'a mut StepList,
-    entry: EntryId,
-    purpose: Purpose,
+    delivery: Delivery,
 }
 
 impl Writer<'_> {
     fn push(&mut self, action: Action) {
-        self.list.push(Phase::Offline, self.purpose.op, self.purpose.tile, action);
+        let Purpose { op, tile } = self.delivery.purpose;
+        self.list.push(Phase::Offline, op, tile, action);
     }
 
     fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
@@ -84,8 +108,9 @@ impl Writer<'_> {
     /// `part` as `party` and the dealer draw it.
     fn draw(&mut self, shape: Shape, party: PartyId, part: Part, class: MemoryClass) -> Matrix<BufferId> {
         let out = self.buffer(shape, class);
-        let stream = u64::from(self.entry.0) * 8 + part as u64;
-        self.push(Action::Kernel(Kernel::Fill { out, key: KeyId(party), stream, block: 0 }));
+        let stream = u64::from(self.delivery.entry.0) * STREAMS + part as u64;
+        let key = KeyId::between(party, self.delivery.dealer);
+        self.push(Action::Kernel(Kernel::Fill { out, key, stream, block: 0 }));
         out
     }
 
@@ -103,7 +128,7 @@ impl Writer<'_> {
         }
         let to = self.buffer(shape, class);
         let message = self.message(correction);
-        self.push(Action::Receive { to, peer: Role::Dealer, message });
+        self.push(Action::Receive { to, peer: self.delivery.dealer, message });
         to
     }
 
@@ -113,10 +138,9 @@ impl Writer<'_> {
         self.push(Action::Send { from, peer: IS_SENT.into(), message });
     }
 
-    /// An entry has at most two corrections.
     fn message(&self, correction: u32) -> MessageId {
-        debug_assert!(correction < 2);
-        MessageId(self.entry.0 * 2 + correction)
+        debug_assert!(correction < CORRECTIONS);
+        MessageId(self.delivery.entry.0 * CORRECTIONS + correction)
     }
 
     /// The sum of the parts that are there.

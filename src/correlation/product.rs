@@ -11,7 +11,7 @@
 //! A party's share of a product of masks is where its share of the values' product is then accumulated, so it is booked
 //! under shares.
 
-use super::{DRAWS, EntryId, IS_SENT, Part, Purpose, Writer};
+use super::{DRAWS, Delivery, EntryId, IS_SENT, Part, Writer};
 use crate::ring::Shape;
 use crate::share::{Parties, PartyId};
 use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
@@ -87,18 +87,17 @@ impl MaskSpec {
     pub fn acquire(
         &self,
         list: &mut StepList,
-        entry: EntryId,
+        delivery: Delivery,
         party: PartyId,
-        purpose: Purpose,
     ) -> Option<Matrix<BufferId>> {
-        let mut writer = Writer { list, entry, purpose };
+        let mut writer = Writer { list, delivery };
         let mut draw = || writer.draw(self.shape, party, Part::Mask, MemoryClass::Correlations);
         self.parts.contains(party).then(&mut draw)
     }
 
     /// The dealer's steps: the whole mask.
-    pub(super) fn deal(&self, list: &mut StepList, entry: EntryId, purpose: Purpose) -> Matrix<BufferId> {
-        let mut writer = Writer { list, entry, purpose };
+    pub(super) fn deal(&self, list: &mut StepList, delivery: Delivery) -> Matrix<BufferId> {
+        let mut writer = Writer { list, delivery };
         let class = MemoryClass::Correlations;
         let parts =
             self.parts.iter().map(|party| writer.draw(self.shape, party, Part::Mask, class)).collect();
@@ -124,14 +123,8 @@ impl ProductSpec {
     }
 
     /// The step by which `party` comes by its share.
-    pub fn acquire(
-        &self,
-        list: &mut StepList,
-        entry: EntryId,
-        party: PartyId,
-        purpose: Purpose,
-    ) -> ProductShare {
-        let mut writer = Writer { list, entry, purpose };
+    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> ProductShare {
+        let mut writer = Writer { list, delivery };
         ProductShare(writer.dependent(self.shape, party, Part::Product, MemoryClass::Shares, 0))
     }
 
@@ -139,11 +132,10 @@ impl ProductSpec {
     pub(super) fn deal(
         &self,
         list: &mut StepList,
-        entry: EntryId,
-        purpose: Purpose,
+        delivery: Delivery,
         mask: impl Fn(EntryId) -> Matrix<BufferId>,
     ) {
-        let mut writer = Writer { list, entry, purpose };
+        let mut writer = Writer { list, delivery };
         let class = MemoryClass::Correlations;
         let first = writer.draw(self.shape, DRAWS, Part::Product, class);
         let second = writer.buffer(self.shape, class);

@@ -33,10 +33,10 @@ use crate::program::{Program, ProgramError, range};
 use crate::protocol::{Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
-use crate::step::{BufferId, BufferSpec, MemoryClass, Phase, Step, StepList};
+use crate::step::{Action, BufferId, BufferSpec, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
 use serde::Serialize;
 use slots::Reuse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How to plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +154,15 @@ impl Plan {
         self.slot_of.len()
     }
 
+    /// The generator keys that the steps name.
+    pub fn keys(&self) -> BTreeSet<KeyId> {
+        let key = |planned: &PlannedStep| match planned.step.action {
+            Action::Kernel(Kernel::Fill { key, .. }) => Some(key),
+            _ => None,
+        };
+        self.steps.iter().filter_map(key).collect()
+    }
+
     /// How many steps belong to `phase`.
     pub fn steps_in(&self, phase: Phase) -> usize {
         self.steps.iter().filter(|planned| planned.step.phase == phase).count()
@@ -192,9 +201,9 @@ impl Plan {
 pub struct Plans {
     /// By party.
     pub parties: Vec<Plan>,
-    /// The dealer's.
-    pub dealer: Plan,
-    /// What the dealer is asked for.
+    /// The dealer's, where it is a process of its own.
+    pub dealer: Option<Plan>,
+    /// What is dealt.
     pub demand: Demand,
     /// Bytes, messages and rounds.
     pub traffic: Traffic,
@@ -215,13 +224,14 @@ impl Plans {
         }
         range::reaches(program)?;
         let lowered = protocol.lower(program, &Tiling::new(program, options.side));
-        let dealt = dealer::deal(&lowered.demand)?;
-        let traffic = Traffic::new(lowered.parties.iter().chain([&dealt]));
+        lowered.demand.check()?;
+        let dealt = protocol.has_dealer().then(|| dealer::deal(&lowered.demand)).transpose()?;
+        let traffic = Traffic::new(lowered.parties.iter().chain(&dealt));
         let agreement = Agreement::new(protocol, program, &lowered);
         let Lowered { parties, demand, cost } = lowered;
         let plan = |list: &StepList, window| Plan::within(list, window, options.budget_bytes);
         let parties = parties.iter().map(|list| plan(list, options.window)).collect();
-        let dealer = plan(&dealt, DEALER_WINDOW);
+        let dealer = dealt.map(|list| plan(&list, DEALER_WINDOW));
         Ok(Plans { parties, dealer, demand, traffic, cost, agreement })
     }
 
@@ -230,17 +240,21 @@ impl Plans {
     /// # Errors
     /// [`PlanError::OverBudget`], for the role that needs most.
     pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
-        let roles = self.parties.iter().chain([&self.dealer]);
-        let largest = roles.max_by_key(|plan| plan.size_bytes()).expect("there are roles");
+        let largest = self.roles().max_by_key(|plan| plan.size_bytes()).expect("there are roles");
         largest.check_budget(staging_bytes, budget_bytes)
     }
 
+    /// The plans of all roles: the parties', then the dealer's, if there is one.
+    pub fn roles(&self) -> impl Iterator<Item = &Plan> {
+        self.parties.iter().chain(&self.dealer)
+    }
+
     /// The plan of one role.
+    ///
+    /// # Panics
+    /// Where the protocol has no such role.
     pub fn of(&self, role: Role) -> &Plan {
-        match role {
-            Role::Party(party) => &self.parties[party.index()],
-            Role::Dealer => &self.dealer,
-        }
+        self.roles().find(|plan| plan.role == role).expect("a role of the protocol")
     }
 }
 

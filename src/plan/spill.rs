@@ -246,7 +246,15 @@ mod tests {
 
     fn fill(list: &mut StepList, stream: u64) -> Matrix<BufferId> {
         let out = list.buffer(SHAPE, MemoryClass::Correlations);
-        push(list, Action::Kernel(Kernel::Fill { out, key: KeyId(PartyId(0)), stream, block: 0 }));
+        push(
+            list,
+            Action::Kernel(Kernel::Fill {
+                out,
+                key: KeyId::between(PartyId(0), Role::Dealer),
+                stream,
+                block: 0,
+            }),
+        );
         out
     }
 

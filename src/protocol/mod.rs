@@ -5,13 +5,20 @@
 //! closed form ([`OpCost`]), which plans and runs are held against.
 
 mod beaver;
+mod bits;
+mod blocks;
+mod cost;
+mod halves;
+mod lowering;
+mod replicated;
 
 use crate::correlation::Demand;
 use crate::program::tiling::Tiling;
-use crate::program::{Program, ValueId};
+use crate::program::{Op, Program, Test, ValueId};
 use crate::ring::Ring;
-use crate::share::PartyId;
+use crate::share::{Parties, PartyId, Role};
 use crate::step::StepList;
+use crate::step::bits::Question;
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
@@ -22,21 +29,50 @@ use std::str::FromStr;
 pub enum Protocol {
     /// Two parties, additive sharing, dealt multiplication triples.
     Beaver,
+    /// Three parties, replicated sharing, no dealer.
+    Replicated,
 }
 
 /// A protocol that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no protocol '{0}'; there is: beaver (2 parties)")]
+#[error("there is no protocol '{0}'; there are: beaver (2 parties and a dealer), replicated (3 parties)")]
 pub struct UnknownProtocol(pub String);
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Protocol; 1] = [Protocol::Beaver];
+    pub const ALL: [Protocol; 2] = [Protocol::Beaver, Protocol::Replicated];
 
     /// How many parties compute.
     pub const fn parties(self) -> usize {
         match self {
             Protocol::Beaver => 2,
+            Protocol::Replicated => 3,
+        }
+    }
+
+    /// Who deals correlations to parties 0 and 1: a process of its own, or a third party.
+    pub const fn dealer(self) -> Role {
+        match self {
+            Protocol::Beaver => Role::Dealer,
+            Protocol::Replicated => Role::party(2),
+        }
+    }
+
+    /// Whether a deployment has a dealer as a process of its own.
+    pub const fn has_dealer(self) -> bool {
+        matches!(self.dealer(), Role::Dealer)
+    }
+
+    /// Everybody who takes part: the parties in order, then the dealer, if it is a process of its own.
+    pub fn roles(self) -> Vec<Role> {
+        let parties = Parties::first(self.parties()).iter().map(Role::from);
+        parties.chain(self.has_dealer().then_some(Role::Dealer)).collect()
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Protocol::Beaver => "beaver",
+            Protocol::Replicated => "replicated",
         }
     }
 
@@ -46,17 +82,13 @@ impl Protocol {
     /// Where the program is for another number of parties.
     pub fn lower(self, program: &Program, tiling: &Tiling) -> Lowered {
         assert_eq!(program.parties(), self.parties(), "a program for the protocol's parties");
-        match self {
-            Protocol::Beaver => beaver::lower(program, tiling),
-        }
+        lowering::lower(self, program, tiling)
     }
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Protocol::Beaver => f.write_str("beaver"),
-        }
+        f.write_str(self.name())
     }
 }
 
@@ -64,10 +96,8 @@ impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
     fn from_str(name: &str) -> Result<Protocol, UnknownProtocol> {
-        match name {
-            "beaver" => Ok(Protocol::Beaver),
-            other => Err(UnknownProtocol(other.to_owned())),
-        }
+        let found = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
+        found.ok_or_else(|| UnknownProtocol(name.to_owned()))
     }
 }
 
@@ -115,4 +145,29 @@ impl Cost {
         let elements: u64 = self.ops.iter().flat_map(|op| &op.sent_elements).sum();
         elements * ring.element_bytes() as u64
     }
+}
+
+/// Of a product's factors the one that a comparison gave and the one that it chooses, if they are of one shape.
+fn chosen(program: &Program, a: ValueId, b: ValueId) -> Option<(ValueId, ValueId)> {
+    if program.value(a).shape != program.value(b).shape {
+        return None;
+    }
+    let is_test = |value: ValueId| matches!(program.value(value).op, Op::Test(..));
+    [(a, b), (b, a)].into_iter().find(|&(condition, _)| is_test(condition))
+}
+
+/// What is asked about x = c + a, and of how many low bits of a there is a table, where |x| < 2^bits.
+fn question(test: Test, bits: u32) -> (Question, u32) {
+    match test {
+        Test::Negative | Test::NonNegative => (Question::Sign, bits),
+        // One bit more, since −2^bits might be there where the ring has no more bits.
+        Test::Zero | Test::NonZero => (Question::Zero, bits + 1),
+    }
+}
+
+/// Whether a value becomes replicated before its elements are gathered, unless one party knows it: there are more of
+/// them afterwards.
+fn replicates_first(protocol: Protocol, program: &Program, operand: ValueId, gathered: ValueId) -> bool {
+    let len = |value: ValueId| program.value(value).shape.len();
+    protocol == Protocol::Replicated && len(gathered) > len(operand)
 }

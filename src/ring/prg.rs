@@ -4,10 +4,10 @@
 //! as nonce and a 64-bit block counter, read as little-endian words: exactly `rand_chacha`'s byte stream.
 //! Every device's fill kernel produces the same bytes, so a share that comes from a key need never be sent.
 //!
-//! **Discipline.** A key serves one order of correlations and one pair of roles and is drawn from the operating system.
-//! Within a key, each correlation part has a stream of its own, and a stream makes one matrix, from block 0: read
-//! again, it is to make that same matrix again for the same use. No
-//! (key, stream, block) is used twice, because no key outlives its order: after a crash a new key is drawn.
+//! **Discipline.** A key serves one run and one pair of roles and is drawn from the operating system. Within a key, each
+//! correlation part and each value that two parties have in common has a stream of its own, and each of the two reads a
+//! stream once, from block 0; what is read again is to make the same values again for the same use. No (key, stream, block) is used twice, because no key outlives its run: after a crash a
+//! new key is drawn.
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};

@@ -47,13 +47,12 @@ impl Prediction {
 
 /// Predicts a run in which every role computes on a device like `model`, over links like `link`.
 pub fn simulate(plans: &Plans, model: &DeviceModel, link: LinkShape, overlap: Overlap) -> Prediction {
-    let roles = plans.parties.iter().chain([&plans.dealer]);
     let mut simulation = Simulation {
         model,
         link,
         overlap,
         clock: 0,
-        actors: roles.map(|plan| Actor::new(plan, overlap)).collect(),
+        actors: plans.roles().map(|plan| Actor::new(plan, overlap)).collect(),
         events: BinaryHeap::new(),
         transmissions: 0,
         under_way: HashMap::new(),

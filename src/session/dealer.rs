@@ -135,10 +135,10 @@ fn grant(
 ) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
     let mut keys = HashMap::new();
     for link in links {
-        let party = party_of(link);
-        let key = source.key(party, order)?;
+        let id = KeyId::between(link.peer(), Role::Dealer);
+        let key = source.key(id, order)?;
         wire.block_on(link.send_control("grant", &Grant { key: *key.bytes() }))?;
-        keys.insert(KeyId(party), key);
+        keys.insert(id, key);
     }
     Ok(keys)
 }

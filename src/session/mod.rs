@@ -1,14 +1,14 @@
 //! What an embedder calls.
 //!
-//! A [`Session`] is one party's end of a deployment: it connects to the other parties and the dealer, agrees with
-//! them on what is computed, and runs programs. [`deal`] is the dealer's end; or [`deal_ahead`]
-//! writes what it would send to files, from which parties take it later ([`CorrelationStore`]). [`World`] is a whole deployment in one
-//! process, for trying things out and for tests.
+//! A [`Session`] is one party's end of a deployment: it connects to the other parties and the dealer, if there is one,
+//! agrees with them on what is computed, and runs programs. [`deal`] is the dealer's end; or [`deal_ahead`] writes what
+//! it would send to files, from which parties take it later ([`CorrelationStore`]). [`World`] is a whole deployment in
+//! one process, for trying things out and for tests.
 //!
 //! **Order of a run.** The party plans the program for every role; exchanges facts and plan digest with its peers and
-//! refuses a difference by name; orders from the dealer exactly what the plan demands, and gets a fresh generator key, or
-//! takes both from a store;
-//! then executes. Any failure is told to all peers before it is returned.
+//! refuses a difference by name; shares fresh generator keys with those parties with which the plan has it draw; where
+//! there is a dealer, orders from it exactly what the plan demands and gets a key, or takes both from a store; then
+//! executes. Any failure is told to all peers before it is returned.
 
 mod dealer;
 mod error;

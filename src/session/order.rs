@@ -1,9 +1,9 @@
-//! What a party orders from the dealer, and what it gets.
+//! What a party orders from the dealer, and the keys that two roles share.
 
 use super::SessionError;
 use crate::correlation::Demand;
 use crate::ring::prg::PrgKey;
-use crate::share::PartyId;
+use crate::step::KeyId;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -17,14 +17,14 @@ pub(super) struct Order {
     pub demand: Demand,
 }
 
-/// The dealer's answer: the party's generator key, fresh for this order.
+/// A generator key, fresh for this run: the dealer's answer to an order, or one party's to another.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Grant {
     pub key: [u8; 32],
 }
 
-/// Where a dealer's generator keys come from.
+/// Where generator keys come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeySource {
     /// The operating system's entropy.
@@ -35,15 +35,15 @@ pub enum KeySource {
 }
 
 impl KeySource {
-    /// A fresh key for `party`; a seed gives the same keys for the same `order`-th order.
-    pub(super) fn key(self, party: PartyId, order: u64) -> Result<PrgKey, SessionError> {
+    /// A fresh key for two roles; a seed gives the same key for the same `run`-th run.
+    pub(super) fn key(self, id: KeyId, run: u64) -> Result<PrgKey, SessionError> {
         match self {
             KeySource::Entropy => {
                 PrgKey::from_entropy().map_err(|error| SessionError::Entropy { reason: error.to_string() })
             }
             KeySource::InsecureSeed(seed) => {
-                let material = [seed, order, u64::from(party.0)].map(u64::to_le_bytes).concat();
-                Ok(PrgKey::from_bytes(blake3::derive_key("symbolon insecure test key", &material)))
+                let material = format!("{seed} {run} {:?}", id.roles());
+                Ok(PrgKey::from_bytes(blake3::derive_key("symbolon insecure test key", material.as_bytes())))
             }
         }
     }

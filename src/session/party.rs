@@ -1,7 +1,7 @@
 //! One party's end of a deployment.
 
 use super::SessionError;
-use super::order::{Grant, Order};
+use super::order::{Grant, KeySource, Order};
 use super::store::{CorrelationStore, Feed, FeedFailure, Stock, StoreError};
 use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
@@ -20,12 +20,12 @@ use crate::run::{Execution, HostMatrix, Overlap, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Where a party and its peers are. Parties with a higher number connect to those with a lower one, and all connect
-/// to the dealer.
+/// to the dealer, if there is one.
 #[derive(Clone, Debug)]
 pub struct PartyNetwork {
     /// Which party this is.
@@ -36,7 +36,7 @@ pub struct PartyNetwork {
     pub lower: BTreeMap<PartyId, Address>,
     /// How many parties there are.
     pub parties: usize,
-    /// Where the dealer is; `None` where correlations are in a store.
+    /// Where the dealer is; `None` where correlations are in a store, or the protocol has none.
     pub dealer: Option<Address>,
     /// Who this party is, and who its peers are.
     pub credentials: Credentials,
@@ -78,6 +78,8 @@ pub struct Session {
     stock: Option<Stock>,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     runs: u32,
+    /// Where the keys come from that this party draws for others.
+    keys: KeySource,
 }
 
 /// What a run gave.
@@ -132,7 +134,7 @@ impl Session {
         let wire = Wire::new(&options)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;
-        let mut session = Session::over(role, device, wire, links, options);
+        let mut session = Session::over(role, device, wire, links, options, KeySource::Entropy);
         match session.introduce(Introduction { terms, offers }) {
             Ok(()) => Ok(session),
             Err(error) => Err(session.fail(error.into())),
@@ -146,6 +148,7 @@ impl Session {
         wire: Wire,
         links: Vec<Link>,
         options: SessionOptions,
+        keys: KeySource,
     ) -> Session {
         Session {
             role,
@@ -157,6 +160,7 @@ impl Session {
             model: DeviceModel::typical(),
             stock: None,
             runs: 0,
+            keys,
         }
     }
 
@@ -238,14 +242,21 @@ impl Session {
         program: &Program,
         inputs: BTreeMap<String, Elements>,
     ) -> Result<SessionOutcome, SessionError> {
+        self.check_roles(protocol)?;
         let inputs = self.own_inputs(program, inputs)?;
         let plans = self.plan(protocol, program)?;
         let plan = plans.of(self.role);
         plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
         self.check_store(&plans)?;
-        self.confirm(&plans)?;
+        self.confirm(protocol, &plans)?;
+        let mut keys = self.share_keys(&plans)?;
         let run = run_number(&plans.agreement.digest, self.runs);
-        let (keys, feed) = self.correlations(&plans, run)?;
+        let mut feed = None;
+        if protocol.has_dealer() {
+            let key;
+            (key, feed) = self.correlations(&plans, run)?;
+            keys.insert(KeyId::between(self.role, Role::Dealer), key);
+        }
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan,
@@ -342,9 +353,9 @@ impl Session {
     }
 
     /// Makes sure that all parties have the same plan, and correlations from the same place.
-    fn confirm(&mut self, plans: &Plans) -> Result<(), NetError> {
+    fn confirm(&mut self, protocol: Protocol, plans: &Plans) -> Result<(), NetError> {
         let mut ours = Facts { fields: plans.agreement.fields.clone() };
-        let dealer = || "the dealer".to_owned();
+        let dealer = || protocol.dealer().to_string();
         let source = self.stock.as_ref().map_or_else(dealer, |stock| stock.store.name());
         ours.fields.push(("source of correlations".into(), source));
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
@@ -360,21 +371,66 @@ impl Session {
         })
     }
 
-    /// Comes by what the plan demands; the key is this party's. From a store, it may turn out during the run that the
-    /// file is of no use.
+    /// Makes sure that the peers are the parties that the protocol has, and that nothing is to come from a store that
+    /// only a dealer could have filled.
+    fn check_roles(&self, protocol: Protocol) -> Result<(), SessionError> {
+        let is_party = |role: &Role| *role != Role::Dealer;
+        let roles = || protocol.roles().into_iter().filter(is_party);
+        let others: BTreeSet<Role> = self.links.iter().map(Link::peer).filter(is_party).collect();
+        if !roles().filter(|&role| role != self.role).eq(others.iter().copied()) {
+            let reason = format!(
+                "{protocol} is for {}, but {} is connected to {}",
+                listed(roles()),
+                self.role,
+                listed(others)
+            );
+            return Err(SessionError::Network { reason });
+        }
+        if self.stock.is_some() && !protocol.has_dealer() {
+            let reason = format!("{protocol} has no dealer, and takes nothing from a store");
+            return Err(SessionError::Network { reason });
+        }
+        Ok(())
+    }
+
+    /// Shares a fresh key with every other party whose key the plan's steps name: the lower one draws it.
+    fn share_keys(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
+        let named = plans.of(self.role).keys();
+        let (role, source, run) = (self.role, self.keys, u64::from(self.runs));
+        let mut keys = HashMap::new();
+        for link in self.links.iter_mut().filter(|link| link.peer() != Role::Dealer) {
+            let id = KeyId::between(role, link.peer());
+            if !named.contains(&id) {
+                continue;
+            }
+            let key = if role == id.roles()[0] {
+                let key = source.key(id, run)?;
+                self.wire.block_on(link.send_control("key", &Grant { key: *key.bytes() }))?;
+                key
+            } else {
+                let patience = link.patience();
+                let grant: Grant = self.wire.block_on(link.receive_control("key", patience))?;
+                PrgKey::from_bytes(grant.key)
+            };
+            keys.insert(id, key);
+        }
+        Ok(keys)
+    }
+
+    /// Comes by what the plan demands of a dealer; the key is the one that it shares with this party. From a store, it
+    /// may turn out during the run that the file is of no use.
     fn correlations(
         &mut self,
         plans: &Plans,
         run: u32,
-    ) -> Result<(HashMap<KeyId, PrgKey>, Option<FeedFailure>), SessionError> {
-        let Role::Party(party) = self.role else { unreachable!("a session is a party's") };
+    ) -> Result<(PrgKey, Option<FeedFailure>), SessionError> {
         let Some(stock) = &self.stock else {
-            return Ok((HashMap::from([(KeyId(party), self.order(plans)?)]), None));
+            return Ok((self.order(plans)?, None));
         };
         let Feed { key, link, failure } = Feed::start(stock, &self.wire, &mut self.links, run)?;
         self.links.retain(|link| link.peer() != Role::Dealer);
         self.links.push(link);
-        Ok((HashMap::from([(KeyId(party), key)]), Some(failure)))
+        Ok((key, Some(failure)))
     }
 
     /// Orders what the plan demands from the dealer.
@@ -418,10 +474,15 @@ impl PartyNetwork {
             return wrong(format!("{} needs an address to listen on", self.party));
         }
         let parties = Parties::first(self.parties).without(self.party);
-        let dealer = self.dealer.as_ref().map(|_| Role::Dealer);
+        let dealer = self.dealer.is_some().then_some(Role::Dealer);
         let peers: Vec<Role> = parties.iter().map(Role::from).chain(dealer).collect();
         check_pins(&self.credentials, &peers)
     }
+}
+
+fn listed(roles: impl IntoIterator<Item = Role>) -> String {
+    let names: Vec<String> = roles.into_iter().map(|role| role.to_string()).collect();
+    names.join(", ")
 }
 
 /// Makes sure that the certificate of every peer is known.
@@ -500,8 +561,8 @@ async fn meet_into(
     if let (Some(listener), false) = (&listener, higher.is_empty()) {
         links.extend(listener.accept(&higher, hello, credentials, &wire.links).await?);
     }
-    if let Some(dealer) = &network.dealer {
-        links.push(dial(Role::Dealer, dealer, hello, credentials, &wire.links).await?);
+    if let Some(address) = &network.dealer {
+        links.push(dial(Role::Dealer, address, hello, credentials, &wire.links).await?);
     }
     Ok(())
 }

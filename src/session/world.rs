@@ -1,4 +1,4 @@
-//! A whole deployment in one process: every party and the dealer, on threads, over pipes in memory.
+//! A whole deployment in one process: every role on a thread, over pipes in memory.
 //!
 //! The code is that of separate processes but for the pipes. A [`World`] is for trying things out and for tests: the
 //! process knows everything, so nothing is private in it.
@@ -153,7 +153,7 @@ impl World {
     {
         // The pipes are served by a runtime that outlives all roles.
         let plumbing = Wire::new(&self.options).expect("a thread for the pipes");
-        let mut ends = plumbing.block_on(async { self.pipes(parties) });
+        let mut ends = plumbing.block_on(async { self.pipes() });
         std::thread::scope(|scope| {
             let work = &work;
             let mut threads = Vec::new();
@@ -180,7 +180,7 @@ impl World {
         let role = Role::from(party);
         let wire = Wire::new(&self.options)?;
         let links = links(&wire, streams);
-        let mut session = Session::over(role, self.device_of(role), wire, links, self.options);
+        let mut session = Session::over(role, self.device_of(role), wire, links, self.options, self.keys);
         if let Some(folder) = &self.store {
             session.set_store(CorrelationStore::open(folder, party)?, |_, _| {});
         }
@@ -200,10 +200,10 @@ impl World {
     }
 
     /// A pipe between every two roles.
-    fn pipes(&self, parties: &[PartyId]) -> HashMap<Role, Vec<(Role, DuplexStream)>> {
+    fn pipes(&self) -> HashMap<Role, Vec<(Role, DuplexStream)>> {
         let mut ends: HashMap<Role, Vec<(Role, DuplexStream)>> = HashMap::new();
-        let dealer = self.store.is_none().then_some(Role::Dealer);
-        let roles: Vec<Role> = parties.iter().map(|&party| party.into()).chain(dealer).collect();
+        let mut roles = self.protocol.roles();
+        roles.retain(|&role| role != Role::Dealer || self.store.is_none());
         for (index, &first) in roles.iter().enumerate() {
             for &second in &roles[index + 1..] {
                 let rule = self.rule.clone();

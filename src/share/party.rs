@@ -13,6 +13,11 @@ impl PartyId {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The set of this party alone.
+    pub const fn alone(self) -> Parties {
+        Parties(1 << self.0)
+    }
 }
 
 impl fmt::Display for PartyId {
@@ -55,7 +60,7 @@ impl fmt::Display for Role {
 
 /// A set of computing parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Parties(u8);
+pub struct Parties(pub(super) u8);
 
 impl Parties {
     /// No party.
@@ -74,6 +79,11 @@ impl Parties {
     /// Whether nobody is.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// How many they are.
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
     }
 
     /// The set without `party`.

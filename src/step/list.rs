@@ -2,7 +2,7 @@
 
 use super::kernel::{Access, Kernel, Matrix};
 use crate::ring::{Ring, Shape};
-use crate::share::{PartyId, Role};
+use crate::share::Role;
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -73,10 +73,34 @@ pub struct PlaceId(pub u32);
 #[serde(transparent)]
 pub struct OpId(pub u32);
 
-/// The generator key that the dealer shares with this party.
+/// The generator key that two roles share and nobody else has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct KeyId(pub PartyId);
+pub struct KeyId {
+    lower: Role,
+    higher: Role,
+}
+
+impl KeyId {
+    /// The key of these two, in either order; the dealer ranks above the parties.
+    ///
+    /// # Panics
+    /// Where they are the same.
+    pub fn between(first: impl Into<Role>, second: impl Into<Role>) -> KeyId {
+        let (first, second) = (first.into(), second.into());
+        assert_ne!(first, second, "a key is shared by two");
+        KeyId { lower: first.min(second), higher: first.max(second) }
+    }
+
+    /// Both roles, the lower one first.
+    pub const fn roles(self) -> [Role; 2] {
+        [self.lower, self.higher]
+    }
+
+    /// Whether `role` has it.
+    pub fn is_held_by(self, role: Role) -> bool {
+        self.lower == role || self.higher == role
+    }
+}
 
 /// When a step runs: before the inputs are there, or with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -294,6 +318,7 @@ impl StepList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::share::PartyId;
 
     fn list() -> (StepList, Matrix<BufferId>) {
         let mut list = StepList::new(Role::Dealer, Ring::Z64);
@@ -302,7 +327,12 @@ mod tests {
     }
 
     fn fill(out: Matrix<BufferId>) -> Action {
-        Action::Kernel(Kernel::Fill { out, key: KeyId(PartyId(0)), stream: 1, block: 0 })
+        Action::Kernel(Kernel::Fill {
+            out,
+            key: KeyId::between(PartyId(0), Role::Dealer),
+            stream: 1,
+            block: 0,
+        })
     }
 
     #[test]

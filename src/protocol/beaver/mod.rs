@@ -2,12 +2,8 @@
 //!
 //! **Functionality.** Evaluates a program on additive shares over Z_2^k and opens each output to its recipients.
 //!
-//! **Sharing.** A value is the sum of its parts; an absent part is zero (see [`crate::share::additive`]). An input is
+//! **Sharing.** A value is the sum of its parts; an absent part is zero (see [`crate::share::Sharing`]). An input is
 //! its owner's part alone and costs nothing. Linear ops are local.
-//!
-//! **Tiles.** Every value is a grid of tiles (see [`crate::program::tiling`]) and every rule works tile by tile. Tiles
-//! are lowered as outputs demand them, operands first: so a tile is opened, multiplied, truncated and sent before the
-//! next is begun, and what can be done ahead is done ahead by the executor. The order is the same for both parties.
 //!
 //! **Product** Z = X·Y, elementwise or of matrices (Beaver, CRYPTO 1991; for matrices as in Mohassel and Zhang,
 //! "SecureML", S&P 2017, section 4.1). With masks A, B and shares C_i of A·B:
@@ -74,20 +70,15 @@
 //! comparison's trees open the masked bits of a whole level at once and deal the masks' products as bits, where Ohata
 //! and Nuida compare by a prefix computation.
 
-mod bits;
-mod blocks;
 mod cost;
-mod lower;
+mod product;
 #[cfg(test)]
 mod tests;
 
-pub(super) use lower::lower;
+pub(super) use cost::product_cost;
+pub(super) use product::product;
 
-use crate::program::{Op, Program, Test, ValueId};
-use crate::share::{Parties, PartyId};
-use crate::step::bits::Question;
-
-const PARTIES: [PartyId; 2] = [PartyId(0), PartyId(1)];
+use crate::share::Parties;
 
 /// Who draws a part of which mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,27 +95,4 @@ fn masks(left: Parties, right: Parties) -> Masks {
     };
     let left = hidden(left, right);
     Masks { left, right: hidden(right, left) }
-}
-
-/// Of a product's factors the one that a comparison gave and the one that it chooses, if they are of one shape.
-fn chosen(program: &Program, a: ValueId, b: ValueId) -> Option<(ValueId, ValueId)> {
-    if program.value(a).shape != program.value(b).shape {
-        return None;
-    }
-    let is_test = |value: ValueId| matches!(program.value(value).op, Op::Test(..));
-    [(a, b), (b, a)].into_iter().find(|&(condition, _)| is_test(condition))
-}
-
-/// What is asked about x = c + a, and of how many low bits of a there is a table, where |x| < 2^bits.
-fn question(test: Test, bits: u32) -> (Question, u32) {
-    match test {
-        Test::Negative | Test::NonNegative => (Question::Sign, bits),
-        // One bit more, since −2^bits might be there where the ring has no more bits.
-        Test::Zero | Test::NonZero => (Question::Zero, bits + 1),
-    }
-}
-
-/// The party that adds what is public.
-fn is_leader(party: PartyId) -> bool {
-    party == PARTIES[0]
 }

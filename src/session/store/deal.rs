@@ -100,12 +100,13 @@ impl Bench {
     ) -> Result<RunReport, SessionError> {
         let (mut links, mut sinks, mut keys) = (Vec::new(), Vec::new(), HashMap::new());
         for (&party, (folder, store)) in &self.parties {
-            let key = KeySource::Entropy.key(party, order.into())?;
+            let id = KeyId::between(party, Role::Dealer);
+            let key = KeySource::Entropy.key(id, order.into())?;
             let header = OrderHeader { party, order, ..self.header };
             let (link, sink) = Sink::start(folder, store, &header, &key, wire)?;
             links.push(link);
             sinks.push(sink);
-            keys.insert(KeyId(party), key);
+            keys.insert(id, key);
         }
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {

@@ -1,7 +1,7 @@
 //! Runs in less memory than their values take: the same results, in what was promised.
 
 use super::recipe::recipe;
-use super::{elements, product, world};
+use super::{elements, product, protocol_of, world};
 use crate::device::cpu::Cpu;
 use crate::device::{Buffer, Description, Device, DeviceError, DeviceKernel, Download, Ledger};
 use crate::net::LinkShape;
@@ -20,17 +20,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 fn plans(program: &Program, options: PlanOptions) -> Plans {
-    Plans::new(Protocol::Beaver, program, options).expect("a plan")
+    Plans::new(protocol_of(program), program, options).expect("a plan")
 }
 
 /// The bytes that every role can do with, with these tiles.
 fn least_bytes(program: &Program, options: PlanOptions) -> u64 {
     let plans = plans(program, PlanOptions { budget_bytes: Some(0), ..options });
-    plans.parties.iter().chain([&plans.dealer]).map(|plan| plan.size_bytes()).max().expect("there are roles")
+    plans.roles().map(|plan| plan.size_bytes()).max().expect("there are roles")
 }
 
 fn run(program: &Program, inputs: &[Elements], options: PlanOptions, seed: u64) -> Vec<SessionOutcome> {
-    world(seed).with_plan(options).run(program, inputs).expect("a run without faults")
+    world(protocol_of(program), seed).with_plan(options).run(program, inputs).expect("a run without faults")
 }
 
 /// Runs the program with and without a budget, and returns the bytes that were spilled within it.
@@ -55,23 +55,26 @@ fn check(program: &Program, inputs: &[Elements], options: PlanOptions, budget_by
 
 #[test]
 fn inputs_of_eight_times_the_budget_give_the_same_product() {
-    let program = product(Ring::Z64, 0, (160, 160, 160));
-    let inputs = [1, 2].map(|seed| elements(Ring::Z64, 160 * 160, seed));
-    let options = PlanOptions { side: TileSide(16), ..PlanOptions::default() };
-    let budget_bytes = inputs.iter().map(|input| input.len() as u64 * 8).sum::<u64>() / 8;
-    let spilled_bytes = check(&program, &inputs, options, budget_bytes, 7);
-    assert!(spilled_bytes > 0, "what was opened waits on the host");
+    for protocol in Protocol::ALL {
+        let program = product(protocol, Ring::Z64, 0, (160, 160, 160));
+        let inputs = [1, 2].map(|seed| elements(Ring::Z64, 160 * 160, seed));
+        let options = PlanOptions { side: TileSide(16), ..PlanOptions::default() };
+        let budget_bytes = inputs.iter().map(|input| input.len() as u64 * 8).sum::<u64>() / 8;
+        let spilled_bytes = check(&program, &inputs, options, budget_bytes, 7);
+        assert!(spilled_bytes > 0, "what {protocol} opened or shared waits on the host");
+    }
 }
 
 #[test]
 fn one_byte_less_than_the_least_is_refused() {
-    let program = product(Ring::Z64, 10, (24, 40, 16));
+    let protocol = Protocol::Replicated;
+    let program = product(protocol, Ring::Z64, 10, (24, 40, 16));
     let inputs = [(24 * 40, 1), (40 * 16, 2)].map(|(len, seed)| elements(Ring::Z64, len, seed));
     let options = PlanOptions { side: TileSide(8), ..PlanOptions::default() };
     let least_bytes = least_bytes(&program, options);
     check(&program, &inputs, options, least_bytes, 3);
     let less = PlanOptions { budget_bytes: Some(least_bytes - 1), ..options };
-    let error = world(3).with_plan(less).run(&program, &inputs).expect_err("too little");
+    let error = world(protocol, 3).with_plan(less).run(&program, &inputs).expect_err("too little");
     let refusal = error.failures.iter().find_map(|(_, error)| match error {
         SessionError::Plan(PlanError::OverBudget { needed_bytes, .. }) => Some(*needed_bytes),
         _ => None,
@@ -81,7 +84,7 @@ fn one_byte_less_than_the_least_is_refused() {
 
 #[test]
 fn parties_with_different_budgets_agree() {
-    let program = product(Ring::Z64, 10, (64, 64, 64));
+    let program = product(Protocol::Beaver, Ring::Z64, 10, (64, 64, 64));
     let options = PlanOptions { side: TileSide(16), ..PlanOptions::default() };
     let [rich, poor] = [None, Some(least_bytes(&program, options))]
         .map(|budget_bytes| plans(&program, PlanOptions { budget_bytes, ..options }).agreement.digest);
@@ -133,11 +136,11 @@ impl Device for Exhausted {
 
 #[test]
 fn a_driver_without_memory_ends_the_run_with_the_account_of_what_was_asked_and_held() {
-    let program = product(Ring::Z64, 0, (24, 40, 16));
+    let program = product(Protocol::Beaver, Ring::Z64, 0, (24, 40, 16));
     let inputs = [(24 * 40, 1), (40 * 16, 2)].map(|(len, seed)| elements(Ring::Z64, len, seed));
     let device = Cpu::open(Some(1), None).expect("the CPU device opens");
     let small = Arc::new(Exhausted { device, allocations: AtomicU32::new(0) });
-    let world = world(5).with_device(Role::party(0), small.clone());
+    let world = world(Protocol::Beaver, 5).with_device(Role::party(0), small.clone());
     let error = world.run(&program, &inputs).expect_err("no memory");
     let own = error.failures.iter().find(|(role, _)| *role == Role::party(0)).expect("party 0 failed");
     let text = own.1.to_string();
@@ -169,7 +172,7 @@ proptest! {
         for overlap in [Overlap::On, Overlap::Off] {
             simulate(&plans, &DeviceModel::typical(), link, overlap);
         }
-        for plan in plans.parties.iter().chain([&plans.dealer]) {
+        for plan in plans.roles() {
             prop_assert!(Some(plan.size_bytes()) <= budget_bytes, "{}", plan.role);
         }
     }

@@ -1,7 +1,7 @@
 //! Every op, composed at random, gives what the oracle gives, and takes what plan and formulas say.
 
 use super::recipe::recipe;
-use super::{elements, numbers, product, world};
+use super::{elements, numbers, product, protocol_of, world};
 use crate::device::gpu::{self, Gpu, GpuOptions};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::{Program, ValueId, oracle};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Runs the program in a world of CPU devices; see [`check_in`].
 pub(super) fn check(program: &Program, inputs: &[Elements], seed: u64) {
-    check_in(&world(seed), PlanOptions::default(), program, inputs, seed);
+    check_in(&world(protocol_of(program), seed), PlanOptions::default(), program, inputs, seed);
 }
 
 /// Runs the program in a world and holds everything it gives and takes against oracle, plan and formulas.
@@ -23,8 +23,9 @@ pub(super) fn check_in(world: &World, plan: PlanOptions, program: &Program, inpu
     let world = &world.clone().with_plan(plan);
     let expected = oracle::evaluate(program, inputs);
     let outcomes = world.run(program, inputs).expect("a run without faults");
-    let plans = Plans::new(Protocol::Beaver, program, plan).expect("a plan");
-    for (party, outcome) in [PartyId(0), PartyId(1)].into_iter().zip(&outcomes) {
+    let protocol = protocol_of(program);
+    let plans = Plans::new(protocol, program, plan).expect("a plan");
+    for (party, outcome) in Parties::first(protocol.parties()).iter().zip(&outcomes) {
         for (output, expected) in program.outputs().iter().zip(&expected) {
             let actual = outcome.outputs.get(&output.name);
             assert_eq!(
@@ -50,10 +51,10 @@ pub(super) fn check_in(world: &World, plan: PlanOptions, program: &Program, inpu
             "memory of {party} against its plan"
         );
     }
-    let rounds = outcomes.iter().map(|outcome| outcome.report.tally.rounds).max().expect("two parties");
+    let rounds = outcomes.iter().map(|outcome| outcome.report.tally.rounds).max().expect("parties");
     assert_eq!(rounds, plans.traffic.rounds, "rounds against the plan");
     assert_eq!(rounds, plans.cost.rounds, "rounds against the formula");
-    assert_eq!(plans.traffic.of(Role::Dealer).offline_sent_bytes, plans.demand.correction_bytes());
+    assert_eq!(plans.traffic.of(protocol.dealer()).offline_sent_bytes, plans.demand.correction_bytes());
 }
 
 proptest! {
@@ -61,7 +62,7 @@ proptest! {
     #[test]
     fn any_program_equals_the_oracle(recipe in recipe()) {
         let program = recipe.program();
-        check_in(&world(recipe.seed), recipe.plan, &program, &recipe.data(&program), recipe.seed);
+        check_in(&world(recipe.protocol, recipe.seed), recipe.plan, &program, &recipe.data(&program), recipe.seed);
     }
 }
 
@@ -75,12 +76,13 @@ fn any_program_equals_the_oracle_on_gpus() {
     }
     for adapter in adapters {
         let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
-        let devices = [(Role::party(0), open()), (Role::party(1), open()), (Role::Dealer, open())];
+        let roles = [Role::party(0), Role::party(1), Role::party(2), Role::Dealer];
+        let devices = roles.map(|role| (role, open()));
         let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
         let result = runner.run(&recipe(), |recipe| {
-            let world = devices
-                .iter()
-                .fold(world(recipe.seed), |world, (role, device)| world.with_device(*role, device.clone()));
+            let world = devices.iter().fold(world(recipe.protocol, recipe.seed), |world, (role, device)| {
+                world.with_device(*role, device.clone())
+            });
             let program = recipe.program();
             check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
             Ok(())
@@ -89,12 +91,9 @@ fn any_program_equals_the_oracle_on_gpus() {
     }
 }
 
-/// Who may hold parts of an operand: one party, the other, both.
-const HOLDERS: [u8; 3] = [1, 2, 3];
-
 /// The sum of a matrix of each party in `holders`.
 fn held_by(program: &mut Program, name: &str, holders: u8) -> ValueId {
-    let parties = [0, 1].map(PartyId).into_iter().filter(|party| holders & (1 << party.0) != 0);
+    let parties = (0..3).map(PartyId).filter(|party| holders & (1 << party.0) != 0);
     let parts: Vec<ValueId> = parties
         .map(|party| {
             program
@@ -107,9 +106,13 @@ fn held_by(program: &mut Program, name: &str, holders: u8) -> ValueId {
 
 #[test]
 fn products_hold_for_every_combination_of_holders() {
-    let combinations = HOLDERS.into_iter().flat_map(|x| HOLDERS.map(|y| (x, y)));
-    for ((x_holders, y_holders), fraction_bits) in combinations.flat_map(|pair| [(pair, 0), (pair, 8)]) {
-        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, fraction_bits).expect("a codec"));
+    let combinations = Protocol::ALL.into_iter().flat_map(|protocol| {
+        let sets = 1..1u8 << protocol.parties();
+        sets.clone().flat_map(move |x| sets.clone().map(move |y| (protocol, x, y)))
+    });
+    for ((protocol, x_holders, y_holders), fraction_bits) in combinations.flat_map(|it| [(it, 0), (it, 8)]) {
+        let codec = FixedPoint::new(Ring::Z64, fraction_bits).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec);
         let x = held_by(&mut program, "x", x_holders);
         let y = held_by(&mut program, "y", y_holders);
         let turned = program.transpose(x).expect("a transpose");
@@ -117,7 +120,7 @@ fn products_hold_for_every_combination_of_holders() {
         let products = pairs.map(|(a, b)| [program.matmul(a, b), program.mul(a, b)]);
         for (index, product) in products.into_iter().flatten().enumerate() {
             program
-                .output(&format!("z{index}"), product.expect("a product"), Parties::first(2))
+                .output(&format!("z{index}"), product.expect("a product"), Parties::first(protocol.parties()))
                 .expect("an output");
         }
         let data = program.inputs().iter().zip(1..);
@@ -129,8 +132,10 @@ fn products_hold_for_every_combination_of_holders() {
 
 #[test]
 fn an_integer_product_is_exact_in_both_rings() {
-    for ring in Ring::ALL {
-        let program = product(ring, 0, (33, 65, 17));
+    for (protocol, ring) in
+        Protocol::ALL.into_iter().flat_map(|protocol| Ring::ALL.map(|ring| (protocol, ring)))
+    {
+        let program = product(protocol, ring, 0, (33, 65, 17));
         let inputs = [elements(ring, 33 * 65, 1), elements(ring, 65 * 17, 2)];
         check(&program, &inputs, 3);
     }
@@ -169,28 +174,71 @@ fn shared_operands_cost_both_parties_both_matrices() {
 /// of shares would fail on half of these.
 #[test]
 fn truncation_holds_at_the_bound() {
-    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
-    let mut program = Program::new(2, codec);
-    let x = program.input("x", PartyId(0), Shape::new(1, 2000), None).expect("x");
-    let y = program.input("y", PartyId(1), Shape::SCALAR, None).expect("y");
-    let z = program.mul(x, y).expect("z");
-    program.output("z", z, Parties::first(2)).expect("an output");
-    let largest = (1u64 << 62) - 1;
-    let extremes = [largest, largest.wrapping_neg(), largest - 1, 0, 1, u64::MAX];
-    let inputs = [
-        Elements::Z64((0..2000).map(|index| extremes[index % extremes.len()]).collect()),
-        Elements::Z64(vec![1]),
-    ];
-    check(&program, &inputs, 4);
+    for protocol in Protocol::ALL {
+        let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec);
+        let x = program.input("x", PartyId(0), Shape::new(1, 2000), None).expect("x");
+        let y = program.input("y", PartyId(1), Shape::SCALAR, None).expect("y");
+        let z = program.mul(x, y).expect("z");
+        program.output("z", z, Parties::first(2)).expect("an output");
+        let largest = (1u64 << 62) - 1;
+        let extremes = [largest, largest.wrapping_neg(), largest - 1, 0, 1, u64::MAX];
+        let inputs = [
+            Elements::Z64((0..2000).map(|index| extremes[index % extremes.len()]).collect()),
+            Elements::Z64(vec![1]),
+        ];
+        check(&program, &inputs, 4);
+    }
+}
+
+/// Between three parties a product takes the sharing of what is not shared yet, and a truncation one element of
+/// parties 0 and 1 and two of party 2, whatever the inner size; a product of the result shares it again.
+#[test]
+fn replicated_products_cost_their_sharing_and_truncation() {
+    let (m, k, n) = (5, 700, 3);
+    let mut program = Program::new(3, FixedPoint::new(Ring::Z64, 16).expect("a codec"));
+    let x = program.input("x", PartyId(0), Shape::new(m, k), Some(1.0)).expect("x");
+    let y = program.input("y", PartyId(2), Shape::new(k, n), Some(1.0)).expect("y");
+    let z = program.matmul(x, y).expect("z");
+    let v = program.input("v", PartyId(1), Shape::new(n, k), Some(1.0)).expect("v");
+    let w = program.matmul(z, v).expect("w");
+    program.output("w", w, Parties::from_iter([PartyId(2)])).expect("an output");
+    let inputs: Vec<Elements> = program
+        .inputs()
+        .iter()
+        .zip(5..)
+        .map(|(input, seed)| numbers(program.codec(), input.shape.len(), 0.9, seed))
+        .collect();
+    check(&program, &inputs, 9);
+    let plans = Plans::new(Protocol::Replicated, &program, PlanOptions::default()).expect("a plan");
+    let sent = |party: u8| plans.traffic.of(Role::party(party)).sent_bytes / 8;
+    let (opened, revealed) = ((m * n + m * k) as u64, (m * k) as u64);
+    assert_eq!(
+        sent(0),
+        (m * k + m * n) as u64 + opened + revealed,
+        "x, its part of z, two openings, the output"
+    );
+    assert_eq!(
+        sent(1),
+        (n * k + m * n) as u64 + opened + revealed,
+        "v, its part of z, two openings, the output"
+    );
+    assert_eq!(sent(2), (k * n) as u64 + 2 * opened, "y, and its parts of both products to both");
+    assert_eq!(plans.traffic.rounds, 5, "x and y, c, z, c, the output");
 }
 
 #[test]
 fn a_session_runs_more_than_once_with_fresh_masks() {
-    let program = product(Ring::Z64, 16, (3, 4, 2));
-    let inputs = [numbers(program.codec(), 12, 2.0, 1), numbers(program.codec(), 8, 2.0, 2)];
-    let expected = &oracle::evaluate(&program, &inputs)[0];
-    let outcomes = world(5).run_repeatedly(&program, &inputs, 3).expect("three runs without faults");
-    for outcome in outcomes.iter().flatten() {
-        assert_eq!(expected.first_difference(&outcome.outputs["z"]), None);
+    for protocol in Protocol::ALL {
+        let program = product(protocol, Ring::Z64, 16, (3, 4, 2));
+        let inputs = [numbers(program.codec(), 12, 2.0, 1), numbers(program.codec(), 8, 2.0, 2)];
+        let expected = &oracle::evaluate(&program, &inputs)[0];
+        let world = world(protocol, 5);
+        let outcomes = world.run_repeatedly(&program, &inputs, 3).expect("three runs without faults");
+        for outcome in outcomes.iter().flatten() {
+            for found in outcome.outputs.values() {
+                assert_eq!(expected.first_difference(found), None);
+            }
+        }
     }
 }

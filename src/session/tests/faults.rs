@@ -4,6 +4,7 @@ use super::{elements, product, world};
 use crate::net::tamper::Verdict;
 use crate::net::{Data, Deadlines, Frame, NetError};
 use crate::program::oracle;
+use crate::protocol::Protocol;
 use crate::ring::{Elements, Ring};
 use crate::run::RunError;
 use crate::session::{SessionError, SessionOptions, World, WorldError};
@@ -29,6 +30,7 @@ fn impatient(world: World) -> World {
 
 /// Runs a small product while `rule` decides on the data frames from `sender` to `receiver`.
 fn run_with(
+    protocol: Protocol,
     sender: Role,
     receiver: Role,
     rule: impl Fn(&Data) -> Verdict + Send + Sync + 'static,
@@ -37,11 +39,11 @@ fn run_with(
         Frame::Data(data) if (from, to) == (sender, receiver) => rule(data),
         _ => Verdict::Pass,
     };
-    let program = product(Ring::Z64, 0, (3, 4, 2));
-    let outcomes = impatient(world(1)).with_rule(Arc::new(rule)).run(&program, &inputs())?;
+    let program = product(protocol, Ring::Z64, 0, (3, 4, 2));
+    let outcomes = impatient(world(protocol, 1)).with_rule(Arc::new(rule)).run(&program, &inputs())?;
     let expected = &oracle::evaluate(&program, &inputs())[0];
-    for outcome in outcomes {
-        assert_eq!(expected.first_difference(&outcome.outputs["z"]), None, "a run that ends well is right");
+    for found in outcomes.iter().filter_map(|outcome| outcome.outputs.get("z")) {
+        assert_eq!(expected.first_difference(found), None, "a run that ends well is right");
     }
     Ok(())
 }
@@ -53,35 +55,47 @@ fn error_of(failure: &WorldError, role: Role) -> &SessionError {
 
 #[test]
 fn delays_change_nothing() {
-    run_with(ZERO, ONE, |_| Verdict::Delay(Duration::from_millis(50))).expect("a slow run");
-    run_with(Role::Dealer, ONE, |_| Verdict::Delay(Duration::from_millis(50))).expect("a slow dealer");
+    let slow = |_: &Data| Verdict::Delay(Duration::from_millis(50));
+    for protocol in Protocol::ALL {
+        run_with(protocol, ZERO, ONE, slow).expect("a slow run");
+        run_with(protocol, protocol.dealer(), ONE, slow).expect("a slow dealer");
+    }
 }
 
 #[test]
 fn a_lost_message_is_reported_as_a_stall() {
-    let failure = run_with(ONE, ZERO, |_| Verdict::Drop).expect_err("a stall");
-    // Who notices first tells the others.
-    let stalled =
-        |role: Role| matches!(error_of(&failure, role), SessionError::Run(RunError::Stalled { .. }));
-    assert!([ZERO, ONE, Role::Dealer].map(stalled).contains(&true), "{failure}");
-    let error = error_of(&failure, ZERO).to_string();
-    assert!(error.contains("receive of `(x @ y)`"), "{error}");
+    for protocol in Protocol::ALL {
+        let failure = run_with(protocol, ONE, ZERO, |_| Verdict::Drop).expect_err("a stall");
+        // Who notices first tells the others.
+        let stalled =
+            |role: Role| matches!(error_of(&failure, role), SessionError::Run(RunError::Stalled { .. }));
+        assert!(protocol.roles().into_iter().any(stalled), "{failure}");
+        let error = error_of(&failure, ZERO).to_string();
+        assert!(error.contains("receive of `(x @ y)`"), "{error}");
+    }
 }
 
 #[test]
 fn a_cut_connection_names_the_peer_and_the_step() {
-    let failure = run_with(ONE, ZERO, |_| Verdict::Cut).expect_err("a cut connection");
-    let error = error_of(&failure, ZERO);
-    let closed =
-        matches!(error, SessionError::Run(RunError::Peer { error: NetError::Closed { peer: ONE, .. }, .. }));
-    assert!(closed, "{error}");
-    assert!(error.to_string().contains("receive of `(x @ y)`"), "{error}");
-    error_of(&failure, ONE);
+    for protocol in Protocol::ALL {
+        let failure = run_with(protocol, ONE, ZERO, |_| Verdict::Cut).expect_err("a cut connection");
+        let error = error_of(&failure, ZERO);
+        let closed = matches!(
+            error,
+            SessionError::Run(RunError::Peer { error: NetError::Closed { peer: ONE, .. }, .. })
+        );
+        assert!(closed, "{error}");
+        assert!(error.to_string().contains("receive of `(x @ y)`"), "{error}");
+        for role in protocol.roles() {
+            error_of(&failure, role);
+        }
+    }
 }
 
 #[test]
 fn a_dealer_that_is_cut_off_is_named() {
-    let failure = run_with(Role::Dealer, ONE, |_| Verdict::Cut).expect_err("a cut connection");
+    let failure =
+        run_with(Protocol::Beaver, Role::Dealer, ONE, |_| Verdict::Cut).expect_err("a cut connection");
     assert!(error_of(&failure, ONE).to_string().contains("the dealer"), "{failure}");
     error_of(&failure, ZERO);
 }
@@ -103,8 +117,9 @@ fn messages_off_the_plan_are_refused() {
         (|data| data.offset = 8, "where 0 was due"),
         (longer, "a piece of 104 bytes"),
     ];
-    for (change, words) in cases {
-        let failure = run_with(ZERO, ONE, alter(change)).expect_err("a refusal");
+    let cases = Protocol::ALL.into_iter().flat_map(|protocol| cases.map(|case| (protocol, case)));
+    for (protocol, (change, words)) in cases {
+        let failure = run_with(protocol, ZERO, ONE, alter(change)).expect_err("a refusal");
         let error = error_of(&failure, ONE);
         assert!(matches!(error, SessionError::Run(RunError::OffPlan { peer: ZERO, .. })), "{error}");
         assert!(error.to_string().contains(words), "{error}");
@@ -127,8 +142,11 @@ fn an_altered_opening_spoils_the_result_only() {
         Frame::Data(data) if (from, to) == (ZERO, ONE) => alter(data),
         _ => Verdict::Pass,
     };
-    let program = product(Ring::Z64, 0, (3, 4, 2));
-    let outcomes = world(1).with_rule(Arc::new(rule)).run(&program, &inputs()).expect("no error");
-    let expected = &oracle::evaluate(&program, &inputs())[0];
-    assert!(expected.first_difference(&outcomes[1].outputs["z"]).is_some());
+    let rule = Arc::new(rule);
+    for protocol in Protocol::ALL {
+        let program = product(protocol, Ring::Z64, 0, (3, 4, 2));
+        let outcomes = world(protocol, 1).with_rule(rule.clone()).run(&program, &inputs()).expect("no error");
+        let expected = &oracle::evaluate(&program, &inputs())[0];
+        assert!(expected.first_difference(&outcomes[1].outputs["z"]).is_some());
+    }
 }

@@ -4,6 +4,7 @@ use super::{elements, world};
 use crate::net::tamper::Verdict;
 use crate::net::{Deadlines, Frame};
 use crate::program::Program;
+use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::{SessionOptions, World, WorldError};
 use crate::share::{Parties, PartyId, Role};
@@ -11,23 +12,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const ROLES: [Role; 3] = [Role::party(0), Role::party(1), Role::Dealer];
-
 /// Frames of a direction beyond this are like those before.
 const FRAMES: usize = 14;
 
-fn impatient(seed: u64) -> World {
+fn impatient(protocol: Protocol, seed: u64) -> World {
     let deadlines = Deadlines {
         connect: Duration::from_millis(500),
         silence: Duration::from_millis(1500),
         stall: Duration::from_millis(500),
     };
-    world(seed).with_options(SessionOptions { deadlines, ..SessionOptions::default() })
+    world(protocol, seed).with_options(SessionOptions { deadlines, ..SessionOptions::default() })
 }
 
 /// Two products of shared operands, with outputs for both and for one.
-fn program() -> (Program, [Elements; 2]) {
-    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 8).expect("a codec"));
+fn program(protocol: Protocol) -> (Program, [Elements; 2]) {
+    let codec = FixedPoint::new(Ring::Z64, 8).expect("a codec");
+    let mut program = Program::new(protocol.parties(), codec);
     let x = program.input("x", PartyId(0), Shape::new(4, 4), None).expect("x");
     let y = program.input("y", PartyId(1), Shape::new(4, 4), None).expect("y");
     let sum = program.add(x, y).expect("a sum");
@@ -39,32 +39,38 @@ fn program() -> (Program, [Elements; 2]) {
 }
 
 /// Runs twice in one session while the `nth` frame between two roles meets its fate; tells whether it came so far.
-fn run_with_loss(from: Role, to: Role, nth: usize, fate: Verdict) -> (Result<(), WorldError>, bool) {
+fn run_with_loss(
+    protocol: Protocol,
+    (from, to): (Role, Role),
+    nth: usize,
+    fate: Verdict,
+) -> (Result<(), WorldError>, bool) {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = count.clone();
     let rule = move |sender: Role, receiver: Role, frame: &Frame| {
         let counted = (sender, receiver) == (from, to) && !matches!(frame, Frame::Heartbeat(_));
         if counted && counter.fetch_add(1, Ordering::Relaxed) == nth { fate.clone() } else { Verdict::Pass }
     };
-    let (program, inputs) = program();
-    let result = impatient(1).with_rule(Arc::new(rule)).run_repeatedly(&program, &inputs, 2);
+    let (program, inputs) = program(protocol);
+    let result = impatient(protocol, 1).with_rule(Arc::new(rule)).run_repeatedly(&program, &inputs, 2);
     (result.map(drop), count.load(Ordering::Relaxed) > nth)
 }
 
-fn every_loss(fate: Verdict) {
+fn every_loss(protocol: Protocol, fate: Verdict) {
+    let roles = protocol.roles();
     std::thread::scope(|scope| {
-        for (from, to) in ROLES.into_iter().flat_map(|from| ROLES.map(|to| (from, to))) {
+        for (from, to) in roles.iter().flat_map(|&from| roles.iter().map(move |&to| (from, to))) {
             if from == to {
                 continue;
             }
             for nth in 0..FRAMES {
                 let fate = fate.clone();
                 scope.spawn(move || {
-                    let (result, met) = run_with_loss(from, to, nth, fate.clone());
+                    let (result, met) = run_with_loss(protocol, (from, to), nth, fate.clone());
                     assert_eq!(
                         result.is_err(),
                         met,
-                        "{fate:?} of frame {nth} from {from} to {to}: {result:?}"
+                        "{protocol}: {fate:?} of frame {nth} from {from} to {to}: {result:?}"
                     );
                 });
             }
@@ -74,10 +80,10 @@ fn every_loss(fate: Verdict) {
 
 #[test]
 fn a_connection_that_is_cut_anywhere_ends_everybody() {
-    every_loss(Verdict::Cut);
+    Protocol::ALL.into_iter().for_each(|protocol| every_loss(protocol, Verdict::Cut));
 }
 
 #[test]
 fn a_frame_that_is_lost_anywhere_ends_everybody() {
-    every_loss(Verdict::Drop);
+    Protocol::ALL.into_iter().for_each(|protocol| every_loss(protocol, Verdict::Drop));
 }

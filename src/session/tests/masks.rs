@@ -1,55 +1,76 @@
-//! No message of any program says anything: each is masked by a mask of its own, or is on its way to an output.
+//! No message of any program says anything: each is masked by a stream of its own that its receiver does not have, or
+//! is on its way to an output.
 
+use super::protocol_of;
 use super::recipe::recipe;
 use crate::program::Program;
 use crate::program::tiling::{TileSide, Tiling};
-use crate::protocol::Protocol;
 use crate::share::{PartyId, Role};
-use crate::step::{Access, Action, BufferId, Kernel, Matrix, MessageId, StepList};
+use crate::step::{Access, Action, BufferId, Kernel, KeyId, MessageId, StepList};
 use proptest::prelude::*;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// The streams that are drawn as masks; the others are shares of what depends on masks (see the parts of a
-/// correlation).
-const MASK_PARTS: [u64; 2] = [0, 2];
+/// A stream of the generator.
+type Stream = (KeyId, u64);
 
-/// The stream of the mask that hides what `from` holds: it is a sum of a part and a mask that `party` alone draws.
-fn mask_of(list: &StepList, before: usize, from: Matrix<BufferId>, party: PartyId) -> Option<u64> {
-    let writes = |action: &Action, buffer: BufferId| {
-        let mut found = false;
-        action.visit(|matrix, access| found |= access != Access::Read && matrix.buffer == buffer);
-        found
-    };
-    let earlier = &list.steps[..before];
-    let writer = earlier
-        .iter()
-        .rev()
-        .find(|step| writes(&step.action, from.buffer))
-        .expect("a buffer that is written");
-    let terms = match &writer.action {
-        Action::Kernel(Kernel::Linear { terms, .. }) => terms.clone(),
-        Action::Kernel(Kernel::Xor { left, right, .. }) => vec![(1, *left), (1, *right)],
-        _ => return None,
-    };
-    terms.iter().find_map(|&(factor, term)| {
-        let drawn = earlier.iter().find_map(|step| match &step.action {
-            Action::Kernel(Kernel::Fill { out, key, stream, .. }) if out.buffer == term.buffer => {
-                Some((key.0, *stream))
+/// The streams that are terms of every element of a buffer, each with its factor. What depends on streams in any other
+/// way is left out.
+type Terms = BTreeMap<Stream, u64>;
+
+/// What is sent, and the terms in it.
+struct Sent {
+    from: PartyId,
+    to: PartyId,
+    message: MessageId,
+    terms: Terms,
+}
+
+/// What a list sends to parties.
+fn messages(list: &StepList) -> Vec<Sent> {
+    let Role::Party(from) = list.role else { unreachable!("lists of parties") };
+    let mut buffers: HashMap<BufferId, Terms> = HashMap::new();
+    let mut sent = Vec::new();
+    for step in list.steps.iter() {
+        if let Action::Send { from: matrix, peer: Role::Party(to), message } = step.action {
+            sent.push(Sent { from, to, message, terms: buffers[&matrix.buffer].clone() });
+        }
+        let terms = written(&step.action, &buffers);
+        // What is updated keeps its terms; a truncation pair's change their sign, which is as good.
+        step.action.visit(|matrix, access| {
+            if access == Access::Write {
+                buffers.insert(matrix.buffer, terms.clone());
             }
-            _ => None,
         });
-        let (owner, stream) = drawn.filter(|(_, stream)| MASK_PARTS.contains(&(stream % 8)))?;
-        assert!(factor == 1 || factor == u64::MAX, "a mask is added or subtracted whole");
-        assert_eq!(owner, party, "a party masks by its own key");
-        assert_eq!(term.shape, from.shape, "a mask covers every element");
-        Some(stream)
-    })
+    }
+    sent
+}
+
+/// The terms of what an action overwrites.
+fn written(action: &Action, buffers: &HashMap<BufferId, Terms>) -> Terms {
+    let Action::Kernel(kernel) = action else { return Terms::new() };
+    let (out, operands) = match kernel {
+        Kernel::Fill { key, stream, .. } => return Terms::from([((*key, *stream), 1)]),
+        Kernel::Linear { out, terms, .. } => (out, terms.clone()),
+        Kernel::Xor { out, left, right, .. } => (out, vec![(1, *left), (1, *right)]),
+        _ => return Terms::new(),
+    };
+    let mut sum = Terms::new();
+    for (factor, operand) in operands {
+        // A mask covers every element; of a plane's words as many as there are.
+        if operand.shape == out.shape {
+            for (stream, of_operand) in &buffers[&operand.buffer] {
+                let of_sum = sum.entry(*stream).or_default();
+                *of_sum = of_sum.wrapping_add(factor.wrapping_mul(*of_operand));
+            }
+        }
+    }
+    sum
 }
 
 /// Whether all that the receiver does with a message is to hand it out, added to its own part.
-fn only_reaches_an_output(receiver: &StepList, message: MessageId) -> bool {
+fn only_reaches_an_output(receiver: &StepList, from: PartyId, message: MessageId) -> bool {
     let received = receiver.steps.iter().find_map(|step| match &step.action {
-        Action::Receive { to, peer: Role::Party(_), message: number } if *number == message => {
+        Action::Receive { to, peer, message: number } if *number == message && *peer == from.into() => {
             Some(to.buffer)
         }
         _ => None,
@@ -70,21 +91,87 @@ fn only_reaches_an_output(receiver: &StepList, message: MessageId) -> bool {
     })
 }
 
+/// Whether a stream, multiplied so, hides what it is added to from a party.
+fn hides(stream: &Stream, factor: u64, from: PartyId) -> bool {
+    factor % 2 == 1 && !stream.0.is_held_by(from.into())
+}
+
+/// Takes away messages that a stream hides which no other has in it, until none is left: then all of them together are
+/// uniform. Returns those that stay.
+fn unmasked(mut messages: Vec<Sent>) -> Vec<Sent> {
+    loop {
+        let mut uses: HashMap<Stream, usize> = HashMap::new();
+        for stream in messages.iter().flat_map(|sent| sent.terms.keys()) {
+            *uses.entry(*stream).or_default() += 1;
+        }
+        let before = messages.len();
+        messages.retain(|sent| {
+            let hidden =
+                |(stream, &factor): (&Stream, &u64)| uses[stream] == 1 && hides(stream, factor, sent.to);
+            !sent.terms.iter().any(hidden)
+        });
+        if messages.len() == before {
+            return messages;
+        }
+    }
+}
+
 pub(super) fn check(program: &Program, side: TileSide) {
-    let lowered = Protocol::Beaver.lower(program, &Tiling::new(program, side));
-    for (index, list) in lowered.parties.iter().enumerate() {
-        let mut used = HashSet::new();
-        for (position, step) in list.steps.iter().enumerate() {
-            let Action::Send { from, peer: Role::Party(peer), message } = step.action else { continue };
-            match mask_of(list, position, from, PartyId(index as u8)) {
-                Some(stream) => assert!(used.insert(stream), "stream {stream} masks two messages"),
-                None => {
-                    let receiver = &lowered.parties[peer.index()];
-                    assert!(only_reaches_an_output(receiver, message), "{message:?} is not masked");
-                }
+    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side));
+    for receiver in &lowered.parties {
+        let all = lowered.parties.iter().flat_map(messages);
+        let to_it = all.filter(|sent| Role::from(sent.to) == receiver.role);
+        let (outputs, others): (Vec<Sent>, Vec<Sent>) =
+            to_it.partition(|sent| only_reaches_an_output(receiver, sent.from, sent.message));
+        drop(outputs);
+        if let Some(Sent { from, to, message, .. }) = unmasked(others).first() {
+            panic!("{message:?} from {from} to {to} is not masked");
+        }
+    }
+}
+
+/// Of an output no more is sent than it says: from one party, or from two under masks that cancel.
+pub(super) fn check_outputs(program: &Program, side: TileSide) {
+    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side));
+    for receiver in &lowered.parties {
+        for step in receiver.steps.iter() {
+            let Action::Output { from, .. } = step.action else { continue };
+            let Some(senders) = summands(receiver, from.buffer) else { continue };
+            if let [(first, one), (second, other)] = senders[..] {
+                let terms = [(first, one), (second, other)].map(|(sender, message)| {
+                    let list = &lowered.parties[sender.index()];
+                    messages(list).into_iter().find(|sent| sent.message == message).expect("it is sent").terms
+                });
+                let key = KeyId::between(first, second);
+                let cancels = terms[0].iter().any(|(stream, factor)| {
+                    let negated = terms[1].get(stream).map(|other| other.wrapping_neg());
+                    stream.0 == key && negated == Some(*factor)
+                });
+                assert!(cancels, "{first} and {second} tell {} their parts", receiver.role);
             }
         }
     }
+}
+
+/// The messages that an output is a sum of, with what the recipient has.
+fn summands(list: &StepList, output: BufferId) -> Option<Vec<(PartyId, MessageId)>> {
+    let mut wanted = vec![output];
+    let mut messages = Vec::new();
+    for step in list.steps.iter().rev() {
+        match &step.action {
+            Action::Receive { to, peer: Role::Party(peer), message } if wanted.contains(&to.buffer) => {
+                messages.push((*peer, *message));
+            }
+            Action::Kernel(Kernel::Linear { out, terms, .. }) if wanted.contains(&out.buffer) => {
+                // The chain of sums ends with the recipient's own part.
+                let of_class = |buffer: BufferId| list.buffers[buffer.0 as usize].class;
+                let operands = terms.iter().map(|(_, operand)| operand.buffer);
+                wanted.extend(operands.filter(|&operand| of_class(operand) == of_class(output)));
+            }
+            _ => {}
+        }
+    }
+    (messages.len() > 1).then_some(messages)
 }
 
 proptest! {
@@ -92,5 +179,6 @@ proptest! {
     #[test]
     fn every_message_is_masked_by_a_mask_of_its_own(recipe in recipe()) {
         check(&recipe.program(), recipe.plan.side);
+        check_outputs(&recipe.program(), recipe.plan.side);
     }
 }

@@ -19,18 +19,25 @@ use crate::net::Deadlines;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape, prg::PrgKey};
-use crate::share::{Parties, PartyId, Role};
+use crate::share::{Parties, PartyId};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The protocol for a program of so many parties.
+fn protocol_of(program: &Program) -> Protocol {
+    let fits = |protocol: &Protocol| protocol.parties() == program.parties();
+    Protocol::ALL.into_iter().find(fits).expect("a protocol of as many parties")
+}
+
 /// A world on the CPU device that repeats itself and gives up soon.
-fn world(seed: u64) -> World {
+fn world(protocol: Protocol, seed: u64) -> World {
     let device = || Arc::new(Cpu::open(Some(1), None).expect("the CPU device opens"));
     let deadlines = Deadlines { stall: Duration::from_secs(20), ..Deadlines::default() };
     // A device for each role, so that each has a ledger of its own.
-    World::new(Protocol::Beaver, device())
-        .with_device(Role::party(1), device())
-        .with_device(Role::Dealer, device())
+    let world = World::new(protocol, device());
+    let roles = protocol.roles().into_iter();
+    roles
+        .fold(world, |world, role| world.with_device(role, device()))
         .with_options(SessionOptions { deadlines, ..SessionOptions::default() })
         .with_insecure_seed(seed)
 }
@@ -52,9 +59,10 @@ fn numbers(codec: FixedPoint, len: usize, bound: f64, seed: u64) -> Elements {
 }
 
 /// z = x @ y with x party 0's and y party 1's, for both.
-fn product(ring: Ring, fraction_bits: u32, shape: (usize, usize, usize)) -> Program {
+fn product(protocol: Protocol, ring: Ring, fraction_bits: u32, shape: (usize, usize, usize)) -> Program {
     let (m, k, n) = shape;
-    let mut program = Program::new(2, FixedPoint::new(ring, fraction_bits).expect("a codec"));
+    let mut program =
+        Program::new(protocol.parties(), FixedPoint::new(ring, fraction_bits).expect("a codec"));
     let x = program.input("x", PartyId(0), Shape::new(m, k), None).expect("an input");
     let y = program.input("y", PartyId(1), Shape::new(k, n), None).expect("an input");
     let z = program.matmul(x, y).expect("shapes that fit");

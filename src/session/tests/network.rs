@@ -3,6 +3,7 @@
 use super::equivalence::check;
 use super::world;
 use crate::program::{Program, Truncation, ValueId, oracle};
+use crate::protocol::Protocol;
 use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
 use std::path::Path;
@@ -24,9 +25,9 @@ fn labels() -> Vec<f64> {
 }
 
 /// The network, its inputs in order, and its outputs `scores` and `labels` for party 0.
-fn network() -> (Program, Vec<Elements>) {
+fn network(protocol: Protocol) -> (Program, Vec<Elements>) {
     let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
-    let mut program = Program::new(2, codec).with_truncation(Truncation::Exact);
+    let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Exact);
     let mut inputs = Vec::new();
     let mut input = |program: &mut Program, name: &str, owner: u8, shape: (usize, usize)| {
         inputs.push(Elements::encode(codec, &reals(&format!("{name}.npy"))).expect("numbers in range"));
@@ -51,10 +52,14 @@ fn network() -> (Program, Vec<Elements>) {
 
 #[test]
 fn a_private_network_gives_what_the_plain_one_gives() {
-    let (program, inputs) = network();
+    Protocol::ALL.into_iter().for_each(gives_what_the_plain_one_gives);
+}
+
+fn gives_what_the_plain_one_gives(protocol: Protocol) {
+    let (program, inputs) = network(protocol);
     // Scores and labels, bytes, rounds and memory.
     check(&program, &inputs, 11);
-    let outcome = &world(12).run(&program, &inputs).expect("a run without faults")[0];
+    let outcome = &world(protocol, 12).run(&program, &inputs).expect("a run without faults")[0];
     let expected = oracle::evaluate(&program, &inputs);
     assert!(
         expected.iter().all(|output| output.slack.iter().all(|&slack| slack == 0)),

@@ -18,6 +18,7 @@ const BOUND: f64 = 3.0;
 /// A program of any ops on shared and private values.
 #[derive(Clone, Debug)]
 struct Recipe {
+    protocol: Protocol,
     ring: Ring,
     fraction_bits: u32,
     truncation: Truncation,
@@ -39,7 +40,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     let extent = prop_oneof![2 => Just(1usize), 2 => Just(3), 2 => Just(7), 1 => Just(0), 1 => Just(13), 1 => Just(67)];
     let op = (0..18u8, any::<prop::sample::Index>(), any::<prop::sample::Index>());
     (
-        number,
+        (prop::sample::select(&Protocol::ALL[..]), number),
         any::<bool>(),
         any::<bool>(),
         (extent.clone(), extent),
@@ -47,29 +48,34 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         any::<u64>(),
         (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
     )
-        .prop_map(|((ring, fraction_bits), exact, bounded, shape, ops, seed, (side, window))| Recipe {
-            ring,
-            fraction_bits,
-            truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
-            bounded,
-            shape,
-            ops,
-            seed,
-            plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
-        })
+        .prop_map(
+            |((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, (side, window))| Recipe {
+                protocol,
+                ring,
+                fraction_bits,
+                truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
+                bounded,
+                shape,
+                ops,
+                seed,
+                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
+            },
+        )
 }
 
 impl Recipe {
     fn program(&self) -> Program {
         let codec = FixedPoint::new(self.ring, self.fraction_bits).expect("a codec");
-        let mut program = Program::new(2, codec).with_truncation(self.truncation);
+        let last = PartyId(self.protocol.parties() as u8 - 1);
+        let mut program = Program::new(self.protocol.parties(), codec).with_truncation(self.truncation);
         let (shape, bound) = (Shape::new(self.shape.0, self.shape.1), self.bounded.then_some(BOUND));
         let bound = bound.filter(|_| self.fraction_bits > 0);
         let x = program.input("x", PartyId(0), shape, bound).expect("an input");
         let y = program.input("y", PartyId(1), shape, bound).expect("an input");
-        let row = program.input("row", PartyId(1), Shape::new(1, shape.cols), bound).expect("an input");
+        let row = program.input("row", last, Shape::new(1, shape.cols), bound).expect("an input");
         let sum = program.add(x, y).expect("a sum");
-        let mut values = vec![sum, x, row];
+        let with_row = program.add(x, row).expect("a sum");
+        let mut values = vec![sum, x, row, with_row];
         for (op, a, b) in &self.ops {
             let (a, b) = (*a.get(&values), *b.get(&values));
             let mut extended = program.clone();
@@ -81,8 +87,10 @@ impl Recipe {
                 values.push(value);
             }
         }
-        for (index, value) in values.iter().skip(3).enumerate() {
-            program.output(&format!("o{index}"), *value, Parties::first(2)).expect("an output");
+        for (index, value) in values.iter().skip(4).enumerate() {
+            program
+                .output(&format!("o{index}"), *value, Parties::first(last.index() + 1))
+                .expect("an output");
         }
         program.output("sum", sum, Parties::first(1)).expect("an output");
         program
@@ -144,7 +152,7 @@ proptest! {
     #[test]
     fn any_nonlinear_program_equals_the_oracle(recipe in recipe()) {
         let program = recipe.program();
-        check_in(&world(recipe.seed), recipe.plan, &program, &recipe.data(&program), recipe.seed);
+        check_in(&world(recipe.protocol, recipe.seed), recipe.plan, &program, &recipe.data(&program), recipe.seed);
     }
 }
 
@@ -160,12 +168,13 @@ proptest! {
 fn any_nonlinear_program_equals_the_oracle_on_gpus() {
     for adapter in gpu::adapters() {
         let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
-        let devices = [(Role::party(0), open()), (Role::party(1), open()), (Role::Dealer, open())];
+        let roles = [Role::party(0), Role::party(1), Role::party(2), Role::Dealer];
+        let devices = roles.map(|role| (role, open()));
         let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
         let result = runner.run(&recipe(), |recipe| {
-            let world = devices
-                .iter()
-                .fold(world(recipe.seed), |world, (role, device)| world.with_device(*role, device.clone()));
+            let world = devices.iter().fold(world(recipe.protocol, recipe.seed), |world, (role, device)| {
+                world.with_device(*role, device.clone())
+            });
             let program = recipe.program();
             check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
             Ok(())
@@ -177,12 +186,15 @@ fn any_nonlinear_program_equals_the_oracle_on_gpus() {
 /// Every test on the numbers around zero and around the ends of the range, shared and private.
 #[test]
 fn tests_hold_for_extreme_numbers() {
-    for ring in Ring::ALL {
+    for (protocol, ring) in
+        Protocol::ALL.into_iter().flat_map(|protocol| Ring::ALL.map(|ring| (protocol, ring)))
+    {
         let top = 1u64 << (ring.bits() - 1);
         let extremes =
             [0, 1, 2, u64::MAX, u64::MAX - 1, top, top - 1, top + 1, top / 2, top / 2 - 1, top + top / 2];
         let shape = Shape::new(1, extremes.len());
-        let mut program = Program::new(2, FixedPoint::new(ring, 0).expect("a codec"));
+        let codec = FixedPoint::new(ring, 0).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec);
         let x = program.input("x", PartyId(0), shape, None).expect("x");
         let y = program.input("y", PartyId(1), shape, None).expect("y");
         let sum = program.add(x, y).expect("a sum");
@@ -203,11 +215,11 @@ fn tests_hold_for_extreme_numbers() {
 /// Exact truncation is the oracle's, up to the stated bound and for every remainder.
 #[test]
 fn exact_truncation_rounds_down() {
-    for (ring, fraction_bits) in
-        [(Ring::Z64, 16), (Ring::Z64, 1), (Ring::Z64, 20), (Ring::Z32, 7), (Ring::Z32, 10)]
-    {
+    let cases = [(Ring::Z64, 16), (Ring::Z64, 1), (Ring::Z64, 20), (Ring::Z32, 7), (Ring::Z32, 10)];
+    let cases = Protocol::ALL.into_iter().flat_map(|protocol| cases.map(|case| (protocol, case)));
+    for (protocol, (ring, fraction_bits)) in cases {
         let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
-        let mut program = Program::new(2, codec).with_truncation(Truncation::Exact);
+        let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Exact);
         let x = program.input("x", PartyId(0), Shape::new(1, 2000), None).expect("x");
         let y = program.input("y", PartyId(1), Shape::SCALAR, None).expect("y");
         let z = program.mul(x, y).expect("z");
@@ -227,24 +239,31 @@ fn exact_truncation_rounds_down() {
 /// Bytes and rounds of relu(x) for a shared x of 64 bits, by hand.
 #[test]
 fn relu_costs_one_opening_and_34_bits_in_four_rounds() {
-    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 16).expect("a codec"));
-    let inputs = [0, 1].map(|party| {
-        program.input(&format!("x{party}"), PartyId(party), Shape::new(64, 10), None).expect("an input")
-    });
-    let x = program.add(inputs[0], inputs[1]).expect("a sum");
-    let y = program.relu(x).expect("a relu");
-    program.output("y", y, Parties::first(1)).expect("an output");
-    let plans = Plans::new(Protocol::Beaver, &program, PlanOptions::default()).expect("a plan");
-    let sent = plans.traffic.of(Role::party(0)).sent_bytes;
-    assert_eq!(sent, 640 * 8 + 34 * 640 / 8, "x under its mask, and 33 + 1 bits");
-    assert_eq!(plans.traffic.rounds, 4 + 1, "and the output");
-    assert_eq!(
-        plans.demand.correction_bytes(),
-        640 * (233 + 81 + 15) / 8 + 640 * 2 * 8,
-        "table, monomials, bits"
-    );
-    let data = [1, 2].map(|seed| numbers(program.codec(), 640, 2.0, seed));
-    check(&program, &data, 8);
+    for protocol in Protocol::ALL {
+        let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec);
+        let inputs = [0, 1].map(|party| {
+            program.input(&format!("x{party}"), PartyId(party), Shape::new(64, 10), None).expect("an input")
+        });
+        let x = program.add(inputs[0], inputs[1]).expect("a sum");
+        let y = program.relu(x).expect("a relu");
+        program.output("y", y, Parties::first(1)).expect("an output");
+        let plans = Plans::new(protocol, &program, PlanOptions::default()).expect("a plan");
+        let sent = plans.traffic.of(Role::party(0)).sent_bytes;
+        assert_eq!(sent, 640 * 8 + 34 * 640 / 8, "x under its mask, and 33 + 1 bits");
+        assert_eq!(plans.traffic.rounds, 4 + 1, "and the output");
+        assert_eq!(
+            plans.demand.correction_bytes(),
+            640 * (233 + 81 + 15) / 8 + 640 * 2 * 8,
+            "table, monomials, bits"
+        );
+        if protocol == Protocol::Replicated {
+            let third = plans.traffic.of(Role::party(2));
+            assert_eq!((third.sent_bytes, third.received_bytes), (0, 0), "who deals sees nothing");
+        }
+        let data = [1, 2].map(|seed| numbers(program.codec(), 640, 2.0, seed));
+        check(&program, &data, 8);
+    }
 }
 
 /// Where bounds say so, a comparison looks at fewer bits.
@@ -285,7 +304,7 @@ fn ties_go_to_the_first() {
     let values = [1, 7, 7, 2, 7, 3, 3, 3, 3, 3, 0, 1, 2, 3, 4];
     let inputs = [Elements::from_integers(Ring::Z64, values), Elements::zeros(Ring::Z64, 15)];
     check(&program, &inputs, 3);
-    let outcome = &world(3).run(&program, &inputs).expect("a run")[0];
+    let outcome = &world(Protocol::Beaver, 3).run(&program, &inputs).expect("a run")[0];
     let decoded = |name: &str| outcome.outputs[name].decode(program.codec());
     assert_eq!(decoded("cols"), [1.0, 0.0, 4.0]);
     assert_eq!(decoded("rows"), [1.0, 0.0, 0.0, 1.0, 0.0]);

@@ -2,7 +2,6 @@
 
 use super::recipe::recipe;
 use crate::plan::{Plan, Plans};
-use crate::protocol::Protocol;
 use crate::step::{Access, BufferId};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -66,8 +65,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
     #[test]
     fn any_order_that_the_edges_allow_is_right(recipe in recipe(), choices in prop::collection::vec(any::<u32>(), 64)) {
-        let plans = Plans::new(Protocol::Beaver, &recipe.program(), recipe.plan).expect("a plan");
-        for plan in plans.parties.iter().chain([&plans.dealer]) {
+        let plans = Plans::new(recipe.protocol, &recipe.program(), recipe.plan).expect("a plan");
+        for plan in plans.roles() {
             let mut choices = choices.iter().cycle();
             let reads = reads(plan);
             for _ in 0..8 {

@@ -3,6 +3,7 @@
 use super::equivalence::check;
 use super::{elements, world};
 use crate::program::{Image, Program, ValueId, Window, oracle};
+use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
 
@@ -26,8 +27,8 @@ fn pixel(data: &[i64], image: usize, channel: usize, row: isize, col: isize) -> 
     if inside { data[plane + row as usize * width + col as usize] } else { 0 }
 }
 
-fn program() -> (Program, ValueId) {
-    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+fn program(protocol: Protocol) -> (Program, ValueId) {
+    let mut program = Program::new(protocol.parties(), FixedPoint::new(Ring::Z64, 0).expect("a codec"));
     let x = program.input("x", PartyId(0), Shape::new(COUNT, 40), None).expect("x");
     (program, x)
 }
@@ -53,12 +54,14 @@ fn convolved(
 
 #[test]
 fn convolutions_are_their_sums() {
-    for (window, padding, places) in [
+    let cases = [
         (Window { height: 3, width: 3, stride: 1 }, 1, (5, 4)),
         (Window { height: 2, width: 2, stride: 2 }, 0, (2, 2)),
         (Window { height: 3, width: 2, stride: 2 }, 2, (4, 4)),
-    ] {
-        let (mut program, x) = program();
+    ];
+    let cases = Protocol::ALL.into_iter().flat_map(|protocol| cases.map(|case| (protocol, case)));
+    for (protocol, (window, padding, places)) in cases {
+        let (mut program, x) = program(protocol);
         let inner = 2 * window.height * window.width;
         let w = program.input("w", PartyId(1), Shape::new(inner, 3), None).expect("w");
         let b = program.input("b", PartyId(1), Shape::new(1, 3), None).expect("b");
@@ -81,7 +84,7 @@ fn convolutions_are_their_sums() {
 
 #[test]
 fn pools_are_their_maxima() {
-    let (mut program, x) = program();
+    let (mut program, x) = program(Protocol::Replicated);
     let window = Window { height: 2, width: 3, stride: 1 };
     let z = program.maxpool2d(x, IMAGE, window).expect("a pool");
     program.output("z", z, Parties::first(1)).expect("an output");
@@ -93,6 +96,7 @@ fn pools_are_their_maxima() {
             expected.push((0..6).map(of).max().expect("a window"));
         }
     }
-    let outcome = &world(18).run(&program, &[encoded(&data)]).expect("a run without faults")[0];
+    let outcome =
+        &world(Protocol::Replicated, 18).run(&program, &[encoded(&data)]).expect("a run without faults")[0];
     assert_eq!(outcome.outputs["z"], encoded(&expected));
 }

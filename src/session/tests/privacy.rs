@@ -19,7 +19,7 @@ const K: usize = 32;
 const N: usize = 20;
 
 /// The wire's view of one product of constant matrices.
-fn transcript(world: World) -> Transcript {
+fn transcript(protocol: Protocol, world: World) -> Transcript {
     let heard: Arc<Mutex<Transcript>> = Arc::default();
     let ear = heard.clone();
     let rule = move |from: Role, to: Role, frame: &Frame| {
@@ -29,7 +29,7 @@ fn transcript(world: World) -> Transcript {
         }
         Verdict::Pass
     };
-    let program = product(Ring::Z64, 16, (M, K, N));
+    let program = product(protocol, Ring::Z64, 16, (M, K, N));
     let inputs = [Elements::Z64(vec![1 << 16; M * K]), Elements::Z64(vec![3 << 16; K * N])];
     world.with_rule(Arc::new(rule)).run(&program, &inputs).expect("a run without faults");
     let heard = std::mem::take(&mut *heard.lock().expect("no panic while listening"));
@@ -47,18 +47,28 @@ fn chi_squared(bytes: &[u8]) -> f64 {
 
 #[test]
 fn openings_of_fixed_secrets_are_uniform_and_fresh() {
+    // E, F, one c and one output share each way; one triple's and one pair's corrections.
+    are_uniform_and_fresh(Protocol::Beaver, 6 + 3);
+    // A share of x, one of y, one c and one output share each way, the rest for both; one pair's corrections.
+    are_uniform_and_fresh(Protocol::Replicated, 8 + 2);
+}
+
+fn are_uniform_and_fresh(protocol: Protocol, messages: usize) {
     let mut pooled: Transcript = HashMap::new();
-    let mut seen: HashSet<Vec<u8>> = HashSet::new();
+    let mut seen: HashSet<(Role, Vec<u8>)> = HashSet::new();
     for seed in 0..16 {
-        for (message, bytes) in transcript(world(seed)) {
+        for (message, bytes) in transcript(protocol, world(protocol, seed)) {
             for word in bytes.chunks_exact(8).take(16) {
-                assert!(seen.insert(word.to_vec()), "a masked value repeats in {message:?}; seed {seed}");
+                // What is told to two is the same for both.
+                assert!(
+                    seen.insert((message.1, word.to_vec())),
+                    "a masked value repeats in {message:?}; seed {seed}"
+                );
             }
             pooled.entry(message).or_default().extend(bytes);
         }
     }
-    // E, F, one c and one output share each way; one triple's and one pair's corrections.
-    assert_eq!(pooled.len(), 6 + 3);
+    assert_eq!(pooled.len(), messages);
     for (message, bytes) in pooled {
         let statistic = chi_squared(&bytes);
         // Mean 255, standard deviation 22.6; the seeds are fixed, so that this either always holds or never.
@@ -68,10 +78,11 @@ fn openings_of_fixed_secrets_are_uniform_and_fresh() {
 
 #[test]
 fn without_a_seed_no_two_runs_send_the_same() {
-    let open =
-        || World::new(Protocol::Beaver, Arc::new(Cpu::open(Some(1), None).expect("the CPU device opens")));
-    let (first, second) = (transcript(open()), transcript(open()));
-    for (message, bytes) in first {
-        assert_ne!(bytes, second[&message], "{message:?} is masked afresh");
+    for protocol in Protocol::ALL {
+        let open = || World::new(protocol, Arc::new(Cpu::open(Some(1), None).expect("the CPU device opens")));
+        let (first, second) = (transcript(protocol, open()), transcript(protocol, open()));
+        for (message, bytes) in first {
+            assert_ne!(bytes, second[&message], "{message:?} is masked afresh");
+        }
     }
 }

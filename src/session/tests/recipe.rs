@@ -4,13 +4,15 @@ use super::{elements, numbers};
 use crate::plan::PlanOptions;
 use crate::program::tiling::TileSide;
 use crate::program::{Input, Number, Program, ValueId, range};
+use crate::protocol::Protocol;
 use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
-use crate::share::PartyId;
+use crate::share::{Parties, PartyId};
 use proptest::prelude::*;
 
 /// A program as a test draws it: inputs, then ops that are applied where they fit.
 #[derive(Clone, Debug)]
 pub(super) struct Recipe {
+    pub(super) protocol: Protocol,
     pub(super) ring: Ring,
     fraction_bits: u32,
     /// Owner, rows and columns.
@@ -35,36 +37,41 @@ pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
         Just((Ring::Z32, 6))
     ];
     let extent = prop_oneof![4 => Just(1usize), 4 => Just(3), 4 => Just(4), 1 => Just(0), 2 => Just(17)];
-    let input = (0..2u8, extent.clone(), extent);
+    let input = (0..3u8, extent.clone(), extent);
     let op = (0..10u8, any::<prop::sample::Index>(), any::<prop::sample::Index>());
-    let output = (any::<prop::sample::Index>(), 1..4u8);
+    let output = (any::<prop::sample::Index>(), 1..8u8);
     (
-        number,
+        (prop::sample::select(&Protocol::ALL[..]), number),
         prop::collection::vec(input, 2..5),
         prop::collection::vec(op, 1..10),
         prop::collection::vec(output, 1..3),
         any::<u64>(),
         (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
     )
-        .prop_map(|((ring, fraction_bits), inputs, ops, outputs, seed, (side, window))| Recipe {
-            ring,
-            fraction_bits,
-            inputs,
-            ops,
-            outputs,
-            seed,
-            plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
+        .prop_map(|((protocol, (ring, fraction_bits)), inputs, ops, outputs, seed, (side, window))| {
+            Recipe {
+                protocol,
+                ring,
+                fraction_bits,
+                inputs,
+                ops,
+                outputs,
+                seed,
+                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
+            }
         })
 }
 
 impl Recipe {
     pub(super) fn program(&self) -> Program {
-        let mut program = Program::new(2, FixedPoint::new(self.ring, self.fraction_bits).expect("a codec"));
+        let (codec, parties) = (FixedPoint::new(self.ring, self.fraction_bits), self.protocol.parties());
+        let mut program = Program::new(parties, codec.expect("a codec"));
         let mut values: Vec<ValueId> = Vec::new();
         for (index, &(owner, rows, cols)) in self.inputs.iter().enumerate() {
             let shape = Shape::new(rows, cols);
             let bound = (self.fraction_bits > 0).then_some(BOUND);
-            values.push(program.input(&format!("i{index}"), PartyId(owner), shape, bound).expect("an input"));
+            let owner = PartyId(owner % parties as u8);
+            values.push(program.input(&format!("i{index}"), owner, shape, bound).expect("an input"));
         }
         for (op, a, b) in &self.ops {
             let (a, b) = (*a.get(&values), *b.get(&values));
@@ -90,7 +97,9 @@ impl Recipe {
             }
         }
         for (index, (value, to)) in self.outputs.iter().enumerate() {
-            let to = [0, 1].map(PartyId).into_iter().filter(|party| to & (1 << party.0) != 0).collect();
+            let among = Parties::first(parties);
+            let to: Parties = among.iter().filter(|party| to & (1 << party.0) != 0).collect();
+            let to = if to.is_empty() { among } else { to };
             program.output(&format!("o{index}"), *value.get(&values), to).expect("an output");
         }
         program

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use std::time::Duration;
 
 fn tiled(side: usize) -> Plans {
-    let program = product(Ring::Z64, 0, (512, 512, 512));
+    let program = product(Protocol::Beaver, Ring::Z64, 0, (512, 512, 512));
     let options = PlanOptions { side: TileSide(side), ..PlanOptions::default() };
     Plans::new(Protocol::Beaver, &program, options).expect("a plan")
 }
@@ -57,7 +57,7 @@ proptest! {
     /// The simulation asserts that every step passes: there is no deadlock, whatever the link, tiles and window.
     #[test]
     fn any_program_ends_on_any_link(recipe in recipe(), mbit in 1..100_000u64, micros in 0..100_000u64, slow in 1..1000u32) {
-        let plans = Plans::new(Protocol::Beaver, &recipe.program(), recipe.plan).expect("a plan");
+        let plans = Plans::new(recipe.protocol, &recipe.program(), recipe.plan).expect("a plan");
         let link = LinkShape::new(mbit * 1_000_000, Duration::from_micros(micros));
         prop_assume!(link.is_ok());
         let link = link.expect("a link");

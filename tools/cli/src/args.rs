@@ -15,6 +15,7 @@ use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::net::{Deadlines, LinkShape};
 use symbolon::plan::DeviceModel;
 use symbolon::program::tiling::TileSide;
+use symbolon::protocol::Protocol;
 use symbolon::run::Overlap;
 use symbolon::session::{MOST_ORDERS, SessionOptions};
 
@@ -28,8 +29,11 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Classifies handwritten digits privately: a dealer and two parties as processes on this machine
+    /// Classifies handwritten digits privately: all parties as processes on this machine
     Demo {
+        /// beaver (two parties and a dealer) or replicated (three parties)
+        #[arg(long, value_name = "PROTOCOL", default_value_t = Protocol::Beaver)]
+        protocol: Protocol,
         #[command(flatten)]
         shared: Shared,
     },
@@ -106,7 +110,7 @@ pub enum Command {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub struct RunMode {
-    /// All parties and the dealer, as processes on this machine
+    /// All parties, and the dealer if there is one, as processes on this machine
     #[arg(long)]
     pub local: bool,
     /// One party, as this file describes
@@ -184,7 +188,7 @@ pub struct Shared {
 impl Command {
     fn shared(&self) -> Option<&Shared> {
         match self {
-            Command::Demo { shared }
+            Command::Demo { shared, .. }
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
             | Command::Plan { shared, .. } => Some(shared),

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use symbolon::net::{Address, AddressError, Credentials};
+use symbolon::protocol::Protocol;
 use symbolon::session::{DealerNetwork, PartyNetwork};
 use symbolon::share::{Parties, PartyId, Role};
 
@@ -85,8 +86,9 @@ impl PartyConfig {
         PartyId(self.party)
     }
 
-    /// Where the party and its peers are, in a job of so many parties, with a dealer or without.
-    pub fn network(&self, path: &Path, parties: usize, dealt: bool) -> Result<PartyNetwork, Failure> {
+    /// Where the party and its peers are, in a job of this protocol; `dealt` says whether a dealer is to serve it.
+    pub fn network(&self, path: &Path, protocol: Protocol, dealt: bool) -> Result<PartyNetwork, Failure> {
+        let parties = protocol.parties();
         let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
         if usize::from(self.party) >= parties {
             return Err(wrong(format!(
@@ -123,8 +125,8 @@ impl PartyConfig {
             true => Some(place("dealer", self.dealer.as_ref().ok_or_else(missing)?)?),
             false => None,
         };
-        let others = Parties::first(parties).without(self.party());
-        let peers: Vec<Role> = others.iter().map(Role::from).chain(dealt.then_some(Role::Dealer)).collect();
+        let mut peers = protocol.roles();
+        peers.retain(|&role| role != self.party().into() && (dealt || role != Role::Dealer));
         let credentials = credentials(path, self.identity.as_deref(), self.party().into(), &peers)?;
         Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, credentials })
     }

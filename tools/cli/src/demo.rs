@@ -11,9 +11,10 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::program::oracle;
+use symbolon::protocol::Protocol;
 
 const FILES: [(&str, &[u8]); 9] = [
-    ("network.toml", include_bytes!("../../digits/network.toml")),
+    (JOB, include_bytes!("../../digits/network.toml")),
     ("test_x.npy", include_bytes!("../../digits/test_x.npy")),
     ("test_y.npy", include_bytes!("../../digits/test_y.npy")),
     ("mlp_w1.npy", include_bytes!("../../digits/mlp_w1.npy")),
@@ -23,6 +24,8 @@ const FILES: [(&str, &[u8]); 9] = [
     ("mlp_w3.npy", include_bytes!("../../digits/mlp_w3.npy")),
     ("mlp_b3.npy", include_bytes!("../../digits/mlp_b3.npy")),
 ];
+
+const JOB: &str = "network.toml";
 
 /// Weights and biases of the network's layers.
 const LAYERS: [(&str, &str); 3] = [("w1", "b1"), ("w2", "b2"), ("w3", "b3")];
@@ -42,14 +45,16 @@ struct DemoJson {
 }
 
 /// Runs the demo in a folder of its own.
-pub fn demo(shared: &Shared) -> Result<(), Failure> {
+pub fn demo(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
     interrupt::catch()?;
     let folder = private_folder()?;
     for (name, bytes) in FILES {
         let path = folder.path().join(name);
-        std::fs::write(&path, bytes).map_err(|error| Failure::File { path, reason: error.to_string() })?;
+        let text = (name == JOB).then(|| job_text(bytes, protocol).into_bytes());
+        let written = std::fs::write(&path, text.as_deref().unwrap_or(bytes));
+        written.map_err(|error| Failure::File { path, reason: error.to_string() })?;
     }
-    let job_path = folder.path().join("network.toml");
+    let job_path = folder.path().join(JOB);
     let job = Job::read(&job_path)?;
     let mut run = launch(&job_path, &job, None, shared)?;
     let labels = labels(&read(&folder.path().join("labels.npy"))?);
@@ -63,6 +68,14 @@ pub fn demo(shared: &Shared) -> Result<(), Failure> {
         return Err(Failure::Wrong(format!("{wrong} private labels differ from the plain fixed-point ones")));
     }
     output::print(shared.json, &json, &text(&json))
+}
+
+/// The job with another protocol.
+fn job_text(bytes: &[u8], protocol: Protocol) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let line = |protocol: Protocol| format!("protocol = \"{protocol}\"");
+    debug_assert!(text.contains(&line(Protocol::Beaver)), "the job names its protocol");
+    text.replace(&line(Protocol::Beaver), &line(protocol))
 }
 
 /// Holds the private labels against the true ones, the oracle's and those of floating point.

@@ -5,6 +5,7 @@ use crate::data::{Kind, Matrix, Source};
 use crate::job::{Facts, Job};
 use std::path::Path;
 use symbolon::net::{Certificate, Identity};
+use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring};
 
 /// Reads the bytes as a job, and makes its program for small inputs.
@@ -40,7 +41,9 @@ pub fn trace(bytes: &[u8]) {
 pub fn config(bytes: &[u8]) {
     with_file("node.toml", bytes, |path| {
         if let Ok(party) = PartyConfig::read(path) {
-            let _ = [true, false].map(|dealt| party.network(path, 2, dealt).map(drop));
+            for protocol in Protocol::ALL {
+                let _ = [true, false].map(|dealt| party.network(path, protocol, dealt).map(drop));
+            }
         }
         let _ = read_dealer(path, 2);
     });

@@ -164,6 +164,17 @@ impl Job {
         Parties::first(self.protocol.parties()).iter()
     }
 
+    /// Refuses what is dealt ahead of time where nothing could deal it.
+    pub fn check_store(&self, wanted: bool) -> Result<(), Failure> {
+        if wanted && !self.protocol.has_dealer() {
+            let protocol = self.protocol;
+            return Err(Failure::Usage(format!(
+                "{protocol} has no dealer, so that nothing is dealt ahead of time"
+            )));
+        }
+        Ok(())
+    }
+
     /// The names of a party's inputs.
     pub fn inputs_of(&self, party: PartyId) -> impl Iterator<Item = &str> {
         let own = self.inputs.iter().filter(move |(_, input)| input.owner == party.0);

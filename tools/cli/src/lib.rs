@@ -79,7 +79,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         process::end_with_launcher();
     }
     match command {
-        Command::Demo { shared } => demo::demo(&shared),
+        Command::Demo { protocol, shared } => demo::demo(protocol, &shared),
         Command::Run { job, mode: RunMode { local: true, .. }, correlations, report, shared } => {
             local::run(&job, correlations.as_deref(), &shared, report.as_deref())
         }

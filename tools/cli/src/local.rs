@@ -1,9 +1,10 @@
 //! `run --local`: every role of a job as a process of its own on this machine.
 //!
-//! The launcher starts the dealer, unless correlations are in a store, then the parties in ascending order, each of which says where it listens before
-//! the next is started, so that free ports are taken without a race. Outputs are written to a folder that only this
-//! user can enter, and appear where the job says only after every process has ended well and all recipients have the
-//! same. Where a signal ends the launcher, it ends its processes and removes the folder first.
+//! The launcher starts the dealer, unless there is none or correlations are in a store, then the parties in ascending
+//! order, each of which says where it listens before the next is started, so that free ports are taken without a race.
+//! Outputs are written to a folder that only this user can enter, and appear where the job says only after every process
+//! has ended well and all recipients have the same. Where a signal ends the launcher, it ends its processes and removes
+//! the folder first.
 
 use crate::args::Shared;
 use crate::data::publish;
@@ -57,10 +58,11 @@ pub fn launch(
     shared: &Shared,
 ) -> Result<RunJson, Failure> {
     let start = Instant::now();
+    job.check_store(correlations.is_some())?;
     check_targets(job.input_files(), job.output_files())?;
     let folder = private_folder()?;
     let launch = Launch { job_path, job, correlations, shared, folder: folder.path() };
-    let dealer = if correlations.is_some() { "" } else { "a dealer and " };
+    let dealer = if launch.is_dealt() { "a dealer and " } else { "" };
     let progress = spinner(&format!("{}: {dealer}{} parties at work", job.name, job.protocol.parties()));
     let ended = launch.processes();
     progress.finish_and_clear();
@@ -126,8 +128,9 @@ impl Launch<'_> {
         Ok(())
     }
 
+    /// Whether a dealer is one of the processes.
     fn is_dealt(&self) -> bool {
-        self.correlations.is_none()
+        self.job.protocol.has_dealer() && self.correlations.is_none()
     }
 
     fn start_dealer(

@@ -34,7 +34,9 @@ pub fn run(
     let job = Job::read(job_path)?;
     let config = PartyConfig::read(config_path)?;
     let party = config.party();
-    let network = config.network(config_path, job.protocol.parties(), correlations.is_none())?;
+    job.check_store(correlations.is_some())?;
+    let dealt = job.protocol.has_dealer() && correlations.is_none();
+    let network = config.network(config_path, job.protocol, dealt)?;
     config.check_names(config_path, &job)?;
     let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
     let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));

@@ -35,7 +35,8 @@ struct PlanJson {
     offline_bytes: u64,
     correlations: Vec<String>,
     parties: Vec<RolePlan>,
-    dealer: RolePlan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dealer: Option<RolePlan>,
     ops: Vec<OpPlan>,
     #[serde(flatten)]
     ranges: Ranges,
@@ -86,6 +87,7 @@ struct OpPlan {
 /// Prints what a job will take, and writes its demand where that was asked for.
 pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
+    job.check_store(demand.is_some())?;
     check_targets(job.input_files(), job.output_files())?;
     let program = job.program(&facts(&job)?)?;
     let device = shared.open_device()?;
@@ -123,7 +125,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         offline_bytes: plans.demand.correction_bytes(),
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
-        dealer: role(&plans.dealer),
+        dealer: plans.dealer.as_ref().map(role),
         ops: plans.cost.ops.iter().map(op).collect(),
         ranges: Ranges::of(&program)?,
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
@@ -190,7 +192,7 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
         json.job, json.protocol, json.ring_bits, json.fraction_bits, json.rounds
     );
     let mut table = Table::new(["role", "bytes sent", "received", "steps", "device memory"]);
-    for role in json.parties.iter().chain([&json.dealer]) {
+    for role in json.parties.iter().chain(&json.dealer) {
         let (name, sent) = match role.id.as_str() {
             "dealer" => ("dealer, offline".to_owned(), role.offline_bytes_sent),
             id => (format!("party {id}"), role.bytes_sent),
@@ -206,7 +208,7 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
         ]);
     }
     text += &table.render();
-    for role in json.parties.iter().chain([&json.dealer]) {
+    for role in json.parties.iter().chain(&json.dealer) {
         let SpilledMemory { spilled_bytes, reloaded_bytes, host_peak_bytes } = role.spilled;
         if spilled_bytes > 0 {
             text += &format!(

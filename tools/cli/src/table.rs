@@ -119,8 +119,8 @@ pub fn run(run: &RunJson) -> String {
         ]);
     }
     text += &table.render();
-    if let Some(dealer) = &run.dealer {
-        text += &format!("  dealer sent {} bytes of corrections\n", bytes(dealer.offline_bytes_sent));
+    for role in roles.iter().filter(|role| role.id == "dealer" || role.offline_bytes_sent > 0) {
+        text += &format!("  {} sent {} bytes of corrections\n", role.name(), bytes(role.offline_bytes_sent));
     }
     text += &run.ranges.text();
     text += &memory(&roles);

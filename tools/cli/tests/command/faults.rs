@@ -4,7 +4,9 @@
 //! Every connection of a deployment passes through a proxy, which waits until so much of it has crossed, stops it, and
 //! lets the fault happen: so a fault lies in its phase however fast the machine is.
 
-use crate::support::{Folder, deployment_behind, error_line, free_address, job, stderr};
+use crate::support::{
+    Folder, deployment_behind, error_line, free_address, job, replicated_job, stderr, three_parties_behind,
+};
 use ndarray::Array2;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,21 +16,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use symbolon::net::IdentityPem;
+use symbolon::protocol::Protocol;
 use symbolon::share::Role;
 
 /// Rows and columns of the inputs: each message is large next to greetings and control messages.
 const SIZE: usize = 128;
 
-/// The processes, in the order of starting.
-const NODES: [&str; 3] = ["the dealer", "party 0", "party 1"];
-const DEALER: usize = 0;
+/// The processes, in the order of starting: who deals comes first.
+const fn nodes(protocol: Protocol) -> [&'static str; 3] {
+    match protocol {
+        Protocol::Beaver => ["the dealer", "party 0", "party 1"],
+        Protocol::Replicated => ["party 2", "party 0", "party 1"],
+    }
+}
+
+const DEALS: usize = 0;
 const ZERO: usize = 1;
 const ONE: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Line {
-    DealerZero,
-    DealerOne,
+    DealsZero,
+    DealsOne,
     ZeroOne,
 }
 
@@ -47,7 +56,7 @@ impl Phase {
         match self {
             Phase::Handshake => (line, 0),
             // Party 0's share of a correlation comes from its key: corrections cross this one only.
-            Phase::Offline => (Line::DealerOne, 60),
+            Phase::Offline => (Line::DealsOne, 50),
             Phase::Online => (Line::ZeroOne, 10),
             Phase::Output => (Line::ZeroOne, 92),
         }
@@ -172,29 +181,37 @@ fn pump(
 }
 
 /// Runs a deployment through proxies; returns how its processes ended, the stopped ones too.
-fn run(fault: Fault, line: Line, after_bytes: u64) -> ([Output; 3], BTreeMap<Line, u64>) {
+fn run(protocol: Protocol, fault: Fault, line: Line, after_bytes: u64) -> ([Output; 3], BTreeMap<Line, u64>) {
     let folder = Folder::new();
     for name in ["x.npy", "w.npy"] {
         folder.npy(name, &Array2::<f64>::ones((SIZE, SIZE)));
     }
-    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    let text = if protocol == Protocol::Beaver { job } else { replicated_job };
+    folder.text("job.toml", &text(64, 16, "z = x @ w"));
     let (happened, gate, processes, carried) = Default::default();
     let scene = Arc::new(Scene { fault, line, after_bytes, happened, gate, processes, carried });
-    let (dealer, zero) = (free_address(), free_address());
-    deployment_behind(&folder, dealer, zero, |line, to| {
+    let (deals, zero) = (free_address(), free_address());
+    let through = |line, to| {
         let line = match line {
             (0, 1) => Line::ZeroOne,
-            (_, 0) => Line::DealerZero,
-            _ => Line::DealerOne,
+            (2, 0) | (0, 2) => Line::DealsZero,
+            _ => Line::DealsOne,
         };
         proxy(&scene, line, to)
-    });
+    };
+    let third: &[&str] = match protocol {
+        Protocol::Beaver => {
+            deployment_behind(&folder, deals, zero, through);
+            &["deal", "--config", "dealer.toml"]
+        }
+        Protocol::Replicated => {
+            three_parties_behind(&folder, [zero, free_address()], through);
+            &["run", "job.toml", "--party", "p2.toml"]
+        }
+    };
     let common = ["--device", "cpu", "--threads", "1", "--deadline", "8", "--silence", "2"];
-    let commands: [&[&str]; 3] = [
-        &["deal", "--config", "dealer.toml"],
-        &["run", "job.toml", "--party", "p0.toml"],
-        &["run", "job.toml", "--party", "p1.toml"],
-    ];
+    let commands: [&[&str]; 3] =
+        [third, &["run", "job.toml", "--party", "p0.toml"], &["run", "job.toml", "--party", "p1.toml"]];
     let mut children = commands.map(|command| folder.start(&[command, &common].concat()));
     *scene.processes.lock().expect("no panic") = children.iter().map(|child| child.id()).collect();
     if let Fault::Signal(_, victim) = fault {
@@ -211,18 +228,18 @@ fn run(fault: Fault, line: Line, after_bytes: u64) -> ([Output; 3], BTreeMap<Lin
 }
 
 /// Bytes that cross a connection of a run that ends well.
-fn bytes_of(line: Line) -> u64 {
-    static CARRIED: OnceLock<BTreeMap<Line, u64>> = OnceLock::new();
-    CARRIED.get_or_init(|| {
-        let (outputs, carried) = run(Fault::Nothing, Line::ZeroOne, 0);
+fn bytes_of(protocol: Protocol, line: Line) -> u64 {
+    static CARRIED: [OnceLock<BTreeMap<Line, u64>>; 2] = [OnceLock::new(), OnceLock::new()];
+    CARRIED[usize::from(protocol == Protocol::Replicated)].get_or_init(|| {
+        let (outputs, carried) = run(protocol, Fault::Nothing, Line::ZeroOne, 0);
         outputs.iter().for_each(|output| assert!(output.status.success(), "{}", stderr(output)));
         carried
     })[&line]
 }
 
-fn run_at(fault: Fault, line: Line, phase: Phase) -> [Output; 3] {
+fn run_at(protocol: Protocol, fault: Fault, line: Line, phase: Phase) -> [Output; 3] {
     let (line, percent) = phase.place(line);
-    run(fault, line, bytes_of(line) * percent / 100).0
+    run(protocol, fault, line, bytes_of(protocol, line) * percent / 100).0
 }
 
 /// Makes sure that a survivor ended with status 3 and one line with one of these names.
@@ -236,16 +253,17 @@ fn blames(output: &Output, names: &[&str], case: &str) -> String {
 const PHASES: [Phase; 4] = [Phase::Handshake, Phase::Offline, Phase::Online, Phase::Output];
 
 /// A signal to each process in each phase.
-fn signal_in_every_phase(signal: &'static str) {
+fn signal_in_every_phase(protocol: Protocol, signal: &'static str) {
+    let nodes = nodes(protocol);
     for phase in PHASES {
-        for (victim, line) in [(DEALER, Line::DealerOne), (ZERO, Line::ZeroOne), (ONE, Line::ZeroOne)] {
-            let case = format!("SIG{signal} to {} in {phase:?}", NODES[victim]);
-            let outputs = run_at(Fault::Signal(signal, victim), line, phase);
+        for (victim, line) in [(DEALS, Line::DealsOne), (ZERO, Line::ZeroOne), (ONE, Line::ZeroOne)] {
+            let case = format!("{protocol}: SIG{signal} to {} in {phase:?}", nodes[victim]);
+            let outputs = run_at(protocol, Fault::Signal(signal, victim), line, phase);
             let survivors = (0..3).filter(|&position| position != victim);
             let lines: Vec<String> =
-                survivors.map(|position| blames(&outputs[position], &[NODES[victim]], &case)).collect();
+                survivors.map(|position| blames(&outputs[position], &[nodes[victim]], &case)).collect();
             // By then, what the victim still had to send may have left it, and only its farewell is awaited.
-            let may_be_done = phase == Phase::Output || victim == DEALER;
+            let may_be_done = phase == Phase::Output || victim == DEALS;
             if phase != Phase::Handshake && !may_be_done {
                 assert!(
                     lines.iter().any(|line| line.contains("(in ")),
@@ -258,30 +276,31 @@ fn signal_in_every_phase(signal: &'static str) {
 
 #[test]
 fn a_process_that_is_killed_is_named_by_all_others() {
-    signal_in_every_phase("KILL");
+    Protocol::ALL.into_iter().for_each(|protocol| signal_in_every_phase(protocol, "KILL"));
 }
 
 #[test]
 fn a_process_that_freezes_is_named_by_all_others() {
-    signal_in_every_phase("STOP");
+    signal_in_every_phase(Protocol::Beaver, "STOP");
 }
 
 /// A fault of each connection in each phase in which it carries something.
 fn fault_on_every_line(fault: Fault) {
+    let protocol = Protocol::Beaver;
     for (line, ends, phase) in [
-        (Line::DealerOne, [DEALER, ONE], Phase::Offline),
+        (Line::DealsOne, [DEALS, ONE], Phase::Offline),
         (Line::ZeroOne, [ZERO, ONE], Phase::Online),
         (Line::ZeroOne, [ZERO, ONE], Phase::Output),
     ] {
         let case = format!("{fault:?} of {line:?} in {phase:?}");
-        let outputs = run_at(fault, line, phase);
-        let names = ends.map(|end| NODES[end]);
+        let outputs = run_at(protocol, fault, line, phase);
+        let names = ends.map(|end| nodes(protocol)[end]);
         let lines: Vec<String> = outputs.iter().map(|output| blames(output, &names, &case)).collect();
         assert!(lines.iter().any(|line| line.contains("(in ")), "{case}: the step is named: {lines:?}");
     }
     // Before they know each other, who connects tries again.
-    for line in [Line::DealerZero, Line::ZeroOne] {
-        let outputs = run_at(fault, line, Phase::Handshake);
+    for line in [Line::DealsZero, Line::ZeroOne] {
+        let outputs = run_at(protocol, fault, line, Phase::Handshake);
         for output in outputs {
             assert!(output.status.success(), "{fault:?} of {line:?} at first: {}", stderr(&output));
         }
@@ -305,9 +324,11 @@ fn a_connection_that_is_half_closed_is_named() {
 
 #[test]
 fn a_slow_connection_is_no_fault() {
-    for (line, phase) in [(Line::DealerOne, Phase::Offline), (Line::ZeroOne, Phase::Online)] {
-        for output in run_at(Fault::Slow, line, phase) {
-            assert!(output.status.success(), "{line:?}: {}", stderr(&output));
+    for protocol in Protocol::ALL {
+        for (line, phase) in [(Line::DealsOne, Phase::Offline), (Line::ZeroOne, Phase::Online)] {
+            for output in run_at(protocol, Fault::Slow, line, phase) {
+                assert!(output.status.success(), "{protocol}, {line:?}: {}", stderr(&output));
+            }
         }
     }
 }

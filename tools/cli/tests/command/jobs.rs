@@ -1,6 +1,9 @@
 //! Jobs that end well: what they compute, and that the plan had said what they would take.
 
-use crate::support::{Folder, data, deployment, error_line, job, json, stderr};
+use crate::support::{
+    Folder, data, deployment, error_line, free_address, job, json, replicated_job, stderr,
+    three_parties_behind,
+};
 use ndarray::{Array2, array};
 use std::time::Duration;
 
@@ -60,8 +63,17 @@ fn a_product_of_a_thousand_is_exact_on_software_vulkan() {
 
 #[test]
 fn the_demo_labels_as_the_plain_computation_does() {
+    the_demo_is_right(&[]);
+}
+
+#[test]
+fn the_demo_of_three_parties_labels_as_the_plain_computation_does() {
+    the_demo_is_right(&["--protocol", "replicated"]);
+}
+
+fn the_demo_is_right(flags: &[&str]) {
     let folder = Folder::new();
-    let demo = json(&folder.run(&["demo", "--json"]));
+    let demo = json(&folder.run(&[&["demo", "--json"], flags].concat()));
     assert_eq!(demo["images"], 360);
     assert_eq!(demo["accuracy"], 355.0 / 360.0);
     assert_eq!(demo["labels_as_oracle"], 360);
@@ -153,6 +165,44 @@ fn the_plan_says_what_the_run_then_takes() {
     }
     assert_eq!(plan["offline_bytes"], run["offline_bytes"]);
     assert_eq!(plan["dealer"]["vram_planned_bytes"], run["dealer"]["vram_peak_bytes"]);
+}
+
+#[test]
+fn three_parties_need_no_dealer() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.npy("b.npy", &array![[0.25, -3.0]]);
+    let text = replicated_job(64, 16, "z = relu(x @ w + b)");
+    let text = text.replace("\n[program]", "b = { owner = 2, file = \"b.npy\" }\n[program]");
+    folder.text("job.toml", &text.replace("to = [0]", "to = [1, 2]"));
+    let is_right = || {
+        let difference = folder.read::<f64>("z.npy") - array![[5.25, 0.0], [11.25, 0.25]];
+        assert!(difference.iter().all(|difference: &f64| difference.abs() < 1e-3));
+    };
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    assert!(plan["dealer"].is_null());
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    is_right();
+    assert!(run["dealer"].is_null());
+    assert_eq!(run["parties"].as_array().map(Vec::len), Some(3));
+    let fields = ["id", "bytes_sent", "bytes_received", "vram_planned_bytes", "offline_bytes_sent"];
+    for (party, field) in (0..3).flat_map(|party| fields.map(|field| (party, field))) {
+        assert_eq!(plan["parties"][party][field], run["parties"][party][field], "{field} of {party}");
+    }
+    assert_eq!(run["offline_bytes"], run["parties"][2]["offline_bytes_sent"], "party 2 deals");
+    // The same as processes of their own, with what `init` makes.
+    std::fs::remove_file(folder.path("z.npy")).expect("the result goes");
+    three_parties_behind(&folder, [free_address(), free_address()], |_, address| address);
+    let output = "[outputs]\nz = \"z2.npy\"\n";
+    let config = std::fs::read_to_string(folder.path("p2.toml")).expect("a configuration") + output;
+    folder.text("p2.toml", &config);
+    let party = |party| folder.start(&["run", "job.toml", "--party", &format!("p{party}.toml")]);
+    for child in [2, 0, 1].map(party) {
+        let output = child.wait_with_output().expect("the command ends");
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    is_right();
+    assert_eq!(folder.read::<f64>("z.npy"), folder.read::<f64>("z2.npy"));
 }
 
 #[test]

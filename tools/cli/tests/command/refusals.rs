@@ -31,7 +31,7 @@ fn jobs_that_cannot_be_read_name_the_place() {
     let text = job(64, 16, "z = x @ w");
     refused_job(&text.replace("ring_bits = 64", "ring_bits = 48"), "there is no ring of 48 bits");
     refused_job(&text.replace("fraction_bits = 16", "fraction_bits = 40"), "fraction_bits = 40 is too many");
-    refused_job(&text.replace("beaver", "magic"), "there is no protocol 'magic'; there is: beaver");
+    refused_job(&text.replace("beaver", "magic"), "there is no protocol 'magic'; there are: beaver");
     refused_job(&text.replace("owner = 1", "owner = 2"), "'w' names party 2, but beaver has parties 0 to 1");
     refused_job(&text.replace("[program]", "[programme]"), "job.toml:12: unknown field `programme`");
     refused_job(&text.replace("to = [0]", "to = []"), "output 'z' goes to nobody");

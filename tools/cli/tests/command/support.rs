@@ -128,6 +128,11 @@ pub fn data(folder: &Folder) {
     folder.npy("w.npy", &ndarray::array![[1.0, 0.5], [-1.0, 0.25], [2.0, 0.0]]);
 }
 
+/// A job of the same, by three parties.
+pub fn replicated_job(bits: u32, fraction_bits: u32, step: &str) -> String {
+    job(bits, fraction_bits, step).replace("beaver", "replicated")
+}
+
 /// Makes identities for a dealer and two parties, in `nodes`.
 pub fn identities(folder: &Folder) {
     let output = folder.run(&["init", "--parties", "2", "--dealer", "nodes"]);
@@ -159,4 +164,26 @@ pub fn deployment_behind(
     folder.text("p0.toml", &format!("{}listen = \"{zero}\"\n", common(0)));
     let zero = through((0, 1), zero);
     folder.text("p1.toml", &format!("{}peers = {{ 0 = \"{zero}\" }}\n", common(1)));
+}
+
+/// As [`deployment_behind`] for three parties and no dealer; parties 0 and 1 listen at `addresses`.
+pub fn three_parties_behind(
+    folder: &Folder,
+    addresses: [SocketAddr; 2],
+    through: impl Fn((usize, usize), SocketAddr) -> SocketAddr,
+) {
+    let output = folder.run(&["init", "--parties", "3", "nodes"]);
+    assert!(output.status.success(), "identities are made: {}", stderr(&output));
+    for party in 0..3 {
+        let peers: Vec<String> = (0..party)
+            .map(|peer| format!("{peer} = \"{}\"", through((peer, party), addresses[peer])))
+            .collect();
+        let listen = addresses.get(party).map(|address| format!("listen = \"{address}\"\n"));
+        let text = format!(
+            "party = {party}\n{}peers = {{ {} }}\nidentity = \"nodes/party{party}\"\n",
+            listen.unwrap_or_default(),
+            peers.join(", ")
+        );
+        folder.text(&format!("p{party}.toml"), &text);
+    }
 }

@@ -1,7 +1,6 @@
-//! Ops that only move elements: every party moves those of its part.
+//! Ops that only move elements: every party moves those of its copies.
 
-use super::PARTIES;
-use super::lower::{Lowering, Parts, Tile, held};
+use super::lowering::{Lowering, Parts, Tile};
 use crate::program::{Gather, Op, Stride, Turn, ValueId};
 use crate::ring::Shape;
 use crate::step::{Action, Kernel, Loop, MemoryClass};
@@ -70,10 +69,10 @@ impl Lowering<'_> {
     pub(super) fn assemble(&mut self, tile: Tile, shape: Shape) -> Parts {
         let pieces = self.pieces(tile);
         let operands: Vec<Parts> = pieces.iter().map(|piece| self.parts(piece.from)).collect();
-        self.each(operands[0].holders(), |lowering, party| {
-            let out = lowering.buffer(party, shape, MemoryClass::Shares);
-            for (index, (piece, &operand)) in pieces.iter().zip(&operands).enumerate() {
-                let operand = held(operand, party);
+        operands[0].map(|holders, party, _| {
+            let out = self.buffer(party, shape, MemoryClass::Shares);
+            for (index, (piece, operand)) in pieces.iter().zip(&operands).enumerate() {
+                let operand = operand.copy(holders, party).expect(SAME_COMPONENTS);
                 let ([row, col], width) = (piece.along, operand.shape.cols);
                 let loops = vec![
                     Loop { count: row.count, from: row.step * width, to: shape.cols },
@@ -81,7 +80,7 @@ impl Lowering<'_> {
                 ];
                 let (from, to) = (row.at * width + col.at, row.to * shape.cols + col.to);
                 let kernel = Kernel::Affine { out, operand, loops, from, to, keep: index > 0 };
-                lowering.push(party, Action::Kernel(kernel));
+                self.push(party, Action::Kernel(kernel));
             }
             out
         })
@@ -90,18 +89,20 @@ impl Lowering<'_> {
     /// The block of `shape` at `origin` of the gathered value.
     pub(super) fn gathered(
         &mut self,
-        a: ValueId,
-        gather: Gather,
+        value: ValueId,
+        (a, gather): (ValueId, Gather),
         origin: (usize, usize),
         shape: Shape,
     ) -> Parts {
-        let operand = self.whole(a);
+        let is_shared = self.parts(Tile { value: a, at: (0, 0) }).owner().is_none();
+        let replicated = is_shared && super::replicates_first(self.protocol, self.program, a, value);
+        let operand = self.whole(a, replicated);
         let rows = boxes(&gather.rows, origin.0, shape.rows);
         let cols = boxes(&gather.cols, origin.1, shape.cols);
-        self.each(operand.holders(), |lowering, party| {
-            let (operand, out) = (held(operand, party), lowering.buffer(party, shape, MemoryClass::Shares));
+        operand.map(|_, party, operand| {
+            let out = self.buffer(party, shape, MemoryClass::Shares);
             let mut push = |loops, from, to, keep| {
-                lowering.push(party, Action::Kernel(Kernel::Affine { out, operand, loops, from, to, keep }));
+                self.push(party, Action::Kernel(Kernel::Affine { out, operand, loops, from, to, keep }));
             };
             if rows.is_empty() || cols.is_empty() {
                 push(vec![Loop { count: 0, from: 0, to: 0 }], 0, 0, false);
@@ -118,36 +119,40 @@ impl Lowering<'_> {
         })
     }
 
-    /// A value in one buffer.
-    fn whole(&mut self, value: ValueId) -> Parts {
+    /// A value in one buffer, replicated if asked for.
+    fn whole(&mut self, value: ValueId, replicated: bool) -> Parts {
         let (grid, shape) = (self.grid(value), self.program.value(value).shape);
-        if grid.len() == 1 {
-            return self.parts(Tile { value, at: (0, 0) });
-        }
-        if let Some(&whole) = self.whole.get(&value) {
+        if let Some(&whole) = self.whole.get(&(value, replicated)) {
             return whole;
         }
-        let tiles: Vec<_> =
-            grid.tiles().map(|at| (grid.origin(at), self.parts(Tile { value, at }))).collect();
-        let whole = self.each(tiles[0].1.holders(), |lowering, party| {
-            let out = lowering.buffer(party, shape, MemoryClass::Scratch);
-            for (index, &((row, col), tile)) in tiles.iter().enumerate() {
-                let operand = held(tile, party);
-                let loops = vec![
-                    Loop { count: operand.shape.rows, from: operand.shape.cols, to: shape.cols },
-                    Loop { count: operand.shape.cols, from: 1, to: 1 },
-                ];
-                let to = row * shape.cols + col;
-                let kernel = Kernel::Affine { out, operand, loops, from: 0, to, keep: index > 0 };
-                lowering.push(party, Action::Kernel(kernel));
-            }
-            out
-        });
-        debug_assert!(PARTIES.iter().any(|&party| whole.part(party).is_some()));
-        self.whole.insert(value, whole);
+        let mut tile = |at| match replicated {
+            true => self.replicated(Tile { value, at }),
+            false => self.parts(Tile { value, at }),
+        };
+        let tiles: Vec<_> = grid.tiles().map(|at| (grid.origin(at), tile(at))).collect();
+        let whole = match tiles[..] {
+            [(_, only)] => only,
+            _ => tiles[0].1.map(|holders, party, _| {
+                let out = self.buffer(party, shape, MemoryClass::Scratch);
+                for (index, ((row, col), tile)) in tiles.iter().enumerate() {
+                    let operand = tile.copy(holders, party).expect(SAME_COMPONENTS);
+                    let loops = vec![
+                        Loop { count: operand.shape.rows, from: operand.shape.cols, to: shape.cols },
+                        Loop { count: operand.shape.cols, from: 1, to: 1 },
+                    ];
+                    let to = row * shape.cols + col;
+                    let kernel = Kernel::Affine { out, operand, loops, from: 0, to, keep: index > 0 };
+                    self.push(party, Action::Kernel(kernel));
+                }
+                out
+            }),
+        };
+        self.whole.insert((value, replicated), whole);
         whole
     }
 }
+
+const SAME_COMPONENTS: &str = "tiles of a value have the same components";
 
 /// The indices of `stride`, which stand from `to` on in the result, by the tile of `length` that they are read from.
 fn run(stride: Stride, to: usize, length: usize) -> Vec<Run> {

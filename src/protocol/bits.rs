@@ -1,22 +1,23 @@
-//! Comparisons, choices by their results, and truncation. Formulas and names are those of the module above.
+//! Comparisons, choices by their results, and truncation: between parties 0 and 1, with dealt correlations. The formulas
+//! are those of [`super::beaver`].
 
-use super::lower::{Lowering, Parts, Tile, held};
-use super::{PARTIES, is_leader};
+use super::halves::{Halves, PAIR, is_leader};
+use super::lowering::{Block, Lowering, Parts, Tile};
 use crate::correlation::{
     Bit, BitProductSpec, BitSpec, Correlation, EntryId, MonomialsSpec, TableSpec, TruncPairSpec,
 };
 use crate::program::{Test, Truncation};
 use crate::ring::Shape;
-use crate::share::{Additive, Parties, PartyId};
+use crate::share::{Parties, PartyId};
 use crate::step::bits::{Question, planes};
-use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass};
+use crate::step::{Action, BufferId, Kernel, KeyId, Matrix, MemoryClass};
 
 /// Bits that the parties share as e = b ⊕ ρ, which both know, and parts of ρ.
 #[derive(Clone, Copy)]
 pub(super) struct Bits {
     shape: Shape,
-    /// e, a plane.
-    opened: Parts,
+    /// e, a plane; both know it.
+    opened: [Block; 2],
     /// ρ.
     entry: EntryId,
     /// Each party's parts of ρ.
@@ -28,20 +29,21 @@ pub(super) struct Bits {
 struct Asked {
     question: Question,
     bits: u32,
-    opened: Parts,
+    opened: [Block; 2],
     mask: EntryId,
     shape: Shape,
 }
 
 impl Lowering<'_> {
-    /// Answers about a tile that both hold a part of.
+    /// Answers about a tile that no party holds alone.
     pub(super) fn test(&mut self, x: Tile, test: Test) -> Bits {
         let both = Parties::first(2);
         let shape = self.grid(x.value).shape(x.at);
         let opened = self.open_masked(x, both, both);
         let (question, bits) = super::question(test, self.magnitude_bits[x.value.index()]);
         let mask = opened.mask.expect("both parts are masked");
-        let answer = self.ask(Asked { question, bits, opened: opened.sum, mask, shape });
+        let opened = opened.sum.map(|sum| sum.expect("both learn it"));
+        let answer = self.ask(Asked { question, bits, opened, mask, shape });
         self.share_bits(answer, shape, matches!(test, Test::NonNegative | Test::NonZero))
     }
 
@@ -49,8 +51,8 @@ impl Lowering<'_> {
     /// t = −[−x < 0], [x ≠ 0] = −s − t − s·t.
     pub(super) fn test_alone(&mut self, x: Parts, test: Test) -> Parts {
         let bits = self.program.ring().bits() - 1;
-        self.each(x.holders(), |lowering, party| {
-            let x = held(x, party);
+        x.map(|_, party, x| {
+            let lowering = &mut *self;
             let sign = |lowering: &mut Self, operand| {
                 let out = lowering.buffer(party, x.shape, MemoryClass::Scratch);
                 lowering.push(party, Action::Kernel(Kernel::Shift { out, operand, bits }));
@@ -84,112 +86,116 @@ impl Lowering<'_> {
 
     /// Shares of the bits as elements.
     pub(super) fn elements(&mut self, bits: Bits) -> Parts {
-        self.each(Parties::first(2), |lowering, party| {
-            let out = lowering.buffer(party, bits.shape, MemoryClass::Shares);
-            lowering.push(party, Action::Kernel(bits.added_to(out, party, false)));
+        Self::from_halves(PAIR.map(|party| {
+            let out = self.buffer(party, bits.shape, MemoryClass::Shares);
+            self.push(party, Action::Kernel(bits.added_to(out, party, false)));
             out
-        })
+        }))
     }
 
     /// The bits times a value of their shape.
     pub(super) fn choose(&mut self, bits: Bits, z: Tile) -> Parts {
-        let value = self.parts(z);
+        let value = self.halves(z);
         let opened = self.open_masked(z, Parties::first(2), value.holders());
         let mask = opened.mask.expect("a value that is hidden from somebody");
         let spec = BitProductSpec { bit: bits.entry, mask, shape: bits.shape };
-        let entry = self.demand.push(Correlation::BitProduct(spec));
-        self.each(Parties::first(2), |lowering, party| {
-            let purpose = lowering.purpose;
-            let hidden = spec.acquire(&mut lowering.lists[party.index()], entry, party, purpose).0;
-            let terms = vec![(held(opened.sum, party), bits.mask[party.index()].share)];
-            lowering.push(party, Action::Kernel(Kernel::Hadamard { out: hidden, terms, accumulate: true }));
-            let out = lowering.buffer(party, bits.shape, MemoryClass::Shares);
+        let delivery = self.demand(Correlation::BitProduct(spec));
+        Self::from_halves(PAIR.map(|party| {
+            let index = party.index();
+            let hidden = spec.acquire(&mut self.lists[index], delivery, party).0;
+            let opened = opened.sum[index].expect("both learn it");
+            let terms = vec![(opened, bits.mask[index].share)];
+            self.push(party, Action::Kernel(Kernel::Hadamard { out: hidden, terms, accumulate: true }));
+            let value = self.half_with_told(&value, party);
+            let out = self.buffer(party, bits.shape, MemoryClass::Shares);
             let chosen = Kernel::Choose {
                 out,
-                bits: held(bits.opened, party),
-                value: value.part(party).copied(),
+                bits: bits.opened[index],
+                value,
                 constant: 0,
                 hidden: Some(hidden),
                 accumulate: false,
             };
-            lowering.push(party, Action::Kernel(chosen));
+            self.push(party, Action::Kernel(chosen));
             out
-        })
+        }))
+    }
+
+    /// A party's part, to which the leader adds what the third party told.
+    fn half_with_told(&mut self, value: &Halves, party: PartyId) -> Option<Block> {
+        let told = value.told.filter(|_| is_leader(party)).map(|told| told[party.index()]);
+        let terms = value.of(party).copied().into_iter().chain(told);
+        self.total_at(party, MemoryClass::Shares, terms.map(|term| (1, term)).collect())
     }
 
     /// Truncation.
     pub(super) fn truncate(&mut self, x: Tile, shape: Shape, bits: u32, method: Truncation) -> Parts {
-        let (operand, both) = (self.parts(x), Parties::first(2));
-        if operand.holders() != both {
+        let operand = self.parts(x);
+        if operand.owner().is_some() {
             return self.local(operand, shape, |out, operand| Kernel::Shift { out, operand, bits });
         }
+        let operand = self.halves(x);
         let spec = TruncPairSpec { shape, bits };
-        let entry = self.demand.push(Correlation::TruncPair(spec));
-        let purpose = self.purpose;
-        let pairs = PARTIES.map(|party| spec.acquire(&mut self.lists[party.index()], entry, party, purpose));
+        let delivery = self.demand(Correlation::TruncPair(spec));
+        let pairs = PAIR.map(|party| spec.acquire(&mut self.lists[party.index()], delivery, party));
         let offset = 1 << (self.program.ring().bits() - 2);
-        let masked = self.each(both, |lowering, party| {
-            let terms = vec![(1, held(operand, party)), (1, pairs[party.index()].mask)];
+        let masked = PAIR.map(|party| {
+            let part = *operand.of(party).expect("a value that no party holds alone has two halves");
+            let terms = vec![(1, part), (1, pairs[party.index()].mask)];
             let constant = if is_leader(party) { offset } else { 0 };
-            lowering.combine(party, shape, MemoryClass::Openings, terms, constant)
+            self.combine(party, shape, MemoryClass::Openings, terms, constant)
         });
-        let opened = self.open(masked, both);
+        let opened = self.open_to_both(masked, operand.told);
         if method == Truncation::Exact {
-            let asked = Asked { question: Question::Borrow, bits, opened, mask: entry, shape };
+            let asked = Asked { question: Question::Borrow, bits, opened, mask: delivery.entry, shape };
             let answer = self.ask(asked);
             let borrow = self.share_bits(answer, shape, false);
-            for (party, pair) in PARTIES.into_iter().zip(&pairs) {
+            for (party, pair) in PAIR.into_iter().zip(&pairs) {
                 self.push(party, Action::Kernel(borrow.added_to(pair.high, party, true)));
             }
         }
-        self.each(both, |lowering, party| {
+        Self::from_halves(PAIR.map(|party| {
             let pair = &pairs[party.index()];
-            let out = lowering.buffer(party, shape, MemoryClass::Shares);
-            let (opened, leader) = (held(opened, party), is_leader(party));
+            let out = self.buffer(party, shape, MemoryClass::Shares);
+            let (opened, leader) = (opened[party.index()], is_leader(party));
             let kernel = Kernel::TruncFinish { out, opened, top: pair.top, high: pair.high, bits, leader };
-            lowering.push(party, Action::Kernel(kernel));
+            self.push(party, Action::Kernel(kernel));
             out
-        })
+        }))
     }
 
     /// Shares of the answers, a plane.
-    fn ask(&mut self, asked: Asked) -> Parts {
+    fn ask(&mut self, asked: Asked) -> [Block; 2] {
         let Asked { question, bits, opened, mask, shape } = asked;
         let ring = self.program.ring();
         let spec = TableSpec { mask, shape, bits, top: question.has_top() };
-        let entry = self.demand.push(Correlation::Table(spec));
+        let delivery = self.demand(Correlation::Table(spec));
         let mut level = question.level(bits);
-        let mut shares = self.each(Parties::first(2), |lowering, party| {
-            let purpose = lowering.purpose;
-            let table = spec.acquire(&mut lowering.lists[party.index()], entry, party, purpose).0;
-            let out = lowering.buffer(party, planes(ring, level.planes(), shape.len()), MemoryClass::Scratch);
-            let (opened, leader) = (held(opened, party), is_leader(party));
-            lowering.push(party, Action::Kernel(Kernel::Pick { out, opened, table, bits, question, leader }));
+        let mut shares = PAIR.map(|party| {
+            let table = spec.acquire(&mut self.lists[party.index()], delivery, party).0;
+            let out = self.buffer(party, planes(ring, level.planes(), shape.len()), MemoryClass::Scratch);
+            let (opened, leader) = (opened[party.index()], is_leader(party));
+            self.push(party, Action::Kernel(Kernel::Pick { out, opened, table, bits, question, leader }));
             out
         });
         while let Some(next) = level.next() {
             let spec = MonomialsSpec { level, elements: shape.len() };
-            let entry = self.demand.push(Correlation::Monomials(spec));
-            let purpose = self.purpose;
-            let dealt =
-                PARTIES.map(|party| spec.acquire(&mut self.lists[party.index()], entry, party, purpose));
+            let delivery = self.demand(Correlation::Monomials(spec));
+            let dealt = PAIR.map(|party| spec.acquire(&mut self.lists[party.index()], delivery, party));
             let opened = self.open_bits(shares, dealt.each_ref().map(|dealt| dealt.masks), false);
-            shares = self.each(Parties::first(2), |lowering, party| {
+            shares = PAIR.map(|party| {
                 let dealt = &dealt[party.index()];
-                let out =
-                    lowering.buffer(party, planes(ring, next.planes(), shape.len()), MemoryClass::Scratch);
-                lowering.push(
-                    party,
-                    Action::Kernel(Kernel::Join {
-                        out,
-                        planes: held(shares, party),
-                        opened: held(opened, party),
-                        masks: dealt.masks,
-                        monomials: dealt.monomials,
-                        level,
-                        leader: is_leader(party),
-                    }),
-                );
+                let out = self.buffer(party, planes(ring, next.planes(), shape.len()), MemoryClass::Scratch);
+                let join = Kernel::Join {
+                    out,
+                    planes: shares[party.index()],
+                    opened: opened[party.index()],
+                    masks: dealt.masks,
+                    monomials: dealt.monomials,
+                    level,
+                    leader: is_leader(party),
+                };
+                self.push(party, Action::Kernel(join));
                 out
             });
             level = next;
@@ -198,47 +204,40 @@ impl Lowering<'_> {
     }
 
     /// Shared bits, negated with `flip`, as e and ρ.
-    fn share_bits(&mut self, shares: Parts, shape: Shape, flip: bool) -> Bits {
+    fn share_bits(&mut self, shares: [Block; 2], shape: Shape, flip: bool) -> Bits {
         let spec = BitSpec { shape };
-        let entry = self.demand.push(Correlation::Bit(spec));
-        let purpose = self.purpose;
-        let mask = PARTIES.map(|party| spec.acquire(&mut self.lists[party.index()], entry, party, purpose));
+        let delivery = self.demand(Correlation::Bit(spec));
+        let mask = PAIR.map(|party| spec.acquire(&mut self.lists[party.index()], delivery, party));
         let opened = self.open_bits(shares, mask.each_ref().map(|mask| mask.mask), flip);
-        Bits { shape, opened, entry, mask }
+        Bits { shape, opened, entry: delivery.entry, mask }
     }
 
     /// Opens the first planes of each party's shares under masks, as many as the masks are; the leader negates.
-    fn open_bits(&mut self, shares: Parts, masks: [Matrix<BufferId>; 2], flip: bool) -> Parts {
-        let masked = PARTIES.map(|party| {
+    fn open_bits(&mut self, shares: [Block; 2], masks: [Block; 2], flip: bool) -> [Block; 2] {
+        let masked = PAIR.map(|party| {
             let right = masks[party.index()];
-            let left = Matrix::new(held(shares, party).buffer, right.shape);
+            let left = Matrix::new(shares[party.index()].buffer, right.shape);
             let out = self.buffer(party, right.shape, MemoryClass::Openings);
             let flip = flip && is_leader(party);
             self.push(party, Action::Kernel(Kernel::Xor { out, left, right, flip }));
             out
         });
-        let sums = PARTIES.map(|party| {
-            let (own, sender) = (masked[party.index()], PARTIES[1 - party.index()]);
+        PAIR.map(|party| {
+            let (own, sender) = (masked[party.index()], PAIR[1 - party.index()]);
             let received = self.transfer(masked[sender.index()], sender, party, MemoryClass::Openings);
             let out = self.buffer(party, own.shape, MemoryClass::Openings);
             self.push(party, Action::Kernel(Kernel::Xor { out, left: own, right: received, flip: false }));
-            Some(out)
-        });
-        Additive::new(sums)
+            out
+        })
     }
 }
 
 impl Bits {
     /// [b] = i₀·e + (1 − 2e)·[ρ], added to `out` or put there.
-    fn added_to(
-        &self,
-        out: Matrix<BufferId>,
-        party: PartyId,
-        accumulate: bool,
-    ) -> Kernel<BufferId, crate::step::KeyId> {
+    fn added_to(&self, out: Block, party: PartyId, accumulate: bool) -> Kernel<BufferId, KeyId> {
         Kernel::Choose {
             out,
-            bits: held(self.opened, party),
+            bits: self.opened[party.index()],
             value: None,
             constant: is_leader(party).into(),
             hidden: Some(self.mask[party.index()].share),
