@@ -32,13 +32,19 @@ impl Plan {
     /// the last use of each of their buffers. Its largest total is what the plan would take if slots were shared by all
     /// classes at once; what is allocated is [`Plan::memory`].
     pub fn occupied(&self) -> Vec<Occupied> {
+        let order: Vec<u32> = (0..self.steps.len() as u32).collect();
+        self.occupied_in(&order)
+    }
+
+    /// As [`Plan::occupied`], for steps that ran in another order, given by their positions.
+    pub fn occupied_in(&self, order: &[u32]) -> Vec<Occupied> {
         let mut span: HashMap<u32, (usize, usize)> = HashMap::new();
-        for (position, planned) in self.steps.iter().enumerate() {
-            planned.step.action.visit(|matrix, _| {
-                span.entry(matrix.buffer.0).or_insert((position, position)).1 = position;
+        for (at, &position) in order.iter().enumerate() {
+            self.steps[position as usize].step.action.visit(|matrix, _| {
+                span.entry(matrix.buffer.0).or_insert((at, at)).1 = at;
             });
         }
-        let mut changes = vec![[0i64; MemoryClass::ALL.len()]; self.steps.len() + 1];
+        let mut changes = vec![[0i64; MemoryClass::ALL.len()]; order.len() + 1];
         for (buffer, (first, last)) in span {
             let slot = self.slots[self.slot_of[buffer as usize] as usize];
             let class = MemoryClass::ALL.iter().position(|&class| class == slot.class).expect("a class");
@@ -50,7 +56,7 @@ impl Plan {
             now.iter_mut().zip(change).for_each(|(now, change)| *now += change);
             Occupied(now.map(|bytes| bytes as u64))
         };
-        changes[..self.steps.len()].iter().map(after).collect()
+        changes[..order.len()].iter().map(after).collect()
     }
 
     /// What leaves the device for a while, to keep within the budget.

@@ -36,7 +36,7 @@ pub fn bars(bars: &[Bar]) -> String {
     const ROW: f64 = 42.0;
     const LABELS: f64 = 250.0;
     let most = bars.iter().map(|bar| bar.plain_bytes.max(bar.private.iter().sum())).max().unwrap_or(1).max(1);
-    let scale = (WIDTH - LABELS - 110.0) / most as f64;
+    let scale = (WIDTH - LABELS - 150.0) / most as f64;
     let mut svg = open(TOP + ROW * bars.len() as f64 + 8.0);
     legend(&mut svg, true);
     for (row, bar) in bars.iter().enumerate() {

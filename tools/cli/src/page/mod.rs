@@ -17,7 +17,7 @@ const STYLE: &str = "
 body{margin:0;background:#f4f5f7;color:#1d2329;font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}
 header{background:#17324d;color:#fff;padding:28px 0}
 header p{margin:4px 0 0;color:#c5d3e0}
-header div,main{max-width:860px;margin:0 auto;padding:0 20px}
+header div,main{max-width:1000px;margin:0 auto;padding:0 20px}
 h1{font-size:24px;line-height:1.25;margin:0;overflow-wrap:anywhere}
 h2{font-size:17px;margin:0 0 12px}
 section{background:#fff;border:1px solid #e1e4e8;border-radius:8px;padding:20px;margin:20px 0}
@@ -29,7 +29,7 @@ th{border-bottom:2px solid #d5d9de;color:#566069;font-weight:600}
 td{border-bottom:1px solid #edeff1}
 tr:last-child td{border-bottom:0}
 svg{display:block;max-width:none}
-@media(min-width:820px){.wide>svg{max-width:100%;height:auto}}
+@media(min-width:960px){.wide>svg{max-width:100%;height:auto}}
 p{margin:0 0 12px}
 .note{color:#566069;font-size:13.5px;margin:12px 0 0}
 .figures{display:flex;flex-wrap:wrap;gap:12px;margin:0}

@@ -191,12 +191,13 @@ fn event(pid: u32, span: &Span) -> Event {
 
 /// What was in use while the device's steps ran: an event wherever it changes, but for so many at most.
 fn counters(pid: u32, trace: &Trace, plan: &Plan) -> Vec<Event> {
-    let occupied = plan.occupied();
     let on_device = trace.spans.iter().filter(|span| span.lane == TraceLane::Device);
-    let mut seen: Vec<(Duration, Occupied)> = on_device
-        .filter_map(|span| Some((span.begin, occupied[span.step.as_ref()?.position as usize])))
-        .collect();
-    seen.sort_by_key(|(begin, _)| *begin);
+    let mut ran: Vec<(Duration, u32)> =
+        on_device.filter_map(|span| Some((span.begin, span.step.as_ref()?.position))).collect();
+    ran.sort_unstable();
+    let order: Vec<u32> = ran.iter().map(|(_, position)| *position).collect();
+    let begun = ran.iter().map(|(begin, _)| *begin);
+    let mut seen: Vec<(Duration, Occupied)> = begun.zip(plan.occupied_in(&order)).collect();
     seen.dedup_by_key(|(_, occupied)| *occupied);
     let stretch = seen.len().div_ceil(MOST_COUNTERS).max(1);
     // Of each stretch the most: a peak that is not shown would be a lie.

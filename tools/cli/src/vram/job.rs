@@ -7,7 +7,7 @@ use crate::args::Shared;
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::output;
-use crate::page::chart::{Bar, bars};
+use crate::page::chart::{Bar, bars, short};
 use crate::plan::facts;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -183,7 +183,20 @@ fn ops(program: &Program, planned: &Planned, plain: &Plain) -> Vec<OpJson> {
         by_class: named(&MemoryClass::ALL.into_iter().zip(classes).collect()),
         classes,
     };
-    most.iter().map(op).filter(|op| op.plain_bytes > 0).collect()
+    let all = most.iter().map(op).filter(|op| op.plain_bytes > 0);
+    // A product and its truncation are one op to whoever wrote the step: the larger stands for both.
+    let mut ops: Vec<OpJson> = Vec::new();
+    for op in all {
+        match ops.last_mut() {
+            Some(last) if last.op == op.op => {
+                if op.private_bytes > last.private_bytes {
+                    *last = op;
+                }
+            }
+            _ => ops.push(op),
+        }
+    }
+    ops
 }
 
 /// Runs the program in this process, each role on a device of its own, and takes down what the ledgers saw.
@@ -230,7 +243,7 @@ pub fn all_bars(json: &VramJson) -> Vec<Bar> {
             private: classes(&memory),
         };
         let ops = protocol.ops.iter().map(|op| Bar {
-            label: op.op.clone(),
+            label: format!("{}, {}", short(&op.op, 26), protocol.protocol),
             plain_bytes: op.plain_bytes,
             private: op.classes,
         });

@@ -9,6 +9,9 @@ use crate::table::{Table, seconds, size};
 /// Bars that a page shows at most, the largest.
 const BARS: usize = 24;
 
+/// Ops that a terminal shows at most, the first.
+const ROWS: usize = 20;
+
 /// Points that an area has at most: more cannot be seen.
 const POINTS: usize = 700;
 
@@ -19,7 +22,13 @@ pub fn text(json: &VramJson) -> String {
     text += &Table::from_rows(parties(json)).render();
     text += &Table::from_rows(summary(json)).render();
     for protocol in &json.protocols {
-        text += &Table::from_rows(ops(protocol)).render();
+        let mut rows = ops(protocol);
+        let left = rows.len().saturating_sub(1 + ROWS);
+        rows.truncate(1 + ROWS);
+        text += &Table::from_rows(rows).render();
+        if left > 0 {
+            text += &format!("  and {left} more, in --json and --report\n");
+        }
         if !protocol.sweep.is_empty() {
             text += &Table::from_rows(budgets(protocol)).render();
         }
