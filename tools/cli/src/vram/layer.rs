@@ -10,6 +10,9 @@ use symbolon::protocol::Protocol;
 use symbolon::ring::{Axis, FixedPoint, Shape};
 use symbolon::share::{Parties, PartyId};
 
+/// What parts of arguments of smooth functions stay below.
+const MOST: f64 = 4.0;
+
 /// A description file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,7 +191,8 @@ impl Build {
     }
 
     fn every(&mut self, function: Function, rows: usize, cols: usize) -> Result<ValueId, ProgramError> {
-        let x = self.shared("x", rows, cols)?;
+        let bound = matches!(function, Function::Gelu | Function::Silu | Function::Softmax).then_some(MOST);
+        let x = self.bounded("x", rows, cols, bound)?;
         match function {
             Function::Add | Function::Multiply => {
                 let y = self.shared("y", rows, cols)?;
@@ -230,10 +234,21 @@ impl Build {
 
     /// A value that is shared already.
     fn shared(&mut self, name: &str, rows: usize, cols: usize) -> Result<ValueId, ProgramError> {
+        self.bounded(name, rows, cols, None)
+    }
+
+    /// As [`Build::shared`], where no part has a larger magnitude.
+    fn bounded(
+        &mut self,
+        name: &str,
+        rows: usize,
+        cols: usize,
+        bound: Option<f64>,
+    ) -> Result<ValueId, ProgramError> {
         let shape = Shape::new(rows, cols);
         let [first, second] = [0, 1].map(|party| (PartyId(party), format!("{name}{party}")));
-        let a = self.program.input(&first.1, first.0, shape, None)?;
-        let b = self.program.input(&second.1, second.0, shape, None)?;
+        let a = self.program.input(&first.1, first.0, shape, bound)?;
+        let b = self.program.input(&second.1, second.0, shape, bound)?;
         self.program.add(a, b)
     }
 

@@ -406,7 +406,9 @@ mod tests {
             assert!(!network.source.is_empty() && !network.layers.is_empty(), "{name}");
             for layer in &network.layers {
                 let program = layer.program(Protocol::Beaver, codec, 2);
-                assert!(program.is_ok(), "{name}, {}: {:?}", layer.name, program.err());
+                let program = program.unwrap_or_else(|error| panic!("{name}, {}: {error}", layer.name));
+                let reaches = symbolon::program::range::reaches(&program);
+                assert!(reaches.is_ok(), "{name}, {}: {:?}", layer.name, reaches.err());
             }
         }
     }
