@@ -20,7 +20,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A kernel on a device's own buffers.
 pub type DeviceKernel<'a> = Kernel<&'a Buffer, &'a PrgKey>;
@@ -105,6 +105,15 @@ pub trait Device: Send + Sync {
     fn driver_memory(&self) -> Option<DriverMemory> {
         None
     }
+
+    /// Takes down from now on when the device works on what, where that is not while it is called.
+    fn record(&self) {}
+
+    /// Stops taking down, and returns when the device worked on each of its submissions, in order. A device that
+    /// computes while it is called has none: its caller knows.
+    fn stop_recording(&self) -> Vec<WorkSpan> {
+        Vec::new()
+    }
 }
 
 /// Device memory as a driver's allocator accounts for it, in bytes.
@@ -121,6 +130,15 @@ impl DriverMemory {
     pub const fn slack_bytes(&self) -> u64 {
         self.reserved_bytes.saturating_sub(self.allocated_bytes)
     }
+}
+
+/// A stretch of time in which a device worked on what was submitted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkSpan {
+    /// From when: it was submitted, and what was submitted before was complete.
+    pub begin: Instant,
+    /// When it was seen to be complete.
+    pub end: Instant,
 }
 
 /// What a device is, for reports.

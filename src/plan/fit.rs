@@ -1,7 +1,7 @@
 //! Plans within a budget of device memory.
 
 use super::slots::Reuse;
-use super::{Plan, in_phases, spill};
+use super::{Plan, in_order, spill};
 use crate::step::StepList;
 
 /// How many limits are tried to find steps whose slots fit a budget, before the least.
@@ -13,12 +13,13 @@ const FITTING_STEP: f64 = 0.98;
 impl Plan {
     /// Plans one role's steps for a budget of device memory. Where the plan with the whole window does not fit, slots
     /// are used again sooner, and then by buffers of any class; where that does not do, contents leave the device for
-    /// a while and come back, or are made a second time (see the module `spill`).
+    /// a while and come back, or are made a second time (see the module `spill`); not so where later runs are to find
+    /// what this one kept.
     ///
     /// The plan takes more than the budget only where none can do with less; [`Plan::check_budget`] says so.
     pub fn within(list: &StepList, window: u32, budget_bytes: Option<u64>) -> Plan {
         let Some(budget_bytes) = budget_bytes else { return Plan::new(list, window) };
-        let steps = in_phases(list);
+        let steps = in_order(list);
         let in_core =
             |window, by_class| Plan::placed(list, steps.clone(), &list.buffers, Reuse { window, by_class });
         for window in [window, window / 8, 0] {
@@ -29,6 +30,10 @@ impl Plan {
         }
         let pooled = in_core(0, false);
         if pooled.size_bytes() <= budget_bytes {
+            return pooled;
+        }
+        // What a later run is to find must stay where it is.
+        if list.keeps() {
             return pooled;
         }
         let spilled = |limit_bytes| {

@@ -216,7 +216,7 @@ impl<'a> Walk<'a> {
     }
 
     fn insert(&mut self, step: &Step, action: Action) {
-        self.steps.push(Some(Step { action, phase: step.phase, op: step.op, tile: step.tile }));
+        self.steps.push(Some(Step { action, ..step.clone() }));
     }
 
     fn whole(&self, here: BufferId, buffer: u32) -> Matrix<BufferId> {

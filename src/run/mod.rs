@@ -27,6 +27,7 @@ mod execute;
 mod inbox;
 mod lane;
 mod places;
+mod progress;
 mod report;
 mod schedule;
 mod simulate;
@@ -36,7 +37,8 @@ mod transmit;
 
 pub use calibrate::calibrate;
 pub use error::RunError;
-pub use execute::{Execution, HostMatrix, Outcome, execute};
+pub use execute::{Execution, HostMatrix, Memory, Outcome, execute};
+pub use progress::{Portion, Progress, Standing};
 pub use report::RunReport;
 pub use schedule::{Overlap, Schedule};
 pub use simulate::{Prediction, RolePrediction, simulate};

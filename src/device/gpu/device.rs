@@ -13,7 +13,8 @@ use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
 use super::watch::{self, Job, Watcher};
 use crate::device::check::{check_download, check_kernel, check_upload};
 use crate::device::{
-    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, DriverMemory, Ledger,
+    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, DriverMemory,
+    Ledger, WorkSpan,
 };
 use crate::ring::Ring;
 use crate::step::MemoryClass;
@@ -305,6 +306,14 @@ impl Device for Gpu {
             allocated_bytes: report.total_allocated_bytes,
             reserved_bytes: report.total_reserved_bytes,
         })
+    }
+
+    fn record(&self) {
+        self.busy.record();
+    }
+
+    fn stop_recording(&self) -> Vec<WorkSpan> {
+        self.busy.stop_recording()
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::feed::PIPE_BYTES;
 use super::{KEY_FILE, MOST_ORDERS, StoreError, failed, order_path, party_folder, sync_folder};
-use crate::correlation::Demand;
 use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
+use crate::correlation::{Demand, dealer};
 use crate::device::Device;
 use crate::net::{Activity, Data, Frame, Link, LinkOptions, NetError};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanError};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, RunReport, execute};
+use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::session::dealer::plan;
 use crate::session::order::KeySource;
 use crate::session::wire::Wire;
@@ -41,14 +41,17 @@ pub fn deal_ahead(
     options: SessionOptions,
 ) -> Result<Dealt, SessionError> {
     assert!((1..=MOST_ORDERS).contains(&orders), "a store of 1 to {MOST_ORDERS} orders");
-    let plan = plan(device, demand, &options)?;
+    let list = dealer::deal(demand).map_err(PlanError::from)?;
+    let plan = plan(device, &list, &options)?;
     let wire = Wire::new(&options)?;
     let bench = Bench::new(demand, tile_side, folder)?;
+    let mut memory = Memory::allocate(&plan, device)?;
     let mut dealt = Dealt::default();
     for order in 0..orders {
-        dealt.reports.push(bench.deal(device, &plan, &wire, &options, order)?);
+        dealt.reports.push(bench.deal(device, &plan, &memory, &wire, &options, order)?);
         dealt.correlations += demand.entries.len();
     }
+    memory.free(device)?;
     Ok(dealt)
 }
 
@@ -94,6 +97,7 @@ impl Bench {
         &self,
         device: &dyn Device,
         plan: &Plan,
+        memory: &Memory,
         wire: &Wire,
         options: &SessionOptions,
         order: u32,
@@ -112,11 +116,13 @@ impl Bench {
         let execution = Execution {
             plan,
             device,
+            memory,
             keys: &keys,
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
             links: &mut links,
             activity: &wire.links.activity,
+            progress: &Progress::default(),
             run: 0,
             stall: options.deadlines.stall,
             overlap: options.overlap,

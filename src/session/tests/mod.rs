@@ -1,6 +1,7 @@
 //! Whole runs in one process: against the oracle, under faults, and as seen by an eavesdropper.
 
 mod budget;
+mod coalescing;
 mod equivalence;
 mod faults;
 mod losses;
@@ -11,6 +12,7 @@ mod orders;
 mod pictures;
 mod privacy;
 mod recipe;
+mod resident;
 mod simulated;
 
 use super::{SessionOptions, World};

@@ -104,11 +104,10 @@ impl Planner {
             staging_bytes: self.staging_bytes,
         };
         let options = PlanOptions { budget_bytes: surroundings.buffers_bytes(), ..PlanOptions::default() };
-        let side = match self.side {
-            Some(side) => side,
+        let (side, plans) = match self.side {
+            Some(side) => (side, Plans::new(protocol, program, PlanOptions { side, ..options })?),
             None => choose_side(protocol, program, options, &surroundings)?,
         };
-        let plans = Plans::new(protocol, program, PlanOptions { side, ..options })?;
         plans.check_budget(self.staging_bytes, budget_bytes)?;
         let predicted = simulate(&plans, &self.model, self.link, symbolon::run::Overlap::On);
         Ok(Planned { side, plans, predicted })
