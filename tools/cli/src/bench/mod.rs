@@ -57,13 +57,10 @@ pub enum Benchmark {
     Relu(relu::Options),
     /// Bytes over loopback, plainly and encrypted
     Link(link::Options),
-<<<<<<< HEAD
-    /// Runs within budgets of device memory, beside the same without one
-    Vram(vram::Options),
-=======
     /// Errors of functions against f64, and their rounds and bytes
     Accuracy(accuracy::Options),
->>>>>>> main
+    /// Runs within budgets of device memory, beside the same without one
+    Vram(vram::Options),
 }
 
 /// Measures.
@@ -76,15 +73,10 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Steps(options))) => steps::steps(options, &bench.options),
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
-<<<<<<< HEAD
+        (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
         (None, Some(Benchmark::Vram(options))) => vram::vram(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link, vram"
-=======
-        (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
-        _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link, accuracy"
->>>>>>> main
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link, accuracy, vram"
                 .into(),
         )),
     }

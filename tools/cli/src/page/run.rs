@@ -96,10 +96,10 @@ fn memory(roles: &[&RoleJson]) -> Vec<Vec<String>> {
 fn outputs(run: &RunJson) -> Vec<Vec<String>> {
     let mut rows = vec![row(["output", "shape", "for", "file"])];
     for output in &run.outputs {
-        let [height, width] = output.shape;
+        let extents: Vec<String> = output.shape.iter().map(usize::to_string).collect();
         let to: Vec<String> = output.to.iter().map(|party| format!("party {party}")).collect();
         let file = output.file.clone().unwrap_or_else(|| "not written".to_owned());
-        rows.push(vec![output.name.clone(), format!("({height}, {width})"), to.join(", "), file]);
+        rows.push(vec![output.name.clone(), format!("({})", extents.join(", ")), to.join(", "), file]);
     }
     rows
 }

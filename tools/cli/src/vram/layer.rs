@@ -203,7 +203,7 @@ impl Build {
                 let gate = self.program.sigmoid(x)?;
                 self.program.mul(x, gate)
             }
-            Function::Softmax => self.program.softmax(x, Axis::Cols),
+            Function::Softmax => self.program.softmax(x, 1),
             Function::LayerNorm => {
                 let mean = self.program.mean(x, Some(Axis::Cols))?;
                 let centred = self.program.sub(x, mean)?;
