@@ -12,6 +12,7 @@ mod orders;
 mod pictures;
 mod privacy;
 mod recipe;
+mod reconnects;
 mod resident;
 mod simulated;
 mod tensors;
