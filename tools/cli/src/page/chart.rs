@@ -187,7 +187,7 @@ fn axes(svg: &mut String, most: f64, label: impl Fn(f64) -> String, (end, unit):
 /// A number with three digits or so.
 fn short_number(value: f64) -> String {
     match value {
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         v if v >= 100.0 => format!("{v:.0}"),
         v if v >= 1.0 => format!("{v:.1}"),
         v => format!("{v:.3}"),
