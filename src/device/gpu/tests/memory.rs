@@ -154,3 +154,21 @@ fn autotuning_chooses_a_candidate() {
     assert_eq!(gpu.ledger().live().total_bytes, gpu.description().staging_bytes);
     assert_eq!(gpu.ledger().peak(), gpu.ledger().live());
 }
+
+/// The ledger is what the driver says, but for its own small allocations and the blocks it cuts them from.
+#[test]
+fn the_driver_holds_what_the_ledger_booked() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let Some(before) = gpu.driver_memory() else { return };
+    let booked = gpu.ledger().live().total_bytes;
+    let buffers: Vec<Buffer> = (1..=4)
+        .map(|megabytes| gpu.allocate(megabytes << 18, MemoryClass::Shares).expect("memory"))
+        .collect();
+    let after = gpu.driver_memory().expect("a driver that has told before");
+    let (grown, more) =
+        (after.allocated_bytes - before.allocated_bytes, gpu.ledger().live().total_bytes - booked);
+    assert!(grown >= more, "{grown} bytes of the driver for {more} of the ledger");
+    assert!(grown <= more + more / 100, "{grown} bytes of the driver for {more} of the ledger");
+    assert!(after.reserved_bytes >= after.allocated_bytes);
+    drop(buffers);
+}
