@@ -140,7 +140,7 @@ impl Gpu {
     ) -> Result<Duration, DeviceError> {
         self.synchronise()?;
         let begin = Instant::now();
-        self.record(&mut *self.lock()?, number_type, Work::Dispatch(dispatch))?;
+        self.enqueue(&mut *self.lock()?, number_type, Work::Dispatch(dispatch))?;
         self.synchronise()?;
         Ok(begin.elapsed())
     }

@@ -115,7 +115,7 @@ impl Gpu {
     }
 
     /// Adds to the batch, which is submitted first where it is full.
-    pub(super) fn record(
+    pub(super) fn enqueue(
         &self,
         state: &mut State,
         number_type: NumberType,
@@ -268,7 +268,7 @@ impl Device for Gpu {
         let scratch = Scratch { partial: &partial, residues };
         dispatch::plan(ring, &kernel, self.limits, scratch, &mut |work| {
             if result.is_ok() {
-                result = self.record(&mut state, number_type, work);
+                result = self.enqueue(&mut state, number_type, work);
             }
         });
         result.and_then(|()| self.health.check())
