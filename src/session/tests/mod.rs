@@ -1,5 +1,6 @@
 //! Whole runs in one process: against the oracle, under faults, and as seen by an eavesdropper.
 
+mod coalescing;
 mod equivalence;
 mod faults;
 mod losses;
@@ -10,7 +11,9 @@ mod orders;
 mod pictures;
 mod privacy;
 mod recipe;
+mod resident;
 mod simulated;
+mod tensors;
 
 use super::{SessionOptions, World};
 use crate::device::cpu::Cpu;

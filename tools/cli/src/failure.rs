@@ -27,7 +27,7 @@ pub enum Failure {
     Data { input: String, error: DataError },
     /// An input's data that does not fit the job.
     #[error("input '{input}': {}: {error}", .file.display())]
-    Value { input: String, file: PathBuf, error: ValueError },
+    Value { input: String, file: PathBuf, error: Box<ValueError> },
     /// An output that cannot be written.
     #[error("output '{output}': {error}")]
     Output { output: String, error: DataError },
@@ -105,6 +105,8 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::InputRing { .. }
         | SessionError::InputBound { .. }
         | SessionError::UnknownInput { .. }
+        | SessionError::ResidentInput { .. }
+        | SessionError::ResidentFromStore
         | SessionError::Network { .. } => 2,
         SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
     }

@@ -19,8 +19,12 @@
 //! scores = { to = [0], file = "scores.npy" }
 //! ```
 //!
-//! `file` is relative to the job; `tensor` names one matrix of an `.npz` or `.safetensors` file. `shape = [rows, cols]` lets `plan` work without the file; `bound` is the largest
-//! magnitude that the owner vouches for. Names are identifiers, see [`check`].
+//! `file` is relative to the job; `tensor` names one array of an `.npz` or `.safetensors` file. `shape = [rows, cols]`, of
+//! up to four extents, lets `plan` work without the file; `bound` is the largest magnitude that the owner vouches for.
+//! Names are identifiers, see [`check`].
+//!
+//! With `batches = N` in `[job]` the program runs N times in one session, and `{batch}` in a path stands for the number
+//! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs.
 
 mod check;
 
@@ -32,9 +36,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use symbolon::program::expression::{Names, add_step};
-use symbolon::program::{Program, Truncation};
+use symbolon::program::{Dims, Program, Truncation};
 use symbolon::protocol::Protocol;
-use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
+use symbolon::ring::{Elements, FixedPoint, Ring};
 use symbolon::share::{Parties, PartyId};
 
 /// A job that has been read and checked as far as it can be without data.
@@ -43,6 +47,8 @@ pub struct Job {
     pub protocol: Protocol,
     pub codec: FixedPoint,
     truncation: Truncation,
+    /// How often the program runs.
+    pub batches: u32,
     pub inputs: BTreeMap<String, Input>,
     pub steps: Vec<String>,
     pub outputs: BTreeMap<String, Output>,
@@ -55,8 +61,10 @@ pub struct Input {
     pub owner: u8,
     file: Option<PathBuf>,
     tensor: Option<String>,
-    shape: Option<(usize, usize)>,
+    shape: Option<Dims>,
     bound: Option<f64>,
+    #[serde(default)]
+    resident: bool,
 }
 
 #[derive(Clone, Deserialize)]
@@ -70,8 +78,7 @@ pub struct Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
-    pub rows: usize,
-    pub cols: usize,
+    pub shape: Dims,
     pub kind: Kind,
 }
 
@@ -94,12 +101,34 @@ struct Header {
     fraction_bits: u32,
     #[serde(default)]
     truncation: Truncation,
+    #[serde(default = "once")]
+    batches: u32,
+}
+
+const fn once() -> u32 {
+    1
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Steps {
     steps: Vec<String>,
+}
+
+/// What stands for the number of the batch in a path.
+pub const BATCH: &str = "{batch}";
+
+/// Whether a path says which batch it is for.
+pub fn is_by_batch(file: &Path) -> bool {
+    file.to_string_lossy().contains(BATCH)
+}
+
+/// The path for one batch.
+pub fn of_batch(file: &Path, batch: u32) -> PathBuf {
+    match file.to_str() {
+        Some(text) => text.replace(BATCH, &batch.to_string()).into(),
+        None => file.to_owned(),
+    }
 }
 
 /// An input that has been read.
@@ -117,12 +146,11 @@ impl InputData {
 
     /// What the other parties may know of it.
     pub fn facts(&self) -> Facts {
-        let Shape { rows, cols } = self.matrix.shape;
-        Facts { rows, cols, kind: self.matrix.kind() }
+        Facts { shape: self.matrix.dims, kind: self.matrix.kind() }
     }
 
     fn failed(&self, error: ValueError) -> Failure {
-        Failure::Value { input: self.name.clone(), file: self.source.name(), error }
+        Failure::Value { input: self.name.clone(), file: self.source.name(), error: Box::new(error) }
     }
 }
 
@@ -133,6 +161,7 @@ impl Job {
         inputs.keys().chain(outputs.keys()).try_for_each(|name| check::name(name)).map_err(&wrong)?;
         outputs.iter().try_for_each(|(name, output)| check::recipients(name, &output.to)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::bound(name, input.bound)).map_err(&wrong)?;
+        check::batches(job.batches).map_err(&wrong)?;
         let protocol = Protocol::from_str(&job.protocol).map_err(|error| wrong(error.to_string()))?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
@@ -153,6 +182,7 @@ impl Job {
             protocol,
             codec,
             truncation: job.truncation,
+            batches: job.batches,
             inputs,
             steps: program.steps,
             outputs,
@@ -197,31 +227,64 @@ impl Job {
         self.outputs.keys().filter_map(|name| Some((name.as_str(), self.output_file(name)?)))
     }
 
+    /// The same files in every batch: those of which a path says which batch it is for are many.
+    pub fn in_batches<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a str, PathBuf)>,
+    ) -> Vec<(&'a str, PathBuf)> {
+        let each = |(name, file): (&'a str, PathBuf)| {
+            let batches = if is_by_batch(&file) { self.batches } else { 1 };
+            (0..batches).map(move |batch| (name, of_batch(&file, batch)))
+        };
+        files.into_iter().flat_map(each).collect()
+    }
+
+    /// Makes sure that no batch's output takes the place of another's.
+    pub fn check_outputs<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a str, PathBuf)>,
+    ) -> Result<(), Failure> {
+        let mut files = files.into_iter();
+        match files.find(|(_, file)| self.batches > 1 && !is_by_batch(file)) {
+            None => Ok(()),
+            Some((name, file)) => {
+                let (file, batches) = (file.display(), self.batches);
+                let reason = format!(
+                    "output '{name}' of {batches} batches has one file, {file}: put {BATCH} in its path"
+                );
+                Err(Failure::Text { path: self.path.clone(), line: None, reason })
+            }
+        }
+    }
+
     /// Where the job says that an output goes.
     pub fn output_file(&self, name: &str) -> Option<PathBuf> {
         self.outputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
     }
 
-    /// Reads an input from `source`, or from where the job says, and checks it against what the job declares.
-    pub fn read_input(&self, name: &str, source: Option<Source>) -> Result<InputData, Failure> {
+    /// Reads an input of a batch from `source`, or from where the job says, and checks it against what the job declares.
+    pub fn read_input(&self, name: &str, source: Option<Source>, batch: u32) -> Result<InputData, Failure> {
         let declared = &self.inputs[name];
         let Some(source) = source.or_else(|| self.input_source(name)) else {
             let reason =
                 format!("input '{name}' has no file: name one here, or under [inputs] of its party's file");
             return Err(Failure::Text { path: self.path.clone(), line: None, reason });
         };
+        if declared.resident && is_by_batch(&source.file) {
+            let reason = format!("input '{name}' is resident, so it has one file for all batches");
+            return Err(Failure::Text { path: self.path.clone(), line: None, reason });
+        }
+        let source = Source { file: of_batch(&source.file, batch), ..source };
         let failed = |error| Failure::Data { input: name.to_owned(), error };
         let matrix = Matrix::read(&source).map_err(failed)?;
         let data = InputData { name: name.to_owned(), source, matrix };
-        let shape = declared.shape.map(|(rows, cols)| Shape::new(rows, cols));
-        data.matrix.check(shape, declared.bound).map_err(|error| data.failed(error))?;
+        data.matrix.check(declared.shape, declared.bound).map_err(|error| data.failed(error))?;
         Ok(data)
     }
 
     /// What the job itself declares of an input, where it does.
     pub fn declared_facts(&self, name: &str) -> Option<Facts> {
-        let (rows, cols) = self.inputs[name].shape?;
-        Some(Facts { rows, cols, kind: Kind::Real })
+        Some(Facts { shape: self.inputs[name].shape?, kind: Kind::Real })
     }
 
     /// What all parties must have in common, in an order in which the first difference says most.
@@ -233,13 +296,15 @@ impl Job {
             ("ring_bits".to_owned(), self.codec.ring().bits().to_string()),
             ("fraction_bits".to_owned(), self.codec.fraction_bits().to_string()),
             ("truncation".to_owned(), format!("{:?}", self.truncation).to_lowercase()),
+            ("batches".to_owned(), self.batches.to_string()),
         ];
         for (name, input) in &self.inputs {
             terms.push((format!("owner of input {name}"), input.owner.to_string()));
-            let shape = input.shape.map(|(rows, cols)| Shape::new(rows, cols).to_string());
+            let shape = input.shape.map(|shape| shape.to_string());
             terms.push((format!("shape of input {name}"), shape.unwrap_or_else(none)));
             let bound = input.bound.map(|bound| bound.to_string());
             terms.push((format!("bound of input {name}"), bound.unwrap_or_else(none)));
+            terms.push((format!("residence of input {name}"), input.resident.to_string()));
         }
         for (number, step) in (1..).zip(&self.steps) {
             terms.push((format!("step {number}"), step.clone()));
@@ -255,8 +320,10 @@ impl Job {
         let mut program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
         let mut names = Names::new();
         for (name, input) in &self.inputs {
-            let Facts { rows, cols, .. } = facts[name];
-            let value = program.input(name, PartyId(input.owner), Shape::new(rows, cols), input.bound)?;
+            let value = program.input(name, PartyId(input.owner), facts[name].shape, input.bound)?;
+            if input.resident {
+                program.reside(value)?;
+            }
             names.insert(name.clone(), value);
         }
         for (number, step) in (1..).zip(&self.steps) {

@@ -31,6 +31,9 @@ pub struct RunJson {
     pub online_s: f64,
     pub wall_s: f64,
     pub outputs: Vec<OutputJson>,
+    /// The runs after the first, where a job has several batches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<RunJson>,
 }
 
 /// The order of a store that a run used up.
@@ -112,7 +115,8 @@ pub struct RoleJson {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutputJson {
     pub name: String,
-    pub shape: [usize; 2],
+    /// Its extents, two to four of them.
+    pub shape: Vec<usize>,
     /// Where it was written, if it was.
     pub file: Option<String>,
     /// Who learnt it.

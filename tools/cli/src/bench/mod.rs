@@ -1,5 +1,6 @@
 //! `bench`: measurements that print a ratio to a bound or a reference of the same run.
 
+mod accuracy;
 mod calibrate;
 mod elementwise;
 mod engine;
@@ -8,6 +9,7 @@ mod link;
 pub mod model;
 mod overlap;
 mod relu;
+mod steps;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -48,10 +50,14 @@ pub enum Benchmark {
     Elementwise(elementwise::Options),
     /// Products of two parties over links as slow as the device: with overlap, without, and as predicted
     Overlap(overlap::Options),
+    /// What the engine itself takes: a step on next to nothing, and the planning of long programs
+    Steps(steps::Options),
     /// The largest of zero and each of many shared values, by each protocol
     Relu(relu::Options),
     /// Bytes over loopback, plainly and encrypted
     Link(link::Options),
+    /// Errors of functions against f64, and their rounds and bytes
+    Accuracy(accuracy::Options),
 }
 
 /// Measures.
@@ -61,10 +67,12 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Gemm(options))) => gemm::gemm(options, &bench.options),
         (None, Some(Benchmark::Elementwise(options))) => elementwise::elementwise(options, &bench.options),
         (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
+        (None, Some(Benchmark::Steps(options))) => steps::steps(options, &bench.options),
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
+        (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, link"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link, accuracy"
                 .into(),
         )),
     }
