@@ -186,8 +186,12 @@ fn run(protocol: Protocol, fault: Fault, line: Line, after_bytes: u64) -> ([Outp
     for name in ["x.npy", "w.npy"] {
         folder.npy(name, &Array2::<f64>::ones((SIZE, SIZE)));
     }
-    let text = if protocol == Protocol::Beaver { job } else { replicated_job };
-    folder.text("job.toml", &text(64, 16, "z = x @ w"));
+    let text = match protocol {
+        Protocol::Beaver => job(64, 16, "z = x @ w"),
+        // Who only deals has said farewell before the others are done; who learns the result has not.
+        Protocol::Replicated => replicated_job(64, 16, "z = x @ w").replace("to = [0]", "to = [2]"),
+    };
+    folder.text("job.toml", &text);
     let (happened, gate, processes, carried) = Default::default();
     let scene = Arc::new(Scene { fault, line, after_bytes, happened, gate, processes, carried });
     let (deals, zero) = (free_address(), free_address());
