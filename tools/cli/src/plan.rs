@@ -204,6 +204,10 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
         ]);
     }
     text += &table.render();
+    for role in json.parties.iter().filter(|role| role.offline_bytes_sent > 0) {
+        let sent = bytes(role.offline_bytes_sent);
+        text += &format!("  party {} sends {sent} bytes of corrections before the inputs\n", role.id);
+    }
     if !json.ops.is_empty() {
         text += &format!("  sent online, in elements of {element_bytes} bytes:\n");
     }
