@@ -45,6 +45,8 @@
 
 pub mod correlation;
 pub mod device;
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(test)]
 mod house;
 pub mod net;

@@ -16,7 +16,8 @@ use std::collections::{HashMap, HashSet};
 pub fn deal(demand: &Demand) -> Result<StepList, DemandError> {
     demand.check()?;
     let mut list = StepList::new(Role::Dealer, demand.ring);
-    deal_into(&mut list, demand, |entry| Purpose { op: OpId(entry.0), tile: entry.0 });
+    let once = |entry: EntryId| demand.once.contains(&entry);
+    deal_into(&mut list, demand, |entry| Purpose { op: OpId(entry.0), tile: entry.0, once: once(entry) });
     Ok(list)
 }
 
@@ -104,6 +105,9 @@ mod tests {
         assert_eq!(refused(&forward), "correlation 1 is malformed: a factor that is no earlier mask");
         let huge = product(Ring::Z32, Shape::new(usize::MAX, 2), Shape::new(2, 2), out);
         assert!(refused(&huge).contains("too large"));
+        let mut lasting = product(Ring::Z32, Shape::new(3, 5), Shape::new(5, 4), out);
+        lasting.once.insert(EntryId(2));
+        assert!(refused(&lasting).contains("depends on what every run takes"));
         let mut deep = Demand::new(Ring::Z32);
         deep.push(Correlation::TruncPair(TruncPairSpec { shape: Shape::SCALAR, bits: 31 }));
         assert!(refused(&deep).contains("malformed"));

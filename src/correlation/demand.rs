@@ -6,6 +6,7 @@ use super::{
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A position in a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Demand {
     pub ring: Ring,
     /// The entries.
     pub entries: Vec<Correlation>,
+    /// The entries that the first run alone consumes, where more follow; they depend on no others.
+    #[serde(default)]
+    pub once: BTreeSet<EntryId>,
 }
 
 /// A demand that cannot be satisfied.
@@ -78,7 +82,7 @@ impl Demand {
 
     /// An empty demand.
     pub const fn new(ring: Ring) -> Demand {
-        Demand { ring, entries: Vec::new() }
+        Demand { ring, entries: Vec::new(), once: BTreeSet::new() }
     }
 
     /// Appends an entry.
@@ -86,6 +90,22 @@ impl Demand {
         let id = EntryId(u32::try_from(self.entries.len()).expect("fewer than 2^32 correlations"));
         self.entries.push(correlation);
         id
+    }
+
+    /// Appends an entry that the first run alone consumes, or every run.
+    pub fn push_for(&mut self, correlation: Correlation, once: bool) -> EntryId {
+        let id = self.push(correlation);
+        if once {
+            self.once.insert(id);
+        }
+        id
+    }
+
+    /// What a later run consumes, to be reported: the entries' numbers are those of the whole demand no more.
+    pub fn again(&self) -> Demand {
+        let is_anew = |(index, _): &(u32, &Correlation)| !self.once.contains(&EntryId(*index));
+        let anew = (0..).zip(&self.entries).filter(is_anew);
+        Demand { entries: anew.map(|(_, entry)| entry.clone()).collect(), ..Demand::new(self.ring) }
     }
 
     /// Checks a demand that came from outside.
@@ -96,7 +116,18 @@ impl Demand {
         if self.entries.len() > Demand::MOST_ENTRIES {
             return Err(DemandError::TooMany { entries: self.entries.len() });
         }
+        if let Some(&EntryId(entry)) = self.once.last()
+            && entry as usize >= self.entries.len()
+        {
+            let reason = "an entry that the first run takes, and that is not there";
+            return Err(DemandError::Malformed { entry: entry as usize, reason });
+        }
         for (entry, correlation) in self.entries.iter().enumerate() {
+            let is_once = |entry: u32| self.once.contains(&EntryId(entry));
+            if is_once(entry as u32) && !correlation.sources().all(|EntryId(source)| is_once(source)) {
+                let reason = "what the first run alone takes depends on what every run takes";
+                return Err(DemandError::Malformed { entry, reason });
+            }
             // Before its size: what depends on a mask has the size of one that has passed.
             if let Some(reason) = self.malformed(entry, correlation) {
                 return Err(DemandError::Malformed { entry, reason });
@@ -174,6 +205,20 @@ impl Demand {
 }
 
 impl Correlation {
+    /// The entries that it depends on.
+    fn sources(&self) -> impl Iterator<Item = EntryId> {
+        let (terms, others): (&[(EntryId, EntryId)], _) = match self {
+            Correlation::Product(spec) => (&spec.terms, [None, None]),
+            Correlation::Table(spec) => (&[], [Some(spec.mask), None]),
+            Correlation::BitProduct(spec) => (&[], [Some(spec.bit), Some(spec.mask)]),
+            Correlation::Mask(_)
+            | Correlation::TruncPair(_)
+            | Correlation::Monomials(_)
+            | Correlation::Bit(_) => (&[], [None, None]),
+        };
+        terms.iter().flat_map(|&(left, right)| [left, right]).chain(others.into_iter().flatten())
+    }
+
     /// The shape of its largest matrices, in a ring.
     pub fn shape(&self, ring: Ring) -> Shape {
         match self {

@@ -27,17 +27,7 @@ pub fn demand(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    /// Goes through the cases that are kept, whole and cut short.
-    fn corpus(name: &str, target: fn(&[u8])) {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/fuzz/corpus").join(name);
-        let mut cases = 0;
-        for entry in std::fs::read_dir(folder).expect("a corpus") {
-            let bytes = std::fs::read(entry.expect("a case").path()).expect("a case can be read");
-            (0..=bytes.len()).for_each(|end| target(&bytes[..end]));
-            cases += 1;
-        }
-        assert!(cases > 0, "there are cases");
-    }
+    use crate::fuzz::corpus;
 
     #[test]
     fn orders_of_the_corpus_are_survived() {

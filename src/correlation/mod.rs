@@ -13,6 +13,12 @@
 //! *correction*, crosses the wire, as in Chameleon (Riazi et al., ASIACCS 2018). Part p of entry e is stream 8e + p of
 //! the key, from block 0.
 //!
+//! **Later runs.** A program with resident inputs is run again by another order, under fresh keys, of the same entries
+//! but those that are *once*: what hides or is computed from resident values alone. The parties keep these parts of the
+//! first run, and the dealer the masks among them that products of later runs need: nobody keeps a key, and no stream
+//! of any key is drawn twice. A kept mask hides one value, whose opening is kept too and not sent again; each new
+//! product with it is shared afresh.
+//!
 //! **Security.** The dealer is trusted not to collude with a party: it knows every mask. It sees no input, no
 //! opening and no output.
 
@@ -36,7 +42,9 @@ pub use trunc_pair::{TruncPair, TruncPairSpec};
 
 use crate::ring::Shape;
 use crate::share::{PartyId, Role};
-use crate::step::{Action, BufferId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, StepList};
+use crate::step::{
+    Action, BufferId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, Step, StepList,
+};
 
 /// The two parties of a dealt correlation: the first draws its dependent parts, the second is sent them.
 const DRAWS: PartyId = PartyId(0);
@@ -64,6 +72,8 @@ pub struct Purpose {
     pub op: OpId,
     /// The tile's number.
     pub tile: u32,
+    /// Whether the first run alone takes it (see [`crate::step::Step::once`]).
+    pub once: bool,
 }
 
 /// How an entry gets to its parties.
@@ -97,8 +107,8 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn push(&mut self, action: Action) {
-        let Purpose { op, tile } = self.delivery.purpose;
-        self.list.push(Phase::Offline, op, tile, action);
+        let Purpose { op, tile, once } = self.delivery.purpose;
+        self.list.push_step(Step { action, phase: Phase::Offline, op, tile, once });
     }
 
     fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {

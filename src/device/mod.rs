@@ -20,7 +20,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A kernel on a device's own buffers.
 pub type DeviceKernel<'a> = Kernel<&'a Buffer, &'a PrgKey>;
@@ -100,6 +100,24 @@ pub trait Device: Send + Sync {
     /// How long the device has been busy since it was opened: wall-clock time in which it had work that was started.
     /// After [`Device::synchronise`] all that was enqueued before is counted.
     fn busy(&self) -> Duration;
+
+    /// Takes down from now on when the device works on what, where that is not while it is called.
+    fn record(&self) {}
+
+    /// Stops taking down, and returns when the device worked on each of its submissions, in order. A device that
+    /// computes while it is called has none: its caller knows.
+    fn stop_recording(&self) -> Vec<WorkSpan> {
+        Vec::new()
+    }
+}
+
+/// A stretch of time in which a device worked on what was submitted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkSpan {
+    /// From when: it was submitted, and what was submitted before was complete.
+    pub begin: Instant,
+    /// When it was seen to be complete.
+    pub end: Instant,
 }
 
 /// What a device is, for reports.

@@ -16,6 +16,7 @@
 //! without elements is one empty frame. Small messages that are ready together travel in one bundle, whose payload is,
 //! for each, its number, depth and length as `u32` and its bytes.
 
+use crate::wipe::Wiped;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use zeroize::Zeroize;
 
@@ -232,14 +233,14 @@ impl Bundle {
     fn payload(self) -> Bytes {
         let length: usize =
             self.messages.iter().map(|message| BUNDLE_HEADER_BYTES + message.payload.len()).sum();
-        let mut payload = BytesMut::with_capacity(length);
+        let mut payload = Wiped::with_capacity(length);
         for Data { message, depth, payload: bytes, .. } in self.messages {
-            payload.put_u32_le(message);
-            payload.put_u32_le(depth);
-            payload.put_u32_le(bytes.len() as u32);
-            payload.put(bytes);
+            for number in [message, depth, bytes.len() as u32] {
+                payload.extend(&number.to_le_bytes());
+            }
+            payload.extend(&bytes);
         }
-        payload.freeze()
+        payload.into()
     }
 }
 

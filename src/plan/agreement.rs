@@ -3,7 +3,6 @@
 use crate::program::Program;
 use crate::protocol::{Lowered, Protocol};
 use serde::Serialize;
-use std::io::Write as _;
 
 /// The facts of a run and the digest of all its plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +23,8 @@ impl Agreement {
         ];
         for input in program.inputs() {
             let bound = input.bound.map_or_else(String::new, |bound| format!(", bound {bound}"));
-            let value = format!("{} of {}{bound}", input.shape, input.owner);
+            let resident = if input.resident { ", resident" } else { "" };
+            let value = format!("{} of {}{bound}{resident}", input.shape, input.owner);
             fields.push((format!("input {}", input.name), value));
         }
         for (index, value) in program.values().iter().enumerate() {
@@ -44,25 +44,29 @@ impl Agreement {
     }
 }
 
-/// The digest of all steps. Their serialised form is the same on every machine: it has no maps and no floats.
+/// The digest of all steps and correlations. Their serialised form is the same on every machine: it has no hash maps and
+/// no floats. It says how many elements follow wherever that is not fixed, so no two lists have the same.
 fn digest(lowered: &Lowered) -> [u8; 32] {
-    struct Sink(blake3::Hasher);
-    impl std::io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
+    let mut digest = Digest { hasher: blake3::Hasher::new(), bytes: Vec::new() };
+    for list in &lowered.parties {
+        digest.absorb(&(list.role, list.ring, &list.buffers, list.steps.len()));
+        list.steps.iter().for_each(|step| digest.absorb(step));
     }
-    fn absorb(sink: &mut impl std::io::Write, part: &impl Serialize) {
-        serde_json::to_writer(&mut *sink, part).expect("steps serialise, and hashing cannot fail");
+    digest.absorb(&lowered.demand);
+    *digest.hasher.finalize().as_bytes()
+}
+
+struct Digest {
+    hasher: blake3::Hasher,
+    /// What is absorbed, kept for its memory.
+    bytes: Vec<u8>,
+}
+
+impl Digest {
+    fn absorb(&mut self, part: &impl Serialize) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.bytes = postcard::to_extend(part, bytes).expect("steps serialise");
+        self.hasher.update(&self.bytes);
+        self.bytes.clear();
     }
-    let mut sink = std::io::BufWriter::with_capacity(1 << 16, Sink(blake3::Hasher::new()));
-    absorb(&mut sink, &lowered.parties);
-    absorb(&mut sink, &lowered.demand);
-    sink.flush().expect("hashing cannot fail");
-    let Ok(sink) = sink.into_inner() else { unreachable!("hashing cannot fail") };
-    *sink.0.finalize().as_bytes()
 }

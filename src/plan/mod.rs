@@ -6,6 +6,9 @@
 //! run, so the peak is a property of the plan and not of timing. How soon a slot is used again is the *window*: how many
 //! tiles a party may run ahead of what its peers have sent.
 //!
+//! **Later runs.** Where inputs are resident, a session's first run keeps what depends on them alone, each in a slot of
+//! its own, and every later run has plans of its own over the same slots (see [`Plans::again`]).
+//!
 //! **No deadlock.** Every edge runs forward in plan order, and [`Traffic`] is computed by running all roles' lists
 //! against each other in that order: if each message is sent before it is awaited there, then in any run the earliest
 //! unfinished step of all can proceed.
@@ -23,12 +26,14 @@ use crate::correlation::dealer;
 use crate::correlation::{Demand, DemandError};
 use crate::program::tiling::{TileSide, Tiling};
 use crate::program::{Program, ProgramError, range};
-use crate::protocol::{Lowered, Protocol};
+use crate::protocol::{Cost, Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
 use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
 use serde::Serialize;
+use slots::Placed;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How to plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,20 +114,32 @@ fn by_class(classes: &BTreeMap<MemoryClass, u64>) -> String {
     classes.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
+/// The steps, offline before online.
+fn in_order(list: &StepList) -> Vec<Step> {
+    let mut steps = list.steps.clone();
+    steps.sort_by_key(|step| step.phase);
+    steps
+}
+
 impl Plan {
     /// Plans one role's steps; see [`PlanOptions::window`].
     pub fn new(list: &StepList, window: u32) -> Plan {
-        let mut steps = list.steps.clone();
-        steps.sort_by_key(|step| step.phase);
-        let placed = slots::place(&steps, list, window);
-        let with_edges = steps.into_iter().zip(placed.after);
-        Plan {
-            role: list.role,
-            ring: list.ring,
-            steps: with_edges.map(|(step, after)| PlannedStep { step, after }).collect(),
-            slots: placed.slots,
-            slot_of: placed.slot_of,
-        }
+        let steps = in_order(list);
+        let Placed { slots, slot_of } = slots::place(&steps, list, window);
+        Plan::over(list, steps, slots, slot_of)
+    }
+
+    /// Plans a later run of a list that this is the plan of (see [`StepList::again`]): in the same slots, so that it
+    /// finds what was kept.
+    pub fn again(&self, again: &StepList) -> Plan {
+        Plan::over(again, in_order(again), self.slots.clone(), self.slot_of.clone())
+    }
+
+    fn over(list: &StepList, steps: Vec<Step>, slots: Vec<Slot>, slot_of: Vec<u32>) -> Plan {
+        let edges = slots::edges(&steps, slots.len(), &slot_of);
+        let with_edges = steps.into_iter().zip(edges);
+        let steps = with_edges.map(|(step, after)| PlannedStep { step, after }).collect();
+        Plan { role: list.role, ring: list.ring, steps, slots, slot_of }
     }
 
     /// In which slot a buffer lies.
@@ -149,10 +166,10 @@ impl Plan {
         self.steps.iter().filter(|planned| planned.step.phase == phase).count()
     }
 
-    /// The device memory that the run takes, by class; the same before, during and after.
+    /// The device memory that the run takes, by the classes that take any; the same before, during and after.
     pub fn memory(&self) -> BTreeMap<MemoryClass, u64> {
         let mut memory = BTreeMap::new();
-        for slot in &self.slots {
+        for slot in self.slots.iter().filter(|slot| slot.size_bytes > 0) {
             *memory.entry(slot.class).or_default() += slot.size_bytes;
         }
         memory
@@ -189,9 +206,11 @@ pub struct Plans {
     /// Bytes, messages and rounds.
     pub traffic: Traffic,
     /// What the protocol's formulas say.
-    pub cost: crate::protocol::Cost,
+    pub cost: Cost,
     /// What the parties must have in common.
     pub agreement: Agreement,
+    /// How every run but the first goes, in the same memory, where inputs are resident; otherwise all are alike.
+    pub again: Option<Arc<Plans>>,
 }
 
 impl Plans {
@@ -209,10 +228,29 @@ impl Plans {
         let dealt = protocol.has_dealer().then(|| dealer::deal(&lowered.demand)).transpose()?;
         let traffic = Traffic::new(lowered.parties.iter().chain(&dealt));
         let agreement = Agreement::new(protocol, program, &lowered);
-        let Lowered { parties, demand, cost } = lowered;
-        let parties = parties.iter().map(|list| Plan::new(list, options.window)).collect();
-        let dealer = dealt.map(|list| Plan::new(&list, DEALER_WINDOW));
-        Ok(Plans { parties, dealer, demand, traffic, cost, agreement })
+        let Lowered { parties: lists, demand, cost, cost_again } = lowered;
+        let parties = lists.iter().map(|list| Plan::new(list, options.window)).collect();
+        let dealer = dealt.as_ref().map(|list| Plan::new(list, DEALER_WINDOW));
+        let mut plans = Plans { parties, dealer, demand, traffic, cost, agreement, again: None };
+        if lists.iter().any(StepList::keeps) {
+            plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again)));
+        }
+        Ok(plans)
+    }
+
+    fn lowered_again(&self, lists: &[StepList], dealt: Option<&StepList>, cost: Cost) -> Plans {
+        let lists: Vec<StepList> = lists.iter().map(StepList::again).collect();
+        let dealt = dealt.map(StepList::again);
+        let dealer = self.dealer.as_ref().zip(dealt.as_ref());
+        Plans {
+            parties: self.parties.iter().zip(&lists).map(|(first, list)| first.again(list)).collect(),
+            dealer: dealer.map(|(first, list)| first.again(list)),
+            demand: self.demand.again(),
+            traffic: Traffic::new(lists.iter().chain(&dealt)),
+            cost,
+            agreement: self.agreement.clone(),
+            again: None,
+        }
     }
 
     /// Refuses plans of which any does not fit; see [`Plan::check_budget`].

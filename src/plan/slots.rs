@@ -1,15 +1,84 @@
 //! Which buffers share memory, and which steps wait for which.
 
 use super::Slot;
-use crate::step::{Access, BufferId, MemoryClass, Step, StepList};
-use std::collections::VecDeque;
+use crate::step::{Access, MemoryClass, Step, StepList};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// What [`place`] found.
+/// Where buffers lie.
 pub(super) struct Placed {
     pub slots: Vec<Slot>,
     pub slot_of: Vec<u32>,
-    /// For each step, the steps it waits for.
-    pub after: Vec<Vec<u32>>,
+}
+
+/// Slots up to this size are used again only after [`SMALL_WINDOWS`] times as many tiles as others: they take little
+/// memory, and small openings that do not depend on each other should all be on their way before the first comes back.
+const SMALL_SLOT_BYTES: u64 = 4096;
+const SMALL_WINDOWS: u32 = 16;
+
+/// Walks the steps in order, giving each buffer a slot from its first to its last use, and `window` tiles longer. What
+/// is kept between runs has a slot of its own.
+pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
+    let last_use = last_uses(steps, list.buffers.len());
+    let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; list.buffers.len()] };
+    let mut free = Free::default();
+    let mut cooling = [window.saturating_mul(SMALL_WINDOWS), window].map(Cooling::new);
+    for (position, step) in (0u32..).zip(steps) {
+        for cooling in &mut cooling {
+            while let Some(slot) = cooling.cooled(step.tile) {
+                free.insert(slot, &placed.slots);
+            }
+        }
+        let mut done: Vec<u32> = Vec::new();
+        step.action.visit(|matrix, _| {
+            let index = matrix.buffer.0 as usize;
+            let spec = list.buffers[index];
+            let size_bytes = (spec.len * list.ring.element_bytes()) as u64;
+            let slot = &mut placed.slot_of[index];
+            if *slot == u32::MAX {
+                *slot = match last_use[index] {
+                    LastUse::Kept => own(&mut placed.slots, size_bytes, spec.class),
+                    LastUse::At(_) => free.take(&mut placed.slots, size_bytes, spec.class),
+                };
+            }
+            if last_use[index] == LastUse::At(position) {
+                done.push(*slot);
+            }
+        });
+        done.sort_unstable();
+        done.dedup();
+        for slot in done {
+            if window == 0 {
+                free.insert(slot, &placed.slots);
+                continue;
+            }
+            let is_large = placed.slots[slot as usize].size_bytes > SMALL_SLOT_BYTES;
+            cooling[usize::from(is_large)].slots.push_back((step.tile, slot));
+        }
+    }
+    placed
+}
+
+/// Slots between their last use and their next.
+struct Cooling {
+    /// How many tiles that takes.
+    window: u32,
+    /// The tile that used a slot last, and the slot; in the order of tiles.
+    slots: VecDeque<(u32, u32)>,
+}
+
+impl Cooling {
+    fn new(window: u32) -> Cooling {
+        Cooling { window, slots: VecDeque::new() }
+    }
+
+    /// The next slot that a step of `tile` may use.
+    fn cooled(&mut self, tile: u32) -> Option<u32> {
+        let &(last, _) = self.slots.front()?;
+        if last.saturating_add(self.window) >= tile {
+            return None;
+        }
+        self.slots.pop_front().map(|(_, slot)| slot)
+    }
 }
 
 /// Steps that use a slot since it was last written.
@@ -19,34 +88,15 @@ struct Users {
     readers: Vec<u32>,
 }
 
-/// Walks the steps in order, giving each buffer a slot from its first to its last use, and `window` tiles longer.
-pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
-    let last_use = last_uses(steps, list.buffers.len());
-    let mut placed =
-        Placed { slots: Vec::new(), slot_of: vec![u32::MAX; list.buffers.len()], after: Vec::new() };
-    let mut free: Vec<u32> = Vec::new();
-    // Slots that were used last by a tile, in the order of tiles.
-    let mut cooling: VecDeque<(u32, u32)> = VecDeque::new();
+/// For each step, the steps it waits for: those that write what it reads, and those that still use what it writes.
+pub(super) fn edges(steps: &[Step], slots: usize, slot_of: &[u32]) -> Vec<Vec<u32>> {
     let mut users: Vec<Users> = Vec::new();
+    users.resize_with(slots, Users::default);
+    let mut edges = Vec::with_capacity(steps.len());
     for (position, step) in (0u32..).zip(steps) {
-        while let Some(&(tile, slot)) = cooling.front()
-            && tile + window < step.tile
-        {
-            free.push(slot);
-            cooling.pop_front();
-        }
-        let mut uses: Vec<(BufferId, Access)> = Vec::new();
-        step.action.visit(|matrix, access| uses.push((matrix.buffer, access)));
         let mut after = Vec::new();
-        for &(buffer, access) in &uses {
-            let spec = list.buffers[buffer.0 as usize];
-            let size_bytes = (spec.len * list.ring.element_bytes()) as u64;
-            let slot = &mut placed.slot_of[buffer.0 as usize];
-            if *slot == u32::MAX {
-                *slot = take(&mut free, &mut placed.slots, size_bytes, spec.class);
-                users.resize_with(placed.slots.len(), Users::default);
-            }
-            let users = &mut users[*slot as usize];
+        step.action.visit(|matrix, access| {
+            let users = &mut users[slot_of[matrix.buffer.0 as usize] as usize];
             after.extend(users.writer);
             match access {
                 Access::Read => users.readers.push(position),
@@ -55,54 +105,67 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
                     users.writer = Some(position);
                 }
             }
-        }
+        });
         after.sort_unstable();
         after.dedup();
         after.retain(|&earlier| earlier != position);
-        placed.after.push(after);
-        let mut done: Vec<u32> = uses
-            .iter()
-            .filter(|(buffer, _)| last_use[buffer.0 as usize] == position)
-            .map(|(buffer, _)| placed.slot_of[buffer.0 as usize])
-            .collect();
-        done.sort_unstable();
-        done.dedup();
-        match window {
-            0 => free.append(&mut done),
-            _ => cooling.extend(done.into_iter().map(|slot| (step.tile, slot))),
-        }
+        after.shrink_to_fit();
+        edges.push(after);
     }
-    placed
+    edges
 }
 
-fn last_uses(steps: &[Step], buffers: usize) -> Vec<u32> {
-    let mut last = vec![0; buffers];
+/// When a buffer's slot is free again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastUse {
+    /// After the step at this position.
+    At(u32),
+    /// Never: later runs read it.
+    Kept,
+}
+
+fn last_uses(steps: &[Step], buffers: usize) -> Vec<LastUse> {
+    let mut last = vec![LastUse::At(0); buffers];
+    let mut once = vec![false; buffers];
     for (position, step) in (0u32..).zip(steps) {
-        step.action.visit(|matrix, _| last[matrix.buffer.0 as usize] = position);
+        step.action.visit(|matrix, access| {
+            let index = matrix.buffer.0 as usize;
+            if access != Access::Read {
+                once[index] = step.once;
+            }
+            if last[index] != LastUse::Kept {
+                let kept = once[index] && !step.once;
+                last[index] = if kept { LastUse::Kept } else { LastUse::At(position) };
+            }
+        });
     }
     last
 }
 
-/// A free slot of the class: the smallest that fits, else the largest, grown; else a new one.
-fn take(free: &mut Vec<u32>, slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
-    let candidates = || free.iter().enumerate().filter(|&(_, &slot)| slots[slot as usize].class == class);
-    let size = |&(_, &slot): &(usize, &u32)| slots[slot as usize].size_bytes;
-    let best = candidates()
-        .filter(|candidate| size(candidate) >= size_bytes)
-        .min_by_key(size)
-        .or_else(|| candidates().max_by_key(size))
-        .map(|(index, _)| index);
-    match best {
-        Some(index) => {
-            let slot = free.swap_remove(index);
-            let grown = &mut slots[slot as usize].size_bytes;
-            *grown = size_bytes.max(*grown);
-            slot
-        }
-        None => {
-            slots.push(Slot { size_bytes, class });
-            slots.len() as u32 - 1
-        }
+/// A new slot.
+fn own(slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
+    slots.push(Slot { size_bytes, class });
+    slots.len() as u32 - 1
+}
+
+/// Slots that nothing uses: by class, their sizes and numbers.
+#[derive(Default)]
+struct Free(BTreeMap<MemoryClass, BTreeSet<(u64, u32)>>);
+
+impl Free {
+    fn insert(&mut self, slot: u32, slots: &[Slot]) {
+        let Slot { size_bytes, class } = slots[slot as usize];
+        self.0.entry(class).or_default().insert((size_bytes, slot));
+    }
+
+    /// A free slot of the class: the smallest that fits, else the largest, grown; else a new one.
+    fn take(&mut self, slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
+        let free = self.0.entry(class).or_default();
+        let best = free.range((size_bytes, 0)..).next().or_else(|| free.last()).copied();
+        let Some((size, slot)) = best else { return own(slots, size_bytes, class) };
+        free.remove(&(size, slot));
+        slots[slot as usize].size_bytes = size.max(size_bytes);
+        slot
     }
 }
 
@@ -112,17 +175,21 @@ mod tests {
     use crate::plan::Plan;
     use crate::ring::{Ring, Shape};
     use crate::share::Role;
-    use crate::step::{Action, InputId, Kernel, Matrix, OpId, Phase};
+    use crate::step::{Action, BufferId, InputId, Kernel, Matrix, OpId, Phase};
 
-    /// input → a; b = 2a; c = 2b; d = 2c; output d.
+    /// input → a; b = 2a; c = 2b; d = 2c; output d. Each step is a tile.
     fn chain() -> StepList {
+        chain_of(10)
+    }
+
+    fn chain_of(len: usize) -> StepList {
         let mut list = StepList::new(Role::party(0), Ring::Z64);
         let push =
             |list: &mut StepList, action| list.push(Phase::Online, OpId(0), list.steps.len() as u32, action);
-        let mut last = list.buffer(Shape::new(1, 10), MemoryClass::Shares);
+        let mut last = list.buffer(Shape::new(1, len), MemoryClass::Shares);
         push(&mut list, Action::Input { to: last, input: InputId(0), at: (0, 0) });
         for _ in 0..3 {
-            let out = list.buffer(Shape::new(1, 10), MemoryClass::Shares);
+            let out = list.buffer(Shape::new(1, len), MemoryClass::Shares);
             let terms: Vec<(u64, Matrix<BufferId>)> = vec![(2, last)];
             push(&mut list, Action::Kernel(Kernel::Linear { out, terms, constant: 0 }));
             last = out;
@@ -140,9 +207,38 @@ mod tests {
 
     #[test]
     fn a_window_keeps_slots_apart() {
-        let plan = Plan::new(&chain(), 10);
+        let plan = Plan::new(&chain(), 1);
         assert_eq!(plan.slots.len(), 4, "within the window no slot is used twice");
         assert!(plan.steps[3].after == [2], "nothing but the data is waited for");
+        let large: Vec<u64> =
+            Plan::new(&chain_of(1024), 1).slots.iter().map(|slot| slot.size_bytes).collect();
+        assert_eq!(large, [8192; 3], "larger slots are kept apart for as many tiles as the window says");
+    }
+
+    #[test]
+    fn what_is_kept_shares_no_slot_with_anything() {
+        let mut list = StepList::new(Role::party(0), Ring::Z64);
+        let shape = Shape::new(1, 10);
+        let push = |list: &mut StepList, action, once| {
+            let tile = list.steps.len() as u32;
+            list.push_step(Step { action, phase: Phase::Online, op: OpId(0), tile, once });
+        };
+        let linear =
+            |out, operand| Action::Kernel(Kernel::Linear { out, terms: vec![(2, operand)], constant: 0 });
+        let [x, double, w, kept, out] = [(); 5].map(|()| list.buffer(shape, MemoryClass::Shares));
+        push(&mut list, Action::Input { to: x, input: InputId(0), at: (0, 0) }, false);
+        push(&mut list, linear(double, x), false);
+        push(&mut list, Action::Output { from: double, output: 0, at: (0, 0) }, false);
+        push(&mut list, Action::Input { to: w, input: InputId(1), at: (0, 0) }, true);
+        push(&mut list, linear(kept, w), true);
+        push(&mut list, linear(out, kept), false);
+        let plan = Plan::new(&list, 0);
+        let slot = |matrix: Matrix<BufferId>| plan.slot_of(matrix.buffer);
+        assert!([x, double, w, out].iter().all(|&other| slot(other) != slot(kept)));
+        assert!([x, double].iter().any(|&other| slot(other) == slot(w)), "what is not kept is used in turn");
+        let again = plan.again(&list.again());
+        assert_eq!(again.slots, plan.slots);
+        assert!(again.steps[3].after.iter().all(|&earlier| earlier < 3), "{:?}", again.steps[3].after);
     }
 
     #[test]

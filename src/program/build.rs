@@ -75,7 +75,7 @@ impl Program {
             return Err(ProgramError::Bound { name: name.to_owned(), bound });
         }
         let (index, value) = (self.inputs.len(), self.next_id());
-        self.inputs.push(Input { name: name.to_owned(), owner, shape, bound, value });
+        self.inputs.push(Input { name: name.to_owned(), owner, shape, bound, resident: false, value });
         match self.push(Op::Input(index), shape, name.to_owned()) {
             Ok(value) => Ok(value),
             Err(error) => {
@@ -83,6 +83,20 @@ impl Program {
                 Err(error)
             }
         }
+    }
+
+    /// Declares that an input is resident: it stays the same over all runs of the program in a session, such as a
+    /// model's weights. Its owner gives it to the first run; the others find in device memory what depends on
+    /// resident inputs alone: parts, masks and what was opened.
+    ///
+    /// # Errors
+    /// Where the value is no input.
+    pub fn reside(&mut self, input: ValueId) -> Result<(), ProgramError> {
+        let Op::Input(index) = self.value(input).op else {
+            return Err(ProgramError::NoInput { label: self.value(input).label.clone() });
+        };
+        self.inputs[index].resident = true;
+        Ok(())
     }
 
     /// Reveals `value` to the parties in `to`, and to nobody else.

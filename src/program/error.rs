@@ -157,6 +157,12 @@ pub enum ProgramError {
         /// Its shape.
         shape: Shape,
     },
+    /// Something computed that is to be resident like an input.
+    #[error("{label} is no input: inputs are resident, and with them what is computed from them alone")]
+    NoInput {
+        /// What it is called.
+        label: String,
+    },
     /// A program without output.
     #[error("the program has no output: nobody would learn anything")]
     NoOutput,

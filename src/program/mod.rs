@@ -172,6 +172,8 @@ pub struct Input {
     pub shape: Shape,
     /// No magnitude is above this, as the owner declares and checks.
     pub bound: Option<f64>,
+    /// Whether it stays the same over all runs of the program in a session: see [`Program::reside`].
+    pub resident: bool,
     /// The value that stands for it.
     pub value: ValueId,
 }
@@ -239,6 +241,19 @@ impl Program {
     /// The outputs, in the order in which they were declared.
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    /// For each value, whether it is the same in every run: it is computed from resident inputs alone.
+    pub fn resident(&self) -> Vec<bool> {
+        let mut resident = Vec::with_capacity(self.values.len());
+        for value in &self.values {
+            let same = match value.op {
+                Op::Input(index) => self.inputs[index].resident,
+                op => op.operands().all(|operand: ValueId| resident[operand.index()]),
+            };
+            resident.push(same);
+        }
+        resident
     }
 
     /// For each value, whether an output depends on it.

@@ -80,6 +80,8 @@ pub(super) struct Costs<'a> {
     protocol: Protocol,
     program: &'a Program,
     tiling: &'a Tiling,
+    /// By value: whether an earlier run left it, and all that was sent of it.
+    kept: Vec<bool>,
     /// By value.
     magnitude_bits: Vec<u32>,
     /// By value: those that come before.
@@ -90,12 +92,14 @@ pub(super) struct Costs<'a> {
     opened: HashMap<(ValueId, Parties, Parties), [u32; 2]>,
 }
 
-/// The cost of `program`'s online phase.
-pub(super) fn cost(protocol: Protocol, program: &Program, tiling: &Tiling) -> Cost {
+/// The cost of the online phase of `program`'s first run, or of a run `again` in the same session. Then resident values
+/// are there, and all that was sent of them.
+pub(super) fn cost(protocol: Protocol, program: &Program, tiling: &Tiling, again: bool) -> Cost {
     let mut costs = Costs {
         protocol,
         program,
         tiling,
+        kept: program.resident().into_iter().map(|resident| resident && again).collect(),
         magnitude_bits: range::magnitude_bits(program),
         values: Vec::with_capacity(program.values().len()),
         halves: HashMap::new(),
@@ -107,7 +111,10 @@ pub(super) fn cost(protocol: Protocol, program: &Program, tiling: &Tiling) -> Co
     for (index, needed) in program.needed().into_iter().enumerate() {
         let id = ValueId(index as u32);
         let mut sent = Sent::new(protocol.parties());
-        let held = if needed { costs.op(id, &mut sent) } else { Held::ZERO };
+        let mut held = if needed { costs.op(id, &mut sent) } else { Held::ZERO };
+        if costs.kept[index] {
+            (held, sent) = (held.map(|_, _, _| 0), Sent::new(protocol.parties()));
+        }
         cost.rounds = cost.rounds.max(deepest(&held));
         record(&mut cost, program, id, "", sent);
         costs.values.push(held);
@@ -253,8 +260,11 @@ impl Costs<'_> {
         let third = PartyId(2);
         if let Some(depth) = held.own(third) {
             let count = self.program.value(id).shape.len();
-            sent.send("rest", "2·m·n", 2 * count, third);
-            halves.told = Some([depth + 1; 2]);
+            halves.told = Some([0; 2]);
+            if !self.kept[id.index()] {
+                sent.send("rest", "2·m·n", 2 * count, third);
+                halves.told = Some([depth + 1; 2]);
+            }
             halves.parts = halves.parts.map(|part| Some(part.unwrap_or(0)));
         }
         self.halves.insert(id, halves);
@@ -266,7 +276,11 @@ impl Costs<'_> {
         if let Some(&replica) = self.replicas.get(&factor.id) {
             return replica;
         }
+        let mut sent_before = Sent::new(self.protocol.parties());
+        let is_kept = self.kept[factor.id.index()];
+        let sent = if is_kept { &mut sent_before } else { sent };
         let replica = replicated::replicate(sent, self.held(factor.id), factor.formula, factor.count);
+        let replica = if is_kept { replica.map(|_, _, _| 0) } else { replica };
         self.replicas.insert(factor.id, replica);
         replica
     }
@@ -280,6 +294,9 @@ impl Costs<'_> {
         masked: Parties,
     ) -> [u32; 2] {
         let halves = self.halves(sent, factor.id);
+        if self.kept[factor.id.index()] {
+            return [0; 2];
+        }
         let open = || sent.open(factor, halves, learners);
         *self.opened.entry((factor.id, learners, masked)).or_insert_with(open)
     }

@@ -58,12 +58,17 @@ impl Lowering<'_> {
         if let Some(&halves) = self.halves.get(&tile) {
             return halves;
         }
+        let halves = self.for_value(tile.value, |lowering| lowering.in_halves(tile));
+        self.halves.insert(tile, halves);
+        halves
+    }
+
+    fn in_halves(&mut self, tile: Tile) -> Halves {
         let parts = self.parts(tile);
         let mut halves = Halves { parts: PAIR.map(|party| self.half(&parts, party)), told: None };
         if let Some(rest) = parts.own(THIRD) {
             self.tell(&mut halves, rest);
         }
-        self.halves.insert(tile, halves);
         halves
     }
 
@@ -96,6 +101,12 @@ impl Lowering<'_> {
         if let Some(&opened) = self.opened.get(&key) {
             return opened;
         }
+        let opened = self.for_value(tile.value, |lowering| lowering.open_tile(tile, learners, masked));
+        self.opened.insert(key, opened);
+        opened
+    }
+
+    fn open_tile(&mut self, tile: Tile, learners: Parties, masked: Parties) -> Opened {
         let value = self.halves(tile);
         let mut opened = Opened { mask: None, masks: [None; 2], sum: [None; 2] };
         if !masked.is_empty() {
@@ -113,7 +124,6 @@ impl Lowering<'_> {
             });
             opened.sum = self.open(Halves { parts: hidden, ..value }, learners);
         }
-        self.opened.insert(key, opened);
         opened
     }
 

@@ -16,7 +16,7 @@ use crate::program::{Op, Output, Program, ValueId, range};
 use crate::ring::{Axis, Shape};
 use crate::share::{Parties, PartyId, Role, Sharing};
 use crate::step::{
-    Action, BufferId, InputId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, StepList,
+    Action, BufferId, InputId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, Step, StepList,
 };
 use std::collections::HashMap;
 
@@ -39,6 +39,7 @@ pub(super) fn lower(protocol: Protocol, program: &Program, tiling: &Tiling) -> L
     for (index, output) in program.outputs().iter().enumerate() {
         for at in lowering.grid(output.value).growing() {
             lowering.require(Tile { value: output.value, at });
+            lowering.purpose.once = false;
             lowering.output(index, output, at);
         }
     }
@@ -57,6 +58,8 @@ pub(super) struct Lowering<'a> {
     streams: u64,
     /// What steps are emitted for.
     purpose: Purpose,
+    /// By value: whether it is the same in every run.
+    resident: Vec<bool>,
     /// By value: see [`range::magnitude_bits`].
     pub(super) magnitude_bits: Vec<u32>,
     /// The tiles that have been lowered.
@@ -87,7 +90,8 @@ impl<'a> Lowering<'a> {
             purposes: Vec::new(),
             messages: FIRST_FREE_MESSAGE,
             streams: FIRST_FREE_STREAM,
-            purpose: Purpose { op: OpId(0), tile: 0 },
+            purpose: Purpose { op: OpId(0), tile: 0, once: false },
+            resident: program.resident(),
             magnitude_bits: range::magnitude_bits(program),
             tiles: HashMap::new(),
             bits: HashMap::new(),
@@ -104,8 +108,9 @@ impl<'a> Lowering<'a> {
             let purpose = |entry: crate::correlation::EntryId| self.purposes[entry.0 as usize];
             dealer::deal_into(&mut self.lists[party.index()], &self.demand, purpose);
         }
-        let cost = cost::cost(self.protocol, self.program, self.tiling);
-        Lowered { parties: self.lists, demand: self.demand, cost }
+        let cost = |again| cost::cost(self.protocol, self.program, self.tiling, again);
+        let (cost, cost_again) = (cost(false), cost(true));
+        Lowered { parties: self.lists, demand: self.demand, cost, cost_again }
     }
 }
 
@@ -123,7 +128,8 @@ impl Lowering<'_> {
             match missing {
                 Some(operand) => stack.push(operand),
                 None => {
-                    self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1 };
+                    let once = self.resident[tile.value.index()];
+                    self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1, once };
                     self.lower(tile);
                 }
             }
@@ -385,14 +391,14 @@ impl Lowering<'_> {
         [first, second].map(|party| {
             let out = self.buffer(party, shape, class);
             let fill = Action::Kernel(Kernel::Fill { out, key, stream, block: 0 });
-            self.lists[party.index()].push(Phase::Offline, self.purpose.op, self.purpose.tile, fill);
+            self.push_in(Phase::Offline, party, fill);
             out
         })
     }
 
     /// Demands a correlation.
     pub(super) fn demand(&mut self, correlation: Correlation) -> Delivery {
-        let entry = self.demand.push(correlation);
+        let entry = self.demand.push_for(correlation, self.purpose.once);
         self.purposes.push(self.purpose);
         Delivery { entry, dealer: self.protocol.dealer(), purpose: self.purpose }
     }
@@ -402,7 +408,22 @@ impl Lowering<'_> {
     }
 
     pub(super) fn push(&mut self, party: PartyId, action: Action) {
-        self.lists[party.index()].push(Phase::Online, self.purpose.op, self.purpose.tile, action);
+        self.push_in(Phase::Online, party, action);
+    }
+
+    fn push_in(&mut self, phase: Phase, party: PartyId, action: Action) {
+        let Purpose { op, tile, once } = self.purpose;
+        self.lists[party.index()].push_step(Step { action, phase, op, tile, once });
+    }
+
+    /// Emits what depends on one value alone, for whatever op it is wanted first: if the value is resident as steps of
+    /// the first run, otherwise of every run.
+    pub(super) fn for_value<T>(&mut self, value: ValueId, emit: impl FnOnce(&mut Self) -> T) -> T {
+        let once = self.resident[value.index()];
+        let outer = std::mem::replace(&mut self.purpose.once, once);
+        let emitted = emit(self);
+        self.purpose.once = outer;
+        emitted
     }
 
     pub(super) fn grid(&self, value: ValueId) -> Grid {
@@ -414,7 +435,8 @@ impl Lowering<'_> {
         if let Some(&parts) = self.tiles.get(&tile) {
             return parts;
         }
-        let parts = self.elements(self.bits[&tile]);
+        let bits = self.bits[&tile];
+        let parts = self.for_value(tile.value, |lowering| lowering.elements(bits));
         self.tiles.insert(tile, parts);
         parts
     }

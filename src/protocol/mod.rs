@@ -112,6 +112,8 @@ pub struct Lowered {
     pub demand: Demand,
     /// What the protocol's formulas say that the online phase costs.
     pub cost: Cost,
+    /// The same of later runs in the same session, which find what depends on resident inputs alone.
+    pub cost_again: Cost,
 }
 
 /// What a program's online phase costs by the protocol's formulas.

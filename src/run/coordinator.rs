@@ -197,12 +197,15 @@ impl<'a> Coordinator<'a> {
         let step = &plan.steps[position as usize].step;
         let job = match &step.action {
             Action::Receive { .. } => unreachable!("messages are received by pieces"),
-            Action::Kernel(kernel) => Job::Kernel(position, kernel.clone()),
+            Action::Kernel(_) => Job::Kernel(position),
             &Action::Input { to, input, at } => Job::Input(position, to, input, at),
             Action::Send { from, .. } | Action::Output { from, .. } => {
                 let size_bytes = (from.shape.len() * plan.ring.element_bytes()) as u64;
                 self.undelivered += 1;
                 self.undelivered_bytes += size_bytes;
+                if let Action::Send { peer, .. } = step.action {
+                    self.outbox.ask(peer);
+                }
                 Job::Download(position, from.buffer, size_bytes)
             }
         };
@@ -243,6 +246,7 @@ impl<'a> Coordinator<'a> {
             self.receiving.remove(&position);
             self.depths.pass(action, depth);
             self.schedule.pass(position);
+            self.execution.progress.stepped(1);
         }
     }
 
@@ -269,12 +273,15 @@ impl<'a> Coordinator<'a> {
 
     fn happened(&mut self, event: Event) -> Result<(), RunError> {
         match event {
-            Event::Done(position) => {
-                let action = &self.execution.plan.steps[position as usize].step.action;
-                self.ahead_s -= self.model.seconds(self.execution.plan.ring, action);
-                if matches!(action, Action::Kernel(_) | Action::Input { .. }) {
-                    self.done(position);
-                }
+            Event::Done(positions) => {
+                self.execution.progress.stepped(positions.len());
+                positions.into_iter().for_each(|position| {
+                    let action = &self.execution.plan.steps[position as usize].step.action;
+                    self.ahead_s -= self.model.seconds(self.execution.plan.ring, action);
+                    if matches!(action, Action::Kernel(_) | Action::Input { .. }) {
+                        self.done(position);
+                    }
+                });
             }
             Event::Downloading(position, download) => self.fetch(position, download),
             Event::Written(bytes) => self.unwritten_bytes -= bytes,
@@ -301,6 +308,7 @@ impl<'a> Coordinator<'a> {
                 self.undelivered_bytes -= bytes;
                 let phase = self.execution.plan.steps[positions[0] as usize].step.phase;
                 self.tally.sent(phase, bytes, framing_bytes);
+                self.execution.progress.sent(bytes);
                 positions.into_iter().for_each(|position| self.done(position));
                 self.outbox.free(peer);
                 self.transmit(peer);
@@ -384,6 +392,7 @@ impl<'a> Coordinator<'a> {
         let position = self.inbox.accept(peer, data)?;
         let phase = self.execution.plan.steps[position as usize].step.phase;
         self.tally.received(phase, bytes, depth);
+        self.execution.progress.received(bytes);
         self.forward(position);
         Ok(())
     }

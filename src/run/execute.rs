@@ -3,7 +3,7 @@
 use super::coordinator::Coordinator;
 use super::lane::Lane;
 use super::trace::Recorder;
-use super::{Overlap, RunError, RunReport};
+use super::{Overlap, Progress, RunError, RunReport};
 use crate::device::{Buffer, Device, DeviceError};
 use crate::net::{Activity, Link};
 use crate::plan::{Plan, Slot};
@@ -23,6 +23,8 @@ pub struct Execution<'a> {
     pub plan: &'a Plan,
     /// Where to compute.
     pub device: &'a dyn Device,
+    /// The plan's memory on that device.
+    pub memory: &'a Memory,
     /// The generator keys that the plan's steps name.
     pub keys: &'a HashMap<KeyId, PrgKey>,
     /// This role's own inputs, by their position in the program.
@@ -33,6 +35,8 @@ pub struct Execution<'a> {
     pub links: &'a mut [Link],
     /// What the links count their work in.
     pub activity: &'a Activity,
+    /// Where what is done is counted, for whoever looks on.
+    pub progress: &'a Progress,
     /// What frames of this run carry: frames of another are refused.
     pub run: u32,
     /// Without any progress here or at any peer for so long the run ends, though every peer is alive.
@@ -71,17 +75,19 @@ pub struct Outcome {
 /// # Panics
 /// Where an input, a key or a link that the plan names is not given, or the caller is a task of the runtime.
 pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome, RunError> {
-    let Execution { plan, device, keys, activity, .. } = execution;
+    let Execution { plan, device, memory, keys, activity, .. } = execution;
     device.ledger().restart_peak();
-    let slots = allocate(plan, device)?;
+    execution.progress.begin(plan);
     let inputs = std::mem::take(&mut execution.inputs);
     let cancelled = AtomicBool::new(false);
     let start = execution.trace.then(Instant::now);
     if execution.trace {
         activity.record();
+        device.record();
     }
     let label = execution.label;
-    let lane = Lane { plan, device, slots: &slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
+    let lane =
+        Lane { plan, device, slots: &memory.slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
     let (jobs, lane_jobs) = crossbeam_channel::unbounded();
     let (lane_events, events) = unbounded_channel();
     let result = std::thread::scope(|scope| {
@@ -89,24 +95,51 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
         // The coordinator owns the only sender of jobs: the lane's thread ends with it.
         let result = runtime.block_on(Coordinator::new(execution, jobs, events, Recorder::new(start)).run());
         cancelled.store(result.is_err(), Ordering::Relaxed);
-        let device = lane.join().expect("the device lane does not panic");
-        let wire = activity.stop_recording();
+        let lane = lane.join().expect("the device lane does not panic");
+        let (work, wire) = (device.stop_recording(), activity.stop_recording());
         result.map(|(mut outcome, host, online)| {
-            outcome.report.trace = host.finish(device, wire, plan, online, label);
+            outcome.report.trace = host.finish(lane, work, wire, plan, online, label);
             outcome
         })
     });
-    // What the memory held is this run's alone.
-    drop(slots);
-    let wiped = device.wipe();
+    // What passed through the device's own memory is this run's alone.
+    let wiped = wipe(device);
     let outcome = result?;
-    wiped.map_err(|error| RunError::Device { error, doing: "wiping the run's memory".into() })?;
+    wiped?;
     Ok(outcome)
 }
 
-/// The memory of the whole run.
-fn allocate(plan: &Plan, device: &dyn Device) -> Result<Vec<Buffer>, RunError> {
-    let allocate = |slot: &Slot| device.allocate(slot.size_bytes, slot.class);
-    let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
-    slots.map_err(|error| RunError::Device { error, doing: "allocating the plan's memory".into() })
+fn wipe(device: &dyn Device) -> Result<(), RunError> {
+    device.wipe().map_err(|error| RunError::Device { error, doing: "wiping the run's memory".into() })
+}
+
+/// A plan's slots on a device, for one run or for many: what one run keeps, the next finds.
+#[derive(Debug)]
+pub struct Memory {
+    slots: Vec<Buffer>,
+}
+
+impl Memory {
+    /// Allocates all that runs of the plan take.
+    ///
+    /// # Errors
+    /// Where the device does not hold it.
+    pub fn allocate(plan: &Plan, device: &dyn Device) -> Result<Memory, RunError> {
+        let allocate = |slot: &Slot| device.allocate(slot.size_bytes, slot.class);
+        let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
+        let doing = || "allocating the plan's memory".into();
+        Ok(Memory { slots: slots.map_err(|error| RunError::Device { error, doing: doing() })? })
+    }
+
+    /// Gives all of it back to the device that it is of, overwritten. Nothing is left to run in.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    pub fn free(&mut self, device: &dyn Device) -> Result<(), RunError> {
+        if self.slots.is_empty() {
+            return Ok(());
+        }
+        self.slots.clear();
+        wipe(device)
+    }
 }

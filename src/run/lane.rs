@@ -6,21 +6,28 @@ use crate::device::{Buffer, Device, DeviceError, Download};
 use crate::net::Activity;
 use crate::plan::Plan;
 use crate::ring::prg::PrgKey;
-use crate::step::{BufferId, InputId, Kernel, KeyId, Matrix};
+use crate::step::{Action, BufferId, InputId, Kernel, KeyId, Matrix};
 use crate::wipe::Wiped;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, TryRecvError};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// One computes while the next is ready: what is chosen later can still go before the rest.
 const SUBMISSIONS_IN_FLIGHT: usize = 2;
 
+/// Steps that are told of together at the most, and how long the first of them may wait for that: waking the
+/// coordinator takes longer than handing over a small kernel, and it must know in time what to hand over next.
+const MOST_TOLD: usize = 64;
+const LONGEST_UNTOLD: Duration = Duration::from_micros(100);
+
 /// Work for the device, with the position of its step.
 pub(super) enum Job {
-    Kernel(u32, Kernel<BufferId, KeyId>),
+    /// Computes.
+    Kernel(u32),
     /// Writes the block of an input that begins at a row and a column.
     Input(u32, Matrix<BufferId>, InputId, (usize, usize)),
     /// Writes a piece of a message.
@@ -35,8 +42,8 @@ pub(super) enum Job {
 pub(super) enum Event {
     /// The bytes of a [`Job::Download`] are on their way.
     Downloading(u32, Download),
-    /// The step at this position is with the device.
-    Done(u32),
+    /// The steps at these positions are with the device.
+    Done(Vec<u32>),
     /// Everything before a [`Job::Synchronise`] is done.
     Synchronised,
     /// So many bytes of pieces are with the device.
@@ -66,12 +73,14 @@ impl Lane<'_> {
         events: &UnboundedSender<Event>,
         mut recorder: Recorder,
     ) -> Recorder {
+        let mut done = Done { positions: Vec::new(), told: Instant::now(), events };
         while !self.cancelled.load(Ordering::Relaxed) {
             let job = match jobs.try_recv() {
                 Ok(job) => job,
                 Err(TryRecvError::Disconnected) => return recorder,
                 // Nothing more to batch: what is enqueued must start before this thread sleeps.
                 Err(TryRecvError::Empty) => {
+                    done.tell();
                     if let Err(error) = self.device.flush() {
                         let _ = events.send(Event::Failed(None, error));
                         return recorder;
@@ -82,7 +91,7 @@ impl Lane<'_> {
                     }
                 }
             };
-            let (position, name, bytes) = (job.position(), job.name(), job.bytes());
+            let (position, name, bytes) = (job.position(), self.name(&job), job.bytes());
             let begin = recorder.now();
             let result = self.perform(job);
             recorder.take(TraceLane::Device, position, name, bytes, begin);
@@ -94,8 +103,11 @@ impl Lane<'_> {
                     return recorder;
                 }
             };
-            let done = position.filter(|_| !matches!(event, Some(Event::Written(_)))).map(Event::Done);
-            if !done.into_iter().chain(event).all(|event| events.send(event).is_ok()) {
+            done.positions.extend(position.filter(|_| !matches!(event, Some(Event::Written(_)))));
+            done.tell_in_time();
+            if let Some(event) = event
+                && events.send(event).is_err()
+            {
                 break;
             }
         }
@@ -104,7 +116,8 @@ impl Lane<'_> {
 
     fn perform(&self, job: Job) -> Result<Option<Event>, DeviceError> {
         match job {
-            Job::Kernel(_, kernel) => {
+            Job::Kernel(position) => {
+                let kernel = self.kernel(position);
                 let kernel = kernel.map(|&buffer| self.slot(buffer), |key| &self.keys[key]);
                 self.device.run(self.plan.ring, &kernel)?;
                 self.device.settle(SUBMISSIONS_IN_FLIGHT)?;
@@ -134,30 +147,60 @@ impl Lane<'_> {
         Ok(None)
     }
 
+    fn kernel(&self, position: u32) -> &Kernel<BufferId, KeyId> {
+        let Action::Kernel(kernel) = &self.plan.steps[position as usize].step.action else {
+            unreachable!("a step that computes")
+        };
+        kernel
+    }
+
+    /// What traces call a job.
+    fn name(&self, job: &Job) -> &'static str {
+        match *job {
+            Job::Kernel(position) => self.kernel(position).name(),
+            Job::Input(..) => "input",
+            Job::Piece(..) => "write",
+            Job::Download(..) => "read",
+            Job::Synchronise => "synchronise",
+        }
+    }
+
     fn slot(&self, buffer: BufferId) -> &Buffer {
         &self.slots[self.plan.slot_of(buffer)]
+    }
+}
+
+/// Steps that are with the device, and that nobody was told of.
+struct Done<'a> {
+    positions: Vec<u32>,
+    told: Instant,
+    events: &'a UnboundedSender<Event>,
+}
+
+impl Done<'_> {
+    fn tell_in_time(&mut self) {
+        if self.positions.len() >= MOST_TOLD || self.told.elapsed() >= LONGEST_UNTOLD {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        if !self.positions.is_empty() {
+            // A coordinator that is gone has cancelled the run.
+            let _ = self.events.send(Event::Done(std::mem::take(&mut self.positions)));
+        }
+        self.told = Instant::now();
     }
 }
 
 impl Job {
     fn position(&self) -> Option<u32> {
         match *self {
-            Job::Kernel(position, _)
+            Job::Kernel(position)
             | Job::Input(position, ..)
             | Job::Piece(position, ..)
             | Job::Download(position, ..) => Some(position),
             Job::Synchronise => None,
-        }
-    }
-
-    /// What traces call it.
-    fn name(&self) -> &'static str {
-        match self {
-            Job::Kernel(_, kernel) => kernel.name(),
-            Job::Input(..) => "input",
-            Job::Piece(..) => "write",
-            Job::Download(..) => "read",
-            Job::Synchronise => "synchronise",
         }
     }
 

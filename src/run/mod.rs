@@ -22,6 +22,7 @@ mod error;
 mod execute;
 mod inbox;
 mod lane;
+mod progress;
 mod report;
 mod schedule;
 mod simulate;
@@ -31,7 +32,8 @@ mod transmit;
 
 pub use calibrate::calibrate;
 pub use error::RunError;
-pub use execute::{Execution, HostMatrix, Outcome, execute};
+pub use execute::{Execution, HostMatrix, Memory, Outcome, execute};
+pub use progress::{Portion, Progress, Standing};
 pub use report::RunReport;
 pub use schedule::{Overlap, Schedule};
 pub use simulate::{Prediction, RolePrediction, simulate};

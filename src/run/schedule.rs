@@ -17,7 +17,7 @@ pub struct Schedule<'a> {
     /// For each step, how many of the steps it waits for have not passed.
     waiting: Vec<u32>,
     /// For each step, who waits for it.
-    followers: Vec<Vec<u32>>,
+    followers: Followers,
     /// For each step, whether it feeds the wire.
     feeds: Vec<bool>,
     /// Ready steps of the device lane that feed the wire, and the others.
@@ -51,25 +51,20 @@ pub enum Overlap {
 impl<'a> Schedule<'a> {
     /// The plan's offline phase, with nothing passed.
     pub fn new(plan: &'a Plan, overlap: Overlap) -> Schedule<'a> {
-        let after = |position: u32| match overlap {
-            Overlap::On => plan.steps[position as usize].after.clone(),
-            Overlap::Off => position.checked_sub(1).into_iter().collect(),
+        let in_turn: Vec<u32> = (0..plan.steps.len() as u32).collect();
+        let after = |position: usize| match overlap {
+            Overlap::On => &plan.steps[position].after[..],
+            Overlap::Off => &in_turn[position.saturating_sub(1)..position],
         };
-        let mut followers = vec![Vec::new(); plan.steps.len()];
-        let mut waiting = vec![0; plan.steps.len()];
-        for position in 0..plan.steps.len() as u32 {
-            for earlier in after(position) {
-                followers[earlier as usize].push(position);
-                waiting[position as usize] += 1;
-            }
-        }
+        let waiting = (0..plan.steps.len()).map(|position| after(position).len() as u32).collect();
+        let followers = Followers::new(plan.steps.len(), after);
         let mut feeds = vec![false; plan.steps.len()];
         for (position, planned) in plan.steps.iter().enumerate().rev() {
             feeds[position] = match &planned.step.action {
                 Action::Send { .. } => true,
                 Action::Kernel(Kernel::Gemm { .. }) | Action::Receive { .. } | Action::Output { .. } => false,
                 Action::Kernel(_) | Action::Input { .. } => {
-                    followers[position].iter().any(|&follower: &u32| feeds[follower as usize])
+                    followers.of(position as u32).any(|follower| feeds[follower as usize])
                 }
             };
         }
@@ -125,7 +120,8 @@ impl<'a> Schedule<'a> {
     /// A step no longer holds up those that wait for it.
     pub fn pass(&mut self, position: u32) {
         self.remaining -= 1;
-        for follower in std::mem::take(&mut self.followers[position as usize]) {
+        for at in self.followers.range(position) {
+            let follower = self.followers.all[at];
             let waiting = &mut self.waiting[follower as usize];
             *waiting -= 1;
             if *waiting == 0 && self.plan.steps[follower as usize].step.phase == self.phase {
@@ -140,6 +136,40 @@ impl<'a> Schedule<'a> {
             _ if self.feeds[position as usize] => drop(self.feeding.insert(position)),
             _ => drop(self.others.insert(position)),
         }
+    }
+}
+
+/// For each step, who waits for it; all in one list, by step.
+#[derive(Clone, Debug)]
+struct Followers {
+    all: Vec<u32>,
+    /// Where in the list those of each step begin.
+    starts: Vec<u32>,
+}
+
+impl Followers {
+    /// `after` gives the steps that the step at a position waits for.
+    fn new<'a>(steps: usize, after: impl Fn(usize) -> &'a [u32]) -> Followers {
+        let edges = || (0..steps).flat_map(|position| after(position).iter().map(move |&at| (at, position)));
+        let mut starts = vec![0; steps + 1];
+        edges().for_each(|(earlier, _)| starts[earlier as usize + 1] += 1);
+        (0..steps).for_each(|at| starts[at + 1] += starts[at]);
+        let mut next = starts.clone();
+        let mut all = vec![0; starts[steps] as usize];
+        for (earlier, position) in edges() {
+            let at = &mut next[earlier as usize];
+            all[*at as usize] = position as u32;
+            *at += 1;
+        }
+        Followers { all, starts }
+    }
+
+    fn range(&self, position: u32) -> std::ops::Range<usize> {
+        self.starts[position as usize] as usize..self.starts[position as usize + 1] as usize
+    }
+
+    fn of(&self, position: u32) -> impl Iterator<Item = u32> {
+        self.all[self.range(position)].iter().copied()
     }
 }
 

@@ -220,6 +220,9 @@ impl Simulation<'_> {
                 return;
             }
             let Some(position) = actor.schedule.next(actor.undelivered_bytes <= WINDOW_BYTES) else { return };
+            if let Action::Send { peer, .. } = *actor.action(position) {
+                actor.outbox.ask(peer);
+            }
             if let Action::Send { .. } | Action::Output { .. } = actor.action(position) {
                 actor.undelivered += 1;
                 actor.undelivered_bytes += actor.size_bytes(position);

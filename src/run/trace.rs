@@ -1,5 +1,6 @@
 //! What each lane did when.
 
+use crate::device::WorkSpan;
 use crate::net::WireSpan;
 use crate::plan::Plan;
 use crate::share::Role;
@@ -10,8 +11,10 @@ use tokio::time::Instant;
 /// A lane of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TraceLane {
-    /// The device's thread. For a device that works in the background, a span is the handing over of a step.
+    /// The device: step by step, or for one that works in the background, by what was submitted together.
     Device,
+    /// The handing over of steps to a device that works in the background.
+    Handover,
     /// Results on their way from the device to the host.
     Readback,
     /// Frames being written to a peer.
@@ -102,16 +105,29 @@ impl Recorder {
         }
     }
 
-    /// The trace of this thread, the links and another recorder of the run.
+    /// The trace of this thread, the links, the device lane's recorder, and the device where it works in the
+    /// background.
     pub(super) fn finish(
         self,
-        other: Recorder,
+        mut lane: Recorder,
+        work: Vec<WorkSpan>,
         wire: Vec<WireSpan>,
         plan: &Plan,
         online: Instant,
         label: &dyn Fn(OpId) -> String,
     ) -> Option<Trace> {
         let start = self.start?;
+        if !work.is_empty() {
+            lane.taken.iter_mut().for_each(|taken| taken.lane = TraceLane::Handover);
+        }
+        let work = work.into_iter().map(|span| Taken {
+            lane: TraceLane::Device,
+            position: None,
+            name: "submission",
+            bytes: 0,
+            begin: Instant::from_std(span.begin),
+            end: Instant::from_std(span.end),
+        });
         let wire = wire.into_iter().map(|span| Taken {
             lane: if span.sending { TraceLane::To(span.peer) } else { TraceLane::From(span.peer) },
             position: None,
@@ -132,7 +148,7 @@ impl Recorder {
             begin: taken.begin.saturating_duration_since(start),
             end: taken.end.saturating_duration_since(start),
         };
-        let spans = self.taken.into_iter().chain(other.taken).chain(wire).map(span).collect();
+        let spans = self.taken.into_iter().chain(lane.taken).chain(work).chain(wire).map(span).collect();
         Some(Trace {
             role: plan.role,
             start: SystemTime::now() - start.elapsed(),

@@ -8,7 +8,7 @@ use crate::net::{
 use crate::share::Role;
 use crate::wipe::Wiped;
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a delivery brought about.
 pub(super) enum Delivery {
@@ -43,40 +43,81 @@ impl Payload for Outgoing {
 }
 
 /// The messages that wait for their link, by peer and in plan order. A link takes one transmission at a time.
+///
+/// A small message waits for those for the same peer that the device had been asked for when it came: they come as soon
+/// as the device has worked off its queue, which is short, and share a frame.
 pub(super) struct Outbox<M> {
-    waiting: BTreeMap<Role, BTreeMap<u32, M>>,
-    busy: BTreeSet<Role>,
+    lines: BTreeMap<Role, Line<M>>,
+}
+
+/// What a message takes of a bundle.
+fn size(outgoing: &impl Payload) -> usize {
+    BUNDLE_HEADER_BYTES + outgoing.len()
+}
+
+/// What waits for one peer.
+struct Line<M> {
+    waiting: BTreeMap<u32, M>,
+    /// Of what waits.
+    bytes: usize,
+    /// A transmission is under way.
+    busy: bool,
+    /// Messages that the device has been asked for so far, those that have come, and how many were asked for when the
+    /// first of those that wait came.
+    asked: u64,
+    come: u64,
+    worth_waiting: u64,
 }
 
 impl<M> Default for Outbox<M> {
     fn default() -> Outbox<M> {
-        Outbox { waiting: BTreeMap::new(), busy: BTreeSet::new() }
+        Outbox { lines: BTreeMap::new() }
+    }
+}
+
+impl<M> Default for Line<M> {
+    fn default() -> Line<M> {
+        Line { waiting: BTreeMap::new(), bytes: 0, busy: false, asked: 0, come: 0, worth_waiting: 0 }
     }
 }
 
 impl<M: Payload> Outbox<M> {
+    /// The device is asked for a message, which will be pushed.
+    pub(super) fn ask(&mut self, peer: Role) {
+        self.lines.entry(peer).or_default().asked += 1;
+    }
+
     /// The message that the step at `position` sends waits for its link.
     pub(super) fn push(&mut self, peer: Role, position: u32, outgoing: M) {
-        self.waiting.entry(peer).or_default().insert(position, outgoing);
+        let line = self.lines.entry(peer).or_default();
+        line.come += 1;
+        if line.waiting.is_empty() {
+            line.worth_waiting = line.asked;
+        }
+        line.bytes += size(&outgoing);
+        line.waiting.insert(position, outgoing);
     }
 
     /// The link takes no transmission until [`Outbox::free`]: what it is to send now, if anything waits. The first
     /// message in plan order; where it is small, with those that are small and follow.
     pub(super) fn take(&mut self, peer: Role) -> Option<Vec<(u32, M)>> {
-        let waiting = self.waiting.get_mut(&peer).filter(|waiting| !waiting.is_empty())?;
-        if !self.busy.insert(peer) {
+        let is_small = |outgoing: &M| outgoing.len() <= SMALL_MESSAGE_BYTES;
+        let Line { waiting, bytes, busy, come, worth_waiting, .. } = self.lines.get_mut(&peer)?;
+        let (_, first) = waiting.first_key_value().filter(|_| !*busy)?;
+        if come < worth_waiting && is_small(first) && *bytes <= BUNDLE_PAYLOAD_BYTES {
             return None;
         }
+        *busy = true;
         let mut taken = vec![waiting.pop_first()?];
-        let is_small = |outgoing: &M| outgoing.len() <= SMALL_MESSAGE_BYTES;
-        let size = |outgoing: &M| BUNDLE_HEADER_BYTES + outgoing.len();
         let mut bundle_bytes = size(&taken[0].1);
+        *bytes -= bundle_bytes;
         if is_small(&taken[0].1) {
             while let Some(next) = waiting.first_entry()
                 && is_small(next.get())
                 && bundle_bytes + size(next.get()) <= BUNDLE_PAYLOAD_BYTES
             {
                 bundle_bytes += size(next.get());
+                *bytes -= size(next.get());
                 taken.push(next.remove_entry());
             }
         }
@@ -85,12 +126,12 @@ impl<M: Payload> Outbox<M> {
 
     /// The link takes transmissions again.
     pub(super) fn free(&mut self, peer: Role) {
-        self.busy.remove(&peer);
+        self.lines.entry(peer).or_default().busy = false;
     }
 
     /// How many messages wait.
     pub(super) fn len(&self) -> usize {
-        self.waiting.values().map(BTreeMap::len).sum()
+        self.lines.values().map(|line| line.waiting.len()).sum()
     }
 }
 
@@ -169,6 +210,22 @@ mod tests {
         let taken = outbox.take(PEER).expect("the large one");
         assert!(matches!(&frames(0, taken)[..], [Frame::Data(data)] if data.message == 9));
         assert_eq!(outbox.len(), 0);
+    }
+
+    #[test]
+    fn a_small_message_waits_for_those_that_were_asked_for_with_it() {
+        let mut outbox: Outbox<Outgoing> = Outbox::default();
+        (0..3).for_each(|_| outbox.ask(PEER));
+        outbox.push(PEER, 3, outgoing(3, 100));
+        outbox.ask(PEER);
+        assert!(outbox.take(PEER).is_none(), "two more are on their way");
+        outbox.push(PEER, 5, outgoing(5, 100));
+        outbox.push(PEER, 7, outgoing(7, 100));
+        assert_eq!(outbox.take(PEER).expect("all that were asked for").len(), 3, "and not what came after");
+        outbox.free(PEER);
+        outbox.ask(PEER);
+        outbox.push(PEER, 8, outgoing(8, 1 << 20));
+        assert_eq!(outbox.take(PEER).expect("a large one does not wait").len(), 1);
     }
 
     #[test]

@@ -4,12 +4,12 @@ use super::order::{Grant, KeySource, Order};
 use super::party::{check_pins, run_number};
 use super::wire::Wire;
 use super::{SessionError, SessionOptions};
-use crate::correlation::dealer;
+use crate::correlation::{Demand, dealer};
 use crate::device::Device;
 use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
 use crate::plan::{DEALER_WINDOW, Plan, PlanError};
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, RunReport, execute};
+use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId};
 use std::collections::{BTreeMap, HashMap};
@@ -75,6 +75,8 @@ pub(super) fn serve(
             Ok(dealt)
         }
         Err(error) => {
+            // What was kept went with the failure.
+            let _ = device.wipe();
             wire.abort(links, &error.public_reason());
             Err(error)
         }
@@ -89,29 +91,90 @@ fn try_serve(
     source: KeySource,
 ) -> Result<Dealt, SessionError> {
     let mut dealt = Dealt::default();
+    let mut kept: HashMap<u32, Dealing> = HashMap::new();
     while let Some(order) = wire.block_on(take_order(links))? {
-        let plan = Plan::new(&dealer::deal(&order.demand).map_err(PlanError::from)?, DEALER_WINDOW);
-        plan.check_budget(device.description().staging_bytes, options.budget_bytes)?;
+        let (mut dealing, number) = match order {
+            Order::First { digest, demand, keep } => (Dealing::new(device, options, digest, &demand)?, keep),
+            Order::Again(number) => (take_kept(&mut kept, links, number)?, Some(number)),
+            Order::Release(number) => {
+                take_kept(&mut kept, links, number)?.memory.free(device)?;
+                continue;
+            }
+        };
+        let (plan, correlations) = dealing.next_run();
         let keys = grant(wire, links, source, dealt.reports.len() as u64)?;
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {
-            plan: &plan,
+            plan,
             device,
+            memory: &dealing.memory,
             keys: &keys,
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
             links,
             activity: &wire.links.activity,
-            run: run_number(&order.digest, dealt.reports.len() as u32),
+            progress: &Progress::default(),
+            run: run_number(&dealing.digest, dealt.reports.len() as u32),
             stall: options.deadlines.stall,
             overlap: options.overlap,
             trace: options.trace,
             label: &label,
         };
         dealt.reports.push(execute(wire.handle(), execution)?.report);
-        dealt.correlations += order.demand.entries.len();
+        dealt.correlations += correlations;
+        dealing.runs += 1;
+        match number {
+            Some(number) => drop(kept.insert(number, dealing)),
+            None => dealing.memory.free(device)?,
+        }
     }
+    kept.into_values().try_for_each(|mut dealing| dealing.memory.free(device))?;
     Ok(dealt)
+}
+
+/// A demand that is dealt for one run or several.
+struct Dealing {
+    digest: [u8; 32],
+    first: Plan,
+    /// The plan of later runs, where it differs.
+    again: Option<Plan>,
+    /// How many correlations are made for the first run and for later ones.
+    correlations: [usize; 2],
+    /// What later runs need of the first is kept there.
+    memory: Memory,
+    runs: u32,
+}
+
+impl Dealing {
+    fn new(
+        device: &dyn Device,
+        options: SessionOptions,
+        digest: [u8; 32],
+        demand: &Demand,
+    ) -> Result<Dealing, SessionError> {
+        let list = dealer::deal(demand).map_err(PlanError::from)?;
+        let first = Plan::new(&list, DEALER_WINDOW);
+        first.check_budget(device.description().staging_bytes, options.budget_bytes)?;
+        let again = list.keeps().then(|| first.again(&list.again()));
+        let all = demand.entries.len();
+        let correlations = [all, all - demand.once.len()];
+        let memory = Memory::allocate(&first, device)?;
+        Ok(Dealing { digest, first, again, correlations, memory, runs: 0 })
+    }
+
+    fn next_run(&self) -> (&Plan, usize) {
+        match (self.runs, &self.again) {
+            (0, _) | (_, None) => (&self.first, self.correlations[0]),
+            (_, Some(again)) => (again, self.correlations[1]),
+        }
+    }
+}
+
+/// What an earlier order kept under this number.
+fn take_kept(kept: &mut HashMap<u32, Dealing>, links: &[Link], number: u32) -> Result<Dealing, NetError> {
+    let peer = links.first().expect("a dealer serves at least one party").peer();
+    let reason = || format!("nothing is kept under number {number}");
+    kept.remove(&number).ok_or_else(|| NetError::Malformed { peer, what: "order", reason: reason() })
 }
 
 /// Draws a fresh key for each party, and hands it over.
@@ -136,7 +199,9 @@ async fn take_order(links: &mut [Link]) -> Result<Option<Order>, NetError> {
     let mut first: Option<(PartyId, Option<Order>)> = None;
     for link in links.iter_mut() {
         let order: Option<Order> = link.receive_control_or_finish("order").await?;
-        if let Some(Err(error)) = order.as_ref().map(|order| order.demand.check()) {
+        if let Some(Order::First { demand, .. }) = &order
+            && let Err(error) = demand.check()
+        {
             return Err(NetError::Malformed { peer: link.peer(), what: "order", reason: error.to_string() });
         }
         match &first {
@@ -158,11 +223,17 @@ async fn take_order(links: &mut [Link]) -> Result<Option<Order>, NetError> {
 
 /// An order as far as errors show it.
 fn facts(order: &Option<Order>) -> Vec<(String, String)> {
-    let Some(order) = order else { return vec![("order".into(), "the end of the session".into())] };
-    vec![
-        ("order".into(), format!("{:?}: {}", order.demand.ring, order.demand.summary().join(", "))),
-        ("plan digest".into(), blake3::Hash::from(order.digest).to_hex().to_string()),
-    ]
+    let what = match order {
+        None => "the end of the session".into(),
+        Some(Order::First { demand, .. }) => format!("{:?}: {}", demand.ring, demand.summary().join(", ")),
+        Some(Order::Again(number)) => format!("plan {number} again"),
+        Some(Order::Release(number)) => format!("the release of plan {number}"),
+    };
+    let mut facts = vec![("order".into(), what)];
+    if let Some(Order::First { digest, .. }) = order {
+        facts.push(("plan digest".into(), blake3::Hash::from(*digest).to_hex().to_string()));
+    }
+    facts
 }
 
 fn party_of(link: &Link) -> PartyId {

@@ -68,6 +68,17 @@ pub enum SessionError {
         /// Whose session it is.
         role: Role,
     },
+    /// A resident input was given to a run after the first.
+    #[error("input '{name}' is resident: what was given to the first run stays, and cannot be given again")]
+    ResidentInput {
+        /// The input.
+        name: String,
+    },
+    /// Resident inputs, and correlations from a store.
+    #[error(
+        "a store has correlations for first runs alone: a program with resident inputs that runs again needs a dealer"
+    )]
+    ResidentFromStore,
     /// The network is not well described.
     #[error("the network is not well described: {reason}")]
     Network {
@@ -101,7 +112,8 @@ impl SessionError {
             SessionError::MissingInput { name, .. }
             | SessionError::InputLength { name, .. }
             | SessionError::InputRing { name, .. }
-            | SessionError::InputBound { name, .. } => format!("its input '{name}' cannot be used"),
+            | SessionError::InputBound { name, .. }
+            | SessionError::ResidentInput { name } => format!("its input '{name}' cannot be used"),
             // Paths are this party's own affair.
             SessionError::Store(_) => "its correlation store cannot be used".to_owned(),
             other => other.to_string(),

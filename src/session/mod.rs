@@ -8,12 +8,14 @@
 //! **Order of a run.** The party plans the program for every role; exchanges facts and plan digest with its peers and
 //! refuses a difference by name; shares fresh generator keys with those parties with which the plan has it draw; where
 //! there is a dealer, orders from it exactly what the plan demands and gets a key, or takes both from a store; then
-//! executes. Any failure is told to all peers before it is returned.
+//! executes. Any failure is told to all peers before it is returned. A program that is to run many times is [`Prepared`]
+//! first; resident inputs then stay in device memory between its runs.
 
 mod dealer;
 mod error;
 mod order;
 mod party;
+mod prepared;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ pub use dealer::{DealerNetwork, Dealt, deal};
 pub use error::SessionError;
 pub use order::KeySource;
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
+pub use prepared::Prepared;
 pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};
 pub use tiles::{Surroundings, choose_side};
 pub use world::{World, WorldError};

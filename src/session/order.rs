@@ -7,14 +7,23 @@ use crate::step::KeyId;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// An order: what to deal, and for which run.
+/// An order: what to deal for one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Order {
-    /// The digest of the parties' plan.
-    pub digest: [u8; 32],
-    /// The correlations.
-    pub demand: Demand,
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Order {
+    /// For the first run of a plan.
+    First {
+        /// The digest of the parties' plan.
+        digest: [u8; 32],
+        /// The correlations.
+        demand: Demand,
+        /// The number by which orders for later runs name this one, if there may be any; until it is released.
+        keep: Option<u32>,
+    },
+    /// For a later run of the plan that was kept under this number.
+    Again(u32),
+    /// For no run: what was kept under this number is needed no more.
+    Release(u32),
 }
 
 /// A generator key, fresh for this run: the dealer's answer to an order, or one party's to another.

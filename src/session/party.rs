@@ -2,7 +2,7 @@
 
 use super::SessionError;
 use super::order::{Grant, KeySource, Order};
-use super::store::{CorrelationStore, Feed, FeedFailure, Stock, StoreError};
+use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
 use super::tiles::{Surroundings, choose_side};
 use super::wire::Wire;
 use crate::device::Device;
@@ -16,9 +16,9 @@ use crate::program::{Input, Program};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, HostMatrix, Overlap, RunReport, execute};
+use crate::run::{HostMatrix, Overlap, Progress, RunReport};
 use crate::share::{Parties, PartyId, Role};
-use crate::step::{KeyId, OpId};
+use crate::step::KeyId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -65,19 +65,22 @@ pub struct SessionOptions {
 /// A party that is connected. It must be ended by [`Session::finish`]; dropping it tells the peers that it failed.
 #[must_use = "a session that is dropped fails its peers: end it with `finish`"]
 pub struct Session {
-    role: Role,
-    device: Arc<dyn Device>,
-    wire: Wire,
+    pub(super) role: Role,
+    pub(super) device: Arc<dyn Device>,
+    pub(super) wire: Wire,
     /// With the other parties, then the dealer; empty once something has failed.
-    links: Vec<Link>,
+    pub(super) links: Vec<Link>,
     offers: BTreeMap<PartyId, Vec<(String, String)>>,
-    options: SessionOptions,
+    pub(super) options: SessionOptions,
     /// What the device is taken to be when tiles are chosen.
     model: DeviceModel,
     /// Where correlations come from, if not from the dealer.
     stock: Option<Stock>,
     /// Runs so far: each has a number, so that its frames are told from those of another.
-    runs: u32,
+    pub(super) runs: u32,
+    /// Programs prepared so far: each has a number for the dealer.
+    pub(super) prepared: u32,
+    pub(super) progress: Arc<Progress>,
     /// Where the keys come from that this party draws for others.
     keys: KeySource,
 }
@@ -89,8 +92,8 @@ pub struct SessionOutcome {
     pub outputs: BTreeMap<String, Elements>,
     /// What the run took.
     pub report: RunReport,
-    /// The plans of all roles.
-    pub plans: Plans,
+    /// The plans of all roles for this run.
+    pub plans: Arc<Plans>,
 }
 
 /// The first words of a party to the others, once it is known who they are.
@@ -160,6 +163,8 @@ impl Session {
             model: DeviceModel::typical(),
             stock: None,
             runs: 0,
+            prepared: 0,
+            progress: Arc::default(),
             keys,
         }
     }
@@ -167,6 +172,11 @@ impl Session {
     /// What the other parties offered when they connected.
     pub fn offers(&self) -> &BTreeMap<PartyId, Vec<(String, String)>> {
         &self.offers
+    }
+
+    /// How far the present run is, or the last one was; to be read from another thread.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
     }
 
     /// Chooses tiles for a device of these rates, rather than for one like [`DeviceModel::typical`].
@@ -195,10 +205,27 @@ impl Session {
         program: &Program,
         inputs: BTreeMap<String, Elements>,
     ) -> Result<SessionOutcome, SessionError> {
+        self.attempt(|session| {
+            session.check_roles(protocol)?;
+            let inputs = session.own_inputs(program, inputs, 0)?;
+            let mut prepared = session.plan_and_allocate(protocol, program, None)?;
+            let outcome = session.run_plan(&prepared, inputs);
+            let freed = prepared.free();
+            let outcome = outcome?;
+            freed?;
+            Ok(outcome)
+        })
+    }
+
+    /// Does what a failure of ends the session.
+    pub(super) fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session) -> Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
         if self.links.is_empty() {
             return Err(SessionError::Poisoned { role: self.role });
         }
-        self.try_run(protocol, program, inputs).map_err(|error| self.fail(error))
+        work(self).map_err(|error| self.fail(error))
     }
 
     /// Ends the session in order: returns once all peers have everything.
@@ -236,54 +263,8 @@ impl Session {
         })
     }
 
-    fn try_run(
-        &mut self,
-        protocol: Protocol,
-        program: &Program,
-        inputs: BTreeMap<String, Elements>,
-    ) -> Result<SessionOutcome, SessionError> {
-        self.check_roles(protocol)?;
-        let inputs = self.own_inputs(program, inputs)?;
-        let plans = self.plan(protocol, program)?;
-        let plan = plans.of(self.role);
-        plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
-        self.check_store(&plans)?;
-        self.confirm(protocol, &plans)?;
-        let mut keys = self.share_keys(&plans)?;
-        let run = run_number(&plans.agreement.digest, self.runs);
-        let mut feed = None;
-        if protocol.has_dealer() {
-            let key;
-            (key, feed) = self.correlations(&plans, run)?;
-            keys.insert(KeyId::between(self.role, Role::Dealer), key);
-        }
-        let label = |op: OpId| program.values()[op.0 as usize].label.clone();
-        let execution = Execution {
-            plan,
-            device: &*self.device,
-            keys: &keys,
-            inputs,
-            outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
-            links: &mut self.links,
-            activity: &self.wire.links.activity,
-            run,
-            stall: self.options.deadlines.stall,
-            overlap: self.options.overlap,
-            trace: self.options.trace,
-            label: &label,
-        };
-        let outcome = execute(self.wire.handle(), execution).map_err(|error| {
-            let failure = feed.and_then(|failure| failure.get().cloned());
-            failure.map_or(SessionError::from(error), SessionError::from)
-        })?;
-        self.runs = self.runs.wrapping_add(1);
-        let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
-        let outputs = outcome.outputs.into_iter().map(name).collect();
-        Ok(SessionOutcome { outputs, report: outcome.report, plans })
-    }
-
     /// Plans with the smallest tiles that any party wants.
-    fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
+    pub(super) fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
         let default = PlanOptions::default();
         let options = PlanOptions { window: self.options.window.unwrap_or(default.window), ..default };
         let surroundings = Surroundings {
@@ -292,13 +273,19 @@ impl Session {
             budget_bytes: self.options.budget_bytes,
             staging_bytes: self.device.description().staging_bytes,
         };
-        let wanted = match (self.options.tile_side, &self.stock) {
-            (Some(side), _) => side,
-            (None, Some(stock)) => stock.store.tile_side(),
-            (None, None) => choose_side(protocol, program, options, &surroundings)?,
+        let (wanted, plans) = match (self.options.tile_side, &self.stock) {
+            (Some(side), _) => (side, None),
+            (None, Some(stock)) => (stock.store.tile_side(), None),
+            (None, None) => {
+                let (side, plans) = choose_side(protocol, program, options, &surroundings)?;
+                (side, Some(plans))
+            }
         };
         let side = self.agree_on_side(wanted)?;
-        Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?)
+        match plans {
+            Some(plans) if side == wanted => Ok(plans),
+            _ => Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?),
+        }
     }
 
     fn agree_on_side(&mut self, wanted: TileSide) -> Result<TileSide, NetError> {
@@ -318,11 +305,12 @@ impl Session {
         })
     }
 
-    /// This party's inputs by position, held against what the program says of them.
-    fn own_inputs(
+    /// This party's inputs to the program's `run`-th run by position, held against what the program says of them.
+    pub(super) fn own_inputs(
         &self,
         program: &Program,
         mut given: BTreeMap<String, Elements>,
+        run: u32,
     ) -> Result<BTreeMap<usize, HostMatrix>, SessionError> {
         let mut own = BTreeMap::new();
         for (index, input) in program.inputs().iter().enumerate() {
@@ -330,7 +318,14 @@ impl Session {
                 continue;
             }
             let name = input.name.clone();
-            let Some(elements) = given.remove(&input.name) else {
+            let elements = given.remove(&input.name);
+            if input.resident && run > 0 {
+                if elements.is_some() {
+                    return Err(SessionError::ResidentInput { name });
+                }
+                continue;
+            }
+            let Some(elements) = elements else {
                 return Err(SessionError::MissingInput { name, party: input.owner });
             };
             check_input(program, input, &elements)?;
@@ -342,15 +337,22 @@ impl Session {
         }
     }
 
-    /// Makes sure that the store, if there is one, was dealt for this plan.
-    fn check_store(&self, plans: &Plans) -> Result<(), StoreError> {
-        let check = |stock: &Stock| stock.store.check_demand(plans.demand.digest());
-        self.stock.as_ref().map_or(Ok(()), check)
+    /// Makes sure that the store, if there is one, was dealt for this plan, and for as many runs as there will be.
+    pub(super) fn check_store(&self, plans: &Plans, prepared: bool) -> Result<(), SessionError> {
+        let Some(stock) = &self.stock else { return Ok(()) };
+        if prepared && plans.again.is_some() {
+            return Err(SessionError::ResidentFromStore);
+        }
+        Ok(stock.store.check_demand(plans.demand.digest())?)
     }
 
-    /// Makes sure that all parties have the same plan, and correlations from the same place.
-    fn confirm(&mut self, protocol: Protocol, plans: &Plans) -> Result<(), NetError> {
-        let mut ours = Facts { fields: plans.agreement.fields.clone() };
+    /// Makes sure that all parties have the same facts, and correlations from the same place.
+    pub(super) fn confirm(
+        &mut self,
+        protocol: Protocol,
+        fields: Vec<(String, String)>,
+    ) -> Result<(), NetError> {
+        let mut ours = Facts { fields };
         let dealer = || protocol.dealer().to_string();
         let source = self.stock.as_ref().map_or_else(dealer, |stock| stock.store.name());
         ours.fields.push(("source of correlations".into(), source));
@@ -369,7 +371,7 @@ impl Session {
 
     /// Makes sure that the peers are the parties that the protocol has, and that nothing is to come from a store that
     /// only a dealer could have filled.
-    fn check_roles(&self, protocol: Protocol) -> Result<(), SessionError> {
+    pub(super) fn check_roles(&self, protocol: Protocol) -> Result<(), SessionError> {
         let is_party = |role: &Role| *role != Role::Dealer;
         let roles = || protocol.roles().into_iter().filter(is_party);
         let others: BTreeSet<Role> = self.links.iter().map(Link::peer).filter(is_party).collect();
@@ -390,7 +392,7 @@ impl Session {
     }
 
     /// Shares a fresh key with every other party whose key the plan's steps name: the lower one draws it.
-    fn share_keys(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
+    pub(super) fn share_keys(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
         let named = plans.of(self.role).keys();
         let (role, source, run) = (self.role, self.keys, u64::from(self.runs));
         let mut keys = HashMap::new();
@@ -415,13 +417,13 @@ impl Session {
 
     /// Comes by what the plan demands of a dealer; the key is the one that it shares with this party. From a store, it
     /// may turn out during the run that the file is of no use.
-    fn correlations(
+    pub(super) fn correlations(
         &mut self,
-        plans: &Plans,
+        order: &Order,
         run: u32,
     ) -> Result<(PrgKey, Option<FeedFailure>), SessionError> {
         let Some(stock) = &self.stock else {
-            return Ok((self.order(plans)?, None));
+            return Ok((self.order(order)?, None));
         };
         let Feed { key, link, failure } = Feed::start(stock, &self.wire, &mut self.links, run)?;
         self.links.retain(|link| link.peer() != Role::Dealer);
@@ -429,14 +431,20 @@ impl Session {
         Ok((key, Some(failure)))
     }
 
-    /// Orders what the plan demands from the dealer.
-    fn order(&mut self, plans: &Plans) -> Result<PrgKey, SessionError> {
-        let order = Order { digest: plans.agreement.digest, demand: plans.demand.clone() };
+    /// Tells the dealer, if there is one, what needs no answer.
+    pub(super) fn tell_dealer(&mut self, order: &Order) -> Result<(), SessionError> {
+        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
+        let Some(dealer) = dealer.filter(|_| self.stock.is_none()) else { return Ok(()) };
+        Ok(self.wire.block_on(dealer.send_control("order", order))?)
+    }
+
+    /// Orders from the dealer.
+    fn order(&mut self, order: &Order) -> Result<PrgKey, SessionError> {
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
         let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
         let dealer = dealer.ok_or_else(missing)?;
         let grant: Grant = self.wire.block_on(async {
-            dealer.send_control("order", &order).await?;
+            dealer.send_control("order", order).await?;
             dealer.receive_control("grant", dealer.patience()).await
         })?;
         Ok(PrgKey::from_bytes(grant.key))

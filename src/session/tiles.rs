@@ -27,8 +27,8 @@ pub struct Surroundings<'a> {
     pub staging_bytes: u64,
 }
 
-/// Plans a program with several tile sides, and returns that with which the run is predicted to be done first, among
-/// those that fit the budget.
+/// Plans a program with several tile sides, and returns that with which its runs are predicted to be done first, among
+/// those that fit the budget, with the plans: where inputs are resident, later runs count.
 ///
 /// # Errors
 /// Where there is no plan, or none that fits: then that of the smallest tiles says how much it needs.
@@ -37,11 +37,11 @@ pub fn choose_side(
     program: &Program,
     options: PlanOptions,
     surroundings: &Surroundings<'_>,
-) -> Result<TileSide, PlanError> {
+) -> Result<(TileSide, Plans), PlanError> {
     let extents = program.values().iter().flat_map(|value| [value.shape.rows, value.shape.cols]);
     let longest = extents.max().unwrap_or(0);
     let smaller = SIDES.into_iter().filter(|&side| side < longest).map(TileSide);
-    let mut best: Option<(Duration, TileSide)> = None;
+    let mut best: Option<(Duration, TileSide, Plans)> = None;
     let mut refusal = None;
     for side in [TileSide::WHOLE].into_iter().chain(smaller) {
         let plans = Plans::new(protocol, program, PlanOptions { side, ..options })?;
@@ -49,12 +49,13 @@ pub fn choose_side(
             refusal = Some(error);
             continue;
         }
-        let online = simulate(&plans, surroundings.model, surroundings.link, Overlap::On).online;
-        if best.is_none_or(|(time, _)| online < time.mul_f64(WORTHWHILE)) {
-            best = Some((online, side));
+        let recurring = plans.again.as_deref().unwrap_or(&plans);
+        let online = simulate(recurring, surroundings.model, surroundings.link, Overlap::On).online;
+        if best.as_ref().is_none_or(|(time, ..)| online < time.mul_f64(WORTHWHILE)) {
+            best = Some((online, side, plans));
         }
     }
-    best.map(|(_, side)| side).ok_or_else(|| refusal.expect("a plan fits or is refused"))
+    best.map(|(_, side, plans)| (side, plans)).ok_or_else(|| refusal.expect("a plan fits or is refused"))
 }
 
 #[cfg(test)]
@@ -72,7 +73,7 @@ mod tests {
         program.output("z", z, Parties::first(2))?;
         let model = DeviceModel::typical();
         let surroundings = Surroundings { model: &model, link, budget_bytes, staging_bytes: 0 };
-        choose_side(Protocol::Beaver, &program, PlanOptions::default(), &surroundings)
+        choose_side(Protocol::Beaver, &program, PlanOptions::default(), &surroundings).map(|(side, _)| side)
     }
 
     #[test]

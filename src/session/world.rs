@@ -15,7 +15,7 @@ use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::share::{Parties, PartyId, Role};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::DuplexStream;
@@ -126,14 +126,46 @@ impl World {
         inputs: &[Elements],
         runs: usize,
     ) -> Result<Vec<Vec<SessionOutcome>>, WorldError> {
-        assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
-        let parties: Vec<PartyId> = Parties::first(self.protocol.parties()).iter().collect();
-        let ended = self.roles(&parties, |party, session| {
-            let own = program.inputs().iter().zip(inputs).filter(|(input, _)| input.owner == party);
-            let own: BTreeMap<String, Elements> =
-                own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect();
+        self.each_party(|party, session| {
+            let own = own_inputs(program, inputs, party);
             (0..runs).map(|_| session.run(self.protocol, program, own.clone())).collect()
-        });
+        })
+    }
+
+    /// Prepares a program and runs it on one batch of inputs after the other, in the same sessions; for each party the
+    /// outcomes of all runs. Of resident inputs those of the first batch stay.
+    ///
+    /// # Errors
+    /// Where any role fails.
+    ///
+    /// # Panics
+    /// Where a batch has not one matrix for each input.
+    pub fn run_batches(
+        &self,
+        program: &Program,
+        batches: &[Vec<Elements>],
+    ) -> Result<Vec<Vec<SessionOutcome>>, WorldError> {
+        self.each_party(|party, session| {
+            let mut prepared = session.prepare(self.protocol, program)?;
+            let mut outcomes = Vec::new();
+            for batch in batches {
+                let mut own = own_inputs(program, batch, party);
+                let awaited: BTreeSet<&str> = prepared.awaited().collect();
+                own.retain(|name, _| awaited.contains(name.as_str()));
+                outcomes.push(session.run_prepared(&mut prepared, own)?);
+            }
+            session.release(prepared)?;
+            Ok(outcomes)
+        })
+    }
+
+    /// What each party's session does, with all roles at work.
+    pub(super) fn each_party<F>(&self, work: F) -> Result<Vec<Vec<SessionOutcome>>, WorldError>
+    where
+        F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
+    {
+        let parties: Vec<PartyId> = Parties::first(self.protocol.parties()).iter().collect();
+        let ended = self.roles(&parties, work);
         let (mut outcomes, mut failures) = (BTreeMap::new(), Vec::new());
         for ended in ended {
             match ended {
@@ -217,6 +249,13 @@ impl World {
         }
         ends
     }
+}
+
+/// A party's own of the inputs, by name.
+fn own_inputs(program: &Program, inputs: &[Elements], party: PartyId) -> BTreeMap<String, Elements> {
+    assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
+    let own = program.inputs().iter().zip(inputs).filter(|(input, _)| input.owner == party);
+    own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect()
 }
 
 fn links(wire: &Wire, streams: Vec<(Role, DuplexStream)>) -> Vec<Link> {

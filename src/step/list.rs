@@ -193,9 +193,15 @@ pub struct Step {
     /// For which tile of which op: counted over all ops in the order in which they are lowered, which is the same for
     /// every role.
     pub tile: u32,
+    /// Whether only the first run of the list in a session takes it: what it writes is the same in every run, and
+    /// later ones find it where the first one put it.
+    pub once: bool,
 }
 
 /// The straight-line program of one role. Every buffer is written before it is read.
+///
+/// **Later runs** take the steps that are not [`Step::once`]. What these read of what a `once` step wrote is *kept*
+/// between the runs; so no other step writes it, and no `once` step reads what another wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StepList {
     /// Whose steps these are.
@@ -209,8 +215,9 @@ pub struct StepList {
     /// Which (key, stream) pairs are drawn: none twice.
     #[serde(skip)]
     drawn: HashSet<(KeyId, u64)>,
+    /// By buffer: whether the steps that wrote it are `once`.
     #[serde(skip)]
-    written: Vec<bool>,
+    written: Vec<Option<bool>>,
 }
 
 impl StepList {
@@ -230,16 +237,26 @@ impl StepList {
     pub fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
         let id = BufferId(u32::try_from(self.buffers.len()).expect("fewer than 2^32 buffers"));
         self.buffers.push(BufferSpec { len: shape.len(), class });
-        self.written.push(false);
+        self.written.push(None);
         Matrix::new(id, shape)
     }
 
-    /// Appends a step for the op's tile with this number.
+    /// Appends a step of every run, for the op's tile with this number; see [`StepList::push_step`].
     ///
     /// # Panics
-    /// Where a kernel's shapes do not fit, a buffer is read before it is written, or a generator stream is drawn a
-    /// second time. Each is a fault of the protocol that emits the step.
+    /// As [`StepList::push_step`].
     pub fn push(&mut self, phase: Phase, op: OpId, tile: u32, action: Action) {
+        self.push_step(Step { action, phase, op, tile, once: false });
+    }
+
+    /// Appends a step.
+    ///
+    /// # Panics
+    /// Where a kernel's shapes do not fit, a buffer is read before it is written, a generator stream is drawn a
+    /// second time, or a buffer is used both by steps of the first run alone and by others, but for what is kept. Each
+    /// is a fault of the protocol that emits the step.
+    pub fn push_step(&mut self, step: Step) {
+        let Step { action, once, .. } = &step;
         if let Action::Kernel(kernel) = &action {
             kernel.check(self.ring);
             if let Kernel::Fill { key, stream, .. } = kernel {
@@ -257,20 +274,30 @@ impl StepList {
                 "{}: a matrix beyond its buffer",
                 action.name()
             );
+            let (name, written) = (action.name(), self.written[index]);
             if access != Access::Write {
-                assert!(
-                    self.written[index],
-                    "{}: {:?} is read before it is written",
-                    action.name(),
-                    matrix.buffer
-                );
+                assert!(written.is_some(), "{name}: {:?} is read before it is written", matrix.buffer);
+                assert!(!once || written == Some(true), "{name}: what is kept depends on what changes");
             }
             if access != Access::Read {
+                assert!(written.is_none_or(|written| written == *once), "{name}: what is kept changes");
                 outputs.push(index);
             }
         });
-        outputs.into_iter().for_each(|index| self.written[index] = true);
-        self.steps.push(Step { action, phase, op, tile });
+        outputs.into_iter().for_each(|index| self.written[index] = Some(*once));
+        self.steps.push(step);
+    }
+
+    /// Whether later runs differ from the first.
+    pub fn keeps(&self) -> bool {
+        self.steps.iter().any(|step| step.once)
+    }
+
+    /// The steps of a later run, over the same buffers.
+    pub fn again(&self) -> StepList {
+        let mut list = self.clone();
+        list.steps.retain(|step| !step.once);
+        list
     }
 }
 
@@ -300,6 +327,40 @@ mod tests {
         let (mut list, matrix) = list();
         list.push(Phase::Offline, OpId(0), 0, fill(matrix));
         list.push(Phase::Offline, OpId(0), 0, fill(matrix));
+    }
+
+    fn once(action: Action, once: bool) -> Step {
+        Step { action, phase: Phase::Online, op: OpId(0), tile: 0, once }
+    }
+
+    #[test]
+    fn later_runs_take_the_steps_of_every_run() {
+        let (mut list, kept) = list();
+        let out = list.buffer(Shape::new(2, 2), MemoryClass::Shares);
+        list.push_step(once(fill(kept), true));
+        list.push_step(once(Action::Kernel(Kernel::Transpose { out, operand: kept }), false));
+        assert!(list.keeps());
+        assert_eq!(list.again().steps, list.steps[1..]);
+    }
+
+    #[test]
+    #[should_panic(expected = "what is kept changes")]
+    fn what_is_kept_cannot_change() {
+        let (mut list, matrix) = list();
+        list.push_step(once(fill(matrix), true));
+        list.push_step(once(
+            Action::Receive { to: matrix, peer: Role::party(0), message: MessageId(0) },
+            false,
+        ));
+    }
+
+    #[test]
+    #[should_panic(expected = "depends on what changes")]
+    fn what_is_kept_cannot_depend_on_what_changes() {
+        let (mut list, operand) = list();
+        let out = list.buffer(Shape::new(2, 2), MemoryClass::Shares);
+        list.push_step(once(fill(operand), false));
+        list.push_step(once(Action::Kernel(Kernel::Transpose { out, operand }), true));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! That is wall-clock time in which the device had work, gaps between the kernels of a submission included; it is
 //! read off completions as they are noticed, which is late by as long as the watching thread copies one chunk.
 
+use crate::device::WorkSpan;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -23,10 +25,25 @@ struct Clock {
     total: Duration,
     /// When the interval that has not ended began.
     since: Option<Instant>,
-    in_flight: usize,
+    /// When what is in flight was submitted. Submissions complete in their order.
+    in_flight: VecDeque<Instant>,
+    /// When a submission completed last.
+    completed: Option<Instant>,
+    /// What is taken down, where anything is.
+    spans: Option<Vec<WorkSpan>>,
 }
 
 impl Busy {
+    /// Takes down when the device works on each submission from now on.
+    pub fn record(&self) {
+        self.clock().spans = Some(Vec::new());
+    }
+
+    /// What was taken down.
+    pub fn stop_recording(&self) -> Vec<WorkSpan> {
+        self.clock().spans.take().unwrap_or_default()
+    }
+
     /// Busy time so far, that of what is in flight included.
     pub fn total(&self) -> Duration {
         self.clock().total_at(Instant::now())
@@ -45,7 +62,7 @@ impl Busy {
 
     /// Waits until at most `in_flight` submissions are, for `timeout` at most. Returns whether that came.
     pub fn wait(&self, in_flight: usize, timeout: Duration) -> bool {
-        let is_more = |clock: &mut Clock| clock.in_flight > in_flight;
+        let is_more = |clock: &mut Clock| clock.in_flight.len() > in_flight;
         let waited = self.0.completed.wait_timeout_while(self.clock(), timeout, is_more);
         !waited.expect("no panic while timing").1.timed_out()
     }
@@ -62,12 +79,17 @@ impl Clock {
 
     fn submitted_at(&mut self, now: Instant) {
         self.since.get_or_insert(now);
-        self.in_flight += 1;
+        self.in_flight.push_back(now);
     }
 
     fn completed_at(&mut self, now: Instant) {
-        self.in_flight -= 1;
-        if self.in_flight == 0 {
+        let submitted = self.in_flight.pop_front().expect("what completes was submitted");
+        if let Some(spans) = &mut self.spans {
+            let begin = self.completed.map_or(submitted, |before| before.max(submitted));
+            spans.push(WorkSpan { begin, end: now });
+        }
+        self.completed = Some(now);
+        if self.in_flight.is_empty() {
             self.total = self.total_at(now);
             self.since = None;
         }
@@ -91,6 +113,22 @@ mod tests {
         clock.submitted_at(at(20));
         clock.completed_at(at(21));
         assert_eq!(clock.total_at(at(50)), Duration::from_millis(13));
+    }
+
+    #[test]
+    fn a_submission_is_worked_on_once_those_before_are_complete() {
+        let origin = Instant::now();
+        let at = |ms| origin + Duration::from_millis(ms);
+        let mut clock = Clock::default();
+        clock.submitted_at(at(0));
+        clock.completed_at(at(3));
+        clock.spans = Some(Vec::new());
+        [10, 11].into_iter().for_each(|ms| clock.submitted_at(at(ms)));
+        [15, 21].into_iter().for_each(|ms| clock.completed_at(at(ms)));
+        clock.submitted_at(at(30));
+        clock.completed_at(at(34));
+        let span = |(begin, end)| WorkSpan { begin: at(begin), end: at(end) };
+        assert_eq!(clock.spans, Some([(10, 15), (15, 21), (30, 34)].map(span).to_vec()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
 use super::watch::{self, Job, Watcher};
 use crate::device::check::{check_download, check_kernel, check_upload};
 use crate::device::{
-    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, Ledger,
+    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, Ledger, WorkSpan,
 };
 use crate::ring::Ring;
 use crate::step::MemoryClass;
@@ -297,6 +297,14 @@ impl Device for Gpu {
 
     fn busy(&self) -> Duration {
         self.busy.total()
+    }
+
+    fn record(&self) {
+        self.busy.record();
+    }
+
+    fn stop_recording(&self) -> Vec<WorkSpan> {
+        self.busy.stop_recording()
     }
 }
 

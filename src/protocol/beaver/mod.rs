@@ -61,6 +61,11 @@
 //! *Rounds:* 1. With two parties a part reveals no more than the output does: it is the output less the part that the
 //! recipient already holds.
 //!
+//! **Later runs.** What is computed from resident inputs alone is lowered as steps of the first run (see
+//! [`crate::step::Step::once`]): their shares, and the openings of those that are factors, are kept with their masks.
+//! Later runs open the other factors under fresh masks, and draw fresh shares of the products of these with kept ones.
+//! *Bytes:* of x @ w with w resident, mk elements; what the first run sent for w is not sent again.
+//!
 //! **Security model.** Semi-honest parties; a dealer that colludes with neither. Every message but an output's is
 //! masked by a fresh uniform mask that its receiver does not know, so a party's view is simulated by uniform messages,
 //! the truncations' u, and its outputs.

@@ -69,6 +69,12 @@ impl Lowering<'_> {
         if let Some(&parts) = self.replicas.get(&tile) {
             return parts;
         }
+        let replica = self.for_value(tile.value, |lowering| lowering.replicate(tile));
+        self.replicas.insert(tile, replica);
+        replica
+    }
+
+    fn replicate(&mut self, tile: Tile) -> Parts {
         let parts = self.parts(tile);
         let mut replica =
             Sharing::new(|holders, party| if holders.len() == 2 { parts.copy(holders, party) } else { None });
@@ -82,7 +88,6 @@ impl Lowering<'_> {
                 }
             }
         }
-        self.replicas.insert(tile, replica);
         replica
     }
 
@@ -139,7 +144,9 @@ impl Lowering<'_> {
             return sum;
         }
         let terms = vec![(1, first), (1, second)];
-        let sum = self.combine(party, first.shape, MemoryClass::Scratch, terms, 0);
+        let sum = self.for_value(tile.value, |lowering| {
+            lowering.combine(party, first.shape, MemoryClass::Scratch, terms, 0)
+        });
         self.sums.insert((tile, party), sum);
         sum
     }

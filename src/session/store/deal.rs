@@ -9,7 +9,7 @@ use crate::net::{Activity, Data, Frame, Link, LinkOptions, NetError};
 use crate::plan::{DEALER_WINDOW, Plan, PlanError};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, RunReport, execute};
+use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::session::order::KeySource;
 use crate::session::wire::Wire;
 use crate::session::{Dealt, SessionError, SessionOptions};
@@ -44,11 +44,13 @@ pub fn deal_ahead(
     plan.check_budget(device.description().staging_bytes, options.budget_bytes)?;
     let wire = Wire::new(&options)?;
     let bench = Bench::new(demand, tile_side, folder)?;
+    let mut memory = Memory::allocate(&plan, device)?;
     let mut dealt = Dealt::default();
     for order in 0..orders {
-        dealt.reports.push(bench.deal(device, &plan, &wire, &options, order)?);
+        dealt.reports.push(bench.deal(device, &plan, &memory, &wire, &options, order)?);
         dealt.correlations += demand.entries.len();
     }
+    memory.free(device)?;
     Ok(dealt)
 }
 
@@ -94,6 +96,7 @@ impl Bench {
         &self,
         device: &dyn Device,
         plan: &Plan,
+        memory: &Memory,
         wire: &Wire,
         options: &SessionOptions,
         order: u32,
@@ -112,11 +115,13 @@ impl Bench {
         let execution = Execution {
             plan,
             device,
+            memory,
             keys: &keys,
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
             links: &mut links,
             activity: &wire.links.activity,
+            progress: &Progress::default(),
             run: 0,
             stall: options.deadlines.stall,
             overlap: options.overlap,

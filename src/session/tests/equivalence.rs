@@ -7,7 +7,7 @@ use crate::plan::{PlanOptions, Plans};
 use crate::program::{Program, ValueId, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
-use crate::session::World;
+use crate::session::{SessionOutcome, World};
 use crate::share::{Parties, PartyId, Role};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -21,11 +21,22 @@ pub(super) fn check(program: &Program, inputs: &[Elements], seed: u64) {
 /// Runs the program in a world and holds everything it gives and takes against oracle, plan and formulas.
 pub(super) fn check_in(world: &World, plan: PlanOptions, program: &Program, inputs: &[Elements], seed: u64) {
     let world = &world.clone().with_plan(plan);
-    let expected = oracle::evaluate(program, inputs);
     let outcomes = world.run(program, inputs).expect("a run without faults");
+    let plans = Plans::new(protocol_of(program), program, plan).expect("a plan");
+    check_run(&plans, program, inputs, &outcomes.iter().collect::<Vec<_>>(), seed);
+}
+
+/// Holds all that a run gave and took, by party, against oracle, plan and formulas.
+pub(super) fn check_run(
+    plans: &Plans,
+    program: &Program,
+    inputs: &[Elements],
+    outcomes: &[&SessionOutcome],
+    seed: u64,
+) {
+    let expected = oracle::evaluate(program, inputs);
     let protocol = protocol_of(program);
-    let plans = Plans::new(protocol, program, plan).expect("a plan");
-    for (party, outcome) in Parties::first(protocol.parties()).iter().zip(&outcomes) {
+    for (party, outcome) in Parties::first(protocol.parties()).iter().zip(outcomes) {
         for (output, expected) in program.outputs().iter().zip(&expected) {
             let actual = outcome.outputs.get(&output.name);
             assert_eq!(

@@ -1,5 +1,5 @@
-//! No message of any program says anything: each is masked by a stream of its own that its receiver does not have, or
-//! is on its way to an output.
+//! No message of any program says anything, in its first run or in later ones: each is masked by a stream of its own that
+//! its receiver does not have, or is on its way to an output.
 
 use super::protocol_of;
 use super::recipe::recipe;
@@ -32,7 +32,9 @@ fn messages(list: &StepList) -> Vec<Sent> {
     let mut sent = Vec::new();
     for step in list.steps.iter() {
         if let Action::Send { from: matrix, peer: Role::Party(to), message } = step.action {
-            sent.push(Sent { from, to, message, terms: buffers[&matrix.buffer].clone() });
+            // What an earlier run left has no mask that this one draws.
+            let terms = buffers.get(&matrix.buffer).cloned().unwrap_or_default();
+            sent.push(Sent { from, to, message, terms });
         }
         let terms = written(&step.action, &buffers);
         // What is updated keeps its terms; a truncation pair's change their sign, which is as good.
@@ -58,7 +60,7 @@ fn written(action: &Action, buffers: &HashMap<BufferId, Terms>) -> Terms {
     for (factor, operand) in operands {
         // A mask covers every element; of a plane's words as many as there are.
         if operand.shape == out.shape {
-            for (stream, of_operand) in &buffers[&operand.buffer] {
+            for (stream, of_operand) in buffers.get(&operand.buffer).into_iter().flatten() {
                 let of_sum = sum.entry(*stream).or_default();
                 *of_sum = of_sum.wrapping_add(factor.wrapping_mul(*of_operand));
             }
@@ -118,8 +120,15 @@ fn unmasked(mut messages: Vec<Sent>) -> Vec<Sent> {
 
 pub(super) fn check(program: &Program, side: TileSide) {
     let lowered = protocol_of(program).lower(program, &Tiling::new(program, side));
-    for receiver in &lowered.parties {
-        let all = lowered.parties.iter().flat_map(messages);
+    check_lists(&lowered.parties);
+    // Later runs have keys of their own: there as well each message has a mask that this very run draws.
+    let again: Vec<StepList> = lowered.parties.iter().map(StepList::again).collect();
+    check_lists(&again);
+}
+
+fn check_lists(lists: &[StepList]) {
+    for receiver in lists {
+        let all = lists.iter().flat_map(messages);
         let to_it = all.filter(|sent| Role::from(sent.to) == receiver.role);
         let (outputs, others): (Vec<Sent>, Vec<Sent>) =
             to_it.partition(|sent| only_reaches_an_output(receiver, sent.from, sent.message));

@@ -1,5 +1,6 @@
 //! Whole runs in one process: against the oracle, under faults, and as seen by an eavesdropper.
 
+mod coalescing;
 mod equivalence;
 mod faults;
 mod losses;
@@ -10,6 +11,7 @@ mod orders;
 mod pictures;
 mod privacy;
 mod recipe;
+mod resident;
 mod simulated;
 
 use super::{SessionOptions, World};

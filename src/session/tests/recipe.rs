@@ -15,8 +15,8 @@ pub(super) struct Recipe {
     pub(super) protocol: Protocol,
     pub(super) ring: Ring,
     fraction_bits: u32,
-    /// Owner, rows and columns.
-    inputs: Vec<(u8, usize, usize)>,
+    /// Owner, rows and columns, and whether it is resident.
+    inputs: Vec<(u8, usize, usize, bool)>,
     /// Which op, and on which of the values so far.
     ops: Vec<(u8, prop::sample::Index, prop::sample::Index)>,
     /// Which values are revealed, and to whom.
@@ -37,7 +37,7 @@ pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
         Just((Ring::Z32, 6))
     ];
     let extent = prop_oneof![4 => Just(1usize), 4 => Just(3), 4 => Just(4), 1 => Just(0), 2 => Just(17)];
-    let input = (0..3u8, extent.clone(), extent);
+    let input = (0..3u8, extent.clone(), extent, any::<bool>());
     let op = (0..10u8, any::<prop::sample::Index>(), any::<prop::sample::Index>());
     let output = (any::<prop::sample::Index>(), 1..8u8);
     (
@@ -67,11 +67,15 @@ impl Recipe {
         let (codec, parties) = (FixedPoint::new(self.ring, self.fraction_bits), self.protocol.parties());
         let mut program = Program::new(parties, codec.expect("a codec"));
         let mut values: Vec<ValueId> = Vec::new();
-        for (index, &(owner, rows, cols)) in self.inputs.iter().enumerate() {
+        for (index, &(owner, rows, cols, resident)) in self.inputs.iter().enumerate() {
             let shape = Shape::new(rows, cols);
             let bound = (self.fraction_bits > 0).then_some(BOUND);
             let owner = PartyId(owner % parties as u8);
-            values.push(program.input(&format!("i{index}"), owner, shape, bound).expect("an input"));
+            let input = program.input(&format!("i{index}"), owner, shape, bound).expect("an input");
+            if resident {
+                program.reside(input).expect("an input");
+            }
+            values.push(input);
         }
         for (op, a, b) in &self.ops {
             let (a, b) = (*a.get(&values), *b.get(&values));
@@ -106,7 +110,15 @@ impl Recipe {
     }
 
     pub(super) fn data(&self, program: &Program) -> Vec<Elements> {
-        let inputs = program.inputs().iter().zip(self.seed..);
+        self.batch(program, 0)
+    }
+
+    /// Data for all inputs, of which resident ones are the same in every batch.
+    pub(super) fn batch(&self, program: &Program, batch: u64) -> Vec<Elements> {
+        let seed =
+            |input: &Input| if input.resident { self.seed } else { self.seed.wrapping_add(1000 * batch) };
+        let inputs = program.inputs().iter().zip(0u64..);
+        let inputs = inputs.map(|(input, index)| (input, seed(input).wrapping_add(index)));
         let data = |(input, seed): (&Input, u64)| match self.fraction_bits {
             0 => elements(self.ring, input.shape.len(), seed),
             _ => numbers(program.codec(), input.shape.len(), BOUND, seed),

@@ -174,6 +174,9 @@ pub struct Shared {
     /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
     #[arg(long)]
     pub json: bool,
+    /// Set by a launcher that shows how far its parties are: tell it by lines on stderr
+    #[arg(long, hide = true)]
+    pub progress: bool,
     /// Set by the launcher, which holds this process's stdin open for as long as it lives
     #[arg(long, hide = true)]
     pub launched: bool,

@@ -83,7 +83,7 @@ fn judge(job: &Job, folder: &Path, run: RunJson, private: &[usize]) -> Result<De
     let inputs: BTreeMap<&str, InputData> = job
         .inputs
         .keys()
-        .map(|name| Ok((name.as_str(), job.read_input(name, None)?)))
+        .map(|name| Ok((name.as_str(), job.read_input(name, None, 0)?)))
         .collect::<Result<_, Failure>>()?;
     let facts = inputs.iter().map(|(&name, input)| (name.to_owned(), input.facts())).collect();
     let program = job.program(&facts)?;

@@ -105,6 +105,8 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::InputRing { .. }
         | SessionError::InputBound { .. }
         | SessionError::UnknownInput { .. }
+        | SessionError::ResidentInput { .. }
+        | SessionError::ResidentFromStore
         | SessionError::Network { .. } => 2,
         SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
     }

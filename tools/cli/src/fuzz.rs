@@ -86,19 +86,7 @@ fn with_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Goes through the cases that are kept, whole and cut short.
-    fn corpus(name: &str, target: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
-        let mut cases = 0;
-        for entry in std::fs::read_dir(folder).expect("a corpus") {
-            let bytes = std::fs::read(entry.expect("a case").path()).expect("a case can be read");
-            let cuts = (0..bytes.len()).step_by(7).chain([bytes.len()]);
-            cuts.for_each(|end| target(&bytes[..end]));
-            cases += 1;
-        }
-        assert!(cases > 0, "there are cases");
-    }
+    use symbolon::fuzz::corpus;
 
     #[test]
     fn jobs_of_the_corpus_are_survived() {

@@ -21,6 +21,9 @@
 //!
 //! `file` is relative to the job; `tensor` names one matrix of an `.npz` or `.safetensors` file. `shape = [rows, cols]` lets `plan` work without the file; `bound` is the largest
 //! magnitude that the owner vouches for. Names are identifiers, see [`check`].
+//!
+//! With `batches = N` in `[job]` the program runs N times in one session, and `{batch}` in a path stands for the number
+//! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs.
 
 mod check;
 
@@ -43,6 +46,8 @@ pub struct Job {
     pub protocol: Protocol,
     pub codec: FixedPoint,
     truncation: Truncation,
+    /// How often the program runs.
+    pub batches: u32,
     pub inputs: BTreeMap<String, Input>,
     pub steps: Vec<String>,
     pub outputs: BTreeMap<String, Output>,
@@ -57,6 +62,8 @@ pub struct Input {
     tensor: Option<String>,
     shape: Option<(usize, usize)>,
     bound: Option<f64>,
+    #[serde(default)]
+    resident: bool,
 }
 
 #[derive(Clone, Deserialize)]
@@ -94,12 +101,34 @@ struct Header {
     fraction_bits: u32,
     #[serde(default)]
     truncation: Truncation,
+    #[serde(default = "once")]
+    batches: u32,
+}
+
+const fn once() -> u32 {
+    1
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Steps {
     steps: Vec<String>,
+}
+
+/// What stands for the number of the batch in a path.
+pub const BATCH: &str = "{batch}";
+
+/// Whether a path says which batch it is for.
+pub fn is_by_batch(file: &Path) -> bool {
+    file.to_string_lossy().contains(BATCH)
+}
+
+/// The path for one batch.
+pub fn of_batch(file: &Path, batch: u32) -> PathBuf {
+    match file.to_str() {
+        Some(text) => text.replace(BATCH, &batch.to_string()).into(),
+        None => file.to_owned(),
+    }
 }
 
 /// An input that has been read.
@@ -133,6 +162,7 @@ impl Job {
         inputs.keys().chain(outputs.keys()).try_for_each(|name| check::name(name)).map_err(&wrong)?;
         outputs.iter().try_for_each(|(name, output)| check::recipients(name, &output.to)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::bound(name, input.bound)).map_err(&wrong)?;
+        check::batches(job.batches).map_err(&wrong)?;
         let protocol = Protocol::from_str(&job.protocol).map_err(|error| wrong(error.to_string()))?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
@@ -153,6 +183,7 @@ impl Job {
             protocol,
             codec,
             truncation: job.truncation,
+            batches: job.batches,
             inputs,
             steps: program.steps,
             outputs,
@@ -197,19 +228,54 @@ impl Job {
         self.outputs.keys().filter_map(|name| Some((name.as_str(), self.output_file(name)?)))
     }
 
+    /// The same files in every batch: those of which a path says which batch it is for are many.
+    pub fn in_batches<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a str, PathBuf)>,
+    ) -> Vec<(&'a str, PathBuf)> {
+        let each = |(name, file): (&'a str, PathBuf)| {
+            let batches = if is_by_batch(&file) { self.batches } else { 1 };
+            (0..batches).map(move |batch| (name, of_batch(&file, batch)))
+        };
+        files.into_iter().flat_map(each).collect()
+    }
+
+    /// Makes sure that no batch's output takes the place of another's.
+    pub fn check_outputs<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a str, PathBuf)>,
+    ) -> Result<(), Failure> {
+        let mut files = files.into_iter();
+        match files.find(|(_, file)| self.batches > 1 && !is_by_batch(file)) {
+            None => Ok(()),
+            Some((name, file)) => {
+                let (file, batches) = (file.display(), self.batches);
+                let reason = format!(
+                    "output '{name}' of {batches} batches has one file, {file}: put {BATCH} in its path"
+                );
+                Err(Failure::Text { path: self.path.clone(), line: None, reason })
+            }
+        }
+    }
+
     /// Where the job says that an output goes.
     pub fn output_file(&self, name: &str) -> Option<PathBuf> {
         self.outputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
     }
 
-    /// Reads an input from `source`, or from where the job says, and checks it against what the job declares.
-    pub fn read_input(&self, name: &str, source: Option<Source>) -> Result<InputData, Failure> {
+    /// Reads an input of a batch from `source`, or from where the job says, and checks it against what the job declares.
+    pub fn read_input(&self, name: &str, source: Option<Source>, batch: u32) -> Result<InputData, Failure> {
         let declared = &self.inputs[name];
         let Some(source) = source.or_else(|| self.input_source(name)) else {
             let reason =
                 format!("input '{name}' has no file: name one here, or under [inputs] of its party's file");
             return Err(Failure::Text { path: self.path.clone(), line: None, reason });
         };
+        if declared.resident && is_by_batch(&source.file) {
+            let reason = format!("input '{name}' is resident, so it has one file for all batches");
+            return Err(Failure::Text { path: self.path.clone(), line: None, reason });
+        }
+        let source = Source { file: of_batch(&source.file, batch), ..source };
         let failed = |error| Failure::Data { input: name.to_owned(), error };
         let matrix = Matrix::read(&source).map_err(failed)?;
         let data = InputData { name: name.to_owned(), source, matrix };
@@ -233,6 +299,7 @@ impl Job {
             ("ring_bits".to_owned(), self.codec.ring().bits().to_string()),
             ("fraction_bits".to_owned(), self.codec.fraction_bits().to_string()),
             ("truncation".to_owned(), format!("{:?}", self.truncation).to_lowercase()),
+            ("batches".to_owned(), self.batches.to_string()),
         ];
         for (name, input) in &self.inputs {
             terms.push((format!("owner of input {name}"), input.owner.to_string()));
@@ -240,6 +307,7 @@ impl Job {
             terms.push((format!("shape of input {name}"), shape.unwrap_or_else(none)));
             let bound = input.bound.map(|bound| bound.to_string());
             terms.push((format!("bound of input {name}"), bound.unwrap_or_else(none)));
+            terms.push((format!("residence of input {name}"), input.resident.to_string()));
         }
         for (number, step) in (1..).zip(&self.steps) {
             terms.push((format!("step {number}"), step.clone()));
@@ -257,6 +325,9 @@ impl Job {
         for (name, input) in &self.inputs {
             let Facts { rows, cols, .. } = facts[name];
             let value = program.input(name, PartyId(input.owner), Shape::new(rows, cols), input.bound)?;
+            if input.resident {
+                program.reside(value)?;
+            }
             names.insert(name.clone(), value);
         }
         for (number, step) in (1..).zip(&self.steps) {

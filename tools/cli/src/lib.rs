@@ -16,6 +16,7 @@ mod identity;
 mod init;
 mod interrupt;
 mod job;
+mod live;
 mod local;
 mod output;
 mod party;

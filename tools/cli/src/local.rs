@@ -10,12 +10,12 @@ use crate::args::Shared;
 use crate::data::publish;
 use crate::failure::Failure;
 use crate::identity;
-use crate::job::Job;
+use crate::job::{BATCH, Job, is_by_batch, of_batch};
+use crate::live::Live;
 use crate::process::{Ended, Group};
 use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::targets::check_targets;
-use crate::{interrupt, output, table, trace};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::{interrupt, live, output, table, trace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -43,13 +43,11 @@ pub fn launch(
 ) -> Result<RunJson, Failure> {
     let start = Instant::now();
     job.check_store(correlations.is_some())?;
-    check_targets(job.input_files(), job.output_files())?;
+    job.check_outputs(job.output_files())?;
+    check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let folder = private_folder()?;
     let launch = Launch { job_path, job, correlations, shared, folder: folder.path() };
-    let dealer = if launch.is_dealt() { "a dealer and " } else { "" };
-    let progress = spinner(&format!("{}: {dealer}{} parties at work", job.name, job.protocol.parties()));
     let ended = launch.processes();
-    progress.finish_and_clear();
     launch.result(ended?, start)
 }
 
@@ -74,7 +72,7 @@ impl Launch<'_> {
     fn processes(&self) -> Result<Vec<Ended>, Failure> {
         let mut group = Group::default();
         match self.start_all(&mut group) {
-            Ok(()) => group.wait(),
+            Ok(()) => group.wait(self.live().as_ref()),
             Err(Failure::Interrupted) => Err(Failure::Interrupted),
             Err(failure) => Err(group.give_up().unwrap_or(failure)),
         }
@@ -100,6 +98,9 @@ impl Launch<'_> {
             let mut arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
             if let Some(store) = self.correlations {
                 arguments.extend(["--correlations".into(), store.into()]);
+            }
+            if live::is_watched(self.shared) {
+                arguments.push("--progress".into());
             }
             if self.shared.trace.is_some() {
                 arguments.extend(["--trace".into(), self.staged_trace(party).into()]);
@@ -164,6 +165,11 @@ impl Launch<'_> {
         arguments
     }
 
+    /// The line of every party's lanes, where somebody looks.
+    fn live(&self) -> Option<Live> {
+        Live::new(self.job.parties().map(|party| party.to_string()), self.shared)
+    }
+
     /// Where a party's trace is until all have ended.
     fn staged_trace(&self, party: PartyId) -> PathBuf {
         self.folder.join(format!("party{}.trace.json", party.0))
@@ -210,23 +216,41 @@ impl Launch<'_> {
         let (dealer, parties) = ended.split_at(usize::from(self.is_dealt()));
         let runs: Vec<RunJson> = parties.iter().map(parse).collect::<Result<_, _>>()?;
         let dealt: Option<DealOrders> = dealer.first().map(parse).transpose()?;
-        let mut result = runs[0].clone();
-        result.parties = runs.iter().flat_map(|run| run.parties.clone()).collect();
-        result.dealer = dealt.and_then(|dealt| dealt.orders.into_iter().next());
-        let largest = |value: fn(&RunJson) -> f64| runs.iter().map(value).fold(0.0, f64::max);
-        result.offline_s = largest(|run| run.offline_s);
-        result.online_s = largest(|run| run.online_s);
+        let mut orders = dealt.map_or_else(Vec::new, |dealt| dealt.orders).into_iter();
+        let mut batches = Vec::new();
+        for batch in 0..self.job.batches {
+            let of_batch = |run: &RunJson| match batch {
+                0 => Some(RunJson { later: Vec::new(), ..run.clone() }),
+                batch => run.later.get(batch as usize - 1).cloned(),
+            };
+            let runs: Vec<RunJson> = runs.iter().filter_map(of_batch).collect();
+            batches.push(self.merged(&runs, orders.next(), batch)?);
+        }
+        let mut result = batches.remove(0);
+        result.later = batches;
         if let Some(path) = &self.shared.trace {
             let staged: Vec<PathBuf> = self.job.parties().map(|party| self.staged_trace(party)).collect();
             trace::merge(&staged, path)?;
         }
-        result.outputs = self.outputs(&runs)?;
         result.wall_s = start.elapsed().as_secs_f64();
         Ok(result)
     }
 
+    /// The parties' reports of one batch as one.
+    fn merged(&self, runs: &[RunJson], dealer: Option<RoleJson>, batch: u32) -> Result<RunJson, Failure> {
+        let mut merged = runs[0].clone();
+        merged.parties = runs.iter().flat_map(|run| run.parties.clone()).collect();
+        merged.dealer = dealer;
+        let largest = |value: fn(&RunJson) -> f64| runs.iter().map(value).fold(0.0, f64::max);
+        merged.offline_s = largest(|run| run.offline_s);
+        merged.online_s = largest(|run| run.online_s);
+        merged.wall_s = largest(|run| run.wall_s);
+        merged.outputs = self.outputs(runs, batch)?;
+        Ok(merged)
+    }
+
     /// Each output once, after its recipients have been held against each other.
-    fn outputs(&self, runs: &[RunJson]) -> Result<Vec<OutputJson>, Failure> {
+    fn outputs(&self, runs: &[RunJson], batch: u32) -> Result<Vec<OutputJson>, Failure> {
         let mut outputs = Vec::new();
         for name in self.job.outputs.keys() {
             let copies: Vec<_> =
@@ -239,6 +263,7 @@ impl Launch<'_> {
             }
             let mut output = (*first).clone();
             if let (Some(from), Some(to)) = (&output.file, self.job.output_file(name)) {
+                let to = of_batch(&to, batch);
                 let failed = |error| Failure::Output { output: name.clone(), error };
                 publish(Path::new(from), &to).map_err(failed)?;
                 output.file = Some(to.display().to_string());
@@ -259,7 +284,8 @@ struct DealOrders {
 /// number: a name is the job's to choose.
 fn staged(party: PartyId, index: usize, file: &Path) -> String {
     let extension = file.extension().unwrap_or_default().to_string_lossy();
-    format!("party{}-output{index}.{extension}", party.0)
+    let batch = if is_by_batch(file) { format!("-{BATCH}") } else { String::new() };
+    format!("party{}-output{index}{batch}.{extension}", party.0)
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(ended: &Ended) -> Result<T, Failure> {
@@ -274,12 +300,4 @@ fn quoted(text: &str) -> String {
 
 fn file_failure(path: &Path, error: &std::io::Error) -> Failure {
     Failure::File { path: path.to_owned(), reason: error.to_string() }
-}
-
-/// Shows on a terminal that work goes on.
-fn spinner(message: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("a valid template");
-    let progress = ProgressBar::new_spinner().with_style(style).with_message(message.to_owned());
-    progress.enable_steady_tick(Duration::from_millis(120));
-    progress
 }

@@ -4,19 +4,19 @@ use crate::args::Shared;
 use crate::config::PartyConfig;
 use crate::data::{Access, Kind, write};
 use crate::failure::Failure;
-use crate::job::{Facts, Job};
+use crate::job::{Facts, Job, of_batch};
+use crate::live::Watch;
 use crate::report::{OutputJson, Ranges, RoleJson, RunJson, StoredJson};
 use crate::targets::check_targets;
 use crate::{output, table, trace};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use symbolon::device::Device;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
 use symbolon::session::{CorrelationStore, Session, SessionError, SessionOutcome};
-use symbolon::share::PartyId;
 
 /// The line on stderr by which a process says where it listens.
 pub const LISTENING: &str = "listening on ";
@@ -39,11 +39,13 @@ pub fn run(
     let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
     let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));
     let inputs = job.inputs_of(party).filter_map(|name| Some((name, input_file(&job, &config, name)?)));
-    check_targets(inputs, outputs)?;
+    let outputs: Vec<_> = outputs.collect();
+    job.check_outputs(outputs.iter().cloned())?;
+    check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
     let open = |folder| CorrelationStore::open(folder, party).map_err(SessionError::from);
     let store = correlations.map(open).transpose()?;
     let device = shared.open_device()?;
-    let own = read_inputs(&job, &config)?;
+    let own = read_inputs(&job, &config, 0)?;
     let facts: BTreeMap<String, Facts> = own.iter().map(|(name, own)| (name.clone(), own.facts)).collect();
     let mut session = Session::connect(
         device.clone(),
@@ -54,12 +56,12 @@ pub fn run(
         |address| eprintln!("{party} is {LISTENING}{address}"),
     )?;
     session.set_model(shared.model()?);
-    let stored = Arc::new(OnceLock::new());
+    let stored: Arc<Mutex<Option<StoredJson>>> = Arc::default();
     if let Some(store) = store {
         let stored = stored.clone();
         session.set_store(store, move |order, orders_left| {
             eprintln!("{party} uses order {order} of its store; {orders_left} are left");
-            let _ = stored.set(StoredJson { order, orders_left });
+            *stored.lock().expect("no panic while it is told") = Some(StoredJson { order, orders_left });
         });
     }
     let facts = match all_facts(&job, &session, facts) {
@@ -71,20 +73,103 @@ pub fn run(
         Ok(program) => program,
         Err(failure) => return Err(give_up(session, failure)),
     };
-    let inputs = own.into_iter().map(|(name, own)| (name, own.elements)).collect();
-    let outcome = session.run(job.protocol, &program, inputs)?;
-    let access = if shared.launched { Access::Private } else { Access::Usual };
-    if let (Some(path), Some(recorded)) = (&shared.trace, &outcome.report.trace) {
-        trace::write(path, recorded)?;
-    }
-    let written = write_outputs(&job, &config, access, &program, &outcome, job.output_kind(&facts));
+    let batches = Batches {
+        job: &job,
+        config: &config,
+        shared,
+        program: &program,
+        kind: job.output_kind(&facts),
+        ranges,
+        device: device_line(&*device),
+        stored: &stored,
+    };
+    let runs = match batches.run(&mut session, own) {
+        Ok(runs) => runs,
+        Err(Failure::Session(error)) => return Err(error.into()),
+        Err(failure) => return Err(give_up(session, failure)),
+    };
     session.finish()?;
-    let outputs = written?;
-    let role = role(&job, party, &*device, &outcome);
-    let offline_bytes = outcome.plans.demand.correction_bytes();
-    let mut json = report(&job, role, ranges, offline_bytes, outputs, start);
-    json.stored = stored.get().copied();
+    let mut runs = runs.into_iter().collect::<Result<Vec<RunJson>, Failure>>()?;
+    let mut json = runs.remove(0);
+    json.later = runs;
+    json.wall_s = start.elapsed().as_secs_f64();
     output::print(shared.json, &json, &table::run(&json))
+}
+
+/// A job's runs in one session.
+struct Batches<'a> {
+    job: &'a Job,
+    config: &'a PartyConfig,
+    shared: &'a Shared,
+    program: &'a Program,
+    kind: Kind,
+    ranges: Ranges,
+    device: String,
+    /// What was used of a store last.
+    stored: &'a Mutex<Option<StoredJson>>,
+}
+
+impl Batches<'_> {
+    /// Runs the program on one batch after the other, of which `first` is the first; a report for each. That the last
+    /// one's outputs cannot be written is no failure of the runs.
+    fn run(
+        &self,
+        session: &mut Session,
+        first: BTreeMap<String, Own>,
+    ) -> Result<Vec<Result<RunJson, Failure>>, Failure> {
+        let party = self.config.party();
+        let _watch = Watch::start(party.to_string(), session.progress(), self.shared);
+        let elements = |own: BTreeMap<String, Own>| -> BTreeMap<String, Elements> {
+            own.into_iter().map(|(name, own)| (name, own.elements)).collect()
+        };
+        if self.job.batches == 1 {
+            let outcome = session.run(self.job.protocol, self.program, elements(first))?;
+            return Ok(vec![self.report(&outcome, 0)]);
+        }
+        let mut prepared = session.prepare(self.job.protocol, self.program)?;
+        let mut next = Some(first);
+        let mut reports = Vec::new();
+        for batch in 0..self.job.batches {
+            let own = next.take().map_or_else(|| read_inputs(self.job, self.config, batch), Ok)?;
+            let mut own = elements(own);
+            own.retain(|name, _| prepared.awaited().any(|awaited| awaited == name));
+            let outcome = session.run_prepared(&mut prepared, own)?;
+            let report = self.report(&outcome, batch);
+            reports.push(if batch + 1 < self.job.batches { Ok(report?) } else { report });
+        }
+        Ok(reports)
+    }
+
+    /// Writes what a run gave, and says what it took.
+    fn report(&self, outcome: &SessionOutcome, batch: u32) -> Result<RunJson, Failure> {
+        let access = if self.shared.launched { Access::Private } else { Access::Usual };
+        if let (Some(path), Some(recorded)) = (&self.shared.trace, &outcome.report.trace)
+            && batch + 1 == self.job.batches
+        {
+            trace::write(path, recorded)?;
+        }
+        let outputs = write_outputs(self, access, outcome, batch)?;
+        let element_bytes = self.job.codec.ring().element_bytes() as u64;
+        let formula = outcome.plans.cost.sent_elements(self.config.party()) * element_bytes;
+        let role = RoleJson::new(&outcome.report, &self.device, formula);
+        Ok(RunJson {
+            job: self.job.name.clone(),
+            protocol: self.job.protocol.to_string(),
+            ring_bits: self.job.codec.ring().bits(),
+            fraction_bits: self.job.codec.fraction_bits(),
+            ranges: self.ranges.clone(),
+            device: role.device.clone(),
+            offline_s: role.offline_s,
+            offline_bytes: outcome.plans.demand.correction_bytes(),
+            online_s: role.online_s,
+            wall_s: role.offline_s + role.online_s,
+            parties: vec![role],
+            dealer: None,
+            stored: *self.stored.lock().expect("no panic while it is told"),
+            outputs,
+            later: Vec::new(),
+        })
+    }
 }
 
 /// An input of this party.
@@ -93,11 +178,12 @@ struct Own {
     elements: Elements,
 }
 
-/// This party's inputs, encoded, so that what is wrong with them shows before anybody is bothered.
-fn read_inputs(job: &Job, config: &PartyConfig) -> Result<BTreeMap<String, Own>, Failure> {
+/// This party's inputs to a batch, encoded; of the first, so that what is wrong with them shows before anybody is
+/// bothered.
+fn read_inputs(job: &Job, config: &PartyConfig, batch: u32) -> Result<BTreeMap<String, Own>, Failure> {
     let mut own = BTreeMap::new();
     for name in job.inputs_of(config.party()) {
-        let data = job.read_input(name, config.input(name))?;
+        let data = job.read_input(name, config.input(name), batch)?;
         own.insert(name.to_owned(), Own { facts: data.facts(), elements: data.encode(job.codec)? });
     }
     Ok(own)
@@ -144,19 +230,18 @@ fn give_up(session: Session, failure: Failure) -> Failure {
 }
 
 fn write_outputs(
-    job: &Job,
-    config: &PartyConfig,
+    batches: &Batches<'_>,
     access: Access,
-    program: &Program,
     outcome: &SessionOutcome,
-    kind: Kind,
+    batch: u32,
 ) -> Result<Vec<OutputJson>, Failure> {
+    let Batches { job, config, program, kind, .. } = *batches;
     let mut outputs = Vec::new();
     for declared in program.outputs() {
         let Some(elements) = outcome.outputs.get(&declared.name) else { continue };
         let name = declared.name.as_str();
         let shape = program.value(declared.value).shape;
-        let file = output_file(job, config, name);
+        let file = output_file(job, config, name).map(|file| of_batch(&file, batch));
         if let Some(file) = &file {
             let failed = |error| Failure::Output { output: name.to_owned(), error };
             write(file, access, shape, elements, job.codec, kind).map_err(failed)?;
@@ -170,39 +255,6 @@ fn write_outputs(
         });
     }
     Ok(outputs)
-}
-
-/// This party's part of the report.
-fn role(job: &Job, party: PartyId, device: &dyn Device, outcome: &SessionOutcome) -> RoleJson {
-    let element_bytes = job.codec.ring().element_bytes() as u64;
-    let formula = outcome.plans.cost.sent_elements(party) * element_bytes;
-    RoleJson::new(&outcome.report, &device_line(device), formula)
-}
-
-fn report(
-    job: &Job,
-    role: RoleJson,
-    ranges: Ranges,
-    offline_bytes: u64,
-    outputs: Vec<OutputJson>,
-    start: Instant,
-) -> RunJson {
-    RunJson {
-        job: job.name.clone(),
-        protocol: job.protocol.to_string(),
-        ring_bits: job.codec.ring().bits(),
-        fraction_bits: job.codec.fraction_bits(),
-        ranges,
-        device: role.device.clone(),
-        offline_s: role.offline_s,
-        offline_bytes,
-        online_s: role.online_s,
-        wall_s: start.elapsed().as_secs_f64(),
-        parties: vec![role],
-        dealer: None,
-        stored: None,
-        outputs,
-    }
 }
 
 /// A device in one line.

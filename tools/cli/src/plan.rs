@@ -3,7 +3,7 @@
 use crate::args::Shared;
 use crate::demand::DemandFile;
 use crate::failure::Failure;
-use crate::job::{Facts, Job};
+use crate::job::{Facts, Job, of_batch};
 use crate::output;
 use crate::party::device_line;
 use crate::report::Ranges;
@@ -43,6 +43,19 @@ struct PlanJson {
     /// Absent where matrices stay whole.
     tile_side: Option<usize>,
     predicted: PredictedJson,
+    /// What each run after the first takes, where inputs are resident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<AgainJson>,
+}
+
+/// What a later run takes.
+#[derive(Serialize)]
+struct AgainJson {
+    bytes_sent: Vec<u64>,
+    rounds: u32,
+    offline_bytes: u64,
+    correlations: Vec<String>,
+    online_s: f64,
 }
 
 /// What the run is predicted to take, on a device and over a link.
@@ -85,7 +98,8 @@ struct OpPlan {
 pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
     job.check_store(demand.is_some())?;
-    check_targets(job.input_files(), job.output_files())?;
+    job.check_outputs(job.output_files())?;
+    check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&facts(&job)?)?;
     let device = shared.open_device()?;
     let staging_bytes = device.description().staging_bytes;
@@ -93,11 +107,10 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     let link = shared.link.unwrap_or(LinkShape::LAN);
     let options = PlanOptions::default();
     let surroundings = Surroundings { model: &model, link, budget_bytes: shared.budget, staging_bytes };
-    let side = match shared.tile_side() {
-        Some(side) => side,
+    let (side, plans) = match shared.tile_side() {
+        Some(side) => (side, Plans::new(job.protocol, &program, PlanOptions { side, ..options })?),
         None => choose_side(job.protocol, &program, options, &surroundings)?,
     };
-    let plans = Plans::new(job.protocol, &program, PlanOptions { side, ..options })?;
     plans.check_budget(staging_bytes, shared.budget)?;
     if let Some(path) = demand {
         DemandFile::new(&plans, side).write(path)?;
@@ -126,6 +139,9 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         ops: plans.cost.ops.iter().map(op).collect(),
         ranges: Ranges::of(&program)?,
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
+        again: plans.again.as_ref().map(|again| {
+            again_json(again, simulate(again, &model, link, shared.overlap()).online.as_secs_f64())
+        }),
         predicted: predicted_json(&predicted, model.name, link),
     };
     output::print(shared.json, &json, &text(&json, element_bytes))
@@ -134,10 +150,11 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
 /// What is known of the inputs: what the files say, and where there is none, what the job declares. A file is held
 /// against what is declared.
 fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
-    let is_there = |name: &str| job.input_source(name).is_some_and(|source| source.file.exists());
+    let is_there =
+        |name: &str| job.input_source(name).is_some_and(|source| of_batch(&source.file, 0).exists());
     let fact = |name: &String| match job.declared_facts(name) {
         Some(facts) if !is_there(name) => Ok((name.clone(), facts)),
-        _ => Ok((name.clone(), job.read_input(name, None)?.facts())),
+        _ => Ok((name.clone(), job.read_input(name, None, 0)?.facts())),
     };
     job.inputs.keys().map(fact).collect()
 }
@@ -172,6 +189,16 @@ fn predicted_json(predicted: &Prediction, device_model: String, link: LinkShape)
         offline_s: predicted.offline.as_secs_f64(),
         online_s: predicted.online.as_secs_f64(),
         parties: predicted.parties.iter().map(party).collect(),
+    }
+}
+
+fn again_json(plans: &Plans, online_s: f64) -> AgainJson {
+    AgainJson {
+        bytes_sent: plans.parties.iter().map(|plan| plans.traffic.of(plan.role).sent_bytes).collect(),
+        rounds: plans.traffic.rounds,
+        offline_bytes: plans.demand.correction_bytes(),
+        correlations: plans.demand.summary(),
+        online_s,
     }
 }
 
@@ -228,6 +255,21 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
     for party in &predicted.parties {
         text +=
             &format!("    party {}: device {:.4} s, wire {:.4} s\n", party.id, party.device_s, party.wire_s);
+    }
+    if let Some(again) = &json.again {
+        let sent = again.bytes_sent.iter().enumerate();
+        let sent: Vec<String> =
+            sent.map(|(party, sent)| format!("party {party} sends {} bytes", bytes(*sent))).collect();
+        text += &format!(
+            "  each later run, with what is resident: {}, the dealer {}; {} round(s), predicted online {:.4} s\n",
+            sent.join(", "),
+            bytes(again.offline_bytes),
+            again.rounds,
+            again.online_s
+        );
+        for line in &again.correlations {
+            text += &format!("    needs {line}\n");
+        }
     }
     text += &format!(
         "  on {}\n  plan {}, demand {}\n",

@@ -9,6 +9,7 @@ mod group;
 pub use group::Group;
 
 use crate::failure::Failure;
+use crate::live;
 use crate::output::FailureJson;
 use crate::party::LISTENING;
 use std::ffi::OsString;
@@ -17,8 +18,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use symbolon::run::Standing;
 
 /// Pause between two looks at a process.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -31,6 +34,8 @@ struct Process {
     name: String,
     child: Child,
     lines: Receiver<String>,
+    /// How far it says it is.
+    standing: Arc<Mutex<Standing>>,
     /// The last line of its stderr.
     last_line: Option<String>,
     stdout: Option<JoinHandle<String>>,
@@ -86,8 +91,10 @@ impl Process {
             String::from_utf8_lossy(&bytes).into_owned()
         });
         let (sender, lines) = channel();
-        std::thread::spawn(move || read_lines(stderr, &sender));
-        Ok(Process { name: name.to_owned(), child, lines, last_line: None, stdout: Some(stdout) })
+        let standing: Arc<Mutex<Standing>> = Arc::default();
+        let told = standing.clone();
+        std::thread::spawn(move || read_lines(stderr, &sender, &told));
+        Ok(Process { name: name.to_owned(), child, lines, standing, last_line: None, stdout: Some(stdout) })
     }
 
     /// Where the process says that it listens, if it has said so; `Err` once it can no longer say it.
@@ -101,6 +108,11 @@ impl Process {
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(()),
         }
+    }
+
+    /// How far it last said that it is.
+    fn standing(&self) -> Standing {
+        *self.standing.lock().expect("no panic while a line is read")
     }
 
     /// Whether it has ended, well or not.
@@ -177,14 +189,18 @@ impl Ended {
     }
 }
 
-/// Sends on every line, whatever bytes it is made of.
-fn read_lines(stderr: ChildStderr, sender: &Sender<String>) {
+/// Sends on every line, whatever bytes it is made of, but for those that say how far the process is.
+fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Standing>) {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     while stderr.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
-        // Reading goes on where nobody listens any more: a full pipe would hold the process up.
-        let _ = sender.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
+        match live::standing_in(&text) {
+            Some(told) => *standing.lock().expect("no panic while it is read") = told,
+            // Reading goes on where nobody listens any more: a full pipe would hold the process up.
+            None => drop(sender.send(text)),
+        }
     }
 }
 

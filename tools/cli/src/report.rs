@@ -31,6 +31,9 @@ pub struct RunJson {
     pub online_s: f64,
     pub wall_s: f64,
     pub outputs: Vec<OutputJson>,
+    /// The runs after the first, where a job has several batches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<RunJson>,
 }
 
 /// The order of a store that a run used up.

@@ -117,7 +117,19 @@ pub fn run(run: &RunJson) -> String {
             output.file.as_ref().map_or_else(|| ", not written".to_owned(), |file| format!(", in {file}"));
         text += &format!("  output {} ({rows}, {cols}) for {}{file}\n", output.name, to.join(" and "));
     }
-    text
+    if run.later.is_empty() { text } else { text + &later(&run.later) }
+}
+
+/// What the runs after the first took.
+fn later(runs: &[RunJson]) -> String {
+    let mut table = Table::new(["later run", "offline", "online", "bytes sent", "correction bytes"]);
+    for (number, run) in (1..).zip(runs) {
+        let sent: Vec<String> = run.parties.iter().map(|role| bytes(role.bytes_sent)).collect();
+        let times = [run.offline_s, run.online_s].map(seconds);
+        let sent = [sent.join(" + "), bytes(run.offline_bytes)];
+        table.row([number.to_string()].into_iter().chain(times).chain(sent));
+    }
+    table.render()
 }
 
 /// Device memory by class, planned and measured.

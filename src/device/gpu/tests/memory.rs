@@ -51,6 +51,27 @@ fn calls_take_effect_in_their_order() {
     assert!(gpu.busy() > std::time::Duration::ZERO);
 }
 
+#[test]
+fn work_is_taken_down_by_submissions() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let shape = Shape::new(1, 50_000);
+    let (a, b) = (upload(&gpu, &counted(50_000)), upload(&gpu, &counted(50_000)));
+    gpu.synchronise().expect("synchronises");
+    gpu.record();
+    for _ in 0..3 {
+        let terms = vec![(3, Matrix::new(&a, shape))];
+        gpu.run(Ring::Z64, &Kernel::Linear { out: Matrix::new(&b, shape), terms, constant: 0 })
+            .expect("runs");
+        gpu.flush().expect("flushes");
+    }
+    gpu.synchronise().expect("synchronises");
+    let spans = gpu.stop_recording();
+    assert_eq!(spans.len(), 3);
+    assert!(spans.iter().all(|span| span.begin <= span.end));
+    assert!(spans.windows(2).all(|pair| pair[0].end <= pair[1].begin), "one after the other");
+    assert!(gpu.stop_recording().is_empty());
+}
+
 /// Whoever sees the work done also sees it counted, and none in flight.
 #[test]
 fn busy_time_is_complete_once_synchronised() {

@@ -36,6 +36,14 @@ pub struct CpuWay {
     pub threads: usize,
 }
 
+/// A device for one of two parties at work: a half of the cores where it is the CPU.
+pub fn of_party(options: &BenchOptions) -> Result<Arc<dyn Device>, Failure> {
+    let Ok(choice) = DeviceChoice::from_str(&options.device);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = options.threads.map_or((cores / 2).max(1), usize::from);
+    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), ..DeviceOptions::default() })?)
+}
+
 /// The engines that were asked for: under `auto` every SIMD level of the processor and every real GPU, otherwise the
 /// levels of the processor or the one adapter. Software adapters only by name.
 pub fn engines(options: &BenchOptions) -> Result<Vec<Engine>, Failure> {

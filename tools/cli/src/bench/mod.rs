@@ -8,6 +8,7 @@ mod link;
 pub mod model;
 mod overlap;
 mod relu;
+mod steps;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -48,6 +49,8 @@ pub enum Benchmark {
     Elementwise(elementwise::Options),
     /// Products of two parties over links as slow as the device: with overlap, without, and as predicted
     Overlap(overlap::Options),
+    /// What the engine itself takes: a step on next to nothing, and the planning of long programs
+    Steps(steps::Options),
     /// The largest of zero and each of many shared values, by each protocol
     Relu(relu::Options),
     /// Bytes over loopback, plainly and encrypted
@@ -61,10 +64,11 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Gemm(options))) => gemm::gemm(options, &bench.options),
         (None, Some(Benchmark::Elementwise(options))) => elementwise::elementwise(options, &bench.options),
         (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
+        (None, Some(Benchmark::Steps(options))) => steps::steps(options, &bench.options),
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, link"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link"
                 .into(),
         )),
     }

@@ -2,20 +2,21 @@
 //!
 //! Two parties in this process multiply square matrices of 64-bit integers, one party's each, for party 0. The link
 //! between them is shaped so that the wire's time is a given multiple of the device's. Per size and multiple: what
-//! the lanes took, the whole with overlap and without, and what the simulation of the same plan predicts from the
-//! device's rates, measured before.
+//! the lanes took, the whole with overlap and without, and what the simulation of the same plan predicts.
+//!
+//! Predictions need the devices' rates in the conditions of the run. So these are measured just before it, with the
+//! devices of both parties at work; and as on this machine the links and their encryption take cores that the devices
+//! want, a smaller product over a link of the same kind then says by how much all rates are lower with them.
 
-use super::BenchOptions;
+use super::{BenchOptions, engine};
 use crate::failure::Failure;
 use crate::output;
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon::device::Device;
-use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, PlanOptions, Plans};
 use symbolon::program::Program;
@@ -23,29 +24,30 @@ use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::run::{self, Overlap, simulate};
-use symbolon::session::{SessionOptions, World};
+use symbolon::session::{SessionOptions, Surroundings, World, choose_side};
 use symbolon::share::{Parties, PartyId, Role};
+
+/// The side of tiles where none was asked for and none is known to be better.
+const USUAL_TILE: usize = 512;
 
 /// What to measure.
 #[derive(Args)]
 pub struct Options {
     /// The sides of the matrices
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1024, 2048, 4096])]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1024, 1536, 2048, 4096])]
     size: Vec<usize>,
     /// The wire's time, in multiples of the device's
     #[arg(long, value_name = "R,R", value_delimiter = ',', default_values_t = [0.5, 1.0, 2.0])]
     wire: Vec<f64>,
-    /// The side of tiles
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    tile: usize,
+    /// The side of tiles [default: that with which the run is predicted to be done first]
+    #[arg(long, value_name = "N")]
+    tile: Option<usize>,
 }
 
 /// The whole measurement as JSON.
 #[derive(Serialize)]
 struct OverlapJson {
     device: String,
-    tile: usize,
-    model: DeviceModel,
     runs: Vec<RunJson>,
 }
 
@@ -54,6 +56,7 @@ struct OverlapJson {
 struct RunJson {
     size: usize,
     wire_to_device: f64,
+    tile: usize,
     link: String,
     device_s: f64,
     wire_s: f64,
@@ -67,30 +70,79 @@ struct RunJson {
     bytes_sent: u64,
     framing_bytes: u64,
     formula_bytes: u64,
+    /// What it was predicted from.
+    model: DeviceModel,
 }
 
 /// Measures and prints.
 pub fn overlap(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
-    let devices = [open(common)?, open(common)?, open(common)?];
-    let model = run::calibrate(&*devices[0])?;
+    let devices = [engine::of_party(common)?, engine::of_party(common)?, engine::of_party(common)?];
     let mut runs = Vec::new();
     for &size in &options.size {
-        let product = Product::new(size, TileSide(options.tile), &model)?;
         for &ratio in &options.wire {
-            runs.push(product.measure(ratio, &model, &devices)?);
+            runs.push(measure(size, ratio, options.tile, &devices)?);
         }
     }
     let device = devices[0].description().name.clone();
-    let json = OverlapJson { device, tile: options.tile, model, runs };
+    let json = OverlapJson { device, runs };
     output::print(common.json, &json, &text(&json))
 }
 
-/// A device for one role: a share of the cores where it is the CPU.
-fn open(common: &BenchOptions) -> Result<Arc<dyn Device>, Failure> {
-    let Ok(choice) = DeviceChoice::from_str(&common.device);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = common.threads.map_or((cores / 2).max(1), usize::from);
-    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), ..DeviceOptions::default() })?)
+/// The mean rates of devices that work at the same time.
+fn calibrate_at_once(devices: &[Arc<dyn Device>]) -> Result<DeviceModel, Failure> {
+    let models: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            devices.iter().map(|device| scope.spawn(move || run::calibrate(&**device))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("measuring does not panic")).collect()
+    });
+    let models = models.into_iter().collect::<Result<Vec<DeviceModel>, _>>()?;
+    let mean = |rate: fn(&DeviceModel) -> f64| models.iter().map(rate).sum::<f64>() / models.len() as f64;
+    Ok(DeviceModel {
+        name: models[0].name.clone(),
+        gemm_z32_per_s: mean(|model| model.gemm_z32_per_s),
+        gemm_z64_per_s: mean(|model| model.gemm_z64_per_s),
+        elementwise_bytes_per_s: mean(|model| model.elementwise_bytes_per_s),
+        fill_bytes_per_s: mean(|model| model.fill_bytes_per_s),
+        upload_bytes_per_s: mean(|model| model.upload_bytes_per_s),
+        download_bytes_per_s: mean(|model| model.download_bytes_per_s),
+        step_s: mean(|model| model.step_s),
+    })
+}
+
+/// The rates of a device that is slower by a factor.
+fn slower(model: &DeviceModel, factor: f64) -> DeviceModel {
+    DeviceModel {
+        name: model.name.clone(),
+        gemm_z32_per_s: model.gemm_z32_per_s / factor,
+        gemm_z64_per_s: model.gemm_z64_per_s / factor,
+        elementwise_bytes_per_s: model.elementwise_bytes_per_s / factor,
+        fill_bytes_per_s: model.fill_bytes_per_s / factor,
+        upload_bytes_per_s: model.upload_bytes_per_s / factor,
+        download_bytes_per_s: model.download_bytes_per_s / factor,
+        step_s: model.step_s * factor,
+    }
+}
+
+/// One size over a link that takes `ratio` times as long as the device.
+fn measure(
+    size: usize,
+    ratio: f64,
+    tile: Option<usize>,
+    devices: &[Arc<dyn Device>; 3],
+) -> Result<RunJson, Failure> {
+    let alone = calibrate_at_once(&devices[..2])?;
+    let smaller = Product::new(size * 3 / 4, tile.unwrap_or(USUAL_TILE))?;
+    let beside_links = smaller.run(smaller.link(ratio, &alone)?, Overlap::On, devices)?;
+    let model = slower(&alone, beside_links.device.as_secs_f64() / smaller.device(&alone).as_secs_f64());
+    let mut product = Product::new(size, tile.unwrap_or(USUAL_TILE))?;
+    let link = product.link(ratio, &model)?;
+    if tile.is_none() {
+        let surroundings = Surroundings { model: &model, link, budget_bytes: None, staging_bytes: 0 };
+        let options = PlanOptions::default();
+        let (side, plans) = choose_side(Protocol::Beaver, &product.program, options, &surroundings)?;
+        (product.plan.side, product.plans) = (side, plans);
+    }
+    product.measure(ratio, link, model, devices)
 }
 
 struct Product {
@@ -99,28 +151,30 @@ struct Product {
     plan: PlanOptions,
     plans: Plans,
     inputs: [Elements; 2],
-    /// What the device alone is predicted to take.
-    device: Duration,
 }
 
 impl Product {
-    fn new(size: usize, side: TileSide, model: &DeviceModel) -> Result<Product, Failure> {
+    fn new(size: usize, tile: usize) -> Result<Product, Failure> {
         let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("integers"));
         let shape = Shape::new(size, size);
         let x = program.input("x", PartyId(0), shape, None)?;
         let y = program.input("y", PartyId(1), shape, None)?;
         let z = program.matmul(x, y)?;
         program.output("z", z, Parties::from_iter([PartyId(0)]))?;
-        let plan = PlanOptions { side, ..PlanOptions::default() };
+        let plan = PlanOptions { side: TileSide(tile), ..PlanOptions::default() };
         let plans = Plans::new(Protocol::Beaver, &program, plan)?;
-        let fast = LinkShape::new(1_000_000_000_000, Duration::ZERO).expect("a link");
-        let prediction = simulate(&plans, model, fast, Overlap::On);
-        let device = prediction.parties.iter().map(|party| party.device).max().unwrap_or_default();
         let numbers = |factor: u64| {
             Elements::Z64((0..shape.len() as u64).map(|at| at.wrapping_mul(factor).rotate_left(17)).collect())
         };
         let inputs = [numbers(0x9e37_79b9_7f4a_7c15), numbers(0xbf58_476d_1ce4_e5b9)];
-        Ok(Product { size, program, plan, plans, inputs, device })
+        Ok(Product { size, program, plan, plans, inputs })
+    }
+
+    /// What the device alone is predicted to take.
+    fn device(&self, model: &DeviceModel) -> Duration {
+        let fast = LinkShape::new(1_000_000_000_000, Duration::ZERO).expect("a link");
+        let prediction = simulate(&self.plans, model, fast, Overlap::On);
+        prediction.parties.iter().map(|party| party.device).max().unwrap_or_default()
     }
 
     /// Bytes that the busier direction of the link carries.
@@ -129,16 +183,21 @@ impl Product {
         [PartyId(0), PartyId(1)].into_iter().map(sent).max().unwrap_or_default()
     }
 
+    /// A link that takes `ratio` times as long as a device of these rates.
+    fn link(&self, ratio: f64, model: &DeviceModel) -> Result<LinkShape, Failure> {
+        let bits_per_s = self.most_bytes() as f64 * 8.0 / (ratio * self.device(model).as_secs_f64());
+        LinkShape::new(bits_per_s as u64, Duration::from_micros(200))
+            .map_err(|error| Failure::Usage(error.to_string()))
+    }
+
     fn measure(
         &self,
         ratio: f64,
-        model: &DeviceModel,
+        link: LinkShape,
+        model: DeviceModel,
         devices: &[Arc<dyn Device>; 3],
     ) -> Result<RunJson, Failure> {
-        let bits_per_s = self.most_bytes() as f64 * 8.0 / (ratio * self.device.as_secs_f64());
-        let link = LinkShape::new(bits_per_s as u64, Duration::from_micros(200));
-        let link = link.map_err(|error| Failure::Usage(error.to_string()))?;
-        let predicted = simulate(&self.plans, model, link, Overlap::On);
+        let predicted = simulate(&self.plans, &model, link, Overlap::On);
         let [on, off] = [Overlap::On, Overlap::Off].map(|overlap| self.run(link, overlap, devices));
         let (on, off) = (on?, off?);
         let busiest = on.device.max(on.wire);
@@ -146,6 +205,7 @@ impl Product {
         Ok(RunJson {
             size: self.size,
             wire_to_device: ratio,
+            tile: self.plan.side.0.min(self.size),
             link: link.to_string(),
             device_s: on.device.as_secs_f64(),
             wire_s: on.wire.as_secs_f64(),
@@ -157,6 +217,7 @@ impl Product {
             bytes_sent: on.bytes_sent,
             framing_bytes: on.framing_bytes,
             formula_bytes: self.plans.cost.sent_bytes(Ring::Z64),
+            model,
         })
     }
 
@@ -196,6 +257,7 @@ fn text(json: &OverlapJson) -> String {
     let mut table = Table::new([
         "size",
         "wire/device",
+        "tile",
         "link",
         "device s",
         "wire s",
@@ -210,6 +272,7 @@ fn text(json: &OverlapJson) -> String {
         table.row([
             format!("{0} x {0}", run.size),
             format!("{}", run.wire_to_device),
+            run.tile.to_string(),
             run.link.clone(),
             format!("{:.3}", run.device_s),
             format!("{:.3}", run.wire_s),
@@ -224,5 +287,5 @@ fn text(json: &OverlapJson) -> String {
             ),
         ]);
     }
-    format!("{}, tiles of {}\n{}", json.device, json.tile, table.render())
+    format!("{}\n{}", json.device, table.render())
 }

@@ -24,6 +24,13 @@ pub(super) fn recipients(output: &str, to: &[u8]) -> Result<(), String> {
     twice.map_or(Ok(()), |(_, party)| Err(format!("output '{output}' names party {party} twice in `to`")))
 }
 
+/// A job runs at least once, and its outputs fit a folder.
+pub(super) fn batches(batches: u32) -> Result<(), String> {
+    const MOST: u32 = 10_000;
+    let valid = (1..=MOST).contains(&batches);
+    valid.then_some(()).ok_or_else(|| format!("batches = {batches}: a job runs 1 to {MOST} times"))
+}
+
 /// A bound is a magnitude: data is held against it only after it is known to be one.
 pub(super) fn bound(input: &str, bound: Option<f64>) -> Result<(), String> {
     match bound {

@@ -3,6 +3,7 @@
 use super::{End, Ended, PAUSE, Process};
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::live::Live;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -50,11 +51,12 @@ impl Group {
         }
     }
 
-    /// Waits until all have ended well.
+    /// Waits until all have ended well, and shows meanwhile how far the parties are.
     ///
     /// Where one fails, the others are ended, and the failure is that of the one to blame.
-    pub fn wait(mut self) -> Result<Vec<Ended>, Failure> {
+    pub fn wait(mut self, live: Option<&Live>) -> Result<Vec<Ended>, Failure> {
         loop {
+            self.show(live);
             interrupt::check()?;
             if self.running.iter_mut().any(|process| process.failure().is_some()) {
                 return Err(self.give_up().expect("a process has failed"));
@@ -64,6 +66,14 @@ impl Group {
                 return to_blame(&ended).map_or(Ok(ended), Err);
             }
             std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Shows how far the parties are.
+    fn show(&self, live: Option<&Live>) {
+        let Some(live) = live else { return };
+        for process in &self.running {
+            live.show(&process.name, process.standing());
         }
     }
 

@@ -177,10 +177,15 @@ fn number(role: Role) -> u32 {
     }
 }
 
+/// The device's lane, and that of the handing over to a device that works in the background.
+pub const DEVICE: u32 = 1;
+pub const HANDOVER: u32 = 3;
+
 fn thread(lane: TraceLane) -> u32 {
     match lane {
-        TraceLane::Device => 1,
+        TraceLane::Device => DEVICE,
         TraceLane::Readback => 2,
+        TraceLane::Handover => HANDOVER,
         TraceLane::To(peer) => 1000 + number(peer),
         TraceLane::From(peer) => 2000 + number(peer),
     }
@@ -190,6 +195,7 @@ fn lane_name(lane: TraceLane) -> String {
     match lane {
         TraceLane::Device => "device".to_owned(),
         TraceLane::Readback => "readback".to_owned(),
+        TraceLane::Handover => "handing over".to_owned(),
         TraceLane::To(peer) => format!("to {peer}"),
         TraceLane::From(peer) => format!("from {peer}"),
     }

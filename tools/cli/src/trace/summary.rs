@@ -1,6 +1,6 @@
 //! What a trace comes to.
 
-use super::file::{Event, TraceFile, is_wire};
+use super::file::{DEVICE, Event, HANDOVER, TraceFile, is_wire};
 use crate::table::{Table, bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ struct RoleSummary {
     /// max(device, wire) / online.
     overlap: f64,
     lanes: Vec<LaneSummary>,
-    /// What the device did, by kernel.
+    /// What the device did, by kernel; of one that works in the background, what handing that over took.
     kernels: BTreeMap<String, KernelSummary>,
 }
 
@@ -39,8 +39,6 @@ struct KernelSummary {
     count: usize,
     total_s: f64,
 }
-
-const DEVICE: u32 = 1;
 
 impl Summary {
     pub fn new(file: &TraceFile, timeline: &Path) -> Summary {
@@ -67,7 +65,7 @@ impl Summary {
                 bytes: online[&tid].iter().filter_map(|span| span.args.bytes).sum(),
             };
             let mut kernels: BTreeMap<String, KernelSummary> = BTreeMap::new();
-            for span in online.get(&DEVICE).into_iter().flatten() {
+            for span in [DEVICE, HANDOVER].iter().filter_map(|lane| online.get(lane)).flatten() {
                 let kernel = kernels.entry(span.name.clone()).or_default();
                 kernel.count += 1;
                 kernel.total_s += span.dur / 1e6;

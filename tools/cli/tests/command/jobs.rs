@@ -84,6 +84,57 @@ fn the_demo_is_right(flags: &[&str]) {
     assert!(folder.files().is_empty(), "the demo leaves nothing behind");
 }
 
+/// A job of three batches on resident weights.
+fn batches(folder: &Folder) {
+    for batch in 0..3 {
+        let x = Array2::from_shape_fn((2, 3), |(row, col)| (batch * 10 + row * 3 + col) as u64);
+        folder.npy(&format!("x-{batch}.npy"), &x);
+    }
+    folder.npy("w.npy", &Array2::from_shape_fn((3, 4), |(row, col)| (row + 2 * col) as u64));
+    let job = job(64, 0, "z = x @ w")
+        .replace("ring_bits", "batches = 3\nring_bits")
+        .replace("x.npy", "x-{batch}.npy")
+        .replace("z.npy", "z-{batch}.npy")
+        .replace("file = \"w.npy\"", "file = \"w.npy\", resident = true");
+    folder.text("job.toml", &job);
+}
+
+#[test]
+fn later_batches_send_only_what_is_new() {
+    let folder = Folder::new();
+    batches(&folder);
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let w = Array2::from_shape_fn((3, 4), |(row, col)| (row + 2 * col) as u64);
+    for batch in 0..3 {
+        let x: Array2<u64> = folder.read(&format!("x-{batch}.npy"));
+        assert_eq!(folder.read::<u64>(&format!("z-{batch}.npy")), x.dot(&w), "batch {batch}");
+    }
+    let sent = |run: &serde_json::Value| [0, 1].map(|party| run["parties"][party]["bytes_sent"].as_u64());
+    let (x, w, z) = (2 * 3 * 8, 3 * 4 * 8, 2 * 4 * 8);
+    assert_eq!(sent(&run), [x, w + z].map(Some));
+    let later = run["later"].as_array().expect("reports of the later runs");
+    assert_eq!(later.len(), 2);
+    for run in later {
+        assert_eq!(sent(run), [x, z].map(Some), "the weights stay where they are");
+        assert_eq!(run["outputs"][0]["shape"], serde_json::json!([2, 4]));
+    }
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    assert_eq!(plan["again"]["bytes_sent"], serde_json::json!([x, z]));
+}
+
+#[test]
+fn batches_need_a_file_each() {
+    let folder = Folder::new();
+    batches(&folder);
+    let job = std::fs::read_to_string(folder.path("job.toml")).expect("the job");
+    folder.text("job.toml", &job.replace("z-{batch}", "z"));
+    let line = error_line(&folder.run(&["run", "job.toml", "--local"]));
+    assert!(line.contains("output 'z' of 3 batches has one file"), "{line}");
+    folder.text("job.toml", &job.replace("w.npy", "x-{batch}.npy"));
+    let line = error_line(&folder.run(&["plan", "job.toml"]));
+    assert!(line.contains("input 'w' is resident, so it has one file for all batches"), "{line}");
+}
+
 #[test]
 fn signed_integers_stay_signed_in_the_narrow_ring() {
     let folder = Folder::new();

@@ -1,0 +1,185 @@
+//! Programs that are run many times: planned and allocated once, with what resident inputs give in device memory.
+//!
+//! A [`Prepared`] program has its memory from the start and keeps it, so no run allocates anything on the device. Its
+//! first run takes all inputs. Where some are resident, it keeps what depends on them alone, and later runs take the
+//! others only: they open what is new, and order masks and products for that.
+//!
+//! **Order of a run.** The parties compare plan digest and number of the run, share fresh keys, order from the dealer,
+//! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
+//! runs are all alike.
+
+use super::order::Order;
+use super::party::run_number;
+use super::{Session, SessionError, SessionOutcome};
+use crate::device::Device;
+use crate::plan::Plans;
+use crate::program::Program;
+use crate::protocol::Protocol;
+use crate::ring::Elements;
+use crate::run::{Execution, HostMatrix, Memory, RunError, execute};
+use crate::share::Role;
+use crate::step::{KeyId, OpId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A program of one session, ready to run. Dropping it wipes and frees this party's memory; [`Session::release`] the
+/// dealer's too.
+pub struct Prepared {
+    protocol: Protocol,
+    program: Program,
+    plans: Arc<Plans>,
+    memory: Memory,
+    device: Arc<dyn Device>,
+    /// By what number the dealer keeps it, if it does.
+    number: Option<u32>,
+    runs: u32,
+}
+
+impl Prepared {
+    /// The plans of the next run.
+    pub fn plans(&self) -> &Arc<Plans> {
+        self.plans.again.as_ref().filter(|_| self.runs > 0).unwrap_or(&self.plans)
+    }
+
+    /// Which inputs the next run takes from their owners, by name.
+    pub fn awaited(&self) -> impl Iterator<Item = &str> {
+        let awaited = self.program.inputs().iter().filter(|input| self.runs == 0 || !input.resident);
+        awaited.map(|input| input.name.as_str())
+    }
+
+    /// How often it has run.
+    pub fn runs(&self) -> u32 {
+        self.runs
+    }
+
+    /// Wipes and frees the memory.
+    pub(super) fn free(&mut self) -> Result<(), RunError> {
+        self.memory.free(&*self.device)
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // A device that failed has nobody left to tell.
+        let _ = self.free();
+    }
+}
+
+impl Session {
+    /// Plans a program to be run many times, agrees on the plan with the other parties, and allocates its memory.
+    ///
+    /// # Errors
+    /// Where the program has no plan, a peer has another one, or the device does not hold it. The session cannot be used
+    /// after a failure.
+    ///
+    /// # Panics
+    /// Within a task of a tokio runtime: sessions block.
+    pub fn prepare(&mut self, protocol: Protocol, program: &Program) -> Result<Prepared, SessionError> {
+        self.attempt(|session| {
+            session.check_roles(protocol)?;
+            let number = session.prepared;
+            session.prepared += 1;
+            session.plan_and_allocate(protocol, program, Some(number))
+        })
+    }
+
+    /// Runs a prepared program of this session on this party's inputs, given by name: all of them the first time, then
+    /// those that are not resident. All parties run the same programs in the same order.
+    ///
+    /// # Errors
+    /// As [`Session::run`], and where a resident input is given again.
+    ///
+    /// # Panics
+    /// As [`Session::run`].
+    pub fn run_prepared(
+        &mut self,
+        prepared: &mut Prepared,
+        inputs: BTreeMap<String, Elements>,
+    ) -> Result<SessionOutcome, SessionError> {
+        self.attempt(|session| {
+            let inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
+            let digest = blake3::Hash::from(prepared.plans.agreement.digest).to_hex().to_string();
+            let run = ("number of the run".to_owned(), prepared.runs.to_string());
+            session.confirm(prepared.protocol, vec![("plan digest".into(), digest), run])?;
+            let outcome = session.run_plan(prepared, inputs)?;
+            prepared.runs += 1;
+            Ok(outcome)
+        })
+    }
+
+    /// Ends the use of a prepared program, and frees its memory here and at the dealer. All parties release it.
+    ///
+    /// # Errors
+    /// Where the dealer cannot be told.
+    pub fn release(&mut self, mut prepared: Prepared) -> Result<(), SessionError> {
+        self.attempt(|session| {
+            prepared.free()?;
+            // Before its first run a dealer knows nothing of it.
+            let is_known = prepared.protocol.has_dealer() && prepared.runs > 0;
+            let Some(number) = prepared.number.filter(|_| is_known) else { return Ok(()) };
+            session.tell_dealer(&Order::Release(number))
+        })
+    }
+
+    pub(super) fn plan_and_allocate(
+        &mut self,
+        protocol: Protocol,
+        program: &Program,
+        number: Option<u32>,
+    ) -> Result<Prepared, SessionError> {
+        let plans = Arc::new(self.plan(protocol, program)?);
+        let plan = plans.of(self.role);
+        plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
+        self.check_store(&plans, number.is_some())?;
+        self.confirm(protocol, plans.agreement.fields.clone())?;
+        let memory = Memory::allocate(plan, &*self.device)?;
+        let (program, device) = (program.clone(), self.device.clone());
+        Ok(Prepared { protocol, program, plans, memory, device, number, runs: 0 })
+    }
+
+    pub(super) fn run_plan(
+        &mut self,
+        prepared: &Prepared,
+        inputs: BTreeMap<usize, HostMatrix>,
+    ) -> Result<SessionOutcome, SessionError> {
+        let Prepared { protocol, program, memory, number, runs, .. } = prepared;
+        let plans = prepared.plans();
+        let run = run_number(&plans.agreement.digest, self.runs);
+        let mut keys = self.share_keys(plans)?;
+        let mut feed = None;
+        if protocol.has_dealer() {
+            let order = match number {
+                Some(number) if *runs > 0 => Order::Again(*number),
+                &keep => Order::First { digest: plans.agreement.digest, demand: plans.demand.clone(), keep },
+            };
+            let key;
+            (key, feed) = self.correlations(&order, run)?;
+            keys.insert(KeyId::between(self.role, Role::Dealer), key);
+        }
+        let label = |op: OpId| program.values()[op.0 as usize].label.clone();
+        let execution = Execution {
+            plan: plans.of(self.role),
+            device: &*self.device,
+            memory,
+            keys: &keys,
+            inputs,
+            outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
+            links: &mut self.links,
+            activity: &self.wire.links.activity,
+            progress: &self.progress,
+            run,
+            stall: self.options.deadlines.stall,
+            overlap: self.options.overlap,
+            trace: self.options.trace,
+            label: &label,
+        };
+        let outcome = execute(self.wire.handle(), execution).map_err(|error| {
+            let failure = feed.and_then(|failure| failure.get().cloned());
+            failure.map_or(SessionError::from(error), SessionError::from)
+        })?;
+        self.runs = self.runs.wrapping_add(1);
+        let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
+        let outputs = outcome.outputs.into_iter().map(name).collect();
+        Ok(SessionOutcome { outputs, report: outcome.report, plans: plans.clone() })
+    }
+}
