@@ -59,6 +59,14 @@ pub struct Gather {
 }
 
 impl Gather {
+    /// All elements in row-major order, as a matrix of this shape.
+    pub const fn in_order(shape: Shape) -> Gather {
+        const fn along(count: usize, step: usize) -> [Turn; 3] {
+            [Turn::ONCE, Turn::ONCE, Turn { count, step }]
+        }
+        Gather { start: 0, rows: along(shape.rows, shape.cols), cols: along(shape.cols, 1) }
+    }
+
     /// The shape of the result.
     ///
     /// # Panics
@@ -90,7 +98,7 @@ impl Program {
             if !stride.fits(extent) {
                 let Stride { start, step, count } = stride;
                 let what = format!("{axis} {start}, {start} + {step}, …, {count} of them");
-                return Err(ProgramError::OutOfRange { label, shape, what });
+                return Err(ProgramError::OutOfRange { label, shape: shape.into(), what });
             }
         }
         let label = format!("{label}[…]");
@@ -107,7 +115,7 @@ impl Program {
             |at: usize, own: usize, extent: usize| at.checked_add(own).is_some_and(|end| end <= extent);
         if !fits(at.0, own.rows, shape.rows) || !fits(at.1, own.cols, shape.cols) {
             let what = format!("place at row {} and column {} of a matrix of shape {shape}", at.0, at.1);
-            return Err(ProgramError::OutOfRange { label, shape: own, what });
+            return Err(ProgramError::OutOfRange { label, shape: own.into(), what });
         }
         self.push_like(a, Op::Place(a, at), shape, format!("place({label})"))
     }
@@ -132,12 +140,7 @@ impl Program {
             }
         };
         if !fits {
-            return Err(ProgramError::Broadcast {
-                left_label: self.value(a).label.clone(),
-                left: first,
-                right_label: self.value(b).label.clone(),
-                right: second,
-            });
+            return Err(self.unbroadcast(a, b));
         }
         let left = self.place(a, (0, 0), shape)?;
         let right = self.place(b, at, shape)?;
@@ -152,12 +155,14 @@ impl Program {
     pub fn reshape(&mut self, a: ValueId, to: Shape) -> Result<ValueId, ProgramError> {
         let from = self.value(a).shape;
         if to.checked_len() != Some(from.len()) {
-            return Err(ProgramError::Reshape { label: self.value(a).label.clone(), from, to });
+            return Err(ProgramError::Reshape {
+                label: self.value(a).label.clone(),
+                from: self.dims(a),
+                to: Box::new(to.into()),
+            });
         }
         let label = format!("reshape({}, {}, {})", self.short(a), to.rows, to.cols);
-        let along = |count, step| [Turn::ONCE, Turn::ONCE, Turn { count, step }];
-        let gather = Gather { start: 0, rows: along(to.rows, to.cols), cols: along(to.cols, 1) };
-        self.push_like(a, Op::Gather(a, gather), to, label)
+        self.push_like(a, Op::Gather(a, Gather::in_order(to)), to, label)
     }
 
     /// Elements in another order, some of them repeatedly.
@@ -170,14 +175,14 @@ impl Program {
         let extent =
             |turns: &[Turn; 3]| turns.iter().try_fold(1usize, |sum, turn| sum.checked_mul(turn.count));
         let (Some(rows), Some(cols)) = (extent(&gather.rows), extent(&gather.cols)) else {
-            return Err(ProgramError::TooLarge { label, shape: Shape::new(usize::MAX, usize::MAX) });
+            return Err(ProgramError::TooLarge { label, shape: Shape::new(usize::MAX, usize::MAX).into() });
         };
         let reach = turns().try_fold(gather.start, |sum, turn| {
             turn.count.saturating_sub(1).checked_mul(turn.step).and_then(|moved| sum.checked_add(moved))
         });
         if rows > 0 && cols > 0 && reach.is_none_or(|last| last >= from.len()) {
             let what = "place that far behind its first".to_owned();
-            return Err(ProgramError::OutOfRange { label, shape: from, what });
+            return Err(ProgramError::OutOfRange { label, shape: from.into(), what });
         }
         self.push_like(a, Op::Gather(a, gather), Shape::new(rows, cols), format!("gather({label})"))
     }

@@ -1,7 +1,7 @@
 //! Building a program, value by value.
 
 use super::range::{self, Interval};
-use super::{Input, Op, Output, Program, ProgramError, Truncation, Value, ValueId};
+use super::{Dims, Input, Op, Output, Program, ProgramError, Truncation, Value, ValueId};
 use crate::ring::{Axis, FixedPoint, Shape};
 use crate::share::{Parties, PartyId};
 
@@ -54,7 +54,7 @@ impl Program {
         self
     }
 
-    /// A matrix that `owner` brings.
+    /// A matrix or tensor that `owner` brings.
     ///
     /// # Errors
     /// Where the name is taken, the owner takes no part, the shape is too large, or the bound not positive.
@@ -62,9 +62,11 @@ impl Program {
         &mut self,
         name: &str,
         owner: PartyId,
-        shape: Shape,
+        dims: impl Into<Dims>,
         bound: Option<f64>,
     ) -> Result<ValueId, ProgramError> {
+        let dims: Dims = self.bearable(name, dims.into())?;
+        let shape = dims.folded();
         self.check_party(name, owner)?;
         if self.inputs.iter().any(|input| input.name == name) {
             return Err(ProgramError::Duplicate { name: name.to_owned() });
@@ -77,7 +79,7 @@ impl Program {
         let (index, value) = (self.inputs.len(), self.next_id());
         self.inputs.push(Input { name: name.to_owned(), owner, shape, bound, resident: false, value });
         match self.push(Op::Input(index), shape, name.to_owned()) {
-            Ok(value) => Ok(value),
+            Ok(value) => Ok(self.with_dims(value, dims)),
             Err(error) => {
                 self.inputs.pop();
                 Err(error)
@@ -121,9 +123,10 @@ impl Program {
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn add(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        let shape = self.broadcast(a, b)?;
+        let label = self.infix(a, "+", b);
+        let (a, b, shape) = self.broadcast(a, b)?;
         let (x, y) = self.aligned(a, b)?;
-        self.push_like(x, Op::Add(x, y), shape, self.infix(a, "+", b))
+        self.push_like(x, Op::Add(x, y), shape, label)
     }
 
     /// `a` − `b`, broadcasting.
@@ -131,9 +134,10 @@ impl Program {
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn sub(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        let shape = self.broadcast(a, b)?;
+        let label = self.infix(a, "-", b);
+        let (a, b, shape) = self.broadcast(a, b)?;
         let (x, y) = self.aligned(a, b)?;
-        self.push_like(x, Op::Sub(x, y), shape, self.infix(a, "-", b))
+        self.push_like(x, Op::Sub(x, y), shape, label)
     }
 
     /// −`a`.
@@ -188,40 +192,46 @@ impl Program {
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn mul(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        let shape = self.broadcast(a, b)?;
+        let label = self.infix(a, "*", b);
+        let (a, b, shape) = self.broadcast(a, b)?;
         let bits = self.value(a).fraction_bits + self.value(b).fraction_bits;
-        self.push_product(Op::Mul(a, b), shape, bits, self.infix(a, "*", b))
+        self.push_product(Op::Mul(a, b), shape, bits, label)
     }
 
-    /// `a` · `b`, the matrix product.
+    /// `a` · `b`, the matrix product; of tensors, the products of the matrices along their last two axes, the other axes
+    /// broadcasting.
     ///
     /// # Errors
-    /// Where `a` has not as many columns as `b` has rows.
+    /// Where `a` has not as many columns as `b` has rows, or the other axes do not broadcast.
     pub fn matmul(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        let (left, right) = (self.value(a).shape, self.value(b).shape);
-        if left.cols != right.rows {
-            return Err(ProgramError::Inner {
-                left_label: self.value(a).label.clone(),
-                left,
-                right_label: self.value(b).label.clone(),
-                right,
-            });
+        let (left, right) = (self.dims(a), self.dims(b));
+        if left.cols() != right.rows() {
+            return Err(ProgramError::Inner(self.operands(a, b)));
         }
-        let shape = Shape::new(left.rows, right.cols);
+        if left.rank() == 2 && right.rank() == 2 { self.plain_matmul(a, b) } else { self.batched(a, b) }
+    }
+
+    /// The product of the matrices that two values lie in.
+    pub(super) fn plain_matmul(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let shape = Shape::new(self.value(a).shape.rows, self.value(b).shape.cols);
         let bits = self.value(a).fraction_bits + self.value(b).fraction_bits;
         self.push_product(Op::MatMul(a, b), shape, bits, self.infix(a, "@", b))
     }
 
-    /// `a` transposed.
+    /// `a` transposed: its axes in the opposite order.
     ///
     /// # Errors
     /// None as yet.
     pub fn transpose(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let rank = self.dims(a).rank();
+        if rank > 2 {
+            return self.permute(a, &(0..rank).rev().collect::<Vec<_>>());
+        }
         let label = format!("transpose({})", self.short(a));
         self.push_like(a, Op::Transpose(a), self.value(a).shape.transposed(), label)
     }
 
-    /// Sums over one axis, or over both.
+    /// Sums over one axis of a matrix, or over all elements. See [`Program::sum_along`] for tensors.
     ///
     /// # Errors
     /// None as yet.
@@ -268,12 +278,17 @@ impl Program {
         fraction_bits: u32,
         label: String,
     ) -> Result<ValueId, ProgramError> {
-        let bits = self.codec.fraction_bits();
-        if fraction_bits <= bits {
-            return self.push_scaled(op, shape, fraction_bits, label);
-        }
         let product = self.push_scaled(op, shape, fraction_bits, label.clone())?;
-        self.push(Op::Truncate(product, bits, self.truncation), shape, label)
+        self.truncated(product, label)
+    }
+
+    /// A product at the scale of the program's numbers.
+    pub(super) fn truncated(&mut self, product: ValueId, label: String) -> Result<ValueId, ProgramError> {
+        let Value { shape, fraction_bits, .. } = *self.value(product);
+        match fraction_bits.checked_sub(self.codec.fraction_bits()) {
+            None | Some(0) => Ok(product),
+            Some(bits) => self.push(Op::Truncate(product, bits, self.truncation), shape, label),
+        }
     }
 
     /// Both at one scale: integers meet fixed-point numbers as such.
@@ -289,7 +304,8 @@ impl Program {
         if !self.is_integer(a) {
             return Ok(a);
         }
-        let Value { shape, label, .. } = self.value(a).clone();
+        let Value { shape, ref label, .. } = *self.value(a);
+        let label = label.clone();
         self.push(Op::Scale(a, 1 << self.codec.fraction_bits()), shape, label)
     }
 
@@ -306,11 +322,24 @@ impl Program {
         label: String,
     ) -> Result<ValueId, ProgramError> {
         if !shape.is_bearable() {
-            return Err(ProgramError::TooLarge { label, shape });
+            return Err(ProgramError::TooLarge { label, shape: shape.into() });
         }
         let (id, interval) = (self.next_id(), range::interval_of(self, op, fraction_bits));
-        self.values.push(Value { op, shape, fraction_bits, label, interval });
+        let dims = self.dims_of(op).unwrap_or(shape.into());
+        debug_assert_eq!(dims.folded(), shape, "extents of the same matrix");
+        self.values.push(Value { op, shape, dims, fraction_bits, label, interval });
         Ok(id)
+    }
+
+    /// The extents of an elementwise op's result; others give matrices.
+    fn dims_of(&self, op: Op) -> Option<Dims> {
+        match op {
+            Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Truncate(a, ..) | Op::Test(a, _) => {
+                Some(self.dims(a))
+            }
+            Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) => self.dims(a).broadcast(self.dims(b)),
+            _ => None,
+        }
     }
 
     /// What the next value will be called.
@@ -332,6 +361,10 @@ impl Program {
 
     /// Says where a value's elements lie if more is known than its ops say.
     pub(super) fn refine(&mut self, value: ValueId, interval: Option<Interval>) {
+        // Integers wrap: nothing is known of them.
+        if self.codec.fraction_bits() == 0 {
+            return;
+        }
         let own = &mut self.values[value.index()].interval;
         *own = match (*own, interval) {
             (Some(own), Some(known)) => Some(own.intersection(known)),
@@ -353,14 +386,16 @@ impl Program {
         Some(of(self.interval(a)?, self.interval(b)?))
     }
 
-    pub(super) fn broadcast(&self, a: ValueId, b: ValueId) -> Result<Shape, ProgramError> {
-        let (left, right) = (self.value(a), self.value(b));
-        left.shape.broadcast(right.shape).ok_or_else(|| ProgramError::Broadcast {
-            left_label: left.label.clone(),
-            left: left.shape,
-            right_label: right.label.clone(),
-            right: right.shape,
-        })
+    /// Both as operands of an elementwise op, and the shape of its result.
+    pub(super) fn broadcast(
+        &mut self,
+        a: ValueId,
+        b: ValueId,
+    ) -> Result<(ValueId, ValueId, Shape), ProgramError> {
+        let dims = self.dims(a).broadcast(self.dims(b)).ok_or_else(|| self.unbroadcast(a, b))?;
+        self.bearable(&self.value(a).label, dims)?;
+        let (left, right) = (self.expanded(a, dims)?, self.expanded(b, dims)?);
+        Ok((left, right, dims.folded()))
     }
 
     pub(super) fn infix(&self, a: ValueId, operator: &str, b: ValueId) -> String {

@@ -1,46 +1,28 @@
 //! What can be wrong with a program.
 
+use super::Dims;
 use super::range::Warning;
-use crate::ring::Shape;
 use crate::share::PartyId;
 
 /// Why a program cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ProgramError {
     /// The shapes of an elementwise op's operands do not broadcast.
-    #[error("{left_label} of shape {left} and {right_label} of shape {right} do not broadcast")]
-    Broadcast {
-        /// What the left operand is called.
-        left_label: String,
-        /// Its shape.
-        left: Shape,
-        /// What the right operand is called.
-        right_label: String,
-        /// Its shape.
-        right: Shape,
-    },
+    #[error("{} of shape {} and {} of shape {} do not broadcast", .0.left_label, .0.left, .0.right_label, .0.right)]
+    Broadcast(Box<Operands>),
     /// The inner extents of a matrix product differ.
     #[error(
-        "{left_label} of shape {left} cannot be multiplied by {right_label} of shape {right}: {} columns against {} rows",
-        .left.cols, .right.rows
+        "{} of shape {} cannot be multiplied by {} of shape {}: {} columns against {} rows",
+        .0.left_label, .0.left, .0.right_label, .0.right, .0.left.cols(), .0.right.rows()
     )]
-    Inner {
-        /// What the left operand is called.
-        left_label: String,
-        /// Its shape.
-        left: Shape,
-        /// What the right operand is called.
-        right_label: String,
-        /// Its shape.
-        right: Shape,
-    },
+    Inner(Box<Operands>),
     /// A matrix with more elements than can be addressed.
     #[error("{label} of shape {shape} has too many elements")]
     TooLarge {
         /// What it is called.
         label: String,
         /// Its shape.
-        shape: Shape,
+        shape: Dims,
     },
     /// A party that does not take part.
     #[error("'{name}' names {party}, but the protocol has parties 0 to {}", .parties - 1)]
@@ -114,6 +96,26 @@ pub enum ProgramError {
         /// The call.
         label: String,
     },
+    /// A batch of too many products.
+    #[error(
+        "{label} is a batch of {count} products of matrices that differ on both sides: there are at most {most}"
+    )]
+    Batches {
+        /// The product.
+        label: String,
+        /// How many.
+        count: usize,
+        /// The most.
+        most: usize,
+    },
+    /// What keeps a variance from zero, too small for the ring or no small number.
+    #[error("epsilon = {epsilon} must be at least {least:e}, and less than 1")]
+    Epsilon {
+        /// What it is.
+        epsilon: f64,
+        /// The least that it can be.
+        least: f64,
+    },
     /// A constant divisor that is zero.
     #[error("{label} divides by zero")]
     DivisionByZero {
@@ -135,19 +137,19 @@ pub enum ProgramError {
         /// What is cut.
         label: String,
         /// Its shape.
-        shape: Shape,
+        shape: Dims,
         /// What is asked for.
         what: String,
     },
     /// A shape with another number of elements.
-    #[error("{label} of shape {from} cannot have shape {to}: {} elements against {}", .from.len(), .to.len())]
+    #[error("{label} of shape {from} cannot have shape {to}: {} elements against {}", elements(.from), elements(.to))]
     Reshape {
         /// What is to be reshaped.
         label: String,
         /// Its shape.
-        from: Shape,
+        from: Dims,
         /// What is asked for.
-        to: Shape,
+        to: Box<Dims>,
     },
     /// The largest of nothing.
     #[error("{label} of shape {shape} has no element along that axis to choose from")]
@@ -155,7 +157,7 @@ pub enum ProgramError {
         /// What is reduced.
         label: String,
         /// Its shape.
-        shape: Shape,
+        shape: Dims,
     },
     /// Something computed that is to be resident like an input.
     #[error("{label} is no input: inputs are resident, and with them what is computed from them alone")]
@@ -182,4 +184,22 @@ pub enum ProgramError {
         /// f.
         fraction_bits: u32,
     },
+}
+
+/// Two operands that do not fit together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operands {
+    /// What the left one is called.
+    pub left_label: String,
+    /// Its shape.
+    pub left: Dims,
+    /// What the right one is called.
+    pub right_label: String,
+    /// Its shape.
+    pub right: Dims,
+}
+
+/// How many elements there are, for people.
+fn elements(dims: &Dims) -> String {
+    dims.checked_len().map_or("too many".to_owned(), |len| len.to_string())
 }

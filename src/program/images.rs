@@ -1,10 +1,10 @@
 //! Convolution and pooling of images.
 //!
 //! A row of a matrix is an image: its channels one after the other, each row by row, so that n images of c channels of
-//! height h and width w are a matrix (n, c·h·w). Windows are gathered by public loops and then multiplied, summed or
-//! compared like any matrix.
+//! height h and width w are a matrix (n, c·h·w); or they are a tensor (n, c, h, w), whose elements lie in the same order.
+//! Windows are gathered by public loops and then multiplied, summed or compared like any matrix.
 
-use super::{Gather, Program, ProgramError, Turn, ValueId};
+use super::{Dims, Gather, Program, ProgramError, Turn, ValueId};
 use crate::ring::{Axis, Shape};
 
 /// What a row is an image of.
@@ -59,6 +59,117 @@ impl Program {
         padding: usize,
     ) -> Result<ValueId, ProgramError> {
         let label = format!("conv2d({}, {})", self.short(a), self.short(kernels));
+        let (product, (rows, cols)) = self.convolved(a, image, (kernels, bias), window, padding)?;
+        let turn = |count, step| Turn { count, step };
+        // A row for each place of each image, and a column for each channel: channels come first in an image.
+        let (count, places, channels) =
+            (self.value(a).shape.rows, rows * cols, self.value(product).shape.cols);
+        let images = Gather {
+            start: 0,
+            rows: [Turn::ONCE, Turn::ONCE, turn(count, places * channels)],
+            cols: [Turn::ONCE, turn(channels, 1), turn(places, channels)],
+        };
+        let result = self.gather(product, images)?;
+        self.called(result, label, None)
+    }
+
+    /// Convolution of a tensor (n, c, h, w) by kernels (o, c, height, width) into a tensor (n, o, …), as PyTorch's
+    /// `conv2d`; `bias` has o elements. See [`Program::conv2d`] for the method.
+    ///
+    /// # Errors
+    /// Where images and kernels do not fit together.
+    pub fn conv2d_tensor(
+        &mut self,
+        a: ValueId,
+        (kernels, bias): (ValueId, Option<ValueId>),
+        stride: usize,
+        padding: usize,
+    ) -> Result<ValueId, ProgramError> {
+        let label = format!("conv2d({}, {})", self.short(a), self.short(kernels));
+        let ((count, image), own) = (self.images(a)?, self.dims(kernels));
+        let &[channels, of, height, width] = own.extents() else {
+            let what = "kernels of the form (o, c, height, width)".to_owned();
+            return Err(ProgramError::OutOfRange { label: self.short(kernels), shape: own, what });
+        };
+        if of != image.channels {
+            return Err(self.unbroadcast(a, kernels));
+        }
+        let turn = |count, step| Turn { count, step };
+        let size = of * height * width;
+        let columns = Gather {
+            start: 0,
+            rows: [Turn::ONCE, Turn::ONCE, turn(size, 1)],
+            cols: [Turn::ONCE, Turn::ONCE, turn(channels, size)],
+        };
+        let columns = self.gather_from(kernels, columns)?;
+        let bias = bias.map(|bias| self.reshape_to(bias, Shape::new(1, channels).into())).transpose()?;
+        let window = Window { height, width, stride };
+        let matrix = self.image_rows(a, count, image)?;
+        let (product, (rows, cols)) = self.convolved(matrix, image, (columns, bias), window, padding)?;
+        let images = Gather {
+            start: 0,
+            rows: [turn(count, rows * cols * channels), turn(channels, 1), turn(rows, cols * channels)],
+            cols: [Turn::ONCE, Turn::ONCE, turn(cols, channels)],
+        };
+        let result = self.gather(product, images)?;
+        let result = self.with_dims(result, dims([count, channels, rows, cols]));
+        self.called(result, label, None)
+    }
+
+    /// The largest element of each window of each channel of a tensor (n, c, h, w).
+    ///
+    /// # Errors
+    /// Where images and window do not fit together.
+    pub fn maxpool2d_tensor(&mut self, a: ValueId, window: Window) -> Result<ValueId, ProgramError> {
+        self.pooled_tensor(a, window, Program::maxpool2d)
+    }
+
+    /// The mean of each window of each channel of a tensor (n, c, h, w).
+    ///
+    /// # Errors
+    /// Where images and window do not fit together.
+    pub fn avgpool2d_tensor(&mut self, a: ValueId, window: Window) -> Result<ValueId, ProgramError> {
+        self.pooled_tensor(a, window, Program::avgpool2d)
+    }
+
+    fn pooled_tensor(
+        &mut self,
+        a: ValueId,
+        window: Window,
+        pool: fn(&mut Program, ValueId, Image, Window) -> Result<ValueId, ProgramError>,
+    ) -> Result<ValueId, ProgramError> {
+        let (count, image) = self.images(a)?;
+        let matrix = self.image_rows(a, count, image)?;
+        let (rows, cols) = self.places(matrix, image, window)?;
+        let result = pool(self, matrix, image, window)?;
+        self.reshape_to(result, dims([count, image.channels, rows, cols]))
+    }
+
+    /// How many images a tensor has, and of what form.
+    fn images(&self, a: ValueId) -> Result<(usize, Image), ProgramError> {
+        let shape = self.dims(a);
+        let &[count, channels, height, width] = shape.extents() else {
+            let what = "images of the form (n, c, h, w)".to_owned();
+            return Err(ProgramError::OutOfRange { label: self.short(a), shape, what });
+        };
+        Ok((count, Image { channels, height, width }))
+    }
+
+    /// The images of a tensor as rows.
+    fn image_rows(&mut self, a: ValueId, count: usize, image: Image) -> Result<ValueId, ProgramError> {
+        let size = image.elements().ok_or_else(|| self.unfit(a, image))?;
+        self.reshape_to(a, Shape::new(count, size).into())
+    }
+
+    /// The product of windows and kernels, a row for each place of each image, and how many places an image has.
+    fn convolved(
+        &mut self,
+        a: ValueId,
+        image: Image,
+        (kernels, bias): (ValueId, Option<ValueId>),
+        window: Window,
+        padding: usize,
+    ) -> Result<(ValueId, (usize, usize)), ProgramError> {
         let (padded, image) = self.padded(a, image, padding)?;
         let count = self.value(a).shape.rows;
         let (rows, cols) = self.places(a, image, window)?;
@@ -69,20 +180,12 @@ impl Program {
             rows: [turn(count, image.channels * plane), turn(rows, step * image.width), turn(cols, step)],
             cols: [turn(image.channels, plane), turn(window.height, image.width), turn(window.width, 1)],
         };
-        let windows = self.gather(padded, windows)?;
+        let windows = self.gather_from(padded, windows)?;
         let mut product = self.matmul(windows, kernels)?;
         if let Some(bias) = bias {
             product = self.add(product, bias)?;
         }
-        // A row for each place of each image, and a column for each channel: channels come first in an image.
-        let (places, channels) = (rows * cols, self.value(product).shape.cols);
-        let images = Gather {
-            start: 0,
-            rows: [Turn::ONCE, Turn::ONCE, turn(count, places * channels)],
-            cols: [Turn::ONCE, turn(channels, 1), turn(places, channels)],
-        };
-        let result = self.gather(product, images)?;
-        self.called(result, label, None)
+        Ok((product, (rows, cols)))
     }
 
     /// The largest element of each window of each channel.
@@ -124,7 +227,7 @@ impl Program {
             ],
             cols: [Turn::ONCE, turn(window.height, image.width), turn(window.width, 1)],
         };
-        self.gather(a, windows)
+        self.gather_from(a, windows)
     }
 
     fn pooled(
@@ -175,6 +278,10 @@ impl Program {
         let value = self.value(a);
         let what =
             format!("images of {channels} channel(s), height {height} and width {width} for such a window");
-        ProgramError::OutOfRange { label: value.label.clone(), shape: value.shape, what }
+        ProgramError::OutOfRange { label: value.label.clone(), shape: value.dims, what }
     }
+}
+
+fn dims(extents: [usize; 4]) -> Dims {
+    Dims::new(&extents).expect("four axes")
 }

@@ -1,4 +1,4 @@
-//! What to compute: a typed graph of ops on matrices, who owns each input and who learns each output.
+//! What to compute: a typed graph of ops on matrices and tensors, who owns each input and who learns each output.
 //!
 //! A [`Program`] is built value by value, or from text by [`expression`]. It names no protocol, no device and no
 //! party beyond owners and recipients; [`oracle`] evaluates it in the clear and is what every protocol is held
@@ -12,6 +12,7 @@
 mod blocks;
 mod build;
 mod compare;
+mod dims;
 mod error;
 pub mod expression;
 mod functions;
@@ -19,11 +20,13 @@ mod images;
 pub mod oracle;
 pub mod range;
 mod reduce;
+mod tensors;
 pub mod tiling;
 
 pub use blocks::{Gather, Stride, Turn};
 pub use build::Number;
-pub use error::ProgramError;
+pub use dims::{Dims, TooManyAxes};
+pub use error::{Operands, ProgramError};
 pub use images::{Image, Window};
 
 use crate::ring::{Axis, FixedPoint, Ring, Shape};
@@ -151,6 +154,8 @@ pub struct Value {
     pub op: Op,
     /// Rows and columns.
     pub shape: Shape,
+    /// Its extents as a tensor that lies in this matrix.
+    pub dims: Dims,
     /// Its elements stand for multiples of 2^−fraction_bits: f, 0 for results of comparisons and what is computed of
     /// them alone, or 2f between a product and its truncation.
     pub fraction_bits: u32,
@@ -161,7 +166,7 @@ pub struct Value {
     pub interval: Option<range::Interval>,
 }
 
-/// A matrix that a party brings.
+/// A matrix or tensor that a party brings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Its name.

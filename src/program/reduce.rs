@@ -1,10 +1,14 @@
-//! Reductions over an axis: means, and tournaments for the largest, the smallest and where they stand.
+//! Reductions over an axis: sums, means, and tournaments for the largest, the smallest and where they stand.
 //!
 //! A tournament halves the axis each round: neighbours meet, the winner goes on, and one without a neighbour waits. So
 //! n elements take ⌈log₂ n⌉ rounds of comparisons, n − 1 in all.
+//!
+//! What reduces a matrix takes an [`Axis`]; what is called *along* reduces a tensor along an axis, which keeps extent 1.
+//! The last axis is that of the matrix which the tensor lies in; for another one the tensor is gathered into a matrix
+//! with a row for each of its indices.
 
 use super::range::Interval;
-use super::{Number, Op, Program, ProgramError, Stride, Test, ValueId};
+use super::{Gather, Number, Op, Program, ProgramError, Stride, Test, Turn, ValueId};
 use crate::ring::{Axis, Shape};
 
 impl Program {
@@ -19,7 +23,7 @@ impl Program {
             None => shape.len(),
         };
         if count == 0 {
-            return Err(ProgramError::NoElement { label, shape });
+            return Err(ProgramError::NoElement { label, shape: shape.into() });
         }
         let label = format!("mean({label})");
         let a = self.argument(a, &label)?;
@@ -63,6 +67,86 @@ impl Program {
     pub fn argmin(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
         let negative = self.neg(a)?;
         self.arg(negative, axis, "argmin")
+    }
+
+    /// Sums along an axis.
+    ///
+    /// # Errors
+    /// Where there is no such axis.
+    pub fn sum_along(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
+        self.along_axis(a, axis, |program, a, axis| program.sum(a, Some(axis)))
+    }
+
+    /// Means along an axis; see [`Program::mean`].
+    ///
+    /// # Errors
+    /// Where there is no such axis, and as [`Program::mean`].
+    pub fn mean_along(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
+        self.along_axis(a, axis, |program, a, axis| program.mean(a, Some(axis)))
+    }
+
+    /// The largest element along an axis.
+    ///
+    /// # Errors
+    /// Where there is no such axis, or no element along it.
+    pub fn max_along(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
+        self.along_axis(a, axis, Program::max_over)
+    }
+
+    /// The smallest element along an axis.
+    ///
+    /// # Errors
+    /// Where there is no such axis, or no element along it.
+    pub fn min_along(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
+        self.along_axis(a, axis, Program::min_over)
+    }
+
+    /// The index along an axis of the largest element; see [`Program::argmax`].
+    ///
+    /// # Errors
+    /// Where there is no such axis, or no element along it.
+    pub fn argmax_along(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
+        self.along_axis(a, axis, Program::argmax)
+    }
+
+    /// The index along an axis of the smallest element; see [`Program::argmin`].
+    ///
+    /// # Errors
+    /// Where there is no such axis, or no element along it.
+    pub fn argmin_along(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
+        self.along_axis(a, axis, Program::argmin)
+    }
+
+    /// A reduction of matrices, applied along an axis of a tensor.
+    pub(super) fn along_axis(
+        &mut self,
+        a: ValueId,
+        axis: usize,
+        reduce: impl FnOnce(&mut Program, ValueId, Axis) -> Result<ValueId, ProgramError>,
+    ) -> Result<ValueId, ProgramError> {
+        self.check_axis(a, axis)?;
+        let dims = self.dims(a);
+        let reduced = dims.with(axis, 1);
+        if dims.rank() == 2 {
+            return reduce(self, a, if axis == 0 { Axis::Rows } else { Axis::Cols });
+        }
+        if axis + 1 == dims.rank() {
+            let result = reduce(self, a, Axis::Cols)?;
+            return Ok(self.with_dims(result, reduced));
+        }
+        let (count, inner) = (dims.extents()[axis], dims.stride(axis));
+        let outer = dims.extents()[..axis].iter().product();
+        let turn = |count, step| Turn { count, step };
+        let gather = Gather {
+            start: 0,
+            rows: [Turn::ONCE, Turn::ONCE, turn(count, inner)],
+            cols: [Turn::ONCE, turn(outer, count * inner), turn(inner, 1)],
+        };
+        let label = self.value(a).label.clone();
+        let matrix = self.gather_from(a, gather)?;
+        self.set_label(matrix, &label);
+        let row = reduce(self, matrix, Axis::Rows)?;
+        self.reshape_to(row, reduced)
     }
 
     /// The winners of the first round, and the winners' of those, until one is left.
@@ -120,7 +204,8 @@ impl Program {
             Some(index) => index,
             None => self.scale_to_zero(best)?,
         };
-        self.called(index, label, None)
+        let last = extent(self.value(a).shape, axis) - 1;
+        self.called(index, label, Some(Interval::new(0.0, last as f64)))
     }
 
     /// Zeros in the shape of a value, integers.
@@ -140,7 +225,7 @@ impl Program {
         Ok((left, right, alone))
     }
 
-    fn along(&mut self, a: ValueId, axis: Axis, stride: Stride) -> Result<ValueId, ProgramError> {
+    pub(super) fn along(&mut self, a: ValueId, axis: Axis, stride: Stride) -> Result<ValueId, ProgramError> {
         let shape = self.value(a).shape;
         match axis {
             Axis::Rows => self.slice(a, stride, Stride::range(0, shape.cols)),
@@ -162,7 +247,7 @@ impl Program {
         if extent(shape, axis) > 0 {
             return Ok(());
         }
-        Err(ProgramError::NoElement { label: self.value(a).label.clone(), shape })
+        Err(ProgramError::NoElement { label: self.value(a).label.clone(), shape: self.dims(a) })
     }
 }
 

@@ -2,26 +2,30 @@
 
 use super::StepErrorKind;
 use super::parse::Operand;
-use crate::program::{Image, Number, Program, ValueId, Window};
-use crate::ring::{Axis, Shape};
+use crate::program::{Dims, Image, Number, Program, ValueId, Window};
 
 /// Their names, in alphabetical order.
-pub(super) const FUNCTIONS: [&str; 27] = [
+pub(super) const FUNCTIONS: [&str; 34] = [
     "abs",
     "argmax",
     "argmin",
     "avgpool2d",
+    "batchnorm",
     "clip",
     "concat",
     "conv2d",
     "exp",
+    "gather",
     "gelu",
+    "layernorm",
     "leaky_relu",
     "log",
+    "lookup",
     "max",
     "maxpool2d",
     "mean",
     "min",
+    "one_hot",
     "reciprocal",
     "relu",
     "reshape",
@@ -31,9 +35,11 @@ pub(super) const FUNCTIONS: [&str; 27] = [
     "silu",
     "softmax",
     "sqrt",
+    "squeeze",
     "sum",
     "tanh",
     "transpose",
+    "var",
 ];
 
 /// What a function is called with.
@@ -43,43 +49,53 @@ pub(super) struct Arguments {
     pub(super) positional: Vec<Operand>,
     /// With their names.
     pub(super) named: Vec<(String, Number)>,
+    /// Numbers in brackets.
+    pub(super) list: Option<Vec<i128>>,
 }
 
 /// How a function is called, for its error.
 fn usage(function: &str) -> (&'static str, &'static str) {
-    match function {
-        "abs" => ("abs", "abs(x)"),
-        "argmax" => ("argmax", "argmax(x, axis=1)"),
-        "argmin" => ("argmin", "argmin(x, axis=1)"),
-        "avgpool2d" => ("avgpool2d", "avgpool2d(x, channels=1, height=8, width=8, size=2, stride=2)"),
-        "clip" => ("clip", "clip(x, low, high) with constants low and high"),
-        "concat" => ("concat", "concat(x, y, …, axis=0)"),
-        "conv2d" => (
-            "conv2d",
-            "conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0), where b may be left out",
-        ),
-        "exp" => ("exp", "exp(x)"),
-        "gelu" => ("gelu", "gelu(x)"),
-        "reciprocal" => ("reciprocal", "reciprocal(x)"),
-        "log" => ("log", "log(x)"),
-        "rsqrt" => ("rsqrt", "rsqrt(x)"),
-        "sigmoid" => ("sigmoid", "sigmoid(x)"),
-        "silu" => ("silu", "silu(x)"),
-        "softmax" => ("softmax", "softmax(x, axis=1)"),
-        "sqrt" => ("sqrt", "sqrt(x)"),
-        "tanh" => ("tanh", "tanh(x)"),
-        "leaky_relu" => ("leaky_relu", "leaky_relu(x, slope) with a constant slope"),
-        "max" => ("max", "max(x, y) or max(x, axis=1)"),
-        "maxpool2d" => ("maxpool2d", "maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2)"),
-        "mean" => ("mean", "mean(x) or mean(x, axis=1)"),
-        "min" => ("min", "min(x, y) or min(x, axis=1)"),
-        "relu" => ("relu", "relu(x)"),
-        "reshape" => ("reshape", "reshape(x, rows, cols)"),
-        "select" => ("select", "select(condition, x, y) with matrices"),
-        "sum" => ("sum", "sum(x) or sum(x, axis=1)"),
-        _ => ("transpose", "transpose(x)"),
-    }
+    let usage = USAGE.into_iter().zip(FUNCTIONS).find(|(_, name)| *name == function);
+    usage.map_or(("a function", "f(x)"), |(usage, name)| (name, usage))
 }
+
+/// How they are called, in the same order.
+const USAGE: [&str; FUNCTIONS.len()] = [
+    "abs(x)",
+    "argmax(x, axis=1)",
+    "argmin(x, axis=1)",
+    "avgpool2d(x, size=2, stride=2) with x of shape (n, c, h, w), or avgpool2d(x, channels=1, height=8, width=8, size=2, stride=2) with a row for each image",
+    "batchnorm(x, mean, var, scale, offset, eps=1e-5)",
+    "clip(x, low, high) with constants low and high",
+    "concat(x, y, …, axis=0)",
+    "conv2d(x, w, b, stride=1, padding=0) with x of shape (n, c, h, w) and w of shape (o, c, height, width), or conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0) with a row for each image; b may be left out",
+    "exp(x)",
+    "gather(x, [2, 0, 1], axis=0)",
+    "gelu(x)",
+    "layernorm(x, axis=-1, eps=1e-5) or layernorm(x, scale, offset, axis=-1, eps=1e-5)",
+    "leaky_relu(x, slope) with a constant slope",
+    "log(x)",
+    "lookup(table, index)",
+    "max(x, y) or max(x, axis=1)",
+    "maxpool2d(x, size=2, stride=2) with x of shape (n, c, h, w), or maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2) with a row for each image",
+    "mean(x) or mean(x, axis=1)",
+    "min(x, y) or min(x, axis=1)",
+    "one_hot(index, 10) with a last axis of extent 1",
+    "reciprocal(x)",
+    "relu(x)",
+    "reshape(x, rows, cols), or up to four extents",
+    "rsqrt(x)",
+    "select(condition, x, y) with matrices",
+    "sigmoid(x)",
+    "silu(x)",
+    "softmax(x, axis=1)",
+    "sqrt(x)",
+    "squeeze(x, axis=1) of an axis of extent 1",
+    "sum(x) or sum(x, axis=1)",
+    "tanh(x)",
+    "transpose(x), or transpose(x, 0, 2, 1) with the axes in their new order",
+    "var(x, axis=1)",
+];
 
 /// Adds the call of a function that exists.
 pub(super) fn call(
@@ -117,95 +133,191 @@ fn elementwise(function: &str) -> Option<fn(&mut Program, ValueId) -> Added> {
     })
 }
 
+/// The functions that reduce an axis, and those of them that reduce all of them.
+fn reduction(function: &str) -> Option<Reduction> {
+    let (along, all): (Along, Option<All>) = match function {
+        "argmax" => (Program::argmax_along, None),
+        "argmin" => (Program::argmin_along, None),
+        "max" => (Program::max_along, None),
+        "min" => (Program::min_along, None),
+        "mean" => (Program::mean_along, Some(|program, a| program.mean(a, None))),
+        "sum" => (Program::sum_along, Some(|program, a| program.sum(a, None))),
+        "var" => (Program::var_along, None),
+        _ => return None,
+    };
+    Some(Reduction { along, all })
+}
+
+type Along = fn(&mut Program, ValueId, usize) -> Added;
+type All = fn(&mut Program, ValueId) -> Added;
+
+struct Reduction {
+    along: Along,
+    all: Option<All>,
+}
+
 /// Arguments whose names are all different.
 struct Call {
     positional: Vec<Operand>,
     named: Vec<(String, Number)>,
+    list: Option<Vec<i128>>,
 }
 
 impl Call {
-    fn new(Arguments { positional, named }: Arguments) -> Option<Call> {
+    fn new(Arguments { positional, named, list }: Arguments) -> Option<Call> {
         let is_twice = |(index, (name, _)): (usize, &(String, Number))| {
             named[..index].iter().any(|(earlier, _)| earlier == name)
         };
         let twice = named.iter().enumerate().any(is_twice);
-        (!twice).then_some(Call { positional, named })
+        (!twice).then_some(Call { positional, named, list })
     }
 
     /// Nothing where the arguments are not those that the function takes.
     fn apply(&self, program: &mut Program, function: &str) -> Option<Added> {
+        if self.list.is_some() != (function == "gather") {
+            return None;
+        }
+        if let &[Operand::Matrix(a)] = &self.positional[..] {
+            if self.named.is_empty()
+                && let Some(elementwise) = elementwise(function)
+            {
+                return Some(elementwise(program, a));
+            }
+            if let Some(reduction) = reduction(function) {
+                return self.reduced(program, a, reduction);
+            }
+        }
+        self.chosen(program, function)
+            .or_else(|| self.shaped(program, function))
+            .or_else(|| self.layer(program, function))
+    }
+
+    /// What chooses between values.
+    fn chosen(&self, program: &mut Program, function: &str) -> Option<Added> {
         use Operand::{Constant, Matrix};
+        self.only(&[])?;
         Some(match (function, &self.positional[..]) {
-            (_, &[Matrix(a)]) if self.named.is_empty() && elementwise(function).is_some() => {
-                elementwise(function)?(program, a)
+            ("leaky_relu", &[Matrix(a), Constant(slope)]) => program.leaky_relu(a, slope),
+            ("clip", &[Matrix(a), Constant(low), Constant(high)]) => program.clip(a, low, high),
+            ("select", &[Matrix(c), Matrix(x), Matrix(y)]) => program.select(c, x, y),
+            ("max", &[Matrix(a), Matrix(b)]) => program.max(a, b),
+            ("min", &[Matrix(a), Matrix(b)]) => program.min(a, b),
+            ("max", &[Matrix(a), Constant(c)] | &[Constant(c), Matrix(a)]) => program.max_constant(a, c),
+            ("min", &[Matrix(a), Constant(c)] | &[Constant(c), Matrix(a)]) => program.min_constant(a, c),
+            ("one_hot", &[Matrix(index), Constant(count)]) => program.one_hot(index, whole(count)?),
+            ("lookup", &[Matrix(table), Matrix(index)]) => program.lookup(table, index),
+            _ => return None,
+        })
+    }
+
+    /// What moves elements.
+    fn shaped(&self, program: &mut Program, function: &str) -> Option<Added> {
+        use Operand::Matrix;
+        let (first, rest) = self.positional.split_first()?;
+        let &Matrix(a) = first else { return None };
+        let numbers =
+            || rest.iter().map(|operand| if let Operand::Constant(c) = operand { whole(*c) } else { None });
+        Some(match function {
+            "reshape" if !rest.is_empty() => {
+                self.only(&[])?;
+                program.reshape_to(a, Dims::new(&numbers().collect::<Option<Vec<_>>>()?).ok()?)
             }
-            ("softmax", &[Matrix(a)]) => self.axis().map(|axis| program.softmax(a, axis))?,
-            ("leaky_relu", &[Matrix(a), Constant(slope)]) => {
-                self.only(&[]).map(|()| program.leaky_relu(a, slope))?
+            "transpose" if !rest.is_empty() => {
+                self.only(&[])?;
+                program.permute(a, &numbers().collect::<Option<Vec<_>>>()?)
             }
-            ("clip", &[Matrix(a), Constant(low), Constant(high)]) => {
-                self.only(&[]).map(|()| program.clip(a, low, high))?
+            "squeeze" if rest.is_empty() => {
+                let (dims, axis) = (program.dims(a), self.axis(program, a, &["axis"])?);
+                if dims.extents()[axis] != 1 {
+                    return None;
+                }
+                program.reshape_to(a, dims.without(axis))
             }
-            ("select", &[Matrix(c), Matrix(x), Matrix(y)]) => {
-                self.only(&[]).map(|()| program.select(c, x, y))?
+            "gather" if rest.is_empty() => {
+                let axis = self.axis(program, a, &["axis"])?;
+                let extent = program.dims(a).extents()[axis] as i128;
+                let from_start = |&index: &i128| if index < 0 { index + extent } else { index };
+                // Beyond the beginning as beyond the end: the program says which is not there.
+                let index = |index: &i128| usize::try_from(from_start(index)).unwrap_or(usize::MAX);
+                program.take(a, &self.list.as_ref()?.iter().map(index).collect::<Vec<_>>(), axis)
             }
-            ("sum", &[Matrix(a)]) => self.axis_or_both().map(|axis| program.sum(a, axis))?,
-            ("mean", &[Matrix(a)]) => self.axis_or_both().map(|axis| program.mean(a, axis))?,
-            ("argmax", &[Matrix(a)]) => self.axis().map(|axis| program.argmax(a, axis))?,
-            ("argmin", &[Matrix(a)]) => self.axis().map(|axis| program.argmin(a, axis))?,
-            ("max", &[Matrix(a)]) => self.axis().map(|axis| program.max_over(a, axis))?,
-            ("min", &[Matrix(a)]) => self.axis().map(|axis| program.min_over(a, axis))?,
-            ("max", &[Matrix(a), Matrix(b)]) => self.only(&[]).map(|()| program.max(a, b))?,
-            ("min", &[Matrix(a), Matrix(b)]) => self.only(&[]).map(|()| program.min(a, b))?,
-            ("max", &[Matrix(a), Constant(c)] | &[Constant(c), Matrix(a)]) => {
-                self.only(&[]).map(|()| program.max_constant(a, c))?
-            }
-            ("min", &[Matrix(a), Constant(c)] | &[Constant(c), Matrix(a)]) => {
-                self.only(&[]).map(|()| program.min_constant(a, c))?
-            }
-            ("reshape", &[Matrix(a), Constant(rows), Constant(cols)]) => {
-                let shape = Shape::new(whole(rows)?, whole(cols)?);
-                self.only(&[]).map(|()| program.reshape(a, shape))?
-            }
-            ("concat", [Matrix(first), rest @ ..]) => {
-                let axis = self.axis()?;
-                let rest: Option<Vec<ValueId>> = rest
-                    .iter()
-                    .map(|operand| if let Matrix(a) = operand { Some(*a) } else { None })
-                    .collect();
-                rest?.into_iter().try_fold(*first, |all, next| program.concat(all, next, axis))
-            }
-            ("conv2d", &[Matrix(a), Matrix(w)]) => self.conv2d(program, a, (w, None))?,
-            ("conv2d", &[Matrix(a), Matrix(w), Matrix(b)]) => self.conv2d(program, a, (w, Some(b)))?,
-            ("maxpool2d", &[Matrix(a)]) => {
-                let (image, window) = self.pool()?;
-                program.maxpool2d(a, image, window)
-            }
-            ("avgpool2d", &[Matrix(a)]) => {
-                let (image, window) = self.pool()?;
-                program.avgpool2d(a, image, window)
+            "concat" => {
+                let axis = self.axis(program, a, &["axis"])?;
+                let matrix = |operand: &Operand| if let Matrix(a) = operand { Some(*a) } else { None };
+                let rest: Option<Vec<ValueId>> = rest.iter().map(matrix).collect();
+                rest?.into_iter().try_fold(a, |all, next| program.concat_along(all, next, axis))
             }
             _ => return None,
         })
     }
 
-    fn conv2d(
-        &self,
-        program: &mut Program,
-        a: ValueId,
-        kernels: (ValueId, Option<ValueId>),
-    ) -> Option<Added> {
-        self.only(&["channels", "height", "width", "kernel", "stride", "padding"])?;
-        let size = self.number("kernel")?;
-        let window = Window { height: size, width: size, stride: self.number_or("stride", 1)? };
-        Some(program.conv2d(a, self.image()?, kernels, window, self.number_or("padding", 0)?))
+    /// Layers of networks.
+    fn layer(&self, program: &mut Program, function: &str) -> Option<Added> {
+        use Operand::Matrix;
+        Some(match (function, &self.positional[..]) {
+            ("softmax", &[Matrix(a)]) => program.softmax(a, self.axis(program, a, &["axis"])?),
+            ("layernorm", &[Matrix(a)]) => {
+                program.layernorm(a, None, self.last_axis(program, a)?, self.epsilon()?)
+            }
+            ("layernorm", &[Matrix(a), Matrix(scale), Matrix(offset)]) => {
+                let axis = self.last_axis(program, a)?;
+                program.layernorm(a, Some((scale, offset)), axis, self.epsilon()?)
+            }
+            ("batchnorm", &[Matrix(a), Matrix(mean), Matrix(var), Matrix(scale), Matrix(offset)]) => {
+                self.only(&["eps"])?;
+                program.batchnorm(a, [mean, var, scale, offset], self.epsilon()?)
+            }
+            ("conv2d", &[Matrix(a), Matrix(w)]) => self.conv2d(program, a, (w, None))?,
+            ("conv2d", &[Matrix(a), Matrix(w), Matrix(b)]) => self.conv2d(program, a, (w, Some(b)))?,
+            ("maxpool2d" | "avgpool2d", &[Matrix(a)]) => self.pool(program, a, function == "maxpool2d")?,
+            _ => return None,
+        })
     }
 
-    fn pool(&self) -> Option<(Image, Window)> {
-        self.only(&["channels", "height", "width", "size", "stride"])?;
+    /// A reduction, whose axis keeps extent 1 unless `keepdims=0` drops it.
+    fn reduced(&self, program: &mut Program, a: ValueId, reduction: Reduction) -> Option<Added> {
+        if self.named.is_empty() {
+            return match reduction {
+                Reduction { all: Some(all), .. } => Some(all(program, a)),
+                Reduction { .. } => None,
+            };
+        }
+        let axis = self.axis(program, a, &["axis", "keepdims"])?;
+        let keep = self.number_or("keepdims", 1)?;
+        let result = match (reduction.along)(program, a, axis) {
+            Ok(result) => result,
+            Err(error) => return Some(Err(error)),
+        };
+        match keep {
+            1 => Some(Ok(result)),
+            0 => Some(program.reshape_to(result, program.dims(result).without(axis))),
+            _ => None,
+        }
+    }
+
+    fn conv2d(&self, program: &mut Program, a: ValueId, (w, b): (ValueId, Option<ValueId>)) -> Option<Added> {
+        let (stride, padding) = (self.number_or("stride", 1)?, self.number_or("padding", 0)?);
+        if program.dims(a).rank() == 4 {
+            self.only(&["stride", "padding"])?;
+            return Some(program.conv2d_tensor(a, (w, b), stride, padding));
+        }
+        self.only(&["channels", "height", "width", "kernel", "stride", "padding"])?;
+        let size = self.number("kernel")?;
+        let window = Window { height: size, width: size, stride };
+        Some(program.conv2d(a, self.image()?, (w, b), window, padding))
+    }
+
+    fn pool(&self, program: &mut Program, a: ValueId, largest: bool) -> Option<Added> {
         let size = self.number("size")?;
         let window = Window { height: size, width: size, stride: self.number_or("stride", size)? };
-        Some((self.image()?, window))
+        if program.dims(a).rank() == 4 {
+            self.only(&["size", "stride"])?;
+            let pool = if largest { Program::maxpool2d_tensor } else { Program::avgpool2d_tensor };
+            return Some(pool(program, a, window));
+        }
+        self.only(&["channels", "height", "width", "size", "stride"])?;
+        let pool = if largest { Program::maxpool2d } else { Program::avgpool2d };
+        Some(pool(program, a, self.image()?, window))
     }
 
     fn image(&self) -> Option<Image> {
@@ -218,17 +330,29 @@ impl Call {
         self.named.iter().all(|(name, _)| names.contains(&name.as_str())).then_some(())
     }
 
-    fn axis(&self) -> Option<Axis> {
-        self.only(&["axis"])?;
-        match self.number("axis")? {
-            0 => Some(Axis::Rows),
-            1 => Some(Axis::Cols),
-            _ => None,
-        }
+    /// The axis of a value; a negative one is counted from the last. No names but these are used.
+    fn axis(&self, program: &Program, a: ValueId, names: &[&str]) -> Option<usize> {
+        self.only(names)?;
+        let Number::Integer(axis) = self.named.iter().find(|(name, _)| name == "axis")?.1 else {
+            return None;
+        };
+        let rank = program.dims(a).rank() as i128;
+        let axis = if axis < 0 { axis + rank } else { axis };
+        (0..rank).contains(&axis).then_some(axis as usize)
     }
 
-    fn axis_or_both(&self) -> Option<Option<Axis>> {
-        if self.named.is_empty() { Some(None) } else { self.axis().map(Some) }
+    /// The axis of a normalisation.
+    fn last_axis(&self, program: &Program, a: ValueId) -> Option<usize> {
+        if self.named.iter().any(|(name, _)| name == "axis") {
+            return self.axis(program, a, &["axis", "eps"]);
+        }
+        self.only(&["eps"])?;
+        Some(program.dims(a).rank() - 1)
+    }
+
+    fn epsilon(&self) -> Option<f64> {
+        let given = self.named.iter().find(|(name, _)| name == "eps");
+        Some(given.map_or(1e-5, |(_, epsilon)| epsilon.value()))
     }
 
     fn number(&self, name: &str) -> Option<usize> {

@@ -6,22 +6,24 @@
 //! sum        = product (("+" | "-") product)*
 //! product    = unary (("*" | "/" | "@") unary)*
 //! unary      = "-" unary | postfix
-//! postfix    = atom (".T" | "[" range ["," range] "]")*
+//! postfix    = atom (".T" | "[" range ("," range)* "]")*
 //! range      = index | [index] ":" [index] [":" index]
 //! atom       = number | name | "(" comparison ")" | function "(" argument ("," argument)* ")"
-//! argument   = comparison | name "=" number
+//! argument   = comparison | name "=" number | "[" index ("," index)* "]"
 //! ```
 //!
-//! `*` and `/` are elementwise, or scaling where one side is a constant; `@` is the matrix product; `+`, `-`, `*`, `/` and
-//! comparisons broadcast rows, columns and scalars as NumPy does. A comparison gives integers 0 and 1. Ranges are those
-//! of Python, rows first; an index keeps its axis, which then has extent 1. Constants are public. Errors name the step,
-//! the text and the place in it. The text comes from a file: its length and depth are bounded.
+//! `*` and `/` are elementwise, or scaling where one side is a constant; `@` is the matrix product, of tensors that along
+//! the last two axes; `+`, `-`, `*`, `/`, comparisons and the other axes of `@` broadcast as NumPy does. A comparison
+//! gives integers 0 and 1. Ranges are those of Python, the first axis first; an index keeps its axis, which then has
+//! extent 1. Values have two to four axes: a vector is one row. Constants are public. Errors name the step, the text and
+//! the place in it. The text comes from a file: its length and depth are bounded.
 //!
-//! The functions, where `axis` is 0 for a result of one row or 1 for one of one column:
+//! The functions; `axis` is counted from 0, or from the last one with −1. A reduced axis keeps extent 1, so that the
+//! result broadcasts with what was reduced; `keepdims=0` drops it.
 //!
 //! | function | result |
 //! |---|---|
-//! | `sum(x)`, `sum(x, axis=0)`; `mean` likewise | sums, means |
+//! | `sum(x)`, `sum(x, axis=0)`; `mean` likewise; `var(x, axis=1)` | sums, means, variances |
 //! | `max(x, y)`, `min(x, y)` | the larger or smaller of each two; one may be a constant |
 //! | `max(x, axis=1)`, `min(x, axis=1)` | the largest or smallest along the axis |
 //! | `argmax(x, axis=1)`, `argmin(x, axis=1)` | its index; of equal ones the first |
@@ -29,11 +31,18 @@
 //! | `exp(x)`, `log(x)`, `reciprocal(x)`, `sqrt(x)`, `rsqrt(x)` | approximations: see [`Program::exp`] and so on |
 //! | `sigmoid(x)`, `tanh(x)`, `gelu(x)`, `silu(x)` | likewise: see [`Program::sigmoid`] and so on |
 //! | `softmax(x, axis=1)` | exponentials over their sum along the axis |
+//! | `layernorm(x, axis=-1, eps=1e-5)`, `layernorm(x, scale, offset)` | see [`Program::layernorm`] |
+//! | `batchnorm(x, mean, var, scale, offset, eps=1e-5)` | see [`Program::batchnorm`] |
 //! | `select(c, x, y)` | `x` where the comparison's result `c` is 1, `y` where it is 0 |
-//! | `transpose(x)`, `reshape(x, rows, cols)` | the same elements |
-//! | `concat(x, y, axis=0)` | `y` below `x`, or beside it with `axis=1` |
-//! | `conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0)` | see [`Program::conv2d`]; `b` may be left out |
-//! | `maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2)`, `avgpool2d` | of windows |
+//! | `transpose(x)`, `transpose(x, 0, 2, 1)` | axes in the opposite or the given order |
+//! | `reshape(x, rows, cols)`, up to four extents; `squeeze(x, axis=1)` | the same elements |
+//! | `concat(x, y, axis=0)` | `y` after `x` along the axis |
+//! | `gather(x, [2, 0, 0], axis=1)` | these indices along the axis |
+//! | `one_hot(i, 10)`, `lookup(table, i)` | by a shared index: see [`Program::one_hot`], [`Program::lookup`] |
+//! | `conv2d(x, w, b, stride=1, padding=0)` | of tensors: see [`Program::conv2d_tensor`]; `b` may be left out |
+//! | `maxpool2d(x, size=2, stride=2)`, `avgpool2d` | of windows of tensors (n, c, h, w) |
+//! | `conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0)` | of images in rows: see [`Program::conv2d`] |
+//! | `maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2)`, `avgpool2d` | likewise |
 
 mod call;
 mod parse;
@@ -151,7 +160,7 @@ pub fn add_step(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::Op;
+    use crate::program::{Dims, Op};
     use crate::ring::{FixedPoint, Ring, Shape};
     use crate::share::PartyId;
 
@@ -260,6 +269,12 @@ mod tests {
             ("x[1:, ::2]", (4, 2)),
             ("x[-2:, -1]", (2, 1)),
             ("1 - (x != x[0])", (5, 3)),
+            ("var(x, axis=-2) + squeeze(mean(reshape(x, 1, 5, 3), axis=1), axis=0)", (1, 3)),
+            ("layernorm(x, axis=1, eps=1e-3) + layernorm(x, x[:1], x[1:2])", (5, 3)),
+            ("batchnorm(x, x[0], abs(x[1]), x[2], x[3], eps=0.001)", (5, 3)),
+            ("gather(x, [4, 0, 0, 1, -1], axis=0) @ gather(w, [1, 0, 1], axis=1)", (5, 3)),
+            ("one_hot(argmax(x, axis=1), 3) - lookup(w.T, x[:, :1])", (5, 3)),
+            ("sum(reshape(x, 1, 5, 3), axis=-1, keepdims=0)", (1, 5)),
             ("conv2d(concat(x, x, x, axis=1), w[:1], b, channels=1, height=3, width=3, kernel=1)", (5, 18)),
             ("maxpool2d(x, channels=1, height=1, width=3, size=1, stride=2)", (5, 2)),
             ("avgpool2d(x[:, :1], channels=1, height=1, width=1, size=1)", (5, 1)),
@@ -270,6 +285,47 @@ mod tests {
                 add_step(&mut program, &mut names, number, &text).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(program.value(value).shape, Shape::new(shape.0, shape.1), "{text}");
         }
+    }
+
+    #[test]
+    fn tensors_have_up_to_four_axes() {
+        let (mut program, mut names) = program(16);
+        names.insert(
+            "t".into(),
+            program.input("t", PartyId(0), Dims::new(&[2, 3, 6, 6]).unwrap(), None).unwrap(),
+        );
+        names.insert(
+            "k".into(),
+            program.input("k", PartyId(1), Dims::new(&[4, 3, 3, 3]).unwrap(), None).unwrap(),
+        );
+        let cases = [
+            ("t + t[:, :, 0] * 2 - t[0, 1:2, :, -1:]", "(2, 3, 6, 6)"),
+            ("t @ t[:, :1] - t @ t[0, 0, :, :2] @ t[:1, :, :2]", "(2, 3, 6, 6)"),
+            ("transpose(t, 0, 2, 3, 1) + t.T[:1, :, :1, :1]", "(2, 6, 6, 3)"),
+            ("conv2d(t, k, stride=1, padding=1)", "(2, 4, 6, 6)"),
+            ("maxpool2d(avgpool2d(t, size=2), size=3)", "(2, 3, 1, 1)"),
+            ("concat(t, t[:, :1], axis=1)", "(2, 4, 6, 6)"),
+            ("argmax(sum(t, axis=1), axis=-1, keepdims=0)", "(2, 1, 6)"),
+            ("reshape(t, 6, 36) @ x[:1].T @ x[:1] * 0", ""),
+            ("softmax(t, axis=1) * layernorm(t) * gather(t, [2, 0, 1], axis=1)", "(2, 3, 6, 6)"),
+            ("squeeze(gather(t, [5], axis=2), axis=2) + sum(t)", "(2, 3, 6)"),
+        ];
+        for (number, (text, dims)) in (1..).zip(cases) {
+            let text = format!("z{number} = {text}");
+            match add_step(&mut program, &mut names, number, &text) {
+                Ok(value) => assert_eq!(program.dims(value).to_string(), dims, "{text}"),
+                Err(error) => assert_eq!(dims, "", "{error}"),
+            }
+        }
+        let mut error = |text: &str| add_step(&mut program, &mut names, 1, text).unwrap_err().to_string();
+        assert!(
+            error("z = t + t[:, :2]")
+                .contains("of shape (2, 3, 6, 6) and t[:, :2] of shape (2, 2, 6, 6) do not")
+        );
+        assert!(error("z = t[0, 0, 0, 0, 0]").contains("t of shape (2, 3, 6, 6) has no 5 axes"));
+        assert!(error("z = t[:, 3]").contains("has no index along axis 1: 3"));
+        assert!(error("z = gather(t, [0, 3], axis=1)").contains("has no index 3 along axis 1"));
+        assert!(error("z = reshape(t, 1, 1, 1, 1, 216)").contains("reshape is called as"));
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Parser<'_> {
                 Token::Symbol('[') => {
                     self.advance();
                     let ranges = self.ranges()?;
-                    self.slice(operand, ranges)
+                    self.slice(operand, &ranges)
                 }
                 _ => return Ok(operand),
             };
@@ -123,12 +123,14 @@ impl Parser<'_> {
         }
     }
 
-    /// One or two ranges and the closing bracket.
-    fn ranges(&mut self) -> Result<[Range; 2], Located> {
-        let rows = self.range()?;
-        let cols = if self.takes(',') { self.range()? } else { Range::ALL };
+    /// A range for each of the first axes, and the closing bracket.
+    fn ranges(&mut self) -> Result<Vec<Range>, Located> {
+        let mut ranges = vec![self.range()?];
+        while self.takes(',') {
+            ranges.push(self.range()?);
+        }
         self.expect(']')?;
-        Ok([rows, cols])
+        Ok(ranges)
     }
 
     fn range(&mut self) -> Result<Range, Located> {
@@ -212,6 +214,11 @@ impl Parser<'_> {
                     return Err((offset, unexpected("a number", &Token::Name("a matrix".into()))));
                 };
                 arguments.named.push((name, number));
+            } else if self.takes('[') {
+                let offset = self.offset();
+                if arguments.list.replace(self.list()?).is_some() {
+                    return Err((offset, unexpected("one list alone", &Token::Symbol('['))));
+                }
             } else {
                 arguments.positional.push(self.comparison()?);
             }
@@ -221,6 +228,19 @@ impl Parser<'_> {
         }
         self.expect(')')?;
         Ok(arguments)
+    }
+
+    /// Whole numbers and the closing bracket.
+    fn list(&mut self) -> Result<Vec<i128>, Located> {
+        let mut list = Vec::new();
+        while *self.peek() != Token::Symbol(']') {
+            list.push(self.index()?.ok_or_else(|| self.unexpected("an index"))?);
+            if !self.takes(',') {
+                break;
+            }
+        }
+        self.expect(']')?;
+        Ok(list)
     }
 
     /// Takes the symbol if it is next.
@@ -250,16 +270,26 @@ impl Parser<'_> {
         Ok(Operand::Matrix(value))
     }
 
-    fn slice(&mut self, operand: Operand, [rows, cols]: [Range; 2]) -> Result<Operand, StepErrorKind> {
+    fn slice(&mut self, operand: Operand, ranges: &[Range]) -> Result<Operand, StepErrorKind> {
         let Operand::Matrix(a) = operand else { return Err(StepErrorKind::NoMatrix("a range")) };
-        let shape = self.program.value(a).shape;
-        let out_of_range = |axis: &str, range: Range| {
+        let dims = self.program.dims(a);
+        let out_of_range = |what: String| {
             let label = self.program.value(a).label.clone();
-            StepErrorKind::from(ProgramError::OutOfRange { label, shape, what: format!("{axis} {range}") })
+            StepErrorKind::from(ProgramError::OutOfRange { label, shape: dims, what })
         };
-        let rows = rows.stride(shape.rows)?.ok_or_else(|| out_of_range("rows", rows))?;
-        let cols = cols.stride(shape.cols)?.ok_or_else(|| out_of_range("columns", cols))?;
-        Ok(Operand::Matrix(self.program.slice(a, rows, cols)?))
+        if ranges.len() > dims.rank() {
+            return Err(out_of_range(format!("{} axes", ranges.len())));
+        }
+        let mut strides = Vec::new();
+        for (axis, (range, &extent)) in ranges.iter().zip(dims.extents()).enumerate() {
+            let word = match (axis, dims.rank()) {
+                (0, 2) => "rows".to_owned(),
+                (1, 2) => "columns".to_owned(),
+                _ => format!("index along axis {axis}:"),
+            };
+            strides.push(range.stride(extent)?.ok_or_else(|| out_of_range(format!("{word} {range}")))?);
+        }
+        Ok(Operand::Matrix(self.program.slice_axes(a, &strides)?))
     }
 
     fn combine(&mut self, operator: char, left: Operand, right: Operand) -> Result<Operand, StepErrorKind> {
@@ -372,8 +402,6 @@ enum Range {
 }
 
 impl Range {
-    const ALL: Range = Range::Between(None, None, None);
-
     /// The indices along an axis of this extent, as Python counts: negative ones from the end, and what lies beyond the
     /// ends of a range is cut; `None` for a single index that is not there.
     fn stride(self, extent: usize) -> Result<Option<Stride>, StepErrorKind> {

@@ -7,7 +7,6 @@ use super::super::range::Interval;
 use super::super::{Program, ProgramError, ValueId};
 use super::coefficients::{GELU_REST, SIGMOID, SILU_REST};
 use super::powers::Exponents;
-use crate::ring::Axis;
 
 /// An argument folded about zero.
 struct Folded {
@@ -114,22 +113,20 @@ impl Program {
     /// first; then a polynomial of degree 15 for e^x with −16 ≤ x ≤ 0, and the reciprocal of a sum between 1 and the
     /// number of elements n.
     ///
-    /// *Error:* at most 3·10⁻⁵. *Rounds:* those of the largest element, 30, and none of the reciprocal's four
-    /// comparisons where n = 1.
+    /// *Error:* at most 3·10⁻⁵. *Rounds:* 30 beside those of the largest element, four of which are spared where n = 1.
     ///
     /// # Errors
-    /// In integer programs, and where there is no element along the axis.
-    pub fn softmax(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
+    /// In integer programs, and where there is no such axis or no element along it.
+    pub fn softmax(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values().len(), format!("softmax({})", self.short(a)));
         let a = self.argument(a, &label)?;
-        let largest = self.max_over(a, axis)?;
+        let largest = self.max_along(a, axis)?;
         let below = self.sub(a, largest)?;
         let spread = self.interval(a).map(|known| Interval::new(known.low - known.high, 0.0));
-        self.refine(below, spread.or(Some(Interval::new(f64::NEG_INFINITY, 0.0))));
+        self.refine(below, spread);
         let powers = self.exp_below_zero(below)?;
-        let sum = self.sum(powers, Some(axis))?;
-        let shape = self.value(a).shape;
-        let count = shape.len() / self.value(sum).shape.len().max(1);
+        let sum = self.sum_along(powers, axis)?;
+        let count = self.dims(a).extents()[axis];
         self.refine(sum, Some(Interval::new(0.99, 1.01 * count as f64)));
         let inverse = self.inverse(sum, Exponents::up_to(count), false, self.fine_bits())?;
         self.refine(inverse, Some(Interval::new(0.0, 1.02)));

@@ -70,7 +70,8 @@ impl Program {
 
     /// a ∘ b with the fraction bits of both.
     pub(super) fn raw_product(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        let (shape, label) = (self.broadcast(a, b)?, self.infix(a, "*", b));
+        let label = self.infix(a, "*", b);
+        let (a, b, shape) = self.broadcast(a, b)?;
         let bits = self.value(a).fraction_bits + self.value(b).fraction_bits;
         self.push_scaled(Op::Mul(a, b), shape, bits, label)
     }
@@ -98,6 +99,11 @@ impl Program {
 
     /// a · factor with the program's fraction bits, f or more of the factor's bits being significant.
     pub(in crate::program) fn portion(&mut self, a: ValueId, factor: f64) -> Result<ValueId, ProgramError> {
+        self.portion_at(a, factor, self.codec().fraction_bits())
+    }
+
+    /// a · factor with `to` fraction bits, f or more of the factor's bits being significant.
+    pub(super) fn portion_at(&mut self, a: ValueId, factor: f64, to: u32) -> Result<ValueId, ProgramError> {
         let (own, bits) = (self.value(a).fraction_bits, self.codec().fraction_bits());
         let leading_zeros = (-factor.abs().log2().floor()).clamp(1.0, 64.0) as u32 - 1;
         // The product's fraction bits stay within the ring.
@@ -109,7 +115,7 @@ impl Program {
             return self.scale(a, Number::Real(factor));
         }
         let product = self.weighted(a, factor, own + factor_bits)?;
-        self.rescaled(product, 0, bits)
+        self.rescaled(product, 0, to)
     }
 
     /// Asks of a function's argument to lie in `interval`, or with either sign in that or its mirror image.

@@ -7,7 +7,9 @@
 mod activations;
 mod coefficients;
 mod fixed;
+mod lookup;
 mod powers;
+mod statistics;
 
 #[cfg(test)]
 mod tests;

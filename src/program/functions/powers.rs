@@ -129,7 +129,7 @@ impl Program {
     /// In integer programs, and where the shapes do not broadcast.
     pub fn div(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values().len(), self.infix(a, "/", b));
-        self.broadcast(a, b)?;
+        self.dims(a).broadcast(self.dims(b)).ok_or_else(|| self.unbroadcast(a, b))?;
         let (a, b) = (self.argument(a, &label)?, self.argument(b, &label)?);
         let (exponents, bits) = (self.exponents(b, true), self.codec().fraction_bits());
         let inverse = self.inverse(b, exponents, self.is_signed(b), self.fine_bits())?;
@@ -343,11 +343,18 @@ impl Exponents {
         Exponents { least: 0, most: count.max(1).ilog2() as i32 }
     }
 
+    /// Those of arguments that are `low` at least, and `high` at most where that is known.
+    pub(super) fn between(low: f64, high: Option<f64>) -> Exponents {
+        let exponent = |number: f64| number.log2().floor() as i32;
+        let least = exponent(low);
+        Exponents { least, most: high.map_or(USUAL.most, |high| exponent(high).min(MOST)).max(least) }
+    }
+
     fn no_less_than(self, smallest: i32) -> Exponents {
         Exponents { least: self.least.max(smallest), ..self }
     }
 
-    fn domain(self) -> Interval {
+    pub(super) fn domain(self) -> Interval {
         Interval::new(f64::from(self.least).exp2(), f64::from(self.most + 1).exp2())
     }
 }

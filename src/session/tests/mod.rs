@@ -13,6 +13,7 @@ mod privacy;
 mod recipe;
 mod resident;
 mod simulated;
+mod tensors;
 
 use super::{SessionOptions, World};
 use crate::device::cpu::Cpu;

@@ -27,7 +27,7 @@ pub enum Failure {
     Data { input: String, error: DataError },
     /// An input's data that does not fit the job.
     #[error("input '{input}': {}: {error}", .file.display())]
-    Value { input: String, file: PathBuf, error: ValueError },
+    Value { input: String, file: PathBuf, error: Box<ValueError> },
     /// An output that cannot be written.
     #[error("output '{output}': {error}")]
     Output { output: String, error: DataError },

@@ -5,15 +5,22 @@ use crate::data::{Kind, Matrix, Source};
 use crate::job::{Facts, Job};
 use std::path::Path;
 use symbolon::net::{Certificate, Identity};
+use symbolon::program::Dims;
 use symbolon::protocol::Protocol;
-use symbolon::ring::{FixedPoint, Ring};
+use symbolon::ring::{FixedPoint, Ring, Shape};
 
 /// Reads the bytes as a job, and makes its program for small inputs.
 pub fn job(bytes: &[u8]) {
     with_file("job.toml", bytes, |path| {
         let Ok(job) = Job::read(path) else { return };
-        let facts = Facts { rows: 2, cols: 2, kind: Kind::Real };
-        let _ = job.program(&job.inputs.keys().map(|name| (name.clone(), facts)).collect());
+        // Shapes are taken from the job where they are small.
+        let facts = |name: &String| {
+            let declared = job.declared_facts(name).map(|facts| facts.shape);
+            let small = |shape: &Dims| shape.extents().iter().all(|&extent| extent <= 8);
+            let shape = declared.filter(small).unwrap_or(Shape::new(2, 2).into());
+            (name.clone(), Facts { shape, kind: Kind::Real })
+        };
+        let _ = job.program(&job.inputs.keys().map(facts).collect());
     });
 }
 

@@ -19,8 +19,9 @@
 //! scores = { to = [0], file = "scores.npy" }
 //! ```
 //!
-//! `file` is relative to the job; `tensor` names one matrix of an `.npz` or `.safetensors` file. `shape = [rows, cols]` lets `plan` work without the file; `bound` is the largest
-//! magnitude that the owner vouches for. Names are identifiers, see [`check`].
+//! `file` is relative to the job; `tensor` names one array of an `.npz` or `.safetensors` file. `shape = [rows, cols]`, of
+//! up to four extents, lets `plan` work without the file; `bound` is the largest magnitude that the owner vouches for.
+//! Names are identifiers, see [`check`].
 //!
 //! With `batches = N` in `[job]` the program runs N times in one session, and `{batch}` in a path stands for the number
 //! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs.
@@ -35,9 +36,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use symbolon::program::expression::{Names, add_step};
-use symbolon::program::{Program, Truncation};
+use symbolon::program::{Dims, Program, Truncation};
 use symbolon::protocol::Protocol;
-use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
+use symbolon::ring::{Elements, FixedPoint, Ring};
 use symbolon::share::{Parties, PartyId};
 
 /// A job that has been read and checked as far as it can be without data.
@@ -60,7 +61,7 @@ pub struct Input {
     pub owner: u8,
     file: Option<PathBuf>,
     tensor: Option<String>,
-    shape: Option<(usize, usize)>,
+    shape: Option<Dims>,
     bound: Option<f64>,
     #[serde(default)]
     resident: bool,
@@ -77,8 +78,7 @@ pub struct Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
-    pub rows: usize,
-    pub cols: usize,
+    pub shape: Dims,
     pub kind: Kind,
 }
 
@@ -146,12 +146,11 @@ impl InputData {
 
     /// What the other parties may know of it.
     pub fn facts(&self) -> Facts {
-        let Shape { rows, cols } = self.matrix.shape;
-        Facts { rows, cols, kind: self.matrix.kind() }
+        Facts { shape: self.matrix.dims, kind: self.matrix.kind() }
     }
 
     fn failed(&self, error: ValueError) -> Failure {
-        Failure::Value { input: self.name.clone(), file: self.source.name(), error }
+        Failure::Value { input: self.name.clone(), file: self.source.name(), error: Box::new(error) }
     }
 }
 
@@ -279,15 +278,13 @@ impl Job {
         let failed = |error| Failure::Data { input: name.to_owned(), error };
         let matrix = Matrix::read(&source).map_err(failed)?;
         let data = InputData { name: name.to_owned(), source, matrix };
-        let shape = declared.shape.map(|(rows, cols)| Shape::new(rows, cols));
-        data.matrix.check(shape, declared.bound).map_err(|error| data.failed(error))?;
+        data.matrix.check(declared.shape, declared.bound).map_err(|error| data.failed(error))?;
         Ok(data)
     }
 
     /// What the job itself declares of an input, where it does.
     pub fn declared_facts(&self, name: &str) -> Option<Facts> {
-        let (rows, cols) = self.inputs[name].shape?;
-        Some(Facts { rows, cols, kind: Kind::Real })
+        Some(Facts { shape: self.inputs[name].shape?, kind: Kind::Real })
     }
 
     /// What all parties must have in common, in an order in which the first difference says most.
@@ -303,7 +300,7 @@ impl Job {
         ];
         for (name, input) in &self.inputs {
             terms.push((format!("owner of input {name}"), input.owner.to_string()));
-            let shape = input.shape.map(|(rows, cols)| Shape::new(rows, cols).to_string());
+            let shape = input.shape.map(|shape| shape.to_string());
             terms.push((format!("shape of input {name}"), shape.unwrap_or_else(none)));
             let bound = input.bound.map(|bound| bound.to_string());
             terms.push((format!("bound of input {name}"), bound.unwrap_or_else(none)));
@@ -323,8 +320,7 @@ impl Job {
         let mut program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
         let mut names = Names::new();
         for (name, input) in &self.inputs {
-            let Facts { rows, cols, .. } = facts[name];
-            let value = program.input(name, PartyId(input.owner), Shape::new(rows, cols), input.bound)?;
+            let value = program.input(name, PartyId(input.owner), facts[name].shape, input.bound)?;
             if input.resident {
                 program.reside(value)?;
             }

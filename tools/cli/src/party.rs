@@ -240,7 +240,7 @@ fn write_outputs(
     for declared in program.outputs() {
         let Some(elements) = outcome.outputs.get(&declared.name) else { continue };
         let name = declared.name.as_str();
-        let shape = program.value(declared.value).shape;
+        let shape = program.dims(declared.value);
         let file = output_file(job, config, name).map(|file| of_batch(&file, batch));
         if let Some(file) = &file {
             let failed = |error| Failure::Output { output: name.to_owned(), error };
@@ -248,7 +248,7 @@ fn write_outputs(
         }
         outputs.push(OutputJson {
             name: name.to_owned(),
-            shape: [shape.rows, shape.cols],
+            shape: shape.extents().to_vec(),
             file: file.map(|file| file.display().to_string()),
             to: declared.to.iter().map(|party| party.0).collect(),
             digest: blake3::hash(elements.bytes()).to_hex().to_string(),

@@ -115,7 +115,8 @@ pub struct RoleJson {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutputJson {
     pub name: String,
-    pub shape: [usize; 2],
+    /// Its extents, two to four of them.
+    pub shape: Vec<usize>,
     /// Where it was written, if it was.
     pub file: Option<String>,
     /// Who learnt it.

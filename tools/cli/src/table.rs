@@ -9,8 +9,8 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new<const N: usize>(heading: [&str; N]) -> Table {
-        Table { rows: vec![heading.map(str::to_owned).to_vec()] }
+    pub fn new<S: Into<String>>(heading: impl IntoIterator<Item = S>) -> Table {
+        Table { rows: vec![heading.into_iter().map(Into::into).collect()] }
     }
 
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
@@ -111,11 +111,12 @@ pub fn run(run: &RunJson) -> String {
         text += &format!("  {} computes on {}\n", role.name(), role.device);
     }
     for output in &run.outputs {
-        let [rows, cols] = output.shape;
+        let extents: Vec<String> = output.shape.iter().map(usize::to_string).collect();
         let to: Vec<String> = output.to.iter().map(|party| format!("party {party}")).collect();
         let file =
             output.file.as_ref().map_or_else(|| ", not written".to_owned(), |file| format!(", in {file}"));
-        text += &format!("  output {} ({rows}, {cols}) for {}{file}\n", output.name, to.join(" and "));
+        text +=
+            &format!("  output {} ({}) for {}{file}\n", output.name, extents.join(", "), to.join(" and "));
     }
     if run.later.is_empty() { text } else { text + &later(&run.later) }
 }

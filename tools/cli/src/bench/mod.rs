@@ -1,5 +1,6 @@
 //! `bench`: measurements that print a ratio to a bound or a reference of the same run.
 
+mod accuracy;
 mod calibrate;
 mod elementwise;
 mod engine;
@@ -55,6 +56,8 @@ pub enum Benchmark {
     Relu(relu::Options),
     /// Bytes over loopback, plainly and encrypted
     Link(link::Options),
+    /// Errors of functions against f64, and their rounds and bytes
+    Accuracy(accuracy::Options),
 }
 
 /// Measures.
@@ -67,8 +70,9 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Steps(options))) => steps::steps(options, &bench.options),
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
+        (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link, accuracy"
                 .into(),
         )),
     }

@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
             reason: "there are no numbers in it".into(),
         });
     }
-    Ok(Matrix { shape: Shape::new(rows, cols), numbers: cells.numbers() })
+    Ok(Matrix { dims: Shape::new(rows, cols).into(), numbers: cells.numbers() })
 }
 
 /// A first line in which no cell begins as a number does names the columns.
@@ -116,9 +116,12 @@ mod tests {
     #[test]
     fn numbers_are_read_as_written() {
         let matrix = parse("1, 2\n-3,4\n").unwrap();
-        assert_eq!((matrix.shape, matrix.numbers), (Shape::new(2, 2), Numbers::Signed(vec![1, 2, -3, 4])));
+        assert_eq!(
+            (matrix.dims.folded(), matrix.numbers),
+            (Shape::new(2, 2), Numbers::Signed(vec![1, 2, -3, 4]))
+        );
         let matrix = parse("a,b\n1.5,2\n").unwrap();
-        assert_eq!((matrix.shape, matrix.numbers), (Shape::new(1, 2), Numbers::Real(vec![1.5, 2.0])));
+        assert_eq!((matrix.dims.folded(), matrix.numbers), (Shape::new(1, 2), Numbers::Real(vec![1.5, 2.0])));
         let matrix = parse("18446744073709551615\n").unwrap();
         assert_eq!(matrix.numbers, Numbers::Unsigned(vec![u64::MAX]));
     }

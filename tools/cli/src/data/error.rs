@@ -2,7 +2,7 @@
 
 use crate::table::number;
 use std::path::PathBuf;
-use symbolon::ring::Shape;
+use symbolon::program::Dims;
 
 /// Why a file cannot be read or written.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum DataError {
     OutputExtension { path: PathBuf, extension: String },
     #[error("{}: elements of type '{dtype}' are not read; f32, f64, i32, i64, u32 and u64 are", .path.display())]
     Type { path: PathBuf, dtype: String },
-    #[error("{}: an array of {dimensions} dimensions is not read; matrices, vectors and scalars are", .path.display())]
+    #[error("{}: an array of {dimensions} dimensions is not read; those of at most four are", .path.display())]
     Dimensions { path: PathBuf, dimensions: usize },
     #[error("{}: there is no '{tensor}' in it; there are: {there}", .path.display())]
     NoTensor { path: PathBuf, tensor: String, there: String },
@@ -33,20 +33,44 @@ pub enum DataError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ValueError {
     #[error("has shape {found}, the job declares {declared}")]
-    Shape { found: Shape, declared: Shape },
-    #[error("row {row}, column {col} is {value}: only finite numbers can be computed on")]
-    NotFinite { row: usize, col: usize, value: f64 },
-    #[error("row {row}, column {col} is {}, above the declared bound {}", number(*.value), number(*.bound))]
-    AboveBound { row: usize, col: usize, value: f64, bound: f64 },
-    #[error("row {row}, column {col} is {}, not an integer; set fraction_bits to compute on fractions", number(*.value))]
-    Fraction { row: usize, col: usize, value: f64 },
-    #[error("row {row}, column {col} is {}, which does not fit into {ring_bits} bits", integer(*.value))]
-    Integer { row: usize, col: usize, value: i128, ring_bits: u32 },
+    Shape { found: Dims, declared: Dims },
+    #[error("{at} is {value}: only finite numbers can be computed on")]
+    NotFinite { at: Place, value: f64 },
+    #[error("{at} is {}, above the declared bound {}", number(*.value), number(*.bound))]
+    AboveBound { at: Place, value: f64, bound: f64 },
+    #[error("{at} is {}, not an integer; set fraction_bits to compute on fractions", number(*.value))]
+    Fraction { at: Place, value: f64 },
+    #[error("{at} is {}, which does not fit into {ring_bits} bits", integer(*.value))]
+    Integer { at: Place, value: i128, ring_bits: u32 },
     #[error(
-        "row {row}, column {col} is {}: magnitudes must be below {} with {fraction_bits} fraction bits in {ring_bits} bits",
+        "{at} is {}: magnitudes must be below {} with {fraction_bits} fraction bits in {ring_bits} bits",
         number(*.value), number(*.limit)
     )]
-    OutOfRange { row: usize, col: usize, value: f64, limit: f64, fraction_bits: u32, ring_bits: u32 },
+    OutOfRange { at: Place, value: f64, limit: f64, fraction_bits: u32, ring_bits: u32 },
+}
+
+/// Where an element stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    pub dims: Dims,
+    /// Its place in row-major order.
+    pub index: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut rest = self.index;
+        let mut indices = Vec::new();
+        for extent in self.dims.extents().iter().rev() {
+            indices.push(rest % (*extent).max(1));
+            rest /= (*extent).max(1);
+        }
+        indices.reverse();
+        match indices[..] {
+            [row, col] => write!(f, "row {row}, column {col}"),
+            _ => write!(f, "element {indices:?}"),
+        }
+    }
 }
 
 /// A kind of file by its extension.

@@ -1,4 +1,4 @@
-//! Matrices in files: `.npy`, `.npz`, `.safetensors` and `.csv`.
+//! Matrices and tensors in files: `.npy`, `.npz`, `.safetensors` and `.csv`.
 
 mod csv;
 mod error;
@@ -7,13 +7,15 @@ mod npz;
 mod safetensors;
 mod write;
 
+use error::Place;
 pub use error::{DataError, ValueError};
 pub use write::{Access, check_target, publish, resolve, write};
 
 use serde::{Deserialize, Serialize};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use symbolon::ring::{CodecError, Elements, FixedPoint, Shape};
+use symbolon::program::Dims;
+use symbolon::ring::{CodecError, Elements, FixedPoint};
 
 /// What kind of numbers a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +49,10 @@ impl Source {
     }
 }
 
-/// A matrix as a file has it.
+/// A matrix or tensor as a file has it.
 #[derive(Debug)]
 pub struct Matrix {
-    pub shape: Shape,
+    pub dims: Dims,
     pub numbers: Numbers,
 }
 
@@ -91,20 +93,20 @@ impl Matrix {
     }
 
     /// Holds the matrix against what the job declares of it.
-    pub fn check(&self, shape: Option<Shape>, bound: Option<f64>) -> Result<(), ValueError> {
-        if let Some(declared) = shape
-            && declared != self.shape
+    pub fn check(&self, dims: Option<Dims>, bound: Option<f64>) -> Result<(), ValueError> {
+        if let Some(declared) = dims
+            && declared != self.dims
         {
-            return Err(ValueError::Shape { found: self.shape, declared });
+            return Err(ValueError::Shape { found: self.dims, declared });
         }
         let Some(bound) = bound else { return Ok(()) };
         // A NaN is not within any bound.
         let above = |&(_, value): &(usize, f64)| value.is_nan() || value.abs() > bound;
         let Some((index, value)) = self.numbers.reals().enumerate().find(above) else { return Ok(()) };
-        let (row, col) = self.place(index);
+        let at = self.place(index);
         Err(match value.is_finite() {
-            true => ValueError::AboveBound { row, col, value, bound },
-            false => ValueError::NotFinite { row, col, value },
+            true => ValueError::AboveBound { at, value, bound },
+            false => ValueError::NotFinite { at, value },
         })
     }
 
@@ -139,16 +141,16 @@ impl Matrix {
             0 => -(1i128 << (ring_bits - 1))..1i128 << ring_bits,
             _ => 1 - (1i128 << (ring_bits - 2 - fraction_bits))..1i128 << (ring_bits - 2 - fraction_bits),
         };
-        let mut elements = Vec::with_capacity(self.shape.len());
+        let mut elements = Vec::with_capacity(self.numbers.len());
         for (index, value) in values.enumerate() {
             let value = value?;
             if !range.contains(&value) {
-                let (row, col) = self.place(index);
+                let at = self.place(index);
                 return Err(match fraction_bits {
-                    0 => ValueError::Integer { row, col, value, ring_bits },
+                    0 => ValueError::Integer { at, value, ring_bits },
                     _ => {
                         let (value, limit) = (value as f64, codec.limit());
-                        ValueError::OutOfRange { row, col, value, limit, fraction_bits, ring_bits }
+                        ValueError::OutOfRange { at, value, limit, fraction_bits, ring_bits }
                     }
                 });
             }
@@ -159,10 +161,10 @@ impl Matrix {
 
     /// A real number that is no integer, or no number.
     fn fraction(&self, index: usize, value: f64) -> ValueError {
-        let (row, col) = self.place(index);
+        let at = self.place(index);
         match value.is_finite() {
-            true => ValueError::Fraction { row, col, value },
-            false => ValueError::NotFinite { row, col, value },
+            true => ValueError::Fraction { at, value },
+            false => ValueError::NotFinite { at, value },
         }
     }
 
@@ -174,21 +176,28 @@ impl Matrix {
             | CodecError::OutOfRange { index, .. } => index,
             CodecError::FractionBits { .. } => 0,
         };
-        let ((row, col), value) = (self.place(index), values[index]);
+        let (at, value) = (self.place(index), values[index]);
         let (limit, fraction_bits, ring_bits) = (codec.limit(), codec.fraction_bits(), codec.ring().bits());
         match value.is_finite() {
-            true => ValueError::OutOfRange { row, col, value, limit, fraction_bits, ring_bits },
-            false => ValueError::NotFinite { row, col, value },
+            true => ValueError::OutOfRange { at, value, limit, fraction_bits, ring_bits },
+            false => ValueError::NotFinite { at, value },
         }
     }
 
-    /// Row and column of an element, from 0.
-    fn place(&self, index: usize) -> (usize, usize) {
-        (index / self.shape.cols.max(1), index % self.shape.cols.max(1))
+    fn place(&self, index: usize) -> Place {
+        Place { dims: self.dims, index }
     }
 }
 
 impl Numbers {
+    fn len(&self) -> usize {
+        match self {
+            Numbers::Real(values) => values.len(),
+            Numbers::Signed(values) => values.len(),
+            Numbers::Unsigned(values) => values.len(),
+        }
+    }
+
     /// The numbers as reals, integers beyond 2^53 rounded.
     pub fn reals(&self) -> Box<dyn Iterator<Item = f64> + '_> {
         match self {
@@ -204,14 +213,10 @@ fn extension(path: &Path) -> String {
     path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
-/// The shape of a matrix, a vector (as one row) or a scalar; `path` is what errors call it.
-fn shape_of(path: &Path, dimensions: &[usize]) -> Result<Shape, DataError> {
-    match *dimensions {
-        [] => Ok(Shape::SCALAR),
-        [cols] => Ok(Shape::new(1, cols)),
-        [rows, cols] => Ok(Shape::new(rows, cols)),
-        _ => Err(DataError::Dimensions { path: path.to_owned(), dimensions: dimensions.len() }),
-    }
+/// The extents of a tensor, a matrix, a vector (as one row) or a scalar; `path` is what errors call it.
+fn dims_of(path: &Path, dimensions: &[usize]) -> Result<Dims, DataError> {
+    let too_many = |_| DataError::Dimensions { path: path.to_owned(), dimensions: dimensions.len() };
+    Dims::new(dimensions).map_err(too_many)
 }
 
 /// The place in `names` of the matrix to read: the one that is asked for, or the only one.
@@ -253,11 +258,19 @@ mod tests {
     use symbolon::ring::Ring;
 
     fn row(numbers: Numbers) -> Matrix {
-        Matrix { shape: Shape::new(1, numbers.reals().count()), numbers }
+        Matrix { dims: Dims::new(&[numbers.len()]).unwrap(), numbers }
     }
 
     fn codec(bits: u32, fraction_bits: u32) -> FixedPoint {
         FixedPoint::new(Ring::from_bits(bits).unwrap(), fraction_bits).unwrap()
+    }
+
+    #[test]
+    fn places_in_tensors_have_all_their_indices() {
+        let dims = Dims::new(&[2, 1, 3]).unwrap();
+        let matrix = Matrix { dims, numbers: Numbers::Real(vec![0.0, 0.0, 0.0, 0.0, f64::NAN, 0.0]) };
+        let message = matrix.encode(codec(64, 16)).unwrap_err().to_string();
+        assert_eq!(message, "element [1, 0, 1] is NaN: only finite numbers can be computed on");
     }
 
     #[test]

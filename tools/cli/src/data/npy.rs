@@ -1,6 +1,6 @@
 //! NumPy's `.npy` (format: NumPy Enhancement Proposal 1).
 
-use super::{DataError, Matrix, Numbers, shape_of};
+use super::{DataError, Matrix, Numbers, dims_of};
 use ndarray::ArrayD;
 use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::fs::File;
@@ -13,7 +13,7 @@ const LONGEST_HEADER: usize = 64 * 1024;
 /// What every file begins with; the version follows.
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
-/// Reads a matrix, a vector (as one row) or a scalar.
+/// Reads a tensor, a matrix, a vector (as one row) or a scalar.
 pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
     let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
 pub(super) fn read_from(mut reader: impl Read, length: u64, path: &Path) -> Result<Matrix, DataError> {
     let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
     let header = Header::read(&mut reader).map_err(&unreadable)?;
-    let shape = shape_of(path, &header.dimensions)?;
+    let dims = dims_of(path, &header.dimensions)?;
     let dtype = header.dtype.trim_start_matches(['<', '>', '=', '|']);
     let element_bytes = match dtype {
         "f8" | "i8" | "u8" => 8u64,
@@ -33,11 +33,11 @@ pub(super) fn read_from(mut reader: impl Read, length: u64, path: &Path) -> Resu
         _ => return Err(DataError::Type { path: path.to_owned(), dtype: header.dtype }),
     };
     // The library allocates what the header claims: hold that against the file first.
-    let needed = shape.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
+    let needed = dims.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
     let there = length.saturating_sub(header.bytes.get_ref().len() as u64);
     if needed != Some(there) {
         let word = if needed.is_none_or(|needed| needed > there) { "truncated" } else { "too long" };
-        let reason = format!("the file is {word}: {shape} of {dtype} does not fill {there} bytes");
+        let reason = format!("the file is {word}: {dims} of {dtype} does not fill {there} bytes");
         return Err(unreadable(reason));
     }
     let reader = header.bytes.chain(reader);
@@ -54,7 +54,7 @@ pub(super) fn read_from(mut reader: impl Read, length: u64, path: &Path) -> Resu
             _ => values::<u32>(reader)
                 .map(|values| Numbers::Unsigned(values.into_iter().map(u64::from).collect())),
         };
-    Ok(Matrix { shape, numbers: numbers.map_err(unreadable)? })
+    Ok(Matrix { dims, numbers: numbers.map_err(unreadable)? })
 }
 
 /// The elements, row-major.
@@ -170,15 +170,27 @@ mod tests {
         columns.assign(&array![[1, 2, 3], [4, 5, 6]]);
         let matrix = read_bytes(&bytes_of(columns)).unwrap();
         assert_eq!(
-            (matrix.shape, matrix.numbers),
+            (matrix.dims.folded(), matrix.numbers),
             (Shape::new(2, 3), Numbers::Signed(vec![1, 2, 3, 4, 5, 6]))
         );
     }
 
     #[test]
+    fn tensors_of_four_axes_are_read() {
+        let numbers =
+            ndarray::Array4::<f64>::from_shape_fn((2, 1, 2, 3), |(a, _, b, c)| (a * 6 + b * 3 + c) as f64);
+        let matrix = read_bytes(&bytes_of(numbers)).unwrap();
+        assert_eq!(matrix.dims.extents(), [2, 1, 2, 3]);
+        assert_eq!(matrix.numbers, Numbers::Real((0..12).map(f64::from).collect()));
+    }
+
+    #[test]
     fn vectors_are_rows_and_narrow_types_widen() {
         let matrix = read_bytes(&bytes_of(array![1.5f32, -2.0])).unwrap();
-        assert_eq!((matrix.shape, matrix.numbers), (Shape::new(1, 2), Numbers::Real(vec![1.5, -2.0])));
+        assert_eq!(
+            (matrix.dims.folded(), matrix.numbers),
+            (Shape::new(1, 2), Numbers::Real(vec![1.5, -2.0]))
+        );
         let matrix = read_bytes(&bytes_of(array![[7u32]])).unwrap();
         assert_eq!(matrix.numbers, Numbers::Unsigned(vec![7]));
     }
@@ -200,8 +212,8 @@ mod tests {
         assert!(
             read_bytes(&bytes_of(array![true])).unwrap_err().contains("elements of type '|b1' are not read")
         );
-        let cube = bytes_of(ndarray::Array3::<f64>::zeros((1, 2, 3)));
-        assert!(read_bytes(&cube).unwrap_err().contains("an array of 3 dimensions is not read"));
+        let many = bytes_of(ndarray::Array5::<f64>::zeros((1, 2, 1, 1, 3)));
+        assert!(read_bytes(&many).unwrap_err().contains("an array of 5 dimensions is not read"));
         let claim = String::from_utf8_lossy(&whole).replace("(1, 2)", "(9999999999999, 9999999)");
         assert!(
             read_bytes(claim.as_bytes()).is_err(),

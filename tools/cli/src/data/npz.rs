@@ -73,7 +73,7 @@ mod tests {
             let w = read_bytes(&bytes, Some("w")).unwrap();
             assert_eq!(w.numbers, Numbers::Real(vec![1.5, -2.0, 0.0, 4.0]));
             let b = read_bytes(&bytes, Some("b")).unwrap();
-            assert_eq!((b.shape.rows, b.shape.cols, b.numbers), (1, 3, Numbers::Unsigned(vec![7, 8, 9])));
+            assert_eq!((b.dims.rows(), b.dims.cols(), b.numbers), (1, 3, Numbers::Unsigned(vec![7, 8, 9])));
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Only the tensor that is asked for is read; its place is held against the file before anything is allocated.
 
-use super::{DataError, Matrix, Numbers, Source, shape_of};
+use super::{DataError, Matrix, Numbers, Source, dims_of};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, tensor: Option<&str>) -> Result<Matrix, DataErro
     let unreadable = |reason: String| DataError::Unreadable { path: label.clone(), reason };
     let entry = entries.remove(name).expect("a name of the header");
     let entry: Entry = serde_json::from_value(entry).map_err(|error| unreadable(error.to_string()))?;
-    let shape = shape_of(&label, &entry.shape)?;
+    let dims = dims_of(&label, &entry.shape)?;
     let element_bytes = match entry.dtype.as_str() {
         "F64" | "I64" | "U64" => 8u64,
         "F32" | "I32" | "U32" => 4,
@@ -46,14 +46,14 @@ pub(super) fn read(path: &Path, tensor: Option<&str>) -> Result<Matrix, DataErro
     let (start, end) = entry.data_offsets;
     let there = end.checked_sub(start).filter(|_| end <= length - data_offset);
     let there = there.ok_or_else(|| unreadable("its bytes lie outside the file".to_owned()))?;
-    let needed = shape.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
+    let needed = dims.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
     if needed != Some(there) {
-        return Err(unreadable(format!("{shape} of {} does not fill {there} bytes", entry.dtype)));
+        return Err(unreadable(format!("{dims} of {} does not fill {there} bytes", entry.dtype)));
     }
     let mut bytes = vec![0; there as usize];
     file.seek(SeekFrom::Start(data_offset + start)).map_err(|error| unreadable(error.to_string()))?;
     file.read_exact(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
-    Ok(Matrix { shape, numbers: numbers(&entry.dtype, &bytes) })
+    Ok(Matrix { dims, numbers: numbers(&entry.dtype, &bytes) })
 }
 
 /// The header's tensors, and where their bytes begin.
@@ -129,7 +129,7 @@ mod tests {
         ];
         for (dtype, bytes, numbers) in cases {
             let matrix = read_bytes(&file(&[("a", dtype, &[1], bytes)]), None).unwrap();
-            assert_eq!((matrix.shape, matrix.numbers), (Shape::new(1, 1), numbers), "{dtype:?}");
+            assert_eq!((matrix.dims.folded(), matrix.numbers), (Shape::new(1, 1), numbers), "{dtype:?}");
         }
     }
 
@@ -144,9 +144,9 @@ mod tests {
         ]);
         let weight = read_bytes(&file, Some("fc1.weight")).unwrap();
         let expected = Numbers::Unsigned(vec![0, 1, 2, 3, 4, 5]);
-        assert_eq!((weight.shape, weight.numbers), (Shape::new(3, 2), expected));
+        assert_eq!((weight.dims.folded(), weight.numbers), (Shape::new(3, 2), expected));
         let bias = read_bytes(&file, Some("fc1.bias")).unwrap();
-        assert_eq!((bias.shape, bias.numbers), (Shape::new(1, 2), Numbers::Unsigned(vec![2, 3])));
+        assert_eq!((bias.dims.folded(), bias.numbers), (Shape::new(1, 2), Numbers::Unsigned(vec![2, 3])));
         let message = |tensor| read_bytes(&file, tensor).unwrap_err();
         assert!(
             message(Some("fc2"))
@@ -154,7 +154,7 @@ mod tests {
         );
         assert!(message(None).contains("say which of its matrices is meant by `tensor`"));
         assert!(
-            message(Some("conv")).contains("data.safetensors[conv]: an array of 3 dimensions is not read")
+            message(Some("conv")).contains("data.safetensors[conv]: an array of 5 dimensions is not read")
         );
         assert!(message(Some("half")).contains("elements of type 'BF16' are not read"));
     }

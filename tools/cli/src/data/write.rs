@@ -1,13 +1,14 @@
 //! Results into files, all or nothing.
 
 use super::{DataError, Kind, extension, regular};
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayD;
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
+use symbolon::program::Dims;
+use symbolon::ring::{Elements, FixedPoint, Ring};
 use tempfile::{Builder, NamedTempFile};
 
 /// Whom a written file is for.
@@ -104,18 +105,18 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes a matrix by the extension of `path`. The file appears whole, or not at all.
+/// Writes a matrix or tensor by the extension of `path`. The file appears whole, or not at all.
 pub fn write(
     path: &Path,
     access: Access,
-    shape: Shape,
+    dims: Dims,
     elements: &Elements,
     codec: FixedPoint,
     kind: Kind,
 ) -> Result<(), DataError> {
     let csv = is_csv(path)?;
     let mut temporary = Temporary::beside(path, access)?;
-    let target = Target { shape, csv, file: BufWriter::new(&mut temporary.file) };
+    let target = Target { dims, csv, file: BufWriter::new(&mut temporary.file) };
     let signed = |value: u64| codec.ring().signed(value);
     let written = match (kind, codec.ring()) {
         (Kind::Real, _) => target.write(elements.decode(codec)),
@@ -133,24 +134,24 @@ pub fn write(
 }
 
 struct Target<W> {
-    shape: Shape,
+    dims: Dims,
     csv: bool,
     file: W,
 }
 
 impl<W: Write> Target<W> {
     fn write<T: WritableElement + Display>(mut self, values: Vec<T>) -> Result<(), String> {
-        let dimensions = (self.shape.rows, self.shape.cols);
-        let array: Array2<T> = Array2::from_shape_vec(dimensions, values).expect("one value for each place");
+        let array = ArrayD::from_shape_vec(self.dims.extents(), values).expect("one value for each place");
         if self.csv {
-            self.rows(array.view()).map_err(|error| error.to_string())?;
+            self.rows(&array).map_err(|error| error.to_string())?;
         } else {
             array.write_npy(&mut self.file).map_err(|error| error.to_string())?;
         }
         self.file.flush().map_err(|error| error.to_string())
     }
 
-    fn rows<T: Display>(&mut self, array: ArrayView2<T>) -> std::io::Result<()> {
+    /// A line for each row along the last axis.
+    fn rows<T: Display>(&mut self, array: &ArrayD<T>) -> std::io::Result<()> {
         for row in array.rows() {
             let cells: Vec<String> = row.iter().map(T::to_string).collect();
             writeln!(self.file, "{}", cells.join(","))?;

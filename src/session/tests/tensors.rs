@@ -1,0 +1,261 @@
+//! Tensors, smooth functions and a whole network under every protocol, against the oracle.
+
+use super::equivalence::{check, check_in};
+use super::{elements, numbers, world};
+use crate::plan::{PlanOptions, Plans};
+use crate::program::tiling::TileSide;
+use crate::program::{Dims, Number, Program, ProgramError, Stride, Truncation, ValueId, Window, range};
+use crate::protocol::Protocol;
+use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::share::{Parties, PartyId};
+use proptest::prelude::*;
+
+const BOUND: f64 = 3.0;
+
+/// A program of ops on tensors.
+#[derive(Clone, Debug)]
+struct Recipe {
+    protocol: Protocol,
+    ring: Ring,
+    fraction_bits: u32,
+    truncation: Truncation,
+    extents: Vec<usize>,
+    /// Which op, on which values, along which axis.
+    ops: Vec<(u8, [prop::sample::Index; 3])>,
+    seed: u64,
+    plan: PlanOptions,
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    let number =
+        prop_oneof![Just((Ring::Z64, 0)), Just((Ring::Z32, 0)), Just((Ring::Z64, 16)), Just((Ring::Z32, 5))];
+    let extent = prop_oneof![2 => Just(1usize), 3 => Just(2), 3 => Just(3), 1 => Just(5), 1 => Just(0)];
+    let index = || any::<prop::sample::Index>();
+    let ops = prop::collection::vec((0..12u8, [index(), index(), index()]), 1..6);
+    (
+        (prop::sample::select(&Protocol::ALL[..]), number),
+        any::<bool>(),
+        prop::collection::vec(extent, 3..5),
+        ops,
+        any::<u64>(),
+        (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
+    )
+        .prop_map(|((protocol, (ring, fraction_bits)), exact, extents, ops, seed, (side, window))| {
+            Recipe {
+                protocol,
+                ring,
+                fraction_bits,
+                truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
+                extents,
+                ops,
+                seed,
+                plan: PlanOptions { side: TileSide(side), window },
+            }
+        })
+}
+
+impl Recipe {
+    fn program(&self) -> Program {
+        let codec = FixedPoint::new(self.ring, self.fraction_bits).expect("a codec");
+        let mut program = Program::new(self.protocol.parties(), codec).with_truncation(self.truncation);
+        let bound = (self.fraction_bits > 0).then_some(BOUND);
+        let dims = |extents: &[usize]| Dims::new(extents).expect("few axes");
+        let mut square = self.extents.clone();
+        let rank = square.len();
+        square[rank - 2] = square[rank - 1];
+        let inputs = [&self.extents[..], &square, &self.extents[1..]];
+        let mut values: Vec<ValueId> = Vec::new();
+        for (index, extents) in inputs.into_iter().enumerate() {
+            let owner = PartyId((index % self.protocol.parties()) as u8);
+            values.push(program.input(&format!("x{index}"), owner, dims(extents), bound).expect("an input"));
+        }
+        values.push(program.add(values[0], values[2]).expect("a sum"));
+        for (op, [a, b, axis]) in &self.ops {
+            let (a, b) = (*a.get(&values), *b.get(&values));
+            let axis = axis.index(program.dims(a).rank());
+            let mut extended = program.clone();
+            // What does not fit or could overflow is left out.
+            if let Ok(value) = apply(&mut extended, *op, (a, b), axis)
+                && range::reaches(&extended).is_ok()
+            {
+                program = extended;
+                values.push(value);
+            }
+        }
+        for (index, value) in values.iter().skip(3).enumerate() {
+            let to = Parties::first(self.protocol.parties());
+            program.output(&format!("o{index}"), *value, to).expect("an output");
+        }
+        program
+    }
+
+    fn data(&self, program: &Program) -> Vec<Elements> {
+        let draw = |(input, seed): (&crate::program::Input, u64)| match self.fraction_bits {
+            0 => elements(self.ring, input.shape.len(), seed),
+            _ => numbers(program.codec(), input.shape.len(), BOUND, seed),
+        };
+        program.inputs().iter().zip(self.seed..).map(draw).collect()
+    }
+}
+
+fn apply(
+    program: &mut Program,
+    op: u8,
+    (a, b): (ValueId, ValueId),
+    axis: usize,
+) -> Result<ValueId, ProgramError> {
+    let dims = program.dims(a);
+    match op {
+        0 => program.sub(a, b),
+        1 => program.mul(a, b),
+        2 | 3 => program.matmul(a, b),
+        4 => program.transpose(a),
+        5 => {
+            let every_other = |&extent: &usize| Stride { start: extent.min(1), step: 2, count: extent / 2 };
+            program.slice_axes(a, &dims.extents().iter().map(every_other).collect::<Vec<_>>())
+        }
+        6 => program.concat_along(a, b, axis),
+        7 => program.sum_along(a, axis),
+        8 => program.max_along(a, axis),
+        9 => program.argmax_along(a, axis),
+        10 => {
+            let extent = dims.extents()[axis];
+            program.take(a, &[extent.saturating_sub(1), 0, 0, extent / 2], axis)
+        }
+        _ => program.relu(a),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn any_tensor_program_equals_the_oracle(recipe in recipe()) {
+        let program = recipe.program();
+        check_in(&world(recipe.protocol, recipe.seed), recipe.plan, &program, &recipe.data(&program), recipe.seed);
+    }
+}
+
+type Build = fn(&mut Program, ValueId) -> Result<ValueId, ProgramError>;
+
+/// A function, by how many rounds beaver takes for it, and the ends of what it is tested on.
+type Case = (&'static str, Build, u32, (f64, f64));
+
+const FUNCTIONS: [Case; 15] = [
+    ("exp", |p, x| p.exp(x), 16, (-1e6, 8.0)),
+    ("log", |p, x| p.log(x), 13, (1.0 / 256.0, 511.9)),
+    ("reciprocal", |p, x| p.reciprocal(x), 15, (-511.9, -1.0 / 256.0)),
+    ("1/x", |p, x| p.constant_over(Number::Integer(1), x), 16, (1.0 / 256.0, 511.9)),
+    ("x/x", |p, x| p.div(x, x), 17, (1.0 / 256.0, 511.9)),
+    ("x/7", |p, x| p.div_constant(x, Number::Integer(7)), 1, (-1e6, 1e6)),
+    ("sqrt", |p, x| p.sqrt(x), 15, (1.0 / 256.0, 511.9)),
+    ("rsqrt", |p, x| p.rsqrt(x), 15, (1.0 / 256.0, 511.9)),
+    ("sigmoid", |p, x| p.sigmoid(x), 14, (-1e6, 1e6)),
+    ("tanh", |p, x| p.tanh(x), 14, (-1e6, 1e6)),
+    ("gelu", |p, x| p.gelu(x), 13, (-1e6, 1e6)),
+    ("silu", |p, x| p.silu(x), 14, (-1e6, 1e6)),
+    ("softmax", |p, x| p.softmax(x, 1), 8 + 30, (-1e6, 1e6)),
+    ("var", |p, x| p.var_along(x, 1), 4, (-100.0, 100.0)),
+    ("layernorm", |p, x| p.layernorm(x, None, 1, 1e-5), 21, (-16.0, 16.0)),
+];
+
+/// The function of a value that all parties hold parts of.
+fn program_of(protocol: Protocol, build: Build, truncation: Truncation, shape: Shape) -> Program {
+    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+    let mut program = Program::new(protocol.parties(), codec).with_truncation(truncation);
+    let x = program.input("x", PartyId(0), shape, None).expect("x");
+    let y = program.input("y", PartyId(1), shape, None).expect("y");
+    let sum = program.add(x, y).expect("a sum");
+    let result = build(&mut program, sum).expect("a function");
+    program.output("z", result, Parties::first(2)).expect("an output");
+    program
+}
+
+/// Numbers between two others, both of them among them, in two parts.
+fn parts(codec: FixedPoint, len: usize, (low, high): (f64, f64)) -> [Elements; 2] {
+    let number = |at: usize| match at {
+        0 => low,
+        1 => high,
+        _ => low + (high - low) * (at as f64 * 0.618).fract(),
+    };
+    let sum = Elements::encode(codec, &(0..len).map(number).collect::<Vec<_>>()).expect("numbers in range");
+    let first = elements(Ring::Z64, len, 7);
+    let rest = sum.to_u64().into_iter().zip(first.to_u64()).map(|(sum, first)| sum.wrapping_sub(first));
+    let second = Elements::from_integers(Ring::Z64, rest);
+    [first, second]
+}
+
+#[test]
+fn functions_equal_the_oracle_bit_for_bit_with_exact_truncation() {
+    for protocol in Protocol::ALL {
+        for (name, build, _, range) in FUNCTIONS {
+            for shape in [Shape::new(1, 1), Shape::new(7, 3), Shape::new(0, 3)] {
+                println!("{name} of {shape} by {protocol}");
+                let program = program_of(protocol, build, Truncation::Exact, shape);
+                check(&program, &parts(program.codec(), shape.len(), range), 11);
+            }
+        }
+    }
+}
+
+#[test]
+fn functions_take_the_rounds_that_they_say() {
+    let mut wrong = Vec::new();
+    for (name, build, rounds, _) in FUNCTIONS {
+        let program = program_of(Protocol::Beaver, build, Truncation::Stochastic, Shape::new(7, 3));
+        let plans = Plans::new(Protocol::Beaver, &program, PlanOptions::default()).expect("a plan");
+        if plans.traffic.rounds != rounds + 1 {
+            wrong.push(format!("{name}: {} and the output", plans.traffic.rounds - 1));
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+/// Two convolutions, two pools and two dense layers on images of 28 by 28, as LeCun's network, with fewer channels.
+#[test]
+fn a_convolutional_network_equals_the_oracle_bit_for_bit() {
+    for protocol in Protocol::ALL {
+        let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Exact);
+        let weights = PartyId(protocol.parties() as u8 - 1);
+        let mut input = |name: &str, owner, extents: &[usize]| {
+            program.input(name, owner, Dims::new(extents).expect("few axes"), None).expect("an input")
+        };
+        let x = input("x", PartyId(0), &[2, 1, 28, 28]);
+        let [k1, b1] = [input("k1", weights, &[4, 1, 5, 5]), input("b1", weights, &[4])];
+        let [k2, b2] = [input("k2", weights, &[6, 4, 5, 5]), input("b2", weights, &[6])];
+        let [w3, b3] = [input("w3", weights, &[96, 32]), input("b3", weights, &[32])];
+        let [w4, b4] = [input("w4", weights, &[32, 10]), input("b4", weights, &[10])];
+        let labels = lenet(&mut program, x, [(k1, b1), (k2, b2)], [(w3, b3), (w4, b4)]).expect("a network");
+        program.output("labels", labels.0, Parties::first(1)).expect("an output");
+        program.output("scores", labels.1, Parties::first(protocol.parties())).expect("an output");
+        let inputs = program.inputs().iter().zip(1..);
+        let data: Vec<Elements> =
+            inputs.map(|(input, seed)| numbers(codec, input.shape.len(), 0.5, seed)).collect();
+        check(&program, &data, 19);
+    }
+}
+
+/// The labels and the scores.
+fn lenet(
+    program: &mut Program,
+    x: ValueId,
+    kernels: [(ValueId, ValueId); 2],
+    dense: [(ValueId, ValueId); 2],
+) -> Result<(ValueId, ValueId), ProgramError> {
+    let mut images = x;
+    for (kernels, bias) in kernels {
+        let windows = program.conv2d_tensor(images, (kernels, Some(bias)), 1, 0)?;
+        let pooled = program.maxpool2d_tensor(windows, Window { height: 2, width: 2, stride: 2 })?;
+        images = program.relu(pooled)?;
+    }
+    assert_eq!(program.dims(images).to_string(), "(2, 6, 4, 4)");
+    let mut rows = program.reshape_to(images, Dims::new(&[2, 96]).expect("few axes"))?;
+    for (layer, (weights, bias)) in dense.into_iter().enumerate() {
+        let product = program.matmul(rows, weights)?;
+        rows = program.add(product, bias)?;
+        if layer == 0 {
+            rows = program.relu(rows)?;
+        }
+    }
+    Ok((program.argmax_along(rows, 1)?, rows))
+}

@@ -1,0 +1,285 @@
+//! `bench accuracy`: how far functions are from the true ones, by the oracle with exact truncation, and what they take.
+
+use super::BenchOptions;
+use crate::failure::Failure;
+use crate::output;
+use crate::table::{Table, number};
+use clap::Args;
+use serde::Serialize;
+use symbolon::plan::{PlanOptions, Plans};
+use symbolon::program::expression::{Names, add_step};
+use symbolon::program::{Program, Truncation, oracle, range};
+use symbolon::protocol::Protocol;
+use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
+use symbolon::share::{Parties, PartyId};
+
+/// What to measure.
+#[derive(Args)]
+pub struct Options {
+    /// Bits of the ring: 32 or 64
+    #[arg(long, value_name = "BITS", default_value_t = 64)]
+    ring_bits: u32,
+    /// Bits behind the point
+    #[arg(long, value_name = "BITS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=30))]
+    fraction_bits: u32,
+}
+
+/// The whole measurement as JSON.
+#[derive(Serialize)]
+struct AccuracyJson {
+    ring_bits: u32,
+    fraction_bits: u32,
+    /// The value of the lowest bit, 2^−fraction_bits.
+    unit: f64,
+    functions: Vec<FunctionJson>,
+}
+
+/// One function.
+#[derive(Serialize)]
+struct FunctionJson {
+    call: &'static str,
+    /// Between these lie the points.
+    low: f64,
+    high: f64,
+    /// Why such numbers cannot be computed on, where they cannot.
+    refused: Option<String>,
+    /// Of |result − truth|, divided by |truth| where that is above 1.
+    max_error: f64,
+    mean_error: f64,
+    costs: Vec<CostJson>,
+}
+
+/// What a function takes online, with stochastic truncation.
+#[derive(Serialize)]
+struct CostJson {
+    protocol: String,
+    /// Without that of the output.
+    rounds: u32,
+    /// Sent by all parties, for one element of the operand that all hold parts of, without the output.
+    bytes_per_element: f64,
+}
+
+/// The true function of a row of `x` and one of `y`.
+type Truth = fn(&[f64], &[f64]) -> Vec<f64>;
+
+/// A function as steps call it, between which numbers, and the true one.
+type Case = (&'static str, (f64, f64), Truth);
+
+const ROWS: usize = 256;
+const COLS: usize = 16;
+
+/// Where functions that scale by powers of two are right.
+const POWERS: (f64, f64) = (1.0 / 256.0, 511.0);
+
+const CASES: [Case; 19] = [
+    ("x * y", (-100.0, 100.0), |x, y| x.iter().zip(y).map(|(x, y)| x * y).collect()),
+    ("x / 7", (-100.0, 100.0), |x, _| each(x, |x| x / 7.0)),
+    ("x / y", POWERS, |x, y| x.iter().zip(y).map(|(x, y)| x / y).collect()),
+    ("reciprocal(x)", POWERS, |x, _| each(x, |x| 1.0 / x)),
+    ("exp(x)", (-20.0, 8.0), |x, _| each(x, f64::exp)),
+    ("log(x)", POWERS, |x, _| each(x, f64::ln)),
+    ("sqrt(x)", POWERS, |x, _| each(x, f64::sqrt)),
+    ("rsqrt(x)", POWERS, |x, _| each(x, |x| 1.0 / x.sqrt())),
+    ("sigmoid(x)", (-20.0, 20.0), |x, _| each(x, sigmoid)),
+    ("tanh(x)", (-20.0, 20.0), |x, _| each(x, f64::tanh)),
+    ("gelu(x)", (-12.0, 12.0), |x, _| each(x, |x| x * normal(x))),
+    ("silu(x)", (-20.0, 20.0), |x, _| each(x, |x| x * sigmoid(x))),
+    ("relu(x)", (-100.0, 100.0), |x, _| each(x, |x| x.max(0.0))),
+    ("leaky_relu(x, 0.01)", (-100.0, 100.0), |x, _| each(x, |x| if x < 0.0 { x * 0.01 } else { x })),
+    ("softmax(x, axis=1)", (-20.0, 20.0), softmax),
+    ("mean(x, axis=1)", (-100.0, 100.0), |x, _| vec![mean(x)]),
+    ("var(x, axis=1)", (-100.0, 100.0), |x, _| vec![variance(x)]),
+    ("layernorm(x)", (-16.0, 16.0), |x, _| {
+        each(x, |element| (element - mean(x)) / (variance(x) + 1e-5).sqrt())
+    }),
+    ("max(x, axis=1)", (-100.0, 100.0), |x, _| vec![x.iter().copied().fold(f64::MIN, f64::max)]),
+];
+
+/// Measures and prints.
+pub fn accuracy(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
+    let usage = |error: String| Failure::Usage(error);
+    let ring = Ring::from_bits(options.ring_bits).map_err(|error| usage(error.to_string()))?;
+    let codec = FixedPoint::new(ring, options.fraction_bits).map_err(|error| usage(error.to_string()))?;
+    let functions = CASES.iter().map(|case| measure(codec, case)).collect::<Result<_, _>>()?;
+    let json = AccuracyJson {
+        ring_bits: ring.bits(),
+        fraction_bits: codec.fraction_bits(),
+        unit: codec.resolution(),
+        functions,
+    };
+    output::print(common.json, &json, &text(&json))
+}
+
+fn measure(codec: FixedPoint, &(call, (low, high), truth): &Case) -> Result<FunctionJson, Failure> {
+    let bound = low.abs().max(high.abs());
+    let row = |refused, max_error, mean_error, costs| FunctionJson {
+        call,
+        low,
+        high,
+        refused,
+        max_error,
+        mean_error,
+        costs,
+    };
+    let built = program(Protocol::Beaver, codec, call, bound, Truncation::Exact);
+    let program_of = match built.and_then(|program| Ok((range::reaches(&program)?, program))) {
+        Ok((_, program)) => program,
+        Err(failure) => return Ok(row(Some(failure.to_string()), 0.0, 0.0, Vec::new())),
+    };
+    let points: Vec<f64> = (0..ROWS * COLS).map(|index| point(codec, index, (low, high))).collect();
+    let others: Vec<f64> = points.iter().rev().copied().collect();
+    let zeros = vec![0.0; points.len()];
+    let encode =
+        |values: &[f64]| Elements::encode(codec, values).map_err(|error| Failure::Wrong(error.to_string()));
+    let data = [encode(&points)?, encode(&zeros)?, encode(&others)?, encode(&zeros)?];
+    let found = oracle::evaluate(&program_of, &data)[0].elements.decode(codec);
+    let expected = points.chunks(COLS).zip(others.chunks(COLS)).flat_map(|(x, y)| truth(x, y));
+    let errors: Vec<f64> = found
+        .iter()
+        .zip(expected)
+        .map(|(found, truth)| (found - truth).abs() / truth.abs().max(1.0))
+        .collect();
+    let mean_error = errors.iter().sum::<f64>() / errors.len() as f64;
+    let costs = Protocol::ALL.into_iter().map(|protocol| cost(protocol, codec, call, bound));
+    Ok(row(None, errors.iter().copied().fold(0.0, f64::max), mean_error, costs.collect::<Result<_, _>>()?))
+}
+
+/// The function of values that the first two parties hold parts of; `x` and `y` have this bound.
+fn program(
+    protocol: Protocol,
+    codec: FixedPoint,
+    call: &str,
+    bound: f64,
+    truncation: Truncation,
+) -> Result<Program, Failure> {
+    let mut program = Program::new(protocol.parties(), codec).with_truncation(truncation);
+    let mut names = Names::new();
+    for name in ["x", "y"] {
+        let mut part = |party: u8, bound| {
+            program.input(&format!("{name}{party}"), PartyId(party), Shape::new(ROWS, COLS), Some(bound))
+        };
+        let (own, other) = (part(0, bound)?, part(1, codec.resolution())?);
+        names.insert(name.to_owned(), program.add(own, other)?);
+    }
+    let result = add_step(&mut program, &mut names, 1, &format!("z = {call}"))?;
+    program.output("z", result, Parties::first(1))?;
+    Ok(program)
+}
+
+fn cost(protocol: Protocol, codec: FixedPoint, call: &str, bound: f64) -> Result<CostJson, Failure> {
+    let program = program(protocol, codec, call, bound, Truncation::Stochastic)?;
+    let plans = Plans::new(protocol, &program, PlanOptions::default())?;
+    let ops = plans.cost.ops.iter().filter(|op| !op.label.starts_with("output "));
+    let elements: u64 = ops.flat_map(|op| &op.sent_elements).sum();
+    let bytes = elements * codec.ring().element_bytes() as u64;
+    Ok(CostJson {
+        protocol: protocol.to_string(),
+        rounds: plans.traffic.rounds - 1,
+        bytes_per_element: bytes as f64 / (ROWS * COLS) as f64,
+    })
+}
+
+/// A number between two others that can be written exactly; by its logarithm where they are far apart.
+fn point(codec: FixedPoint, index: usize, (low, high): (f64, f64)) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let part = (index as f64 * GOLDEN).fract();
+    let number = if low > 0.0 { low * (high / low).powf(part) } else { low + (high - low) * part };
+    ((number / codec.resolution()).round() * codec.resolution()).clamp(low, high)
+}
+
+fn each(x: &[f64], of: impl Fn(f64) -> f64) -> Vec<f64> {
+    x.iter().map(|&x| of(x)).collect()
+}
+
+fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len() as f64
+}
+
+fn variance(x: &[f64]) -> f64 {
+    mean(&each(x, |element| (element - mean(x)).powi(2)))
+}
+
+fn softmax(x: &[f64], _: &[f64]) -> Vec<f64> {
+    let largest = x.iter().copied().fold(f64::MIN, f64::max);
+    let powers = each(x, |x| (x - largest).exp());
+    let sum: f64 = powers.iter().sum();
+    each(&powers, |power| power / sum)
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// The normal distribution's Φ, by its series.
+fn normal(x: f64) -> f64 {
+    if x.abs() > 7.0 {
+        return if x < 0.0 { 0.0 } else { 1.0 };
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..300 {
+        term *= x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    0.5 + (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * sum
+}
+
+fn text(json: &AccuracyJson) -> String {
+    let protocols: Vec<&str> = json
+        .functions
+        .iter()
+        .find_map(|function| {
+            (!function.costs.is_empty())
+                .then(|| function.costs.iter().map(|cost| cost.protocol.as_str()).collect())
+        })
+        .unwrap_or_default();
+    let mut heading: Vec<String> =
+        ["function", "from", "to", "max error", "mean error"].map(str::to_owned).into();
+    heading.extend(protocols.iter().flat_map(|protocol| [format!("{protocol} rounds"), "bytes".to_owned()]));
+    let mut table = Table::new(heading);
+    let mut refused = String::new();
+    for function in &json.functions {
+        if let Some(reason) = &function.refused {
+            refused += &format!("  {}: {reason}\n", function.call);
+            continue;
+        }
+        let mut cells = vec![
+            function.call.to_owned(),
+            number(function.low),
+            number(function.high),
+            format!("{:.1e}", function.max_error),
+            format!("{:.1e}", function.mean_error),
+        ];
+        let costs = function.costs.iter();
+        cells.extend(
+            costs.flat_map(|cost| [cost.rounds.to_string(), format!("{:.0}", cost.bytes_per_element)]),
+        );
+        table.row(cells);
+    }
+    if !refused.is_empty() {
+        refused = format!("refused for such numbers:\n{refused}");
+    }
+    format!(
+        "errors against f64, relative above 1, with exact truncation; {} bits, {} of them a fraction: a unit is {:.1e}\n\
+         rounds and bytes an element, sent by all, with stochastic truncation\n{}{refused}",
+        json.ring_bits,
+        json.fraction_bits,
+        json.unit,
+        table.render()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_as_accurate_as_they_say() {
+        let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+        for case in &CASES {
+            let measured = measure(codec, case).expect("a measurement");
+            assert_eq!(measured.refused, None, "{}", measured.call);
+            assert!(measured.max_error < 1.1e-4, "{}: {}", measured.call, measured.max_error);
+            assert!(measured.mean_error <= measured.max_error);
+        }
+    }
+}
