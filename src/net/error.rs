@@ -47,7 +47,9 @@ pub enum NetError {
         reason: String,
     },
     /// The peer did not answer in time.
-    #[error("{peer} did not answer at {address} within {waited:?}: {reason}")]
+    #[error(
+        "{peer} did not answer at {address} within {waited:?}: {reason}; is it started, and can its port be reached?"
+    )]
     Unreachable {
         /// Who.
         peer: Role,
@@ -79,7 +81,9 @@ pub enum NetError {
         awaited: Vec<Role>,
     },
     /// The peer speaks another version of the protocol.
-    #[error("{peer} speaks version {there} of the protocol, this program version {here}")]
+    #[error(
+        "{peer} speaks version {there} of the protocol, this program version {here}: both need the same program"
+    )]
     Version {
         /// Who.
         peer: Role,
@@ -137,6 +141,27 @@ pub enum NetError {
         expected: &'static str,
         /// What came.
         found: &'static str,
+    },
+    /// A count of frames that cannot be: the peer has lost what it knew of the link.
+    #[error(
+        "{peer} says that it has {claimed} frames, after it had acknowledged {acknowledged} and was sent {sent}: it \
+        has lost its session"
+    )]
+    Miscount {
+        /// Who.
+        peer: Role,
+        /// How many it says.
+        claimed: u64,
+        /// How many it said before.
+        acknowledged: u64,
+        /// How many it was sent.
+        sent: u64,
+    },
+    /// The operating system gives no randomness.
+    #[error("a link needs randomness from the operating system, which gives none: {reason}")]
+    Entropy {
+        /// What it says.
+        reason: String,
     },
     /// A control message of this process that is longer than a peer takes.
     #[error("the {what} of {bytes} bytes is longer than {peer} takes")]

@@ -5,12 +5,16 @@
 //! | bytes | field | |
 //! |---|---|---|
 //! | 0..4 | length | of the payload, in bytes |
-//! | 4 | kind | 0 data, 1 control, 2 heartbeat, 3 ready, 4 finish, 5 abort, 6 bundle |
+//! | 4 | kind | 0 data, 1 control, 2 heartbeat, 3 ready, 4 finish, 5 abort, 6 bundle, 7 hello |
 //! | 5..8 | zero | |
 //! | 8..12 | run | data, bundle: the first bytes of the plan digest, plus the number of the run in its session |
 //! | 12..16 | message | data: which message of the plan |
 //! | 16..20 | depth | data: rounds up to and with this message |
 //! | 20..28 | offset | data: where the payload lies within the message; heartbeat: the sender's progress |
+//!
+//! A heartbeat has, in 8..16, how many frames its sender has received: it acknowledges them. Frames are counted from
+//! the first of a link, all but hellos and heartbeats, also across connections. A connection begins with a hello of
+//! each end, the one that dialled first.
 //!
 //! Fields that a kind does not use are zero. A message travels in consecutive data frames, all full but the last; one
 //! without elements is one empty frame. Small messages that are ready together travel in one bundle, whose payload is,
@@ -36,11 +40,11 @@ pub const BUNDLE_PAYLOAD_BYTES: usize = 256 << 10;
 /// Bytes before each message of a bundle.
 pub const BUNDLE_HEADER_BYTES: usize = 12;
 
-/// Most bytes of a control message from a peer that has greeted: a demand of hundreds of thousands of correlations fits.
+/// Most bytes of a control message: a demand of hundreds of thousands of correlations fits.
 pub(super) const CONTROL_PAYLOAD_BYTES: usize = 64 << 20;
 
-/// Most bytes of a control message from anybody else.
-pub(super) const GREETING_PAYLOAD_BYTES: usize = 4096;
+/// Most bytes of a hello, which is read before it is known what its sender is to do here.
+pub(super) const HELLO_PAYLOAD_BYTES: usize = 4096;
 
 /// Most bytes of an abort's reason.
 const ABORT_PAYLOAD_BYTES: usize = 4096;
@@ -76,10 +80,17 @@ pub enum Frame {
     Data(Data),
     /// Whole messages.
     Bundle(Bundle),
-    /// Words between sessions, such as a greeting.
+    /// The first words on a connection.
+    Hello(Bytes),
+    /// Words between runs, such as an order.
     Control(Bytes),
-    /// A sign of life, with a number that grows while the sender gets on with its work.
-    Heartbeat(u64),
+    /// A sign of life.
+    Heartbeat {
+        /// A number that grows while the sender gets on with its work.
+        progress: u64,
+        /// Frames of the link that the sender has received so far.
+        received: u64,
+    },
     /// The sender is done with the offline phase.
     Ready,
     /// The sender has sent everything and received everything.
@@ -135,10 +146,19 @@ enum Kind {
     Finish,
     Abort,
     Bundle,
+    Hello,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Data, Kind::Control, Kind::Heartbeat, Kind::Ready, Kind::Finish, Kind::Abort, Kind::Bundle];
+const KINDS: [Kind; 8] = [
+    Kind::Data,
+    Kind::Control,
+    Kind::Heartbeat,
+    Kind::Ready,
+    Kind::Finish,
+    Kind::Abort,
+    Kind::Bundle,
+    Kind::Hello,
+];
 
 impl Kind {
     const fn name(self) -> &'static str {
@@ -150,6 +170,7 @@ impl Kind {
             Kind::Finish => "finish",
             Kind::Abort => "abort",
             Kind::Bundle => "bundle",
+            Kind::Hello => "hello",
         }
     }
 
@@ -160,13 +181,14 @@ impl Kind {
             Kind::Heartbeat | Kind::Ready | Kind::Finish => 0,
             Kind::Abort => ABORT_PAYLOAD_BYTES,
             Kind::Bundle => BUNDLE_PAYLOAD_BYTES,
+            Kind::Hello => HELLO_PAYLOAD_BYTES,
         }
     }
 }
 
 impl Header {
-    /// Reads and checks a header; a control message may have `control_limit` bytes.
-    pub(super) fn parse(header: &[u8; HEADER_BYTES], control_limit: usize) -> Result<Header, FrameError> {
+    /// Reads and checks a header.
+    pub(super) fn parse(header: &[u8; HEADER_BYTES]) -> Result<Header, FrameError> {
         let mut bytes = &header[..];
         let length = bytes.get_u32_le() as usize;
         let kind = bytes.get_u8();
@@ -174,13 +196,13 @@ impl Header {
         let zeros = bytes.get_uint_le(3);
         let (run, message, depth) = (bytes.get_u32_le(), bytes.get_u32_le(), bytes.get_u32_le());
         let offset = bytes.get_u64_le();
-        let limit = if kind == Kind::Control { control_limit } else { kind.most_payload_bytes() };
+        let limit = kind.most_payload_bytes();
         if length > limit {
             return Err(FrameError::Length { kind: kind.name(), length, limit });
         }
         let unused = match kind {
             Kind::Data => 0,
-            Kind::Heartbeat => u64::from(run | message | depth),
+            Kind::Heartbeat => u64::from(depth),
             Kind::Bundle => u64::from(message | depth) | offset,
             _ => u64::from(run | message | depth) | offset,
         };
@@ -195,6 +217,16 @@ impl Header {
         matches!(self.kind, Kind::Data | Kind::Bundle)
     }
 
+    /// Whether the frame may be the first of a connection.
+    pub(super) fn opens(self) -> bool {
+        matches!(self.kind, Kind::Hello | Kind::Abort)
+    }
+
+    /// What the frame is, for errors.
+    pub(super) fn name(self) -> &'static str {
+        self.kind.name()
+    }
+
     /// The frame of this header and its payload.
     pub(super) fn frame(self, payload: Bytes) -> Result<Frame, FrameError> {
         let Header { run, message, depth, offset, .. } = self;
@@ -202,7 +234,10 @@ impl Header {
             Kind::Data => Frame::Data(Data { run, message, depth, offset, payload }),
             Kind::Bundle => Frame::Bundle(Bundle::parse(run, payload)?),
             Kind::Control => Frame::Control(payload),
-            Kind::Heartbeat => Frame::Heartbeat(offset),
+            Kind::Hello => Frame::Hello(payload),
+            Kind::Heartbeat => {
+                Frame::Heartbeat { progress: offset, received: u64::from(message) << 32 | u64::from(run) }
+            }
             Kind::Ready => Frame::Ready,
             Kind::Finish => Frame::Finish,
             Kind::Abort => {
@@ -265,7 +300,8 @@ impl Frame {
             Frame::Data(_) => Kind::Data,
             Frame::Bundle(_) => Kind::Bundle,
             Frame::Control(_) => Kind::Control,
-            Frame::Heartbeat(_) => Kind::Heartbeat,
+            Frame::Heartbeat { .. } => Kind::Heartbeat,
+            Frame::Hello(_) => Kind::Hello,
             Frame::Ready => Kind::Ready,
             Frame::Finish => Kind::Finish,
             Frame::Abort(_) => Kind::Abort,
@@ -283,9 +319,11 @@ impl Frame {
                 (run, message, depth, offset, payload)
             }
             Frame::Bundle(bundle) => (bundle.run, 0, 0, 0, bundle.payload()),
-            Frame::Control(payload) => (0, 0, 0, 0, payload),
+            Frame::Control(payload) | Frame::Hello(payload) => (0, 0, 0, 0, payload),
             Frame::Abort(reason) => (0, 0, 0, 0, Bytes::from(reason)),
-            Frame::Heartbeat(progress) => (0, 0, 0, progress, Bytes::new()),
+            Frame::Heartbeat { progress, received } => {
+                (received as u32, (received >> 32) as u32, 0, progress, Bytes::new())
+            }
             Frame::Ready | Frame::Finish => (0, 0, 0, 0, Bytes::new()),
         };
         assert!(payload.len() <= kind.most_payload_bytes(), "a {} frame within its limit", kind.name());
@@ -321,7 +359,10 @@ impl std::fmt::Debug for Frame {
             Frame::Data(data) => data.fmt(f),
             Frame::Bundle(bundle) => bundle.fmt(f),
             Frame::Control(payload) => write!(f, "Control({} bytes)", payload.len()),
-            Frame::Heartbeat(progress) => write!(f, "Heartbeat({progress})"),
+            Frame::Hello(payload) => write!(f, "Hello({} bytes)", payload.len()),
+            Frame::Heartbeat { progress, received } => {
+                write!(f, "Heartbeat({progress}, {received} received)")
+            }
             Frame::Ready => f.write_str("Ready"),
             Frame::Finish => f.write_str("Finish"),
             Frame::Abort(reason) => write!(f, "Abort({reason:?})"),
@@ -340,7 +381,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Frame, FrameError> {
-        let header = Header::parse(bytes[..HEADER_BYTES].try_into().unwrap(), CONTROL_PAYLOAD_BYTES)?;
+        let header = Header::parse(bytes[..HEADER_BYTES].try_into().unwrap())?;
         header.frame(Bytes::copy_from_slice(&bytes[HEADER_BYTES..]))
     }
 
@@ -356,8 +397,10 @@ mod tests {
         };
         let expected = "02000000 00000000 01020304 07000000 02000000 1000000000000000 aabb";
         assert_eq!(hex(&bytes_of(Frame::Data(data))), expected.replace(' ', ""));
-        let expected = "00000000 02000000 00000000 00000000 00000000 0500000000000000";
-        assert_eq!(hex(&bytes_of(Frame::Heartbeat(5))), expected.replace(' ', ""));
+        let expected = "00000000 02000000 04000000 03000000 00000000 0500000000000000";
+        let heartbeat = Frame::Heartbeat { progress: 5, received: 0x3_0000_0004 };
+        assert_eq!(hex(&bytes_of(heartbeat.clone())), expected.replace(' ', ""));
+        assert_eq!(read(&bytes_of(heartbeat.clone())), Ok(heartbeat));
         let expected = "02000000 05000000 00000000 00000000 00000000 0000000000000000 6e6f";
         assert_eq!(hex(&bytes_of(Frame::abort("no"))), expected.replace(' ', ""));
     }
@@ -401,7 +444,7 @@ mod tests {
         let mut bytes = bytes_of(Frame::Finish);
         bytes[12] = 1;
         assert_eq!(read(&bytes), Err(FrameError::Reserved("finish")));
-        let mut bytes = bytes_of(Frame::Heartbeat(0));
+        let mut bytes = bytes_of(Frame::Heartbeat { progress: 0, received: 0 });
         bytes[4] = 0;
         bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(matches!(read(&bytes), Err(FrameError::Length { kind: "data", .. })));
@@ -418,8 +461,8 @@ mod tests {
 
         #[test]
         fn no_header_panics(header: [u8; HEADER_BYTES]) {
-            if let Ok(header) = Header::parse(&header, GREETING_PAYLOAD_BYTES) {
-                prop_assert!(header.length <= DATA_PAYLOAD_BYTES);
+            if let Ok(header) = Header::parse(&header) {
+                prop_assert!(header.length <= CONTROL_PAYLOAD_BYTES);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What reads the bytes of strangers, for fuzzing: nothing here may panic, or take memory that the bytes do not pay for.
 
-use super::frame::{GREETING_PAYLOAD_BYTES, HEADER_BYTES, Header};
-use super::{Hello, Link, LinkOptions};
+use super::Hello;
+use super::frame::{HEADER_BYTES, Header};
 use crate::share::Role;
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt, duplex};
@@ -13,14 +13,14 @@ use tokio::runtime::Builder;
 /// Where a frame is not written as it was read.
 pub fn frame(bytes: &[u8]) {
     let Some((header, payload)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return };
-    let Ok(header) = Header::parse(header, GREETING_PAYLOAD_BYTES) else { return };
+    let Ok(header) = Header::parse(header) else { return };
     let Some(payload) = payload.get(..header.length) else { return };
     let Ok(frame) = header.frame(Bytes::copy_from_slice(payload)) else { return };
     let (header, payload) = frame.encode();
     assert_eq!([&header[..], &payload[..]].concat(), bytes[..HEADER_BYTES + payload.len()]);
 }
 
-/// Greets a peer that says just these bytes.
+/// Hears the greeting of a peer that says just these bytes.
 ///
 /// # Panics
 /// Where the operating system gives no runtime.
@@ -28,11 +28,12 @@ pub fn greeting(bytes: &[u8]) {
     const ROOM: usize = 4096;
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
-        let (near, mut far) = duplex(bytes.len() + ROOM);
+        let (mut near, mut far) = duplex(bytes.len() + ROOM);
         far.write_all(bytes).await.expect("there is room");
         far.shutdown().await.expect("the pipe ends");
-        let mut link = Link::new(Role::Dealer, near, &LinkOptions::default());
-        let _ = link.greet(Hello::new(Role::party(0))).await;
+        if let Ok(hello) = Hello::hear(Role::Dealer, &mut near).await {
+            let _ = hello.check(Role::Dealer);
+        }
     });
 }
 

@@ -1,33 +1,113 @@
-//! The first words on a link, and control messages: who is there, and whether both were given the same job.
+//! The first words on a connection, and control messages: who is there, and whether both were given the same job.
 
 use super::error::printable;
-use super::frame::{CONTROL_PAYLOAD_BYTES, GREETING_PAYLOAD_BYTES, wipe};
+use super::frame::{CONTROL_PAYLOAD_BYTES, HEADER_BYTES, Header, wipe};
+use super::tls::explain;
 use super::{Frame, Link, NetError};
 use crate::share::Role;
+use bytes::BytesMut;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// The version of the protocol: wire format, handshake and lowering.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
-/// A greeting: all that is said before it is known who listens.
+/// What a link is known by on all its connections: 128 bits that who dials has drawn for it. Only its two ends know
+/// them, since they cross the wire inside TLS.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LinkId([u8; 16]);
+
+impl LinkId {
+    /// One that nobody can guess.
+    pub(super) fn draw() -> Result<LinkId, NetError> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|error| NetError::Entropy { reason: error.to_string() })?;
+        Ok(LinkId(id))
+    }
+}
+
+impl fmt::Debug for LinkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkId(..)")
+    }
+}
+
+/// A greeting, with which every connection begins: the first of a link, and those that take it up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The sender's [`VERSION`].
     pub version: u32,
     /// Who greets.
     pub role: Role,
+    /// Which link the connection is for.
+    #[serde(default)]
+    pub link: LinkId,
+    /// How many frames of the link the sender has received: it is to be sent those behind them.
+    #[serde(default)]
+    pub received: u64,
 }
 
 impl Hello {
-    /// The greeting of a process of this version.
-    pub const fn new(role: Role) -> Hello {
-        Hello { version: VERSION, role }
+    /// The greeting of a process of this version on a link that has no name yet.
+    pub fn new(role: Role) -> Hello {
+        Hello { version: VERSION, role, link: LinkId::default(), received: 0 }
     }
+
+    /// The greeting as it is sent.
+    pub(super) fn frame(&self) -> Frame {
+        Frame::Hello(serde_json::to_vec(self).expect("a greeting serialises").into())
+    }
+
+    /// Reads the greeting of `peer`, or why it gives none.
+    ///
+    /// # Errors
+    /// Where the connection breaks, or something else arrives.
+    pub(super) async fn hear(peer: Role, stream: &mut (impl AsyncRead + Unpin)) -> Result<Hello, NetError> {
+        let mut header = [0; HEADER_BYTES];
+        let broken = |error: io::Error| explain(peer, &error);
+        stream.read_exact(&mut header).await.map_err(broken)?;
+        let malformed = |error| NetError::Frame { peer, error };
+        let header = Header::parse(&header).map_err(malformed)?;
+        if !header.opens() {
+            return Err(NetError::OutOfPlace { peer, expected: "hello", found: header.name() });
+        }
+        let mut payload = BytesMut::zeroed(header.length);
+        stream.read_exact(&mut payload).await.map_err(broken)?;
+        match header.frame(payload.freeze()).map_err(malformed)? {
+            Frame::Abort(reason) => Err(NetError::aborted(peer, &reason)),
+            Frame::Hello(payload) => serde_json::from_slice(&payload).map_err(|error| {
+                let reason = printable(&error.to_string());
+                NetError::Malformed { peer, what: "hello", reason }
+            }),
+            _ => unreachable!("only a hello and an abort open a connection"),
+        }
+    }
+
+    /// Makes sure that `peer`, which greets so, speaks this version, and is who it should be.
+    pub(super) fn check(&self, peer: Role) -> Result<(), NetError> {
+        if self.version != VERSION {
+            return Err(NetError::Version { peer, here: VERSION, there: self.version });
+        }
+        if self.role != peer {
+            return Err(NetError::Unexpected { found: self.role, awaited: vec![peer] });
+        }
+        Ok(())
+    }
+}
+
+/// Writes a frame to a connection that is not a link's yet.
+pub(super) async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), frame: Frame) -> io::Result<()> {
+    let (header, payload) = frame.encode();
+    stream.write_all(&header).await?;
+    stream.write_all(&payload).await?;
+    stream.flush().await
 }
 
 /// A term that two processes do not have in common.
@@ -89,27 +169,14 @@ fn shorten(value: &str) -> String {
 }
 
 impl Link {
-    /// Exchanges greetings, and names the peer by its own.
-    ///
-    /// # Errors
-    /// Where the peer is silent, or speaks another version.
-    pub async fn greet(&mut self, hello: Hello) -> Result<(), NetError> {
-        self.send_control("greeting", &hello).await?;
-        let theirs: Hello = self.receive_control("greeting", self.patience()).await?;
-        self.admit(theirs.role);
-        if theirs.version != VERSION {
-            return Err(NetError::Version { peer: theirs.role, here: VERSION, there: theirs.version });
-        }
-        Ok(())
-    }
-
     /// Sends a control message as JSON.
     ///
     /// # Errors
     /// Where the link is broken, or the message longer than a peer takes.
     pub async fn send_control(&self, what: &'static str, message: &impl Serialize) -> Result<(), NetError> {
         // Room for a key, which growing would leave behind.
-        let mut payload = Vec::with_capacity(GREETING_PAYLOAD_BYTES);
+        const ROOM_BYTES: usize = 4096;
+        let mut payload = Vec::with_capacity(ROOM_BYTES);
         serde_json::to_writer(&mut payload, message).expect("control messages serialise");
         if payload.len() > CONTROL_PAYLOAD_BYTES {
             return Err(NetError::TooLong { peer: self.peer(), what, bytes: payload.len() });

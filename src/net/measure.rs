@@ -1,11 +1,17 @@
-//! What encryption costs: the same bytes over loopback, plainly and as a link's TLS carries them.
+//! What encryption costs, and whether a shaped link is what it stands in for: bytes over loopback, plainly, as a link's
+//! TLS carries them, and at the rate of another link.
 
+use super::outlet::Outlet;
 use super::tls::{Stream, Tls};
-use super::{Credentials, Identity, IdentityPem};
+use super::{Credentials, Identity, IdentityPem, LinkShape};
 use crate::share::Role;
+use bytes::Bytes;
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384;
+use rustls::crypto::cipher::{AeadKey, InboundOpaqueMessage, Iv, OutboundPlainMessage};
+use rustls::{ContentType, ProtocolVersion};
 use std::io;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 
@@ -19,6 +25,10 @@ pub struct Copied {
     pub plain: Duration,
     /// Over mutual TLS 1.3 over TCP.
     pub tls: Duration,
+    /// Sealed as TLS records with AES-256-GCM, on one core and going nowhere.
+    pub sealed: Duration,
+    /// And opened.
+    pub opened: Duration,
 }
 
 /// Copies so many MiB through this machine's loopback, in each round plainly and encrypted, one connection each
@@ -39,9 +49,90 @@ pub fn copy_over_loopback(mebibytes: usize, rounds: usize) -> io::Result<Vec<Cop
             let plain = copy(near, far, bytes).await?;
             let (near, far) = connection().await?;
             let (near, far) = encrypted(near, far).await?;
-            copied.push(Copied { plain, tls: copy(near, far, bytes).await? });
+            let tls = copy(near, far, bytes).await?;
+            let (sealed, opened) = records(bytes)?;
+            copied.push(Copied { plain, tls, sealed, opened });
         }
         Ok(copied)
+    })
+}
+
+/// Seals so many bytes as TLS records and opens them again, with the cryptography that links use.
+fn records(bytes: usize) -> io::Result<(Duration, Duration)> {
+    const RECORD_BYTES: usize = 16 << 10;
+    const HEADER_BYTES: usize = 5;
+    let suite = TLS13_AES_256_GCM_SHA384.tls13().expect("a suite of TLS 1.3");
+    let key = || AeadKey::from([7; 32]);
+    let mut sealer = suite.aead_alg.encrypter(key(), Iv::from([3; 12]));
+    let mut opener = suite.aead_alg.decrypter(key(), Iv::from([3; 12]));
+    let (kind, version) = (ContentType::ApplicationData, ProtocolVersion::TLSv1_2);
+    let plain = vec![0xa5; RECORD_BYTES];
+    let (mut sealed, mut opened) = (Duration::ZERO, Duration::ZERO);
+    for sequence in 0..(bytes / RECORD_BYTES) as u64 {
+        let start = Instant::now();
+        let message = OutboundPlainMessage { typ: kind, version, payload: plain.as_slice().into() };
+        let mut record = sealer.encrypt(message, sequence).map_err(io::Error::other)?.encode();
+        let middle = Instant::now();
+        let message = InboundOpaqueMessage::new(kind, version, &mut record[HEADER_BYTES..]);
+        opener.decrypt(message, sequence).map_err(io::Error::other)?;
+        sealed += middle - start;
+        opened += middle.elapsed();
+    }
+    Ok((sealed, opened))
+}
+
+/// What a shaped link does over this machine's loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shaped {
+    /// From the first byte's departure until the last was transmitted: its arrival less the latency.
+    pub transmission: Duration,
+    /// The shortest round trip of a byte.
+    pub round_trip: Duration,
+}
+
+/// Sends a byte to and fro, then so many MiB one way, over mutual TLS 1.3 in the place of a link of this shape.
+///
+/// # Errors
+/// As [`copy_over_loopback`].
+///
+/// # Panics
+/// As [`copy_over_loopback`].
+pub fn shape_over_loopback(shape: LinkShape, mebibytes: usize) -> io::Result<Shaped> {
+    const ROUND_TRIPS: usize = 16;
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let (near, far) = connection().await?;
+        let (near, far) = encrypted(near, far).await?;
+        let ((mut near, near_write), (mut far, far_write)) = (split(near), split(far));
+        let mut there = Outlet::new(near_write, Some(shape));
+        let mut back = Outlet::new(far_write, Some(shape));
+        let byte = || Bytes::from_static(&[1]);
+        let reader = tokio::spawn(async move {
+            for _ in 0..ROUND_TRIPS {
+                far.read_u8().await?;
+                back.write(byte(), Bytes::new(), None).await?;
+            }
+            let mut piece = vec![0; PIECE_BYTES];
+            for _ in 0..mebibytes {
+                far.read_exact(&mut piece).await?;
+            }
+            // The outlet ends its connection when it is dropped.
+            Ok::<_, io::Error>((Instant::now(), back))
+        });
+        let mut round_trip = Duration::MAX;
+        for _ in 0..ROUND_TRIPS {
+            let start = Instant::now();
+            there.write(byte(), Bytes::new(), None).await?;
+            near.read_u8().await?;
+            round_trip = round_trip.min(start.elapsed());
+        }
+        let piece = Bytes::from(vec![0xa5; PIECE_BYTES]);
+        let start = Instant::now();
+        for _ in 0..mebibytes {
+            there.write(piece.clone(), Bytes::new(), None).await?;
+        }
+        let (end, _back) = reader.await.map_err(io::Error::other)??;
+        Ok(Shaped { transmission: (end - start).saturating_sub(shape.latency()), round_trip })
     })
 }
 
@@ -99,6 +190,14 @@ where
 
 #[cfg(test)]
 mod tests {
+    use crate::net::LinkShape;
+
+    #[test]
+    fn a_shaped_link_carries_the_bytes() {
+        let shaped = super::shape_over_loopback(LinkShape::LAN, 2).expect("loopback works");
+        assert!(shaped.round_trip >= LinkShape::LAN.round_trip(), "nothing arrives before its time");
+    }
+
     #[test]
     fn both_ways_carry_the_bytes() {
         assert_eq!(super::copy_over_loopback(2, 2).expect("loopback works").len(), 2);

@@ -5,12 +5,19 @@
 //! which say how far the sender has come: so a slow peer is told from a dead one, and from one that is stuck. A link
 //! can be shaped to a bandwidth and a latency, to stand in for a network that is not there.
 //!
+//! **Reconnecting.** A link outlives its connections. What was sent is kept until the peer acknowledges it; where a
+//! connection breaks, who has dialled dials again, both say how many frames they have, and what is behind them is sent
+//! again, the same bytes. So every frame arrives once and in order. A peer that does not come back within the silence
+//! deadline, or at whose address nobody listens any more, ends the link.
+//!
 //! **Trust.** Between processes, a link is mutual TLS 1.3 between pinned identities, also on one machine. Lengths, kinds
 //! and order of what arrives are checked before anything is allocated for it.
 
 mod activity;
 mod address;
+mod carrier;
 mod connect;
+mod door;
 mod error;
 mod frame;
 #[doc(hidden)]
@@ -20,23 +27,29 @@ mod identity;
 mod link;
 mod measure;
 mod outlet;
+mod reader;
+mod resend;
 mod shape;
 pub mod tamper;
 mod tls;
+mod traffic;
+mod writer;
 
 pub use activity::{Activity, WireSpan};
 pub use address::{Address, AddressError};
-pub use connect::{Listener, abort_all, dial};
+pub use connect::{abort_all, dial};
+pub use door::Listener;
 pub use error::NetError;
 pub use frame::{
     BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, FrameError,
     HEADER_BYTES, SMALL_MESSAGE_BYTES,
 };
-pub use hello::{Difference, Hello, VERSION, first_difference};
+pub use hello::{Difference, Hello, LinkId, VERSION, first_difference};
 pub use identity::{Certificate, Credentials, Fingerprint, Identity, IdentityError, IdentityPem, VALIDITY};
 pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};
-pub use measure::{Copied, copy_over_loopback};
+pub use measure::{Copied, Shaped, copy_over_loopback, shape_over_loopback};
 pub use shape::{LinkShape, ShapeError};
+pub use traffic::{LinkTraffic, ObservedLink, observe};
 
 use std::time::Duration;
 

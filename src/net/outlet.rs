@@ -1,7 +1,6 @@
 //! Where frames leave: straight into the stream, or through a line that stands in for another link.
 
 use super::activity::Activity;
-use super::frame::wipe;
 use super::shape::{Line, LinkShape};
 use bytes::Bytes;
 use std::io;
@@ -51,9 +50,6 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Outlet<W> {
                 let _under_way = busy.map(Activity::begin);
                 stream.write_all(&header).await?;
                 stream.write_all(&payload).await?;
-                if busy.is_none() {
-                    wipe(payload);
-                }
                 stream.flush().await
             }
             Outlet::Shaped(outlet) => {
@@ -63,10 +59,10 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Outlet<W> {
         }
     }
 
-    /// Ends the stream once everything has been written.
-    pub(super) async fn shutdown(self) {
+    /// Ends the stream once everything has been written; nothing may be written after.
+    pub(super) async fn shutdown(&mut self) {
         match self {
-            Outlet::Direct(mut stream) => drop(stream.shutdown().await),
+            Outlet::Direct(stream) => drop(stream.shutdown().await),
             Outlet::Shaped(outlet) => outlet.shutdown().await,
         }
     }
@@ -76,7 +72,8 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Outlet<W> {
 pub(super) struct ShapedOutlet {
     line: Line,
     piece_bytes: usize,
-    to_delay: mpsc::UnboundedSender<Piece>,
+    /// Closed once nothing more is written.
+    to_delay: Option<mpsc::UnboundedSender<Piece>>,
     /// One permit for each byte that has been taken and not been written: what the line has under way, and no more,
     /// also where the peer takes nothing.
     room: Arc<Semaphore>,
@@ -99,7 +96,7 @@ impl ShapedOutlet {
         ShapedOutlet {
             line: Line::new(shape, Instant::now()),
             piece_bytes,
-            to_delay,
+            to_delay: Some(to_delay),
             room: Arc::new(Semaphore::new(under_way + 2 * piece_bytes)),
             delay: tokio::spawn(write_when_due(stream, pieces)),
         }
@@ -116,14 +113,22 @@ impl ShapedOutlet {
                 activity.busy_until(self.line.free());
             }
             let piece = Piece { arrival: self.line.arrival(), bytes: piece, _room: room };
-            self.to_delay.send(piece).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            let to_delay = self.to_delay.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+            to_delay.send(piece).map_err(|_| io::ErrorKind::BrokenPipe)?;
         }
         Ok(())
     }
 
-    async fn shutdown(self) {
-        drop(self.to_delay);
-        let _ = self.delay.await;
+    async fn shutdown(&mut self) {
+        self.to_delay = None;
+        let _ = (&mut self.delay).await;
+    }
+}
+
+impl Drop for ShapedOutlet {
+    /// What is under way on a connection that is given up is lost with it.
+    fn drop(&mut self) {
+        self.delay.abort();
     }
 }
 
@@ -198,7 +203,7 @@ mod tests {
         );
         assert_eq!(read(&mut far, payload.len(), start, 30 * MS).await, payload);
         assert_eq!(read(&mut far, 5, start, 31 * MS).await, bytes(5));
-        tokio::spawn(outlet.shutdown());
+        tokio::spawn(async move { outlet.shutdown().await });
         assert_eq!(far.read(&mut [0]).await.ok(), Some(0), "the stream ends");
     }
 

@@ -1,13 +1,24 @@
-//! A pipe in memory that does to frames what a test wants: delay, drop, alter or cut.
+//! A wire in memory that does to frames what a test wants: delay, drop, alter, or break their connection.
 //!
-//! Both ends are ordinary byte streams, so links over them run the code that runs over TCP.
+//! Both ends are ordinary byte streams, so links over them run the code that runs over TCP. One end dials, as with TCP,
+//! and dials again where a connection breaks.
 
-use super::frame::{CONTROL_PAYLOAD_BYTES, Frame, HEADER_BYTES, Header};
+use super::carrier::{Dial, DialError, Origin, Visit};
+use super::frame::{Bundle, Data, Frame, HEADER_BYTES, Header};
+use super::hello::{LinkId, write_frame};
+use super::{Hello, Link, LinkOptions, NetError};
+use crate::share::Role;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex, split};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
-/// Bytes that a pipe holds in each direction, as a socket's buffers do.
+/// Bytes that a wire holds in each direction, as a socket's buffers do.
 const PIPE_BYTES: usize = 1 << 18;
 
 /// What happens to a frame.
@@ -21,60 +32,141 @@ pub enum Verdict {
     Drop,
     /// Another passes in its place.
     Replace(Frame),
-    /// The pipe ends.
+    /// It is lost with the connection; another can be made.
+    Break,
+    /// It is lost with the connection, and no other can be made.
     Cut,
 }
 
 /// Decides on each frame, and on each message of a bundle as if it were a frame of its own; `forward` is the direction
-/// from the first end to the second.
+/// from the end that dials.
 pub type Rule = Arc<dyn Fn(bool, &Frame) -> Verdict + Send + Sync>;
 
-/// Two ends of a pipe whose frames `rule` decides on; must be called within a tokio runtime.
-pub fn pipe(rule: Rule) -> (DuplexStream, DuplexStream) {
-    let (first, near) = duplex(PIPE_BYTES);
-    let (far, second) = duplex(PIPE_BYTES);
-    let (near_read, near_write) = split(near);
-    let (far_read, far_write) = split(far);
-    let forward = rule.clone();
-    tokio::spawn(relay(near_read, far_write, move |frame| forward(true, frame)));
-    tokio::spawn(relay(far_read, near_write, move |frame| rule(false, frame)));
-    (first, second)
+/// An end of a wire, which becomes a link.
+pub struct WireEnd(Origin);
+
+/// Two ends of a wire whose frames `rule` decides on; the first dials the other, which is `peer`. `runtime` serves the
+/// wire, and must outlive what is sent.
+pub fn wire(peer: Role, rule: Rule, runtime: &Handle) -> (WireEnd, WireEnd) {
+    let (visits, awaited) = mpsc::channel(1);
+    let (runtime, cut) = (runtime.clone(), Arc::new(AtomicBool::new(false)));
+    let near = MemoryDial { peer, rule, runtime, cut, visits: Some(visits) };
+    (WireEnd(Origin::Dialled(Box::new(near))), WireEnd(Origin::Awaited(awaited)))
 }
 
-/// Passes frames on until one end closes or the rule cuts.
-async fn relay(
+impl WireEnd {
+    /// The link of role `own` with `peer` over this end; must be called within a tokio runtime.
+    pub fn link(self, own: Role, peer: Role, options: &LinkOptions) -> Link {
+        // There are no strangers in memory: a name that can be guessed does.
+        let hello = Hello { link: LinkId::default(), ..Hello::new(own) };
+        Link::over(peer, hello, self.0, None, options)
+    }
+}
+
+/// Dials the other end of a wire.
+struct MemoryDial {
+    peer: Role,
+    rule: Rule,
+    runtime: Handle,
+    cut: Arc<AtomicBool>,
+    /// Where the other end awaits connections; closed once the wire is cut.
+    visits: Option<mpsc::Sender<Visit>>,
+}
+
+impl Dial for MemoryDial {
+    fn dial(&mut self, hello: Hello) -> Pin<Box<dyn Future<Output = Result<Visit, DialError>> + Send + '_>> {
+        if self.cut.load(Ordering::SeqCst) {
+            self.visits = None;
+        }
+        let Some(visits) = self.visits.clone().filter(|visits| !visits.is_closed()) else {
+            return Box::pin(std::future::ready(Err(self.gone("the wire is cut"))));
+        };
+        let (mut stream, near) = duplex(PIPE_BYTES);
+        let (far, mut visit) = duplex(PIPE_BYTES);
+        self.runtime.spawn(relay(near, far, self.rule.clone(), self.cut.clone()));
+        let peer = self.peer;
+        self.runtime.spawn(async move {
+            if let Ok(hello) = Hello::hear(peer, &mut visit).await {
+                let _ = visits.send(Visit { stream: Box::new(visit), hello }).await;
+            }
+        });
+        Box::pin(async move {
+            let failed = |error: io::Error| DialError::Failed(super::tls::explain(peer, &error));
+            write_frame(&mut stream, hello.frame()).await.map_err(failed)?;
+            let hello = Hello::hear(peer, &mut stream).await.map_err(DialError::Failed)?;
+            Ok(Visit { stream: Box::new(stream), hello })
+        })
+    }
+}
+
+impl MemoryDial {
+    fn gone(&self, reason: &str) -> DialError {
+        DialError::Final(NetError::Closed { peer: self.peer, reason: reason.into() })
+    }
+}
+
+/// Passes frames on in both directions until one end closes or the rule breaks the connection.
+async fn relay(near: DuplexStream, far: DuplexStream, rule: Rule, cut: Arc<AtomicBool>) {
+    let (near_read, near_write) = split(near);
+    let (far_read, far_write) = split(far);
+    let backward = rule.clone();
+    let last = tokio::select! {
+        last = pass(near_read, far_write, |frame| rule(true, frame)) => last,
+        last = pass(far_read, near_write, |frame| backward(false, frame)) => last,
+    };
+    if last == Some(Verdict::Cut) {
+        cut.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Passes frames on until one end closes or the rule breaks the connection; returns the verdict that did.
+async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     rule: impl Fn(&Frame) -> Verdict,
-) -> Option<()> {
+) -> Option<Verdict> {
     loop {
         let mut header = [0; HEADER_BYTES];
         from.read_exact(&mut header).await.ok()?;
-        let header = Header::parse(&header, CONTROL_PAYLOAD_BYTES).ok()?;
+        let header = Header::parse(&header).ok()?;
         let mut payload = vec![0; header.length];
         from.read_exact(&mut payload).await.ok()?;
         let frame = header.frame(payload.into()).ok()?;
-        let frames = match frame {
-            Frame::Bundle(bundle) => bundle.messages.into_iter().map(Frame::Data).collect(),
-            frame => vec![frame],
-        };
-        for frame in frames {
-            let frame = match rule(&frame) {
-                Verdict::Pass => frame,
-                Verdict::Delay(pause) => {
-                    tokio::time::sleep(pause).await;
-                    frame
-                }
-                Verdict::Drop => continue,
-                Verdict::Replace(other) => other,
-                Verdict::Cut => {
-                    let _ = to.shutdown().await;
-                    return None;
-                }
-            };
-            let (header, payload) = frame.encode();
-            to.write_all(&header).await.ok()?;
-            to.write_all(&payload).await.ok()?;
+        match judge(frame, &rule).await {
+            Ok(None) => {}
+            Ok(Some(frame)) => {
+                let (header, payload) = frame.encode();
+                to.write_all(&header).await.ok()?;
+                to.write_all(&payload).await.ok()?;
+            }
+            Err(last) => return Some(last),
         }
+    }
+}
+
+/// What becomes of a frame. A bundle stays one, since its link counts it as one.
+async fn judge(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Option<Frame>, Verdict> {
+    let Frame::Bundle(bundle) = frame else { return judge_one(frame, rule).await };
+    let mut messages: Vec<Data> = Vec::new();
+    for message in bundle.messages {
+        match judge_one(Frame::Data(message), rule).await? {
+            Some(Frame::Data(message)) => messages.push(message),
+            Some(other) => return Ok(Some(other)),
+            None => {}
+        }
+    }
+    Ok(messages.first().map(|first| first.run).map(|run| Frame::Bundle(Bundle { run, messages })))
+}
+
+async fn judge_one(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Option<Frame>, Verdict> {
+    match rule(&frame) {
+        Verdict::Pass => Ok(Some(frame)),
+        Verdict::Delay(pause) => {
+            tokio::time::sleep(pause).await;
+            Ok(Some(frame))
+        }
+        Verdict::Drop => Ok(None),
+        Verdict::Replace(other) => Ok(Some(other)),
+        last @ (Verdict::Break | Verdict::Cut) => Err(last),
     }
 }

@@ -17,8 +17,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::TLS13;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerIncompatible,
-    ServerConfig, SignatureScheme,
+    AlertDescription, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    PeerIncompatible, ServerConfig, SignatureScheme,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -143,12 +143,34 @@ impl From<io::Error> for Failure {
 /// this process has finished its part of the handshake.
 pub(super) fn explain(peer: Role, error: &io::Error) -> NetError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::AlertReceived(alert)) => NetError::Refused { peer, alert: format!("{alert:?}") },
+        Some(Error::AlertReceived(alert)) if is_of_certificates(*alert) => {
+            NetError::Refused { peer, alert: format!("{alert:?}") }
+        }
         _ if error.kind() == io::ErrorKind::UnexpectedEof => {
             NetError::Closed { peer, reason: "it closed the connection".into() }
         }
         _ => NetError::Closed { peer, reason: error.to_string() },
     }
+}
+
+/// Whether an alert says that a certificate is not accepted.
+fn is_of_certificates(alert: AlertDescription) -> bool {
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, DecryptError, UnknownCA, UnsupportedCertificate,
+    };
+    matches!(
+        alert,
+        AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | DecryptError
+            | UnknownCA
+            | UnsupportedCertificate
+    )
 }
 
 /// Accepts the pinned.

@@ -102,6 +102,7 @@ impl<'a> Coordinator<'a> {
             Ok((outcome, online)) => Ok((outcome, self.recorder, online)),
             Err(error) => {
                 let reason = error.to_string();
+                tracing::error!(role = %self.execution.plan.role, %reason, "the run has failed");
                 self.execution.links.iter().for_each(|link| link.sender().try_abort(&reason));
                 Err(error)
             }
@@ -110,9 +111,12 @@ impl<'a> Coordinator<'a> {
 
     async fn try_run(&mut self) -> Result<(Outcome, Instant), RunError> {
         let start = Instant::now();
+        let (role, steps) = (self.execution.plan.role, self.execution.plan.steps.len());
+        tracing::info!(%role, run = self.execution.run, steps, "a run begins");
         self.phase(Phase::Offline).await?;
         self.barrier().await?;
         let middle = Instant::now();
+        tracing::info!(%role, offline_s = (middle - start).as_secs_f64(), "the offline phase is over");
         let (device, activity) = (self.execution.device, self.execution.activity);
         let (device_before, wire_before) = (device.busy(), activity.busy());
         self.phase(Phase::Online).await?;
@@ -130,8 +134,11 @@ impl<'a> Coordinator<'a> {
             online: middle.elapsed(),
             device_busy: device.busy().saturating_sub(device_before),
             wire_busy: activity.busy().saturating_sub(wire_before),
+            peers: self.execution.links.iter().map(|link| (link.peer(), link.traffic())).collect(),
             trace: None,
         };
+        let (sent, received) = (report.tally.sent_bytes, report.tally.received_bytes);
+        tracing::info!(%role, online_s = report.online.as_secs_f64(), sent, received, "the run is over");
         Ok((Outcome { outputs: std::mem::take(&mut self.outputs), report }, middle))
     }
 

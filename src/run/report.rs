@@ -3,6 +3,7 @@
 use super::tally::Tally;
 use super::trace::Trace;
 use crate::device::MemoryUse;
+use crate::net::LinkTraffic;
 use crate::share::Role;
 use crate::step::MemoryClass;
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub struct RunReport {
     pub device_busy: Duration,
     /// How long the wire was busy online.
     pub wire_busy: Duration,
+    /// What had crossed the link with each peer by the end of the run, since the beginning of the session.
+    pub peers: BTreeMap<Role, LinkTraffic>,
     /// What happened when, if it was asked for.
     pub trace: Option<Trace>,
 }

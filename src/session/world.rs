@@ -1,6 +1,6 @@
-//! A whole deployment in one process: every role on a thread, over pipes in memory.
+//! A whole deployment in one process: every role on a thread, over wires in memory.
 //!
-//! The code is that of separate processes but for the pipes. A [`World`] is for trying things out and for tests: the
+//! The code is that of separate processes but for the wires. A [`World`] is for trying things out and for tests: the
 //! process knows everything, so nothing is private in it.
 
 use super::dealer::{Dealt, serve};
@@ -8,7 +8,7 @@ use super::order::KeySource;
 use super::wire::Wire;
 use super::{CorrelationStore, Session, SessionError, SessionOptions, SessionOutcome};
 use crate::device::Device;
-use crate::net::tamper::{Rule, Verdict, pipe};
+use crate::net::tamper::{Rule, Verdict, WireEnd, wire as wire_between};
 use crate::net::{Frame, Link};
 use crate::plan::PlanOptions;
 use crate::program::Program;
@@ -18,7 +18,6 @@ use crate::share::{Parties, PartyId, Role};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::io::DuplexStream;
 
 /// A deployment in one process.
 #[derive(Clone)]
@@ -182,18 +181,18 @@ impl World {
     where
         F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
     {
-        // The pipes are served by a runtime that outlives all roles.
-        let plumbing = Wire::new(&self.options).expect("a thread for the pipes");
-        let mut ends = plumbing.block_on(async { self.pipes() });
+        // The wires are served by a runtime that outlives all roles.
+        let plumbing = Wire::new(&self.options).expect("a thread for the wires");
+        let mut ends = self.wires(&plumbing);
         std::thread::scope(|scope| {
             let work = &work;
             let mut threads = Vec::new();
             for &party in parties {
-                let streams = ends.remove(&Role::from(party)).unwrap_or_default();
-                threads.push(scope.spawn(move || Ended::Party(party, self.party(party, streams, work))));
+                let ends = ends.remove(&Role::from(party)).unwrap_or_default();
+                threads.push(scope.spawn(move || Ended::Party(party, self.party(party, ends, work))));
             }
-            if let Some(streams) = ends.remove(&Role::Dealer) {
-                threads.push(scope.spawn(move || Ended::Dealer(self.dealer(streams))));
+            if let Some(ends) = ends.remove(&Role::Dealer) {
+                threads.push(scope.spawn(move || Ended::Dealer(self.dealer(ends))));
             }
             threads.into_iter().map(|thread| thread.join().expect("a role does not panic")).collect()
         })
@@ -202,7 +201,7 @@ impl World {
     fn party<F>(
         &self,
         party: PartyId,
-        streams: Vec<(Role, DuplexStream)>,
+        ends: Vec<(Role, WireEnd)>,
         work: F,
     ) -> Result<Vec<SessionOutcome>, SessionError>
     where
@@ -210,7 +209,7 @@ impl World {
     {
         let role = Role::from(party);
         let wire = Wire::new(&self.options)?;
-        let links = links(&wire, streams);
+        let links = links(&wire, role, ends);
         let mut session = Session::over(role, self.device_of(role), wire, links, self.options, self.keys);
         if let Some(folder) = &self.store {
             session.set_store(CorrelationStore::open(folder, party)?, |_, _| {});
@@ -220,9 +219,9 @@ impl World {
         Ok(outcome)
     }
 
-    fn dealer(&self, streams: Vec<(Role, DuplexStream)>) -> Result<Dealt, SessionError> {
+    fn dealer(&self, ends: Vec<(Role, WireEnd)>) -> Result<Dealt, SessionError> {
         let wire = Wire::new(&self.options)?;
-        let links = links(&wire, streams);
+        let links = links(&wire, Role::Dealer, ends);
         serve(&*self.device_of(Role::Dealer), wire, links, self.options, self.keys)
     }
 
@@ -230,9 +229,9 @@ impl World {
         self.devices.get(&role).unwrap_or(&self.device).clone()
     }
 
-    /// A pipe between every two roles.
-    fn pipes(&self) -> HashMap<Role, Vec<(Role, DuplexStream)>> {
-        let mut ends: HashMap<Role, Vec<(Role, DuplexStream)>> = HashMap::new();
+    /// A wire between every two roles.
+    fn wires(&self, plumbing: &Wire) -> HashMap<Role, Vec<(Role, WireEnd)>> {
+        let mut ends: HashMap<Role, Vec<(Role, WireEnd)>> = HashMap::new();
         let mut roles = self.protocol.roles();
         roles.retain(|&role| role != Role::Dealer || self.store.is_none());
         for (index, &first) in roles.iter().enumerate() {
@@ -242,7 +241,7 @@ impl World {
                     true => rule(first, second, frame),
                     false => rule(second, first, frame),
                 });
-                let (near, far) = pipe(rule);
+                let (near, far) = wire_between(second, rule, plumbing.handle());
                 ends.entry(first).or_default().push((second, near));
                 ends.entry(second).or_default().push((first, far));
             }
@@ -258,12 +257,7 @@ fn own_inputs(program: &Program, inputs: &[Elements], party: PartyId) -> BTreeMa
     own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect()
 }
 
-fn links(wire: &Wire, streams: Vec<(Role, DuplexStream)>) -> Vec<Link> {
+fn links(wire: &Wire, own: Role, ends: Vec<(Role, WireEnd)>) -> Vec<Link> {
     let _runtime = wire.handle().enter();
-    let link = |(peer, stream)| {
-        let mut link = Link::new(peer, stream, &wire.links);
-        link.admit(peer);
-        link
-    };
-    streams.into_iter().map(link).collect()
+    ends.into_iter().map(|(peer, end)| end.link(own, peer, &wire.links)).collect()
 }

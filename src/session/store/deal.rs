@@ -20,7 +20,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use tokio::io::duplex;
 
 /// Deals `orders` orders of `demand` into a new store in `folder`. `tile_side` is what the demand was planned with: the
 /// parties plan with the same.
@@ -177,12 +176,10 @@ impl Sink {
         let wrong = |error| StoreError::Order { path: path.clone(), error };
         let writer = OrderWriter::new(BufWriter::new(file), store, header, key).map_err(wrong)?;
         let _runtime = wire.handle().enter();
-        let (near, far) = duplex(PIPE_BYTES);
         let unshaped = LinkOptions { shape: None, ..wire.links.clone() };
-        let mut link = Link::new(header.party.into(), near, &unshaped);
-        link.admit(header.party.into());
-        let mut far = Link::new(Role::Dealer, far, &LinkOptions { activity: Activity::new(), ..unshaped });
-        far.admit(Role::Dealer);
+        let apart = LinkOptions { activity: Activity::new(), ..unshaped.clone() };
+        let peers = [header.party.into(), Role::Dealer];
+        let (link, mut far) = Link::pair(peers, [&unshaped, &apart], PIPE_BYTES);
         let handle = wire.handle().clone();
         let thread = std::thread::spawn(move || {
             let mut next = || handle.block_on(far.receiver().receive());

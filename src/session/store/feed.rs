@@ -14,7 +14,6 @@ use crate::session::wire::Wire;
 use crate::share::{PartyId, Role};
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
-use tokio::io::duplex;
 use tokio::runtime::Handle;
 
 /// Bytes between the thread that reads the file and the run: some frames.
@@ -59,11 +58,9 @@ impl Feed {
 
     fn of(order: TakenOrder, party: PartyId, wire: &Wire, run: u32) -> Feed {
         let _runtime = wire.handle().enter();
-        let (near, far) = duplex(PIPE_BYTES);
         let unshaped = LinkOptions { shape: None, ..wire.links.clone() };
-        let mut link = Link::new(Role::Dealer, near, &unshaped);
-        link.admit(Role::Dealer);
-        let far = Link::new(party.into(), far, &LinkOptions { activity: Activity::new(), ..unshaped });
+        let apart = LinkOptions { activity: Activity::new(), ..unshaped.clone() };
+        let (link, far) = Link::pair([Role::Dealer, party.into()], [&unshaped, &apart], PIPE_BYTES);
         let failure = FeedFailure::default();
         let (key, told, handle) = (order.key.clone(), failure.clone(), wire.handle().clone());
         std::thread::spawn(move || serve(order, far, &handle, run, &told));

@@ -48,7 +48,8 @@ fn run_with_loss(
     let count = Arc::new(AtomicUsize::new(0));
     let counter = count.clone();
     let rule = move |sender: Role, receiver: Role, frame: &Frame| {
-        let counted = (sender, receiver) == (from, to) && !matches!(frame, Frame::Heartbeat(_));
+        let counted =
+            (sender, receiver) == (from, to) && !matches!(frame, Frame::Heartbeat { .. } | Frame::Hello(_));
         if counted && counter.fetch_add(1, Ordering::Relaxed) == nth { fate.clone() } else { Verdict::Pass }
     };
     let (program, inputs) = program(protocol);

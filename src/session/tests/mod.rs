@@ -11,6 +11,7 @@ mod orders;
 mod pictures;
 mod privacy;
 mod recipe;
+mod reconnects;
 mod resident;
 mod simulated;
 mod tensors;

@@ -3,7 +3,9 @@
 use crate::bench::model;
 use crate::failure::Failure;
 use crate::init::InitArguments;
+use crate::log;
 use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -171,6 +173,15 @@ pub struct Shared {
     /// Write what every lane did when, for `symbolon trace`, Perfetto or Chrome
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Say on stderr what happens: error, warn, info, debug or trace; never what is computed on
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<log::Level>,
+    /// As text for people, or as a JSON object a line
+    #[arg(long, value_name = "FORMAT", default_value = "human", requires = "log")]
+    pub log_format: log::Format,
+    /// Serve counters of every link for Prometheus at http://ADDR/metrics, on a loopback address, while this node works
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
     /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
     #[arg(long)]
     pub json: bool,
@@ -183,7 +194,8 @@ pub struct Shared {
 }
 
 impl Command {
-    fn shared(&self) -> Option<&Shared> {
+    /// What all commands that compute have.
+    pub fn shared(&self) -> Option<&Shared> {
         match self {
             Command::Demo { shared, .. }
             | Command::Run { shared, .. }
@@ -205,6 +217,15 @@ impl Command {
             _ => false,
         };
         own || self.shared().is_some_and(|shared| shared.json)
+    }
+
+    /// Whether this process is one node of a deployment.
+    pub fn is_node(&self) -> bool {
+        matches!(
+            self,
+            Command::Deal { to: DealTo { config: Some(_), .. }, .. }
+                | Command::Run { mode: RunMode { local: false, .. }, .. }
+        )
     }
 
     /// Whether a launcher started this process.

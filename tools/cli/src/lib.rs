@@ -18,6 +18,8 @@ mod interrupt;
 mod job;
 mod live;
 mod local;
+mod log;
+mod metrics;
 mod output;
 mod party;
 mod plan;
@@ -27,7 +29,7 @@ mod table;
 mod targets;
 mod trace;
 
-use args::{Arguments, Command, RunMode};
+use args::{Arguments, Command, RunMode, Shared};
 use clap::Parser;
 use failure::Failure;
 use std::process::ExitCode;
@@ -73,9 +75,24 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { BAD_USAGE } else { 0 })
 }
 
+/// Begins what lets others see how this process gets on.
+fn observe(command: &Command, shared: &Shared) -> Result<(), Failure> {
+    if let Some(level) = shared.log {
+        log::begin(level, shared.log_format)?;
+    }
+    match shared.metrics {
+        Some(address) if command.is_node() => metrics::serve(address),
+        Some(_) => Err(Failure::Usage("--metrics is for one node: `run --party` or `deal`".into())),
+        None => Ok(()),
+    }
+}
+
 fn dispatch(command: Command) -> Result<(), Failure> {
     if command.is_launched() {
         process::end_with_launcher();
+    }
+    if let Some(shared) = command.shared() {
+        observe(&command, shared)?;
     }
     match command {
         Command::Demo { protocol, shared } => demo::demo(protocol, &shared),

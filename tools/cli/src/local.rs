@@ -70,7 +70,7 @@ struct Launch<'a> {
 impl Launch<'_> {
     /// Starts all processes and waits until they have ended: the dealer, if there is one, is the first of them.
     fn processes(&self) -> Result<Vec<Ended>, Failure> {
-        let mut group = Group::default();
+        let mut group = Group::new(self.shared.log.is_some());
         match self.start_all(&mut group) {
             Ok(()) => group.wait(self.live().as_ref()),
             Err(Failure::Interrupted) => Err(Failure::Interrupted),
@@ -160,6 +160,10 @@ impl Launch<'_> {
         }
         if self.shared.no_overlap {
             arguments.push("--no-overlap".into());
+        }
+        if let Some(level) = self.shared.log {
+            let format = self.shared.log_format.word();
+            arguments.extend(["--log".into(), level.word().into(), "--log-format".into(), format.into()]);
         }
         arguments.extend(["--json".into(), "--launched".into()]);
         arguments

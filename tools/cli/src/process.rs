@@ -70,8 +70,8 @@ pub fn end_with_launcher() {
 
 impl Process {
     /// Starts this program again with other arguments. `folder` is where drivers may keep what they need, if the user
-    /// has no such folder.
-    fn start(name: &str, arguments: &[OsString], folder: &Path) -> Result<Process, Failure> {
+    /// has no such folder. With `relay`, what it says on stderr is said on the launcher's as well.
+    fn start(name: &str, arguments: &[OsString], folder: &Path, relay: bool) -> Result<Process, Failure> {
         let failed = |error: std::io::Error| Failure::Wrong(format!("{name} cannot be started: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -93,7 +93,7 @@ impl Process {
         let (sender, lines) = channel();
         let standing: Arc<Mutex<Standing>> = Arc::default();
         let told = standing.clone();
-        std::thread::spawn(move || read_lines(stderr, &sender, &told));
+        std::thread::spawn(move || read_lines(stderr, &sender, &told, relay));
         Ok(Process { name: name.to_owned(), child, lines, standing, last_line: None, stdout: Some(stdout) })
     }
 
@@ -190,11 +190,15 @@ impl Ended {
 }
 
 /// Sends on every line, whatever bytes it is made of, but for those that say how far the process is.
-fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Standing>) {
+fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Standing>, relay: bool) {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     while stderr.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        // Why it failed is the launcher's to say, once, and how far it is too.
+        if relay && !text.starts_with("error: ") && live::standing_in(&text).is_none() {
+            eprintln!("{text}");
+        }
         line.clear();
         match live::standing_in(&text) {
             Some(told) => *standing.lock().expect("no panic while it is read") = told,

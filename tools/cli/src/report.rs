@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use symbolon::net::LinkTraffic;
 use symbolon::program::{Program, ProgramError, range};
 use symbolon::run::RunReport;
 use symbolon::share::Role;
@@ -109,6 +110,43 @@ pub struct RoleJson {
     pub device_s: f64,
     pub wire_s: f64,
     pub overlap: f64,
+    /// What crossed the link with each peer, all phases and headers included.
+    pub peers: Vec<PeerJson>,
+}
+
+/// One link of a role.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerJson {
+    pub id: String,
+    pub frames_sent: u64,
+    pub bytes_sent: u64,
+    /// Sent again because a connection broke; not in `bytes_sent`.
+    pub bytes_resent: u64,
+    pub frames_received: u64,
+    pub bytes_received: u64,
+    pub reconnects: u64,
+}
+
+impl PeerJson {
+    fn new((&peer, traffic): (&Role, &LinkTraffic)) -> PeerJson {
+        PeerJson {
+            id: id(peer),
+            frames_sent: traffic.sent_frames,
+            bytes_sent: traffic.sent_bytes,
+            bytes_resent: traffic.resent_bytes,
+            frames_received: traffic.received_frames,
+            bytes_received: traffic.received_bytes,
+            reconnects: traffic.reconnects,
+        }
+    }
+}
+
+/// What a role is called in reports.
+fn id(role: Role) -> String {
+    match role {
+        Role::Party(party) => party.0.to_string(),
+        Role::Dealer => "dealer".to_owned(),
+    }
 }
 
 /// One output.
@@ -127,14 +165,10 @@ pub struct OutputJson {
 
 impl RoleJson {
     pub fn new(report: &RunReport, device: &str, bytes_formula: u64) -> RoleJson {
-        let id = match report.role {
-            Role::Party(party) => party.0.to_string(),
-            Role::Dealer => "dealer".to_owned(),
-        };
         let by_class =
             |(class, &bytes): (&symbolon::step::MemoryClass, &u64)| (class.name().to_owned(), bytes);
         RoleJson {
-            id,
+            id: id(report.role),
             device: device.to_owned(),
             bytes_sent: report.tally.sent_bytes,
             bytes_received: report.tally.received_bytes,
@@ -157,6 +191,7 @@ impl RoleJson {
             device_s: report.device_busy.as_secs_f64(),
             wire_s: report.wire_busy.as_secs_f64(),
             overlap: report.overlap(),
+            peers: report.peers.iter().map(PeerJson::new).collect(),
         }
     }
 

@@ -1,11 +1,12 @@
-//! `bench link`: what encryption leaves of the speed of this machine's loopback.
+//! `bench link`: what encryption leaves of the speed of this machine's loopback, and how true shaped links are.
 
 use super::BenchOptions;
 use crate::failure::Failure;
 use crate::output;
 use clap::Args;
 use serde::Serialize;
-use symbolon::net::copy_over_loopback;
+use std::time::Duration;
+use symbolon::net::{Copied, LinkShape, copy_over_loopback, shape_over_loopback};
 
 /// What to measure.
 #[derive(Args)]
@@ -25,23 +26,93 @@ struct LinkJson {
     /// The same over mutual TLS 1.3.
     tls_bytes_per_s: f64,
     ratio: f64,
+    /// Sealing records with AES-256-GCM on one core, the fastest round.
+    seal_bytes_per_s: f64,
+    /// Opening them.
+    open_bytes_per_s: f64,
+    /// What an end can do that seals, or opens, and copies on the same core: one after the other.
+    bound_bytes_per_s: f64,
+    ratio_to_bound: f64,
+    shapes: Vec<ShapeJson>,
+}
+
+/// How true a shaped link is.
+#[derive(Serialize)]
+struct ShapeJson {
+    link: String,
+    bits_per_s: u64,
+    measured_bits_per_s: f64,
+    round_trip_s: f64,
+    measured_round_trip_s: f64,
 }
 
 /// Measures.
 pub fn link(options: &Options, shared: &BenchOptions) -> Result<(), Failure> {
-    let rounds = copy_over_loopback(options.size as usize, options.rounds as usize)
-        .map_err(|error| Failure::Wrong(format!("loopback cannot be measured: {error}")))?;
+    let failed = |error| Failure::Wrong(format!("loopback cannot be measured: {error}"));
+    let rounds = copy_over_loopback(options.size as usize, options.rounds as usize).map_err(failed)?;
     let bytes = f64::from(options.size) * f64::from(1 << 20);
-    let fastest = |times: &mut dyn Iterator<Item = f64>| bytes / times.fold(f64::INFINITY, f64::min);
-    let tcp_bytes_per_s = fastest(&mut rounds.iter().map(|round| round.plain.as_secs_f64()));
-    let tls_bytes_per_s = fastest(&mut rounds.iter().map(|round| round.tls.as_secs_f64()));
-    let json = LinkJson { tcp_bytes_per_s, tls_bytes_per_s, ratio: tls_bytes_per_s / tcp_bytes_per_s };
-    let text = format!(
-        "one connection over loopback, the fastest of {} rounds: TCP {:.2} GB/s, mutual TLS 1.3 {:.2} GB/s, {:.0} %\n",
-        options.rounds,
-        tcp_bytes_per_s / 1e9,
-        tls_bytes_per_s / 1e9,
-        100.0 * json.ratio
+    let fastest = |time: fn(&Copied) -> Duration| {
+        let times = rounds.iter().map(|round| time(round).as_secs_f64());
+        bytes / times.fold(f64::INFINITY, f64::min)
+    };
+    let (tcp, tls) = (fastest(|round| round.plain), fastest(|round| round.tls));
+    let (seal, open) = (fastest(|round| round.sealed), fastest(|round| round.opened));
+    let bound = 1.0 / (1.0 / tcp + 1.0 / seal.min(open));
+    let shapes = [LinkShape::WAN, LinkShape::LAN].map(shape).into_iter().collect::<Result<_, _>>()?;
+    let json = LinkJson {
+        tcp_bytes_per_s: tcp,
+        tls_bytes_per_s: tls,
+        ratio: tls / tcp,
+        seal_bytes_per_s: seal,
+        open_bytes_per_s: open,
+        bound_bytes_per_s: bound,
+        ratio_to_bound: tls / bound,
+        shapes,
+    };
+    output::print(shared.json, &json, &text(options.rounds, &json))
+}
+
+/// Sends for about a second over a link that stands in for another.
+fn shape(shape: LinkShape) -> Result<ShapeJson, Failure> {
+    let mebibytes = shape.bytes_in(Duration::from_secs(1)).div_ceil(1 << 20);
+    let shaped = shape_over_loopback(shape, mebibytes as usize)
+        .map_err(|error| Failure::Wrong(format!("loopback cannot be measured: {error}")))?;
+    let bits = (mebibytes << 23) as f64;
+    Ok(ShapeJson {
+        link: shape.to_string(),
+        bits_per_s: shape.bits_per_s(),
+        measured_bits_per_s: bits / shaped.transmission.as_secs_f64(),
+        round_trip_s: shape.round_trip().as_secs_f64(),
+        measured_round_trip_s: shaped.round_trip.as_secs_f64(),
+    })
+}
+
+fn text(rounds: u32, json: &LinkJson) -> String {
+    let gb = |rate: f64| format!("{:.2} GB/s", rate / 1e9);
+    let mut text = format!(
+        "one connection over loopback, the fastest of {rounds} rounds: TCP {}, mutual TLS 1.3 {}, {:.0} %\n\
+        AES-256-GCM alone, on a core: sealing {}, opening {}; with the copies of TCP on the same core at most {}, \
+        of which TLS reaches {:.0} %\n",
+        gb(json.tcp_bytes_per_s),
+        gb(json.tls_bytes_per_s),
+        100.0 * json.ratio,
+        gb(json.seal_bytes_per_s),
+        gb(json.open_bytes_per_s),
+        gb(json.bound_bytes_per_s),
+        100.0 * json.ratio_to_bound,
     );
-    output::print(shared.json, &json, &text)
+    for shape in &json.shapes {
+        let off = 100.0 * (shape.measured_bits_per_s / shape.bits_per_s as f64 - 1.0);
+        let slow = shape.bits_per_s as f64 / 8.0 > json.tls_bytes_per_s;
+        text += &format!(
+            "--link {}: {:.1} of {:.1} Mbit/s ({off:+.1} %{}), round trip {:.2} of {:.2} ms\n",
+            shape.link,
+            shape.measured_bits_per_s / 1e6,
+            shape.bits_per_s as f64 / 1e6,
+            if slow { "; this machine carries no more" } else { "" },
+            1e3 * shape.measured_round_trip_s,
+            1e3 * shape.round_trip_s,
+        );
+    }
+    text
 }

@@ -17,12 +17,19 @@ const GRACE: Duration = Duration::from_secs(3);
 #[derive(Default)]
 pub struct Group {
     running: Vec<Process>,
+    /// Whether what they say on stderr is said on the launcher's as well.
+    relay: bool,
 }
 
 impl Group {
+    /// None yet; `relay` as for [`Process::start`].
+    pub fn new(relay: bool) -> Group {
+        Group { relay, ..Group::default() }
+    }
+
     /// Starts one more, see [`Process::start`].
     pub fn start(&mut self, name: &str, arguments: &[OsString], folder: &Path) -> Result<(), Failure> {
-        self.running.push(Process::start(name, arguments, folder)?);
+        self.running.push(Process::start(name, arguments, folder, self.relay)?);
         Ok(())
     }
 

@@ -4,11 +4,16 @@
 mod faults;
 #[cfg(unix)]
 mod files;
+#[cfg(target_os = "linux")]
+mod hosts;
 #[cfg(unix)]
 mod identities;
 mod jobs;
+mod observe;
 #[cfg(target_os = "linux")]
 mod processes;
+#[cfg(unix)]
+mod proxy;
 mod refusals;
 mod reports;
 #[cfg(unix)]

@@ -52,6 +52,18 @@ impl Folder {
         command
     }
 
+    /// Starts the command by way of another, which gets its path behind its own arguments.
+    pub fn start_by(&self, program: &str, arguments: &[&str]) -> Child {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .arg(env!("CARGO_BIN_EXE_symbolon"))
+            .current_dir(self.0.path())
+            .stdin(Stdio::null());
+        command.env("XDG_RUNTIME_DIR", self.0.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the command starts")
     }

@@ -1,0 +1,76 @@
+//! `--log`: what a node does, line by line on stderr.
+//!
+//! The library says what happens and to whom, and never a key, a share or a value.
+
+use crate::failure::Failure;
+use clap::ValueEnum;
+use std::io::stderr;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::prelude::*;
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// What ends a run.
+    Error,
+    /// What should not happen.
+    Warn,
+    /// What a node does.
+    Info,
+    /// And why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// What a line is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text for people.
+    #[default]
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+impl Level {
+    /// The word on the command line.
+    pub fn word(self) -> String {
+        word(self)
+    }
+}
+
+impl Format {
+    /// The word on the command line.
+    pub fn word(self) -> String {
+        word(self)
+    }
+}
+
+fn word(value: impl ValueEnum) -> String {
+    let value = value.to_possible_value().expect("every value has a word");
+    value.get_name().to_owned()
+}
+
+/// Says from now on what happens in this process.
+///
+/// # Errors
+/// Where it is said elsewhere already.
+pub fn begin(level: Level, format: Format) -> Result<(), Failure> {
+    let filter = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    // Other libraries have no part in it: what they say is theirs to keep safe.
+    let filter = tracing_subscriber::filter::Targets::new().with_target("symbolon", filter);
+    let lines = match format {
+        Format::Human => fmt::layer().with_writer(stderr).with_ansi(false).boxed(),
+        Format::Json => fmt::layer().json().flatten_event(true).with_writer(stderr).boxed(),
+    };
+    let registry = tracing_subscriber::registry().with(lines.with_filter(filter));
+    registry.try_init().map_err(|error| Failure::Usage(format!("--log: {error}")))
+}
