@@ -101,6 +101,11 @@ pub trait Device: Send + Sync {
     /// After [`Device::synchronise`] all that was enqueued before is counted.
     fn busy(&self) -> Duration;
 
+    /// What the driver's allocator holds for this device now, where it can say.
+    fn driver_memory(&self) -> Option<DriverMemory> {
+        None
+    }
+
     /// Takes down from now on when the device works on what, where that is not while it is called.
     fn record(&self) {}
 
@@ -108,6 +113,22 @@ pub trait Device: Send + Sync {
     /// computes while it is called has none: its caller knows.
     fn stop_recording(&self) -> Vec<WorkSpan> {
         Vec::new()
+    }
+}
+
+/// Device memory as a driver's allocator accounts for it, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DriverMemory {
+    /// In allocations: what the ledger booked, and the driver's own small ones and alignment.
+    pub allocated_bytes: u64,
+    /// In blocks that allocations are cut from.
+    pub reserved_bytes: u64,
+}
+
+impl DriverMemory {
+    /// What blocks hold beside allocations.
+    pub const fn slack_bytes(&self) -> u64 {
+        self.reserved_bytes.saturating_sub(self.allocated_bytes)
     }
 }
 

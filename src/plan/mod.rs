@@ -4,7 +4,8 @@
 //! between its first and its last use, and writes down the edges of the step DAG: a step waits for the steps that
 //! write what it reads, and for the steps that still use the slot it writes. Slots are allocated once, before the
 //! run, so the peak is a property of the plan and not of timing. How soon a slot is used again is the *window*: how many
-//! tiles a party may run ahead of what its peers have sent.
+//! tiles a party may run ahead of what its peers have sent. Under a budget slots are used again sooner, and where that
+//! does not do, contents wait in host memory or are made a second time.
 //!
 //! **Later runs.** Where inputs are resident, a session's first run keeps what depends on them alone, each in a slot of
 //! its own, and every later run has plans of its own over the same slots (see [`Plans::again`]).
@@ -14,12 +15,18 @@
 //! unfinished step of all can proceed.
 
 mod agreement;
+mod fit;
+mod memory;
 mod model;
+mod plain;
 mod slots;
+mod spill;
 mod traffic;
 
 pub use agreement::Agreement;
+pub use memory::{Occupied, SpilledMemory};
 pub use model::DeviceModel;
+pub use plain::Plain;
 pub use traffic::{Depths, RoleTraffic, Traffic};
 
 use crate::correlation::dealer;
@@ -29,9 +36,9 @@ use crate::program::{Program, ProgramError, range};
 use crate::protocol::{Cost, Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
-use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
+use crate::step::{Action, BufferId, BufferSpec, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
 use serde::Serialize;
-use slots::Placed;
+use slots::{Placed, Reuse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -40,8 +47,10 @@ use std::sync::Arc;
 pub struct PlanOptions {
     /// The side of a tile; parties must plan with the same.
     pub side: TileSide,
-    /// How many tiles, of all ops, are lowered between the last use of a slot and its next.
+    /// How many tiles, of all ops, are lowered between the last use of a slot and its next, where the budget allows.
     pub window: u32,
+    /// Most bytes of device memory for a role's buffers; see [`Plan::within`]. Parties may plan with different ones.
+    pub budget_bytes: Option<u64>,
 }
 
 /// How many correlations the dealer makes between two uses of a slot: enough to send some while it makes others.
@@ -49,7 +58,7 @@ pub const DEALER_WINDOW: u32 = 16;
 
 impl Default for PlanOptions {
     fn default() -> PlanOptions {
-        PlanOptions { side: TileSide(512), window: 64 }
+        PlanOptions { side: TileSide(512), window: 64, budget_bytes: None }
     }
 }
 
@@ -124,9 +133,19 @@ fn in_order(list: &StepList) -> Vec<Step> {
 impl Plan {
     /// Plans one role's steps; see [`PlanOptions::window`].
     pub fn new(list: &StepList, window: u32) -> Plan {
-        let steps = in_order(list);
-        let Placed { slots, slot_of } = slots::place(&steps, list, window);
+        let reuse = Reuse { window, by_class: true };
+        Plan::placed(list, in_order(list), &list.buffers, reuse)
+    }
+
+    /// Gives the buffers of these steps their slots.
+    fn placed(list: &StepList, steps: Vec<Step>, buffers: &[BufferSpec], reuse: Reuse) -> Plan {
+        let Placed { slots, slot_of } = slots::place(&steps, buffers, list.ring, reuse);
         Plan::over(list, steps, slots, slot_of)
+    }
+
+    /// Bytes of all slots.
+    pub fn size_bytes(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.size_bytes).sum()
     }
 
     /// Plans a later run of a list that this is the plan of (see [`StepList::again`]): in the same slots, so that it
@@ -229,8 +248,9 @@ impl Plans {
         let traffic = Traffic::new(lowered.parties.iter().chain(&dealt));
         let agreement = Agreement::new(protocol, program, &lowered);
         let Lowered { parties: lists, demand, cost, cost_again } = lowered;
-        let parties = lists.iter().map(|list| Plan::new(list, options.window)).collect();
-        let dealer = dealt.as_ref().map(|list| Plan::new(list, DEALER_WINDOW));
+        let plan = |list: &StepList, window| Plan::within(list, window, options.budget_bytes);
+        let parties = lists.iter().map(|list| plan(list, options.window)).collect();
+        let dealer = dealt.as_ref().map(|list| plan(list, DEALER_WINDOW));
         let mut plans = Plans { parties, dealer, demand, traffic, cost, agreement, again: None };
         if lists.iter().any(StepList::keeps) {
             plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again)));
@@ -258,8 +278,7 @@ impl Plans {
     /// # Errors
     /// [`PlanError::OverBudget`], for the role that needs most.
     pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
-        let needs = |plan: &&Plan| plan.slots.iter().map(|slot| slot.size_bytes).sum::<u64>();
-        let largest = self.roles().max_by_key(needs).expect("there are roles");
+        let largest = self.roles().max_by_key(|plan| plan.size_bytes()).expect("there are roles");
         largest.check_budget(staging_bytes, budget_bytes)
     }
 

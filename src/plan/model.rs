@@ -76,8 +76,12 @@ impl DeviceModel {
             }
             Action::Kernel(Kernel::Fill { .. }) => bytes / self.fill_bytes_per_s,
             Action::Kernel(_) => bytes / self.elementwise_bytes_per_s,
-            Action::Input { .. } | Action::Receive { .. } => bytes / self.upload_bytes_per_s,
-            Action::Send { .. } | Action::Output { .. } => bytes / self.download_bytes_per_s,
+            Action::Input { .. } | Action::Receive { .. } | Action::Reload { .. } => {
+                bytes / self.upload_bytes_per_s
+            }
+            Action::Send { .. } | Action::Output { .. } | Action::Spill { .. } => {
+                bytes / self.download_bytes_per_s
+            }
         };
         self.step_s + work
     }

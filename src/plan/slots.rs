@@ -1,8 +1,9 @@
 //! Which buffers share memory, and which steps wait for which.
 
 use super::Slot;
-use crate::step::{Access, MemoryClass, Step, StepList};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::ring::Ring;
+use crate::step::{Access, Action, BufferSpec, MemoryClass, PlaceId, Step};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Where buffers lie.
 pub(super) struct Placed {
@@ -15,12 +16,22 @@ pub(super) struct Placed {
 const SMALL_SLOT_BYTES: u64 = 4096;
 const SMALL_WINDOWS: u32 = 16;
 
+/// How slots are used again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reuse {
+    /// For how many tiles after its last use a slot rests.
+    pub window: u32,
+    /// Whether a slot serves buffers of one class only, or of any: then it counts as its first buffer's.
+    pub by_class: bool,
+}
+
 /// Walks the steps in order, giving each buffer a slot from its first to its last use, and `window` tiles longer. What
 /// is kept between runs has a slot of its own.
-pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
-    let last_use = last_uses(steps, list.buffers.len());
-    let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; list.buffers.len()] };
-    let mut free = Free::default();
+pub(super) fn place(steps: &[Step], buffers: &[BufferSpec], ring: Ring, reuse: Reuse) -> Placed {
+    let Reuse { window, by_class } = reuse;
+    let last_use = last_uses(steps, buffers.len());
+    let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; buffers.len()] };
+    let mut free = Free { by_class, slots: BTreeMap::new() };
     let mut cooling = [window.saturating_mul(SMALL_WINDOWS), window].map(Cooling::new);
     for (position, step) in (0u32..).zip(steps) {
         for cooling in &mut cooling {
@@ -31,8 +42,8 @@ pub(super) fn place(steps: &[Step], list: &StepList, window: u32) -> Placed {
         let mut done: Vec<u32> = Vec::new();
         step.action.visit(|matrix, _| {
             let index = matrix.buffer.0 as usize;
-            let spec = list.buffers[index];
-            let size_bytes = (spec.len * list.ring.element_bytes()) as u64;
+            let spec = buffers[index];
+            let size_bytes = (spec.len * ring.element_bytes()) as u64;
             let slot = &mut placed.slot_of[index];
             if *slot == u32::MAX {
                 *slot = match last_use[index] {
@@ -88,10 +99,12 @@ struct Users {
     readers: Vec<u32>,
 }
 
-/// For each step, the steps it waits for: those that write what it reads, and those that still use what it writes.
+/// For each step, the steps it waits for: those that write what it reads, and those that still use what it writes. A
+/// reload reads what its spill wrote.
 pub(super) fn edges(steps: &[Step], slots: usize, slot_of: &[u32]) -> Vec<Vec<u32>> {
     let mut users: Vec<Users> = Vec::new();
     users.resize_with(slots, Users::default);
+    let mut spilled: HashMap<PlaceId, u32> = HashMap::new();
     let mut edges = Vec::with_capacity(steps.len());
     for (position, step) in (0u32..).zip(steps) {
         let mut after = Vec::new();
@@ -106,6 +119,11 @@ pub(super) fn edges(steps: &[Step], slots: usize, slot_of: &[u32]) -> Vec<Vec<u3
                 }
             }
         });
+        match step.action {
+            Action::Spill { place, .. } => drop(spilled.insert(place, position)),
+            Action::Reload { place, .. } => after.push(spilled[&place]),
+            _ => {}
+        }
         after.sort_unstable();
         after.dedup();
         after.retain(|&earlier| earlier != position);
@@ -148,19 +166,22 @@ fn own(slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
     slots.len() as u32 - 1
 }
 
-/// Slots that nothing uses: by class, their sizes and numbers.
-#[derive(Default)]
-struct Free(BTreeMap<MemoryClass, BTreeSet<(u64, u32)>>);
+/// Slots that nothing uses: by class, if classes have slots of their own, their sizes and numbers.
+struct Free {
+    by_class: bool,
+    slots: BTreeMap<Option<MemoryClass>, BTreeSet<(u64, u32)>>,
+}
 
 impl Free {
     fn insert(&mut self, slot: u32, slots: &[Slot]) {
         let Slot { size_bytes, class } = slots[slot as usize];
-        self.0.entry(class).or_default().insert((size_bytes, slot));
+        let class = self.by_class.then_some(class);
+        self.slots.entry(class).or_default().insert((size_bytes, slot));
     }
 
     /// A free slot of the class: the smallest that fits, else the largest, grown; else a new one.
     fn take(&mut self, slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
-        let free = self.0.entry(class).or_default();
+        let free = self.slots.entry(self.by_class.then_some(class)).or_default();
         let best = free.range((size_bytes, 0)..).next().or_else(|| free.last()).copied();
         let Some((size, slot)) = best else { return own(slots, size_bytes, class) };
         free.remove(&(size, slot));
@@ -175,7 +196,7 @@ mod tests {
     use crate::plan::Plan;
     use crate::ring::{Ring, Shape};
     use crate::share::Role;
-    use crate::step::{Action, BufferId, InputId, Kernel, Matrix, OpId, Phase};
+    use crate::step::{BufferId, InputId, Kernel, Matrix, OpId, Phase, StepList};
 
     /// input → a; b = 2a; c = 2b; d = 2c; output d. Each step is a tile.
     fn chain() -> StepList {

@@ -6,7 +6,7 @@
 //!
 //! **Discipline.** A key serves one run and one pair of roles and is drawn from the operating system. Within a key, each
 //! correlation part and each value that two parties have in common has a stream of its own, and each of the two reads a
-//! stream once, from block 0. No (key, stream, block) is used twice, because no key outlives its run: after a crash a
+//! stream once, from block 0; what is read again is to make the same values again for the same use. No (key, stream, block) is used twice, because no key outlives its run: after a crash a
 //! new key is drawn.
 
 use rand_chacha::ChaCha12Rng;

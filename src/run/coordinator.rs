@@ -3,6 +3,7 @@
 use super::execute::{Execution, Outcome};
 use super::inbox::Inbox;
 use super::lane::{Event, Job};
+use super::places::Places;
 use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES};
 use super::tally::Tally;
 use super::trace::{Recorder, TraceLane};
@@ -38,7 +39,8 @@ pub(super) struct Coordinator<'a> {
     /// Downloads and transmissions under way.
     deliveries: JoinSet<Result<Delivery, Failure>>,
     outbox: Outbox<Outgoing>,
-    /// What was asked of the device and is neither with its link nor with the caller, and its bytes.
+    /// What was asked of the device and is neither with its link nor where it is kept, and the bytes that await a link
+    /// or the caller.
     undelivered: usize,
     undelivered_bytes: u64,
     /// Bytes of received pieces that are queued for the device.
@@ -50,6 +52,8 @@ pub(super) struct Coordinator<'a> {
     depths: Depths,
     /// Steps that may write their buffer, as soon as their message is there.
     receiving: BTreeSet<u32>,
+    /// What was spilled.
+    places: Places,
     tally: Tally,
     outputs: BTreeMap<usize, Elements>,
     /// Peers that have not said that their offline phase is over.
@@ -86,6 +90,7 @@ impl<'a> Coordinator<'a> {
             inbox: Inbox::new(plan),
             depths: Depths::new(plan.buffer_count()),
             receiving: BTreeSet::new(),
+            places: Places::new(plan),
             tally: Tally::default(),
             outputs: BTreeMap::new(),
             unready,
@@ -130,6 +135,7 @@ impl<'a> Coordinator<'a> {
             tally: std::mem::take(&mut self.tally),
             planned,
             peak: device.ledger().peak(),
+            driver: device.driver_memory(),
             offline: middle - start,
             online: middle.elapsed(),
             device_busy: device.busy().saturating_sub(device_before),
@@ -182,12 +188,12 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Hands steps to the device lane until it has enough to do, and lets messages be received into their buffers.
+    /// Hands steps to the device lane until it has enough to do, and lets messages and what was spilled into their
+    /// buffers.
     fn release(&mut self) {
         loop {
-            for position in self.schedule.take_receives() {
-                self.receiving.insert(position);
-                self.forward(position);
+            for position in self.schedule.take_arrivals() {
+                self.arrive(position);
             }
             if self.ahead_s > AHEAD_S {
                 return;
@@ -203,7 +209,7 @@ impl<'a> Coordinator<'a> {
         let plan = self.execution.plan;
         let step = &plan.steps[position as usize].step;
         let job = match &step.action {
-            Action::Receive { .. } => unreachable!("messages are received by pieces"),
+            Action::Receive { .. } | Action::Reload { .. } => unreachable!("it arrives"),
             Action::Kernel(_) => Job::Kernel(position),
             &Action::Input { to, input, at } => Job::Input(position, to, input, at),
             Action::Send { from, .. } | Action::Output { from, .. } => {
@@ -215,13 +221,20 @@ impl<'a> Coordinator<'a> {
                 }
                 Job::Download(position, from.buffer, size_bytes)
             }
+            Action::Spill { from, .. } => {
+                let size_bytes = (from.shape.len() * plan.ring.element_bytes()) as u64;
+                self.undelivered += 1;
+                Job::Download(position, from.buffer, size_bytes)
+            }
         };
         let seconds = self.model.seconds(plan.ring, &step.action);
         self.ahead_s += seconds;
         self.send_job(job);
         let depth = self.depths.pass(&step.action, 0);
-        if let Action::Send { .. } = step.action {
-            self.tally.send(position, depth, step.phase);
+        match step.action {
+            Action::Send { .. } => self.tally.send(position, depth, step.phase),
+            Action::Spill { place, .. } => self.places.expect(place, depth),
+            _ => {}
         }
         // The lane works in order: what waits for this step may be queued behind it.
         if self.execution.overlap == Overlap::On {
@@ -232,6 +245,29 @@ impl<'a> Coordinator<'a> {
     /// A step is over: without overlap, the next begins.
     fn done(&mut self, position: u32) {
         if self.execution.overlap == Overlap::Off {
+            self.schedule.pass(position);
+        }
+    }
+
+    /// A step may write its buffer with what arrives from a peer or from the host.
+    fn arrive(&mut self, position: u32) {
+        let Action::Reload { .. } = self.execution.plan.steps[position as usize].step.action else {
+            self.receiving.insert(position);
+            return self.forward(position);
+        };
+        self.reload(position);
+    }
+
+    /// Queues a reload for the device, if its content is on the host.
+    fn reload(&mut self, position: u32) {
+        let plan = self.execution.plan;
+        let action = &plan.steps[position as usize].step.action;
+        let &Action::Reload { to, place } = action else { unreachable!("a step that reloads") };
+        let Some((content, depth)) = self.places.reload(place, position) else { return };
+        self.ahead_s += self.model.seconds(plan.ring, action);
+        self.send_job(Job::Reload(position, to.buffer, content));
+        self.depths.pass(action, depth);
+        if self.execution.overlap == Overlap::On {
             self.schedule.pass(position);
         }
     }
@@ -285,7 +321,7 @@ impl<'a> Coordinator<'a> {
                 positions.into_iter().for_each(|position| {
                     let action = &self.execution.plan.steps[position as usize].step.action;
                     self.ahead_s -= self.model.seconds(self.execution.plan.ring, action);
-                    if matches!(action, Action::Kernel(_) | Action::Input { .. }) {
+                    if matches!(action, Action::Kernel(_) | Action::Input { .. } | Action::Reload { .. }) {
                         self.done(position);
                     }
                 });
@@ -298,7 +334,7 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Awaits what the device has computed, to be sent or handed out.
+    /// Awaits what the device has computed, to be sent, handed out or kept.
     fn fetch(&mut self, position: u32, download: Download) {
         self.downloads.insert(position, self.recorder.now());
         self.deliveries.spawn(async move {
@@ -332,7 +368,7 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// What a step sends or hands out is on the host.
+    /// What a step sends, hands out or spills is on the host.
     fn deliver(&mut self, position: u32, bytes: Wiped) {
         let begin = self.downloads.remove(&position).flatten();
         self.recorder.take(TraceLane::Readback, Some(position), "readback", bytes.len() as u64, begin);
@@ -349,7 +385,14 @@ impl<'a> Coordinator<'a> {
                 self.hand_out(from, output, at, &bytes);
                 self.done(position);
             }
-            _ => unreachable!("only what is sent or handed out is downloaded"),
+            Action::Spill { place, .. } => {
+                self.undelivered -= 1;
+                for reload in self.places.store(place, bytes) {
+                    self.reload(reload);
+                }
+                self.done(position);
+            }
+            _ => unreachable!("only what is sent, handed out or spilled is downloaded"),
         }
     }
 
@@ -435,7 +478,7 @@ impl<'a> Coordinator<'a> {
         if self.undelivered > 0 {
             let (all, queued) = (self.undelivered, self.outbox.len());
             stuck.push(format!(
-                "{all} message(s) wait to be sent or handed out, {queued} of them for their link"
+                "{all} message(s) wait to be sent, handed out or spilled, {queued} of them for their link"
             ));
         }
         if stuck.is_empty() {

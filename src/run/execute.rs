@@ -9,7 +9,7 @@ use crate::net::{Activity, Link};
 use crate::plan::{Plan, Slot};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Shape};
-use crate::step::{KeyId, OpId};
+use crate::step::{KeyId, MemoryClass, OpId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -109,6 +109,13 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
     Ok(outcome)
 }
 
+/// Bytes by class, in words.
+fn account(classes: BTreeMap<MemoryClass, u64>) -> String {
+    let there = classes.iter().filter(|(_, bytes)| **bytes > 0);
+    let parts: Vec<String> = there.map(|(class, bytes)| format!("{} {bytes}", class.name())).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") + " bytes" }
+}
+
 fn wipe(device: &dyn Device) -> Result<(), RunError> {
     device.wipe().map_err(|error| RunError::Device { error, doing: "wiping the run's memory".into() })
 }
@@ -125,10 +132,19 @@ impl Memory {
     /// # Errors
     /// Where the device does not hold it.
     pub fn allocate(plan: &Plan, device: &dyn Device) -> Result<Memory, RunError> {
-        let allocate = |slot: &Slot| device.allocate(slot.size_bytes, slot.class);
+        let mut held = BTreeMap::new();
+        let allocate = |slot: &Slot| {
+            // The ledger of this moment: what fails gives everything back.
+            held = device.ledger().live().by_class;
+            device.allocate(slot.size_bytes, slot.class)
+        };
         let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
-        let doing = || "allocating the plan's memory".into();
-        Ok(Memory { slots: slots.map_err(|error| RunError::Device { error, doing: doing() })? })
+        let slots = slots.map_err(|error| {
+            let planned = account(plan.memory());
+            let doing = format!("allocating memory: the plan takes {planned}; held then: {}", account(held));
+            RunError::Device { error, doing }
+        })?;
+        Ok(Memory { slots })
     }
 
     /// Gives all of it back to the device that it is of, overwritten. Nothing is left to run in.

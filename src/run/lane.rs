@@ -1,6 +1,7 @@
 //! The device lane: one thread that feeds the device, in the order in which it is told.
 
 use super::execute::HostMatrix;
+use super::places::Held;
 use super::trace::{Recorder, TraceLane};
 use crate::device::{Buffer, Device, DeviceError, Download};
 use crate::net::Activity;
@@ -32,8 +33,10 @@ pub(super) enum Job {
     Input(u32, Matrix<BufferId>, InputId, (usize, usize)),
     /// Writes a piece of a message.
     Piece(u32, BufferId, u64, Bytes),
-    /// Reads so many bytes, to be sent or handed out.
+    /// Reads so many bytes, to be sent, handed out or kept on the host.
     Download(u32, BufferId, u64),
+    /// Writes what was spilled.
+    Reload(u32, BufferId, Held),
     /// Waits for everything before it.
     Synchronise,
 }
@@ -139,6 +142,7 @@ impl Lane<'_> {
                 let download = self.device.download(self.slot(buffer), size_bytes)?;
                 return Ok(Some(Event::Downloading(position, download)));
             }
+            Job::Reload(_, buffer, content) => self.device.upload(self.slot(buffer), 0, &content)?,
             Job::Synchronise => {
                 self.device.synchronise()?;
                 return Ok(Some(Event::Synchronised));
@@ -161,6 +165,7 @@ impl Lane<'_> {
             Job::Input(..) => "input",
             Job::Piece(..) => "write",
             Job::Download(..) => "read",
+            Job::Reload(..) => "reload",
             Job::Synchronise => "synchronise",
         }
     }
@@ -199,6 +204,7 @@ impl Job {
             Job::Kernel(position)
             | Job::Input(position, ..)
             | Job::Piece(position, ..)
+            | Job::Reload(position, ..)
             | Job::Download(position, ..) => Some(position),
             Job::Synchronise => None,
         }
@@ -209,6 +215,7 @@ impl Job {
         match self {
             Job::Piece(.., piece) => piece.len() as u64,
             Job::Download(.., size_bytes) => *size_bytes,
+            Job::Reload(.., content) => content.len() as u64,
             Job::Kernel(..) | Job::Input(..) | Job::Synchronise => 0,
         }
     }

@@ -9,8 +9,12 @@
 //! its last piece is. The queue is kept short: what becomes ready later but should go first need not wait long, and a
 //! message is written to the wire while the device computes on.
 //!
+//! Where a plan makes room by moving contents to host memory and back, a spill is a download like that of a message, and
+//! a reload is written to the device as soon as its buffer is free and its content is on the host.
+//!
 //! **No deadlock.** A job in the device lane waits for nothing but the device, and a transmission for nothing but its
-//! peer's reading, which goes on as long as the peer's device lane takes pieces. So the queues' limits hold up no step
+//! peer's reading, which goes on as long as the peer's device lane takes pieces; a reload waits for its spill, and that for the
+//! device. So the queues' limits hold up no step
 //! for ever; and of the steps that have not passed at any role, the first in the common order of lowering waits only
 //! for steps before it, which have.
 //!
@@ -22,6 +26,7 @@ mod error;
 mod execute;
 mod inbox;
 mod lane;
+mod places;
 mod progress;
 mod report;
 mod schedule;

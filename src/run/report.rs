@@ -2,7 +2,7 @@
 
 use super::tally::Tally;
 use super::trace::Trace;
-use crate::device::MemoryUse;
+use crate::device::{DriverMemory, MemoryUse};
 use crate::net::LinkTraffic;
 use crate::share::Role;
 use crate::step::MemoryClass;
@@ -20,6 +20,9 @@ pub struct RunReport {
     pub planned: BTreeMap<MemoryClass, u64>,
     /// Device memory at its peak, as the device's ledger saw it.
     pub peak: MemoryUse,
+    /// What the driver's allocator held at the end of the run, when all memory of the plan was still allocated; `None`
+    /// where it does not say.
+    pub driver: Option<DriverMemory>,
     /// From the start until the correlations were there.
     pub offline: Duration,
     /// From there until the last step.

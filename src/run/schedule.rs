@@ -2,7 +2,8 @@
 //!
 //! A step is *ready* when the steps that it waits for have passed. Steps that feed the wire go first: a send, and every
 //! kernel but a product from which only such kernels lead to a send. They take little of the device and keep the peers
-//! and the wire at work. The others follow; both in plan order, which finishes a tile before it begins the next.
+//! and the wire at work. The others follow; both in plan order, which finishes a tile before it begins the next. What
+//! comes from elsewhere, a message or what was spilled, is taken in as soon as its step is ready and it is there.
 //!
 //! The same schedule drives the executor, with real lanes, and simulations, with modelled ones.
 
@@ -23,8 +24,8 @@ pub struct Schedule<'a> {
     /// Ready steps of the device lane that feed the wire, and the others.
     feeding: BTreeSet<u32>,
     others: BTreeSet<u32>,
-    /// Ready steps that receive.
-    receives: Vec<u32>,
+    /// Ready steps that receive or reload.
+    arrivals: Vec<u32>,
     phase: Phase,
     /// Steps of the phase that have not passed.
     remaining: usize,
@@ -63,7 +64,8 @@ impl<'a> Schedule<'a> {
             feeds[position] = match &planned.step.action {
                 Action::Send { .. } => true,
                 Action::Kernel(Kernel::Gemm { .. }) | Action::Receive { .. } | Action::Output { .. } => false,
-                Action::Kernel(_) | Action::Input { .. } => {
+                Action::Reload { .. } => false,
+                Action::Kernel(_) | Action::Input { .. } | Action::Spill { .. } => {
                     followers.of(position as u32).any(|follower| feeds[follower as usize])
                 }
             };
@@ -75,7 +77,7 @@ impl<'a> Schedule<'a> {
             feeds,
             feeding: BTreeSet::new(),
             others: BTreeSet::new(),
-            receives: Vec::new(),
+            arrivals: Vec::new(),
             phase: Phase::Offline,
             remaining: 0,
         };
@@ -112,9 +114,9 @@ impl<'a> Schedule<'a> {
         Some(position)
     }
 
-    /// The steps that may receive from now on.
-    pub fn take_receives(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.receives)
+    /// The steps that may receive or reload from now on.
+    pub fn take_arrivals(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.arrivals)
     }
 
     /// A step no longer holds up those that wait for it.
@@ -132,7 +134,7 @@ impl<'a> Schedule<'a> {
 
     fn release(&mut self, position: u32) {
         match self.plan.steps[position as usize].step.action {
-            Action::Receive { .. } => self.receives.push(position),
+            Action::Receive { .. } | Action::Reload { .. } => self.arrivals.push(position),
             _ if self.feeds[position as usize] => drop(self.feeding.insert(position)),
             _ => drop(self.others.insert(position)),
         }

@@ -11,7 +11,7 @@ use super::transmit::{Outbox, Payload, framing_bytes};
 use crate::net::LinkShape;
 use crate::plan::{DeviceModel, Plan, Plans};
 use crate::share::Role;
-use crate::step::{Action, MessageId, Phase};
+use crate::step::{Action, MessageId, Phase, PlaceId};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
@@ -115,9 +115,11 @@ struct Actor<'a> {
     outbox: Outbox<Message>,
     undelivered: usize,
     undelivered_bytes: u64,
-    /// Steps that may receive, and those whose message is there.
+    /// Steps that may receive or reload, and those whose content is there.
     receiving: BTreeSet<u32>,
     arrived: BTreeSet<u32>,
+    /// What was spilled and is on the host.
+    held: BTreeSet<PlaceId>,
     /// Where each peer's messages are received.
     receives: HashMap<(Role, MessageId), u32>,
     device_busy: Time,
@@ -143,6 +145,7 @@ impl<'a> Actor<'a> {
             undelivered_bytes: 0,
             receiving: BTreeSet::new(),
             arrived: BTreeSet::new(),
+            held: BTreeSet::new(),
             receives: (0..).zip(&plan.steps).filter_map(receive).collect(),
             device_busy: 0,
             wire_busy: 0,
@@ -211,8 +214,14 @@ impl Simulation<'_> {
     /// Queues what the executor's coordinator would queue.
     fn release(&mut self, index: usize) {
         loop {
-            for position in self.actors[index].schedule.take_receives() {
-                self.actors[index].receiving.insert(position);
+            for position in self.actors[index].schedule.take_arrivals() {
+                let actor = &mut self.actors[index];
+                actor.receiving.insert(position);
+                if let Action::Reload { place, .. } = *actor.action(position)
+                    && actor.held.contains(&place)
+                {
+                    actor.arrived.insert(position);
+                }
                 self.receive(index, position);
             }
             let actor = &mut self.actors[index];
@@ -223,7 +232,8 @@ impl Simulation<'_> {
             if let Action::Send { peer, .. } = *actor.action(position) {
                 actor.outbox.ask(peer);
             }
-            if let Action::Send { .. } | Action::Output { .. } = actor.action(position) {
+            if let Action::Send { .. } | Action::Output { .. } | Action::Spill { .. } = actor.action(position)
+            {
                 actor.undelivered += 1;
                 actor.undelivered_bytes += actor.size_bytes(position);
             }
@@ -234,7 +244,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// A message is written to the device once it is there and its step may.
+    /// A message, or what was spilled, is written to the device once it is there and its step may.
     fn receive(&mut self, index: usize, position: u32) {
         let actor = &mut self.actors[index];
         if actor.receiving.contains(&position) && actor.arrived.remove(&position) {
@@ -290,7 +300,18 @@ impl Simulation<'_> {
                 actor.undelivered_bytes -= actor.size_bytes(position);
                 self.done(index, position);
             }
-            Action::Receive { .. } => {}
+            Action::Spill { place, .. } => {
+                actor.undelivered -= 1;
+                actor.held.insert(place);
+                let waits = |position: &u32| matches!(actor.action(*position), Action::Reload { place: wanted, .. } if *wanted == place);
+                let waiting: Vec<u32> = actor.receiving.iter().copied().filter(waits).collect();
+                self.done(index, position);
+                for reload in waiting {
+                    self.actors[index].arrived.insert(reload);
+                    self.receive(index, reload);
+                }
+            }
+            Action::Receive { .. } | Action::Reload { .. } => {}
             Action::Kernel(_) | Action::Input { .. } => self.done(index, position),
         }
         self.compute(index);

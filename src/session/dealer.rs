@@ -11,7 +11,7 @@ use crate::plan::{DEALER_WINDOW, Plan, PlanError};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
-use crate::step::{KeyId, OpId};
+use crate::step::{KeyId, OpId, StepList};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -132,6 +132,19 @@ fn try_serve(
     Ok(dealt)
 }
 
+/// The dealer's plan for a list, within its own budget.
+pub(super) fn plan(
+    device: &dyn Device,
+    list: &StepList,
+    options: &SessionOptions,
+) -> Result<Plan, PlanError> {
+    let staging_bytes = device.description().staging_bytes;
+    let budget_bytes = options.budget_bytes.map(|budget| budget.saturating_sub(staging_bytes));
+    let plan = Plan::within(list, DEALER_WINDOW, budget_bytes);
+    plan.check_budget(staging_bytes, options.budget_bytes)?;
+    Ok(plan)
+}
+
 /// A demand that is dealt for one run or several.
 struct Dealing {
     digest: [u8; 32],
@@ -153,8 +166,7 @@ impl Dealing {
         demand: &Demand,
     ) -> Result<Dealing, SessionError> {
         let list = dealer::deal(demand).map_err(PlanError::from)?;
-        let first = Plan::new(&list, DEALER_WINDOW);
-        first.check_budget(device.description().staging_bytes, options.budget_bytes)?;
+        let first = plan(device, &list, &options)?;
         let again = list.keeps().then(|| first.again(&list.again()));
         let all = demand.entries.len();
         let correlations = [all, all - demand.once.len()];

@@ -266,12 +266,16 @@ impl Session {
     /// Plans with the smallest tiles that any party wants.
     pub(super) fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
         let default = PlanOptions::default();
-        let options = PlanOptions { window: self.options.window.unwrap_or(default.window), ..default };
         let surroundings = Surroundings {
             model: &self.model,
             link: self.options.link.unwrap_or(LinkShape::LAN),
             budget_bytes: self.options.budget_bytes,
             staging_bytes: self.device.description().staging_bytes,
+        };
+        let options = PlanOptions {
+            window: self.options.window.unwrap_or(default.window),
+            budget_bytes: surroundings.buffers_bytes(),
+            ..default
         };
         let (wanted, plans) = match (self.options.tile_side, &self.stock) {
             (Some(side), _) => (side, None),

@@ -27,11 +27,18 @@ pub struct Surroundings<'a> {
     pub staging_bytes: u64,
 }
 
+impl Surroundings<'_> {
+    /// What the budget leaves for a plan's buffers.
+    pub fn buffers_bytes(&self) -> Option<u64> {
+        self.budget_bytes.map(|budget| budget.saturating_sub(self.staging_bytes))
+    }
+}
+
 /// Plans a program with several tile sides, and returns that with which its runs are predicted to be done first, among
 /// those that fit the budget, with the plans: where inputs are resident, later runs count.
 ///
 /// # Errors
-/// Where there is no plan, or none that fits: then that of the smallest tiles says how much it needs.
+/// Where there is no plan, or none that fits: then that which needs least says how much.
 pub fn choose_side(
     protocol: Protocol,
     program: &Program,
@@ -44,9 +51,10 @@ pub fn choose_side(
     let mut best: Option<(Duration, TileSide, Plans)> = None;
     let mut refusal = None;
     for side in [TileSide::WHOLE].into_iter().chain(smaller) {
-        let plans = Plans::new(protocol, program, PlanOptions { side, ..options })?;
+        let options = PlanOptions { side, budget_bytes: surroundings.buffers_bytes(), ..options };
+        let plans = Plans::new(protocol, program, options)?;
         if let Err(error) = plans.check_budget(surroundings.staging_bytes, surroundings.budget_bytes) {
-            refusal = Some(error);
+            refusal = Some(least(refusal, error));
             continue;
         }
         let recurring = plans.again.as_deref().unwrap_or(&plans);
@@ -56,6 +64,17 @@ pub fn choose_side(
         }
     }
     best.map(|(_, side, plans)| (side, plans)).ok_or_else(|| refusal.expect("a plan fits or is refused"))
+}
+
+/// Of two refusals the one that a smaller budget would satisfy.
+fn least(before: Option<PlanError>, error: PlanError) -> PlanError {
+    match (&before, &error) {
+        (
+            Some(PlanError::OverBudget { needed_bytes: least, .. }),
+            PlanError::OverBudget { needed_bytes, .. },
+        ) if least <= needed_bytes => before.expect("it was matched"),
+        _ => error,
+    }
 }
 
 #[cfg(test)]
@@ -85,8 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_that_no_tiles_fit_is_refused() {
+    fn a_budget_that_no_tiles_fit_is_refused_with_the_least_that_would() {
         let error = choose(600, LinkShape::LAN, Some(1000)).expect_err("too little");
-        assert!(matches!(error, PlanError::OverBudget { .. }), "{error}");
+        let PlanError::OverBudget { needed_bytes, .. } = error else { panic!("{error}") };
+        assert!(choose(600, LinkShape::LAN, Some(needed_bytes)).is_ok(), "{needed_bytes} bytes are enough");
+        assert!(choose(600, LinkShape::LAN, Some(needed_bytes - 1)).is_err(), "and nothing below is");
     }
 }

@@ -75,10 +75,11 @@ impl World {
         self
     }
 
-    /// How plans are made.
+    /// How plans are made; a budget here is for everything that a device allocates.
     pub fn with_plan(mut self, plan: PlanOptions) -> World {
         self.options.tile_side = Some(plan.side);
         self.options.window = Some(plan.window);
+        self.options.budget_bytes = plan.budget_bytes;
         self
     }
 

@@ -63,6 +63,11 @@ pub struct InputId(pub u32);
 #[serde(transparent)]
 pub struct MessageId(pub u32);
 
+/// A place in host memory for what leaves the device for a while: it is written once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct PlaceId(pub u32);
+
 /// The op of the program that a step belongs to, for errors and traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
@@ -157,6 +162,20 @@ pub enum Action {
         /// The output's row and column at which the block begins.
         at: (usize, usize),
     },
+    /// Moves a buffer's content to host memory, to make room. Only plans under a budget have it; no protocol emits it.
+    Spill {
+        /// Read.
+        from: Matrix<BufferId>,
+        /// Where it waits.
+        place: PlaceId,
+    },
+    /// Puts a copy of what was spilled back on the device.
+    Reload {
+        /// Written.
+        to: Matrix<BufferId>,
+        /// Where it waits.
+        place: PlaceId,
+    },
 }
 
 impl Action {
@@ -164,8 +183,28 @@ impl Action {
     pub fn visit<'a>(&'a self, mut visit: impl FnMut(&'a Matrix<BufferId>, Access)) {
         match self {
             Action::Kernel(kernel) => kernel.visit(visit),
-            Action::Input { to, .. } | Action::Receive { to, .. } => visit(to, Access::Write),
-            Action::Send { from, .. } | Action::Output { from, .. } => visit(from, Access::Read),
+            Action::Input { to, .. } | Action::Receive { to, .. } | Action::Reload { to, .. } => {
+                visit(to, Access::Write);
+            }
+            Action::Send { from, .. } | Action::Output { from, .. } | Action::Spill { from, .. } => {
+                visit(from, Access::Read);
+            }
+        }
+    }
+
+    /// The same action with buffers numbered another way.
+    pub fn map(&self, mut buffer: impl FnMut(BufferId) -> BufferId) -> Action {
+        let mut at = |matrix: Matrix<BufferId>| Matrix::new(buffer(matrix.buffer), matrix.shape);
+        match *self {
+            Action::Kernel(ref kernel) => Action::Kernel(kernel.map(|&id| buffer(id), |&key| key)),
+            Action::Input { to, input, at: begin } => Action::Input { to: at(to), input, at: begin },
+            Action::Send { from, peer, message } => Action::Send { from: at(from), peer, message },
+            Action::Receive { to, peer, message } => Action::Receive { to: at(to), peer, message },
+            Action::Output { from, output, at: begin } => {
+                Action::Output { from: at(from), output, at: begin }
+            }
+            Action::Spill { from, place } => Action::Spill { from: at(from), place },
+            Action::Reload { to, place } => Action::Reload { to: at(to), place },
         }
     }
 
@@ -177,6 +216,8 @@ impl Action {
             Action::Send { .. } => "send",
             Action::Receive { .. } => "receive",
             Action::Output { .. } => "output",
+            Action::Spill { .. } => "spill",
+            Action::Reload { .. } => "reload",
         }
     }
 }

@@ -12,5 +12,6 @@ mod shapes;
 pub use crate::ring::Axis;
 pub use kernel::{Access, Kernel, Loop, MOST_LOOPS, Matrix};
 pub use list::{
-    Action, BufferId, BufferSpec, InputId, KeyId, MemoryClass, MessageId, OpId, Phase, Step, StepList,
+    Action, BufferId, BufferSpec, InputId, KeyId, MemoryClass, MessageId, OpId, Phase, PlaceId, Step,
+    StepList,
 };

@@ -13,7 +13,8 @@ use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
 use super::watch::{self, Job, Watcher};
 use crate::device::check::{check_download, check_kernel, check_upload};
 use crate::device::{
-    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, Ledger, WorkSpan,
+    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, DriverMemory,
+    Ledger, WorkSpan,
 };
 use crate::ring::Ring;
 use crate::step::MemoryClass;
@@ -297,6 +298,14 @@ impl Device for Gpu {
 
     fn busy(&self) -> Duration {
         self.busy.total()
+    }
+
+    fn driver_memory(&self) -> Option<DriverMemory> {
+        let report = self.device.generate_allocator_report()?;
+        Some(DriverMemory {
+            allocated_bytes: report.total_allocated_bytes,
+            reserved_bytes: report.total_reserved_bytes,
+        })
     }
 
     fn record(&self) {

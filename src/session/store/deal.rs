@@ -6,10 +6,11 @@ use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, Sto
 use crate::correlation::{Demand, dealer};
 use crate::device::Device;
 use crate::net::{Activity, Data, Frame, Link, LinkOptions, NetError};
-use crate::plan::{DEALER_WINDOW, Plan, PlanError};
+use crate::plan::{Plan, PlanError};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
+use crate::session::dealer::plan;
 use crate::session::order::KeySource;
 use crate::session::wire::Wire;
 use crate::session::{Dealt, SessionError, SessionOptions};
@@ -39,8 +40,8 @@ pub fn deal_ahead(
     options: SessionOptions,
 ) -> Result<Dealt, SessionError> {
     assert!((1..=MOST_ORDERS).contains(&orders), "a store of 1 to {MOST_ORDERS} orders");
-    let plan = Plan::new(&dealer::deal(demand).map_err(PlanError::from)?, DEALER_WINDOW);
-    plan.check_budget(device.description().staging_bytes, options.budget_bytes)?;
+    let list = dealer::deal(demand).map_err(PlanError::from)?;
+    let plan = plan(device, &list, &options)?;
     let wire = Wire::new(&options)?;
     let bench = Bench::new(demand, tile_side, folder)?;
     let mut memory = Memory::allocate(&plan, device)?;

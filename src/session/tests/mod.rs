@@ -1,5 +1,6 @@
 //! Whole runs in one process: against the oracle, under faults, and as seen by an eavesdropper.
 
+mod budget;
 mod coalescing;
 mod equivalence;
 mod faults;

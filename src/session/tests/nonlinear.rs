@@ -58,7 +58,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
                 shape,
                 ops,
                 seed,
-                plan: PlanOptions { side: TileSide(side), window },
+                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
             },
         )
 }

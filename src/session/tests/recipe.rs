@@ -57,7 +57,7 @@ pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
                 ops,
                 outputs,
                 seed,
-                plan: PlanOptions { side: TileSide(side), window },
+                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
             }
         })
 }

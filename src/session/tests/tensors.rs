@@ -49,7 +49,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
                 extents,
                 ops,
                 seed,
-                plan: PlanOptions { side: TileSide(side), window },
+                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
             }
         })
 }

@@ -4,6 +4,7 @@ use crate::bench::model;
 use crate::failure::Failure;
 use crate::init::InitArguments;
 use crate::log;
+use crate::vram::VramArguments;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,6 +46,9 @@ pub enum Command {
         job: PathBuf,
         #[command(flatten)]
         mode: RunMode,
+        /// Write a page with tables, charts and the timeline into this folder
+        #[arg(long, value_name = "DIR")]
+        report: Option<PathBuf>,
         /// Take correlations from this store, which `deal --store` made, and not from a dealer
         #[arg(long, value_name = "DIR")]
         correlations: Option<PathBuf>,
@@ -69,6 +73,8 @@ pub enum Command {
         #[command(flatten)]
         shared: Shared,
     },
+    /// Prints how much device memory a job or a network takes, next to the same in the clear
+    Vram(Box<VramArguments>),
     /// Measures, beside a bound or a reference of the same run
     Bench(crate::bench::Bench),
     /// Makes identities and configurations for the nodes of a deployment, or renews identities
@@ -201,6 +207,7 @@ impl Command {
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
             | Command::Plan { shared, .. } => Some(shared),
+            Command::Vram(arguments) => Some(&arguments.shared),
             Command::Bench(_)
             | Command::Init { .. }
             | Command::Id { .. }
@@ -279,7 +286,7 @@ impl Shared {
 }
 
 /// A size such as `4096`, `512MiB` or `2GB`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 9] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),

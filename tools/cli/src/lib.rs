@@ -21,6 +21,7 @@ mod local;
 mod log;
 mod metrics;
 mod output;
+mod page;
 mod party;
 mod plan;
 mod process;
@@ -28,6 +29,7 @@ mod report;
 mod table;
 mod targets;
 mod trace;
+mod vram;
 
 use args::{Arguments, Command, RunMode, Shared};
 use clap::Parser;
@@ -96,15 +98,16 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
     match command {
         Command::Demo { protocol, shared } => demo::demo(protocol, &shared),
-        Command::Run { job, mode: RunMode { local: true, .. }, correlations, shared } => {
-            local::run(&job, correlations.as_deref(), &shared)
+        Command::Run { job, mode: RunMode { local: true, .. }, correlations, report, shared } => {
+            local::run(&job, correlations.as_deref(), &shared, report.as_deref())
         }
-        Command::Run { job, mode, correlations, shared } => {
+        Command::Run { job, mode, correlations, report, shared } => {
             let config = mode.party.expect("the command line has --local or --party");
-            party::run(&job, &config, correlations.as_deref(), &shared)
+            party::run(&job, &config, correlations.as_deref(), &shared, report.as_deref())
         }
         Command::Deal { to, shared } => deal::deal(&to, &shared),
         Command::Plan { job, demand, shared } => plan::plan(&job, demand.as_deref(), &shared),
+        Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),
         Command::Trace { file, json } => trace::trace(&file, json),
         Command::Init { arguments } => init::init(&arguments),

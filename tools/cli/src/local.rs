@@ -15,7 +15,8 @@ use crate::live::Live;
 use crate::process::{Ended, Group};
 use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::targets::check_targets;
-use crate::{interrupt, live, output, table, trace};
+use crate::trace::TraceFile;
+use crate::{interrupt, live, output, page, table, trace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -26,12 +27,27 @@ use std::time::{Duration, Instant};
 use symbolon::share::{PartyId, Role};
 use tempfile::{Builder, TempDir};
 
-/// Runs a job.
-pub fn run(job_path: &Path, correlations: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
+/// Runs a job, and reports on it in a folder if there is one.
+pub fn run(
+    job_path: &Path,
+    correlations: Option<&Path>,
+    shared: &Shared,
+    report_to: Option<&Path>,
+) -> Result<(), Failure> {
     interrupt::catch()?;
     let job = Job::read(job_path)?;
-    let json = launch(job_path, &job, correlations, shared)?;
-    output::print(shared.json, &json, &table::run(&json))
+    let Some(folder) = report_to else {
+        let json = launch(job_path, &job, correlations, shared)?;
+        return output::print(shared.json, &json, &table::run(&json));
+    };
+    let traces = private_folder()?;
+    let trace = shared.trace.clone().unwrap_or_else(|| traces.path().join("trace.json"));
+    let json =
+        launch(job_path, &job, correlations, &Shared { trace: Some(trace.clone()), ..shared.clone() })?;
+    let recorded = TraceFile::read(&trace)?;
+    let path = page::run::page(&json, Some(&recorded), shared).write(folder)?;
+    let text = table::run(&json) + &format!("  report in {}\n", path.display());
+    output::print(shared.json, &json, &text)
 }
 
 /// Runs a job and puts its outputs where it says. Where correlations are in a store, there is no dealer.

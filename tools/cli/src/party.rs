@@ -8,7 +8,8 @@ use crate::job::{Facts, Job, of_batch};
 use crate::live::Watch;
 use crate::report::{OutputJson, Ranges, RoleJson, RunJson, StoredJson};
 use crate::targets::check_targets;
-use crate::{output, table, trace};
+use crate::trace::TraceFile;
+use crate::{output, page, table, trace};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,7 @@ use std::time::Instant;
 use symbolon::device::Device;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
-use symbolon::session::{CorrelationStore, Session, SessionError, SessionOutcome};
+use symbolon::session::{CorrelationStore, Session, SessionError, SessionOptions, SessionOutcome};
 
 /// The line on stderr by which a process says where it listens.
 pub const LISTENING: &str = "listening on ";
@@ -27,6 +28,7 @@ pub fn run(
     config_path: &Path,
     correlations: Option<&Path>,
     shared: &Shared,
+    report_to: Option<&Path>,
 ) -> Result<(), Failure> {
     let start = Instant::now();
     let job = Job::read(job_path)?;
@@ -50,7 +52,7 @@ pub fn run(
     let mut session = Session::connect(
         device.clone(),
         &network,
-        shared.session_options(),
+        SessionOptions { trace: shared.trace.is_some() || report_to.is_some(), ..shared.session_options() },
         job.terms(),
         offers(&facts),
         |address| eprintln!("{party} is {LISTENING}{address}"),
@@ -77,6 +79,7 @@ pub fn run(
         job: &job,
         config: &config,
         shared,
+        report_to,
         program: &program,
         kind: job.output_kind(&facts),
         ranges,
@@ -101,6 +104,8 @@ struct Batches<'a> {
     job: &'a Job,
     config: &'a PartyConfig,
     shared: &'a Shared,
+    /// Where a page about the last run goes.
+    report_to: Option<&'a Path>,
     program: &'a Program,
     kind: Kind,
     ranges: Ranges,
@@ -146,13 +151,13 @@ impl Batches<'_> {
         if let (Some(path), Some(recorded)) = (&self.shared.trace, &outcome.report.trace)
             && batch + 1 == self.job.batches
         {
-            trace::write(path, recorded)?;
+            trace::write(path, recorded, outcome.plans.of(self.config.party().into()))?;
         }
         let outputs = write_outputs(self, access, outcome, batch)?;
         let element_bytes = self.job.codec.ring().element_bytes() as u64;
         let formula = outcome.plans.cost.sent_elements(self.config.party()) * element_bytes;
         let role = RoleJson::new(&outcome.report, &self.device, formula);
-        Ok(RunJson {
+        let json = RunJson {
             job: self.job.name.clone(),
             protocol: self.job.protocol.to_string(),
             ring_bits: self.job.codec.ring().bits(),
@@ -168,7 +173,14 @@ impl Batches<'_> {
             stored: *self.stored.lock().expect("no panic while it is told"),
             outputs,
             later: Vec::new(),
-        })
+        };
+        if let (Some(folder), true) = (self.report_to, batch + 1 == self.job.batches) {
+            let plan = outcome.plans.of(self.config.party().into());
+            let recorded = outcome.report.trace.as_ref().map(|recorded| TraceFile::new(recorded, plan));
+            let path = page::run::page(&json, recorded.as_ref(), self.shared).write(folder)?;
+            eprintln!("report in {}", path.display());
+        }
+        Ok(json)
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::net::LinkShape;
-use symbolon::plan::{Plan, PlanOptions, Plans};
+use symbolon::plan::{Plan, PlanOptions, Plans, SpilledMemory};
 use symbolon::program::tiling::TileSide;
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{Surroundings, choose_side};
@@ -85,6 +85,9 @@ struct RolePlan {
     steps: usize,
     vram_planned_bytes: u64,
     vram_by_class: BTreeMap<String, u64>,
+    /// What moves to host memory and back, to keep within the budget.
+    #[serde(flatten)]
+    spilled: SpilledMemory,
 }
 
 #[derive(Serialize)]
@@ -105,8 +108,8 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     let staging_bytes = device.description().staging_bytes;
     let model = shared.model()?;
     let link = shared.link.unwrap_or(LinkShape::LAN);
-    let options = PlanOptions::default();
     let surroundings = Surroundings { model: &model, link, budget_bytes: shared.budget, staging_bytes };
+    let options = PlanOptions { budget_bytes: surroundings.buffers_bytes(), ..PlanOptions::default() };
     let (side, plans) = match shared.tile_side() {
         Some(side) => (side, Plans::new(job.protocol, &program, PlanOptions { side, ..options })?),
         None => choose_side(job.protocol, &program, options, &surroundings)?,
@@ -149,7 +152,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
 
 /// What is known of the inputs: what the files say, and where there is none, what the job declares. A file is held
 /// against what is declared.
-fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
+pub fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
     let is_there =
         |name: &str| job.input_source(name).is_some_and(|source| of_batch(&source.file, 0).exists());
     let fact = |name: &String| match job.declared_facts(name) {
@@ -172,6 +175,7 @@ fn role(plans: &Plans, plan: &Plan, staging_bytes: u64) -> RolePlan {
         offline_bytes_sent: traffic.offline_sent_bytes,
         offline_bytes_received: traffic.offline_received_bytes,
         steps: plan.steps.len(),
+        spilled: plan.spilled(),
         vram_planned_bytes: memory.values().sum(),
         vram_by_class: memory.into_iter().map(|(class, bytes)| (class.name().to_owned(), bytes)).collect(),
     }
@@ -234,6 +238,18 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
     for role in json.parties.iter().filter(|role| role.offline_bytes_sent > 0) {
         let sent = bytes(role.offline_bytes_sent);
         text += &format!("  party {} sends {sent} bytes of corrections before the inputs\n", role.id);
+    }
+    for role in json.parties.iter().chain(&json.dealer) {
+        let SpilledMemory { spilled_bytes, reloaded_bytes, host_peak_bytes } = role.spilled;
+        if spilled_bytes > 0 {
+            text += &format!(
+                "  to keep within the budget, {} moves {} bytes to host memory and {} back; it holds up to {} there\n",
+                if role.id == "dealer" { "the dealer".to_owned() } else { format!("party {}", role.id) },
+                bytes(spilled_bytes),
+                bytes(reloaded_bytes),
+                bytes(host_peak_bytes)
+            );
+        }
     }
     if !json.ops.is_empty() {
         text += &format!("  sent online, in elements of {element_bytes} bytes:\n");

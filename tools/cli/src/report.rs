@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
 use symbolon::program::{Program, ProgramError, range};
 use symbolon::run::RunReport;
@@ -103,6 +104,9 @@ pub struct RoleJson {
     pub vram_planned_bytes: u64,
     pub vram_peak_bytes: u64,
     pub vram_by_class: BTreeMap<String, u64>,
+    /// What the driver's allocator held at the end of the run, where it can say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vram_driver: Option<DriverMemory>,
     pub offline_s: f64,
     pub offline_bytes_sent: u64,
     pub offline_bytes_received: u64,
@@ -184,6 +188,7 @@ impl RoleJson {
                 .filter(|(_, bytes)| **bytes > 0)
                 .map(by_class)
                 .collect(),
+            vram_driver: report.driver,
             offline_s: report.offline.as_secs_f64(),
             offline_bytes_sent: report.tally.offline_sent_bytes,
             offline_bytes_received: report.tally.offline_received_bytes,

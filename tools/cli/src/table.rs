@@ -13,6 +13,11 @@ impl Table {
         Table { rows: vec![heading.into_iter().map(Into::into).collect()] }
     }
 
+    /// A table of rows of which the first is the heading.
+    pub fn from_rows(rows: Vec<Vec<String>>) -> Table {
+        Table { rows }
+    }
+
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
@@ -53,6 +58,18 @@ pub fn bytes(count: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A number of bytes as people say it, in binary units.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if unit == 0 || value >= 100.0 { 0 } else { 2 - usize::from(value >= 10.0) };
+    format!("{value:.digits$} {}", UNITS[unit])
 }
 
 /// A number as it is written, or in exponential form where that would be a long row of digits.
@@ -108,6 +125,14 @@ pub fn run(run: &RunJson) -> String {
     text += &run.ranges.text();
     text += &memory(&roles);
     for role in &roles {
+        if let Some(driver) = role.vram_driver {
+            text += &format!(
+                "  the driver of {} held {} bytes, and {} more in blocks that they were cut from\n",
+                role.name(),
+                bytes(driver.allocated_bytes),
+                bytes(driver.slack_bytes())
+            );
+        }
         text += &format!("  {} computes on {}\n", role.name(), role.device);
     }
     for output in &run.outputs {
@@ -155,6 +180,9 @@ mod tests {
     fn numbers_read_easily() {
         assert_eq!(bytes(1_234_567), "1,234,567");
         assert_eq!(bytes(12), "12");
+        assert_eq!(size(1000), "1000 B");
+        assert_eq!(size(1 << 20), "1.00 MiB");
+        assert_eq!(size(25 << 30), "25.0 GiB");
         assert_eq!(number(-9.5), "-9.5");
         assert_eq!(number(-1e18), "-1e18");
         assert_eq!(seconds(0.0123), "12.3 ms");

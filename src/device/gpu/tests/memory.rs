@@ -143,3 +143,21 @@ fn a_lost_device_is_an_error_and_no_panic() {
     failed(gpu.synchronise());
     failed(gpu.settle(0));
 }
+
+/// The ledger is what the driver says, but for its own small allocations and the blocks it cuts them from.
+#[test]
+fn the_driver_holds_what_the_ledger_booked() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let Some(before) = gpu.driver_memory() else { return };
+    let booked = gpu.ledger().live().total_bytes;
+    let buffers: Vec<Buffer> = (1..=4)
+        .map(|megabytes| gpu.allocate(megabytes << 18, MemoryClass::Shares).expect("memory"))
+        .collect();
+    let after = gpu.driver_memory().expect("a driver that has told before");
+    let (grown, more) =
+        (after.allocated_bytes - before.allocated_bytes, gpu.ledger().live().total_bytes - booked);
+    assert!(grown >= more, "{grown} bytes of the driver for {more} of the ledger");
+    assert!(grown <= more + more / 100, "{grown} bytes of the driver for {more} of the ledger");
+    assert!(after.reserved_bytes >= after.allocated_bytes);
+    drop(buffers);
+}

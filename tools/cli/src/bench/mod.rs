@@ -10,6 +10,7 @@ pub mod model;
 mod overlap;
 mod relu;
 mod steps;
+mod vram;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -58,6 +59,8 @@ pub enum Benchmark {
     Link(link::Options),
     /// Errors of functions against f64, and their rounds and bytes
     Accuracy(accuracy::Options),
+    /// Runs within budgets of device memory, beside the same without one
+    Vram(vram::Options),
 }
 
 /// Measures.
@@ -71,8 +74,9 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
+        (None, Some(Benchmark::Vram(options))) => vram::vram(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link, accuracy"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link, accuracy, vram"
                 .into(),
         )),
     }

@@ -1,11 +1,21 @@
 //! The file: Chrome's trace event format, with what a summary needs beside the events.
 
 use crate::failure::Failure;
+use crate::page::chart::Classes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use symbolon::plan::{Occupied, Plan};
 use symbolon::run::{Span, Trace, TraceLane};
 use symbolon::share::Role;
+use symbolon::step::MemoryClass;
+
+/// What the events of memory are called.
+const MEMORY: &str = "device memory";
+
+/// Events of memory that a process has at most.
+const MOST_COUNTERS: usize = 2000;
 
 /// A trace file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,7 +51,7 @@ pub struct RoleAbout {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub name: String,
-    /// `X` for a span, `M` for a name.
+    /// `X` for a span, `M` for a name, `C` for memory in use.
     pub ph: String,
     /// In µs, since the file's start.
     #[serde(default)]
@@ -68,11 +78,14 @@ pub struct Arguments {
     pub tile: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Device memory in use, by class: of an event of kind `C`.
+    #[serde(flatten)]
+    pub memory: BTreeMap<String, u64>,
 }
 
 impl TraceFile {
-    /// The trace of one process.
-    pub fn new(trace: &Trace) -> TraceFile {
+    /// The trace of one process, and the memory that the plan's steps had in use.
+    pub fn new(trace: &Trace, plan: &Plan) -> TraceFile {
         let pid = number(trace.role);
         let named = |what: &str, tid: u32, name: String| Event {
             name: what.to_owned(),
@@ -89,6 +102,7 @@ impl TraceFile {
         let mut events = vec![named("process_name", 0, trace.role.to_string())];
         events.extend(lanes.iter().map(|&lane| named("thread_name", thread(lane), lane_name(lane))));
         events.extend(trace.spans.iter().map(|span| event(pid, span)));
+        events.extend(counters(pid, trace, plan));
         let start = trace.start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let role = RoleAbout { pid, role: trace.role.to_string(), online_us: micros(trace.online) };
         TraceFile {
@@ -108,7 +122,7 @@ impl TraceFile {
         };
         for mut file in files {
             let shift = (file.about.start_unix_us - start_unix_us) as f64;
-            file.events.iter_mut().filter(|event| event.ph == "X").for_each(|event| event.ts += shift);
+            file.events.iter_mut().filter(|event| event.ph != "M").for_each(|event| event.ts += shift);
             file.about.roles.iter_mut().for_each(|role| role.online_us += shift);
             merged.events.append(&mut file.events);
             merged.about.roles.append(&mut file.about.roles);
@@ -138,6 +152,15 @@ impl TraceFile {
         names.map(|event| (event.tid, event.args.name.as_deref().unwrap_or_default())).collect()
     }
 
+    /// The device memory that a process had in use: seconds since the start, and bytes by class.
+    pub fn memory(&self, pid: u32) -> Vec<(f64, Classes)> {
+        let of_process = |event: &&Event| event.ph == "C" && event.pid == pid;
+        let bytes = |event: &Event| {
+            MemoryClass::ALL.map(|class| event.args.memory.get(class.name()).copied().unwrap_or(0))
+        };
+        self.events.iter().filter(of_process).map(|event| (event.ts / 1e6, bytes(event))).collect()
+    }
+
     /// The spans of a lane, by their beginning.
     pub fn spans(&self, pid: u32, tid: u32) -> Vec<&Event> {
         let of_lane = |event: &&Event| event.ph == "X" && (event.pid, event.tid) == (pid, tid);
@@ -161,8 +184,41 @@ fn event(pid: u32, span: &Span) -> Event {
             step: span.step.as_ref().map(|step| step.position),
             tile: span.step.as_ref().map(|step| step.tile),
             bytes: (span.bytes > 0).then_some(span.bytes),
+            memory: BTreeMap::new(),
         },
     }
+}
+
+/// What was in use while the device's steps ran: an event wherever it changes, but for so many at most.
+fn counters(pid: u32, trace: &Trace, plan: &Plan) -> Vec<Event> {
+    let on_device = trace.spans.iter().filter(|span| span.lane == TraceLane::Device);
+    let mut ran: Vec<(Duration, u32)> =
+        on_device.filter_map(|span| Some((span.begin, span.step.as_ref()?.position))).collect();
+    ran.sort_unstable();
+    let order: Vec<u32> = ran.iter().map(|(_, position)| *position).collect();
+    let begun = ran.iter().map(|(begin, _)| *begin);
+    let mut seen: Vec<(Duration, Occupied)> = begun.zip(plan.occupied_in(&order)).collect();
+    seen.dedup_by_key(|(_, occupied)| *occupied);
+    let stretch = seen.len().div_ceil(MOST_COUNTERS).max(1);
+    // Of each stretch the most: a peak that is not shown would be a lie.
+    let most = |stretch: &[(Duration, Occupied)]| {
+        let (_, most) = stretch.iter().max_by_key(|(_, occupied)| occupied.total_bytes()).expect("not empty");
+        (stretch[0].0, *most)
+    };
+    let event = |(begin, occupied): (Duration, Occupied)| Event {
+        name: MEMORY.to_owned(),
+        ph: "C".to_owned(),
+        ts: micros(begin),
+        dur: 0.0,
+        pid,
+        tid: 0,
+        args: Arguments { memory: by_class(&occupied), ..Arguments::default() },
+    };
+    seen.chunks(stretch).map(most).map(event).collect()
+}
+
+fn by_class(occupied: &Occupied) -> BTreeMap<String, u64> {
+    MemoryClass::ALL.iter().zip(occupied.0).map(|(class, bytes)| (class.name().to_owned(), bytes)).collect()
 }
 
 fn micros(time: Duration) -> f64 {

@@ -9,11 +9,12 @@ pub use file::TraceFile;
 use crate::failure::Failure;
 use crate::output;
 use std::path::Path;
+use symbolon::plan::Plan;
 use symbolon::run::Trace;
 
 /// Writes the trace of one process.
-pub fn write(path: &Path, trace: &Trace) -> Result<(), Failure> {
-    TraceFile::new(trace).write(path)
+pub fn write(path: &Path, trace: &Trace, plan: &Plan) -> Result<(), Failure> {
+    TraceFile::new(trace, plan).write(path)
 }
 
 /// Puts the traces of several processes of one machine into one file.
@@ -21,6 +22,13 @@ pub fn merge(from: &[impl AsRef<Path>], to: &Path) -> Result<(), Failure> {
     let files: Result<Vec<TraceFile>, Failure> =
         from.iter().map(|path| TraceFile::read(path.as_ref())).collect();
     TraceFile::merge(files?).write(to)
+}
+
+impl TraceFile {
+    /// The timeline as SVG.
+    pub fn timeline(&self) -> String {
+        timeline::draw(self)
+    }
 }
 
 /// What is in a file, and its timeline as SVG.

@@ -127,7 +127,7 @@ fn colour(span: &Event) -> &'static str {
         _ if span.tid >= FROM => RECEIVED,
         _ if is_wire(span.tid) => SENT,
         "gemm" => GEMM,
-        "input" | "write" | "read" | "readback" => COPY,
+        "input" | "write" | "read" | "readback" | "reload" => COPY,
         _ => KERNEL,
     }
 }

@@ -19,3 +19,4 @@ mod reports;
 #[cfg(unix)]
 mod stores;
 mod support;
+mod vram;

@@ -1,0 +1,59 @@
+//! Plans within a budget of device memory.
+
+use super::slots::Reuse;
+use super::{Plan, in_order, spill};
+use crate::step::StepList;
+
+/// How many limits are tried to find steps whose slots fit a budget, before the least.
+const FITTINGS: usize = 8;
+
+/// By how much the next limit is below what the last one's slots suggest.
+const FITTING_STEP: f64 = 0.98;
+
+impl Plan {
+    /// Plans one role's steps for a budget of device memory. Where the plan with the whole window does not fit, slots
+    /// are used again sooner, and then by buffers of any class; where that does not do, contents leave the device for
+    /// a while and come back, or are made a second time (see the module `spill`); not so where later runs are to find
+    /// what this one kept.
+    ///
+    /// The plan takes more than the budget only where none can do with less; [`Plan::check_budget`] says so.
+    pub fn within(list: &StepList, window: u32, budget_bytes: Option<u64>) -> Plan {
+        let Some(budget_bytes) = budget_bytes else { return Plan::new(list, window) };
+        let steps = in_order(list);
+        let in_core =
+            |window, by_class| Plan::placed(list, steps.clone(), &list.buffers, Reuse { window, by_class });
+        for window in [window, window / 8, 0] {
+            let plan = in_core(window, true);
+            if plan.size_bytes() <= budget_bytes {
+                return plan;
+            }
+        }
+        let pooled = in_core(0, false);
+        if pooled.size_bytes() <= budget_bytes {
+            return pooled;
+        }
+        // What a later run is to find must stay where it is.
+        if list.keeps() {
+            return pooled;
+        }
+        let spilled = |limit_bytes| {
+            let spilled = spill::spill(&steps, &list.buffers, list.ring, limit_bytes)?;
+            let reuse = Reuse { window: 0, by_class: false };
+            Some(Plan::placed(list, spilled.steps, &spilled.buffers, reuse))
+        };
+        let least_bytes = spill::least_bytes(&steps, &list.buffers, list.ring);
+        let mut limit_bytes = budget_bytes;
+        // Slots are as large as the largest of their buffers, so they take more than the buffers that live at once.
+        for _ in 0..FITTINGS {
+            let Some(plan) = spilled(limit_bytes) else { break };
+            let taken_bytes = plan.size_bytes();
+            if taken_bytes <= budget_bytes {
+                return plan;
+            }
+            let less = limit_bytes as f64 * budget_bytes as f64 / taken_bytes as f64 * FITTING_STEP;
+            limit_bytes = (less as u64).max(least_bytes);
+        }
+        let least = spilled(least_bytes).expect("the least limit can be kept");
+        if least.size_bytes() < pooled.size_bytes() { least } else { pooled }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a plan's memory is used for, step by step.
+
+use super::Plan;
+use crate::step::{Action, MemoryClass, PlaceId};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// What a plan moves between device and host memory to keep within its budget, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SpilledMemory {
+    /// From the device to the host.
+    pub spilled_bytes: u64,
+    /// From the host to the device.
+    pub reloaded_bytes: u64,
+    /// Held on the host at most, in plan order.
+    pub host_peak_bytes: u64,
+}
+
+/// Device memory in use while a step runs, in bytes, in the order of [`MemoryClass::ALL`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupied(pub [u64; MemoryClass::ALL.len()]);
+
+impl Occupied {
+    /// Bytes of all classes.
+    pub fn total_bytes(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+impl Plan {
+    /// The memory that holds something a step still needs, for each step in plan order: slots between the first and
+    /// the last use of each of their buffers. Its largest total is what the plan would take if slots were shared by all
+    /// classes at once; what is allocated is [`Plan::memory`].
+    pub fn occupied(&self) -> Vec<Occupied> {
+        let order: Vec<u32> = (0..self.steps.len() as u32).collect();
+        self.occupied_in(&order)
+    }
+
+    /// As [`Plan::occupied`], for steps that ran in another order, given by their positions.
+    pub fn occupied_in(&self, order: &[u32]) -> Vec<Occupied> {
+        let mut span: HashMap<u32, (usize, usize)> = HashMap::new();
+        for (at, &position) in order.iter().enumerate() {
+            self.steps[position as usize].step.action.visit(|matrix, _| {
+                span.entry(matrix.buffer.0).or_insert((at, at)).1 = at;
+            });
+        }
+        let mut changes = vec![[0i64; MemoryClass::ALL.len()]; order.len() + 1];
+        for (buffer, (first, last)) in span {
+            let slot = self.slots[self.slot_of[buffer as usize] as usize];
+            let class = MemoryClass::ALL.iter().position(|&class| class == slot.class).expect("a class");
+            changes[first][class] += slot.size_bytes as i64;
+            changes[last + 1][class] -= slot.size_bytes as i64;
+        }
+        let mut now = [0i64; MemoryClass::ALL.len()];
+        let after = |change: &[i64; MemoryClass::ALL.len()]| {
+            now.iter_mut().zip(change).for_each(|(now, change)| *now += change);
+            Occupied(now.map(|bytes| bytes as u64))
+        };
+        changes[..order.len()].iter().map(after).collect()
+    }
+
+    /// What leaves the device for a while, to keep within the budget.
+    pub fn spilled(&self) -> SpilledMemory {
+        let mut spilled = SpilledMemory::default();
+        let mut reloads: HashMap<PlaceId, u64> = HashMap::new();
+        for planned in &self.steps {
+            if let Action::Reload { place, .. } = planned.step.action {
+                *reloads.entry(place).or_default() += 1;
+            }
+        }
+        let mut held_bytes = 0;
+        for planned in &self.steps {
+            match planned.step.action {
+                Action::Spill { from, .. } => {
+                    let bytes = (from.shape.len() * self.ring.element_bytes()) as u64;
+                    held_bytes += bytes;
+                    spilled.spilled_bytes += bytes;
+                    spilled.host_peak_bytes = held_bytes.max(spilled.host_peak_bytes);
+                }
+                Action::Reload { to, place } => {
+                    let bytes = (to.shape.len() * self.ring.element_bytes()) as u64;
+                    spilled.reloaded_bytes += bytes;
+                    let left = reloads.get_mut(&place).expect("a reload that was counted");
+                    *left -= 1;
+                    held_bytes -= if *left == 0 { bytes } else { 0 };
+                }
+                _ => {}
+            }
+        }
+        spilled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{PlanOptions, Plans};
+    use crate::program::Program;
+    use crate::program::tiling::TileSide;
+    use crate::protocol::Protocol;
+    use crate::ring::{FixedPoint, Ring, Shape};
+    use crate::share::{Parties, PartyId};
+
+    #[test]
+    fn what_is_in_use_never_exceeds_what_is_allocated_and_ends_with_the_output() {
+        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("integers"));
+        let x = program.input("x", PartyId(0), Shape::new(64, 64), None).expect("x");
+        let y = program.input("y", PartyId(1), Shape::new(64, 64), None).expect("y");
+        let z = program.matmul(x, y).expect("a product");
+        program.output("z", z, Parties::first(1)).expect("an output");
+        let options = PlanOptions { side: TileSide(16), window: 0, ..PlanOptions::default() };
+        let plans = Plans::new(Protocol::Beaver, &program, options).expect("a plan");
+        for plan in &plans.parties {
+            let occupied = plan.occupied();
+            let most = occupied.iter().map(super::Occupied::total_bytes).max().expect("steps");
+            assert!(most <= plan.size_bytes(), "{most} bytes in use of {}", plan.size_bytes());
+            assert!(most * 2 > plan.size_bytes(), "and not much less");
+        }
+    }
+}

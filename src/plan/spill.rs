@@ -1,0 +1,318 @@
+//! Fitting a role's steps into less memory than all their buffers take.
+//!
+//! The pass walks the steps in plan order, as a register allocator does, and keeps the sizes of the buffers that are on
+//! the device within a limit. Where a step's operands do not fit beside the others, it evicts the buffer whose next use
+//! is the farthest (Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal
+//! 1966). What becomes of its content:
+//!
+//! - what a generator or an input made, and nothing has changed since, is dropped, and made again by the same step just
+//!   before its next use. That is the same mask or share for the same purpose, not a second use of its stream; a step
+//!   that made it for nothing is taken out again;
+//! - what a place in host memory holds already is dropped;
+//! - all else is spilled to a new place, and reloaded from there.
+//!
+//! A buffer that comes back is a new buffer, with a place of its own among the slots. Steps are inserted, none is
+//! reordered, so messages keep their order, and every edge still runs forward in plan order: a reload waits for the
+//! spill that it needs, and that one for nothing but the device. Parties with different budgets have the same
+//! lowered steps, which is what they agree on, and each fits them into its own memory.
+
+use crate::ring::{Ring, Shape};
+use crate::step::{Access, Action, BufferId, BufferSpec, Kernel, Matrix, PlaceId, Step};
+use std::collections::BTreeSet;
+
+/// Steps that keep within a limit, and their buffers.
+pub(super) struct Spilled {
+    pub steps: Vec<Step>,
+    pub buffers: Vec<BufferSpec>,
+}
+
+/// The least limit that [`spill`] can keep: what the largest step's own operands take.
+pub(super) fn least_bytes(steps: &[Step], buffers: &[BufferSpec], ring: Ring) -> u64 {
+    let taken =
+        |step: &Step| operands(step, buffers).iter().map(|use_| size_of(buffers, ring, use_.buffer)).sum();
+    steps.iter().map(taken).max().unwrap_or(0)
+}
+
+/// Inserts the steps that keep the buffers on the device within `limit_bytes`; `None` below [`least_bytes`].
+pub(super) fn spill(steps: &[Step], buffers: &[BufferSpec], ring: Ring, limit_bytes: u64) -> Option<Spilled> {
+    let mut walk = Walk::new(steps, buffers, ring, limit_bytes);
+    for step in steps {
+        walk.step(step)?;
+    }
+    Some(Spilled { steps: walk.steps.into_iter().flatten().collect(), buffers: walk.placed })
+}
+
+/// How a step uses a buffer, all its matrices together.
+#[derive(Clone, Copy)]
+struct Use {
+    buffer: u32,
+    /// Whether the step needs what the buffer holds.
+    needs: bool,
+    /// Whether it changes that.
+    changes: bool,
+}
+
+/// A step's buffers, each once.
+fn operands(step: &Step, buffers: &[BufferSpec]) -> Vec<Use> {
+    let mut uses: Vec<Use> = Vec::new();
+    step.action.visit(|matrix, access| {
+        let buffer = matrix.buffer.0;
+        let is_whole = matrix.shape.len() == buffers[buffer as usize].len;
+        let (needs, changes) = (access != Access::Write || !is_whole, access != Access::Read);
+        match uses.iter_mut().find(|use_| use_.buffer == buffer) {
+            Some(use_) => {
+                *use_ = Use { buffer, needs: use_.needs || needs, changes: use_.changes || changes }
+            }
+            None => uses.push(Use { buffer, needs, changes }),
+        }
+    });
+    uses
+}
+
+fn size_of(buffers: &[BufferSpec], ring: Ring, buffer: u32) -> u64 {
+    (buffers[buffer as usize].len * ring.element_bytes()) as u64
+}
+
+/// Where a buffer's content is.
+#[derive(Clone, Default)]
+struct Content {
+    /// On the device, under this number.
+    here: Option<BufferId>,
+    /// In host memory.
+    place: Option<PlaceId>,
+    /// What makes it, where that is a generator or an input.
+    recipe: Option<Action>,
+    /// Where it was last made, as long as nothing has read it there.
+    unread: Option<usize>,
+    /// Whether it was ever written.
+    exists: bool,
+    /// Whether its next use needs it, and the positions of all uses to come, the nearest last.
+    uses: Vec<(u32, bool)>,
+}
+
+struct Walk<'a> {
+    buffers: &'a [BufferSpec],
+    ring: Ring,
+    limit_bytes: u64,
+    live_bytes: u64,
+    contents: Vec<Content>,
+    /// Buffers on the device, by their next use; without those of the step at hand.
+    evictable: BTreeSet<(u32, u32)>,
+    /// What has been written; `None` where a step was taken out again.
+    steps: Vec<Option<Step>>,
+    placed: Vec<BufferSpec>,
+    places: u32,
+}
+
+impl<'a> Walk<'a> {
+    fn new(steps: &[Step], buffers: &'a [BufferSpec], ring: Ring, limit_bytes: u64) -> Walk<'a> {
+        let mut contents = vec![Content::default(); buffers.len()];
+        for (position, step) in steps.iter().enumerate().rev() {
+            for use_ in operands(step, buffers) {
+                contents[use_.buffer as usize].uses.push((position as u32, use_.needs));
+            }
+        }
+        Walk {
+            buffers,
+            ring,
+            limit_bytes,
+            live_bytes: 0,
+            contents,
+            evictable: BTreeSet::new(),
+            steps: Vec::with_capacity(steps.len()),
+            placed: Vec::new(),
+            places: 0,
+        }
+    }
+
+    /// Writes one step, with what must go before it.
+    fn step(&mut self, step: &Step) -> Option<()> {
+        let uses = operands(step, self.buffers);
+        let mut wanted_bytes = 0;
+        for use_ in &uses {
+            let content = &self.contents[use_.buffer as usize];
+            match (content.here, content.uses.last()) {
+                (Some(_), Some(&(next, _))) => drop(self.evictable.remove(&(next, use_.buffer))),
+                _ => wanted_bytes += size_of(self.buffers, self.ring, use_.buffer),
+            }
+        }
+        while self.live_bytes + wanted_bytes > self.limit_bytes {
+            let (_, farthest) = self.evictable.pop_last()?;
+            self.evict(farthest, step);
+        }
+        for use_ in &uses {
+            if self.contents[use_.buffer as usize].here.is_none() {
+                self.bring(*use_, step);
+            }
+        }
+        let position = self.steps.len();
+        let action = step.action.map(|buffer| self.contents[buffer.0 as usize].here.expect("brought in"));
+        self.steps.push(Some(Step { action, ..step.clone() }));
+        uses.into_iter().for_each(|use_| self.used(use_, step, position));
+        Some(())
+    }
+
+    /// Takes a buffer off the device, before `step`.
+    fn evict(&mut self, buffer: u32, step: &Step) {
+        self.live_bytes -= size_of(self.buffers, self.ring, buffer);
+        let content = &mut self.contents[buffer as usize];
+        let here = content.here.take().expect("what is evicted is on the device");
+        let needed = content.uses.last().is_some_and(|&(_, needs)| needs);
+        if content.recipe.is_some() {
+            if let Some(made) = content.unread.take() {
+                self.steps[made] = None;
+            }
+        } else if needed && content.place.is_none() {
+            let place = PlaceId(self.places);
+            self.places += 1;
+            content.place = Some(place);
+            self.insert(step, Action::Spill { from: self.whole(here, buffer), place });
+        }
+    }
+
+    /// Gives a buffer room on the device, with its content if that is needed, before `step`.
+    fn bring(&mut self, use_: Use, step: &Step) {
+        let spec = self.buffers[use_.buffer as usize];
+        self.live_bytes += size_of(self.buffers, self.ring, use_.buffer);
+        let here = BufferId(self.placed.len() as u32);
+        self.placed.push(spec);
+        let content = &mut self.contents[use_.buffer as usize];
+        content.here = Some(here);
+        if !(use_.needs && content.exists) {
+            return;
+        }
+        let action = match (&content.recipe, content.place) {
+            (Some(recipe), _) => {
+                content.unread = Some(self.steps.len());
+                recipe.map(|_| here)
+            }
+            (None, Some(place)) => Action::Reload { to: self.whole(here, use_.buffer), place },
+            (None, None) => unreachable!("what is evicted can be had again"),
+        };
+        self.insert(step, action);
+    }
+
+    /// Takes down what the step that was written at `position` did to a buffer.
+    fn used(&mut self, use_: Use, step: &Step, position: usize) {
+        let content = &mut self.contents[use_.buffer as usize];
+        if use_.needs {
+            content.unread = None;
+        }
+        if use_.changes {
+            let is_made = matches!(step.action, Action::Kernel(Kernel::Fill { .. }) | Action::Input { .. });
+            content.recipe = (is_made && !use_.needs).then(|| step.action.clone());
+            content.unread = content.recipe.is_some().then_some(position);
+            content.place = None;
+            content.exists = true;
+        }
+        content.uses.pop();
+        match content.uses.last() {
+            Some(&(next, _)) => drop(self.evictable.insert((next, use_.buffer))),
+            None => {
+                content.here = None;
+                self.live_bytes -= size_of(self.buffers, self.ring, use_.buffer);
+            }
+        }
+    }
+
+    fn insert(&mut self, step: &Step, action: Action) {
+        self.steps.push(Some(Step { action, ..step.clone() }));
+    }
+
+    fn whole(&self, here: BufferId, buffer: u32) -> Matrix<BufferId> {
+        Matrix::new(here, Shape::new(1, self.buffers[buffer as usize].len))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::share::{PartyId, Role};
+    use crate::step::{KeyId, MemoryClass, OpId, Phase, StepList};
+
+    const SHAPE: Shape = Shape::new(1, 10);
+    const SIZE: u64 = 80;
+
+    fn push(list: &mut StepList, action: Action) {
+        list.push(Phase::Online, OpId(0), 0, action);
+    }
+
+    fn add(list: &mut StepList, terms: &[Matrix<BufferId>]) -> Matrix<BufferId> {
+        let out = list.buffer(SHAPE, MemoryClass::Shares);
+        let terms = terms.iter().map(|&term| (1, term)).collect();
+        push(list, Action::Kernel(Kernel::Linear { out, terms, constant: 0 }));
+        out
+    }
+
+    fn fill(list: &mut StepList, stream: u64) -> Matrix<BufferId> {
+        let out = list.buffer(SHAPE, MemoryClass::Correlations);
+        push(
+            list,
+            Action::Kernel(Kernel::Fill {
+                out,
+                key: KeyId::between(PartyId(0), Role::Dealer),
+                stream,
+                block: 0,
+            }),
+        );
+        out
+    }
+
+    /// Two masks and their sum are made and used again after three other steps: one mask, the sum, the other mask.
+    fn list() -> StepList {
+        let mut list = StepList::new(Role::party(0), Ring::Z64);
+        let (mask, other) = (fill(&mut list, 3), fill(&mut list, 4));
+        let sum = add(&mut list, &[mask, other]);
+        let mut last = add(&mut list, &[sum]);
+        for _ in 0..3 {
+            last = add(&mut list, &[last]);
+        }
+        last = add(&mut list, &[mask, last]);
+        last = add(&mut list, &[sum, last]);
+        last = add(&mut list, &[other, last]);
+        push(&mut list, Action::Output { from: last, output: 0, at: (0, 0) });
+        list
+    }
+
+    fn names(spilled: &Spilled) -> Vec<&'static str> {
+        spilled.steps.iter().map(|step| step.action.name()).collect()
+    }
+
+    #[test]
+    fn masks_are_made_again_and_sums_wait_on_the_host() {
+        let list = list();
+        let spilled =
+            spill(&list.steps, &list.buffers, list.ring, 3 * SIZE).expect("three buffers are enough");
+        let names = names(&spilled);
+        assert_eq!(names.iter().filter(|&&name| name == "fill").count(), 3, "{names:?}");
+        assert_eq!(names.iter().filter(|&&name| name == "spill").count(), 1, "{names:?}");
+        assert_eq!(names.iter().filter(|&&name| name == "reload").count(), 1, "{names:?}");
+        assert_eq!(spilled.steps.len(), list.steps.len() + 3);
+    }
+
+    #[test]
+    fn what_fits_is_left_as_it_is() {
+        let list = list();
+        let spilled =
+            spill(&list.steps, &list.buffers, list.ring, 5 * SIZE).expect("five buffers are enough");
+        assert_eq!(spilled.steps.len(), list.steps.len());
+    }
+
+    #[test]
+    fn below_the_largest_step_nothing_fits() {
+        let list = list();
+        assert_eq!(least_bytes(&list.steps, &list.buffers, list.ring), 3 * SIZE);
+        assert!(spill(&list.steps, &list.buffers, list.ring, 3 * SIZE - 1).is_none());
+    }
+
+    #[test]
+    fn what_was_made_for_nothing_is_not_made() {
+        let mut list = StepList::new(Role::party(0), Ring::Z64);
+        let masks: Vec<Matrix<BufferId>> = (0..6).map(|stream| fill(&mut list, stream)).collect();
+        for mask in masks {
+            push(&mut list, Action::Output { from: mask, output: 0, at: (0, 0) });
+        }
+        let spilled = spill(&list.steps, &list.buffers, list.ring, 2 * SIZE).expect("two buffers are enough");
+        assert_eq!(spilled.steps.len(), list.steps.len(), "each mask is drawn once, when it is needed");
+    }
+}

@@ -1,0 +1,105 @@
+//! A run's report as a page.
+
+use super::Page;
+use super::chart::area;
+use crate::args::Shared;
+use crate::report::{RoleJson, RunJson};
+use crate::table::{bytes, seconds, size};
+use crate::trace::TraceFile;
+use std::collections::BTreeSet;
+use symbolon::device::DriverMemory;
+
+/// The page of a run, with pictures where there is a trace of it.
+pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
+    let subtitle = format!("{}, {} bits, {} fraction bits", run.protocol, run.ring_bits, run.fraction_bits);
+    let mut page = Page::new(&run.job, &subtitle);
+    let roles: Vec<&RoleJson> = run.parties.iter().chain(&run.dealer).collect();
+    let most = roles.iter().map(|role| role.vram_peak_bytes).max().unwrap_or(0);
+    let sent: u64 = run.parties.iter().map(|party| party.bytes_sent).sum();
+    let overlap = run.parties.iter().map(|party| party.overlap).fold(1.0, f64::min);
+    page.figures(&[
+        ("online", seconds(run.online_s)),
+        ("offline", seconds(run.offline_s)),
+        ("in all", seconds(run.wall_s)),
+        ("device memory, at most", size(most)),
+        ("sent online", size(sent)),
+        ("overlap, at least", format!("{overlap:.2}")),
+    ]);
+    page.table(
+        "Online",
+        &lanes(run),
+        "Formula: what the protocol says that is sent. Overlap: the busier lane's share.",
+    );
+    page.table("Device memory", &memory(&roles), "Planned before the run, and the peak that the ledger saw.");
+    if let Some(trace) = trace {
+        for role in &trace.about.roles {
+            let points = trace.memory(role.pid);
+            let heading = format!("{}: memory in use over time", role.role);
+            let note = "What steps still need; what is allocated for the run is in the table above.";
+            page.chart(&heading, &area(&points, "seconds", Some(role.online_us / 1e6)), note);
+        }
+        page.chart("What every lane did when", &trace.timeline(), "");
+    }
+    page.table("Outputs", &outputs(run), &run.ranges.range);
+    let mut facts = vec![("device", run.device.clone())];
+    facts.push(("link", shared.link.map_or_else(|| "as it is".to_owned(), |link| link.to_string())));
+    facts.push(("budget", shared.budget.map_or_else(|| "none".to_owned(), size)));
+    page.environment(&facts);
+    page
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn lanes(run: &RunJson) -> Vec<Vec<String>> {
+    let mut rows =
+        vec![row(["party", "bytes sent", "formula", "received", "rounds", "device", "wire", "overlap"])];
+    for party in &run.parties {
+        rows.push(vec![
+            party.name(),
+            bytes(party.bytes_sent),
+            bytes(party.bytes_formula),
+            bytes(party.bytes_received),
+            party.rounds.to_string(),
+            seconds(party.device_s),
+            seconds(party.wire_s),
+            format!("{:.2}", party.overlap),
+        ]);
+    }
+    rows
+}
+
+fn memory(roles: &[&RoleJson]) -> Vec<Vec<String>> {
+    let classes: BTreeSet<&String> = roles.iter().flat_map(|role| role.vram_by_class.keys()).collect();
+    let mut rows = vec![row(["role", "planned", "peak"])];
+    rows[0].extend(classes.iter().map(|class| class.to_string()));
+    let told = roles.iter().any(|role| role.vram_driver.is_some());
+    if told {
+        rows[0].extend(["driver", "block slack"].map(str::to_owned));
+    }
+    for role in roles {
+        let class = |class: &&String| size(role.vram_by_class.get(*class).copied().unwrap_or(0));
+        let totals = [role.name(), size(role.vram_planned_bytes), size(role.vram_peak_bytes)];
+        let mut cells: Vec<String> = totals.into_iter().chain(classes.iter().map(class)).collect();
+        if told {
+            let driver = |bytes: fn(&DriverMemory) -> u64| {
+                role.vram_driver.as_ref().map_or_else(|| "–".to_owned(), |memory| size(bytes(memory)))
+            };
+            cells.extend([driver(|memory| memory.allocated_bytes), driver(DriverMemory::slack_bytes)]);
+        }
+        rows.push(cells);
+    }
+    rows
+}
+
+fn outputs(run: &RunJson) -> Vec<Vec<String>> {
+    let mut rows = vec![row(["output", "shape", "for", "file"])];
+    for output in &run.outputs {
+        let extents: Vec<String> = output.shape.iter().map(usize::to_string).collect();
+        let to: Vec<String> = output.to.iter().map(|party| format!("party {party}")).collect();
+        let file = output.file.clone().unwrap_or_else(|| "not written".to_owned());
+        rows.push(vec![output.name.clone(), format!("({})", extents.join(", ")), to.join(", "), file]);
+    }
+    rows
+}
