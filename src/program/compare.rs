@@ -90,7 +90,10 @@ impl Program {
         let label = format!("leaky_relu({}, {})", self.short(a), slope.value());
         let positive = self.relu(a)?;
         let negative = self.sub(a, positive)?;
-        let scaled = self.scale(negative, slope)?;
+        // A small slope keeps its precision.
+        let is_small = self.codec().fraction_bits() > 0 && slope.value() != 0.0 && slope.value().abs() < 1.0;
+        let scaled =
+            if is_small { self.portion(negative, slope.value())? } else { self.scale(negative, slope)? };
         let result = self.add(positive, scaled)?;
         self.called(result, label, None)
     }
