@@ -2,16 +2,16 @@
 //!
 //! Lowering a program writes down its [`Demand`], entry by entry; a dealer (see [`dealer`]) satisfies exactly that
 //! list and nothing else, without knowing the program. The dealer is a role of its own, or a third party that sees no
-//! opening. An entry is a tile's: a *mask*, a *product* of masks, a
-//! *truncation pair*, a *table* of a mask's digits, *monomials* of masked bits, random *bits*, or a product of these
-//! with a mask. What hides a value is used once, by move; a mask may stand in several products, for a value that
-//! is a factor of several is opened once and for all of them.
+//! opening. An entry is a tile's: a *mask*, a *product* of masks, a *truncation pair*, a *table* of a mask's digits,
+//! *monomials* of masked bits, random *bits*, or a product of these with a mask. What hides a value is used once, by
+//! move; a mask may stand in several products, for a value that is a factor of several is opened once and for all of
+//! them.
 //!
-//! **Seeds.** For every run the dealer shares one generator key with each party, drawn from the operating system:
-//! streams are numbered anew in each run, so no key serves two. Everything that can be uniform is
-//! never sent: party i draws its part of a mask from key i, and party 0 its part of a dependent value from key 0; only
-//! party 1's dependent part, the *correction*, crosses the wire, as in Chameleon (Riazi et al., ASIACCS 2018). Part p
-//! of entry e is stream 8e + p of the key, from block 0.
+//! **Seeds.** For every run the dealer shares one generator key with each party, drawn from the operating system: streams
+//! are numbered anew in each run, so no key serves two. Everything that can be uniform is never sent: party i draws its
+//! part of a mask from key i, and party 0 its part of a dependent value from key 0; only party 1's dependent part, the
+//! *correction*, crosses the wire, as in Chameleon (Riazi et al., ASIACCS 2018). Part p of entry e is stream 8e + p of
+//! the key, from block 0.
 //!
 //! **Later runs.** A program with resident inputs is run again by another order, under fresh keys, of the same entries
 //! but those that are *once*: what hides or is computed from resident values alone. The parties keep these parts of the

@@ -230,6 +230,8 @@ impl Header {
     /// The frame of this header and its payload.
     pub(super) fn frame(self, payload: Bytes) -> Result<Frame, FrameError> {
         let Header { run, message, depth, offset, .. } = self;
+        // Shares and keys: wiped with the last that holds a part. Memory that nobody shares is not copied for it.
+        let payload = Bytes::from(Wiped::from(Vec::from(payload)));
         Ok(match self.kind {
             Kind::Data => Frame::Data(Data { run, message, depth, offset, payload }),
             Kind::Bundle => Frame::Bundle(Bundle::parse(run, payload)?),

@@ -129,7 +129,10 @@ impl Link {
     /// # Errors
     /// Where the peer fails first, or does not finish within the stall deadline.
     pub async fn finish(mut self) -> Result<(), NetError> {
-        self.sender.send(Frame::Finish).await?;
+        if let Err(error) = self.sender.send(Frame::Finish).await {
+            // The peer may have said why it no longer takes anything.
+            return Err(self.receiver.why_ended().unwrap_or(error));
+        }
         let (peer, waited) = (self.peer(), self.sender.shared.deadlines.stall);
         while !self.receiver.finished {
             let frame = timeout(waited, self.receiver.receive()).await;

@@ -110,21 +110,20 @@ async fn relay(near: DuplexStream, far: DuplexStream, rule: Rule, cut: Arc<Atomi
     let (near_read, near_write) = split(near);
     let (far_read, far_write) = split(far);
     let backward = rule.clone();
-    let last = tokio::select! {
-        last = pass(near_read, far_write, |frame| rule(true, frame)) => last,
-        last = pass(far_read, near_write, |frame| backward(false, frame)) => last,
-    };
-    if last == Some(Verdict::Cut) {
-        cut.store(true, Ordering::SeqCst);
+    tokio::select! {
+        _ = pass(near_read, far_write, |frame| rule(true, frame), &cut) => {}
+        _ = pass(far_read, near_write, |frame| backward(false, frame), &cut) => {}
     }
 }
 
-/// Passes frames on until one end closes or the rule breaks the connection; returns the verdict that did.
+/// Passes frames on until one end closes, or the rule breaks the connection: `cut` then says whether for good, before
+/// either end sees that it is broken.
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     rule: impl Fn(&Frame) -> Verdict,
-) -> Option<Verdict> {
+    cut: &AtomicBool,
+) -> Option<()> {
     loop {
         let mut header = [0; HEADER_BYTES];
         from.read_exact(&mut header).await.ok()?;
@@ -139,7 +138,10 @@ async fn pass(
                 to.write_all(&header).await.ok()?;
                 to.write_all(&payload).await.ok()?;
             }
-            Err(last) => return Some(last),
+            Err(last) => {
+                cut.fetch_or(last == Verdict::Cut, Ordering::SeqCst);
+                return None;
+            }
         }
     }
 }

@@ -259,12 +259,17 @@ impl Plans {
     }
 
     fn lowered_again(&self, lists: &[StepList], dealt: Option<&StepList>, cost: Cost) -> Plans {
+        // A role that keeps nothing does the same again, by the same plan.
+        let again = |(first, list): (&Plan, &StepList)| {
+            if list.keeps() { first.again(&list.again()) } else { first.clone() }
+        };
+        let parties = self.parties.iter().zip(lists).map(again).collect();
+        let dealer = self.dealer.as_ref().zip(dealt).map(again);
         let lists: Vec<StepList> = lists.iter().map(StepList::again).collect();
         let dealt = dealt.map(StepList::again);
-        let dealer = self.dealer.as_ref().zip(dealt.as_ref());
         Plans {
-            parties: self.parties.iter().zip(&lists).map(|(first, list)| first.again(list)).collect(),
-            dealer: dealer.map(|(first, list)| first.again(list)),
+            parties,
+            dealer,
             demand: self.demand.again(),
             traffic: Traffic::new(lists.iter().chain(&dealt)),
             cost,

@@ -262,7 +262,7 @@ impl Costs<'_> {
             let count = self.program.value(id).shape.len();
             halves.told = Some([0; 2]);
             if !self.kept[id.index()] {
-                PAIR.into_iter().for_each(|_| sent.send("rest", "m·n", count, third));
+                sent.send("rest", "2·m·n", 2 * count, third);
                 halves.told = Some([depth + 1; 2]);
             }
             halves.parts = halves.parts.map(|part| Some(part.unwrap_or(0)));

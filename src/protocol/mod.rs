@@ -1,4 +1,6 @@
-//! How a program's ops become steps, one folder a protocol.
+//! How a program's ops become steps: a folder for each protocol, and beside them what protocols share, which is all but
+//! products: `lowering` for values tile by tile, `blocks` for moving elements, `halves` and `bits` for what two parties
+//! compute with dealt correlations, `cost`.
 //!
 //! A protocol is a set of lowering rules: it emits every party's [`StepList`] and the [`Demand`] of correlated
 //! randomness, purely, and knows nothing of devices, networks or plans. Beside the rules it states what they cost in

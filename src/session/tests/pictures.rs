@@ -1,8 +1,8 @@
 //! Convolution and pooling, against the sums and maxima by their definition, and in private.
 
 use super::equivalence::check;
-use super::{elements, world};
-use crate::program::{Image, Program, ValueId, Window, oracle};
+use super::{elements, numbers, world};
+use crate::program::{Image, Program, Truncation, ValueId, Window, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
@@ -99,4 +99,47 @@ fn pools_are_their_maxima() {
     let outcome =
         &world(Protocol::Replicated, 18).run(&program, &[encoded(&data)]).expect("a run without faults")[0];
     assert_eq!(outcome.outputs["z"], encoded(&expected));
+}
+
+/// The network of LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", 1998, as
+/// far as its sizes go: two convolutions with pooling and two dense layers, here with random weights.
+fn lenet(protocol: Protocol, images: usize) -> (Program, Vec<Elements>) {
+    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+    let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Exact);
+    let mut data = Vec::new();
+    let mut input = |program: &mut Program, name: &str, owner: u8, shape: Shape, bound: f64| {
+        data.push(numbers(codec, shape.len(), bound, data.len() as u64 + 1));
+        program.input(name, PartyId(owner), shape, Some(bound)).expect("an input")
+    };
+    let mut x = input(&mut program, "x", 0, Shape::new(images, 28 * 28), 1.0);
+    let (five, two) = (Window { height: 5, width: 5, stride: 1 }, Window { height: 2, width: 2, stride: 2 });
+    for (name, image, filters) in [
+        ("c1", Image { channels: 1, height: 28, width: 28 }, 6),
+        ("c2", Image { channels: 6, height: 12, width: 12 }, 16),
+    ] {
+        let w = input(&mut program, name, 1, Shape::new(25 * image.channels, filters), 0.2);
+        x = program.conv2d(x, image, (w, None), five, 0).expect("a convolution");
+        x = program.relu(x).expect("a relu");
+        let filtered = Image { channels: filters, height: image.height - 4, width: image.width - 4 };
+        x = program.maxpool2d(x, filtered, two).expect("a pool");
+    }
+    for (name, shape) in [("d1", Shape::new(256, 120)), ("d2", Shape::new(120, 10))] {
+        let w = input(&mut program, name, 1, shape, 0.1);
+        x = program.matmul(x, w).expect("a dense layer");
+        if name == "d1" {
+            x = program.relu(x).expect("a relu");
+        }
+    }
+    program.output("scores", x, Parties::first(1)).expect("an output");
+    (program, data)
+}
+
+#[test]
+fn a_convolutional_network_gives_what_the_plain_one_gives() {
+    for protocol in Protocol::ALL {
+        let (program, inputs) = lenet(protocol, 2);
+        let expected = &oracle::evaluate(&program, &inputs)[0];
+        assert!(expected.slack.iter().all(|&slack| slack == 0), "nothing is left open");
+        check(&program, &inputs, 19);
+    }
 }

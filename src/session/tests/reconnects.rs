@@ -27,7 +27,8 @@ fn run(protocol: Protocol, world: &World) -> Vec<Vec<SessionOutcome>> {
     let program = product(protocol, Ring::Z64, 0, SHAPE);
     let outcomes = world.run_repeatedly(&program, &inputs(), 2).expect("a run that is taken up again");
     let expected = &oracle::evaluate(&program, &inputs())[0];
-    for outcome in outcomes.iter().flatten() {
+    // The third party of a protocol that has one learns nothing.
+    for outcome in outcomes.iter().take(2).flatten() {
         assert_eq!(expected.first_difference(&outcome.outputs["z"]), None);
     }
     outcomes

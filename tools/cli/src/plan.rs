@@ -235,6 +235,10 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
         ]);
     }
     text += &table.render();
+    for role in json.parties.iter().filter(|role| role.offline_bytes_sent > 0) {
+        let sent = bytes(role.offline_bytes_sent);
+        text += &format!("  party {} sends {sent} bytes of corrections before the inputs\n", role.id);
+    }
     for role in json.parties.iter().chain(&json.dealer) {
         let SpilledMemory { spilled_bytes, reloaded_bytes, host_peak_bytes } = role.spilled;
         if spilled_bytes > 0 {

@@ -139,7 +139,7 @@ mod tests {
         let file = file(&[
             ("fc1.weight", Dtype::U32, &[3, 2], &bytes),
             ("fc1.bias", Dtype::U32, &[2], &bytes[8..16]),
-            ("conv", Dtype::U32, &[1, 3, 2], &bytes),
+            ("conv", Dtype::U32, &[1, 1, 1, 3, 2], &bytes),
             ("half", Dtype::BF16, &[2], &bytes[..4]),
         ]);
         let weight = read_bytes(&file, Some("fc1.weight")).unwrap();

@@ -95,8 +95,12 @@ fn folder(protocol: Protocol) -> Folder {
     for name in ["x.npy", "w.npy"] {
         folder.npy(name, &Array2::<f64>::ones((SIZE, SIZE)));
     }
-    let text = if protocol == Protocol::Beaver { job } else { replicated_job };
-    folder.text("job.toml", &text(64, 16, "z = x @ w"));
+    let text = match protocol {
+        Protocol::Beaver => job(64, 16, "z = x @ w"),
+        // Who only deals has said farewell before the others are done; who learns the result has not.
+        Protocol::Replicated => replicated_job(64, 16, "z = x @ w").replace("to = [0]", "to = [2]"),
+    };
+    folder.text("job.toml", &text);
     folder
 }
 
