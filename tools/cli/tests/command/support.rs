@@ -7,6 +7,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// A folder for one test.
@@ -106,9 +107,18 @@ pub fn refused(folder: &Folder, arguments: &[&str], status: i32) -> String {
     line
 }
 
-/// A loopback address that was free a moment ago.
+/// A loopback address that is free, and that no other test is given. Not one that the system picks: it gives these to
+/// outgoing connections as well, so that one could be taken before it is listened on.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a free port")
+    const PORTS: std::ops::Range<u32> = 12_000..32_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(97);
+    let port = |_| {
+        let number = start.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u32;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, (PORTS.start + number) as u16)).ok()
+    };
+    let listener = (0..PORTS.len()).find_map(port).expect("a free port");
+    listener.local_addr().expect("an address")
 }
 
 /// A job with one step on a (2, 3) matrix of party 0 and a (3, 2) matrix of party 1.
