@@ -232,6 +232,14 @@ fn cell((protocol, trouble, victim, phase): Cell) -> Result<(), String> {
     Err(format!("{protocol}: {trouble:?} of {} in {phase:?}: {found}", nodes[victim]))
 }
 
+/// A cell; with the last messages, a trouble may come too late to be one for somebody who has everything: then it is
+/// brought about again.
+fn tried(cell: Cell) -> Result<(), String> {
+    const TRIES: usize = 3;
+    let tries = if matches!(cell.3, Phase::Output) { TRIES } else { 1 };
+    (1..tries).find_map(|_| self::cell(cell).ok()).map_or_else(|| self::cell(cell), Ok)
+}
+
 /// The table that the README has.
 fn table() -> String {
     let mut table =
@@ -265,7 +273,7 @@ fn every_trouble_of_every_node_in_every_phase_ends_as_the_table_says() {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(&next) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if let Err(account) = cell(next) {
+                    if let Err(account) = tried(next) {
                         wrong.lock().expect("no panic").push(account);
                     }
                 }
