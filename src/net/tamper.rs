@@ -152,6 +152,10 @@ async fn judge(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Option
     let mut messages: Vec<Data> = Vec::new();
     for message in bundle.messages {
         match judge_one(Frame::Data(message), rule).await? {
+            // What a bundle cannot say goes in its place.
+            Some(Frame::Data(message)) if message.offset != 0 || message.run != bundle.run => {
+                return Ok(Some(Frame::Data(message)));
+            }
             Some(Frame::Data(message)) => messages.push(message),
             Some(other) => return Ok(Some(other)),
             None => {}
