@@ -107,7 +107,11 @@ impl Lane<'_> {
                 }
             };
             done.positions.extend(position.filter(|_| !matches!(event, Some(Event::Written(_)))));
-            done.tell_in_time();
+            match event {
+                // Whoever waits for this is told of all that was before it.
+                Some(Event::Synchronised) => done.tell(),
+                _ => done.tell_in_time(),
+            }
             if let Some(event) = event
                 && events.send(event).is_err()
             {
