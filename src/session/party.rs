@@ -252,7 +252,9 @@ impl Session {
             let mut disagreement = None;
             for link in parties {
                 link.send_control("introduction", &ours).await?;
-                let theirs: Introduction = link.receive_control("introduction", link.patience()).await?;
+                // The peer may still be waiting for others to connect, as long as this party would; then it says who is
+                // missing, which is the better reason to end for.
+                let theirs: Introduction = link.receive_control("introduction", 2 * link.patience()).await?;
                 let difference = first_difference(&ours.terms, &theirs.terms);
                 let error = difference.map(|difference| NetError::Disagree { peer: link.peer(), difference });
                 disagreement = disagreement.or(error);
