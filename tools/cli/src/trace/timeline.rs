@@ -1,6 +1,7 @@
 //! A trace as a picture: one row a lane, time to the right.
 
 use super::file::{Event, TraceFile, is_wire};
+use crate::page::chart::escape;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 1200.0;
@@ -134,8 +135,4 @@ fn colour(span: &Event) -> &'static str {
 
 fn line(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("text grows");
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
