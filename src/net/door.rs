@@ -299,6 +299,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_peer_said_when_it_gave_up_is_the_error_of_whatever_is_sent_later() {
+        let [zero, one, _] = credentials();
+        let (near, mut far, _, _end) = meet(&zero, &one, &LinkOptions::default()).await;
+        near.abort("a file was altered").await;
+        let error = loop {
+            if let Err(error) = far.send(Frame::Ready).await {
+                break error.to_string();
+            }
+        };
+        assert!(error.contains("gave up: a file was altered"), "{error}");
+    }
+
+    #[tokio::test]
     async fn a_link_outlives_its_connections_and_the_listener_goes_with_it() {
         let [zero, one, _] = credentials();
         let options = LinkOptions::default();

@@ -173,7 +173,11 @@ impl Link {
     ///
     /// # Errors
     /// Where the link is broken, or the message longer than a peer takes.
-    pub async fn send_control(&self, what: &'static str, message: &impl Serialize) -> Result<(), NetError> {
+    pub async fn send_control(
+        &mut self,
+        what: &'static str,
+        message: &impl Serialize,
+    ) -> Result<(), NetError> {
         // Room for a key, which growing would leave behind.
         const ROOM_BYTES: usize = 4096;
         let mut payload = Vec::with_capacity(ROOM_BYTES);
@@ -181,7 +185,7 @@ impl Link {
         if payload.len() > CONTROL_PAYLOAD_BYTES {
             return Err(NetError::TooLong { peer: self.peer(), what, bytes: payload.len() });
         }
-        self.sender().send(Frame::Control(payload.into())).await
+        self.send(Frame::Control(payload.into())).await
     }
 
     /// Receives a control message within `patience`.

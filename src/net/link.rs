@@ -123,16 +123,23 @@ impl Link {
         &mut self.receiver
     }
 
+    /// Queues a frame as [`LinkSender::send`] does; where the peer takes nothing because it has given up, the error
+    /// is the reason that it gave.
+    ///
+    /// # Errors
+    /// Where the link is broken.
+    pub async fn send(&mut self, frame: Frame) -> Result<(), NetError> {
+        let sent = self.sender.send(frame).await;
+        sent.map_err(|error| self.receiver.why_ended().unwrap_or(error))
+    }
+
     /// Tells the peer that all is done, and waits until it says the same, so that neither end closes on bytes that
     /// the other still needs.
     ///
     /// # Errors
     /// Where the peer fails first, or does not finish within the stall deadline.
     pub async fn finish(mut self) -> Result<(), NetError> {
-        if let Err(error) = self.sender.send(Frame::Finish).await {
-            // The peer may have said why it no longer takes anything.
-            return Err(self.receiver.why_ended().unwrap_or(error));
-        }
+        self.send(Frame::Finish).await?;
         let (peer, waited) = (self.peer(), self.sender.shared.deadlines.stall);
         while !self.receiver.finished {
             let frame = timeout(waited, self.receiver.receive()).await;

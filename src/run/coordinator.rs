@@ -177,9 +177,9 @@ impl<'a> Coordinator<'a> {
         if self.execution.plan.role == Role::Dealer {
             return Ok(());
         }
-        let parties = self.execution.links.iter().filter(|link| link.peer() != Role::Dealer);
+        let parties = self.execution.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         for link in parties {
-            let sent = link.sender().send(Frame::Ready).await;
+            let sent = link.send(Frame::Ready).await;
             sent.map_err(|error| RunError::Peer { error, doing: DOING.into() })?;
         }
         while !self.unready.is_empty() {

@@ -192,7 +192,7 @@ fn take_kept(kept: &mut HashMap<u32, Dealing>, links: &[Link], number: u32) -> R
 /// Draws a fresh key for each party, and hands it over.
 fn grant(
     wire: &Wire,
-    links: &[Link],
+    links: &mut [Link],
     source: KeySource,
     order: u64,
 ) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
