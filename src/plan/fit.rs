@@ -1,5 +1,6 @@
 //! Plans within a budget of device memory.
 
+use super::placement::{PlacedSteps, Placement};
 use super::slots::Reuse;
 use super::{Plan, in_order, spill};
 use crate::step::StepList;
@@ -11,42 +12,43 @@ const FITTINGS: usize = 8;
 const FITTING_STEP: f64 = 0.98;
 
 impl Plan {
-    /// Plans one role's steps for a budget of device memory. Where the plan with the whole window does not fit, slots
+    /// Plans one role's steps for a budget of memory on each of its devices. Where the plan with the whole window does not fit, slots
     /// are used again sooner, and then by buffers of any class; where that does not do, contents leave the device for
     /// a while and come back, or are made a second time (see the module `spill`); not so where later runs are to find
     /// what this one kept.
     ///
     /// The plan takes more than the budget only where none can do with less; [`Plan::check_budget`] says so.
-    pub fn within(list: &StepList, window: u32, budget_bytes: Option<u64>) -> Plan {
-        let Some(budget_bytes) = budget_bytes else { return Plan::new(list, window) };
-        let steps = in_order(list);
-        let in_core =
-            |window, by_class| Plan::placed(list, steps.clone(), &list.buffers, Reuse { window, by_class });
+    pub fn within(
+        list: &StepList,
+        placement: &Placement<'_>,
+        window: u32,
+        budget_bytes: Option<u64>,
+    ) -> Plan {
+        let placed = placement.place(list, in_order(list));
+        let in_core = |window, by_class| Plan::placed(list, &placed, Reuse { window, by_class });
+        let Some(budget_bytes) = budget_bytes else { return in_core(window, true) };
         for window in [window, window / 8, 0] {
             let plan = in_core(window, true);
-            if plan.size_bytes() <= budget_bytes {
+            if plan.fullest_bytes() <= budget_bytes {
                 return plan;
             }
         }
         let pooled = in_core(0, false);
-        if pooled.size_bytes() <= budget_bytes {
-            return pooled;
-        }
         // What a later run is to find must stay where it is.
-        if list.keeps() {
+        if pooled.fullest_bytes() <= budget_bytes || list.keeps() {
             return pooled;
         }
+        let PlacedSteps { steps, buffers } = &placed;
         let spilled = |limit_bytes| {
-            let spilled = spill::spill(&steps, &list.buffers, list.ring, limit_bytes)?;
-            let reuse = Reuse { window: 0, by_class: false };
-            Some(Plan::placed(list, spilled.steps, &spilled.buffers, reuse))
+            let spilled = spill::spill(steps, buffers, list.ring, limit_bytes)?;
+            Some(Plan::placed(list, &spilled, Reuse { window: 0, by_class: false }))
         };
-        let least_bytes = spill::least_bytes(&steps, &list.buffers, list.ring);
+        let least_bytes = spill::least_bytes(steps, buffers, list.ring);
         let mut limit_bytes = budget_bytes;
         // Slots are as large as the largest of their buffers, so they take more than the buffers that live at once.
         for _ in 0..FITTINGS {
             let Some(plan) = spilled(limit_bytes) else { break };
-            let taken_bytes = plan.size_bytes();
+            let taken_bytes = plan.fullest_bytes();
             if taken_bytes <= budget_bytes {
                 return plan;
             }
@@ -54,6 +56,6 @@ impl Plan {
             limit_bytes = (less as u64).max(least_bytes);
         }
         let least = spilled(least_bytes).expect("the least limit can be kept");
-        if least.size_bytes() < pooled.size_bytes() { least } else { pooled }
+        if least.fullest_bytes() < pooled.fullest_bytes() { least } else { pooled }
     }
 }

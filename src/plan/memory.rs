@@ -1,17 +1,20 @@
 //! What a plan's memory is used for, step by step.
 
 use super::Plan;
-use crate::step::{Action, MemoryClass, PlaceId};
+use crate::step::{Action, Matrix, MemoryClass, PlaceId};
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// What a plan moves between device and host memory to keep within its budget, in bytes.
+/// What a plan moves between devices and host memory, in bytes: to keep within its budget, and to move it to another
+/// device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SpilledMemory {
-    /// From the device to the host.
+    /// From a device to the host, to come back to it.
     pub spilled_bytes: u64,
-    /// From the host to the device.
+    /// From the host back to the device that it came from.
     pub reloaded_bytes: u64,
+    /// From a device to another.
+    pub moved_bytes: u64,
     /// Held on the host at most, in plan order.
     pub host_peak_bytes: u64,
 }
@@ -59,36 +62,57 @@ impl Plan {
         changes[..order.len()].iter().map(after).collect()
     }
 
-    /// What leaves the device for a while, to keep within the budget.
+    /// What leaves a device for a while, to keep within the budget or to move to another.
     pub fn spilled(&self) -> SpilledMemory {
         let mut spilled = SpilledMemory::default();
-        let mut reloads: HashMap<PlaceId, u64> = HashMap::new();
+        let mut places: HashMap<PlaceId, Place> = HashMap::new();
         for planned in &self.steps {
-            if let Action::Reload { place, .. } = planned.step.action {
-                *reloads.entry(place).or_default() += 1;
+            match planned.step.action {
+                Action::Spill { place, .. } => places.entry(place).or_default().device = planned.device,
+                Action::Reload { place, .. } => {
+                    let place = places.entry(place).or_default();
+                    place.reloads += 1;
+                    place.returns |= place.device == planned.device;
+                }
+                _ => {}
             }
         }
         let mut held_bytes = 0;
         for planned in &self.steps {
+            let size = |matrix: Matrix<_>| (matrix.shape.len() * self.ring.element_bytes()) as u64;
             match planned.step.action {
-                Action::Spill { from, .. } => {
-                    let bytes = (from.shape.len() * self.ring.element_bytes()) as u64;
-                    held_bytes += bytes;
-                    spilled.spilled_bytes += bytes;
+                Action::Spill { from, place } => {
+                    held_bytes += size(from);
                     spilled.host_peak_bytes = held_bytes.max(spilled.host_peak_bytes);
+                    spilled.spilled_bytes += if places[&place].returns { size(from) } else { 0 };
                 }
                 Action::Reload { to, place } => {
-                    let bytes = (to.shape.len() * self.ring.element_bytes()) as u64;
-                    spilled.reloaded_bytes += bytes;
-                    let left = reloads.get_mut(&place).expect("a reload that was counted");
-                    *left -= 1;
-                    held_bytes -= if *left == 0 { bytes } else { 0 };
+                    let place = places.get_mut(&place).expect("a place that was counted");
+                    let there = if place.device == planned.device {
+                        &mut spilled.reloaded_bytes
+                    } else {
+                        &mut spilled.moved_bytes
+                    };
+                    *there += size(to);
+                    place.reloads -= 1;
+                    held_bytes -= if place.reloads == 0 { size(to) } else { 0 };
                 }
                 _ => {}
             }
         }
         spilled
     }
+}
+
+/// A place in host memory.
+#[derive(Default)]
+struct Place {
+    /// Where its content comes from.
+    device: u8,
+    /// How often it is reloaded from now on.
+    reloads: u64,
+    /// Whether it ever comes back to where it came from.
+    returns: bool,
 }
 
 #[cfg(test)]

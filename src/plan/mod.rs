@@ -7,6 +7,9 @@
 //! tiles a party may run ahead of what its peers have sent. Under a budget slots are used again sooner, and where that
 //! does not do, contents wait in host memory or are made a second time.
 //!
+//! **Several devices.** Where a role has several, every step is placed on one of them, and what another reads moves
+//! there through host memory (see the module `placement`). Every slot is a device's.
+//!
 //! **Later runs.** Where inputs are resident, a session's first run keeps what depends on them alone, each in a slot of
 //! its own, and every later run has plans of its own over the same slots (see [`Plans::again`]).
 //!
@@ -18,14 +21,17 @@ mod agreement;
 mod fit;
 mod memory;
 mod model;
+mod placement;
 mod plain;
 mod slots;
 mod spill;
 mod traffic;
+mod uses;
 
 pub use agreement::Agreement;
 pub use memory::{Occupied, SpilledMemory};
 pub use model::DeviceModel;
+pub use placement::{MOST_DEVICES, Placement};
 pub use plain::Plain;
 pub use traffic::{Depths, RoleTraffic, Traffic};
 
@@ -36,8 +42,9 @@ use crate::program::{Program, ProgramError, range};
 use crate::protocol::{Cost, Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
-use crate::step::{Action, BufferId, BufferSpec, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
+use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
 use serde::Serialize;
+use placement::PlacedSteps;
 use slots::{Placed, Reuse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,7 +56,8 @@ pub struct PlanOptions {
     pub side: TileSide,
     /// How many tiles, of all ops, are lowered between the last use of a slot and its next, where the budget allows.
     pub window: u32,
-    /// Most bytes of device memory for a role's buffers; see [`Plan::within`]. Parties may plan with different ones.
+    /// Most bytes of memory for a role's buffers on each of its devices; see [`Plan::within`]. Parties may plan with
+    /// different ones.
     pub budget_bytes: Option<u64>,
 }
 
@@ -69,13 +77,17 @@ pub struct Slot {
     pub size_bytes: u64,
     /// What it is booked under.
     pub class: MemoryClass,
+    /// The number of the device whose memory it is.
+    pub device: u8,
 }
 
-/// A step, and the steps it waits for.
+/// A step, where it runs, and the steps it waits for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedStep {
     /// What to do.
     pub step: Step,
+    /// The number of the device that has its buffers.
+    pub device: u8,
     /// Positions in the plan, all below this step's own.
     pub after: Vec<u32>,
 }
@@ -131,16 +143,15 @@ fn in_order(list: &StepList) -> Vec<Step> {
 }
 
 impl Plan {
-    /// Plans one role's steps; see [`PlanOptions::window`].
+    /// Plans one role's steps on one device; see [`PlanOptions::window`].
     pub fn new(list: &StepList, window: u32) -> Plan {
-        let reuse = Reuse { window, by_class: true };
-        Plan::placed(list, in_order(list), &list.buffers, reuse)
+        Plan::within(list, &Placement::ONE, window, None)
     }
 
     /// Gives the buffers of these steps their slots.
-    fn placed(list: &StepList, steps: Vec<Step>, buffers: &[BufferSpec], reuse: Reuse) -> Plan {
-        let Placed { slots, slot_of } = slots::place(&steps, buffers, list.ring, reuse);
-        Plan::over(list, steps, slots, slot_of)
+    fn placed(list: &StepList, PlacedSteps { steps, buffers }: &PlacedSteps, reuse: Reuse) -> Plan {
+        let Placed { slots, slot_of } = slots::place(steps, buffers, list.ring, reuse);
+        Plan::over(list, steps.clone(), slots, slot_of)
     }
 
     /// Bytes of all slots.
@@ -148,16 +159,35 @@ impl Plan {
         self.slots.iter().map(|slot| slot.size_bytes).sum()
     }
 
-    /// Plans a later run of a list that this is the plan of (see [`StepList::again`]): in the same slots, so that it
-    /// finds what was kept.
+    /// Bytes of the slots of the device that has most.
+    pub fn fullest_bytes(&self) -> u64 {
+        let size = |device| self.memory_on(device).values().sum();
+        (0..self.device_count()).map(size).max().unwrap_or(0)
+    }
+
+    /// How many devices the plan is for: one more than the highest number of one that it uses.
+    pub fn device_count(&self) -> u8 {
+        self.slots.iter().map(|slot| slot.device + 1).max().unwrap_or(1)
+    }
+
+    /// Plans a later run of a list that this is the plan of (see [`StepList::again`]): the same steps in the same slots,
+    /// but for those of the first run, so that it finds what was kept.
     pub fn again(&self, again: &StepList) -> Plan {
-        Plan::over(again, in_order(again), self.slots.clone(), self.slot_of.clone())
+        let steps = self.steps.iter().map(|planned| &planned.step);
+        let steps = steps.filter(|step| !step.once).cloned().collect();
+        Plan::over(again, steps, self.slots.clone(), self.slot_of.clone())
     }
 
     fn over(list: &StepList, steps: Vec<Step>, slots: Vec<Slot>, slot_of: Vec<u32>) -> Plan {
         let edges = slots::edges(&steps, slots.len(), &slot_of);
-        let with_edges = steps.into_iter().zip(edges);
-        let steps = with_edges.map(|(step, after)| PlannedStep { step, after }).collect();
+        let planned = |(step, after): (Step, Vec<u32>)| {
+            let mut device = 0;
+            step.action.visit(|matrix, _| {
+                device = slots[slot_of[matrix.buffer.0 as usize] as usize].device;
+            });
+            PlannedStep { step, device, after }
+        };
+        let steps = steps.into_iter().zip(edges).map(planned).collect();
         Plan { role: list.role, ring: list.ring, steps, slots, slot_of }
     }
 
@@ -185,25 +215,28 @@ impl Plan {
         self.steps.iter().filter(|planned| planned.step.phase == phase).count()
     }
 
-    /// The device memory that the run takes, by the classes that take any; the same before, during and after.
+    /// The memory that the run takes of all devices, by the classes that take any; the same before, during and after.
     pub fn memory(&self) -> BTreeMap<MemoryClass, u64> {
-        let mut memory = BTreeMap::new();
-        for slot in self.slots.iter().filter(|slot| slot.size_bytes > 0) {
-            *memory.entry(slot.class).or_default() += slot.size_bytes;
-        }
-        memory
+        by_class_of(self.slots.iter())
     }
 
-    /// Refuses a plan that, with the device's own staging memory, does not fit.
+    /// What of that is one device's.
+    pub fn memory_on(&self, device: u8) -> BTreeMap<MemoryClass, u64> {
+        by_class_of(self.slots.iter().filter(|slot| slot.device == device))
+    }
+
+    /// Refuses a plan of which, with a device's own staging memory, any device's part does not fit.
     ///
     /// # Errors
     /// [`PlanError::OverBudget`], which names the smallest budget that would do.
     pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
-        let mut classes = self.memory();
+        let parts = (0..self.device_count()).map(|device| self.memory_on(device));
+        let size = |part: &BTreeMap<MemoryClass, u64>| part.values().sum::<u64>();
+        let mut classes = parts.max_by_key(size).unwrap_or_default();
         if staging_bytes > 0 {
             classes.insert(MemoryClass::Staging, staging_bytes);
         }
-        let needed_bytes = classes.values().sum();
+        let needed_bytes = size(&classes);
         match budget_bytes {
             Some(budget_bytes) if needed_bytes > budget_bytes => {
                 Err(PlanError::OverBudget { role: self.role, needed_bytes, classes, budget_bytes })
@@ -211,6 +244,14 @@ impl Plan {
             _ => Ok(()),
         }
     }
+}
+
+fn by_class_of<'a>(slots: impl Iterator<Item = &'a Slot>) -> BTreeMap<MemoryClass, u64> {
+    let mut memory = BTreeMap::new();
+    for slot in slots.filter(|slot| slot.size_bytes > 0) {
+        *memory.entry(slot.class).or_default() += slot.size_bytes;
+    }
+    memory
 }
 
 /// The plans of every role of a program, and what they exchange.
@@ -233,11 +274,28 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// Plans `program` for every role.
+    /// Plans `program` for every role, each on one device.
     ///
     /// # Errors
     /// Where the program has no output, can provably overflow, or asks for correlations that cannot be dealt.
     pub fn new(protocol: Protocol, program: &Program, options: PlanOptions) -> Result<Plans, PlanError> {
+        Plans::on(&[], protocol, program, options)
+    }
+
+    /// Plans `program` for every role, each on devices like these. Which they are is each role's own affair: with others
+    /// it has the same agreement.
+    ///
+    /// # Errors
+    /// As [`Plans::new`].
+    ///
+    /// # Panics
+    /// With more than [`MOST_DEVICES`].
+    pub fn on(
+        devices: &[DeviceModel],
+        protocol: Protocol,
+        program: &Program,
+        options: PlanOptions,
+    ) -> Result<Plans, PlanError> {
         if program.outputs().is_empty() {
             return Err(ProgramError::NoOutput.into());
         }
@@ -247,10 +305,13 @@ impl Plans {
         let dealt = protocol.has_dealer().then(|| dealer::deal(&lowered.demand)).transpose()?;
         let traffic = Traffic::new(lowered.parties.iter().chain(&dealt));
         let agreement = Agreement::new(protocol, program, &lowered);
-        let Lowered { parties: lists, demand, cost, cost_again } = lowered;
-        let plan = |list: &StepList, window| Plan::within(list, window, options.budget_bytes);
-        let parties = lists.iter().map(|list| plan(list, options.window)).collect();
-        let dealer = dealt.as_ref().map(|list| plan(list, DEALER_WINDOW));
+        let Lowered { parties: lists, demand, cost, cost_again, tiles } = lowered;
+        let budget_bytes = options.budget_bytes;
+        let placement = Placement { devices, tiles: &tiles };
+        let party = |list| Plan::within(list, &placement, options.window, budget_bytes);
+        let parties = lists.iter().map(party).collect();
+        let placement = Placement { devices, tiles: &[] };
+        let dealer = dealt.as_ref().map(|list| Plan::within(list, &placement, DEALER_WINDOW, budget_bytes));
         let mut plans = Plans { parties, dealer, demand, traffic, cost, agreement, again: None };
         if lists.iter().any(StepList::keeps) {
             plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again)));
@@ -283,7 +344,7 @@ impl Plans {
     /// # Errors
     /// [`PlanError::OverBudget`], for the role that needs most.
     pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
-        let largest = self.roles().max_by_key(|plan| plan.size_bytes()).expect("there are roles");
+        let largest = self.roles().max_by_key(|plan| plan.fullest_bytes()).expect("there are roles");
         largest.check_budget(staging_bytes, budget_bytes)
     }
 

@@ -26,6 +26,13 @@ pub struct DeviceModel {
     pub step_s: f64,
 }
 
+/// One device where there may be several.
+impl AsRef<[DeviceModel]> for DeviceModel {
+    fn as_ref(&self) -> &[DeviceModel] {
+        std::slice::from_ref(self)
+    }
+}
+
 impl DeviceModel {
     /// One core of a server processor of 2023, rounded: good enough to tell much work from little.
     pub fn typical() -> DeviceModel {

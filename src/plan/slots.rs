@@ -1,8 +1,9 @@
 //! Which buffers share memory, and which steps wait for which.
 
 use super::Slot;
+use super::placement::Located;
 use crate::ring::Ring;
-use crate::step::{Access, Action, BufferSpec, MemoryClass, PlaceId, Step};
+use crate::step::{Access, Action, MemoryClass, PlaceId, Step};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Where buffers lie.
@@ -25,9 +26,9 @@ pub(super) struct Reuse {
     pub by_class: bool,
 }
 
-/// Walks the steps in order, giving each buffer a slot from its first to its last use, and `window` tiles longer. What
-/// is kept between runs has a slot of its own.
-pub(super) fn place(steps: &[Step], buffers: &[BufferSpec], ring: Ring, reuse: Reuse) -> Placed {
+/// Walks the steps in order, giving each buffer a slot on its device from its first to its last use, and `window` tiles
+/// longer. What is kept between runs has a slot of its own.
+pub(super) fn place(steps: &[Step], buffers: &[Located], ring: Ring, reuse: Reuse) -> Placed {
     let Reuse { window, by_class } = reuse;
     let last_use = last_uses(steps, buffers.len());
     let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; buffers.len()] };
@@ -44,11 +45,12 @@ pub(super) fn place(steps: &[Step], buffers: &[BufferSpec], ring: Ring, reuse: R
             let index = matrix.buffer.0 as usize;
             let spec = buffers[index];
             let size_bytes = (spec.len * ring.element_bytes()) as u64;
+            let wanted = Slot { size_bytes, class: spec.class, device: spec.device };
             let slot = &mut placed.slot_of[index];
             if *slot == u32::MAX {
                 *slot = match last_use[index] {
-                    LastUse::Kept => own(&mut placed.slots, size_bytes, spec.class),
-                    LastUse::At(_) => free.take(&mut placed.slots, size_bytes, spec.class),
+                    LastUse::Kept => own(&mut placed.slots, wanted),
+                    LastUse::At(_) => free.take(&mut placed.slots, wanted),
                 };
             }
             if last_use[index] == LastUse::At(position) {
@@ -161,32 +163,35 @@ fn last_uses(steps: &[Step], buffers: usize) -> Vec<LastUse> {
 }
 
 /// A new slot.
-fn own(slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
-    slots.push(Slot { size_bytes, class });
+fn own(slots: &mut Vec<Slot>, wanted: Slot) -> u32 {
+    slots.push(wanted);
     slots.len() as u32 - 1
 }
 
-/// Slots that nothing uses: by class, if classes have slots of their own, their sizes and numbers.
+/// Slots that nothing uses: by device and, if classes have slots of their own, by class, their sizes and numbers.
 struct Free {
     by_class: bool,
-    slots: BTreeMap<Option<MemoryClass>, BTreeSet<(u64, u32)>>,
+    slots: BTreeMap<(u8, Option<MemoryClass>), BTreeSet<(u64, u32)>>,
 }
 
 impl Free {
     fn insert(&mut self, slot: u32, slots: &[Slot]) {
-        let Slot { size_bytes, class } = slots[slot as usize];
-        let class = self.by_class.then_some(class);
-        self.slots.entry(class).or_default().insert((size_bytes, slot));
+        let of = slots[slot as usize];
+        self.like(of).insert((of.size_bytes, slot));
     }
 
-    /// A free slot of the class: the smallest that fits, else the largest, grown; else a new one.
-    fn take(&mut self, slots: &mut Vec<Slot>, size_bytes: u64, class: MemoryClass) -> u32 {
-        let free = self.slots.entry(self.by_class.then_some(class)).or_default();
-        let best = free.range((size_bytes, 0)..).next().or_else(|| free.last()).copied();
-        let Some((size, slot)) = best else { return own(slots, size_bytes, class) };
+    /// A free slot like the wanted one: the smallest that fits, else the largest, grown; else a new one.
+    fn take(&mut self, slots: &mut Vec<Slot>, wanted: Slot) -> u32 {
+        let free = self.like(wanted);
+        let best = free.range((wanted.size_bytes, 0)..).next().or_else(|| free.last()).copied();
+        let Some((size, slot)) = best else { return own(slots, wanted) };
         free.remove(&(size, slot));
-        slots[slot as usize].size_bytes = size.max(size_bytes);
+        slots[slot as usize].size_bytes = size.max(wanted.size_bytes);
         slot
+    }
+
+    fn like(&mut self, slot: Slot) -> &mut BTreeSet<(u64, u32)> {
+        self.slots.entry((slot.device, self.by_class.then_some(slot.class))).or_default()
     }
 }
 

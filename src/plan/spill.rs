@@ -1,13 +1,13 @@
 //! Fitting a role's steps into less memory than all their buffers take.
 //!
 //! The pass walks the steps in plan order, as a register allocator does, and keeps the sizes of the buffers that are on
-//! the device within a limit. Where a step's operands do not fit beside the others, it evicts the buffer whose next use
+//! a device within a limit, for each device. Where a step's operands do not fit beside the others, it evicts the buffer whose next use
 //! is the farthest (Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal
 //! 1966). What becomes of its content:
 //!
-//! - what a generator or an input made, and nothing has changed since, is dropped, and made again by the same step just
-//!   before its next use. That is the same mask or share for the same purpose, not a second use of its stream; a step
-//!   that made it for nothing is taken out again;
+//! - what a generator or an input made, or was moved here from another device, and nothing has changed since, is
+//!   dropped, and made or reloaded again by the same step just before its next use. That is the same mask or share for
+//!   the same purpose, not a second use of its stream; a step that made it for nothing is taken out again;
 //! - what a place in host memory holds already is dropped;
 //! - all else is spilled to a new place, and reloaded from there.
 //!
@@ -16,61 +16,43 @@
 //! spill that it needs, and that one for nothing but the device. Parties with different budgets have the same
 //! lowered steps, which is what they agree on, and each fits them into its own memory.
 
+use super::placement::{Located, PlacedSteps};
+use super::uses::{Use, operands};
 use crate::ring::{Ring, Shape};
-use crate::step::{Access, Action, BufferId, BufferSpec, Kernel, Matrix, PlaceId, Step};
+use crate::step::{Action, BufferId, Kernel, Matrix, PlaceId, Step};
 use std::collections::BTreeSet;
 
-/// Steps that keep within a limit, and their buffers.
-pub(super) struct Spilled {
-    pub steps: Vec<Step>,
-    pub buffers: Vec<BufferSpec>,
-}
-
 /// The least limit that [`spill`] can keep: what the largest step's own operands take.
-pub(super) fn least_bytes(steps: &[Step], buffers: &[BufferSpec], ring: Ring) -> u64 {
-    let taken =
-        |step: &Step| operands(step, buffers).iter().map(|use_| size_of(buffers, ring, use_.buffer)).sum();
+pub(super) fn least_bytes(steps: &[Step], buffers: &[Located], ring: Ring) -> u64 {
+    let taken = |step: &Step| {
+        operands(step, len_in(buffers)).iter().map(|use_| size_of(buffers, ring, use_.buffer)).sum()
+    };
     steps.iter().map(taken).max().unwrap_or(0)
 }
 
-/// Inserts the steps that keep the buffers on the device within `limit_bytes`; `None` below [`least_bytes`].
-pub(super) fn spill(steps: &[Step], buffers: &[BufferSpec], ring: Ring, limit_bytes: u64) -> Option<Spilled> {
+/// Inserts the steps that keep the buffers on each device within `limit_bytes`; `None` below [`least_bytes`].
+pub(super) fn spill(steps: &[Step], buffers: &[Located], ring: Ring, limit_bytes: u64) -> Option<PlacedSteps> {
     let mut walk = Walk::new(steps, buffers, ring, limit_bytes);
     for step in steps {
         walk.step(step)?;
     }
-    Some(Spilled { steps: walk.steps.into_iter().flatten().collect(), buffers: walk.placed })
+    Some(PlacedSteps { steps: walk.steps.into_iter().flatten().collect(), buffers: walk.placed })
 }
 
-/// How a step uses a buffer, all its matrices together.
-#[derive(Clone, Copy)]
-struct Use {
-    buffer: u32,
-    /// Whether the step needs what the buffer holds.
-    needs: bool,
-    /// Whether it changes that.
-    changes: bool,
+fn len_in(buffers: &[Located]) -> impl Fn(u32) -> usize {
+    |buffer| buffers[buffer as usize].len
 }
 
-/// A step's buffers, each once.
-fn operands(step: &Step, buffers: &[BufferSpec]) -> Vec<Use> {
-    let mut uses: Vec<Use> = Vec::new();
-    step.action.visit(|matrix, access| {
-        let buffer = matrix.buffer.0;
-        let is_whole = matrix.shape.len() == buffers[buffer as usize].len;
-        let (needs, changes) = (access != Access::Write || !is_whole, access != Access::Read);
-        match uses.iter_mut().find(|use_| use_.buffer == buffer) {
-            Some(use_) => {
-                *use_ = Use { buffer, needs: use_.needs || needs, changes: use_.changes || changes }
-            }
-            None => uses.push(Use { buffer, needs, changes }),
-        }
-    });
-    uses
-}
-
-fn size_of(buffers: &[BufferSpec], ring: Ring, buffer: u32) -> u64 {
+fn size_of(buffers: &[Located], ring: Ring, buffer: u32) -> u64 {
     (buffers[buffer as usize].len * ring.element_bytes()) as u64
+}
+
+/// Where a step puts its buffer's content, to be moved to another device.
+fn spilled_to(step: &Step) -> Option<PlaceId> {
+    match step.action {
+        Action::Spill { place, .. } => Some(place),
+        _ => None,
+    }
 }
 
 /// Where a buffer's content is.
@@ -80,7 +62,7 @@ struct Content {
     here: Option<BufferId>,
     /// In host memory.
     place: Option<PlaceId>,
-    /// What makes it, where that is a generator or an input.
+    /// What makes it, where that is a generator, an input or a place.
     recipe: Option<Action>,
     /// Where it was last made, as long as nothing has read it there.
     unread: Option<usize>,
@@ -91,24 +73,31 @@ struct Content {
 }
 
 struct Walk<'a> {
-    buffers: &'a [BufferSpec],
+    buffers: &'a [Located],
     ring: Ring,
     limit_bytes: u64,
-    live_bytes: u64,
     contents: Vec<Content>,
-    /// Buffers on the device, by their next use; without those of the step at hand.
-    evictable: BTreeSet<(u32, u32)>,
+    /// By device.
+    rooms: Vec<Room>,
     /// What has been written; `None` where a step was taken out again.
     steps: Vec<Option<Step>>,
-    placed: Vec<BufferSpec>,
+    placed: Vec<Located>,
     places: u32,
 }
 
+/// What a device has.
+#[derive(Clone, Default)]
+struct Room {
+    live_bytes: u64,
+    /// Buffers by their next use; without those of the step at hand.
+    evictable: BTreeSet<(u32, u32)>,
+}
+
 impl<'a> Walk<'a> {
-    fn new(steps: &[Step], buffers: &'a [BufferSpec], ring: Ring, limit_bytes: u64) -> Walk<'a> {
+    fn new(steps: &[Step], buffers: &'a [Located], ring: Ring, limit_bytes: u64) -> Walk<'a> {
         let mut contents = vec![Content::default(); buffers.len()];
         for (position, step) in steps.iter().enumerate().rev() {
-            for use_ in operands(step, buffers) {
+            for use_ in operands(step, len_in(buffers)) {
                 contents[use_.buffer as usize].uses.push((position as u32, use_.needs));
             }
         }
@@ -116,28 +105,35 @@ impl<'a> Walk<'a> {
             buffers,
             ring,
             limit_bytes,
-            live_bytes: 0,
             contents,
-            evictable: BTreeSet::new(),
+            rooms: vec![Room::default(); buffers.iter().map(|spec| usize::from(spec.device) + 1).max().unwrap_or(1)],
             steps: Vec::with_capacity(steps.len()),
             placed: Vec::new(),
-            places: 0,
+            places: steps.iter().filter_map(spilled_to).map(|place| place.0 + 1).max().unwrap_or(0),
         }
+    }
+
+    /// The device that has a buffer.
+    fn room(&mut self, buffer: u32) -> &mut Room {
+        &mut self.rooms[usize::from(self.buffers[buffer as usize].device)]
     }
 
     /// Writes one step, with what must go before it.
     fn step(&mut self, step: &Step) -> Option<()> {
-        let uses = operands(step, self.buffers);
+        let uses = operands(step, len_in(self.buffers));
         let mut wanted_bytes = 0;
         for use_ in &uses {
             let content = &self.contents[use_.buffer as usize];
             match (content.here, content.uses.last()) {
-                (Some(_), Some(&(next, _))) => drop(self.evictable.remove(&(next, use_.buffer))),
+                (Some(_), Some(&(next, _))) => drop(self.room(use_.buffer).evictable.remove(&(next, use_.buffer))),
                 _ => wanted_bytes += size_of(self.buffers, self.ring, use_.buffer),
             }
         }
-        while self.live_bytes + wanted_bytes > self.limit_bytes {
-            let (_, farthest) = self.evictable.pop_last()?;
+        // All of a step's buffers are on one device.
+        let limit_bytes = self.limit_bytes;
+        let buffer = uses.first()?.buffer;
+        while self.room(buffer).live_bytes + wanted_bytes > limit_bytes {
+            let (_, farthest) = self.room(buffer).evictable.pop_last()?;
             self.evict(farthest, step);
         }
         for use_ in &uses {
@@ -154,7 +150,7 @@ impl<'a> Walk<'a> {
 
     /// Takes a buffer off the device, before `step`.
     fn evict(&mut self, buffer: u32, step: &Step) {
-        self.live_bytes -= size_of(self.buffers, self.ring, buffer);
+        self.room(buffer).live_bytes -= size_of(self.buffers, self.ring, buffer);
         let content = &mut self.contents[buffer as usize];
         let here = content.here.take().expect("what is evicted is on the device");
         let needed = content.uses.last().is_some_and(|&(_, needs)| needs);
@@ -173,7 +169,7 @@ impl<'a> Walk<'a> {
     /// Gives a buffer room on the device, with its content if that is needed, before `step`.
     fn bring(&mut self, use_: Use, step: &Step) {
         let spec = self.buffers[use_.buffer as usize];
-        self.live_bytes += size_of(self.buffers, self.ring, use_.buffer);
+        self.room(use_.buffer).live_bytes += size_of(self.buffers, self.ring, use_.buffer);
         let here = BufferId(self.placed.len() as u32);
         self.placed.push(spec);
         let content = &mut self.contents[use_.buffer as usize];
@@ -199,18 +195,22 @@ impl<'a> Walk<'a> {
             content.unread = None;
         }
         if use_.changes {
-            let is_made = matches!(step.action, Action::Kernel(Kernel::Fill { .. }) | Action::Input { .. });
+            let is_made = matches!(
+                step.action,
+                Action::Kernel(Kernel::Fill { .. }) | Action::Input { .. } | Action::Reload { .. }
+            );
             content.recipe = (is_made && !use_.needs).then(|| step.action.clone());
             content.unread = content.recipe.is_some().then_some(position);
             content.place = None;
             content.exists = true;
         }
+        content.place = spilled_to(step).or(content.place);
         content.uses.pop();
-        match content.uses.last() {
-            Some(&(next, _)) => drop(self.evictable.insert((next, use_.buffer))),
+        match content.uses.last().copied() {
+            Some((next, _)) => drop(self.room(use_.buffer).evictable.insert((next, use_.buffer))),
             None => {
                 content.here = None;
-                self.live_bytes -= size_of(self.buffers, self.ring, use_.buffer);
+                self.room(use_.buffer).live_bytes -= size_of(self.buffers, self.ring, use_.buffer);
             }
         }
     }
@@ -227,6 +227,7 @@ impl<'a> Walk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::placement::Placement;
     use crate::share::{PartyId, Role};
     use crate::step::{KeyId, MemoryClass, OpId, Phase, StepList};
 
@@ -274,7 +275,12 @@ mod tests {
         list
     }
 
-    fn names(spilled: &Spilled) -> Vec<&'static str> {
+    /// The list's buffers, all on one device.
+    fn located(list: &StepList) -> Vec<Located> {
+        Placement::ONE.place(list, Vec::new()).buffers
+    }
+
+    fn names(spilled: &PlacedSteps) -> Vec<&'static str> {
         spilled.steps.iter().map(|step| step.action.name()).collect()
     }
 
@@ -282,7 +288,7 @@ mod tests {
     fn masks_are_made_again_and_sums_wait_on_the_host() {
         let list = list();
         let spilled =
-            spill(&list.steps, &list.buffers, list.ring, 3 * SIZE).expect("three buffers are enough");
+            spill(&list.steps, &located(&list), list.ring, 3 * SIZE).expect("three buffers are enough");
         let names = names(&spilled);
         assert_eq!(names.iter().filter(|&&name| name == "fill").count(), 3, "{names:?}");
         assert_eq!(names.iter().filter(|&&name| name == "spill").count(), 1, "{names:?}");
@@ -294,15 +300,15 @@ mod tests {
     fn what_fits_is_left_as_it_is() {
         let list = list();
         let spilled =
-            spill(&list.steps, &list.buffers, list.ring, 5 * SIZE).expect("five buffers are enough");
+            spill(&list.steps, &located(&list), list.ring, 5 * SIZE).expect("five buffers are enough");
         assert_eq!(spilled.steps.len(), list.steps.len());
     }
 
     #[test]
     fn below_the_largest_step_nothing_fits() {
         let list = list();
-        assert_eq!(least_bytes(&list.steps, &list.buffers, list.ring), 3 * SIZE);
-        assert!(spill(&list.steps, &list.buffers, list.ring, 3 * SIZE - 1).is_none());
+        assert_eq!(least_bytes(&list.steps, &located(&list), list.ring), 3 * SIZE);
+        assert!(spill(&list.steps, &located(&list), list.ring, 3 * SIZE - 1).is_none());
     }
 
     #[test]
@@ -312,7 +318,7 @@ mod tests {
         for mask in masks {
             push(&mut list, Action::Output { from: mask, output: 0, at: (0, 0) });
         }
-        let spilled = spill(&list.steps, &list.buffers, list.ring, 2 * SIZE).expect("two buffers are enough");
+        let spilled = spill(&list.steps, &located(&list), list.ring, 2 * SIZE).expect("two buffers are enough");
         assert_eq!(spilled.steps.len(), list.steps.len(), "each mask is drawn once, when it is needed");
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Lowering<'a> {
     streams: u64,
     /// What steps are emitted for.
     purpose: Purpose,
+    /// Where in its value each tile lies, by the number that its steps have.
+    places: Vec<(usize, usize)>,
     /// By value: whether it is the same in every run.
     resident: Vec<bool>,
     /// By value: see [`range::magnitude_bits`].
@@ -91,6 +93,8 @@ impl<'a> Lowering<'a> {
             messages: FIRST_FREE_MESSAGE,
             streams: FIRST_FREE_STREAM,
             purpose: Purpose { op: OpId(0), tile: 0, once: false },
+            // Tiles are counted from 1.
+            places: vec![(0, 0)],
             resident: program.resident(),
             magnitude_bits: range::magnitude_bits(program),
             tiles: HashMap::new(),
@@ -110,7 +114,7 @@ impl<'a> Lowering<'a> {
         }
         let cost = |again| cost::cost(self.protocol, self.program, self.tiling, again);
         let (cost, cost_again) = (cost(false), cost(true));
-        Lowered { parties: self.lists, demand: self.demand, cost, cost_again }
+        Lowered { parties: self.lists, demand: self.demand, cost, cost_again, tiles: self.places }
     }
 }
 
@@ -130,6 +134,7 @@ impl Lowering<'_> {
                 None => {
                     let once = self.resident[tile.value.index()];
                     self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1, once };
+                    self.places.push(tile.at);
                     self.lower(tile);
                 }
             }

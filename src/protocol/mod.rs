@@ -114,6 +114,8 @@ pub struct Lowered {
     pub cost: Cost,
     /// The same of later runs in the same session, which find what depends on resident inputs alone.
     pub cost_again: Cost,
+    /// The row and the column of each tile among those of its value, by [`crate::step::Step::tile`].
+    pub tiles: Vec<(usize, usize)>,
 }
 
 /// What a program's online phase costs by the protocol's formulas.

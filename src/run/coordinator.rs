@@ -8,18 +8,19 @@ use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES};
 use super::tally::Tally;
 use super::trace::{Recorder, TraceLane};
 use super::transmit::{Delivery, Failure, Outbox, Outgoing, transmit};
-use super::{RunError, RunReport};
+use super::{DeviceUse, RunError, RunReport};
 use crate::device::{DeviceError, Download};
 use crate::net::{Data, Frame, Link, NetError};
 use crate::plan::{Depths, DeviceModel};
 use crate::ring::Elements;
 use crate::share::Role;
-use crate::step::{Action, Matrix, MemoryClass, Phase};
+use crate::step::{Action, Matrix, Phase};
 use crate::wipe::Wiped;
 use crossbeam_channel::Sender;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -30,12 +31,11 @@ const STALL_CHECKS: u32 = 8;
 pub(super) struct Coordinator<'a> {
     execution: Execution<'a>,
     schedule: Schedule<'a>,
-    jobs: Sender<Job>,
+    /// By device.
+    lanes: Vec<Queue>,
     events: UnboundedReceiver<Event>,
     /// Estimates, to know how much is queued.
     model: DeviceModel,
-    /// Seconds of work that is queued for the device.
-    ahead_s: f64,
     /// Downloads and transmissions under way.
     deliveries: JoinSet<Result<Delivery, Failure>>,
     outbox: Outbox<Outgoing>,
@@ -45,7 +45,8 @@ pub(super) struct Coordinator<'a> {
     undelivered_bytes: u64,
     /// Bytes of received pieces that are queued for the device.
     unwritten_bytes: u64,
-    synchronised: bool,
+    /// Devices that are not done with everything, while that is waited for.
+    unsynchronised: usize,
     /// What all that can be seen of progress came to, and when it last changed.
     progress: (u64, Instant),
     inbox: Inbox,
@@ -63,10 +64,18 @@ pub(super) struct Coordinator<'a> {
     downloads: HashMap<u32, Option<Instant>>,
 }
 
+/// What one device's lane is to do.
+struct Queue {
+    jobs: Sender<Job>,
+    /// Seconds of work that is queued.
+    ahead_s: f64,
+}
+
 impl<'a> Coordinator<'a> {
+    /// `jobs` has the senders to the lanes, by device.
     pub(super) fn new(
         execution: Execution<'a>,
-        jobs: Sender<Job>,
+        jobs: Vec<Sender<Job>>,
         events: UnboundedReceiver<Event>,
         recorder: Recorder,
     ) -> Coordinator<'a> {
@@ -76,16 +85,15 @@ impl<'a> Coordinator<'a> {
         let unready = if plan.role == Role::Dealer { BTreeSet::new() } else { parties.collect() };
         Coordinator {
             schedule: Schedule::new(plan, execution.overlap),
-            jobs,
+            lanes: jobs.into_iter().map(|jobs| Queue { jobs, ahead_s: 0.0 }).collect(),
             events,
             model: DeviceModel::typical(),
-            ahead_s: 0.0,
             deliveries: JoinSet::new(),
             outbox: Outbox::default(),
             undelivered: 0,
             undelivered_bytes: 0,
             unwritten_bytes: 0,
-            synchronised: false,
+            unsynchronised: 0,
             progress: (0, Instant::now()),
             inbox: Inbox::new(plan),
             depths: Depths::new(plan.buffer_count()),
@@ -122,23 +130,20 @@ impl<'a> Coordinator<'a> {
         self.barrier().await?;
         let middle = Instant::now();
         tracing::info!(%role, offline_s = (middle - start).as_secs_f64(), "the offline phase is over");
-        let (device, activity) = (self.execution.device, self.execution.activity);
-        let (device_before, wire_before) = (device.busy(), activity.busy());
+        let (devices, activity) = (self.execution.devices, self.execution.activity);
+        let busy_before: Vec<Duration> = devices.iter().map(|device| device.busy()).collect();
+        let wire_before = activity.busy();
         self.phase(Phase::Online).await?;
         self.synchronise().await?;
-        let mut planned = self.execution.plan.memory();
-        if device.description().staging_bytes > 0 {
-            planned.insert(MemoryClass::Staging, device.description().staging_bytes);
-        }
+        let plan = self.execution.plan;
+        let used = (0u8..).zip(devices.iter().zip(busy_before));
+        let used = used.map(|(number, (device, before))| DeviceUse::new(plan, number, &**device, before));
         let report = RunReport {
-            role: self.execution.plan.role,
+            role: plan.role,
             tally: std::mem::take(&mut self.tally),
-            planned,
-            peak: device.ledger().peak(),
-            driver: device.driver_memory(),
+            devices: used.collect(),
             offline: middle - start,
             online: middle.elapsed(),
-            device_busy: device.busy().saturating_sub(device_before),
             wire_busy: activity.busy().saturating_sub(wire_before),
             peers: self.execution.links.iter().map(|link| (link.peer(), link.traffic())).collect(),
             trace: None,
@@ -160,11 +165,11 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Waits until the device is done with everything.
+    /// Waits until the devices are done with everything.
     async fn synchronise(&mut self) -> Result<(), RunError> {
-        self.synchronised = false;
-        self.send_job(Job::Synchronise);
-        while !self.synchronised {
+        self.unsynchronised = self.lanes.len();
+        (0..self.lanes.len()).for_each(|device| self.send_job(device, Job::Synchronise));
+        while self.unsynchronised > 0 {
             self.wait("").await?;
         }
         Ok(())
@@ -188,26 +193,25 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Hands steps to the device lane until it has enough to do, and lets messages and what was spilled into their
+    /// Hands steps to the devices' lanes until each has enough to do, and lets messages and what was spilled into their
     /// buffers.
     fn release(&mut self) {
         loop {
             for position in self.schedule.take_arrivals() {
                 self.arrive(position);
             }
-            if self.ahead_s > AHEAD_S {
-                return;
-            }
             let may_send = self.undelivered_bytes <= WINDOW_BYTES;
-            let Some(position) = self.schedule.next(may_send) else { return };
+            let mut free = (0..self.lanes.len()).filter(|&device| self.lanes[device].ahead_s <= AHEAD_S);
+            let Some(position) = free.find_map(|device| self.schedule.next(device, may_send)) else { return };
             self.dispatch(position);
         }
     }
 
-    /// Queues a step for the device.
+    /// Queues a step for its device.
     fn dispatch(&mut self, position: u32) {
         let plan = self.execution.plan;
         let step = &plan.steps[position as usize].step;
+        let device = self.device_of(position);
         let job = match &step.action {
             Action::Receive { .. } | Action::Reload { .. } => unreachable!("it arrives"),
             Action::Kernel(_) => Job::Kernel(position),
@@ -228,8 +232,8 @@ impl<'a> Coordinator<'a> {
             }
         };
         let seconds = self.model.seconds(plan.ring, &step.action);
-        self.ahead_s += seconds;
-        self.send_job(job);
+        self.lanes[device].ahead_s += seconds;
+        self.send_job(device, job);
         let depth = self.depths.pass(&step.action, 0);
         match step.action {
             Action::Send { .. } => self.tally.send(position, depth, step.phase),
@@ -264,8 +268,9 @@ impl<'a> Coordinator<'a> {
         let action = &plan.steps[position as usize].step.action;
         let &Action::Reload { to, place } = action else { unreachable!("a step that reloads") };
         let Some((content, depth)) = self.places.reload(place, position) else { return };
-        self.ahead_s += self.model.seconds(plan.ring, action);
-        self.send_job(Job::Reload(position, to.buffer, content));
+        let device = self.device_of(position);
+        self.lanes[device].ahead_s += self.model.seconds(plan.ring, action);
+        self.send_job(device, Job::Reload(position, to.buffer, content));
         self.depths.pass(action, depth);
         if self.execution.overlap == Overlap::On {
             self.schedule.pass(position);
@@ -281,9 +286,11 @@ impl<'a> Coordinator<'a> {
         let Action::Receive { to, .. } = action else { unreachable!("a step that receives") };
         let awaited = self.inbox.awaited(position);
         let (complete, depth) = (awaited.is_complete(), awaited.depth);
-        for (offset, piece) in std::mem::take(&mut awaited.held) {
+        let pieces = std::mem::take(&mut awaited.held);
+        let device = self.device_of(position);
+        for (offset, piece) in pieces {
             self.unwritten_bytes += piece.len() as u64;
-            self.send_job(Job::Piece(position, to.buffer, offset, piece));
+            self.send_job(device, Job::Piece(position, to.buffer, offset, piece));
         }
         if complete {
             self.receiving.remove(&position);
@@ -320,7 +327,8 @@ impl<'a> Coordinator<'a> {
                 self.execution.progress.stepped(positions.len());
                 positions.into_iter().for_each(|position| {
                     let action = &self.execution.plan.steps[position as usize].step.action;
-                    self.ahead_s -= self.model.seconds(self.execution.plan.ring, action);
+                    let device = self.device_of(position);
+                    self.lanes[device].ahead_s -= self.model.seconds(self.execution.plan.ring, action);
                     if matches!(action, Action::Kernel(_) | Action::Input { .. } | Action::Reload { .. }) {
                         self.done(position);
                     }
@@ -328,7 +336,7 @@ impl<'a> Coordinator<'a> {
             }
             Event::Downloading(position, download) => self.fetch(position, download),
             Event::Written(bytes) => self.unwritten_bytes -= bytes,
-            Event::Synchronised => self.synchronised = true,
+            Event::Synchronised => self.unsynchronised -= 1,
             Event::Failed(position, error) => return Err(self.device_error(position, error)),
         }
         Ok(())
@@ -493,9 +501,14 @@ impl<'a> Coordinator<'a> {
         format!("step {position}, {} of `{}`", step.action.name(), (self.execution.label)(step.op))
     }
 
-    fn send_job(&self, job: Job) {
+    /// The device that a step is placed on.
+    fn device_of(&self, position: u32) -> usize {
+        self.execution.plan.steps[position as usize].device.into()
+    }
+
+    fn send_job(&self, device: usize, job: Job) {
         // The lane ends early only by failing, and has then said so: `wait` returns its error.
-        let _ = self.jobs.send(job);
+        let _ = self.lanes[device].jobs.send(job);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Shape};
 use crate::step::{KeyId, MemoryClass, OpId};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -21,9 +22,9 @@ use tokio::time::Instant;
 pub struct Execution<'a> {
     /// What to do.
     pub plan: &'a Plan,
-    /// Where to compute.
-    pub device: &'a dyn Device,
-    /// The plan's memory on that device.
+    /// Where to compute: the devices that the plan is for, by number, and maybe others, which it leaves alone.
+    pub devices: &'a [Arc<dyn Device>],
+    /// The plan's memory on them.
     pub memory: &'a Memory,
     /// The generator keys that the plan's steps name.
     pub keys: &'a HashMap<KeyId, PrgKey>,
@@ -75,38 +76,67 @@ pub struct Outcome {
 /// # Panics
 /// Where an input, a key or a link that the plan names is not given, or the caller is a task of the runtime.
 pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome, RunError> {
-    let Execution { plan, device, memory, keys, activity, .. } = execution;
-    device.ledger().restart_peak();
+    let Execution { plan, devices, activity, label, .. } = execution;
+    devices.iter().for_each(|device| device.ledger().restart_peak());
     execution.progress.begin(plan);
     let inputs = std::mem::take(&mut execution.inputs);
     let cancelled = AtomicBool::new(false);
     let start = execution.trace.then(Instant::now);
     if execution.trace {
         activity.record();
-        device.record();
+        devices.iter().for_each(|device| device.record());
     }
-    let label = execution.label;
-    let lane =
-        Lane { plan, device, slots: &memory.slots, keys, inputs: &inputs, activity, cancelled: &cancelled };
-    let (jobs, lane_jobs) = crossbeam_channel::unbounded();
+    let lanes = execution.lanes(&inputs, &cancelled);
     let (lane_events, events) = unbounded_channel();
     let result = std::thread::scope(|scope| {
-        let lane = scope.spawn(move || lane.work(&lane_jobs, &lane_events, Recorder::new(start)));
-        // The coordinator owns the only sender of jobs: the lane's thread ends with it.
+        let started = lanes.into_iter().map(|lane| {
+            let ((jobs, lane_jobs), events) = (crossbeam_channel::unbounded(), lane_events.clone());
+            (jobs, scope.spawn(move || lane.work(&lane_jobs, &events, Recorder::new(start))))
+        });
+        let (jobs, lanes): (Vec<_>, Vec<_>) = started.unzip();
+        // Only the lanes say anything.
+        drop(lane_events);
+        // The coordinator owns the only senders of jobs: the lanes' threads end with it.
         let result = runtime.block_on(Coordinator::new(execution, jobs, events, Recorder::new(start)).run());
         cancelled.store(result.is_err(), Ordering::Relaxed);
-        let lane = lane.join().expect("the device lane does not panic");
-        let (work, wire) = (device.stop_recording(), activity.stop_recording());
+        let lanes: Vec<Recorder> =
+            lanes.into_iter().map(|lane| lane.join().expect("a device lane does not panic")).collect();
+        let work = devices.iter().map(|device| device.stop_recording());
+        let (taken, wire) = (lanes.into_iter().zip(work).collect(), activity.stop_recording());
         result.map(|(mut outcome, host, online)| {
-            outcome.report.trace = host.finish(lane, work, wire, plan, online, label);
+            outcome.report.trace = host.finish(taken, wire, plan, online, label);
             outcome
         })
     });
-    // What passed through the device's own memory is this run's alone.
-    let wiped = wipe(device);
+    // What passed through the devices' own memory is this run's alone.
+    let wiped = devices.iter().try_for_each(|device| wipe(&**device));
     let outcome = result?;
     wiped?;
     Ok(outcome)
+}
+
+impl<'a> Execution<'a> {
+    /// The lanes of the devices, by number.
+    fn lanes<'b>(
+        &self,
+        inputs: &'b BTreeMap<usize, HostMatrix>,
+        cancelled: &'b AtomicBool,
+    ) -> Vec<Lane<'b>>
+    where
+        'a: 'b,
+    {
+        let lane = |(number, device): (u8, &'a Arc<dyn Device>)| Lane {
+            plan: self.plan,
+            device: &**device,
+            number,
+            slots: &self.memory.slots,
+            keys: self.keys,
+            inputs,
+            activity: self.activity,
+            cancelled,
+        };
+        (0..).zip(self.devices).map(lane).collect()
+    }
 }
 
 /// Bytes by class, in words.
@@ -120,20 +150,24 @@ fn wipe(device: &dyn Device) -> Result<(), RunError> {
     device.wipe().map_err(|error| RunError::Device { error, doing: "wiping the run's memory".into() })
 }
 
-/// A plan's slots on a device, for one run or for many: what one run keeps, the next finds.
+/// A plan's slots on its devices, for one run or for many: what one run keeps, the next finds.
 #[derive(Debug)]
 pub struct Memory {
     slots: Vec<Buffer>,
 }
 
 impl Memory {
-    /// Allocates all that runs of the plan take.
+    /// Allocates all that runs of the plan take on its devices, given by number.
     ///
     /// # Errors
-    /// Where the device does not hold it.
-    pub fn allocate(plan: &Plan, device: &dyn Device) -> Result<Memory, RunError> {
+    /// Where a device does not hold it.
+    ///
+    /// # Panics
+    /// Where the plan is for more devices.
+    pub fn allocate(plan: &Plan, devices: &[Arc<dyn Device>]) -> Result<Memory, RunError> {
         let mut held = BTreeMap::new();
         let allocate = |slot: &Slot| {
+            let device = &devices[usize::from(slot.device)];
             // The ledger of this moment: what fails gives everything back.
             held = device.ledger().live().by_class;
             device.allocate(slot.size_bytes, slot.class)
@@ -147,15 +181,15 @@ impl Memory {
         Ok(Memory { slots })
     }
 
-    /// Gives all of it back to the device that it is of, overwritten. Nothing is left to run in.
+    /// Gives all of it back to the devices that it is of, overwritten. Nothing is left to run in.
     ///
     /// # Errors
-    /// Where the device failed.
-    pub fn free(&mut self, device: &dyn Device) -> Result<(), RunError> {
+    /// Where a device failed.
+    pub fn free(&mut self, devices: &[Arc<dyn Device>]) -> Result<(), RunError> {
         if self.slots.is_empty() {
             return Ok(());
         }
         self.slots.clear();
-        wipe(device)
+        devices.iter().try_for_each(|device| wipe(&**device))
     }
 }

@@ -58,7 +58,10 @@ pub(super) enum Event {
 /// What the lane works on.
 pub(super) struct Lane<'a> {
     pub plan: &'a Plan,
+    /// The device, and its number.
     pub device: &'a dyn Device,
+    pub number: u8,
+    /// The slots of all devices.
     pub slots: &'a [Buffer],
     pub keys: &'a HashMap<KeyId, PrgKey>,
     pub inputs: &'a BTreeMap<usize, HostMatrix>,
@@ -97,7 +100,7 @@ impl Lane<'_> {
             let (position, name, bytes) = (job.position(), self.name(&job), job.bytes());
             let begin = recorder.now();
             let result = self.perform(job);
-            recorder.take(TraceLane::Device, position, name, bytes, begin);
+            recorder.take(TraceLane::Device(self.number), position, name, bytes, begin);
             self.activity.advance();
             let event = match result {
                 Ok(event) => event,

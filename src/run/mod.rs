@@ -1,7 +1,7 @@
 //! Runs a plan: the executor of the step DAG.
 //!
 //! Three lanes work at once. The *device lane* is one thread that feeds the device in order and never waits for the
-//! network. The *wire lane* is the links' tasks, which write and read frames. Between them the *coordinator* hands steps
+//! network; where a plan is for several devices, each has a lane of its own. The *wire lane* is the links' tasks, which write and read frames. Between them the *coordinator* hands steps
 //! to the lanes, as the [`Schedule`] says: what feeds the wire first, otherwise in plan order.
 //!
 //! Because the device lane is in order, a step may be queued behind the steps it waits for before they are done; only
@@ -9,8 +9,9 @@
 //! its last piece is. The queue is kept short: what becomes ready later but should go first need not wait long, and a
 //! message is written to the wire while the device computes on.
 //!
-//! Where a plan makes room by moving contents to host memory and back, a spill is a download like that of a message, and
-//! a reload is written to the device as soon as its buffer is free and its content is on the host.
+//! Where a plan makes room by moving contents to host memory and back, or moves them from one device to another, a spill
+//! is a download like that of a message, and a reload is written to its device as soon as its buffer is free and its
+//! content is on the host. Nothing else is waited for between devices.
 //!
 //! **No deadlock.** A job in the device lane waits for nothing but the device, and a transmission for nothing but its
 //! peer's reading, which goes on as long as the peer's device lane takes pieces; a reload waits for its spill, and that for the
@@ -39,7 +40,7 @@ pub use calibrate::calibrate;
 pub use error::RunError;
 pub use execute::{Execution, HostMatrix, Memory, Outcome, execute};
 pub use progress::{Portion, Progress, Standing};
-pub use report::RunReport;
+pub use report::{DeviceUse, RunReport};
 pub use schedule::{Overlap, Schedule};
 pub use simulate::{Prediction, RolePrediction, simulate};
 pub use tally::Tally;

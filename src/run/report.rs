@@ -2,8 +2,9 @@
 
 use super::tally::Tally;
 use super::trace::Trace;
-use crate::device::{DriverMemory, MemoryUse};
+use crate::device::{Device, DriverMemory, MemoryUse};
 use crate::net::LinkTraffic;
+use crate::plan::Plan;
 use crate::share::Role;
 use crate::step::MemoryClass;
 use std::collections::BTreeMap;
@@ -16,19 +17,12 @@ pub struct RunReport {
     pub role: Role,
     /// Bytes and rounds.
     pub tally: Tally,
-    /// Device memory by class, as planned, with the device's own staging memory.
-    pub planned: BTreeMap<MemoryClass, u64>,
-    /// Device memory at its peak, as the device's ledger saw it.
-    pub peak: MemoryUse,
-    /// What the driver's allocator held at the end of the run, when all memory of the plan was still allocated; `None`
-    /// where it does not say.
-    pub driver: Option<DriverMemory>,
+    /// What each device did and held, by its number.
+    pub devices: Vec<DeviceUse>,
     /// From the start until the correlations were there.
     pub offline: Duration,
     /// From there until the last step.
     pub online: Duration,
-    /// How long the device was busy online.
-    pub device_busy: Duration,
     /// How long the wire was busy online.
     pub wire_busy: Duration,
     /// What had crossed the link with each peer by the end of the run, since the beginning of the session.
@@ -37,13 +31,73 @@ pub struct RunReport {
     pub trace: Option<Trace>,
 }
 
+/// What a role's run took of one of its devices.
+#[derive(Clone, Debug)]
+pub struct DeviceUse {
+    /// Steps of the plan that were placed on it.
+    pub steps: usize,
+    /// Its memory by class, as planned, with its own staging memory.
+    pub planned: BTreeMap<MemoryClass, u64>,
+    /// Its memory at its peak, as its ledger saw it.
+    pub peak: MemoryUse,
+    /// What the driver's allocator held at the end of the run, when all memory of the plan was still allocated; `None`
+    /// where it does not say.
+    pub driver: Option<DriverMemory>,
+    /// How long it was busy online.
+    pub busy: Duration,
+}
+
+impl DeviceUse {
+    /// Of the device with this number, at the end of a run of which the online phase began when it had been busy for
+    /// `before`.
+    pub(super) fn new(plan: &Plan, number: u8, device: &dyn Device, before: Duration) -> DeviceUse {
+        let mut planned = plan.memory_on(number);
+        if device.description().staging_bytes > 0 {
+            planned.insert(MemoryClass::Staging, device.description().staging_bytes);
+        }
+        DeviceUse {
+            steps: plan.steps.iter().filter(|planned| planned.device == number).count(),
+            planned,
+            peak: device.ledger().peak(),
+            driver: device.driver_memory(),
+            busy: device.busy().saturating_sub(before),
+        }
+    }
+}
+
 impl RunReport {
-    /// max(T_device, T_wire) / T_total online: 1 is perfect overlap.
+    /// Device memory by class, as planned, of all devices.
+    pub fn planned(&self) -> BTreeMap<MemoryClass, u64> {
+        sum(self.devices.iter().map(|device| &device.planned))
+    }
+
+    /// Device memory at the devices' peaks, together.
+    pub fn peak(&self) -> MemoryUse {
+        MemoryUse {
+            total_bytes: self.devices.iter().map(|device| device.peak.total_bytes).sum(),
+            by_class: sum(self.devices.iter().map(|device| &device.peak.by_class)),
+        }
+    }
+
+    /// How long the busiest device was busy online.
+    pub fn device_busy(&self) -> Duration {
+        self.devices.iter().map(|device| device.busy).max().unwrap_or_default()
+    }
+
+    /// max(T_device, T_wire) / T_total online, with the busiest device: 1 is perfect overlap.
     pub fn overlap(&self) -> f64 {
-        let busiest = self.device_busy.max(self.wire_busy).as_secs_f64();
+        let busiest = self.device_busy().max(self.wire_busy).as_secs_f64();
         match self.online.as_secs_f64() {
             0.0 => 1.0,
             total => (busiest / total).min(1.0),
         }
     }
+}
+
+fn sum<'a>(parts: impl Iterator<Item = &'a BTreeMap<MemoryClass, u64>>) -> BTreeMap<MemoryClass, u64> {
+    let mut sum = BTreeMap::new();
+    for (&class, bytes) in parts.flatten() {
+        *sum.entry(class).or_default() += bytes;
+    }
+    sum
 }

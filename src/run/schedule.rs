@@ -2,8 +2,8 @@
 //!
 //! A step is *ready* when the steps that it waits for have passed. Steps that feed the wire go first: a send, and every
 //! kernel but a product from which only such kernels lead to a send. They take little of the device and keep the peers
-//! and the wire at work. The others follow; both in plan order, which finishes a tile before it begins the next. What
-//! comes from elsewhere, a message or what was spilled, is taken in as soon as its step is ready and it is there.
+//! and the wire at work. The others follow; both in plan order, which finishes a tile before it begins the next, and each
+//! in the lane of the device that it is placed on. What comes from elsewhere, a message or what was spilled, is taken in as soon as its step is ready and it is there.
 //!
 //! The same schedule drives the executor, with real lanes, and simulations, with modelled ones.
 
@@ -21,9 +21,9 @@ pub struct Schedule<'a> {
     followers: Followers,
     /// For each step, whether it feeds the wire.
     feeds: Vec<bool>,
-    /// Ready steps of the device lane that feed the wire, and the others.
-    feeding: BTreeSet<u32>,
-    others: BTreeSet<u32>,
+    /// Ready steps of each device's lane that feed the wire, and the others.
+    feeding: Vec<BTreeSet<u32>>,
+    others: Vec<BTreeSet<u32>>,
     /// Ready steps that receive or reload.
     arrivals: Vec<u32>,
     phase: Phase,
@@ -59,13 +59,15 @@ impl<'a> Schedule<'a> {
         };
         let waiting = (0..plan.steps.len()).map(|position| after(position).len() as u32).collect();
         let followers = Followers::new(plan.steps.len(), after);
+        let devices = usize::from(plan.device_count());
         let mut feeds = vec![false; plan.steps.len()];
         for (position, planned) in plan.steps.iter().enumerate().rev() {
             feeds[position] = match &planned.step.action {
                 Action::Send { .. } => true,
                 Action::Kernel(Kernel::Gemm { .. }) | Action::Receive { .. } | Action::Output { .. } => false,
-                Action::Reload { .. } => false,
-                Action::Kernel(_) | Action::Input { .. } | Action::Spill { .. } => {
+                // Nor what comes back under a budget; on its way to another device it may lead to a send.
+                Action::Reload { .. } if devices == 1 => false,
+                Action::Kernel(_) | Action::Input { .. } | Action::Spill { .. } | Action::Reload { .. } => {
                     followers.of(position as u32).any(|follower| feeds[follower as usize])
                 }
             };
@@ -75,8 +77,8 @@ impl<'a> Schedule<'a> {
             waiting,
             followers,
             feeds,
-            feeding: BTreeSet::new(),
-            others: BTreeSet::new(),
+            feeding: vec![BTreeSet::new(); devices],
+            others: vec![BTreeSet::new(); devices],
             arrivals: Vec::new(),
             phase: Phase::Offline,
             remaining: 0,
@@ -102,15 +104,16 @@ impl<'a> Schedule<'a> {
         self.remaining == 0
     }
 
-    /// The next step for the device lane; sends only where `may_send`. It is the caller's to let it pass.
-    pub fn next(&mut self, may_send: bool) -> Option<u32> {
+    /// The next step for the lane of a device; sends only where `may_send`. It is the caller's to let it pass.
+    pub fn next(&mut self, device: usize, may_send: bool) -> Option<u32> {
         let is_send =
             |&&position: &&u32| matches!(self.plan.steps[position as usize].step.action, Action::Send { .. });
         let first =
             |ready: &BTreeSet<u32>| ready.iter().find(|position| may_send || !is_send(position)).copied();
-        let position = first(&self.feeding).or_else(|| first(&self.others))?;
-        self.feeding.remove(&position);
-        self.others.remove(&position);
+        let (feeding, others) = (self.feeding.get_mut(device)?, self.others.get_mut(device)?);
+        let position = first(feeding).or_else(|| first(others))?;
+        feeding.remove(&position);
+        others.remove(&position);
         Some(position)
     }
 
@@ -133,10 +136,12 @@ impl<'a> Schedule<'a> {
     }
 
     fn release(&mut self, position: u32) {
-        match self.plan.steps[position as usize].step.action {
+        let planned = &self.plan.steps[position as usize];
+        let device = usize::from(planned.device);
+        match planned.step.action {
             Action::Receive { .. } | Action::Reload { .. } => self.arrivals.push(position),
-            _ if self.feeds[position as usize] => drop(self.feeding.insert(position)),
-            _ => drop(self.others.insert(position)),
+            _ if self.feeds[position as usize] => drop(self.feeding[device].insert(position)),
+            _ => drop(self.others[device].insert(position)),
         }
     }
 }
@@ -209,7 +214,7 @@ mod tests {
         assert!(schedule.is_done(), "nothing is offline");
         schedule.begin(Phase::Online);
         let mut order = Vec::new();
-        while let Some(position) = schedule.next(true) {
+        while let Some(position) = schedule.next(0, true) {
             order.push(position);
             schedule.pass(position);
         }
@@ -223,12 +228,12 @@ mod tests {
         let mut schedule = Schedule::new(&plan, Overlap::On);
         schedule.begin(Phase::Online);
         let mut order = Vec::new();
-        while let Some(position) = schedule.next(false) {
+        while let Some(position) = schedule.next(0, false) {
             order.push(position);
             schedule.pass(position);
         }
         assert_eq!(order, [3, 4, 0, 1, 2]);
-        assert_eq!(schedule.next(true), Some(5));
+        assert_eq!(schedule.next(0, true), Some(5));
     }
 
     #[test]
@@ -237,8 +242,8 @@ mod tests {
         let mut schedule = Schedule::new(&plan, Overlap::Off);
         schedule.begin(Phase::Online);
         for position in 0..plan.steps.len() as u32 {
-            assert_eq!(schedule.next(true), Some(position));
-            assert_eq!(schedule.next(true), None, "nothing else before it has passed");
+            assert_eq!(schedule.next(0, true), Some(position));
+            assert_eq!(schedule.next(0, true), None, "nothing else before it has passed");
             schedule.pass(position);
         }
     }

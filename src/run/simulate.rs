@@ -1,7 +1,7 @@
 //! What a run will take: the same schedule, outboxes and windows as the executor's, on modelled lanes and under a
 //! virtual clock.
 //!
-//! A device does one job after the other, each for as long as its [`DeviceModel`] says; a direction of a link
+//! Each device of a role does one job after the other, each for as long as its [`DeviceModel`] says; a direction of a link
 //! transmits one frame after the other at the link's bandwidth, and what it carries arrives after its latency. Hosts
 //! and coordinators cost nothing beyond the model's time for each step. Nothing is random and no thread runs, so a
 //! simulation of any size of data takes time and memory by its steps alone.
@@ -28,12 +28,12 @@ pub struct Prediction {
 }
 
 /// How long a party's lanes are busy online.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolePrediction {
     /// Who.
     pub role: Role,
-    /// The device.
-    pub device: Duration,
+    /// Each of its devices, by number.
+    pub devices: Vec<Duration>,
     /// The wire, in either direction.
     pub wire: Duration,
 }
@@ -41,14 +41,30 @@ pub struct RolePrediction {
 impl Prediction {
     /// The time of the busiest lane of any party.
     pub fn busiest(&self) -> Duration {
-        self.parties.iter().map(|party| party.device.max(party.wire)).max().unwrap_or_default()
+        self.parties.iter().map(|party| party.device().max(party.wire)).max().unwrap_or_default()
     }
 }
 
-/// Predicts a run in which every role computes on a device like `model`, over links like `link`.
-pub fn simulate(plans: &Plans, model: &DeviceModel, link: LinkShape, overlap: Overlap) -> Prediction {
+impl RolePrediction {
+    /// Its busiest device.
+    pub fn device(&self) -> Duration {
+        self.devices.iter().copied().max().unwrap_or_default()
+    }
+}
+
+/// Predicts a run in which every role computes on a device like `models`, or on several like them, by number; over links
+/// like `link`.
+///
+/// # Panics
+/// Where the plans are for more devices than there are models.
+pub fn simulate(
+    plans: &Plans,
+    models: &(impl AsRef<[DeviceModel]> + ?Sized),
+    link: LinkShape,
+    overlap: Overlap,
+) -> Prediction {
     let mut simulation = Simulation {
-        model,
+        models: models.as_ref(),
         link,
         overlap,
         clock: 0,
@@ -64,7 +80,7 @@ pub fn simulate(plans: &Plans, model: &DeviceModel, link: LinkShape, overlap: Ov
     let nanos = Duration::from_nanos;
     let party = |actor: &Actor<'_>| RolePrediction {
         role: actor.plan.role,
-        device: nanos(actor.device_busy),
+        devices: actor.devices.iter().map(|device| nanos(device.busy)).collect(),
         wire: nanos(actor.wire_busy),
     };
     Prediction {
@@ -92,8 +108,8 @@ impl Payload for Message {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// An actor's device has done its first job.
-    Computed(usize),
+    /// An actor's device, by number, has done its first job.
+    Computed(usize, usize),
     /// A transmission has left its sender.
     Transmitted(u64),
     /// A transmission is with its receiver.
@@ -109,9 +125,7 @@ struct Transmission {
 struct Actor<'a> {
     plan: &'a Plan,
     schedule: Schedule<'a>,
-    /// What the device is to do: steps, in order.
-    jobs: VecDeque<u32>,
-    ahead_s: f64,
+    devices: Vec<Lane>,
     outbox: Outbox<Message>,
     undelivered: usize,
     undelivered_bytes: u64,
@@ -122,11 +136,19 @@ struct Actor<'a> {
     held: BTreeSet<PlaceId>,
     /// Where each peer's messages are received.
     receives: HashMap<(Role, MessageId), u32>,
-    device_busy: Time,
     wire_busy: Time,
     /// Transmissions under way in either direction, and since when.
     transfers: u32,
     transfers_since: Time,
+}
+
+/// A device.
+#[derive(Clone, Default)]
+struct Lane {
+    /// What it is to do: steps, in order.
+    jobs: VecDeque<u32>,
+    ahead_s: f64,
+    busy: Time,
 }
 
 impl<'a> Actor<'a> {
@@ -138,8 +160,7 @@ impl<'a> Actor<'a> {
         Actor {
             plan,
             schedule: Schedule::new(plan, overlap),
-            jobs: VecDeque::new(),
-            ahead_s: 0.0,
+            devices: vec![Lane::default(); plan.device_count().into()],
             outbox: Outbox::default(),
             undelivered: 0,
             undelivered_bytes: 0,
@@ -147,7 +168,6 @@ impl<'a> Actor<'a> {
             arrived: BTreeSet::new(),
             held: BTreeSet::new(),
             receives: (0..).zip(&plan.steps).filter_map(receive).collect(),
-            device_busy: 0,
             wire_busy: 0,
             transfers: 0,
             transfers_since: 0,
@@ -155,11 +175,16 @@ impl<'a> Actor<'a> {
     }
 
     fn restart_clocks(&mut self) {
-        (self.device_busy, self.wire_busy) = (0, 0);
+        self.devices.iter_mut().for_each(|device| device.busy = 0);
+        self.wire_busy = 0;
     }
 
     fn action(&self, position: u32) -> &'a Action {
         &self.plan.steps[position as usize].step.action
+    }
+
+    fn device_of(&self, position: u32) -> usize {
+        self.plan.steps[position as usize].device.into()
     }
 
     fn size_bytes(&self, position: u32) -> u64 {
@@ -187,7 +212,8 @@ impl<'a> Actor<'a> {
 }
 
 struct Simulation<'a> {
-    model: &'a DeviceModel,
+    /// By device.
+    models: &'a [DeviceModel],
     link: LinkShape,
     overlap: Overlap,
     clock: Time,
@@ -225,10 +251,10 @@ impl Simulation<'_> {
                 self.receive(index, position);
             }
             let actor = &mut self.actors[index];
-            if actor.ahead_s > AHEAD_S {
-                return;
-            }
-            let Some(position) = actor.schedule.next(actor.undelivered_bytes <= WINDOW_BYTES) else { return };
+            let may_send = actor.undelivered_bytes <= WINDOW_BYTES;
+            let (devices, schedule) = (&actor.devices, &mut actor.schedule);
+            let mut free = (0..devices.len()).filter(|&device| devices[device].ahead_s <= AHEAD_S);
+            let Some(position) = free.find_map(|device| schedule.next(device, may_send)) else { return };
             if let Action::Send { peer, .. } = *actor.action(position) {
                 actor.outbox.ask(peer);
             }
@@ -255,39 +281,50 @@ impl Simulation<'_> {
     }
 
     fn queue(&mut self, index: usize, position: u32) {
+        let seconds = self.seconds(index, position);
         let actor = &mut self.actors[index];
-        if !matches!(actor.action(position), Action::Receive { .. }) {
-            actor.ahead_s += self.model.seconds(actor.plan.ring, actor.action(position));
+        let number = actor.device_of(position);
+        let is_received = matches!(actor.action(position), Action::Receive { .. });
+        let device = &mut actor.devices[number];
+        if !is_received {
+            device.ahead_s += seconds;
         }
-        actor.jobs.push_back(position);
-        if actor.jobs.len() == 1 {
-            self.compute(index);
+        device.jobs.push_back(position);
+        if device.jobs.len() == 1 {
+            self.compute(index, number);
         }
     }
 
-    /// The device begins its first job.
-    fn compute(&mut self, index: usize) {
-        let actor = &mut self.actors[index];
-        let Some(&position) = actor.jobs.front() else { return };
-        let took = (self.model.seconds(actor.plan.ring, actor.action(position)) * 1e9).round() as Time;
-        actor.device_busy += took;
-        self.events.push(Reverse((self.clock + took, Event::Computed(index))));
+    /// What a step takes of its device.
+    fn seconds(&self, index: usize, position: u32) -> f64 {
+        let actor = &self.actors[index];
+        self.models[actor.device_of(position)].seconds(actor.plan.ring, actor.action(position))
+    }
+
+    /// A device begins its first job.
+    fn compute(&mut self, index: usize, number: usize) {
+        let Some(&position) = self.actors[index].devices[number].jobs.front() else { return };
+        let took = (self.seconds(index, position) * 1e9).round() as Time;
+        self.actors[index].devices[number].busy += took;
+        self.events.push(Reverse((self.clock + took, Event::Computed(index, number))));
     }
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Computed(index) => self.computed(index),
+            Event::Computed(index, device) => self.computed(index, device),
             Event::Transmitted(number) => self.transmitted(number),
             Event::Arrived(number) => self.arrived(number),
         }
     }
 
-    fn computed(&mut self, index: usize) {
+    fn computed(&mut self, index: usize, number: usize) {
+        let job = self.actors[index].devices[number].jobs.pop_front();
+        let position = job.expect("the device was at a job");
+        let seconds = self.seconds(index, position);
         let actor = &mut self.actors[index];
-        let position = actor.jobs.pop_front().expect("the device was at a job");
         let action = actor.action(position);
         if !matches!(action, Action::Receive { .. }) {
-            actor.ahead_s -= self.model.seconds(actor.plan.ring, action);
+            actor.devices[number].ahead_s -= seconds;
         }
         match *action {
             Action::Send { peer, message, .. } => {
@@ -314,7 +351,7 @@ impl Simulation<'_> {
             Action::Receive { .. } | Action::Reload { .. } => {}
             Action::Kernel(_) | Action::Input { .. } => self.done(index, position),
         }
-        self.compute(index);
+        self.compute(index, number);
         self.release(index);
     }
 

@@ -11,10 +11,11 @@ use tokio::time::Instant;
 /// A lane of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TraceLane {
-    /// The device: step by step, or for one that works in the background, by what was submitted together.
-    Device,
+    /// The device with this number: step by step, or for one that works in the background, by what was submitted
+    /// together.
+    Device(u8),
     /// The handing over of steps to a device that works in the background.
-    Handover,
+    Handover(u8),
     /// Results on their way from the device to the host.
     Readback,
     /// Frames being written to a peer.
@@ -105,29 +106,18 @@ impl Recorder {
         }
     }
 
-    /// The trace of this thread, the links, the device lane's recorder, and the device where it works in the
-    /// background.
+    /// The trace of this thread, the links, and the devices: what each one's lane took down, and the device where it works
+    /// in the background.
     pub(super) fn finish(
         self,
-        mut lane: Recorder,
-        work: Vec<WorkSpan>,
+        devices: Vec<(Recorder, Vec<WorkSpan>)>,
         wire: Vec<WireSpan>,
         plan: &Plan,
         online: Instant,
         label: &dyn Fn(OpId) -> String,
     ) -> Option<Trace> {
         let start = self.start?;
-        if !work.is_empty() {
-            lane.taken.iter_mut().for_each(|taken| taken.lane = TraceLane::Handover);
-        }
-        let work = work.into_iter().map(|span| Taken {
-            lane: TraceLane::Device,
-            position: None,
-            name: "submission",
-            bytes: 0,
-            begin: Instant::from_std(span.begin),
-            end: Instant::from_std(span.end),
-        });
+        let devices = (0u8..).zip(devices).flat_map(|(number, (lane, work))| lane.on_device(number, work));
         let wire = wire.into_iter().map(|span| Taken {
             lane: if span.sending { TraceLane::To(span.peer) } else { TraceLane::From(span.peer) },
             position: None,
@@ -148,12 +138,29 @@ impl Recorder {
             begin: taken.begin.saturating_duration_since(start),
             end: taken.end.saturating_duration_since(start),
         };
-        let spans = self.taken.into_iter().chain(lane.taken).chain(work).chain(wire).map(span).collect();
+        let spans = self.taken.into_iter().chain(devices).chain(wire).map(span).collect();
         Some(Trace {
             role: plan.role,
             start: SystemTime::now() - start.elapsed(),
             online: online.saturating_duration_since(start),
             spans,
         })
+    }
+
+    /// What the lane of a device took down, and the device itself where it works in the background: then the lane only
+    /// hands over.
+    fn on_device(mut self, number: u8, work: Vec<WorkSpan>) -> impl Iterator<Item = Taken> {
+        if !work.is_empty() {
+            self.taken.iter_mut().for_each(|taken| taken.lane = TraceLane::Handover(number));
+        }
+        let work = work.into_iter().map(move |span| Taken {
+            lane: TraceLane::Device(number),
+            position: None,
+            name: "submission",
+            bytes: 0,
+            begin: Instant::from_std(span.begin),
+            end: Instant::from_std(span.end),
+        });
+        self.taken.into_iter().chain(work)
     }
 }

@@ -3,18 +3,16 @@
 use super::order::{Grant, KeySource, Order};
 use super::party::{check_pins, run_number};
 use super::wire::Wire;
-use super::{SessionError, SessionOptions};
+use super::{Devices, SessionError, SessionOptions};
 use crate::correlation::{Demand, dealer};
-use crate::device::Device;
 use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
-use crate::plan::{DEALER_WINDOW, Plan, PlanError};
+use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId, StepList};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 /// Where the dealer awaits the parties.
 #[derive(Clone, Debug)]
@@ -45,7 +43,7 @@ pub struct Dealt {
 /// # Panics
 /// Within a task of a tokio runtime: a dealer blocks.
 pub fn deal(
-    device: Arc<dyn Device>,
+    devices: impl Into<Devices>,
     network: &DealerNetwork,
     options: SessionOptions,
     listening: impl FnOnce(SocketAddr),
@@ -58,25 +56,25 @@ pub fn deal(
         listening(listener.address());
         listener.accept(&roles, Hello::new(Role::Dealer), &network.credentials, &wire.links).await
     })?;
-    serve(&*device, wire, links, options, KeySource::Entropy)
+    serve(&devices.into(), wire, links, options, KeySource::Entropy)
 }
 
 /// Deals over links with all parties until they finish.
 pub(super) fn serve(
-    device: &dyn Device,
+    devices: &Devices,
     wire: Wire,
     mut links: Vec<Link>,
     options: SessionOptions,
     keys: KeySource,
 ) -> Result<Dealt, SessionError> {
-    match try_serve(device, &wire, &mut links, options, keys) {
+    match try_serve(devices, &wire, &mut links, options, keys) {
         Ok(dealt) => {
             wire.finish(links)?;
             Ok(dealt)
         }
         Err(error) => {
             // What was kept went with the failure.
-            let _ = device.wipe();
+            devices.wipe();
             wire.abort(links, &error.public_reason());
             Err(error)
         }
@@ -84,7 +82,7 @@ pub(super) fn serve(
 }
 
 fn try_serve(
-    device: &dyn Device,
+    devices: &Devices,
     wire: &Wire,
     links: &mut [Link],
     options: SessionOptions,
@@ -94,10 +92,10 @@ fn try_serve(
     let mut kept: HashMap<u32, Dealing> = HashMap::new();
     while let Some(order) = wire.block_on(take_order(links))? {
         let (mut dealing, number) = match order {
-            Order::First { digest, demand, keep } => (Dealing::new(device, options, digest, &demand)?, keep),
+            Order::First { digest, demand, keep } => (Dealing::new(devices, options, digest, &demand)?, keep),
             Order::Again(number) => (take_kept(&mut kept, links, number)?, Some(number)),
             Order::Release(number) => {
-                take_kept(&mut kept, links, number)?.memory.free(device)?;
+                take_kept(&mut kept, links, number)?.memory.free(devices.all())?;
                 continue;
             }
         };
@@ -106,7 +104,7 @@ fn try_serve(
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {
             plan,
-            device,
+            devices: devices.all(),
             memory: &dealing.memory,
             keys: &keys,
             inputs: BTreeMap::new(),
@@ -125,22 +123,23 @@ fn try_serve(
         dealing.runs += 1;
         match number {
             Some(number) => drop(kept.insert(number, dealing)),
-            None => dealing.memory.free(device)?,
+            None => dealing.memory.free(devices.all())?,
         }
     }
-    kept.into_values().try_for_each(|mut dealing| dealing.memory.free(device))?;
+    kept.into_values().try_for_each(|mut dealing| dealing.memory.free(devices.all()))?;
     Ok(dealt)
 }
 
-/// The dealer's plan for a list, within its own budget.
+/// The dealer's plan for a list, within its own budget, on all of its devices.
 pub(super) fn plan(
-    device: &dyn Device,
+    devices: &Devices,
     list: &StepList,
     options: &SessionOptions,
 ) -> Result<Plan, PlanError> {
-    let staging_bytes = device.description().staging_bytes;
+    let staging_bytes = devices.staging_bytes();
     let budget_bytes = options.budget_bytes.map(|budget| budget.saturating_sub(staging_bytes));
-    let plan = Plan::within(list, DEALER_WINDOW, budget_bytes);
+    let placement = Placement { devices: devices.models(), tiles: &[] };
+    let plan = Plan::within(list, &placement, DEALER_WINDOW, budget_bytes);
     plan.check_budget(staging_bytes, options.budget_bytes)?;
     Ok(plan)
 }
@@ -160,17 +159,17 @@ struct Dealing {
 
 impl Dealing {
     fn new(
-        device: &dyn Device,
+        devices: &Devices,
         options: SessionOptions,
         digest: [u8; 32],
         demand: &Demand,
     ) -> Result<Dealing, SessionError> {
         let list = dealer::deal(demand).map_err(PlanError::from)?;
-        let first = plan(device, &list, &options)?;
+        let first = plan(devices, &list, &options)?;
         let again = list.keeps().then(|| first.again(&list.again()));
         let all = demand.entries.len();
         let correlations = [all, all - demand.once.len()];
-        let memory = Memory::allocate(&first, device)?;
+        let memory = Memory::allocate(&first, devices.all())?;
         Ok(Dealing { digest, first, again, correlations, memory, runs: 0 })
     }
 

@@ -12,6 +12,7 @@
 //! first; resident inputs then stay in device memory between its runs.
 
 mod dealer;
+mod devices;
 mod error;
 mod order;
 mod party;
@@ -24,10 +25,11 @@ mod wire;
 mod world;
 
 pub use dealer::{DealerNetwork, Dealt, deal};
+pub use devices::{Devices, Spread};
 pub use error::SessionError;
 pub use order::KeySource;
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
 pub use prepared::Prepared;
 pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};
-pub use tiles::{Surroundings, choose_side};
+pub use tiles::{Surroundings, choose_side, plan_tiles};
 pub use world::{World, WorldError};

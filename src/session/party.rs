@@ -1,16 +1,15 @@
 //! One party's end of a deployment.
 
-use super::SessionError;
+use super::{Devices, SessionError};
 use super::order::{Grant, KeySource, Order};
 use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
-use super::tiles::{Surroundings, choose_side};
+use super::tiles::{Surroundings, choose_side, plan_tiles};
 use super::wire::Wire;
-use crate::device::Device;
 use crate::net::{
     Address, Credentials, Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial,
     first_difference,
 };
-use crate::plan::{DeviceModel, PlanOptions, Plans};
+use crate::plan::{PlanOptions, Plans};
 use crate::program::tiling::TileSide;
 use crate::program::{Input, Program};
 use crate::protocol::Protocol;
@@ -49,7 +48,7 @@ pub struct SessionOptions {
     pub deadlines: Deadlines,
     /// The link that those with the peers stand in for; `None` is as fast as they are.
     pub link: Option<LinkShape>,
-    /// Most bytes of device memory that a plan may take.
+    /// Most bytes of memory that a plan may take of each device.
     pub budget_bytes: Option<u64>,
     /// The side of tiles; `None` takes that with which the run is predicted to be done first. The smallest that any
     /// party takes is that of all.
@@ -66,14 +65,12 @@ pub struct SessionOptions {
 #[must_use = "a session that is dropped fails its peers: end it with `finish`"]
 pub struct Session {
     pub(super) role: Role,
-    pub(super) device: Arc<dyn Device>,
+    pub(super) devices: Devices,
     pub(super) wire: Wire,
     /// With the other parties, then the dealer; empty once something has failed.
     pub(super) links: Vec<Link>,
     offers: BTreeMap<PartyId, Vec<(String, String)>>,
     pub(super) options: SessionOptions,
-    /// What the device is taken to be when tiles are chosen.
-    model: DeviceModel,
     /// Where correlations come from, if not from the dealer.
     stock: Option<Stock>,
     /// Runs so far: each has a number, so that its frames are told from those of another.
@@ -126,7 +123,7 @@ impl Session {
     /// # Panics
     /// Within a task of a tokio runtime: sessions block.
     pub fn connect(
-        device: Arc<dyn Device>,
+        devices: impl Into<Devices>,
         network: &PartyNetwork,
         options: SessionOptions,
         terms: Vec<(String, String)>,
@@ -137,7 +134,7 @@ impl Session {
         let wire = Wire::new(&options)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;
-        let mut session = Session::over(role, device, wire, links, options, KeySource::Entropy);
+        let mut session = Session::over(role, devices.into(), wire, links, options, KeySource::Entropy);
         match session.introduce(Introduction { terms, offers }) {
             Ok(()) => Ok(session),
             Err(error) => Err(session.fail(error.into())),
@@ -147,7 +144,7 @@ impl Session {
     /// A session over links that are there already.
     pub(super) fn over(
         role: Role,
-        device: Arc<dyn Device>,
+        devices: Devices,
         wire: Wire,
         links: Vec<Link>,
         options: SessionOptions,
@@ -155,12 +152,11 @@ impl Session {
     ) -> Session {
         Session {
             role,
-            device,
+            devices,
             wire,
             links,
             offers: BTreeMap::new(),
             options,
-            model: DeviceModel::typical(),
             stock: None,
             runs: 0,
             prepared: 0,
@@ -177,11 +173,6 @@ impl Session {
     /// How far the present run is, or the last one was; to be read from another thread.
     pub fn progress(&self) -> Arc<Progress> {
         self.progress.clone()
-    }
-
-    /// Chooses tiles for a device of these rates, rather than for one like [`DeviceModel::typical`].
-    pub fn set_model(&mut self, model: DeviceModel) {
-        self.model = model;
     }
 
     /// Takes correlations from a store and not from a dealer, as all parties must. `taken` is told which order each run
@@ -269,10 +260,11 @@ impl Session {
     pub(super) fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
         let default = PlanOptions::default();
         let surroundings = Surroundings {
-            model: &self.model,
+            models: self.devices.models(),
+            spread: self.devices.spread(),
             link: self.options.link.unwrap_or(LinkShape::LAN),
             budget_bytes: self.options.budget_bytes,
-            staging_bytes: self.device.description().staging_bytes,
+            staging_bytes: self.devices.staging_bytes(),
         };
         let options = PlanOptions {
             window: self.options.window.unwrap_or(default.window),
@@ -287,28 +279,11 @@ impl Session {
                 (side, Some(plans))
             }
         };
-        let side = self.agree_on_side(wanted)?;
+        let side = agree_on_side(&self.wire, &mut self.links, wanted)?;
         match plans {
             Some(plans) if side == wanted => Ok(plans),
-            _ => Ok(Plans::new(protocol, program, PlanOptions { side, ..options })?),
+            _ => Ok(plan_tiles(protocol, program, PlanOptions { side, ..options }, &surroundings)?),
         }
-    }
-
-    fn agree_on_side(&mut self, wanted: TileSide) -> Result<TileSide, NetError> {
-        let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
-        self.wire.block_on(async {
-            let mut side = wanted;
-            for link in parties {
-                link.send_control("tile side", &wanted).await?;
-                let theirs: TileSide = link.receive_control("tile side", link.patience()).await?;
-                if theirs < TileSide::LEAST && theirs < wanted {
-                    let reason = format!("tiles of side {} are too small", theirs.0);
-                    return Err(NetError::Malformed { peer: link.peer(), what: "tile side", reason });
-                }
-                side = side.min(theirs);
-            }
-            Ok(side)
-        })
     }
 
     /// This party's inputs to the program's `run`-th run by position, held against what the program says of them.
@@ -525,6 +500,24 @@ fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<
         return Err(SessionError::InputBound { name: name(), bound, found: largest });
     }
     Ok(())
+}
+
+/// The smallest of what all parties want.
+fn agree_on_side(wire: &Wire, links: &mut [Link], wanted: TileSide) -> Result<TileSide, NetError> {
+    let parties = links.iter_mut().filter(|link| link.peer() != Role::Dealer);
+    wire.block_on(async {
+        let mut side = wanted;
+        for link in parties {
+            link.send_control("tile side", &wanted).await?;
+            let theirs: TileSide = link.receive_control("tile side", link.patience()).await?;
+            if theirs < TileSide::LEAST && theirs < wanted {
+                let reason = format!("tiles of side {} are too small", theirs.0);
+                return Err(NetError::Malformed { peer: link.peer(), what: "tile side", reason });
+            }
+            side = side.min(theirs);
+        }
+        Ok(side)
+    })
 }
 
 /// What the frames of a session's `index`-th run carry.

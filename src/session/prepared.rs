@@ -10,8 +10,7 @@
 
 use super::order::Order;
 use super::party::run_number;
-use super::{Session, SessionError, SessionOutcome};
-use crate::device::Device;
+use super::{Devices, Session, SessionError, SessionOutcome};
 use crate::plan::Plans;
 use crate::program::Program;
 use crate::protocol::Protocol;
@@ -29,7 +28,7 @@ pub struct Prepared {
     program: Program,
     plans: Arc<Plans>,
     memory: Memory,
-    device: Arc<dyn Device>,
+    devices: Devices,
     /// By what number the dealer keeps it, if it does.
     number: Option<u32>,
     runs: u32,
@@ -54,7 +53,7 @@ impl Prepared {
 
     /// Wipes and frees the memory.
     pub(super) fn free(&mut self) -> Result<(), RunError> {
-        self.memory.free(&*self.device)
+        self.memory.free(self.devices.all())
     }
 }
 
@@ -129,12 +128,12 @@ impl Session {
     ) -> Result<Prepared, SessionError> {
         let plans = Arc::new(self.plan(protocol, program)?);
         let plan = plans.of(self.role);
-        plan.check_budget(self.device.description().staging_bytes, self.options.budget_bytes)?;
+        plan.check_budget(self.devices.staging_bytes(), self.options.budget_bytes)?;
         self.check_store(&plans, number.is_some())?;
         self.confirm(protocol, plans.agreement.fields.clone())?;
-        let memory = Memory::allocate(plan, &*self.device)?;
-        let (program, device) = (program.clone(), self.device.clone());
-        Ok(Prepared { protocol, program, plans, memory, device, number, runs: 0 })
+        let memory = Memory::allocate(plan, self.devices.all())?;
+        let (program, devices) = (program.clone(), self.devices.clone());
+        Ok(Prepared { protocol, program, plans, memory, devices, number, runs: 0 })
     }
 
     pub(super) fn run_plan(
@@ -159,7 +158,7 @@ impl Session {
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan: plans.of(self.role),
-            device: &*self.device,
+            devices: self.devices.all(),
             memory,
             keys: &keys,
             inputs,

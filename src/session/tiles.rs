@@ -1,5 +1,7 @@
-//! Which tiles to cut a program into: those with which it is predicted to be done first.
+//! Which tiles to cut a program into, and which of a role's devices to use: those with which it is predicted to be done
+//! first.
 
+use super::Spread;
 use crate::net::LinkShape;
 use crate::plan::{DeviceModel, PlanError, PlanOptions, Plans};
 use crate::program::Program;
@@ -17,13 +19,15 @@ const WORTHWHILE: f64 = 0.97;
 /// What is known of a deployment when its tiles are chosen.
 #[derive(Clone, Debug)]
 pub struct Surroundings<'a> {
-    /// The device.
-    pub model: &'a DeviceModel,
+    /// The devices, by number.
+    pub models: &'a [DeviceModel],
+    /// Whether all are used in any case.
+    pub spread: Spread,
     /// The link between any two roles.
     pub link: LinkShape,
-    /// The budget of device memory, and what the device itself takes of it.
+    /// The budget of memory of each device, and what the device itself takes of it.
     pub budget_bytes: Option<u64>,
-    /// Memory that the device keeps for transfers.
+    /// Memory that a device keeps for transfers, of the one that keeps most.
     pub staging_bytes: u64,
 }
 
@@ -32,10 +36,19 @@ impl Surroundings<'_> {
     pub fn buffers_bytes(&self) -> Option<u64> {
         self.budget_bytes.map(|budget| budget.saturating_sub(self.staging_bytes))
     }
+
+    /// The devices to plan for, the simplest choice first.
+    fn choices(&self) -> Vec<&[DeviceModel]> {
+        match self.spread {
+            Spread::WhereFaster if self.models.len() > 1 => vec![&self.models[..1], self.models],
+            _ => vec![self.models],
+        }
+    }
 }
 
-/// Plans a program with several tile sides, and returns that with which its runs are predicted to be done first, among
-/// those that fit the budget, with the plans: where inputs are resident, later runs count.
+/// Plans a program with several tile sides, for all of the devices and for the first one alone, and returns the side with
+/// which its runs are predicted to be done first, among those that fit the budget, with the plans: where inputs are
+/// resident, later runs count.
 ///
 /// # Errors
 /// Where there is no plan, or none that fits: then that which needs least says how much.
@@ -48,17 +61,46 @@ pub fn choose_side(
     let extents = program.values().iter().flat_map(|value| [value.shape.rows, value.shape.cols]);
     let longest = extents.max().unwrap_or(0);
     let smaller = SIDES.into_iter().filter(|&side| side < longest).map(TileSide);
+    choose(protocol, program, options, surroundings, [TileSide::WHOLE].into_iter().chain(smaller))
+}
+
+/// Plans a program with tiles of `options.side`, for all of the devices or the first one, as runs are predicted to be done
+/// first.
+///
+/// # Errors
+/// As [`choose_side`]; but where there is only one choice, the plan may be one that does not fit the budget.
+pub fn plan_tiles(
+    protocol: Protocol,
+    program: &Program,
+    options: PlanOptions,
+    surroundings: &Surroundings<'_>,
+) -> Result<Plans, PlanError> {
+    if let [devices] = surroundings.choices()[..] {
+        return Plans::on(devices, protocol, program, options);
+    }
+    choose(protocol, program, options, surroundings, [options.side]).map(|(_, plans)| plans)
+}
+
+fn choose(
+    protocol: Protocol,
+    program: &Program,
+    options: PlanOptions,
+    surroundings: &Surroundings<'_>,
+    sides: impl IntoIterator<Item = TileSide>,
+) -> Result<(TileSide, Plans), PlanError> {
+    let choices = surroundings.choices();
     let mut best: Option<(Duration, TileSide, Plans)> = None;
     let mut refusal = None;
-    for side in [TileSide::WHOLE].into_iter().chain(smaller) {
+    for (side, devices) in sides.into_iter().flat_map(|side| choices.iter().map(move |&models| (side, models)))
+    {
         let options = PlanOptions { side, budget_bytes: surroundings.buffers_bytes(), ..options };
-        let plans = Plans::new(protocol, program, options)?;
+        let plans = Plans::on(devices, protocol, program, options)?;
         if let Err(error) = plans.check_budget(surroundings.staging_bytes, surroundings.budget_bytes) {
             refusal = Some(least(refusal, error));
             continue;
         }
         let recurring = plans.again.as_deref().unwrap_or(&plans);
-        let online = simulate(recurring, surroundings.model, surroundings.link, Overlap::On).online;
+        let online = simulate(recurring, surroundings.models, surroundings.link, Overlap::On).online;
         if best.as_ref().is_none_or(|(time, ..)| online < time.mul_f64(WORTHWHILE)) {
             best = Some((online, side, plans));
         }
@@ -91,7 +133,13 @@ mod tests {
         let z = program.matmul(x, y)?;
         program.output("z", z, Parties::first(2))?;
         let model = DeviceModel::typical();
-        let surroundings = Surroundings { model: &model, link, budget_bytes, staging_bytes: 0 };
+        let surroundings = Surroundings {
+            models: model.as_ref(),
+            spread: Spread::default(),
+            link,
+            budget_bytes,
+            staging_bytes: 0,
+        };
         choose_side(Protocol::Beaver, &program, PlanOptions::default(), &surroundings).map(|(side, _)| side)
     }
 

@@ -6,7 +6,7 @@
 use super::dealer::{Dealt, serve};
 use super::order::KeySource;
 use super::wire::Wire;
-use super::{CorrelationStore, Session, SessionError, SessionOptions, SessionOutcome};
+use super::{CorrelationStore, Devices, Session, SessionError, SessionOptions, SessionOutcome};
 use crate::device::Device;
 use crate::net::tamper::{Rule, Verdict, WireEnd, wire as wire_between};
 use crate::net::{Frame, Link};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub struct World {
     protocol: Protocol,
     device: Arc<dyn Device>,
-    devices: HashMap<Role, Arc<dyn Device>>,
+    devices: HashMap<Role, Devices>,
     options: SessionOptions,
     keys: KeySource,
     /// Where correlations are, if there is no dealer.
@@ -64,8 +64,13 @@ impl World {
     }
 
     /// Lets one role compute elsewhere.
-    pub fn with_device(mut self, role: Role, device: Arc<dyn Device>) -> World {
-        self.devices.insert(role, device);
+    pub fn with_device(self, role: Role, device: Arc<dyn Device>) -> World {
+        self.with_devices(role, device.into())
+    }
+
+    /// Lets one role compute on several devices.
+    pub fn with_devices(mut self, role: Role, devices: Devices) -> World {
+        self.devices.insert(role, devices);
         self
     }
 
@@ -211,7 +216,7 @@ impl World {
         let role = Role::from(party);
         let wire = Wire::new(&self.options)?;
         let links = links(&wire, role, ends);
-        let mut session = Session::over(role, self.device_of(role), wire, links, self.options, self.keys);
+        let mut session = Session::over(role, self.devices_of(role), wire, links, self.options, self.keys);
         if let Some(folder) = &self.store {
             session.set_store(CorrelationStore::open(folder, party)?, |_, _| {});
         }
@@ -223,11 +228,11 @@ impl World {
     fn dealer(&self, ends: Vec<(Role, WireEnd)>) -> Result<Dealt, SessionError> {
         let wire = Wire::new(&self.options)?;
         let links = links(&wire, Role::Dealer, ends);
-        serve(&*self.device_of(Role::Dealer), wire, links, self.options, self.keys)
+        serve(&self.devices_of(Role::Dealer), wire, links, self.options, self.keys)
     }
 
-    fn device_of(&self, role: Role) -> Arc<dyn Device> {
-        self.devices.get(&role).unwrap_or(&self.device).clone()
+    fn devices_of(&self, role: Role) -> Devices {
+        self.devices.get(&role).cloned().unwrap_or_else(|| self.device.clone().into())
     }
 
     /// A wire between every two roles.

@@ -162,14 +162,15 @@ pub enum Action {
         /// The output's row and column at which the block begins.
         at: (usize, usize),
     },
-    /// Moves a buffer's content to host memory, to make room. Only plans under a budget have it; no protocol emits it.
+    /// Moves a buffer's content to host memory, to make room or on its way to another device. Only plans under a budget
+    /// or for several devices have it; no protocol emits it.
     Spill {
         /// Read.
         from: Matrix<BufferId>,
         /// Where it waits.
         place: PlaceId,
     },
-    /// Puts a copy of what was spilled back on the device.
+    /// Puts a copy of what was spilled back on the device, or on another.
     Reload {
         /// Written.
         to: Matrix<BufferId>,

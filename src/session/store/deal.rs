@@ -4,7 +4,6 @@ use super::feed::PIPE_BYTES;
 use super::{KEY_FILE, MOST_ORDERS, StoreError, failed, order_path, party_folder, sync_folder};
 use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
 use crate::correlation::{Demand, dealer};
-use crate::device::Device;
 use crate::net::{Activity, Data, Frame, Link, LinkOptions, NetError};
 use crate::plan::{Plan, PlanError};
 use crate::program::tiling::TileSide;
@@ -13,7 +12,7 @@ use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::session::dealer::plan;
 use crate::session::order::KeySource;
 use crate::session::wire::Wire;
-use crate::session::{Dealt, SessionError, SessionOptions};
+use crate::session::{Dealt, Devices, SessionError, SessionOptions};
 use crate::share::{PartyId, Role};
 use crate::step::{KeyId, MessageId, OpId};
 use std::collections::{BTreeMap, HashMap};
@@ -26,13 +25,13 @@ use std::thread::JoinHandle;
 /// parties plan with the same.
 ///
 /// # Errors
-/// Where the demand cannot be dealt or does not fit the budget, the folder has a store or cannot be written, or the
+/// Where the demand cannot be dealt or does not fit the budget, the folder has a store or cannot be written, or a
 /// device fails. Orders that were finished before a failure can be used.
 ///
 /// # Panics
 /// Where so many orders are no store, and within a task of a tokio runtime.
 pub fn deal_ahead(
-    device: &dyn Device,
+    devices: impl Into<Devices>,
     demand: &Demand,
     tile_side: TileSide,
     folder: &Path,
@@ -40,17 +39,18 @@ pub fn deal_ahead(
     options: SessionOptions,
 ) -> Result<Dealt, SessionError> {
     assert!((1..=MOST_ORDERS).contains(&orders), "a store of 1 to {MOST_ORDERS} orders");
+    let devices = &devices.into();
     let list = dealer::deal(demand).map_err(PlanError::from)?;
-    let plan = plan(device, &list, &options)?;
+    let plan = plan(devices, &list, &options)?;
     let wire = Wire::new(&options)?;
     let bench = Bench::new(demand, tile_side, folder)?;
-    let mut memory = Memory::allocate(&plan, device)?;
+    let mut memory = Memory::allocate(&plan, devices.all())?;
     let mut dealt = Dealt::default();
     for order in 0..orders {
-        dealt.reports.push(bench.deal(device, &plan, &memory, &wire, &options, order)?);
+        dealt.reports.push(bench.deal(devices, &plan, &memory, &wire, &options, order)?);
         dealt.correlations += demand.entries.len();
     }
-    memory.free(device)?;
+    memory.free(devices.all())?;
     Ok(dealt)
 }
 
@@ -94,7 +94,7 @@ impl Bench {
     /// Deals one order. It has its name in both folders only once it is whole in both.
     fn deal(
         &self,
-        device: &dyn Device,
+        devices: &Devices,
         plan: &Plan,
         memory: &Memory,
         wire: &Wire,
@@ -114,7 +114,7 @@ impl Bench {
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {
             plan,
-            device,
+            devices: devices.all(),
             memory,
             keys: &keys,
             inputs: BTreeMap::new(),

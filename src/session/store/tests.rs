@@ -42,7 +42,7 @@ fn demand(program: &Program) -> Demand {
 fn deal(program: &Program, orders: u32) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (demand, side) = (demand(program), PlanOptions::default().side);
-    deal_ahead(&*device(), &demand, side, folder.path(), orders, SessionOptions::default()).expect("a store");
+    deal_ahead(device(), &demand, side, folder.path(), orders, SessionOptions::default()).expect("a store");
     folder
 }
 

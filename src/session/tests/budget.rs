@@ -42,8 +42,8 @@ fn check(program: &Program, inputs: &[Elements], options: PlanOptions, budget_by
     for (unbound, bound) in unbound.iter().zip(&bound) {
         let role = bound.report.role;
         assert_eq!(unbound.outputs, bound.outputs, "the result of {role} in core; seed {seed}");
-        assert_eq!(bound.report.peak.by_class, bound.report.planned, "memory of {role} against its plan");
-        let peak_bytes = bound.report.peak.total_bytes;
+        assert_eq!(bound.report.peak().by_class, bound.report.planned(), "memory of {role} against its plan");
+        let peak_bytes = bound.report.peak().total_bytes;
         assert!(peak_bytes <= budget_bytes, "{role} took {peak_bytes} of {budget_bytes} bytes");
         assert_eq!(unbound.report.tally.sent_bytes, bound.report.tally.sent_bytes, "what {role} sends");
         assert_eq!(unbound.report.tally.rounds, bound.report.tally.rounds, "the rounds of {role}");

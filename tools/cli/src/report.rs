@@ -179,8 +179,8 @@ impl RoleJson {
             bytes_formula,
             bytes_framing: report.tally.framing_bytes,
             rounds: report.tally.rounds,
-            vram_planned_bytes: report.planned.values().sum(),
-            vram_peak_bytes: report.peak.total_bytes,
+            vram_planned_bytes: report.planned().values().sum(),
+            vram_peak_bytes: report.peak().total_bytes,
             vram_by_class: report
                 .peak
                 .by_class
@@ -193,7 +193,7 @@ impl RoleJson {
             offline_bytes_sent: report.tally.offline_sent_bytes,
             offline_bytes_received: report.tally.offline_received_bytes,
             online_s: report.online.as_secs_f64(),
-            device_s: report.device_busy.as_secs_f64(),
+            device_s: report.device_busy().as_secs_f64(),
             wire_s: report.wire_busy.as_secs_f64(),
             overlap: report.overlap(),
             peers: report.peers.iter().map(PeerJson::new).collect(),

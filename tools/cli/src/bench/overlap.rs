@@ -236,7 +236,7 @@ impl Product {
             world.run(&self.program, &self.inputs).map_err(|error| Failure::Wrong(error.to_string()))?;
         let reports = || outcomes.iter().map(|outcome| &outcome.report);
         Ok(Measured {
-            device: reports().map(|report| report.device_busy).max().unwrap_or_default(),
+            device: reports().map(|report| report.device_busy()).max().unwrap_or_default(),
             wire: reports().map(|report| report.wire_busy).max().unwrap_or_default(),
             total: reports().map(|report| report.online).max().unwrap_or_default(),
             bytes_sent: reports().map(|report| report.tally.sent_bytes).sum(),

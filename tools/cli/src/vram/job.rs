@@ -222,8 +222,8 @@ fn measure(
     let inputs: Vec<Elements> = program.inputs().iter().map(zeros).collect();
     let outcomes = world.run(program, &inputs).map_err(|error| Failure::Wrong(error.to_string()))?;
     for (party, outcome) in parties.iter_mut().zip(outcomes) {
-        party.measured_bytes = Some(outcome.report.peak.total_bytes);
-        party.measured_by_class = Some(named(&outcome.report.peak.by_class));
+        party.measured_bytes = Some(outcome.report.peak().total_bytes);
+        party.measured_by_class = Some(named(&outcome.report.peak().by_class));
         party.measured_online_s = Some(outcome.report.online.as_secs_f64());
     }
     Ok(())
