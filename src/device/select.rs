@@ -1,8 +1,8 @@
 //! Finding the device that a user asks for.
 //!
 //! `auto` is a discrete GPU, otherwise an integrated one, otherwise the processor. `gpu` is the best real GPU.
-//! `cpu` is the processor. Anything else names an adapter: `gpu:1` by its place in the survey, other names by a part
-//! of the adapter's own. A software adapter, which computes on the processor and slower than the
+//! `cpu` is the processor. Anything else names an adapter: `gpu:1`, or `1` where there are as many, by its place in the
+//! survey, other names by a part of the adapter's own. Several devices have commas between them. A software adapter, which computes on the processor and slower than the
 //! CPU device does, is only ever taken by name.
 
 use super::cpu::{self, Cpu};
@@ -48,6 +48,22 @@ pub enum DeviceChoice {
     Gpu,
     /// The adapter of this place, as in `gpu:1`, or with this in its name.
     Named(String),
+}
+
+impl DeviceChoice {
+    /// One choice, or several with commas between them; a comma within parentheses belongs to a name.
+    pub fn list(text: &str) -> Vec<DeviceChoice> {
+        let mut depth = 0;
+        let choices = text.split(|letter| {
+            depth += match letter {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            letter == ',' && depth == 0
+        });
+        choices.map(|choice| DeviceChoice::from_str(choice.trim()).unwrap_or_default()).collect()
+    }
 }
 
 impl FromStr for DeviceChoice {
@@ -126,6 +142,26 @@ pub fn open(choice: &DeviceChoice, options: &DeviceOptions) -> Result<Arc<dyn De
     }
 }
 
+/// Opens several devices, each with a budget of its own; those that are the processor divide its threads.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_all(
+    choices: &[DeviceChoice],
+    options: &DeviceOptions,
+) -> Result<Vec<Arc<dyn Device>>, DeviceError> {
+    let processors = choices.iter().filter(|&choice| *choice == DeviceChoice::Cpu).count();
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let options = match processors {
+        0 | 1 => *options,
+        _ => {
+            let threads = (options.threads.unwrap_or_else(cores) / processors).max(1);
+            DeviceOptions { threads: Some(threads), ..*options }
+        }
+    };
+    choices.iter().map(|choice| open(choice, &options)).collect()
+}
+
 /// The adapter that a choice names, or none where it is the processor.
 ///
 /// # Errors
@@ -193,7 +229,7 @@ fn pick(choice: &DeviceChoice, candidates: &[Candidate<'_>]) -> Result<Pick, Dev
             best(&|candidate| is_sure(candidate.kind)).or(Some(Pick::Cpu))
         }
         DeviceChoice::Gpu => best(&|candidate| candidate.kind != AdapterKind::Software),
-        DeviceChoice::Named(name) => match place(name) {
+        DeviceChoice::Named(name) => match place(name, candidates.len()) {
             Some(place) => (place < candidates.len()).then_some(Pick::Adapter(place)),
             None => {
                 let wanted = name.to_lowercase();
@@ -204,9 +240,12 @@ fn pick(choice: &DeviceChoice, candidates: &[Candidate<'_>]) -> Result<Pick, Dev
     found.ok_or_else(|| DeviceError::Unknown { wanted: choice.to_string(), available: available(candidates) })
 }
 
-/// The number in `gpu:1`.
-fn place(name: &str) -> Option<usize> {
-    name.to_lowercase().strip_prefix("gpu:")?.parse().ok()
+/// The number in `gpu:1`, or a number alone if there are so many adapters: `3090` is a part of a name.
+fn place(name: &str, adapters: usize) -> Option<usize> {
+    match name.to_lowercase().strip_prefix("gpu:") {
+        Some(number) => number.parse().ok(),
+        None => name.parse().ok().filter(|&place| place < adapters),
+    }
 }
 
 fn available(candidates: &[Candidate<'_>]) -> Vec<String> {
@@ -267,6 +306,8 @@ mod tests {
         assert_eq!(picked("LLVMpipe", &all), Ok(Pick::Adapter(0)));
         assert_eq!(picked("radeon", &all), Ok(Pick::Adapter(2)));
         assert_eq!(picked("gpu:1", &all), Ok(Pick::Adapter(1)));
+        assert_eq!(picked("1", &all), Ok(Pick::Adapter(1)));
+        assert_eq!(picked("15", &all), Ok(Pick::Adapter(0)), "LLVM 15 is a part of a name");
         for wanted in ["gpu:3", "geforce", ""] {
             assert!(matches!(picked(wanted, &all), Err(DeviceError::Unknown { .. })), "{wanted}");
         }
@@ -278,6 +319,25 @@ mod tests {
             let Ok(parsed) = choice.parse::<DeviceChoice>();
             assert_eq!(parsed.to_string(), choice);
         }
+    }
+
+    #[test]
+    fn several_devices_have_commas_between_them() {
+        let list = |text: &str| -> Vec<String> {
+            DeviceChoice::list(text).iter().map(DeviceChoice::to_string).collect()
+        };
+        assert_eq!(list("gpu:0, gpu:1,cpu"), ["gpu:0", "gpu:1", "cpu"]);
+        assert_eq!(list("auto"), ["auto"]);
+        assert_eq!(list("llvmpipe (LLVM 15, 256 bits),cpu"), ["llvmpipe (LLVM 15, 256 bits)", "cpu"]);
+    }
+
+    #[test]
+    fn devices_that_are_the_processor_divide_its_threads() {
+        let options = DeviceOptions { threads: Some(5), ..DeviceOptions::default() };
+        let devices = open_all(&DeviceChoice::list("cpu,cpu"), &options).expect("they open");
+        let drivers: Vec<&str> = devices.iter().map(|device| device.description().driver.as_str()).collect();
+        assert!(drivers.iter().all(|driver| driver.contains('2')), "two threads each: {drivers:?}");
+        assert_eq!(devices.len(), 2);
     }
 
     #[test]

@@ -79,6 +79,15 @@ impl RunReport {
         }
     }
 
+    /// What the drivers' allocators held at the end of the run, of those that say.
+    pub fn driver(&self) -> Option<DriverMemory> {
+        let add = |a: DriverMemory, b: DriverMemory| DriverMemory {
+            allocated_bytes: a.allocated_bytes + b.allocated_bytes,
+            reserved_bytes: a.reserved_bytes + b.reserved_bytes,
+        };
+        self.devices.iter().filter_map(|device| device.driver).reduce(add)
+    }
+
     /// How long the busiest device was busy online.
     pub fn device_busy(&self) -> Duration {
         self.devices.iter().map(|device| device.busy).max().unwrap_or_default()

@@ -33,6 +33,14 @@ impl From<Arc<dyn Device>> for Devices {
     }
 }
 
+impl<D: Device + 'static> From<Arc<D>> for Devices {
+    /// Likewise.
+    fn from(device: Arc<D>) -> Devices {
+        let device: Arc<dyn Device> = device;
+        device.into()
+    }
+}
+
 impl Devices {
     /// Devices of which the rates are known.
     ///

@@ -215,7 +215,7 @@ fn nobody_else_may_read_a_store() {
         }
     }
     let again = deal_ahead(
-        &*device(),
+        device(),
         &demand(&program()),
         PlanOptions::default().side,
         folder.path(),

@@ -2,6 +2,7 @@
 
 mod budget;
 mod coalescing;
+mod devices;
 mod equivalence;
 mod faults;
 mod losses;

@@ -17,19 +17,19 @@ const BOUND: f64 = 3.0;
 
 /// A program of any ops on shared and private values.
 #[derive(Clone, Debug)]
-struct Recipe {
-    protocol: Protocol,
+pub(super) struct Recipe {
+    pub(super) protocol: Protocol,
     ring: Ring,
     fraction_bits: u32,
     truncation: Truncation,
     bounded: bool,
     shape: (usize, usize),
     ops: Vec<(u8, prop::sample::Index, prop::sample::Index)>,
-    seed: u64,
-    plan: PlanOptions,
+    pub(super) seed: u64,
+    pub(super) plan: PlanOptions,
 }
 
-fn recipe() -> impl Strategy<Value = Recipe> {
+pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
     let number = prop_oneof![
         Just((Ring::Z64, 0)),
         Just((Ring::Z32, 0)),
@@ -64,7 +64,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
 }
 
 impl Recipe {
-    fn program(&self) -> Program {
+    pub(super) fn program(&self) -> Program {
         let codec = FixedPoint::new(self.ring, self.fraction_bits).expect("a codec");
         let last = PartyId(self.protocol.parties() as u8 - 1);
         let mut program = Program::new(self.protocol.parties(), codec).with_truncation(self.truncation);
@@ -96,7 +96,7 @@ impl Recipe {
         program
     }
 
-    fn data(&self, program: &Program) -> Vec<Elements> {
+    pub(super) fn data(&self, program: &Program) -> Vec<Elements> {
         let inputs = program.inputs().iter().zip(self.seed..);
         let data = |(input, seed): (&crate::program::Input, u64)| match self.fraction_bits {
             // Small integers meet, so that some are equal.

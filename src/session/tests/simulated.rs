@@ -38,8 +38,8 @@ fn without_overlap_lanes_add_up() {
     let model = DeviceModel::typical();
     let plans = tiled(64);
     let [on, off] = [Overlap::On, Overlap::Off].map(|overlap| simulate(&plans, &model, link(400), overlap));
-    let party = off.parties[0];
-    assert!(off.online >= (party.device + party.wire).mul_f64(0.8), "{off:?}");
+    let party = &off.parties[0];
+    assert!(off.online >= (party.device() + party.wire).mul_f64(0.8), "{off:?}");
     assert!(on.online < off.online);
 }
 

@@ -8,7 +8,6 @@ use crate::vram::VramArguments;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon::device::Device;
@@ -145,10 +144,14 @@ Exit status: 0 done, 1 a wrong result or a report that cannot be written, 2 bad 
 /// What all commands that compute have.
 #[derive(Args, Clone)]
 pub struct Shared {
-    /// Where to compute: auto, cpu, gpu, gpu:N, or a part of an adapter's name
+    /// Where to compute: auto, cpu, gpu, gpu:N, or a part of an adapter's name; or several of these, as in gpu:0,gpu:1 or
+    /// gpu,cpu, which divide the work where the run is predicted to be done sooner
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
-    /// Most device memory that each process may take, such as 512MiB or 2GiB
+    /// Use all of several devices, whatever is predicted
+    #[arg(long)]
+    pub all_devices: bool,
+    /// Most memory that each process may take of each of its devices, such as 512MiB or 2GiB
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub budget: Option<u64>,
     /// Threads of the CPU device in each process [default: all cores; parties started together divide them]
@@ -170,7 +173,7 @@ pub struct Shared {
     #[arg(long, value_name = "LINK")]
     pub link: Option<LinkShape>,
     /// What the device is taken to be when tiles are chosen and times predicted: a file that `bench --calibrate` wrote,
-    /// or core, h200, rtx4090
+    /// or core, h200, rtx4090; of several devices one for each, with commas between them
     #[arg(long, value_name = "MODEL")]
     pub device_model: Option<String>,
     /// The side of tiles [default: that with which the run is predicted to be done first]
@@ -245,16 +248,22 @@ impl Command {
 }
 
 impl Shared {
-    /// Opens the device that was asked for.
+    /// Opens the device that was asked for, by a command that computes on one.
     pub fn open_device(&self) -> Result<Arc<dyn Device>, Failure> {
-        let Ok(choice) = DeviceChoice::from_str(&self.device);
-        let options = DeviceOptions {
+        match &DeviceChoice::list(&self.device)[..] {
+            [choice] => Ok(select::open(choice, &self.device_options())?),
+            _ => Err(Failure::Usage("this command takes one --device".to_owned())),
+        }
+    }
+
+    /// How devices are opened.
+    pub fn device_options(&self) -> DeviceOptions {
+        DeviceOptions {
             threads: self.threads.map(usize::from),
             budget_bytes: self.budget,
             matrix_units: if self.no_matrix_units { MatrixUnits::Off } else { MatrixUnits::Auto },
             no_autotune: self.no_autotune,
-        };
-        Ok(select::open(&choice, &options)?)
+        }
     }
 
     /// The tiles that were asked for.

@@ -3,9 +3,10 @@
 use crate::args::{DealTo, Shared};
 use crate::config::read_dealer;
 use crate::demand::DemandFile;
+use crate::devices::device_lines;
 use crate::failure::Failure;
 use crate::output;
-use crate::party::{LISTENING, device_line};
+use crate::party::LISTENING;
 use crate::report::RoleJson;
 use crate::table::{bytes, seconds};
 use serde::Serialize;
@@ -51,9 +52,9 @@ pub fn deal(to: &DealTo, shared: &Shared) -> Result<(), Failure> {
 fn ahead(demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(), Failure> {
     let start = Instant::now();
     let file = DemandFile::read(demand)?;
-    let device = shared.open_device()?;
+    let devices = shared.open_devices()?;
     let options = shared.session_options();
-    let dealt = deal_ahead(&*device, &file.demand, file.tile_side(), store, count, options)?;
+    let dealt = deal_ahead(devices.clone(), &file.demand, file.tile_side(), store, count, options)?;
     let json = StoreJson {
         store: store.display().to_string(),
         demand: file.digest,
@@ -69,7 +70,7 @@ fn ahead(demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(),
         json.store,
         bytes(json.offline_bytes),
         seconds(json.wall_s),
-        device_line(&*device)
+        device_lines(&devices).join(" + ")
     );
     output::print(shared.json, &json, &text)
 }
@@ -77,20 +78,21 @@ fn ahead(demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(),
 /// Deals to the parties of one deployment until they end.
 fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
     let network = read_dealer(config, Protocol::Beaver.parties())?;
-    let device = shared.open_device()?;
-    let line = device_line(&*device);
-    let dealt = serve(device, &network, shared.session_options(), |address| {
+    let devices = shared.open_devices()?;
+    let lines = device_lines(&devices);
+    let dealt = serve(devices, &network, shared.session_options(), |address| {
         eprintln!("the dealer is {LISTENING}{address}")
     })?;
-    let orders: Vec<RoleJson> = dealt.reports.iter().map(|report| RoleJson::new(report, &line, 0)).collect();
+    let orders: Vec<RoleJson> = dealt.reports.iter().map(|report| RoleJson::new(report, &lines, |_| Vec::new(), 0)).collect();
     let sent: u64 = orders.iter().map(|order| order.offline_bytes_sent).sum();
     let time: f64 = orders.iter().map(|order| order.offline_s).sum();
     let text = format!(
-        "dealt {} correlation(s) in {} order(s): {} bytes in {} on {line}\n",
+        "dealt {} correlation(s) in {} order(s): {} bytes in {} on {}\n",
         dealt.correlations,
         orders.len(),
         bytes(sent),
-        seconds(time)
+        seconds(time),
+        lines.join(" + ")
     );
     let json = DealJson { correlations: dealt.correlations, offline_bytes: sent, orders };
     output::print(shared.json, &json, &text)

@@ -7,6 +7,7 @@ mod data;
 mod deal;
 mod demand;
 mod demo;
+mod devices;
 mod doctor;
 mod failure;
 #[doc(hidden)]

@@ -3,6 +3,7 @@
 use crate::args::Shared;
 use crate::config::PartyConfig;
 use crate::data::{Access, Kind, write};
+use crate::devices::{device_lines, ops};
 use crate::failure::Failure;
 use crate::job::{Facts, Job, of_batch};
 use crate::live::Watch;
@@ -14,7 +15,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-use symbolon::device::Device;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
 use symbolon::session::{CorrelationStore, Session, SessionError, SessionOptions, SessionOutcome};
@@ -46,18 +46,17 @@ pub fn run(
     check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
     let open = |folder| CorrelationStore::open(folder, party).map_err(SessionError::from);
     let store = correlations.map(open).transpose()?;
-    let device = shared.open_device()?;
+    let devices = shared.open_devices()?;
     let own = read_inputs(&job, &config, 0)?;
     let facts: BTreeMap<String, Facts> = own.iter().map(|(name, own)| (name.clone(), own.facts)).collect();
     let mut session = Session::connect(
-        device.clone(),
+        devices.clone(),
         &network,
         SessionOptions { trace: shared.trace.is_some() || report_to.is_some(), ..shared.session_options() },
         job.terms(),
         offers(&facts),
         |address| eprintln!("{party} is {LISTENING}{address}"),
     )?;
-    session.set_model(shared.model()?);
     let stored: Arc<Mutex<Option<StoredJson>>> = Arc::default();
     if let Some(store) = store {
         let stored = stored.clone();
@@ -83,7 +82,7 @@ pub fn run(
         program: &program,
         kind: job.output_kind(&facts),
         ranges,
-        device: device_line(&*device),
+        devices: device_lines(&devices),
         stored: &stored,
     };
     let runs = match batches.run(&mut session, own) {
@@ -109,7 +108,7 @@ struct Batches<'a> {
     program: &'a Program,
     kind: Kind,
     ranges: Ranges,
-    device: String,
+    devices: Vec<String>,
     /// What was used of a store last.
     stored: &'a Mutex<Option<StoredJson>>,
 }
@@ -156,7 +155,9 @@ impl Batches<'_> {
         let outputs = write_outputs(self, access, outcome, batch)?;
         let element_bytes = self.job.codec.ring().element_bytes() as u64;
         let formula = outcome.plans.cost.sent_elements(self.config.party()) * element_bytes;
-        let role = RoleJson::new(&outcome.report, &self.device, formula);
+        let plan = outcome.plans.of(self.config.party().into());
+        let ops = |device| ops(plan, self.program, device);
+        let role = RoleJson::new(&outcome.report, &self.devices, ops, formula);
         let json = RunJson {
             job: self.job.name.clone(),
             protocol: self.job.protocol.to_string(),
@@ -267,10 +268,4 @@ fn write_outputs(
         });
     }
     Ok(outputs)
-}
-
-/// A device in one line.
-pub fn device_line(device: &dyn Device) -> String {
-    let description = device.description();
-    format!("{} ({}; {})", description.name, description.driver, description.arithmetic)
 }

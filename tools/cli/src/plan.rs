@@ -2,10 +2,10 @@
 
 use crate::args::Shared;
 use crate::demand::DemandFile;
+use crate::devices::{DeviceJson, device_lines};
 use crate::failure::Failure;
 use crate::job::{Facts, Job, of_batch};
 use crate::output;
-use crate::party::device_line;
 use crate::report::Ranges;
 use crate::table::{Table, bytes};
 use crate::targets::check_targets;
@@ -13,10 +13,10 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::net::LinkShape;
-use symbolon::plan::{Plan, PlanOptions, Plans, SpilledMemory};
+use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory};
 use symbolon::program::tiling::TileSide;
 use symbolon::run::{Prediction, RolePrediction, simulate};
-use symbolon::session::{Surroundings, choose_side};
+use symbolon::session::{Surroundings, choose_side, plan_tiles};
 use symbolon::share::Role;
 use symbolon::step::MemoryClass;
 
@@ -88,6 +88,9 @@ struct RolePlan {
     /// What moves to host memory and back, to keep within the budget.
     #[serde(flatten)]
     spilled: SpilledMemory,
+    /// What is placed on each device, where there are several; memory above is that of all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    devices: Vec<DeviceJson>,
 }
 
 #[derive(Serialize)]
@@ -104,22 +107,38 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&facts(&job)?)?;
-    let device = shared.open_device()?;
-    let staging_bytes = device.description().staging_bytes;
-    let model = shared.model()?;
+    let devices = shared.open_devices()?;
+    let (staging_bytes, models) = (devices.staging_bytes(), devices.models());
     let link = shared.link.unwrap_or(LinkShape::LAN);
-    let surroundings = Surroundings { model: &model, link, budget_bytes: shared.budget, staging_bytes };
+    let surroundings = Surroundings {
+        models,
+        spread: devices.spread(),
+        link,
+        budget_bytes: shared.budget,
+        staging_bytes,
+    };
     let options = PlanOptions { budget_bytes: surroundings.buffers_bytes(), ..PlanOptions::default() };
     let (side, plans) = match shared.tile_side() {
-        Some(side) => (side, Plans::new(job.protocol, &program, PlanOptions { side, ..options })?),
+        Some(side) => {
+            let options = PlanOptions { side, ..options };
+            (side, plan_tiles(job.protocol, &program, options, &surroundings)?)
+        }
         None => choose_side(job.protocol, &program, options, &surroundings)?,
     };
     plans.check_budget(staging_bytes, shared.budget)?;
     if let Some(path) = demand {
         DemandFile::new(&plans, side).write(path)?;
     }
-    let predicted = simulate(&plans, &model, link, shared.overlap());
-    let role = |plan: &Plan| role(&plans, plan, staging_bytes);
+    let predicted = simulate(&plans, models, link, shared.overlap());
+    let lines = device_lines(&devices);
+    let role = |plan: &Plan| {
+        // A dealer's steps are of correlations, not of ops.
+        let placed = match plan.role {
+            Role::Party(_) => DeviceJson::planned(plan, &program, &lines, staging_bytes),
+            Role::Dealer => Vec::new(),
+        };
+        role(&plans, plan, placed, staging_bytes)
+    };
     let element_bytes = job.codec.ring().element_bytes() as u64;
     let op = |cost: &symbolon::protocol::OpCost| OpPlan {
         op: cost.label.clone(),
@@ -133,7 +152,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         fraction_bits: job.codec.fraction_bits(),
         digest: blake3::Hash::from(plans.agreement.digest).to_hex().to_string(),
         demand_digest: DemandFile::new(&plans, side).digest,
-        device: device_line(&*device),
+        device: lines.join(" + "),
         rounds: plans.traffic.rounds,
         offline_bytes: plans.demand.correction_bytes(),
         correlations: plans.demand.summary(),
@@ -143,9 +162,9 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         ranges: Ranges::of(&program)?,
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
         again: plans.again.as_ref().map(|again| {
-            again_json(again, simulate(again, &model, link, shared.overlap()).online.as_secs_f64())
+            again_json(again, simulate(again, models, link, shared.overlap()).online.as_secs_f64())
         }),
-        predicted: predicted_json(&predicted, model.name, link),
+        predicted: predicted_json(&predicted, models, link),
     };
     output::print(shared.json, &json, &text(&json, element_bytes))
 }
@@ -162,11 +181,11 @@ pub fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
     job.inputs.keys().map(fact).collect()
 }
 
-fn role(plans: &Plans, plan: &Plan, staging_bytes: u64) -> RolePlan {
+fn role(plans: &Plans, plan: &Plan, devices: Vec<DeviceJson>, staging_bytes: u64) -> RolePlan {
     let traffic = plans.traffic.of(plan.role);
     let mut memory = plan.memory();
     if staging_bytes > 0 {
-        memory.insert(MemoryClass::Staging, staging_bytes);
+        memory.insert(MemoryClass::Staging, staging_bytes * devices.len().max(1) as u64);
     }
     RolePlan {
         id: id(plan.role),
@@ -176,19 +195,21 @@ fn role(plans: &Plans, plan: &Plan, staging_bytes: u64) -> RolePlan {
         offline_bytes_received: traffic.offline_received_bytes,
         steps: plan.steps.len(),
         spilled: plan.spilled(),
+        devices,
         vram_planned_bytes: memory.values().sum(),
         vram_by_class: memory.into_iter().map(|(class, bytes)| (class.name().to_owned(), bytes)).collect(),
     }
 }
 
-fn predicted_json(predicted: &Prediction, device_model: String, link: LinkShape) -> PredictedJson {
+fn predicted_json(predicted: &Prediction, models: &[DeviceModel], link: LinkShape) -> PredictedJson {
+    let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     let party = |party: &RolePrediction| PredictedRole {
         id: id(party.role),
-        device_s: party.device.as_secs_f64(),
+        device_s: party.device().as_secs_f64(),
         wire_s: party.wire.as_secs_f64(),
     };
     PredictedJson {
-        device_model,
+        device_model: names.join(" + "),
         link: link.to_string(),
         offline_s: predicted.offline.as_secs_f64(),
         online_s: predicted.online.as_secs_f64(),
@@ -240,7 +261,13 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
         text += &format!("  party {} sends {sent} bytes of corrections before the inputs\n", role.id);
     }
     for role in json.parties.iter().chain(&json.dealer) {
-        let SpilledMemory { spilled_bytes, reloaded_bytes, host_peak_bytes } = role.spilled;
+        for (number, device) in role.devices.iter().enumerate() {
+            text += &format!("  party {} on {}\n", role.id, device.text(number));
+        }
+        let SpilledMemory { spilled_bytes, reloaded_bytes, moved_bytes, host_peak_bytes } = role.spilled;
+        if moved_bytes > 0 {
+            text += &format!("  party {} moves {} bytes between its devices\n", role.id, bytes(moved_bytes));
+        }
         if spilled_bytes > 0 {
             text += &format!(
                 "  to keep within the budget, {} moves {} bytes to host memory and {} back; it holds up to {} there\n",

@@ -1,5 +1,6 @@
 //! What a run took, for people and for programs.
 
+use crate::devices::DeviceJson;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbolon::device::DriverMemory;
@@ -111,9 +112,13 @@ pub struct RoleJson {
     pub offline_bytes_sent: u64,
     pub offline_bytes_received: u64,
     pub online_s: f64,
+    /// Of the busiest device.
     pub device_s: f64,
     pub wire_s: f64,
     pub overlap: f64,
+    /// Each device, where there are several; memory above is that of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceJson>,
     /// What crossed the link with each peer, all phases and headers included.
     pub peers: Vec<PeerJson>,
 }
@@ -168,27 +173,28 @@ pub struct OutputJson {
 }
 
 impl RoleJson {
-    pub fn new(report: &RunReport, device: &str, bytes_formula: u64) -> RoleJson {
+    /// `devices` says what each device is, and `ops` what it computed.
+    pub fn new(
+        report: &RunReport,
+        devices: &[String],
+        ops: impl Fn(u8) -> Vec<String>,
+        bytes_formula: u64,
+    ) -> RoleJson {
+        let (planned, peak) = (report.planned(), report.peak());
         let by_class =
             |(class, &bytes): (&symbolon::step::MemoryClass, &u64)| (class.name().to_owned(), bytes);
         RoleJson {
             id: id(report.role),
-            device: device.to_owned(),
+            device: devices.join(" + "),
             bytes_sent: report.tally.sent_bytes,
             bytes_received: report.tally.received_bytes,
             bytes_formula,
             bytes_framing: report.tally.framing_bytes,
             rounds: report.tally.rounds,
-            vram_planned_bytes: report.planned().values().sum(),
-            vram_peak_bytes: report.peak().total_bytes,
-            vram_by_class: report
-                .peak
-                .by_class
-                .iter()
-                .filter(|(_, bytes)| **bytes > 0)
-                .map(by_class)
-                .collect(),
-            vram_driver: report.driver,
+            vram_planned_bytes: planned.values().sum(),
+            vram_peak_bytes: peak.total_bytes,
+            vram_by_class: peak.by_class.iter().filter(|(_, bytes)| **bytes > 0).map(by_class).collect(),
+            vram_driver: report.driver(),
             offline_s: report.offline.as_secs_f64(),
             offline_bytes_sent: report.tally.offline_sent_bytes,
             offline_bytes_received: report.tally.offline_received_bytes,
@@ -196,6 +202,7 @@ impl RoleJson {
             device_s: report.device_busy().as_secs_f64(),
             wire_s: report.wire_busy.as_secs_f64(),
             overlap: report.overlap(),
+            devices: DeviceJson::measured(report, devices, ops),
             peers: report.peers.iter().map(PeerJson::new).collect(),
         }
     }

@@ -133,7 +133,12 @@ pub fn run(run: &RunJson) -> String {
                 bytes(driver.slack_bytes())
             );
         }
-        text += &format!("  {} computes on {}\n", role.name(), role.device);
+        if role.devices.is_empty() {
+            text += &format!("  {} computes on {}\n", role.name(), role.device);
+        }
+        for (number, device) in role.devices.iter().enumerate() {
+            text += &format!("  {} on {}\n", role.name(), device.text(number));
+        }
     }
     for output in &run.outputs {
         let extents: Vec<String> = output.shape.iter().map(usize::to_string).collect();

@@ -24,7 +24,7 @@ use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::run::{self, Overlap, simulate};
-use symbolon::session::{SessionOptions, Surroundings, World, choose_side};
+use symbolon::session::{SessionOptions, Spread, Surroundings, World, choose_side};
 use symbolon::share::{Parties, PartyId, Role};
 
 /// The side of tiles where none was asked for and none is known to be better.
@@ -137,7 +137,13 @@ fn measure(
     let mut product = Product::new(size, tile.unwrap_or(USUAL_TILE))?;
     let link = product.link(ratio, &model)?;
     if tile.is_none() {
-        let surroundings = Surroundings { model: &model, link, budget_bytes: None, staging_bytes: 0 };
+        let surroundings = Surroundings {
+            models: model.as_ref(),
+            spread: Spread::default(),
+            link,
+            budget_bytes: None,
+            staging_bytes: 0,
+        };
         let options = PlanOptions::default();
         let (side, plans) = choose_side(Protocol::Beaver, &product.program, options, &surroundings)?;
         (product.plan.side, product.plans) = (side, plans);
@@ -174,7 +180,7 @@ impl Product {
     fn device(&self, model: &DeviceModel) -> Duration {
         let fast = LinkShape::new(1_000_000_000_000, Duration::ZERO).expect("a link");
         let prediction = simulate(&self.plans, model, fast, Overlap::On);
-        prediction.parties.iter().map(|party| party.device).max().unwrap_or_default()
+        prediction.parties.iter().map(|party| party.device()).max().unwrap_or_default()
     }
 
     /// Bytes that the busier direction of the link carries.

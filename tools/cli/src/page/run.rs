@@ -40,6 +40,10 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         }
         page.chart("What every lane did when", &trace.timeline(), "");
     }
+    let several = devices(&roles);
+    if several.len() > 1 {
+        page.table("Devices", &several, "What was placed on each, and how long it was busy online.");
+    }
     page.table("Outputs", &outputs(run), &run.ranges.range);
     let mut facts = vec![("device", run.device.clone())];
     facts.push(("link", shared.link.map_or_else(|| "as it is".to_owned(), |link| link.to_string())));
@@ -89,6 +93,24 @@ fn memory(roles: &[&RoleJson]) -> Vec<Vec<String>> {
             cells.extend([driver(|memory| memory.allocated_bytes), driver(DriverMemory::slack_bytes)]);
         }
         rows.push(cells);
+    }
+    rows
+}
+
+/// The devices of roles that have several.
+fn devices(roles: &[&RoleJson]) -> Vec<Vec<String>> {
+    let mut rows = vec![row(["device", "steps", "planned", "peak", "busy", "ops"])];
+    for (role, number, device) in roles.iter().flat_map(|role| {
+        role.devices.iter().enumerate().map(move |(number, device)| (role, number, device))
+    }) {
+        rows.push(vec![
+            format!("{}, device {number}: {}", role.name(), device.device),
+            device.steps.to_string(),
+            size(device.vram_planned_bytes),
+            device.vram_peak_bytes.map_or_else(String::new, size),
+            device.device_s.map_or_else(String::new, seconds),
+            device.ops.join(", "),
+        ]);
     }
     rows
 }

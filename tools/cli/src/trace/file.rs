@@ -191,7 +191,7 @@ fn event(pid: u32, span: &Span) -> Event {
 
 /// What was in use while the device's steps ran: an event wherever it changes, but for so many at most.
 fn counters(pid: u32, trace: &Trace, plan: &Plan) -> Vec<Event> {
-    let on_device = trace.spans.iter().filter(|span| span.lane == TraceLane::Device);
+    let on_device = trace.spans.iter().filter(|span| matches!(span.lane, TraceLane::Device(_)));
     let mut ran: Vec<(Duration, u32)> =
         on_device.filter_map(|span| Some((span.begin, span.step.as_ref()?.position))).collect();
     ran.sort_unstable();
@@ -233,31 +233,61 @@ fn number(role: Role) -> u32 {
     }
 }
 
-/// The device's lane, and that of the handing over to a device that works in the background.
-pub const DEVICE: u32 = 1;
-pub const HANDOVER: u32 = 3;
+/// What a lane is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LaneKind {
+    /// A device.
+    Device,
+    /// The handing over to a device that works in the background.
+    Handover,
+    /// What leaves devices.
+    Readback,
+    /// A direction of a link.
+    Wire,
+}
+
+/// Thread numbers: of the first device its lane, what is read back from any, and what is handed over; of every other
+/// device as much more for its number.
+const DEVICE: u32 = 1;
+const READBACK: u32 = 2;
+const HANDOVER: u32 = 3;
+const NEXT_DEVICE: u32 = 10;
+const TO: u32 = 1000;
+const FROM: u32 = 2000;
 
 fn thread(lane: TraceLane) -> u32 {
     match lane {
-        TraceLane::Device => DEVICE,
-        TraceLane::Readback => 2,
-        TraceLane::Handover => HANDOVER,
-        TraceLane::To(peer) => 1000 + number(peer),
-        TraceLane::From(peer) => 2000 + number(peer),
+        TraceLane::Device(device) => DEVICE + u32::from(device) * NEXT_DEVICE,
+        TraceLane::Readback => READBACK,
+        TraceLane::Handover(device) => HANDOVER + u32::from(device) * NEXT_DEVICE,
+        TraceLane::To(peer) => TO + number(peer),
+        TraceLane::From(peer) => FROM + number(peer),
     }
 }
 
 fn lane_name(lane: TraceLane) -> String {
     match lane {
-        TraceLane::Device => "device".to_owned(),
+        TraceLane::Device(0) => "device".to_owned(),
+        TraceLane::Device(device) => format!("device {device}"),
         TraceLane::Readback => "readback".to_owned(),
-        TraceLane::Handover => "handing over".to_owned(),
+        TraceLane::Handover(0) => "handing over".to_owned(),
+        TraceLane::Handover(device) => format!("handing over {device}"),
         TraceLane::To(peer) => format!("to {peer}"),
         TraceLane::From(peer) => format!("from {peer}"),
     }
 }
 
+/// What the lane of this thread number is of.
+pub fn kind(tid: u32) -> LaneKind {
+    match tid % NEXT_DEVICE {
+        _ if tid >= TO => LaneKind::Wire,
+        DEVICE => LaneKind::Device,
+        HANDOVER => LaneKind::Handover,
+        _ => LaneKind::Readback,
+    }
+}
+
 /// Whether a lane is of the wire.
 pub fn is_wire(tid: u32) -> bool {
-    tid >= 1000
+    kind(tid) == LaneKind::Wire
 }

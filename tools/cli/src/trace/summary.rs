@@ -1,6 +1,6 @@
 //! What a trace comes to.
 
-use super::file::{DEVICE, Event, HANDOVER, TraceFile, is_wire};
+use super::file::{Event, LaneKind, TraceFile, is_wire, kind};
 use crate::table::{Table, bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ pub struct Summary {
 struct RoleSummary {
     role: String,
     online_s: f64,
+    /// Of the busiest device.
     device_s: f64,
     wire_s: f64,
     /// max(device, wire) / online.
@@ -54,7 +55,8 @@ impl Summary {
             let all = || online.values().flatten();
             let end = all().map(|span| span.ts + span.dur).fold(about.online_us, f64::max);
             let online_s = (end - about.online_us) / 1e6;
-            let device_s = online.get(&DEVICE).map_or(0.0, |spans| busy_s(spans.iter().copied()));
+            let devices = online.iter().filter(|(tid, _)| kind(**tid) == LaneKind::Device);
+            let device_s = devices.map(|(_, spans)| busy_s(spans.iter().copied())).fold(0.0, f64::max);
             let wire =
                 online.iter().filter(|(tid, _)| is_wire(**tid)).flat_map(|(_, spans)| spans.iter().copied());
             let wire_s = busy_s(wire);
@@ -65,7 +67,8 @@ impl Summary {
                 bytes: online[&tid].iter().filter_map(|span| span.args.bytes).sum(),
             };
             let mut kernels: BTreeMap<String, KernelSummary> = BTreeMap::new();
-            for span in [DEVICE, HANDOVER].iter().filter_map(|lane| online.get(lane)).flatten() {
+            let computes = |tid| matches!(kind(tid), LaneKind::Device | LaneKind::Handover);
+            for span in online.iter().filter(|(tid, _)| computes(**tid)).flat_map(|(_, spans)| spans) {
                 let kernel = kernels.entry(span.name.clone()).or_default();
                 kernel.count += 1;
                 kernel.total_s += span.dur / 1e6;

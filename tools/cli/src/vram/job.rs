@@ -91,7 +91,7 @@ pub fn job(path: &Path, arguments: &VramArguments) -> Result<(), Failure> {
         job: job.name.clone(),
         ring_bits: job.codec.ring().bits(),
         plain_bytes: Plain::new(&job.program(&facts)?).peak_bytes,
-        device: crate::party::device_line(&*arguments.shared.open_device()?),
+        device: crate::devices::device_line(&*arguments.shared.open_device()?),
         device_model: planner.model.name.clone(),
         link: planner.link.to_string(),
         protocols: Vec::new(),

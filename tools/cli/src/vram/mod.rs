@@ -21,7 +21,7 @@ use symbolon::program::Program;
 use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::run::{Prediction, simulate};
-use symbolon::session::{Surroundings, choose_side};
+use symbolon::session::{Spread, Surroundings, choose_side};
 use symbolon::share::Role;
 use symbolon::step::MemoryClass;
 
@@ -98,7 +98,8 @@ impl Planner {
         budget_bytes: Option<u64>,
     ) -> Result<Planned, PlanError> {
         let surroundings = Surroundings {
-            model: &self.model,
+            models: self.model.as_ref(),
+            spread: Spread::default(),
             link: self.link,
             budget_bytes,
             staging_bytes: self.staging_bytes,
