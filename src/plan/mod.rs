@@ -43,8 +43,8 @@ use crate::protocol::{Cost, Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
 use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
-use serde::Serialize;
 use placement::PlacedSteps;
+use serde::Serialize;
 use slots::{Placed, Reuse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -187,7 +187,10 @@ impl Plan {
             });
             PlannedStep { step, device, after }
         };
-        let steps = steps.into_iter().zip(edges).map(planned).collect();
+        let mut steps: Vec<PlannedStep> = steps.into_iter().zip(edges).map(planned).collect();
+        if slots.iter().any(|slot| slot.device > 0) {
+            slots::bound_moves(&mut steps, list.ring, slots::MOVING_BYTES);
+        }
         Plan { role: list.role, ring: list.ring, steps, slots, slot_of }
     }
 

@@ -21,9 +21,7 @@
 use super::DeviceModel;
 use super::uses::operands;
 use crate::ring::{Ring, Shape};
-use crate::step::{
-    Action, BufferId, BufferSpec, Kernel, Matrix, MemoryClass, OpId, PlaceId, Step, StepList,
-};
+use crate::step::{Action, BufferId, BufferSpec, Kernel, Matrix, MemoryClass, OpId, PlaceId, Step, StepList};
 use std::collections::HashMap;
 
 /// Devices that one role computes on at the most.
@@ -208,8 +206,7 @@ impl Choice<'_> {
             let model = &self.devices[usize::from(device)];
             let made = |at: &usize| is_made(&panels.list.steps[*at].action);
             let own = panel.steps.iter().filter(|at| !made(at));
-            let work: f64 =
-                own.map(|&at| model.seconds(self.ring, &panels.list.steps[at].action)).sum();
+            let work: f64 = own.map(|&at| model.seconds(self.ring, &panels.list.steps[at].action)).sum();
             let brought: f64 = panel.reads.iter().map(|&buffer| self.bring(panels, buffer, device)).sum();
             self.free[usize::from(device)].max(self.ready(panels, panel)) + brought + work
         };

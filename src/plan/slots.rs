@@ -1,7 +1,7 @@
 //! Which buffers share memory, and which steps wait for which.
 
-use super::Slot;
 use super::placement::Located;
+use super::{PlannedStep, Slot};
 use crate::ring::Ring;
 use crate::step::{Access, Action, MemoryClass, PlaceId, Step};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -135,6 +135,44 @@ pub(super) fn edges(steps: &[Step], slots: usize, slot_of: &[u32]) -> Vec<Vec<u3
     edges
 }
 
+/// What moves between devices and is not awaited in plan order any more may still be on the host, up to so many bytes: enough
+/// for one device to run ahead of another, little next to the memory of either.
+pub(super) const MOVING_BYTES: u64 = 256 << 20;
+
+/// Lets a move out of a device wait for earlier ones to have arrived, where more than `most_bytes` of these might still be
+/// on the host: so a device that runs ahead of another does not fill the host's memory. These edges run forward in plan
+/// order, as all do.
+pub(super) fn bound_moves(steps: &mut [PlannedStep], ring: Ring, most_bytes: u64) {
+    let mut last_reload: HashMap<PlaceId, u32> = HashMap::new();
+    for (position, planned) in (0u32..).zip(steps.iter()) {
+        if let Action::Reload { place, .. } = planned.step.action {
+            last_reload.insert(place, position);
+        }
+    }
+    let mut arrived: VecDeque<(u32, u64)> = VecDeque::new();
+    let (mut arrived_bytes, mut awaited) = (0, None);
+    for (position, planned) in (0u32..).zip(steps) {
+        match planned.step.action {
+            Action::Reload { to, place } if last_reload[&place] == position => {
+                let size_bytes = (to.shape.len() * ring.element_bytes()) as u64;
+                arrived.push_back((position, size_bytes));
+                arrived_bytes += size_bytes;
+            }
+            Action::Spill { .. } => {
+                while arrived_bytes > most_bytes {
+                    let (reload, size_bytes) = arrived.pop_front().expect("there are as many bytes");
+                    arrived_bytes -= size_bytes;
+                    awaited = Some(reload);
+                }
+                planned.after.extend(awaited);
+                planned.after.sort_unstable();
+                planned.after.dedup();
+            }
+            _ => {}
+        }
+    }
+}
+
 /// When a buffer's slot is free again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LastUse {
@@ -265,6 +303,27 @@ mod tests {
         let again = plan.again(&list.again());
         assert_eq!(again.slots, plan.slots);
         assert!(again.steps[3].after.iter().all(|&earlier| earlier < 3), "{:?}", again.steps[3].after);
+    }
+
+    #[test]
+    fn a_device_does_not_run_far_ahead_of_another_that_it_moves_to() {
+        let mut list = StepList::new(Role::party(0), Ring::Z64);
+        let push = |list: &mut StepList, device, action| {
+            list.push(Phase::Online, OpId(0), 0, action);
+            let step = list.steps.last().expect("a step").clone();
+            PlannedStep { step, device, after: Vec::new() }
+        };
+        let shape = Shape::new(1, 10);
+        let mut steps = Vec::new();
+        for place in (0..4).map(PlaceId) {
+            let [from, to] = [(); 2].map(|()| list.buffer(shape, MemoryClass::Shares));
+            steps.push(push(&mut list, 0, Action::Input { to: from, input: InputId(0), at: (0, 0) }));
+            steps.push(push(&mut list, 0, Action::Spill { from, place }));
+            steps.push(push(&mut list, 1, Action::Reload { to, place }));
+        }
+        bound_moves(&mut steps, Ring::Z64, 160);
+        let waits: Vec<&[u32]> = (0..4).map(|turn| &steps[3 * turn + 1].after[..]).collect();
+        assert_eq!(waits, [&[][..], &[], &[], &[2]], "two moves may be on their way when the next begins");
     }
 
     #[test]

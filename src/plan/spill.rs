@@ -31,7 +31,12 @@ pub(super) fn least_bytes(steps: &[Step], buffers: &[Located], ring: Ring) -> u6
 }
 
 /// Inserts the steps that keep the buffers on each device within `limit_bytes`; `None` below [`least_bytes`].
-pub(super) fn spill(steps: &[Step], buffers: &[Located], ring: Ring, limit_bytes: u64) -> Option<PlacedSteps> {
+pub(super) fn spill(
+    steps: &[Step],
+    buffers: &[Located],
+    ring: Ring,
+    limit_bytes: u64,
+) -> Option<PlacedSteps> {
     let mut walk = Walk::new(steps, buffers, ring, limit_bytes);
     for step in steps {
         walk.step(step)?;
@@ -106,7 +111,10 @@ impl<'a> Walk<'a> {
             ring,
             limit_bytes,
             contents,
-            rooms: vec![Room::default(); buffers.iter().map(|spec| usize::from(spec.device) + 1).max().unwrap_or(1)],
+            rooms: vec![
+                Room::default();
+                buffers.iter().map(|spec| usize::from(spec.device) + 1).max().unwrap_or(1)
+            ],
             steps: Vec::with_capacity(steps.len()),
             placed: Vec::new(),
             places: steps.iter().filter_map(spilled_to).map(|place| place.0 + 1).max().unwrap_or(0),
@@ -125,7 +133,9 @@ impl<'a> Walk<'a> {
         for use_ in &uses {
             let content = &self.contents[use_.buffer as usize];
             match (content.here, content.uses.last()) {
-                (Some(_), Some(&(next, _))) => drop(self.room(use_.buffer).evictable.remove(&(next, use_.buffer))),
+                (Some(_), Some(&(next, _))) => {
+                    self.room(use_.buffer).evictable.remove(&(next, use_.buffer));
+                }
                 _ => wanted_bytes += size_of(self.buffers, self.ring, use_.buffer),
             }
         }
@@ -318,7 +328,8 @@ mod tests {
         for mask in masks {
             push(&mut list, Action::Output { from: mask, output: 0, at: (0, 0) });
         }
-        let spilled = spill(&list.steps, &located(&list), list.ring, 2 * SIZE).expect("two buffers are enough");
+        let spilled =
+            spill(&list.steps, &located(&list), list.ring, 2 * SIZE).expect("two buffers are enough");
         assert_eq!(spilled.steps.len(), list.steps.len(), "each mask is drawn once, when it is needed");
     }
 }

@@ -117,11 +117,7 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
 
 impl<'a> Execution<'a> {
     /// The lanes of the devices, by number.
-    fn lanes<'b>(
-        &self,
-        inputs: &'b BTreeMap<usize, HostMatrix>,
-        cancelled: &'b AtomicBool,
-    ) -> Vec<Lane<'b>>
+    fn lanes<'b>(&self, inputs: &'b BTreeMap<usize, HostMatrix>, cancelled: &'b AtomicBool) -> Vec<Lane<'b>>
     where
         'a: 'b,
     {

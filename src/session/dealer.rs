@@ -131,11 +131,7 @@ fn try_serve(
 }
 
 /// The dealer's plan for a list, within its own budget, on all of its devices.
-pub(super) fn plan(
-    devices: &Devices,
-    list: &StepList,
-    options: &SessionOptions,
-) -> Result<Plan, PlanError> {
+pub(super) fn plan(devices: &Devices, list: &StepList, options: &SessionOptions) -> Result<Plan, PlanError> {
     let staging_bytes = devices.staging_bytes();
     let budget_bytes = options.budget_bytes.map(|budget| budget.saturating_sub(staging_bytes));
     let placement = Placement { devices: devices.models(), tiles: &[] };

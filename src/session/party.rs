@@ -1,10 +1,10 @@
 //! One party's end of a deployment.
 
-use super::{Devices, SessionError};
 use super::order::{Grant, KeySource, Order};
 use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
 use super::tiles::{Surroundings, choose_side, plan_tiles};
 use super::wire::Wire;
+use super::{Devices, SessionError};
 use crate::net::{
     Address, Credentials, Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial,
     first_difference,

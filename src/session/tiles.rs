@@ -91,7 +91,8 @@ fn choose(
     let choices = surroundings.choices();
     let mut best: Option<(Duration, TileSide, Plans)> = None;
     let mut refusal = None;
-    for (side, devices) in sides.into_iter().flat_map(|side| choices.iter().map(move |&models| (side, models)))
+    for (side, devices) in
+        sides.into_iter().flat_map(|side| choices.iter().map(move |&models| (side, models)))
     {
         let options = PlanOptions { side, budget_bytes: surroundings.buffers_bytes(), ..options };
         let plans = Plans::on(devices, protocol, program, options)?;

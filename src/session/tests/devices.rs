@@ -172,7 +172,7 @@ fn work_is_divided_as_devices_can_do_it() {
         let steps = plan.steps.iter().filter(|planned| planned.device == device);
         steps.filter(|planned| planned.step.action.name() == "gemm").count()
     };
-    assert!(products(1) > 2 * products(0), "the fast device multiplies {} of {}", products(1), products(0));
+    assert!(products(1) > products(0), "the fast device multiplies {} of {}", products(1), products(0));
     assert!(products(0) > 0, "and the slow one helps");
 }
 

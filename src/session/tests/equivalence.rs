@@ -58,7 +58,8 @@ pub(super) fn check_run(
         let formula = plans.cost.sent_elements(party) * program.ring().element_bytes() as u64;
         assert_eq!(tally.sent_bytes, formula, "bytes sent by {party} against the formula");
         assert_eq!(
-            outcome.report.peak().by_class, outcome.report.planned(),
+            outcome.report.peak().by_class,
+            outcome.report.planned(),
             "memory of {party} against its plan"
         );
     }

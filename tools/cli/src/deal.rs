@@ -83,7 +83,8 @@ fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
     let dealt = serve(devices, &network, shared.session_options(), |address| {
         eprintln!("the dealer is {LISTENING}{address}")
     })?;
-    let orders: Vec<RoleJson> = dealt.reports.iter().map(|report| RoleJson::new(report, &lines, |_| Vec::new(), 0)).collect();
+    let orders: Vec<RoleJson> =
+        dealt.reports.iter().map(|report| RoleJson::new(report, &lines, |_| Vec::new(), 0)).collect();
     let sent: u64 = orders.iter().map(|order| order.offline_bytes_sent).sum();
     let time: f64 = orders.iter().map(|order| order.offline_s).sum();
     let text = format!(

@@ -27,11 +27,8 @@ impl Shared {
                 Devices::new(opened.into_iter().zip(models).collect())
             }
             Some(models) => {
-                let reason = format!(
-                    "--device-model names {} model(s) for {} device(s)",
-                    models.len(),
-                    opened.len()
-                );
+                let reason =
+                    format!("--device-model names {} model(s) for {} device(s)", models.len(), opened.len());
                 return Err(Failure::Usage(reason));
             }
             None => Devices::measured(opened)?,
@@ -72,7 +69,12 @@ pub struct DeviceJson {
 
 impl DeviceJson {
     /// What a plan places on several devices, which need `staging_bytes` of their own; nothing for one.
-    pub fn planned(plan: &Plan, program: &Program, devices: &[String], staging_bytes: u64) -> Vec<DeviceJson> {
+    pub fn planned(
+        plan: &Plan,
+        program: &Program,
+        devices: &[String],
+        staging_bytes: u64,
+    ) -> Vec<DeviceJson> {
         let device = |(number, device): (u8, &String)| {
             let on_it = || plan.steps.iter().filter(|planned| planned.device == number);
             DeviceJson {
@@ -88,7 +90,11 @@ impl DeviceJson {
     }
 
     /// What a run took of several devices; nothing for one. `ops` says what a device computed.
-    pub fn measured(report: &RunReport, devices: &[String], ops: impl Fn(u8) -> Vec<String>) -> Vec<DeviceJson> {
+    pub fn measured(
+        report: &RunReport,
+        devices: &[String],
+        ops: impl Fn(u8) -> Vec<String>,
+    ) -> Vec<DeviceJson> {
         let device = |(number, (device, used)): (u8, (&String, &symbolon::run::DeviceUse))| DeviceJson {
             device: device.clone(),
             steps: used.steps,
@@ -103,7 +109,9 @@ impl DeviceJson {
     /// In a line for people.
     pub fn text(&self, number: usize) -> String {
         let memory = match self.vram_peak_bytes {
-            Some(peak) => format!("{} bytes planned, {} at most", bytes(self.vram_planned_bytes), bytes(peak)),
+            Some(peak) => {
+                format!("{} bytes planned, {} at most", bytes(self.vram_planned_bytes), bytes(peak))
+            }
             None => format!("{} bytes", bytes(self.vram_planned_bytes)),
         };
         let busy = self.device_s.map_or_else(String::new, |busy| format!(", busy {}", seconds(busy)));
@@ -119,11 +127,15 @@ fn several(devices: Vec<DeviceJson>) -> Vec<DeviceJson> {
 
 /// The ops of which any kernel is placed on a device, in the program's order.
 pub fn ops(plan: &Plan, program: &Program, device: u8) -> Vec<String> {
-    let kernels = plan.steps.iter().filter(|planned| {
-        planned.device == device && matches!(planned.step.action, Action::Kernel(_))
-    });
+    let kernels = plan
+        .steps
+        .iter()
+        .filter(|planned| planned.device == device && matches!(planned.step.action, Action::Kernel(_)));
     let mut ops: Vec<u32> = kernels.map(|planned| planned.step.op.0).collect();
     ops.sort_unstable();
     ops.dedup();
-    ops.into_iter().map(|op| program.values()[op as usize].label.clone()).collect()
+    let mut labels: Vec<String> =
+        ops.into_iter().map(|op| program.values()[op as usize].label.clone()).collect();
+    labels.dedup();
+    labels
 }

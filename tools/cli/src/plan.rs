@@ -110,13 +110,8 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     let devices = shared.open_devices()?;
     let (staging_bytes, models) = (devices.staging_bytes(), devices.models());
     let link = shared.link.unwrap_or(LinkShape::LAN);
-    let surroundings = Surroundings {
-        models,
-        spread: devices.spread(),
-        link,
-        budget_bytes: shared.budget,
-        staging_bytes,
-    };
+    let surroundings =
+        Surroundings { models, spread: devices.spread(), link, budget_bytes: shared.budget, staging_bytes };
     let options = PlanOptions { budget_bytes: surroundings.buffers_bytes(), ..PlanOptions::default() };
     let (side, plans) = match shared.tile_side() {
         Some(side) => {

@@ -100,9 +100,10 @@ fn memory(roles: &[&RoleJson]) -> Vec<Vec<String>> {
 /// The devices of roles that have several.
 fn devices(roles: &[&RoleJson]) -> Vec<Vec<String>> {
     let mut rows = vec![row(["device", "steps", "planned", "peak", "busy", "ops"])];
-    for (role, number, device) in roles.iter().flat_map(|role| {
-        role.devices.iter().enumerate().map(move |(number, device)| (role, number, device))
-    }) {
+    for (role, number, device) in roles
+        .iter()
+        .flat_map(|role| role.devices.iter().enumerate().map(move |(number, device)| (role, number, device)))
+    {
         rows.push(vec![
             format!("{}, device {number}: {}", role.name(), device.device),
             device.steps.to_string(),

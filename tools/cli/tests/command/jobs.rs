@@ -62,6 +62,62 @@ fn a_product_of_a_thousand_is_exact_on_software_vulkan() {
 }
 
 #[test]
+fn two_devices_give_what_one_gives_and_say_what_each_did() {
+    let folder = Folder::new();
+    let (mut draw_x, mut draw_w) = (integers(3), integers(4));
+    let x = Array2::from_shape_simple_fn((256, 64), || draw_x() % 2000);
+    let w = Array2::from_shape_simple_fn((64, 64), || draw_w() % 2000);
+    folder.npy("x.npy", &x);
+    folder.npy("w.npy", &w);
+    let text = job(64, 0, "z = relu(x @ w)").replace("to = [0]", "to = [0, 1]");
+    folder.text("job.toml", &text);
+    let run = |flags: &[&str]| {
+        let all = [&["run", "job.toml", "--local", "--json", "--tile", "64", "--threads", "2"][..], flags];
+        json(&folder.run(&all.concat()))
+    };
+    let one = run(&["--device", "cpu"]);
+    let two = run(&["--device", "cpu,cpu", "--all-devices", "--trace", "trace.json"]);
+    assert_eq!(one["outputs"][0]["digest"], two["outputs"][0]["digest"], "the same result");
+    assert!(one["parties"][0].get("devices").is_none(), "nothing is said twice of one device");
+    for (one, two) in ["0", "1"].iter().enumerate().map(|(at, _)| (&one["parties"][at], &two["parties"][at]))
+    {
+        for what in ["bytes_sent", "bytes_received", "rounds"] {
+            assert_eq!(one[what], two[what], "{what} are the same");
+        }
+        let devices = two["devices"].as_array().expect("devices");
+        assert_eq!(devices.len(), 2);
+        for device in devices {
+            assert!(device["steps"].as_u64() > Some(0), "both work: {device}");
+            assert_eq!(device["vram_planned_bytes"], device["vram_peak_bytes"], "each as planned");
+        }
+    }
+    let trace = json(&folder.run(&["trace", "trace.json", "--json"]));
+    let lanes = trace["roles"][0]["lanes"].as_array().expect("lanes");
+    let named = |name| lanes.iter().any(|lane| lane["lane"] == name);
+    assert!(named("device") && named("device 1"), "a lane for each device: {lanes:?}");
+}
+
+#[test]
+fn a_plan_says_what_it_places_on_which_device() {
+    let folder = Folder::new();
+    let text = job(64, 0, "z = relu(x @ w)");
+    let shaped = text
+        .replace("file = \"x.npy\"", "shape = [64, 4096]")
+        .replace("file = \"w.npy\"", "shape = [4096, 8]");
+    folder.text("job.toml", &shaped);
+    let all =
+        ["plan", "job.toml", "--device", "cpu,cpu", "--device-model", "h200,core", "--all-devices", "--json"];
+    let plan = json(&folder.run(&all));
+    let ops = |device: usize| plan["parties"][0]["devices"][device]["ops"].to_string();
+    assert!(ops(0).contains('@') && !ops(1).contains('@'), "the product is the GPU's: {} {}", ops(0), ops(1));
+    assert!(ops(1).contains("relu"), "and the processor compares: {}", ops(1));
+    let wrong = folder.run(&["plan", "job.toml", "--device", "cpu,cpu", "--device-model", "core"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", error_line(&wrong));
+    let one = folder.run(&["vram", "job.toml", "--device", "cpu,cpu"]);
+    assert_eq!(error_line(&one), "error: this command takes one --device");
+}
+
+#[test]
 fn the_demo_labels_as_the_plain_computation_does() {
     the_demo_is_right(&[]);
 }
