@@ -6,14 +6,14 @@ use crate::plan::{DeviceModel, MOST_DEVICES};
 use crate::run::{RunError, calibrate};
 use std::sync::Arc;
 
-/// Whether a role with several devices uses them all.
+/// Whether a role with several devices divides its work among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spread {
     /// Where runs are predicted to be done sooner that way, or do not fit the first device's budget; otherwise the first
     /// one does everything.
     #[default]
     WhereFaster,
-    /// Always.
+    /// In any case, each for what it is expected to be done with first.
     Always,
 }
 
@@ -103,7 +103,7 @@ impl Devices {
         &self.models
     }
 
-    /// Whether all are used in any case.
+    /// Whether work is divided among them.
     pub fn spread(&self) -> Spread {
         self.spread
     }
@@ -116,5 +116,24 @@ impl Devices {
     /// Overwrites what all of them hold beside allocations; a failed one has nobody left to tell.
     pub(super) fn wipe(&self) {
         self.devices.iter().for_each(|device| drop(device.wipe()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::Cpu;
+
+    fn cpu(threads: usize, budget_bytes: Option<u64>) -> Arc<dyn Device> {
+        Arc::new(Cpu::open(Some(threads), budget_bytes).expect("the CPU device opens"))
+    }
+
+    #[test]
+    fn devices_that_are_alike_or_have_no_room_are_not_measured() {
+        let typical = [DeviceModel::typical(), DeviceModel::typical()];
+        let alike = Devices::measured(vec![cpu(1, None), cpu(1, None)]).expect("nothing is measured");
+        assert_eq!(alike.models(), typical);
+        let small = vec![cpu(1, Some(1 << 20)), cpu(2, Some(1 << 20))];
+        assert_eq!(Devices::measured(small).expect("there is no room").models(), typical);
     }
 }

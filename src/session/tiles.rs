@@ -21,7 +21,7 @@ const WORTHWHILE: f64 = 0.97;
 pub struct Surroundings<'a> {
     /// The devices, by number.
     pub models: &'a [DeviceModel],
-    /// Whether all are used in any case.
+    /// Whether work is divided among them in any case.
     pub spread: Spread,
     /// The link between any two roles.
     pub link: LinkShape,

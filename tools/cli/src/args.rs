@@ -148,9 +148,9 @@ pub struct Shared {
     /// gpu,cpu, which divide the work where the run is predicted to be done sooner
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
-    /// Use all of several devices, whatever is predicted
+    /// Divide work among several devices by their rates, also where the run is not predicted to be done sooner
     #[arg(long)]
-    pub all_devices: bool,
+    pub always_divide: bool,
     /// Most memory that each process may take of each of its devices, such as 512MiB or 2GiB
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub budget: Option<u64>,

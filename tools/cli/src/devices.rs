@@ -13,6 +13,9 @@ use symbolon::run::RunReport;
 use symbolon::session::{Devices, Spread};
 use symbolon::step::Action;
 
+/// Ops of a device that people are shown; programs get all of them.
+const SHOWN_OPS: usize = 6;
+
 impl Shared {
     /// Opens the devices that were asked for: one, or several with commas between them.
     pub fn open_devices(&self) -> Result<Devices, Failure> {
@@ -33,7 +36,7 @@ impl Shared {
             }
             None => Devices::measured(opened)?,
         };
-        Ok(devices.with_spread(if self.all_devices { Spread::Always } else { Spread::WhereFaster }))
+        Ok(devices.with_spread(if self.always_divide { Spread::Always } else { Spread::WhereFaster }))
     }
 
     /// What the devices are to be taken to be, if anything was said.
@@ -115,8 +118,17 @@ impl DeviceJson {
             None => format!("{} bytes", bytes(self.vram_planned_bytes)),
         };
         let busy = self.device_s.map_or_else(String::new, |busy| format!(", busy {}", seconds(busy)));
-        let ops = if self.ops.is_empty() { String::new() } else { format!(": {}", self.ops.join(", ")) };
+        let ops = if self.ops.is_empty() { String::new() } else { format!(": {}", self.first_ops()) };
         format!("device {number}, {}: {} steps, {memory}{busy}{ops}", self.device, self.steps)
+    }
+
+    /// Some of its ops, for people.
+    pub fn first_ops(&self) -> String {
+        let first = self.ops.iter().take(SHOWN_OPS).map(String::as_str).collect::<Vec<_>>().join(", ");
+        match self.ops.len().saturating_sub(SHOWN_OPS) {
+            0 => first,
+            more => format!("{first} and {more} more"),
+        }
     }
 }
 

@@ -171,8 +171,8 @@ impl Launch<'_> {
         if let Some(side) = self.shared.tile {
             arguments.extend(["--tile".into(), side.to_string().into()]);
         }
-        if self.shared.all_devices {
-            arguments.push("--all-devices".into());
+        if self.shared.always_divide {
+            arguments.push("--always-divide".into());
         }
         if self.shared.no_matrix_units {
             arguments.push("--no-matrix-units".into());

@@ -110,7 +110,7 @@ fn devices(roles: &[&RoleJson]) -> Vec<Vec<String>> {
             size(device.vram_planned_bytes),
             device.vram_peak_bytes.map_or_else(String::new, size),
             device.device_s.map_or_else(String::new, seconds),
-            device.ops.join(", "),
+            device.first_ops(),
         ]);
     }
     rows

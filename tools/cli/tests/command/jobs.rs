@@ -76,7 +76,7 @@ fn two_devices_give_what_one_gives_and_say_what_each_did() {
         json(&folder.run(&all.concat()))
     };
     let one = run(&["--device", "cpu"]);
-    let two = run(&["--device", "cpu,cpu", "--all-devices", "--trace", "trace.json"]);
+    let two = run(&["--device", "cpu,cpu", "--always-divide", "--trace", "trace.json"]);
     assert_eq!(one["outputs"][0]["digest"], two["outputs"][0]["digest"], "the same result");
     assert!(one["parties"][0].get("devices").is_none(), "nothing is said twice of one device");
     for (one, two) in ["0", "1"].iter().enumerate().map(|(at, _)| (&one["parties"][at], &two["parties"][at]))
@@ -105,8 +105,16 @@ fn a_plan_says_what_it_places_on_which_device() {
         .replace("file = \"x.npy\"", "shape = [64, 4096]")
         .replace("file = \"w.npy\"", "shape = [4096, 8]");
     folder.text("job.toml", &shaped);
-    let all =
-        ["plan", "job.toml", "--device", "cpu,cpu", "--device-model", "h200,core", "--all-devices", "--json"];
+    let all = [
+        "plan",
+        "job.toml",
+        "--device",
+        "cpu,cpu",
+        "--device-model",
+        "h200,core",
+        "--always-divide",
+        "--json",
+    ];
     let plan = json(&folder.run(&all));
     let ops = |device: usize| plan["parties"][0]["devices"][device]["ops"].to_string();
     assert_eq!(ops(0), r#"["x @ w"]"#, "the product is the GPU's");
