@@ -208,10 +208,10 @@ impl Program {
     pub fn overrides(self) -> Vec<(&'static str, f64)> {
         match self {
             Program::Gemm { tile, .. } => vec![
-                ("INNER", tile.inner as f64),
-                ("THREADS_ACROSS", tile.threads_across as f64),
-                ("BLOCKS_DOWN", tile.blocks[0] as f64),
-                ("BLOCKS_ACROSS", tile.blocks[1] as f64),
+                ("INNER", f64::from(tile.inner)),
+                ("THREADS_ACROSS", f64::from(tile.threads_across)),
+                ("BLOCKS_DOWN", f64::from(tile.blocks[0])),
+                ("BLOCKS_ACROSS", f64::from(tile.blocks[1])),
             ],
             Program::Gemv { few } => vec![("FEW", f64::from(few))],
             Program::Transpose | Program::Sum | Program::FillTail => vec![],

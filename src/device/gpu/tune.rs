@@ -56,7 +56,7 @@ pub struct ScalarTuning {
     /// All others.
     pub small: Tiling,
     /// Threads that share the results of vectors, where the matrix is on the left and where it is on the right.
-    pub lanes: [usize; 2],
+    pub lanes: [u32; 2],
 }
 
 /// Tiles, and the inner elements that a slice of the inner size has at least.
@@ -66,7 +66,7 @@ pub struct Tiling {
     /// The tile.
     pub tile: Tile,
     /// See above.
-    pub least_slice: usize,
+    pub least_slice: u32,
 }
 
 /// The candidates for tiles, for 32 and 64 bits, those that suit most first.
@@ -89,10 +89,10 @@ const TILES: [[Tile; 4]; 2] = [
 const SMALL_TILES: [usize; 2] = [1, 3];
 
 /// The candidates for the inner elements of a slice at least, those that suit most first.
-const LEAST_SLICES: [usize; 3] = [256, 64, 1024];
+const LEAST_SLICES: [u32; 3] = [256, 64, 1024];
 
 /// The candidates for threads that share results.
-const LANES: [[usize; 2]; 3] = [[32, 4], [64, 16], [8, 1]];
+const LANES: [[u32; 2]; 3] = [[32, 4], [64, 16], [8, 1]];
 
 /// What is measured later than this after the beginning is left as it suits most. One product more may run.
 const LONGEST: Duration = Duration::from_millis(1500);
@@ -131,7 +131,7 @@ impl ScalarTuning {
             tiling.tile.is_sound(element_bytes) && LEAST_SLICES.contains(&tiling.least_slice)
         };
         [self.large, self.long, self.small].into_iter().all(is_sound)
-            && self.lanes.iter().all(|lanes| lanes.is_power_of_two() && *lanes <= THREADS)
+            && self.lanes.iter().all(|lanes| lanes.is_power_of_two() && *lanes <= THREADS as u32)
     }
 }
 

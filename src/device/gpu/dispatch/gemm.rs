@@ -115,7 +115,7 @@ impl<B: Copy> Planner<'_, B> {
             let (long, few) = if is_left { (rows, cols) } else { (cols, rows) };
             // A short long side leaves threads over, and a short inner size lanes.
             let owners = long.div_ceil(FOUR).min(THREADS).next_power_of_two();
-            let lanes = self.tuning.lanes[usize::from(!is_left)].max(THREADS / owners);
+            let lanes = (self.tuning.lanes[usize::from(!is_left)] as usize).max(THREADS / owners);
             Form::Vectors { is_left, long, few, lanes: lanes.min(inner.min(THREADS).next_power_of_two()) }
         } else if cols <= narrow.cols() {
             Form::Tiles(narrow)
@@ -131,7 +131,7 @@ impl<B: Copy> Planner<'_, B> {
         let room = self.limits.scratch_elements(self.element_bytes) / (rows * cols);
         let form = self.form(tiling, rows, cols, inner);
         let least = match form {
-            Form::Tiles(_) => tiling.least_slice,
+            Form::Tiles(_) => tiling.least_slice as usize,
             Form::Vectors { .. } => LEAST_VECTOR_SLICE,
         };
         (BUSY_GROUPS / form.groups(rows, cols)).min(room).min(inner / least).max(1)
