@@ -68,6 +68,7 @@ impl Program {
         let (first, label) = (self.values().len(), format!("batchnorm({})", self.short(a)));
         let (a, variance) = (self.argument(a, &label)?, self.argument(variance, &label)?);
         let (bits, fine, dims) = (self.codec().fraction_bits(), self.fine_bits(), self.dims(a));
+        self.check_axis(a, 1)?;
         // One number a channel: (c) for matrices, (c, 1) and (c, 1, 1) for tensors.
         let mut extents = vec![1; dims.rank() - 1];
         let channels = if dims.rank() == 2 { dims.cols() } else { dims.extents()[1] };

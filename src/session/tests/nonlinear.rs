@@ -1,8 +1,7 @@
 //! Comparisons, choices, exact truncation and moved elements give what the oracle gives, and cost what is said.
 
 use super::equivalence::{check, check_in};
-use super::{elements, numbers, world};
-use crate::device::gpu::{self, Gpu, GpuOptions};
+use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::tiling::TileSide;
 use crate::program::{Gather, Number, Program, ProgramError, Stride, Test, Truncation, Turn, ValueId};
@@ -11,7 +10,6 @@ use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId, Role};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use std::sync::Arc;
 
 const BOUND: f64 = 3.0;
 
@@ -166,21 +164,15 @@ proptest! {
 
 #[test]
 fn any_nonlinear_program_equals_the_oracle_on_gpus() {
-    for adapter in gpu::adapters() {
-        let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
-        let roles = [Role::party(0), Role::party(1), Role::party(2), Role::Dealer];
-        let devices = roles.map(|role| (role, open()));
+    on_gpus(|name, in_devices| {
         let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
         let result = runner.run(&recipe(), |recipe| {
-            let world = devices.iter().fold(world(recipe.protocol, recipe.seed), |world, (role, device)| {
-                world.with_device(*role, device.clone())
-            });
-            let program = recipe.program();
+            let (world, program) = (in_devices(world(recipe.protocol, recipe.seed)), recipe.program());
             check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
             Ok(())
         });
-        result.unwrap_or_else(|failure| panic!("on {}: {failure}", adapter.name));
-    }
+        result.unwrap_or_else(|failure| panic!("on {name}: {failure}"));
+    });
 }
 
 /// Every test on the numbers around zero and around the ends of the range, shared and private.
