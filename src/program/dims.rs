@@ -173,7 +173,10 @@ mod tests {
         assert_eq!(dims(&[]), Dims::SCALAR);
         assert_eq!(dims(&[]).folded(), Shape::SCALAR);
         assert_eq!(dims(&[3]).folded(), Shape::new(1, 3));
-        assert_eq!([dims(&[]), dims(&[3]), dims(&[3, 1])].map(|dims| dims.to_string()), ["()", "(3,)", "(3, 1)"]);
+        assert_eq!(
+            [dims(&[]), dims(&[3]), dims(&[3, 1])].map(|dims| dims.to_string()),
+            ["()", "(3,)", "(3, 1)"]
+        );
         assert_eq!(dims(&[2, 3, 4, 5]).folded(), Shape::new(24, 5));
         assert_eq!(dims(&[2, 3, 4, 5]).stride(1), 20);
         assert_eq!(Dims::new(&[1; 5]), Err(TooManyAxes(5)));

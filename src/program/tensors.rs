@@ -169,7 +169,12 @@ impl Program {
     }
 
     /// The value without axes of extent 1, given in rising order; `first` is the first value that is not used yet.
-    pub(super) fn without_axes(&mut self, a: ValueId, axes: &[usize], first: usize) -> Result<ValueId, ProgramError> {
+    pub(super) fn without_axes(
+        &mut self,
+        a: ValueId,
+        axes: &[usize],
+        first: usize,
+    ) -> Result<ValueId, ProgramError> {
         let dims = axes.iter().rev().fold(self.dims(a), |dims, &axis| dims.without(axis));
         if a.index() >= first && dims.folded() == self.value(a).shape {
             return Ok(self.with_dims(a, dims));
@@ -203,7 +208,8 @@ impl Program {
             }
             (rank, _) => {
                 let column = column(self)?;
-                let product = if rank == 2 { self.plain_matmul(a, column)? } else { self.batched(a, column)? };
+                let product =
+                    if rank == 2 { self.plain_matmul(a, column)? } else { self.batched(a, column)? };
                 self.without_axes(product, &[rank - 1], first)?
             }
         };

@@ -286,9 +286,11 @@ impl Call {
         }
         let axis = self.axis(program, a, &["axis", "keepdims"])?;
         let reduced = (reduction.along)(program, a, axis);
-        Some(reduced.and_then(|reduced| {
-            if keep { Ok(reduced) } else { program.without_axes(reduced, &[axis], first) }
-        }))
+        Some(reduced.and_then(
+            |reduced| {
+                if keep { Ok(reduced) } else { program.without_axes(reduced, &[axis], first) }
+            },
+        ))
     }
 
     fn conv2d(&self, program: &mut Program, a: ValueId, (w, b): (ValueId, Option<ValueId>)) -> Option<Added> {

@@ -320,7 +320,10 @@ mod tests {
         assert!(error(16, "z = x[0][3]").ends_with("x[0] of shape (3,) has no index along axis 0: 3"));
         assert!(error(16, "z = sum(x)[0]").ends_with("sum(x) of shape () has no 1 axes"));
         assert!(error(16, "z = sum(x[0, 0], axis=0)").contains("sum is called as"));
-        assert!(error(16, "z = x + x[:, 0]").ends_with("x of shape (5, 3) and x[:, 0] of shape (5,) do not broadcast"));
+        assert!(
+            error(16, "z = x + x[:, 0]")
+                .ends_with("x of shape (5, 3) and x[:, 0] of shape (5,) do not broadcast")
+        );
         assert!(error(16, "z = squeeze(x, axis=1)").ends_with("x of shape (5, 3) has no axis 1 of extent 1"));
         assert!(error(16, "z = layernorm(x[0, 0])").contains("layernorm is called as"));
         assert!(error(16, "z = batchnorm(x[0], b, b, b, b)").ends_with("x[0] of shape (3,) has no axis 1"));

@@ -151,13 +151,13 @@ impl Program {
         self.sub(positive, rest)
     }
 
-    /// min(|a|, limit), by three comparisons at once.
+    /// min(|a|, limit), by three comparisons at once and by one opening.
     fn folded(&mut self, a: ValueId, limit: f64) -> Result<Folded, ProgramError> {
         let bits = self.value(a).fraction_bits;
         let positive = self.reaches_constant(a, 0.0)?;
         let beyond = self.reaches_constant(a, limit)?;
         let negative = self.neg(a)?;
-        let below = self.reaches_constant(negative, limit)?;
+        let below = self.falls_to_constant(a, limit)?;
         // −a + 2·[a ≥ 0]·a is |a|; less a where it is above the limit, and plus a where −a is, nothing is left, and the
         // limit itself is added.
         let upper = self.mul(positive, a)?;

@@ -1,7 +1,7 @@
 //! Exponentials, logarithms, reciprocals and roots.
 //!
 //! All but the exponential scale their argument by a power of two to u in [1/2, 1), which comparisons with the powers
-//! of two of the domain find, all at once, and take a polynomial in t = 4u − 3. Where no bound is declared the domain
+//! of two of the domain find, all at once and by one opening, and take a polynomial in t = 4u − 3. Where no bound is declared the domain
 //! is 2^−8 to 2^9; declared bounds narrow or widen it to what they allow.
 
 use super::super::range::Interval;
@@ -258,19 +258,17 @@ impl Program {
     /// Finds the largest of the domain's powers of two that |a| reaches, and scales a by it.
     fn normal(&mut self, a: ValueId, exponents: Exponents, signed: bool) -> Result<Normal, ProgramError> {
         let fine = self.fine_bits();
-        let negative = if signed { Some(self.neg(a)?) } else { None };
         let mut reached = Vec::new();
         // Of numbers of either sign the least power says which sign they have.
         let first = if signed { exponents.least } else { exponents.least + 1 };
         for exponent in first..=exponents.most {
             let power = f64::from(exponent).exp2();
             let above = self.reaches_constant(a, power)?;
-            reached.push(match negative {
-                None => above,
-                Some(negative) => {
-                    let below = self.reaches_constant(negative, power)?;
-                    self.sub(above, below)?
-                }
+            reached.push(if signed {
+                let below = self.falls_to_constant(a, power)?;
+                self.sub(above, below)?
+            } else {
+                above
             });
         }
         let mut normal = Normal { t: a, exponents, reached };

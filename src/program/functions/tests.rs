@@ -109,9 +109,17 @@ fn a_batchnorm_is_that_of_its_channels() {
         let z = program.batchnorm(x, statistics, 1e-5).expect("a normalisation");
         program.output("z", z, Parties::first(1)).expect("an output");
         let drawn = |len: usize, low, high| (0..len).map(|at| noise(at, low, high)).collect::<Vec<f64>>();
-        let data = [drawn(len, -16.0, 16.0), drawn(5, -3.0, 3.0), drawn(5, 1.0 / 256.0, 4.0), drawn(5, -2.0, 2.0), drawn(5, -9.0, 9.0)];
-        let encoded: Vec<Elements> =
-            data.iter().map(|numbers| Elements::encode(codec(), numbers).expect("numbers in range")).collect();
+        let data = [
+            drawn(len, -16.0, 16.0),
+            drawn(5, -3.0, 3.0),
+            drawn(5, 1.0 / 256.0, 4.0),
+            drawn(5, -2.0, 2.0),
+            drawn(5, -9.0, 9.0),
+        ];
+        let encoded: Vec<Elements> = data
+            .iter()
+            .map(|numbers| Elements::encode(codec(), numbers).expect("numbers in range"))
+            .collect();
         let found = oracle::evaluate(&program, &encoded)[0].elements.decode(codec());
         let [x, mean, variance, scale, offset] = &data;
         let mut worst: f64 = 0.0;

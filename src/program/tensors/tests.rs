@@ -227,8 +227,7 @@ proptest! {
 
 #[test]
 fn convolutions_and_pools_of_tensors_are_their_sums_and_maxima() {
-    let (x, w, b) =
-        (Array::drawn(&[2, 3, 6, 5], 1), Array::drawn(&[4, 3, 3, 2], 2), Array::drawn(&[4], 3));
+    let (x, w, b) = (Array::drawn(&[2, 3, 6, 5], 1), Array::drawn(&[4, 3, 3, 2], 2), Array::drawn(&[4], 3));
     for (stride, padding, rows, cols) in [(1, 0, 4, 4), (2, 1, 3, 3)] {
         let pixel = |n: usize, c: usize, row: usize, col: usize| {
             let inside = row >= padding && col >= padding && row - padding < 6 && col - padding < 5;

@@ -258,6 +258,36 @@ fn relu_costs_one_opening_and_34_bits_in_four_rounds() {
     }
 }
 
+/// Bytes and rounds of x ≥ v for three public v, by hand: one opening and one table, and what every comparison takes for
+/// itself. Where x is one party's own, nothing is opened.
+#[test]
+fn comparisons_of_a_value_with_constants_share_its_opening() {
+    for protocol in Protocol::ALL {
+        let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec);
+        let inputs = [0, 1].map(|party| {
+            program.input(&format!("x{party}"), PartyId(party), Shape::new(64, 10), None).expect("an input")
+        });
+        let x = program.add(inputs[0], inputs[1]).expect("a sum");
+        for constant in [-1.5, 0.0, 0.25] {
+            for (name, value) in [("shared", x), ("private", inputs[1])] {
+                let below = program.add_constant(value, Number::Real(-constant)).expect("a sum");
+                let reached = program.test(below, Test::NonNegative).expect("a comparison");
+                let name = format!("{name} reaches {constant}");
+                program.output(&name, reached, Parties::first(1)).expect("an output");
+            }
+        }
+        let plans = Plans::new(protocol, &program, PlanOptions::default()).expect("a plan");
+        let sent = plans.traffic.of(Role::party(0)).sent_bytes;
+        assert_eq!(sent, 640 * 8 + 3 * 34 * 640 / 8, "x under its mask, and three times 33 + 1 bits");
+        assert_eq!(plans.traffic.rounds, 4 + 1, "and the output");
+        let corrections = 640 * (233 + 3 * (81 + 15)) / 8 + 640 * 3 * 8;
+        assert_eq!(plans.demand.correction_bytes(), corrections, "one table, three times monomials and bits");
+        let data = [1, 2].map(|seed| numbers(program.codec(), 640, 2.0, seed));
+        check(&program, &data, 8);
+    }
+}
+
 /// Where bounds say so, a comparison looks at fewer bits.
 #[test]
 fn declared_bounds_make_comparisons_cheaper() {

@@ -123,7 +123,8 @@ fn program(protocol: Protocol, groups: &[Group], extents: &[usize]) -> (Program,
     for (index, group) in groups.iter().enumerate().filter(|(_, group)| group.axes <= extents.len()) {
         let (low, high) = group.range;
         let last = &extents[extents.len() - 1..];
-        let operands = [("x", extents, (low, high)), ("y", extents, (high, low)), ("v", last, (1.0 / 256.0, 4.0))];
+        let operands =
+            [("x", extents, (low, high)), ("y", extents, (high, low)), ("v", last, (1.0 / 256.0, 4.0))];
         let mut names = Names::new();
         for (name, extents, range) in operands {
             let dims = Dims::new(extents).expect("few axes");
@@ -136,7 +137,8 @@ fn program(protocol: Protocol, groups: &[Group], extents: &[usize]) -> (Program,
         }
         for (number, text) in (1..).zip(group.steps) {
             let step = format!("z{number} = {text}");
-            let value = add_step(&mut program, &mut names, number, &step).unwrap_or_else(|error| panic!("{error}"));
+            let value =
+                add_step(&mut program, &mut names, number, &step).unwrap_or_else(|error| panic!("{error}"));
             let name = format!("{text} for x of shape {}", Dims::new(extents).expect("few axes"));
             program.output(&format!("{name} up to {high}"), value, Parties::first(2)).expect("an output");
         }

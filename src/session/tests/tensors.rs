@@ -216,26 +216,31 @@ fn functions_equal_the_oracle_bit_for_bit_with_exact_truncation() {
 /// Of shared statistics, and of those that one party has for itself.
 #[test]
 fn a_batchnorm_divides_before_its_argument_is_there() {
-    for (protocol, own, rounds) in Protocol::ALL.into_iter().flat_map(|protocol| [(protocol, false, 19), (protocol, true, 2)]) {
+    for (protocol, own, rounds) in
+        Protocol::ALL.into_iter().flat_map(|protocol| [(protocol, false, 19), (protocol, true, 2)])
+    {
         let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
         let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Stochastic);
         let mut data = Vec::new();
-        let mut input = |program: &mut Program, name: &str, owner: u8, extents: &[usize], range: (f64, f64)| {
-            let dims = Dims::new(extents).expect("few axes");
-            let (len, other) = (dims.folded().len(), PartyId(1 - owner));
-            let a = program.input(name, PartyId(owner), dims, None)?;
-            let [first, second] = parts(codec, len, range);
-            if own && owner == 1 {
-                let both = first.to_u64().into_iter().zip(second.to_u64()).map(|(a, b)| a.wrapping_add(b));
-                data.push(Elements::from_integers(Ring::Z64, both));
-                return Ok(a);
-            }
-            data.extend([first, second]);
-            let b = program.input(&format!("{name} of the other"), other, dims, None)?;
-            program.add(a, b)
-        };
+        let mut input =
+            |program: &mut Program, name: &str, owner: u8, extents: &[usize], range: (f64, f64)| {
+                let dims = Dims::new(extents).expect("few axes");
+                let (len, other) = (dims.folded().len(), PartyId(1 - owner));
+                let a = program.input(name, PartyId(owner), dims, None)?;
+                let [first, second] = parts(codec, len, range);
+                if own && owner == 1 {
+                    let both =
+                        first.to_u64().into_iter().zip(second.to_u64()).map(|(a, b)| a.wrapping_add(b));
+                    data.push(Elements::from_integers(Ring::Z64, both));
+                    return Ok(a);
+                }
+                data.extend([first, second]);
+                let b = program.input(&format!("{name} of the other"), other, dims, None)?;
+                program.add(a, b)
+            };
         let x = input(&mut program, "x", 0, &[7, 3], (-16.0, 16.0)).expect("x");
-        let mut statistic = |name, range| input(&mut program, name, 1, &[3], range).expect("numbers of channels");
+        let mut statistic =
+            |name, range| input(&mut program, name, 1, &[3], range).expect("numbers of channels");
         let statistics = [
             statistic("mean", (-3.0, 3.0)),
             statistic("variance", (1.0 / 256.0, 4.0)),

@@ -241,7 +241,10 @@ impl Product {
         let reports = || outcomes.iter().map(|outcome| &outcome.report);
         Ok(Measured {
             device: reports().map(|report| report.device_busy).max().unwrap_or_default(),
-            wire: reports().map(|report| report.wire_busy.max(transmission(report, link))).max().unwrap_or_default(),
+            wire: reports()
+                .map(|report| report.wire_busy.max(transmission(report, link)))
+                .max()
+                .unwrap_or_default(),
             total: reports().map(|report| report.online).max().unwrap_or_default(),
             bytes_sent: reports().map(|report| report.tally.sent_bytes).sum(),
             framing_bytes: reports().map(|report| report.tally.framing_bytes).sum(),
