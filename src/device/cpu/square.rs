@@ -14,8 +14,7 @@ pub(super) enum Caches {
     /// It is wanted again soon: everything goes through the caches.
     Keep,
     /// It is more than the caches hold: whole lines go past them, where there are squares as wide as a line, and lines
-    /// need not be read before they are written. Columns further along the rows, as far as the part is wide, are
-    /// fetched ahead.
+    /// need not be read before they are written. The next line of each row is fetched ahead.
     Pass,
 }
 

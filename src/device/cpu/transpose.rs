@@ -1,7 +1,7 @@
 //! out = operandᵀ.
 //!
 //! Every element is read once and written once, as by a copy, so a copy's rate is the bound. What keeps it is the order:
-//! a band of eight cache lines' rows of the operand is walked from its one end to the other, so that so many places are
+//! a band of sixteen cache lines' rows of the operand is walked from its one end to the other, so that so many places are
 //! read in sequence, and each line of the output that a square gives is written whole. Where both matrices are more
 //! than the caches hold, lines go past them: otherwise each would be read before it is written, a half more traffic.
 
@@ -11,7 +11,7 @@ use super::workers::Workers;
 use crate::ring::Element;
 
 /// The side of a tile, in cache lines.
-const TILE_LINES: usize = 8;
+const TILE_LINES: usize = 16;
 
 /// Bytes of output from which it goes past the caches: what a core's part of them hardly holds beside the operand.
 const PASS_BYTES: usize = 8 << 20;

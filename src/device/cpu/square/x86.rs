@@ -1,6 +1,6 @@
 //! Squares in the registers of AVX-512 and AVX2. A row of a square is a register.
 
-use super::{Caches, SimdLevel};
+use super::{Caches, LINE_BYTES, SimdLevel};
 use std::arch::x86_64::{
     __m256i, __m512i, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_loadu_si256, _mm256_permute2x128_si256,
     _mm256_storeu_si256, _mm256_stream_si256, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
@@ -8,6 +8,9 @@ use std::arch::x86_64::{
     _mm512_shuffle_i64x2, _mm512_storeu_si512, _mm512_stream_si512, _mm512_unpackhi_epi32,
     _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
+
+/// After so many bytes the first cache's sets repeat.
+const PAGE_BYTES: usize = 4096;
 
 /// A part of a matrix, and where its transpose goes.
 #[derive(Clone, Copy)]
@@ -66,10 +69,10 @@ impl<E> Part<E> {
         unsafe { self.to.add(col * self.to_stride + row) }
     }
 
-    /// Fetches what lies as far along a row as the part is wide; whether it is there does not matter.
+    /// Fetches the next line along a row; whether it is there does not matter.
     #[inline]
     fn fetch_ahead(&self, row: usize, col: usize) {
-        let ahead = self.from.wrapping_add(row * self.from_stride + col + self.cols);
+        let ahead = self.from.wrapping_add(row * self.from_stride + col + LINE_BYTES / size_of::<E>());
         // SAFETY: fetching reads nothing that the program sees, and faults nowhere.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.cast()) };
     }
@@ -84,10 +87,13 @@ macro_rules! squares {
             /// See [`Part::squares`].
             #[target_feature(enable = $features)]
             unsafe fn $name<const PASS: bool>(&self) {
+                // Rows that lie whole pages apart share sets of the first cache: lines that are fetched ahead would
+                // drive each other out.
+                let fetches = PASS && !(self.from_stride * size_of::<$element>()).is_multiple_of(PAGE_BYTES);
                 for col in (0..self.cols).step_by($side) {
                     for row in (0..self.rows).step_by($side) {
                         let rows = std::array::from_fn(|index| {
-                            if PASS {
+                            if fetches {
                                 self.fetch_ahead(row + index, col);
                             }
                             // SAFETY: all rows of the square are in bounds.
