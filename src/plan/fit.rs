@@ -1,7 +1,7 @@
 //! Plans within a budget of device memory.
 
 use super::slots::Reuse;
-use super::{Plan, in_order, spill};
+use super::{Plan, Supply, in_order, spill};
 use crate::step::StepList;
 
 /// How many limits are tried to find steps whose slots fit a budget, before the least.
@@ -17,11 +17,11 @@ impl Plan {
     /// what this one kept.
     ///
     /// The plan takes more than the budget only where none can do with less; [`Plan::check_budget`] says so.
-    pub fn within(list: &StepList, window: u32, budget_bytes: Option<u64>) -> Plan {
-        let Some(budget_bytes) = budget_bytes else { return Plan::new(list, window) };
-        let steps = in_order(list);
+    pub fn within(list: &StepList, supply: Supply, window: u32, budget_bytes: Option<u64>) -> Plan {
+        let Some(budget_bytes) = budget_bytes else { return Plan::new(list, supply, window) };
+        let steps = in_order(list, supply);
         let in_core =
-            |window, by_class| Plan::placed(list, steps.clone(), &list.buffers, Reuse { window, by_class });
+            |window, by_class| Plan::placed(list, supply, steps.clone(), &list.buffers, Reuse { window, by_class });
         for window in [window, window / 8, 0] {
             let plan = in_core(window, true);
             if plan.size_bytes() <= budget_bytes {
@@ -39,7 +39,7 @@ impl Plan {
         let spilled = |limit_bytes| {
             let spilled = spill::spill(&steps, &list.buffers, list.ring, limit_bytes)?;
             let reuse = Reuse { window: 0, by_class: false };
-            Some(Plan::placed(list, spilled.steps, &spilled.buffers, reuse))
+            Some(Plan::placed(list, supply, spilled.steps, &spilled.buffers, reuse))
         };
         let least_bytes = spill::least_bytes(&steps, &list.buffers, list.ring);
         let mut limit_bytes = budget_bytes;

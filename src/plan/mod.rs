@@ -1,6 +1,6 @@
 //! From a role's steps to a [`Plan`]: where every buffer lies, what waits for what, and what the run will take.
 //!
-//! Planning is pure. It puts the offline phase first, gives every buffer a *slot* of device memory for the steps
+//! Planning is pure. It puts the offline phase first or streams it (see the module `supply`), gives every buffer a *slot* of device memory for the steps
 //! between its first and its last use, and writes down the edges of the step DAG: a step waits for the steps that
 //! write what it reads, and for the steps that still use the slot it writes. Slots are allocated once, before the
 //! run, so the peak is a property of the plan and not of timing. How soon a slot is used again is the *window*: how many
@@ -21,12 +21,14 @@ mod model;
 mod plain;
 mod slots;
 mod spill;
+mod supply;
 mod traffic;
 
 pub use agreement::Agreement;
 pub use memory::{Occupied, SpilledMemory};
 pub use model::DeviceModel;
 pub use plain::Plain;
+pub use supply::{AHEAD_BYTES, Supply};
 pub use traffic::{Depths, RoleTraffic, Traffic};
 
 use crate::correlation::dealer;
@@ -47,6 +49,9 @@ use std::sync::Arc;
 pub struct PlanOptions {
     /// The side of a tile; parties must plan with the same.
     pub side: TileSide,
+    /// When correlations come; parties must plan with the same. `None` has them dealt ahead where the parties' plans fit
+    /// the budget so, with everything in core, and streamed otherwise.
+    pub supply: Option<Supply>,
     /// How many tiles, of all ops, are lowered between the last use of a slot and its next, where the budget allows.
     pub window: u32,
     /// Most bytes of device memory for a role's buffers; see [`Plan::within`]. Parties may plan with different ones.
@@ -58,7 +63,7 @@ pub const DEALER_WINDOW: u32 = 16;
 
 impl Default for PlanOptions {
     fn default() -> PlanOptions {
-        PlanOptions { side: TileSide(512), window: 64, budget_bytes: None }
+        PlanOptions { side: TileSide(512), supply: None, window: 64, budget_bytes: None }
     }
 }
 
@@ -87,10 +92,14 @@ pub struct Plan {
     pub role: Role,
     /// The ring of all elements.
     pub ring: Ring,
-    /// The steps, offline before online, in an order that respects every edge.
+    /// When correlations come.
+    pub supply: Supply,
+    /// The steps, in an order that respects every edge; see [`Supply`].
     pub steps: Vec<PlannedStep>,
     /// The memory that is allocated for the run.
     pub slots: Vec<Slot>,
+    /// Whether nothing leaves the device for a while, nor is made a second time.
+    pub in_core: bool,
     /// In which slot a buffer lies.
     slot_of: Vec<u32>,
 }
@@ -123,24 +132,28 @@ fn by_class(classes: &BTreeMap<MemoryClass, u64>) -> String {
     classes.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
-/// The steps, offline before online.
-fn in_order(list: &StepList) -> Vec<Step> {
-    let mut steps = list.steps.clone();
-    steps.sort_by_key(|step| step.phase);
-    steps
+/// The steps in the order of a run.
+fn in_order(list: &StepList, supply: Supply) -> Vec<Step> {
+    supply.order(list).into_iter().map(|at| list.steps[at].clone()).collect()
 }
 
 impl Plan {
     /// Plans one role's steps; see [`PlanOptions::window`].
-    pub fn new(list: &StepList, window: u32) -> Plan {
+    pub fn new(list: &StepList, supply: Supply, window: u32) -> Plan {
         let reuse = Reuse { window, by_class: true };
-        Plan::placed(list, in_order(list), &list.buffers, reuse)
+        Plan::placed(list, supply, in_order(list, supply), &list.buffers, reuse)
     }
 
     /// Gives the buffers of these steps their slots.
-    fn placed(list: &StepList, steps: Vec<Step>, buffers: &[BufferSpec], reuse: Reuse) -> Plan {
+    fn placed(
+        list: &StepList,
+        supply: Supply,
+        steps: Vec<Step>,
+        buffers: &[BufferSpec],
+        reuse: Reuse,
+    ) -> Plan {
         let Placed { slots, slot_of } = slots::place(&steps, buffers, list.ring, reuse);
-        Plan::over(list, steps, slots, slot_of)
+        Plan::over(list, supply, steps, slots, slot_of)
     }
 
     /// Bytes of all slots.
@@ -151,14 +164,24 @@ impl Plan {
     /// Plans a later run of a list that this is the plan of (see [`StepList::again`]): in the same slots, so that it
     /// finds what was kept.
     pub fn again(&self, again: &StepList) -> Plan {
-        Plan::over(again, in_order(again), self.slots.clone(), self.slot_of.clone())
+        Plan::over(again, self.supply, in_order(again, self.supply), self.slots.clone(), self.slot_of.clone())
     }
 
-    fn over(list: &StepList, steps: Vec<Step>, slots: Vec<Slot>, slot_of: Vec<u32>) -> Plan {
+    fn over(
+        list: &StepList,
+        supply: Supply,
+        steps: Vec<Step>,
+        slots: Vec<Slot>,
+        slot_of: Vec<u32>,
+    ) -> Plan {
         let edges = slots::edges(&steps, slots.len(), &slot_of);
         let with_edges = steps.into_iter().zip(edges);
-        let steps = with_edges.map(|(step, after)| PlannedStep { step, after }).collect();
-        Plan { role: list.role, ring: list.ring, steps, slots, slot_of }
+        let mut steps = with_edges.map(|(step, after)| PlannedStep { step, after }).collect::<Vec<_>>();
+        if supply == Supply::Streamed && list.role != Role::Dealer {
+            supply::pace(&mut steps, list.ring, AHEAD_BYTES);
+        }
+        let in_core = steps.len() == list.steps.len();
+        Plan { role: list.role, ring: list.ring, supply, steps, slots, in_core, slot_of }
     }
 
     /// In which slot a buffer lies.
@@ -180,9 +203,14 @@ impl Plan {
         self.steps.iter().filter_map(key).collect()
     }
 
-    /// How many steps belong to `phase`.
+    /// In which phase the step at a position is taken: where correlations are streamed, all are online.
+    pub fn phase_of(&self, position: u32) -> Phase {
+        self.supply.phase(&self.steps[position as usize].step)
+    }
+
+    /// How many steps are taken in `phase`.
     pub fn steps_in(&self, phase: Phase) -> usize {
-        self.steps.iter().filter(|planned| planned.step.phase == phase).count()
+        self.steps.iter().filter(|planned| self.supply.phase(&planned.step) == phase).count()
     }
 
     /// The device memory that the run takes, by the classes that take any; the same before, during and after.
@@ -245,17 +273,38 @@ impl Plans {
         let lowered = protocol.lower(program, &Tiling::new(program, options.side));
         lowered.demand.check()?;
         let dealt = protocol.has_dealer().then(|| dealer::deal(&lowered.demand)).transpose()?;
-        let traffic = Traffic::new(lowered.parties.iter().chain(&dealt));
-        let agreement = Agreement::new(protocol, program, &lowered);
+        let parties = Plans::of_parties(&lowered.parties, options);
+        let supply = parties[0].supply;
+        let traffic = Traffic::new(lowered.parties.iter().chain(&dealt), supply);
+        let agreement = Agreement::new(protocol, program, &lowered, supply);
         let Lowered { parties: lists, demand, cost, cost_again } = lowered;
-        let plan = |list: &StepList, window| Plan::within(list, window, options.budget_bytes);
-        let parties = lists.iter().map(|list| plan(list, options.window)).collect();
-        let dealer = dealt.as_ref().map(|list| plan(list, DEALER_WINDOW));
+        let plan = |list| Plan::within(list, supply, DEALER_WINDOW, options.budget_bytes);
+        let dealer = dealt.as_ref().map(plan);
         let mut plans = Plans { parties, dealer, demand, traffic, cost, agreement, again: None };
         if lists.iter().any(StepList::keeps) {
             plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again)));
         }
         Ok(plans)
+    }
+
+    /// The parties' plans, with the supply that is asked for or else chosen.
+    fn of_parties(lists: &[StepList], options: PlanOptions) -> Vec<Plan> {
+        let plan = |supply| -> Vec<Plan> {
+            let within = |list| Plan::within(list, supply, options.window, options.budget_bytes);
+            lists.iter().map(within).collect()
+        };
+        let ahead = match options.supply {
+            Some(supply) => return plan(supply),
+            None => plan(Supply::Ahead),
+        };
+        let Some(budget_bytes) = options.budget_bytes else { return ahead };
+        let most = |plans: &[Plan]| plans.iter().map(Plan::size_bytes).max().unwrap_or(0);
+        if most(&ahead) <= budget_bytes && ahead.iter().all(|plan| plan.in_core) {
+            return ahead;
+        }
+        let streamed = plan(Supply::Streamed);
+        // Within a budget that nothing fits, what comes nearest.
+        if most(&streamed) <= budget_bytes.max(most(&ahead)) { streamed } else { ahead }
     }
 
     fn lowered_again(&self, lists: &[StepList], dealt: Option<&StepList>, cost: Cost) -> Plans {
@@ -271,11 +320,16 @@ impl Plans {
             parties,
             dealer,
             demand: self.demand.again(),
-            traffic: Traffic::new(lists.iter().chain(&dealt)),
+            traffic: Traffic::new(lists.iter().chain(&dealt), self.supply()),
             cost,
             agreement: self.agreement.clone(),
             again: None,
         }
+    }
+
+    /// When correlations come.
+    pub fn supply(&self) -> Supply {
+        self.parties[0].supply
     }
 
     /// Refuses plans of which any does not fit; see [`Plan::check_budget`].

@@ -193,7 +193,7 @@ impl Free {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Plan;
+    use crate::plan::{Plan, Supply};
     use crate::ring::{Ring, Shape};
     use crate::share::Role;
     use crate::step::{BufferId, InputId, Kernel, Matrix, OpId, Phase, StepList};
@@ -221,18 +221,18 @@ mod tests {
 
     #[test]
     fn a_chain_needs_two_slots() {
-        let plan = Plan::new(&chain(), 0);
+        let plan = Plan::new(&chain(), Supply::Ahead, 0);
         assert_eq!(plan.slots.len(), 2, "each step reads one slot and writes the other");
         assert_eq!(plan.memory()[&MemoryClass::Shares], 160);
     }
 
     #[test]
     fn a_window_keeps_slots_apart() {
-        let plan = Plan::new(&chain(), 1);
+        let plan = Plan::new(&chain(), Supply::Ahead, 1);
         assert_eq!(plan.slots.len(), 4, "within the window no slot is used twice");
         assert!(plan.steps[3].after == [2], "nothing but the data is waited for");
         let large: Vec<u64> =
-            Plan::new(&chain_of(1024), 1).slots.iter().map(|slot| slot.size_bytes).collect();
+            Plan::new(&chain_of(1024), Supply::Ahead, 1).slots.iter().map(|slot| slot.size_bytes).collect();
         assert_eq!(large, [8192; 3], "larger slots are kept apart for as many tiles as the window says");
     }
 
@@ -253,7 +253,7 @@ mod tests {
         push(&mut list, Action::Input { to: w, input: InputId(1), at: (0, 0) }, true);
         push(&mut list, linear(kept, w), true);
         push(&mut list, linear(out, kept), false);
-        let plan = Plan::new(&list, 0);
+        let plan = Plan::new(&list, Supply::Ahead, 0);
         let slot = |matrix: Matrix<BufferId>| plan.slot_of(matrix.buffer);
         assert!([x, double, w, out].iter().all(|&other| slot(other) != slot(kept)));
         assert!([x, double].iter().any(|&other| slot(other) == slot(w)), "what is not kept is used in turn");
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_reused_slot_waits_for_its_readers() {
-        let plan = Plan::new(&chain(), 0);
+        let plan = Plan::new(&chain(), Supply::Ahead, 0);
         assert_eq!(plan.steps[2].after, [0, 1], "the second kernel writes where the first one read");
         assert!(
             plan.steps.iter().zip(0u32..).all(|(step, at)| step.after.iter().all(|&earlier| earlier < at))

@@ -7,7 +7,7 @@ use super::{SessionError, SessionOptions};
 use crate::correlation::{Demand, dealer};
 use crate::device::Device;
 use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
-use crate::plan::{DEALER_WINDOW, Plan, PlanError};
+use crate::plan::{DEALER_WINDOW, Plan, PlanError, Supply};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
@@ -140,7 +140,8 @@ pub(super) fn plan(
 ) -> Result<Plan, PlanError> {
     let staging_bytes = device.description().staging_bytes;
     let budget_bytes = options.budget_bytes.map(|budget| budget.saturating_sub(staging_bytes));
-    let plan = Plan::within(list, DEALER_WINDOW, budget_bytes);
+    // All that a dealer does is offline: it is in the same order whatever the parties do meanwhile.
+    let plan = Plan::within(list, Supply::Ahead, DEALER_WINDOW, budget_bytes);
     plan.check_budget(staging_bytes, options.budget_bytes)?;
     Ok(plan)
 }

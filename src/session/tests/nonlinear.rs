@@ -1,10 +1,10 @@
 //! Comparisons, choices, exact truncation and moved elements give what the oracle gives, and cost what is said.
 
 use super::equivalence::{check, check_in};
+use super::recipe::plan;
 use super::{elements, numbers, world};
 use crate::device::gpu::{self, Gpu, GpuOptions};
 use crate::plan::{PlanOptions, Plans};
-use crate::program::tiling::TileSide;
 use crate::program::{Gather, Number, Program, ProgramError, Stride, Test, Truncation, Turn, ValueId};
 use crate::protocol::Protocol;
 use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
@@ -46,10 +46,10 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         (extent.clone(), extent),
         prop::collection::vec(op, 1..5),
         any::<u64>(),
-        (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
+        plan(),
     )
         .prop_map(
-            |((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, (side, window))| Recipe {
+            |((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, plan)| Recipe {
                 protocol,
                 ring,
                 fraction_bits,
@@ -58,7 +58,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
                 shape,
                 ops,
                 seed,
-                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
+                plan,
             },
         )
 }

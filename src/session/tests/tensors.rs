@@ -1,9 +1,9 @@
 //! Tensors, smooth functions and a whole network under every protocol, against the oracle.
 
 use super::equivalence::{check, check_in};
+use super::recipe::plan;
 use super::{elements, numbers, world};
 use crate::plan::{PlanOptions, Plans};
-use crate::program::tiling::TileSide;
 use crate::program::{Dims, Number, Program, ProgramError, Stride, Truncation, ValueId, Window, range};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
@@ -38,9 +38,9 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         prop::collection::vec(extent, 3..5),
         ops,
         any::<u64>(),
-        (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
+        plan(),
     )
-        .prop_map(|((protocol, (ring, fraction_bits)), exact, extents, ops, seed, (side, window))| {
+        .prop_map(|((protocol, (ring, fraction_bits)), exact, extents, ops, seed, plan)| {
             Recipe {
                 protocol,
                 ring,
@@ -49,7 +49,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
                 extents,
                 ops,
                 seed,
-                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
+                plan,
             }
         })
 }
