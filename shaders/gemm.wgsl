@@ -1,28 +1,38 @@
 // out (+)= left_first * right_first + left_second * right_second, as one product whose inner size is that of both
 // terms: the tiles of the second follow those of the first. A term of inner size 0 is none.
 //
-// A workgroup computes a tile of the result, and a thread 4 x 4 elements of it that lie as far apart as the tile
-// has threads along that side: neighbouring threads then work on neighbouring elements, in the banks of workgroup
-// memory as in the output. Tiles are square, or long where the result has few columns or few rows. What a tile has
-// beyond the matrix is read as zero, so that the inner loop need not know the edge.
+// A workgroup computes a tile of the result, and a thread one, two or four blocks of 4 by 4 elements of it. Both
+// operands lie in workgroup memory in fours: of the rows that a block has, and of its columns, so that a step of the
+// inner loop reads one four for each and knows no edge. Tiles are square, or long where the result has few columns or
+// few rows.
+//
+// There are two halves of workgroup memory: while one is multiplied, what comes next is on its way from the operands to
+// registers, and goes to the other half. A thread fetches a four of each operand at most. Only tiles at the edges
+// of a matrix are fetched and stored with checks; what they have beyond it is read as zero.
 //
 // A small result of a long inner size has too few tiles for a large GPU: the inner size is then cut into `slices`, each
 // with results of its own, one behind the other in `out`, to be summed afterwards.
 
 #import ring
 #import grid
+#import right
 
-// Depth of a tile along the inner size.
+// Depth of a tile along the inner size. The fours of a tile of either operand are as many as the threads at most.
 override INNER: u32 = 16u;
 // Threads along a row of the tile.
 override THREADS_ACROSS: u32 = 16u;
+// Blocks of a thread, down and across: one or two.
+override BLOCKS_DOWN: u32 = 1u;
+override BLOCKS_ACROSS: u32 = 1u;
 
 const THREADS: u32 = 256u;
 override THREADS_DOWN: u32 = THREADS / THREADS_ACROSS;
-override TILE_ROWS: u32 = 4u * THREADS_DOWN;
-override TILE_COLS: u32 = 4u * THREADS_ACROSS;
-// A tile of the left matrix is stored by columns; the extra element spreads its rows over the banks.
-override PITCH: u32 = TILE_ROWS + 1u;
+// Fours of rows of the left tile, and of columns of the right one.
+override FOURS_DOWN: u32 = BLOCKS_DOWN * THREADS_DOWN;
+override FOURS_ACROSS: u32 = BLOCKS_ACROSS * THREADS_ACROSS;
+// Threads write neighbouring columns of the left tile at once: each column is turned about by another number of fours,
+// so that they use different banks. Powers of two.
+override TURNS: u32 = min(FOURS_DOWN, 8u);
 
 struct Params {
     rows: u32,
@@ -47,12 +57,33 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<Word>;
 @group(0) @binding(2) var<storage, read> left_first: array<Word>;
-@group(0) @binding(3) var<storage, read> right_first: array<Word>;
 @group(0) @binding(4) var<storage, read> left_second: array<Word>;
-@group(0) @binding(5) var<storage, read> right_second: array<Word>;
 
-var<workgroup> left_tile: array<Elem, INNER * PITCH>;
-var<workgroup> right_tile: array<Elem, INNER * TILE_COLS>;
+var<workgroup> left_tile: array<Quad, 2u * INNER * FOURS_DOWN>;
+var<workgroup> right_tile: array<Quad, 2u * INNER * FOURS_ACROSS>;
+
+// A block's sums.
+struct Block {
+    row_0: Quad,
+    row_1: Quad,
+    row_2: Quad,
+    row_3: Quad,
+}
+
+fn block_zero() -> Block {
+    return Block(ring_quad_zero(), ring_quad_zero(), ring_quad_zero(), ring_quad_zero());
+}
+
+fn multiply_add(block: ptr<function, Block>, left: Quad, right: Quad) {
+    (*block).row_0 = ring_quad_mul_add((*block).row_0, ring_quad_at(left, 0u), right);
+    (*block).row_1 = ring_quad_mul_add((*block).row_1, ring_quad_at(left, 1u), right);
+    (*block).row_2 = ring_quad_mul_add((*block).row_2, ring_quad_at(left, 2u), right);
+    (*block).row_3 = ring_quad_mul_add((*block).row_3, ring_quad_at(left, 3u), right);
+}
+
+fn left_place(k: u32, four: u32) -> u32 {
+    return k * FOURS_DOWN + (four ^ (k % TURNS));
+}
 
 fn left_at(second: bool, row: u32, k: u32) -> Elem {
     if second {
@@ -61,33 +92,30 @@ fn left_at(second: bool, row: u32, k: u32) -> Elem {
     return ring_load(left_first[params.left_first.x + row * params.left_first.y + k]);
 }
 
-fn right_at(second: bool, k: u32, col: u32) -> Elem {
-    if second {
-        return ring_load(right_second[params.right_second.x + k * params.right_second.y + col]);
-    }
-    return ring_load(right_first[params.right_first.x + k * params.right_first.y + col]);
+// Four rows of the left operand at one inner index.
+fn left_quad(second: bool, row: u32, k: u32) -> Quad {
+    return ring_quad(
+        left_at(second, row, k),
+        left_at(second, row + 1u, k),
+        left_at(second, row + 2u, k),
+        left_at(second, row + 3u, k),
+    );
 }
 
-// Fetches both tiles at depth `start` of a term.
-fn fetch(second: bool, start: u32, inner: u32, first_row: u32, first_col: u32, thread: u32) {
-    for (var i = thread; i < INNER * TILE_ROWS; i += THREADS) {
-        let row = first_row + i / INNER;
-        let k = start + i % INNER;
-        var value = ring_zero();
-        if row < params.rows && k < inner {
-            value = left_at(second, row, k);
-        }
-        left_tile[i % INNER * PITCH + i / INNER] = value;
+fn left_at_edge(second: bool, row: u32, k: u32, inner: u32) -> Elem {
+    if row < params.rows && k < inner {
+        return left_at(second, row, k);
     }
-    for (var i = thread; i < INNER * TILE_COLS; i += THREADS) {
-        let k = start + i / TILE_COLS;
-        let col = first_col + i % TILE_COLS;
-        var value = ring_zero();
-        if col < params.cols && k < inner {
-            value = right_at(second, k, col);
-        }
-        right_tile[i] = value;
-    }
+    return ring_zero();
+}
+
+fn left_quad_at_edge(second: bool, row: u32, k: u32, inner: u32) -> Quad {
+    return ring_quad(
+        left_at_edge(second, row, k, inner),
+        left_at_edge(second, row + 1u, k, inner),
+        left_at_edge(second, row + 2u, k, inner),
+        left_at_edge(second, row + 3u, k, inner),
+    );
 }
 
 fn store(slice: u32, row: u32, col: u32, value: Elem) {
@@ -101,11 +129,18 @@ fn store(slice: u32, row: u32, col: u32, value: Elem) {
     }
 }
 
-fn store_quad(slice: u32, row: u32, col: u32, values: Quad) {
+fn store_row(slice: u32, row: u32, col: u32, values: Quad) {
     store(slice, row, col, ring_quad_at(values, 0u));
-    store(slice, row, col + THREADS_ACROSS, ring_quad_at(values, 1u));
-    store(slice, row, col + 2u * THREADS_ACROSS, ring_quad_at(values, 2u));
-    store(slice, row, col + 3u * THREADS_ACROSS, ring_quad_at(values, 3u));
+    store(slice, row, col + 1u, ring_quad_at(values, 1u));
+    store(slice, row, col + 2u, ring_quad_at(values, 2u));
+    store(slice, row, col + 3u, ring_quad_at(values, 3u));
+}
+
+fn store_block(slice: u32, row: u32, col: u32, block: Block) {
+    store_row(slice, row, col, block.row_0);
+    store_row(slice, row + 1u, col, block.row_1);
+    store_row(slice, row + 2u, col, block.row_2);
+    store_row(slice, row + 3u, col, block.row_3);
 }
 
 @compute @workgroup_size(THREADS)
@@ -119,43 +154,88 @@ fn main(
     if slice >= params.slices {
         return;
     }
-    let first_row = number / params.tiles_across * TILE_ROWS;
-    let first_col = number % params.tiles_across * TILE_COLS;
+    let first_row = number / params.tiles_across * 4u * FOURS_DOWN;
+    let first_col = number % params.tiles_across * 4u * FOURS_ACROSS;
+    let is_inside = first_row + 4u * FOURS_DOWN <= params.rows && first_col + 4u * FOURS_ACROSS <= params.cols;
+    // What this thread fetches in every step: neighbours read neighbours.
+    let left_k = thread % INNER;
+    let left_four = thread / INNER;
+    let right_k = thread / FOURS_ACROSS;
+    let right_four = thread % FOURS_ACROSS;
+    let row = first_row + 4u * left_four;
+    let col = first_col + 4u * right_four;
+    // What it multiplies.
     let x = thread % THREADS_ACROSS;
     let y = thread / THREADS_ACROSS;
-    var sum_0 = ring_quad_zero();
-    var sum_1 = ring_quad_zero();
-    var sum_2 = ring_quad_zero();
-    var sum_3 = ring_quad_zero();
+    var block_00 = block_zero();
+    var block_01 = block_zero();
+    var block_10 = block_zero();
+    var block_11 = block_zero();
+
     let steps_first = (params.inner.x + INNER - 1u) / INNER;
     let steps = steps_first + (params.inner.y + INNER - 1u) / INNER;
     let steps_here = (steps + params.slices - 1u) / params.slices;
-    let end = min(steps, (slice + 1u) * steps_here);
-    for (var step = slice * steps_here; step < end; step++) {
-        if step < steps_first {
-            fetch(false, step * INNER, params.inner.x, first_row, first_col, thread);
-        } else {
-            fetch(true, (step - steps_first) * INNER, params.inner.y, first_row, first_col, thread);
+    let begin = slice * steps_here;
+    let end = min(steps, begin + steps_here);
+    var left = ring_quad_zero();
+    var right = ring_quad_zero();
+    // One step more than there are: in each the fours of the next are fetched, and those fetched before multiplied.
+    for (var next = begin; next <= end; next++) {
+        let half = next % 2u * INNER;
+        if next > begin {
+            if left_four < FOURS_DOWN {
+                left_tile[half * FOURS_DOWN + left_place(left_k, left_four)] = left;
+            }
+            if right_k < INNER {
+                right_tile[(half + right_k) * FOURS_ACROSS + right_four] = right;
+            }
+            workgroupBarrier();
         }
-        workgroupBarrier();
-        for (var k = 0u; k < INNER; k++) {
-            let right = k * TILE_COLS + x;
-            let quad = ring_quad(
-                right_tile[right],
-                right_tile[right + THREADS_ACROSS],
-                right_tile[right + 2u * THREADS_ACROSS],
-                right_tile[right + 3u * THREADS_ACROSS],
-            );
-            let left = k * PITCH + y;
-            sum_0 = ring_quad_mul_add(sum_0, left_tile[left], quad);
-            sum_1 = ring_quad_mul_add(sum_1, left_tile[left + THREADS_DOWN], quad);
-            sum_2 = ring_quad_mul_add(sum_2, left_tile[left + 2u * THREADS_DOWN], quad);
-            sum_3 = ring_quad_mul_add(sum_3, left_tile[left + 3u * THREADS_DOWN], quad);
+        if next < end {
+            let second = next >= steps_first;
+            let start = select(next, next - steps_first, second) * INNER;
+            let inner = select(params.inner.x, params.inner.y, second);
+            let is_whole = is_inside && start + INNER <= inner;
+            if left_four < FOURS_DOWN {
+                if is_whole {
+                    left = left_quad(second, row, start + left_k);
+                } else {
+                    left = left_quad_at_edge(second, row, start + left_k, inner);
+                }
+            }
+            if right_k < INNER {
+                if is_whole {
+                    right = right_quad(second, start + right_k, col);
+                } else {
+                    right = right_quad_at_edge(second, start + right_k, col, inner);
+                }
+            }
         }
-        workgroupBarrier();
+        if next > begin {
+            for (var k = 0u; k < INNER; k++) {
+                let left_0 = left_tile[half * FOURS_DOWN + left_place(k, y)];
+                let right_0 = right_tile[(half + k) * FOURS_ACROSS + x];
+                multiply_add(&block_00, left_0, right_0);
+                if BLOCKS_DOWN > 1u {
+                    let left_1 = left_tile[half * FOURS_DOWN + left_place(k, y + THREADS_DOWN)];
+                    multiply_add(&block_10, left_1, right_0);
+                    if BLOCKS_ACROSS > 1u {
+                        let right_1 = right_tile[(half + k) * FOURS_ACROSS + x + THREADS_ACROSS];
+                        multiply_add(&block_01, left_0, right_1);
+                        multiply_add(&block_11, left_1, right_1);
+                    }
+                }
+            }
+        }
     }
-    store_quad(slice, first_row + y, first_col + x, sum_0);
-    store_quad(slice, first_row + y + THREADS_DOWN, first_col + x, sum_1);
-    store_quad(slice, first_row + y + 2u * THREADS_DOWN, first_col + x, sum_2);
-    store_quad(slice, first_row + y + 3u * THREADS_DOWN, first_col + x, sum_3);
+    let own_row = first_row + 4u * y;
+    let own_col = first_col + 4u * x;
+    store_block(slice, own_row, own_col, block_00);
+    if BLOCKS_DOWN > 1u {
+        store_block(slice, own_row + 4u * THREADS_DOWN, own_col, block_10);
+    }
+    if BLOCKS_ACROSS > 1u {
+        store_block(slice, own_row, own_col + 4u * THREADS_ACROSS, block_01);
+        store_block(slice, own_row + 4u * THREADS_DOWN, own_col + 4u * THREADS_ACROSS, block_11);
+    }
 }

@@ -70,7 +70,7 @@ pub fn tuned_variants() -> Vec<Variant> {
         let (matrix_units, autotune) = (MatrixUnits::Off, Autotune::Fixed(tuning));
         let options = GpuOptions { arithmetic, matrix_units, autotune, ..GpuOptions::default() };
         Variant {
-            name: format!("{}{way}, tiles {:?} deep", adapter.name, tuning.inner),
+            name: format!("{}{way}, {}", adapter.name, tuning.scalar[1]),
             device: Arc::new(Gpu::open(adapter, options).expect("an adapter opens")),
             binding_limit_bytes: None,
         }

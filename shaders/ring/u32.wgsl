@@ -9,6 +9,8 @@ alias Elem = u32;
 alias Quad = vec4<u32>;
 
 const RING_BITS: u32 = 32u;
+// Vectors of 16 bytes that four elements are in memory.
+const QUAD_VECTORS: u32 = 1u;
 
 fn ring_load(word: Word) -> Elem {
     return word;
@@ -89,6 +91,11 @@ fn ring_not(a: Elem) -> Elem {
 
 fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {
     return vec4<u32>(a, b, c, d);
+}
+
+// Four elements that lie side by side in memory, from the first and the last of their vectors.
+fn ring_quad_load(first: vec4<u32>, last: vec4<u32>) -> Quad {
+    return first;
 }
 
 fn ring_quad_zero() -> Quad {

@@ -6,6 +6,7 @@ alias Elem = u64;
 alias Quad = vec4<u64>;
 
 const RING_BITS: u32 = 64u;
+const QUAD_VECTORS: u32 = 2u;
 
 fn ring_load(word: Word) -> Elem {
     return u64(word.x) | (u64(word.y) << 32u);
@@ -83,6 +84,10 @@ fn ring_not(a: Elem) -> Elem {
 
 fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {
     return vec4<u64>(a, b, c, d);
+}
+
+fn ring_quad_load(first: vec4<u32>, last: vec4<u32>) -> Quad {
+    return vec4<u64>(ring_load(first.xy), ring_load(first.zw), ring_load(last.xy), ring_load(last.zw));
 }
 
 fn ring_quad_zero() -> Quad {

@@ -10,6 +10,7 @@ struct Quad {
 }
 
 const RING_BITS: u32 = 64u;
+const QUAD_VECTORS: u32 = 2u;
 
 fn ring_load(word: Word) -> Elem {
     return word;
@@ -119,6 +120,10 @@ fn ring_not(a: Elem) -> Elem {
 
 fn ring_quad(a: Elem, b: Elem, c: Elem, d: Elem) -> Quad {
     return Quad(vec4<u32>(a.x, b.x, c.x, d.x), vec4<u32>(a.y, b.y, c.y, d.y));
+}
+
+fn ring_quad_load(first: vec4<u32>, last: vec4<u32>) -> Quad {
+    return Quad(vec4<u32>(first.xz, last.xz), vec4<u32>(first.yw, last.yw));
 }
 
 fn ring_quad_zero() -> Quad {

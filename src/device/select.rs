@@ -7,8 +7,8 @@
 
 use super::cpu::{self, Cpu};
 use super::gpu::{
-    Adapter, AdapterKind, Autotune, Gpu, GpuOptions, MatrixUnits, MatrixUnitsState, adapters,
-    probe_matrix_units,
+    Adapter, AdapterKind, Autotune, Gpu, GpuOptions, MatrixUnits, MatrixUnitsState, Tuning, adapters,
+    probe_matrix_units, remembered_tuning,
 };
 use super::{Device, DeviceError};
 use serde::Serialize;
@@ -83,6 +83,8 @@ pub struct Survey {
     pub adapters: Vec<Adapter>,
     /// Of each adapter, whether its matrix units compute products exactly.
     pub matrix_units: Vec<MatrixUnitsState>,
+    /// Of each adapter, how products are computed on it, where that was measured.
+    pub tuning: Vec<Option<Tuning>>,
     /// What `auto` opens: `cpu`, or an adapter's place.
     pub auto: String,
     /// Why.
@@ -159,8 +161,10 @@ pub fn survey() -> Survey {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let profile = cpu::profile(Some(threads));
     let cpu = CpuSurvey { name: profile.name, simd: profile.arithmetic, threads };
-    let matrix_units = adapters.iter().map(probe_matrix_units).collect();
-    Survey { cpu, adapters, matrix_units, auto, reason }
+    let matrix_units: Vec<_> = adapters.iter().map(probe_matrix_units).collect();
+    let tuning = adapters.iter().zip(&matrix_units).map(|(adapter, units)| remembered_tuning(adapter, units));
+    let tuning = tuning.collect();
+    Survey { cpu, adapters, matrix_units, tuning, auto, reason }
 }
 
 /// What the choice depends on.

@@ -11,7 +11,7 @@
 use super::hello::Hello;
 use super::link::LinkOptions;
 use super::outlet::Outlet;
-use super::reader::{Heard, Reader};
+use super::reader::Reader;
 use super::resend::{Resend, WINDOW_BYTES};
 use super::shape::LinkShape;
 use super::traffic::Traffic;
@@ -19,7 +19,7 @@ use super::writer::Writer;
 use super::{Activity, Deadlines, Frame, NetError};
 use crate::share::Role;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -208,14 +208,14 @@ impl Carrier {
             Origin::Dialled(_) | Origin::Single => None,
             Origin::Awaited(_) => Some(self.greeting(visit.hello)),
         };
-        let mut heard = Heard::new(read);
-        let (reader, writer) = (&mut self.reader, &mut self.writer);
+        let writer = &mut self.writer;
+        let mut read = pin!(self.reader.read(read));
         let visits = match &mut self.origin {
             Origin::Awaited(visits) => Some(visits),
             Origin::Dialled(_) | Origin::Single => None,
         };
         let broken = tokio::select! {
-            end = reader.read(&mut heard) => return end,
+            end = &mut read => return end,
             visit = another(visits) => return End::Replaced(visit),
             end = writer.write(&mut outlet, answer) => match end {
                 End::Broken(error) => error,
@@ -223,7 +223,7 @@ impl Carrier {
             },
         };
         // The peer may have said why it no longer takes anything.
-        match timeout(LAST_WORDS, reader.read(&mut heard)).await {
+        match timeout(LAST_WORDS, read).await {
             Ok(end) => end,
             Err(_) => End::Broken(broken),
         }

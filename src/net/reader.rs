@@ -26,17 +26,6 @@ pub(super) struct Reader {
     delivering: bool,
 }
 
-/// A connection that is read from.
-pub(super) struct Heard<R> {
-    stream: R,
-}
-
-impl<R: AsyncRead + Unpin> Heard<R> {
-    pub(super) fn new(stream: R) -> Heard<R> {
-        Heard { stream }
-    }
-}
-
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, to_receiver: mpsc::Sender<Result<Frame, NetError>>) -> Reader {
         Reader { shared, to_receiver, untold_bytes: 0, last_heard: Instant::now(), delivering: false }
@@ -52,12 +41,13 @@ impl Reader {
         let _ = self.to_receiver.send(Err(error)).await;
     }
 
-    /// Reads until the connection ends, fails or is silent for too long.
-    pub(super) async fn read<R: AsyncRead + Unpin>(&mut self, heard: &mut Heard<R>) -> End {
+    /// Reads until the connection ends, fails or is silent for too long. It takes the connection for good: to be read
+    /// again after this future was dropped, it would begin in the middle of a frame.
+    pub(super) async fn read(&mut self, mut stream: impl AsyncRead + Unpin) -> End {
         self.delivering = false;
         self.last_heard = Instant::now();
         loop {
-            match self.read_frame(&mut heard.stream).await {
+            match self.read_frame(&mut stream).await {
                 Ok(frame) => {
                     if let Some(end) = self.take_in(frame).await {
                         return end;

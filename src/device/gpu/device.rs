@@ -266,7 +266,8 @@ impl Device for Gpu {
         let cost = self.tuning.matrix_unit_cost;
         let residues = self.residues.as_ref().map(|residues| Residues { cost, ..residues.as_ref() });
         let scratch = Scratch { partial: &partial, residues };
-        dispatch::plan(ring, &kernel, self.limits, scratch, &mut |work| {
+        let tuning = &self.tuning.scalar[usize::from(ring != Ring::Z32)];
+        dispatch::plan(ring, &kernel, self.limits, scratch, tuning, &mut |work| {
             if result.is_ok() {
                 result = self.enqueue(&mut state, number_type, work);
             }

@@ -34,13 +34,15 @@ mod remembered;
 mod residue;
 #[cfg(test)]
 pub(super) mod tests;
+mod tile;
 mod transfer;
 mod tune;
 mod watch;
 
 pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits, MatrixTiles, adapters};
 pub use device::Gpu;
-pub use open::probe_matrix_units;
+pub use open::{probe_matrix_units, remembered_tuning};
 pub use options::{Arithmetic, GpuOptions, MatrixUnits};
 pub use residue::MatrixUnitsState;
-pub use tune::{Autotune, Tuning};
+pub use tile::Tile;
+pub use tune::{Autotune, ScalarTuning, Tiling, Tuning};

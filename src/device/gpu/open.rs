@@ -9,6 +9,7 @@ use super::options::{Arithmetic, GpuOptions, MatrixUnits};
 use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
 use super::program::{NumberType, Program};
+use super::remembered::{Key, Remembered};
 use super::residue::{self, MatrixUnitsState, Residues, self_test};
 use super::transfer::{self, Transfer};
 use super::tune::Tuning;
@@ -69,7 +70,7 @@ impl Gpu {
         gpu.trim();
         gpu.ledger.restart_peak();
         gpu.matrix_units = MatrixUnitsState::On { tile };
-        gpu.description.arithmetic += &format!(", matrix units of {tile} by {tile}");
+        gpu.description.arithmetic += &on_matrix_units(tile);
         Ok(gpu)
     }
 
@@ -147,6 +148,22 @@ pub fn probe_matrix_units(adapter: &Adapter) -> MatrixUnitsState {
     let opened = wanted_matrix_units(adapter, options)
         .and_then(|tile| Gpu::open_with_matrix_units(adapter, options, tile));
     opened.map_or_else(|state| state, |gpu| gpu.matrix_units.clone())
+}
+
+/// What was found when an adapter with these matrix units was measured, if it was: at its opening with default options.
+pub fn remembered_tuning(adapter: &Adapter, matrix_units: &MatrixUnitsState) -> Option<Tuning> {
+    let wide = number_type(adapter, Arithmetic::Auto).ok()?;
+    let arithmetic = match matrix_units {
+        MatrixUnitsState::On { tile } => wide.name().to_owned() + &on_matrix_units(*tile),
+        _ => wide.name().to_owned(),
+    };
+    let key = Key::new(&adapter.name, &adapter.driver_line(), &arithmetic);
+    Remembered::in_cache_folder()?.read(&key).filter(Tuning::is_sound)
+}
+
+/// What follows the arithmetic of a device with matrix units.
+fn on_matrix_units(tile: u32) -> String {
+    format!(", matrix units of {tile} by {tile}")
 }
 
 /// The side of the tiles of the matrix units to use, or why none are.

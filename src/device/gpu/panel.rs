@@ -15,9 +15,9 @@ const MOST_ELEMENTS: u64 = 1 << 30;
 const MOST_GEMM_WORK: u128 = 1 << 38;
 
 /// Inner elements of one term that a workgroup multiplies at most. Debian 12's llvmpipe ends a shader in silence after 65,535 turns
-/// of its loops, all of them together; the tiles of a product take up to 3.25 turns an inner element, and one dispatch
-/// has up to two terms.
-pub const MOST_INNER: usize = 1 << 13;
+/// of its loops, all of them together; the tiles of a product take up to 1.5 turns an inner element, and one dispatch has
+/// up to two terms.
+pub const MOST_INNER: usize = 1 << 14;
 
 /// Elements that one thread sums in a dispatch at most, for the same reason.
 pub const MOST_SUMMED: usize = 1 << 13;

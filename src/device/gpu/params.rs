@@ -105,6 +105,23 @@ params! {
         slice_stride: u32,
         unused: u32,
     }
+    /// `gemv.wgsl`
+    Gemv {
+        long: u32,
+        lanes: u32,
+        along_inner: u32,
+        tiles: u32,
+        slices: u32,
+        slice_stride: u32,
+        accumulate: u32,
+        out_offset: u32,
+        out_strides: [u32; 2],
+        inner: [u32; 2],
+        matrix_first: [u32; 4],
+        matrix_second: [u32; 4],
+        vectors_first: [u32; 4],
+        vectors_second: [u32; 4],
+    }
     /// `transpose.wgsl`
     Transpose {
         rows: u32,

@@ -3,6 +3,8 @@
 
 use super::params::{self, Params};
 use super::program::{NumberType, Program};
+use super::tile::{Tile, WORKGROUP_BYTES};
+use super::tune::Tuning;
 use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Expression, Module, ShaderStage, StorageAccess, TypeInner};
@@ -18,7 +20,19 @@ fn parse(program: Program, number_type: NumberType) -> Module {
 }
 
 fn every_permutation() -> impl Iterator<Item = (Program, NumberType)> {
-    Program::ALL.into_iter().flat_map(|program| NumberType::ALL.map(|number_type| (program, number_type)))
+    NumberType::ALL.into_iter().flat_map(|number_type| {
+        let programs = Program::WITHOUT_FORMS.into_iter().chain(products(number_type));
+        programs.map(move |program| (program, number_type))
+    })
+}
+
+/// Every form of the matrix product.
+fn products(number_type: NumberType) -> impl Iterator<Item = Program> {
+    let (at, element_bytes) = if number_type == NumberType::U32 { (0, 4) } else { (1, 8) };
+    let tuned = Tuning::candidates().into_iter().map(move |tuning| tuning.scalar[at].large.tile);
+    let tiles = tuned.chain([Tile::narrow(element_bytes), Tile::flat(element_bytes)]);
+    let products = tiles.flat_map(|tile| [false, true].map(|vectors| Program::Gemm { tile, vectors }));
+    products.chain((1..=8).map(|few| Program::Gemv { few }))
 }
 
 fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
@@ -28,7 +42,8 @@ fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
     match program {
         Program::Linear => of::<params::Linear>(),
         Program::Hadamard => of::<params::Hadamard>(),
-        Program::Gemm | Program::GemmNarrow | Program::GemmFlat => of::<params::Gemm>(),
+        Program::Gemm { .. } => of::<params::Gemm>(),
+        Program::Gemv { .. } => of::<params::Gemv>(),
         Program::Transpose => of::<params::Transpose>(),
         Program::Sum => of::<params::Sum>(),
         Program::Shift => of::<params::Shift>(),
@@ -86,7 +101,7 @@ fn every_pipeline(check: impl Fn(&str, &Module, &ModuleInfo, &str)) {
         let module = parse(program, number_type);
         let info = validate(&module);
         let constants: PipelineConstants =
-            program.overrides(number_type).iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+            program.overrides().iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         let entry_point = Some((ShaderStage::Compute, program.entry_point()));
         let (module, info) =
             process_overrides(&module, &info, entry_point, &constants).expect("overrides have values");
@@ -152,13 +167,13 @@ fn tiles_fit_workgroup_memory() {
         });
         let bytes: u32 =
             tiles.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx())).sum();
-        assert!(bytes <= 16 << 10, "{name}: {bytes} bytes");
+        assert!(bytes as usize <= WORKGROUP_BYTES, "{name}: {bytes} bytes");
     });
 }
 
 #[test]
 fn native_64_bit_integers_need_the_capability() {
-    let module = parse(Program::Gemm, NumberType::U64);
+    let module = parse(Program::Gemv { few: 1 }, NumberType::U64);
     assert!(Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module).is_err());
 }
 
@@ -194,23 +209,16 @@ fn workgroups_and_overrides_are_those_that_rust_knows() {
     for (program, number_type) in every_permutation() {
         let module = parse(program, number_type);
         let (_, entry_point) = entry_point(&module, program);
-        let overrides = program.overrides(number_type);
-        for (name, _) in overrides {
+        let overrides = program.overrides();
+        for (name, _) in &overrides {
             let is_declared = |constant: &naga::Override| constant.name.as_deref() == Some(*name);
             assert!(
                 module.overrides.iter().any(|(_, constant)| is_declared(constant)),
                 "{program:?}: {name}"
             );
         }
-        for (name, value) in overrides {
-            match *name {
-                "WORKGROUP" => assert_eq!(*value as u32, program.threads()),
-                "THREADS_ACROSS" => {
-                    let (across, threads) = (*value as usize, program.threads() as usize);
-                    assert_eq!(program.gemm_tile(), (4 * threads / across, 4 * across), "{program:?}");
-                }
-                _ => {}
-            }
+        for (_, value) in overrides.iter().filter(|(name, _)| *name == "WORKGROUP") {
+            assert_eq!(*value as u32, program.threads());
         }
         // A size by override stands beside the fixed one, which then counts for nothing.
         let overridden = entry_point.workgroup_size_overrides.is_some();

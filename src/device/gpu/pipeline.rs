@@ -1,7 +1,6 @@
 //! Compiled programs, made when first used.
 
 use super::program::{NumberType, Program};
-use super::tune::Tuning;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -18,7 +17,6 @@ pub struct Pipeline {
 #[derive(Default)]
 pub struct Pipelines {
     compiled: HashMap<(Program, NumberType), Pipeline>,
-    tuning: Tuning,
 }
 
 impl Pipelines {
@@ -26,20 +24,11 @@ impl Pipelines {
     /// through the device's error callback.
     pub fn get(&mut self, device: &wgpu::Device, program: Program, number_type: NumberType) -> &Pipeline {
         let number_type = if program.is_ringless() { NumberType::U32 } else { number_type };
-        let tuning = self.tuning;
-        self.compiled
-            .entry((program, number_type))
-            .or_insert_with(|| compile(device, program, number_type, &tuning))
-    }
-
-    /// Compiles from now on as the tuning says.
-    pub fn tune(&mut self, tuning: Tuning) {
-        self.tuning = tuning;
-        self.compiled.retain(|(program, _), _| !program.is_tuned());
+        self.compiled.entry((program, number_type)).or_insert_with(|| compile(device, program, number_type))
     }
 }
 
-fn compile(device: &wgpu::Device, program: Program, number_type: NumberType, tuning: &Tuning) -> Pipeline {
+fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
     let label = format!("{} {}", program.stem(), number_type.name());
     let text = program.wgsl(number_type).expect("the embedded sources compose, as a test shows");
     let descriptor = wgpu::ShaderModuleDescriptor {
@@ -47,8 +36,8 @@ fn compile(device: &wgpu::Device, program: Program, number_type: NumberType, tun
         source: wgpu::ShaderSource::Wgsl(Cow::Owned(text)),
     };
     // SAFETY: Without checks, shaders must index in range, end their loops and divide by no zero.
-    // - Indices: a thread drops out, or reads zero instead, where its row or column is not below the counts in the
-    //   parameters. `dispatch` sets these counts, offsets and strides such that the last element of each matrix's
+    // - Indices: a thread drops out, reads zero or the last row instead, where its row or column is not below the counts
+    //   in the parameters. `dispatch` sets these counts, offsets and strides such that the last element of each matrix's
     //   span is in its binding (its test recomputes them), and `check_kernel` asserts that every matrix lies
     //   within its buffer. Workgroup and local arrays are indexed by constants' remainders, or by subsets of at most
     //   four factors.
@@ -71,7 +60,7 @@ fn compile(device: &wgpu::Device, program: Program, number_type: NumberType, tun
         module: &module,
         entry_point: Some(program.entry_point()),
         compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &program.tuned_overrides(number_type, tuning),
+            constants: &program.overrides(),
             // Every element of workgroup memory is written before it is read.
             zero_initialize_workgroup_memory: false,
         },

@@ -5,7 +5,7 @@
 
 use super::compose::{ComposeError, compose};
 use super::residue::moduli::FOLDED_INNER;
-use super::tune::Tuning;
+use super::tile::Tile;
 
 /// What ring elements are in WGSL: a file of `shaders/ring/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,12 +48,18 @@ pub enum Program {
     Linear,
     /// `hadamard.wgsl`
     Hadamard,
-    /// `gemm.wgsl`, square tiles
-    Gemm,
-    /// `gemm.wgsl`, long tiles for a result of few columns
-    GemmNarrow,
-    /// `gemm.wgsl`, long tiles for a result of few rows
-    GemmFlat,
+    /// `gemm.wgsl`
+    Gemm {
+        /// What a workgroup computes.
+        tile: Tile,
+        /// Whether the right operand is read in vectors of four elements.
+        vectors: bool,
+    },
+    /// `gemv.wgsl`
+    Gemv {
+        /// How many vectors are multiplied: 1 to 8.
+        few: u32,
+    },
     /// `transpose.wgsl`
     Transpose,
     /// `sum.wgsl`
@@ -101,14 +107,11 @@ pub enum Program {
 }
 
 impl Program {
-    /// Every program.
+    /// Every program, but for the forms of the matrix product.
     #[cfg(test)]
-    pub const ALL: [Program; 27] = [
+    pub const WITHOUT_FORMS: [Program; 24] = [
         Program::Linear,
         Program::Hadamard,
-        Program::Gemm,
-        Program::GemmNarrow,
-        Program::GemmFlat,
         Program::Transpose,
         Program::Sum,
         Program::Shift,
@@ -138,7 +141,8 @@ impl Program {
         match self {
             Program::Linear => "linear",
             Program::Hadamard => "hadamard",
-            Program::Gemm | Program::GemmNarrow | Program::GemmFlat => "gemm",
+            Program::Gemm { .. } => "gemm",
+            Program::Gemv { .. } => "gemv",
             Program::Transpose => "transpose",
             Program::Sum => "sum",
             Program::Shift => "shift",
@@ -186,7 +190,7 @@ impl Program {
             Program::ResidueSplit | Program::ResidueJoin => 2,
             Program::MatrixBound16 | Program::MatrixBound8 | Program::GemmNaive => 2,
             Program::TruncFinish | Program::Choose => 3,
-            Program::Hadamard | Program::Gemm | Program::GemmNarrow | Program::GemmFlat | Program::Join => 4,
+            Program::Hadamard | Program::Gemm { .. } | Program::Gemv { .. } | Program::Join => 4,
             Program::ResidueGemm16 | Program::ResidueGemm8 => 4,
         }
     }
@@ -201,43 +205,19 @@ impl Program {
     }
 
     /// The `override`s of the shader and the values they get.
-    pub fn overrides(self, number_type: NumberType) -> &'static [(&'static str, f64)] {
-        // Tiles take 9 KiB of workgroup memory at most, of the 16 KiB that every adapter has, which leaves room for
-        // a second workgroup.
-        match (self, number_type) {
-            (Program::Gemm, NumberType::U32) => &[("INNER", 16.0), ("THREADS_ACROSS", 16.0)],
-            (Program::Gemm, _) => &[("INNER", 8.0), ("THREADS_ACROSS", 16.0)],
-            (Program::GemmNarrow, NumberType::U32) => &[("INNER", 8.0), ("THREADS_ACROSS", 4.0)],
-            (Program::GemmNarrow, _) => &[("INNER", 4.0), ("THREADS_ACROSS", 4.0)],
-            (Program::GemmFlat, NumberType::U32) => &[("INNER", 8.0), ("THREADS_ACROSS", 64.0)],
-            (Program::GemmFlat, _) => &[("INNER", 4.0), ("THREADS_ACROSS", 64.0)],
-            (Program::Transpose | Program::Sum | Program::FillTail, _) => &[],
-            (Program::MatrixBound16 | Program::MatrixBound8, _) => &[],
-            (Program::ResidueGemm16 | Program::ResidueGemm8, _) => &[("FOLDED", FOLDED_INNER as f64)],
-            _ => &[("WORKGROUP", 256.0)],
-        }
-    }
-
-    /// The same with the values that a tuning gives some of them.
-    pub fn tuned_overrides(self, number_type: NumberType, tuning: &Tuning) -> Vec<(&'static str, f64)> {
-        let tuned = |&(name, value): &(&'static str, f64)| match name {
-            "INNER" if self.is_tuned() => (name, f64::from(tuning.inner_of(number_type))),
-            _ => (name, value),
-        };
-        self.overrides(number_type).iter().map(tuned).collect()
-    }
-
-    /// Whether a tuning changes it.
-    pub const fn is_tuned(self) -> bool {
-        matches!(self, Program::Gemm)
-    }
-
-    /// Rows and columns of the result that a workgroup of a matrix product computes: 4 of each per thread.
-    pub const fn gemm_tile(self) -> (usize, usize) {
+    pub fn overrides(self) -> Vec<(&'static str, f64)> {
         match self {
-            Program::GemmNarrow => (256, 16),
-            Program::GemmFlat => (16, 256),
-            _ => (64, 64),
+            Program::Gemm { tile, .. } => vec![
+                ("INNER", f64::from(tile.inner)),
+                ("THREADS_ACROSS", f64::from(tile.threads_across)),
+                ("BLOCKS_DOWN", f64::from(tile.blocks[0])),
+                ("BLOCKS_ACROSS", f64::from(tile.blocks[1])),
+            ],
+            Program::Gemv { few } => vec![("FEW", f64::from(few))],
+            Program::Transpose | Program::Sum | Program::FillTail => vec![],
+            Program::MatrixBound16 | Program::MatrixBound8 => vec![],
+            Program::ResidueGemm16 | Program::ResidueGemm8 => vec![("FOLDED", FOLDED_INNER as f64)],
+            _ => vec![("WORKGROUP", 256.0)],
         }
     }
 
@@ -248,6 +228,7 @@ impl Program {
     pub fn wgsl(self, number_type: NumberType) -> Result<String, ComposeError> {
         compose(self.stem(), |name| match name {
             "tile" => self.tile_source(),
+            "right" => self.right_source(),
             _ => source(name, number_type),
         })
     }
@@ -272,6 +253,14 @@ impl Program {
         self.tile_source().is_some()
     }
 
+    const fn right_source(self) -> Option<&'static str> {
+        match self {
+            Program::Gemm { vectors: true, .. } => Some(include_str!("../../../shaders/right/vectors.wgsl")),
+            Program::Gemm { vectors: false, .. } => Some(include_str!("../../../shaders/right/words.wgsl")),
+            _ => None,
+        }
+    }
+
     const fn tile_source(self) -> Option<&'static str> {
         match self {
             Program::ResidueGemm16 | Program::MatrixBound16 => {
@@ -293,6 +282,7 @@ fn source(name: &str, number_type: NumberType) -> Option<&'static str> {
         "linear" => include_str!("../../../shaders/linear.wgsl"),
         "hadamard" => include_str!("../../../shaders/hadamard.wgsl"),
         "gemm" => include_str!("../../../shaders/gemm.wgsl"),
+        "gemv" => include_str!("../../../shaders/gemv.wgsl"),
         "transpose" => include_str!("../../../shaders/transpose.wgsl"),
         "sum" => include_str!("../../../shaders/sum.wgsl"),
         "shift" => include_str!("../../../shaders/shift.wgsl"),

@@ -1,20 +1,25 @@
 //! The autotuner: what of a matrix product is fastest differs between adapters, is measured once when one is opened, and is
 //! remembered.
 //!
-//! Measured are the depth of the square tiles of `gemm.wgsl`, for each way in which elements are computed on, and how much
-//! longer products on matrix units take than `residue/blocking.rs` estimates, from which the choice between both
-//! engines follows. Every candidate computes the same bits.
+//! Measured are, for each way in which elements are computed on: the tiles of `gemm.wgsl` for large products, for small
+//! ones and for those of long inner sizes, and from what length on the inner size is cut; how many threads share a
+//! result of `gemv.wgsl`; and how much longer products on matrix units take than `residue/blocking.rs` estimates, from
+//! which the choice between both engines follows. Every candidate computes the same bits.
 
 use super::device::Gpu;
-use super::program::NumberType;
 use super::remembered::{Key, Remembered};
 use super::residue::blocking;
+use super::tile::{THREADS, Tile};
 use crate::device::{Buffer, Device, DeviceError};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Ring, Shape};
 use crate::step::{Kernel, Matrix, MemoryClass};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::{Duration, Instant};
+
+/// Rows or columns of a result that is computed as vectors times a matrix, at most.
+pub const MOST_FEW: usize = 8;
 
 /// Whether the fastest of some candidates is found by measuring them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -34,54 +39,150 @@ pub enum Autotune {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
-    /// Inner elements of a square tile, for 32 and 64 bits.
-    pub inner: [u32; 2],
+    /// Products on scalar units, for 32 and 64 bits.
+    pub scalar: [ScalarTuning; 2],
     /// The cost of products on matrix units in multiples of the estimate, for 32 and 64 bits.
     pub matrix_unit_cost: [f64; 2],
 }
 
-/// The candidates for inner elements, those that suit most first; their tiles fit workgroup memory.
-const INNER: [[u32; 3]; 2] = [[16, 8, 24], [8, 4, 12]];
+/// How products on scalar units are computed, by the class of their shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScalarTuning {
+    /// Of enough tiles for all of a GPU.
+    pub large: Tiling,
+    /// Of fewer, with an inner size several times the result's sides.
+    pub long: Tiling,
+    /// All others.
+    pub small: Tiling,
+    /// Threads that share the results of vectors, where the matrix is on the left and where it is on the right.
+    pub lanes: [u32; 2],
+}
 
-/// The side of the products that are measured.
-const SIDE: usize = 1024;
+/// Tiles, and the inner elements that a slice of the inner size has at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tiling {
+    /// The tile.
+    pub tile: Tile,
+    /// See above.
+    pub least_slice: u32,
+}
+
+/// The candidates for tiles, for 32 and 64 bits, those that suit most first.
+const TILES: [[Tile; 4]; 2] = [
+    [
+        Tile::of_blocks([2, 1], 8),
+        Tile::of_blocks([1, 1], 16),
+        Tile::of_blocks([2, 2], 8),
+        Tile::of_blocks([1, 1], 8),
+    ],
+    [
+        Tile::of_blocks([2, 1], 4),
+        Tile::of_blocks([1, 1], 8),
+        Tile::of_blocks([2, 2], 4),
+        Tile::of_blocks([1, 1], 4),
+    ],
+];
+
+/// Which of them may suit results of few tiles: the smallest.
+const SMALL_TILES: [usize; 2] = [1, 3];
+
+/// The candidates for the inner elements of a slice at least, those that suit most first.
+const LEAST_SLICES: [u32; 3] = [256, 64, 1024];
+
+/// The candidates for threads that share results.
+const LANES: [[u32; 2]; 3] = [[32, 4], [64, 16], [8, 1]];
 
 /// What is measured later than this after the beginning is left as it suits most. One product more may run.
 const LONGEST: Duration = Duration::from_millis(1500);
 
+/// A run that takes so long is measured well enough by itself.
+const LONG_ENOUGH: Duration = Duration::from_millis(50);
+
+/// A product of 512 that takes longer is not tried at the sizes of a large GPU.
+const QUICK: Duration = Duration::from_millis(2);
+
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning { inner: INNER.map(|candidates| candidates[0]), matrix_unit_cost: [1.0; 2] }
+        Tuning { scalar: [0, 1].map(ScalarTuning::new), matrix_unit_cost: [1.0; 2] }
+    }
+}
+
+impl ScalarTuning {
+    fn new(at: usize) -> ScalarTuning {
+        let few = Tiling { tile: TILES[at][SMALL_TILES[0]], least_slice: LEAST_SLICES[0] };
+        ScalarTuning { large: Tiling { tile: TILES[at][0], ..few }, long: few, small: few, lanes: LANES[0] }
+    }
+
+    /// How an (m, k) × (k, n) product is cut, where so many workgroups keep a large GPU busy.
+    pub(super) fn tiling(&self, (m, k, n): (usize, usize, usize), busy_groups: usize) -> Tiling {
+        if self.large.tile.count(m, n) >= busy_groups / 2 {
+            self.large
+        } else if k >= 4 * m.max(n) {
+            self.long
+        } else {
+            self.small
+        }
+    }
+
+    fn is_sound(&self, element_bytes: usize) -> bool {
+        let is_sound = |tiling: Tiling| {
+            tiling.tile.is_sound(element_bytes) && LEAST_SLICES.contains(&tiling.least_slice)
+        };
+        [self.large, self.long, self.small].into_iter().all(is_sound)
+            && self.lanes.iter().all(|lanes| lanes.is_power_of_two() && *lanes <= THREADS as u32)
     }
 }
 
 impl Tuning {
-    /// Every candidate, each in both rings' turn.
+    /// Every candidate once, for all shapes alike.
     pub fn candidates() -> Vec<Tuning> {
-        let candidate = |at: usize| Tuning { inner: INNER.map(|inner| inner[at]), ..Tuning::default() };
-        (0..INNER[0].len()).map(candidate).collect()
-    }
-
-    /// Inner elements of a square tile of these elements.
-    pub(super) fn inner_of(&self, number_type: NumberType) -> u32 {
-        self.inner[usize::from(number_type != NumberType::U32)]
+        let scalar = |at: usize, number: usize| {
+            let (least_slice, lanes) =
+                (LEAST_SLICES[number % LEAST_SLICES.len()], LANES[number % LANES.len()]);
+            let tiling = Tiling { tile: TILES[at][number], least_slice };
+            ScalarTuning { large: tiling, long: tiling, small: tiling, lanes }
+        };
+        let candidate = |number| Tuning { scalar: [0, 1].map(|at| scalar(at, number)), ..Tuning::default() };
+        (0..TILES[0].len()).map(candidate).collect()
     }
 
     /// Whether it could have been measured: it may come from a file.
     pub(super) fn is_sound(&self) -> bool {
-        let is_candidate = |(inner, candidates): (&u32, &[u32; 3])| candidates.contains(inner);
-        self.inner.iter().zip(&INNER).all(is_candidate)
+        self.scalar.iter().zip([4, 8]).all(|(scalar, element_bytes)| scalar.is_sound(element_bytes))
             && self.matrix_unit_cost.iter().all(|cost| cost.is_finite() && *cost > 0.0)
     }
 }
 
+impl fmt::Display for ScalarTuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (class, Tiling { tile, least_slice }) in
+            [("large", self.large), ("long", self.long), ("small", self.small)]
+        {
+            let (rows, cols, inner) = (tile.rows(), tile.cols(), tile.inner);
+            write!(f, "{class} {rows}x{cols}x{inner}")?;
+            if class != "large" {
+                write!(f, " from {least_slice} on")?;
+            }
+            f.write_str(", ")?;
+        }
+        write!(f, "vectors {} and {} threads", self.lanes[0], self.lanes[1])
+    }
+}
+
 impl Gpu {
+    /// How products are computed: as was measured, or as suits most.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
     /// Takes up what is known of the adapter, or measures it.
     ///
     /// # Errors
     /// Where the device fails.
     pub(super) fn autotune(&mut self, autotune: Autotune, is_software: bool) -> Result<(), DeviceError> {
-        let tuning = match autotune {
+        self.tuning = match autotune {
             Autotune::Off => return Ok(()),
             Autotune::Auto if is_software => return Ok(()),
             Autotune::Fixed(tuning) => tuning,
@@ -100,79 +201,141 @@ impl Gpu {
                 }
             }
         };
-        self.take_up(tuning)
-    }
-
-    fn take_up(&mut self, tuning: Tuning) -> Result<(), DeviceError> {
-        self.tuning = tuning;
-        self.lock()?.pipelines.tune(tuning);
         Ok(())
     }
 
-    /// Measures every candidate within a bounded time.
+    /// Measures every candidate within a bounded time: large products first, because most time goes there.
     fn measure(&mut self) -> Result<Tuning, DeviceError> {
         let begin = Instant::now();
-        let mut best = Tuning::default();
         let residues = self.residues.take();
+        self.tuning = Tuning::default();
         for (at, ring) in Ring::ALL.into_iter().enumerate() {
-            let Some(product) = Product::new(self, ring)? else { continue };
-            let mut scalar = Duration::MAX;
-            for inner in INNER[at] {
-                if begin.elapsed() > LONGEST {
-                    break;
-                }
-                let mut candidate = best;
-                candidate.inner[at] = inner;
-                self.take_up(candidate)?;
-                let time = product.time(self)?;
-                if time < scalar {
-                    (scalar, best) = (time, candidate);
-                }
-            }
-            self.take_up(best)?;
+            let Some(size) = self.large_size(ring)? else { continue };
+            let tiles = TILES[at];
+            let scalar = self.choose(begin, ring, size, &tiles, |tuning, tile| {
+                tuning.scalar[at].large.tile = tile;
+            })?;
             if let Some(residues) = &residues
-                && scalar < Duration::MAX
-                && begin.elapsed() <= LONGEST
+                && let Some(scalar) = scalar
             {
-                let tile = residues.tile;
-                let size = (SIDE, SIDE, SIDE);
-                let estimate = blocking::cheapest(ring, size, tile, residues.room, self.limits.binding_bytes);
-                self.residues = Some(residues.clone());
-                let on_matrix_units = product.time(self)?;
-                self.residues = None;
-                if let Some((_, cost)) = estimate {
-                    let measured = on_matrix_units.as_secs_f64() / scalar.as_secs_f64();
-                    best.matrix_unit_cost[at] = measured * blocking::scalar_cost(ring, size) / cost;
-                }
+                self.measure_matrix_units(begin, at, size, scalar, residues)?;
             }
+        }
+        for (at, ring) in Ring::ALL.into_iter().enumerate() {
+            self.measure_few_tiles(begin, at, ring)?;
         }
         self.residues = residues;
         self.trim();
         self.ledger.restart_peak();
-        Ok(best)
+        Ok(self.tuning)
+    }
+
+    /// Sides of a large product: smaller on a slow device, and where memory does not hold it.
+    fn large_size(&self, ring: Ring) -> Result<Option<(usize, usize, usize)>, DeviceError> {
+        let small = (512, 512, 512);
+        let Some(product) = Product::new(self, ring, small)? else { return Ok(None) };
+        if product.time(self)? > QUICK {
+            return Ok(Some(small));
+        }
+        drop(product);
+        let large = (2048, 2048, 2048);
+        Ok(Some(if Product::new(self, ring, large)?.is_some() { large } else { small }))
+    }
+
+    /// Products of vectors, of long inner sizes, and small ones.
+    fn measure_few_tiles(&mut self, begin: Instant, at: usize, ring: Ring) -> Result<(), DeviceError> {
+        for side in [0, 1] {
+            let size = [(4096, 4096, 1), (1, 4096, 4096)][side];
+            self.choose(begin, ring, size, &LANES, |tuning, lanes| {
+                tuning.scalar[at].lanes[side] = lanes[side];
+            })?;
+        }
+        let tilings: Vec<Tiling> = LEAST_SLICES
+            .into_iter()
+            .flat_map(|least_slice| SMALL_TILES.map(|tile| Tiling { tile: TILES[at][tile], least_slice }))
+            .collect();
+        self.choose(begin, ring, (128, 16_384, 128), &tilings, |tuning, tiling| {
+            tuning.scalar[at].long = tiling;
+        })?;
+        self.choose(begin, ring, (256, 256, 256), &tilings, |tuning, tiling| {
+            tuning.scalar[at].small = tiling;
+        })?;
+        Ok(())
+    }
+
+    /// Keeps the fastest of some candidates, and returns its time, if there was time for one.
+    fn choose<C: Copy>(
+        &mut self,
+        begin: Instant,
+        ring: Ring,
+        size: (usize, usize, usize),
+        candidates: &[C],
+        set: impl Fn(&mut Tuning, C),
+    ) -> Result<Option<Duration>, DeviceError> {
+        if begin.elapsed() > LONGEST {
+            return Ok(None);
+        }
+        let Some(product) = Product::new(self, ring, size)? else { return Ok(None) };
+        let mut best = (None, self.tuning);
+        for candidate in candidates {
+            if begin.elapsed() > LONGEST {
+                break;
+            }
+            set(&mut self.tuning, *candidate);
+            let time = product.time(self)?;
+            if best.0.is_none_or(|least| time < least) {
+                best = (Some(time), self.tuning);
+            }
+        }
+        self.tuning = best.1;
+        Ok(best.0)
+    }
+
+    /// What the same product takes on matrix units.
+    fn measure_matrix_units(
+        &mut self,
+        begin: Instant,
+        at: usize,
+        size: (usize, usize, usize),
+        scalar: Duration,
+        residues: &super::residue::Residues<wgpu::Buffer>,
+    ) -> Result<(), DeviceError> {
+        let ring = Ring::ALL[at];
+        let estimate =
+            blocking::cheapest(ring, size, residues.tile, residues.room, self.limits.binding_bytes);
+        let Some((_, cost)) = estimate else { return Ok(()) };
+        let Some(product) = Product::new(self, ring, size)? else { return Ok(()) };
+        if begin.elapsed() > LONGEST {
+            return Ok(());
+        }
+        self.residues = Some(residues.clone());
+        let time = product.time(self);
+        self.residues = None;
+        let measured = time?.as_secs_f64() / scalar.as_secs_f64();
+        self.tuning.matrix_unit_cost[at] = measured * blocking::scalar_cost(ring, size) / cost;
+        Ok(())
     }
 }
 
-/// A square product to be timed.
+/// A product to be timed.
 struct Product {
     ring: Ring,
-    matrices: [Buffer; 3],
+    matrices: [(Buffer, Shape); 3],
 }
 
 impl Product {
-    /// None where memory or bindings do not hold it.
-    fn new(gpu: &Gpu, ring: Ring) -> Result<Option<Product>, DeviceError> {
-        let shape = Shape::new(SIDE, SIDE);
-        let size_bytes = (shape.len() * ring.element_bytes()) as u64;
+    /// None where memory does not hold it.
+    fn new(gpu: &Gpu, ring: Ring, (m, k, n): (usize, usize, usize)) -> Result<Option<Product>, DeviceError> {
         // The key guards nothing: the elements only have to look like shares.
         let key = PrgKey::from_bytes([7; 32]);
-        let matrix = || {
+        let matrix = |shape: Shape| {
+            let size_bytes = (shape.len() * ring.element_bytes()) as u64;
             let buffer = gpu.allocate(size_bytes, MemoryClass::Scratch)?;
             let out = Matrix::new(&buffer, shape);
             gpu.run(ring, &Kernel::Fill { out, key: &key, stream: 0, block: 0 })?;
-            Ok::<_, DeviceError>(buffer)
+            Ok::<_, DeviceError>((buffer, shape))
         };
-        let all = || Ok([matrix()?, matrix()?, matrix()?]);
+        let all = || Ok([matrix(Shape::new(m, n))?, matrix(Shape::new(m, k))?, matrix(Shape::new(k, n))?]);
         match all() {
             Ok(matrices) => Ok(Some(Product { ring, matrices })),
             Err(DeviceError::OverBudget { .. } | DeviceError::OutOfMemory { .. }) => Ok(None),
@@ -182,8 +345,7 @@ impl Product {
 
     /// How long it takes: the best of a few, after one that compiles.
     fn time(&self, gpu: &Gpu) -> Result<Duration, DeviceError> {
-        let [out, left, right] =
-            self.matrices.each_ref().map(|buffer| Matrix::new(buffer, Shape::new(SIDE, SIDE)));
+        let [out, left, right] = self.matrices.each_ref().map(|(buffer, shape)| Matrix::new(buffer, *shape));
         let kernel = Kernel::Gemm { out, terms: vec![(left, right)], accumulate: false };
         let run = || {
             gpu.synchronise()?;
@@ -192,12 +354,12 @@ impl Product {
             gpu.synchronise()?;
             Ok::<_, DeviceError>(begin.elapsed())
         };
-        let first = run()?;
-        // A slow device is measured well enough by one run.
-        if first > LONGEST / 4 {
-            return Ok(first);
+        run()?;
+        let second = run()?;
+        if second > LONG_ENOUGH {
+            return Ok(second);
         }
-        Ok(run()?.min(run()?).min(run()?))
+        Ok(second.min(run()?).min(run()?))
     }
 }
 
@@ -206,13 +368,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_candidate_fits_workgroup_memory() {
-        for (inner, element_bytes) in INNER.into_iter().zip([4, 8]) {
-            // Square tiles have 64 rows and columns, and one more element in each column of the left one.
-            assert!(inner.into_iter().all(|inner| inner * (65 + 64) * element_bytes <= 16 << 10));
-        }
+    fn candidates_are_sound_and_others_are_not() {
+        assert!(Tuning::default().is_sound());
         assert!(Tuning::candidates().iter().all(Tuning::is_sound));
-        assert!(!Tuning { inner: [16, 1 << 20], ..Tuning::default() }.is_sound());
-        assert!(!Tuning { matrix_unit_cost: [f64::NAN, 1.0], ..Tuning::default() }.is_sound());
+        let with = |set: &dyn Fn(&mut Tuning)| {
+            let mut tuning = Tuning::default();
+            set(&mut tuning);
+            tuning.is_sound()
+        };
+        assert!(!with(&|tuning| tuning.scalar[0].large.tile.inner = 1 << 20));
+        assert!(!with(&|tuning| tuning.scalar[1].small.least_slice = 0));
+        assert!(!with(&|tuning| tuning.scalar[1].lanes = [3, 4]));
+        assert!(!with(&|tuning| tuning.matrix_unit_cost[0] = f64::NAN));
+    }
+
+    #[test]
+    fn shapes_have_classes() {
+        let tuning = Tuning::candidates();
+        let scalar = ScalarTuning {
+            long: tuning[1].scalar[0].long,
+            small: tuning[2].scalar[0].small,
+            ..tuning[0].scalar[0]
+        };
+        assert_eq!(scalar.tiling((4096, 4096, 4096), 256), scalar.large);
+        assert_eq!(scalar.tiling((128, 100_000, 128), 256), scalar.long);
+        assert_eq!(scalar.tiling((256, 256, 256), 256), scalar.small);
     }
 }

@@ -14,7 +14,8 @@ pub fn doctor(json: bool) -> Result<(), Failure> {
 fn text(survey: &Survey) -> String {
     let cpu = &survey.cpu;
     let mut text = format!("cpu    {}\n       {}, {} thread(s)\n", cpu.name, cpu.simd, cpu.threads);
-    for (place, (adapter, matrix_units)) in survey.adapters.iter().zip(&survey.matrix_units).enumerate() {
+    let found = survey.adapters.iter().zip(survey.matrix_units.iter().zip(&survey.tuning));
+    for (place, (adapter, (matrix_units, tuning))) in found.enumerate() {
         let (features, limits) = (&adapter.features, &adapter.limits);
         let has = |there: bool, name: &str| format!("{} {name}", if there { "has" } else { "lacks" });
         text += &format!("gpu:{place}  {} ({:?}, {})\n", adapter.name, adapter.kind, adapter.backend);
@@ -26,6 +27,15 @@ fn text(survey: &Survey) -> String {
             has(features.cooperative_matrix, "cooperative matrices")
         );
         text += &format!("       matrix units: {matrix_units}\n");
+        match tuning {
+            Some(tuning) => {
+                let [narrow, wide] = tuning.scalar;
+                text += &format!("       products, as measured: 32 bits: {narrow}\n");
+                text += &format!("                              64 bits: {wide}\n");
+            }
+            None if adapter.is_software() => {}
+            None => text += "       products: not measured yet; the first run on it does that\n",
+        }
         text += &format!(
             "       buffers of {} bytes, bindings of {}, subgroups of {} to {}\n",
             bytes(limits.max_buffer_size_bytes),

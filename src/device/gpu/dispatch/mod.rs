@@ -18,6 +18,7 @@ use super::panel::Limits;
 use super::params::ParamBytes;
 use super::program::Program;
 use super::residue::Residues;
+use super::tune::ScalarTuning;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Kernel, Matrix};
@@ -58,17 +59,18 @@ pub struct Dispatch<B> {
 
 /// Hands out the work that a kernel is, in order, piece by piece: a matrix far larger than a binding is many pieces.
 ///
-/// `scratch` is what the device has set aside for intermediate results.
+/// `scratch` is what the device has set aside for intermediate results, and `tuning` what is fastest in this ring.
 pub fn plan<B: Copy>(
     ring: Ring,
     kernel: &Kernel<B, &PrgKey>,
     limits: Limits,
     scratch: Scratch<B>,
+    tuning: &ScalarTuning,
     emit: &mut dyn FnMut(Work<B>),
 ) {
     let Scratch { partial, residues } = scratch;
     let element_bytes = ring.element_bytes();
-    let mut planner = Planner { ring, limits, element_bytes, scratch: partial, residues, emit };
+    let mut planner = Planner { ring, limits, element_bytes, scratch: partial, residues, tuning, emit };
     match kernel {
         Kernel::Linear { out, terms, constant } => planner.linear(*out, terms, *constant),
         Kernel::Hadamard { out, terms, accumulate } => planner.hadamard(*out, terms, *accumulate),
@@ -114,6 +116,7 @@ struct Planner<'a, B> {
     element_bytes: usize,
     scratch: B,
     residues: Option<Residues<B>>,
+    tuning: &'a ScalarTuning,
     emit: &'a mut dyn FnMut(Work<B>),
 }
 

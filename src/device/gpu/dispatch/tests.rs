@@ -3,6 +3,8 @@
 use super::*;
 use crate::device::gpu::params;
 use crate::device::gpu::residue::blocking::Room;
+use crate::device::gpu::tile::THREADS;
+use crate::device::gpu::tune::Tuning;
 use crate::ring::Shape;
 use crate::step::Axis;
 use proptest::prelude::*;
@@ -72,8 +74,11 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             let operands = operands.map(|operand| view(operand, rows, p.cols));
             [vec![last(p.out_offset, 1, 0, p.count)], operands.to_vec()].concat()
         }
-        Program::Gemm | Program::GemmNarrow | Program::GemmFlat => {
+        Program::Gemm { vectors, .. } => {
             let p: params::Gemm = dispatch.params.read();
+            let is_whole =
+                [p.right_first, p.right_second].iter().flatten().all(|place| place.is_multiple_of(4));
+            assert!(!vectors || (is_whole && p.cols.is_multiple_of(4)), "{p:?}");
             let second = if p.inner[1] == 0 { p.inner[0] } else { p.inner[1] };
             vec![
                 last(p.out_offset, p.rows, p.out_stride, p.cols)
@@ -82,6 +87,19 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
                 last(p.right_first[0], p.inner[0], p.right_first[1], p.cols),
                 last(p.left_second[0], p.rows, p.left_second[1], second),
                 last(p.right_second[0], second, p.right_second[1], p.cols),
+            ]
+        }
+        Program::Gemv { few } => {
+            let p: params::Gemv = dispatch.params.read();
+            assert!(p.lanes.is_power_of_two() && p.lanes <= THREADS as u32);
+            let second = if p.inner[1] == 0 { p.inner[0] } else { p.inner[1] };
+            let out = [p.out_offset, p.out_strides[0], p.out_strides[1], 0];
+            vec![
+                view(out, p.long, few) + u64::from(p.slices - 1) * u64::from(p.slice_stride),
+                view(p.matrix_first, p.long, p.inner[0]),
+                view(p.vectors_first, few, p.inner[0]),
+                view(p.matrix_second, p.long, second),
+                view(p.vectors_second, few, second),
             ]
         }
         Program::Transpose => {
@@ -206,7 +224,8 @@ fn last_modulus(dispatch: &Dispatch<Name>, binding: usize, end: u32) -> u64 {
 
 fn works(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> Vec<Work<Name>> {
     let mut works = Vec::new();
-    plan(ring, kernel, limits, scratch(ring, limits, None), &mut |work| works.push(work));
+    let tuning = &Tuning::default().scalar[usize::from(ring != Ring::Z32)];
+    plan(ring, kernel, limits, scratch(ring, limits, None), tuning, &mut |work| works.push(work));
     works
 }
 
@@ -243,7 +262,8 @@ fn check_scratch_spans(
 ) {
     kernel.check(ring);
     let mut works = Vec::new();
-    plan(ring, kernel, limits, scratch(ring, limits, residues), &mut |work| works.push(work));
+    let tuning = &Tuning::default().scalar[usize::from(ring != Ring::Z32)];
+    plan(ring, kernel, limits, scratch(ring, limits, residues), tuning, &mut |work| works.push(work));
     for work in works {
         let Work::Dispatch(dispatch) = work else { continue };
         assert!(dispatch.groups[0] <= limits.groups_across && !dispatch.groups.contains(&0), "{kernel:?}");
@@ -379,7 +399,7 @@ fn residues_are_used_again() {
     let splits = |scratch_bytes| {
         let (mut left, mut right) = (0, 0);
         let scratch = scratch(Ring::Z64, limits, Some((16, scratch_bytes)));
-        plan(Ring::Z64, &kernel, limits, scratch, &mut |work| {
+        plan(Ring::Z64, &kernel, limits, scratch, &Tuning::default().scalar[1], &mut |work| {
             let Work::Dispatch(dispatch) = work else { panic!("{kernel:?} clears") };
             if dispatch.program == Program::ResidueSplit {
                 let params: params::ResidueSplit = dispatch.params.read();

@@ -1,4 +1,5 @@
-//! `bench gemm`: square products on every engine, beside a naive loop and what a core can do on registers alone.
+//! `bench gemm`: products on every engine, square ones and such as have kernels of their own, beside a naive loop and what
+//! a core can do on registers alone; those that memory bounds beside a copy.
 
 use super::BenchOptions;
 use super::engine::{Engine, Rate, engines, rate};
@@ -21,6 +22,12 @@ const NAIVE_SIDE: usize = 256;
 /// The side of the naive kernel's on a GPU.
 const NAIVE_GPU_SIDE: usize = 1024;
 
+/// The side of what is copied: beyond the caches of most GPUs.
+const COPY_SIDE: usize = 4096;
+
+/// Rows or columns of a result up to which memory bounds a product.
+const FEW: usize = 8;
+
 /// The longest that one run may take; larger sizes are left out on engines that are slower.
 const LONGEST_RUN_S: f64 = 4.0;
 
@@ -30,7 +37,15 @@ pub struct Options {
     /// The sides of the matrices
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [256, 1024, 2048])]
     size: Vec<usize>,
+
+    /// Other products, (M, K) by (K, N): vectors, few vectors, long inner sizes
+    #[arg(long, value_name = "MxKxN,MxKxN", value_delimiter = ',', value_parser = sizes,
+          default_values = ["1x4096x4096", "4096x4096x1", "8x4096x4096", "128x65536x128"])]
+    shape: Vec<Sizes>,
 }
+
+/// Rows, inner size and columns.
+type Sizes = (usize, usize, usize);
 
 /// The whole measurement as JSON.
 #[derive(Serialize)]
@@ -76,7 +91,8 @@ struct NaiveJson {
 struct ProductJson {
     engine: String,
     ring_bits: u32,
-    size: usize,
+    /// Rows, inner size and columns.
+    shape: [usize; 3],
     multiply_adds_per_s: Rate,
     /// The best rate as a share of the plain multiply-adds that the engine's cores can do; above 1, because pairs of
     /// inner indices take fewer products. Null where no bound is known.
@@ -85,6 +101,10 @@ struct ProductJson {
     share_of_bound: Option<f64>,
     /// The best rate in multiples of the naive loop's.
     times_naive: f64,
+    /// Bytes of operands and result per second, each counted once, at the best rate.
+    bytes_per_s: f64,
+    /// The same in multiples of what a copy reads and writes, on GPUs.
+    times_copy: Option<f64>,
 }
 
 /// Measures and prints.
@@ -95,13 +115,18 @@ pub fn gemm(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
     for engine in &engines {
         for ring in Ring::ALL {
             let mut last = f64::INFINITY;
-            for &size in &options.size {
-                if (size as f64).powi(3) / last > LONGEST_RUN_S {
-                    eprintln!("{}: products of {size} are left out, they take too long", engine.name);
+            let squares = options.size.iter().map(|&size| (size, size, size));
+            for sizes in squares.chain(options.shape.iter().copied()) {
+                if work(sizes) / last > LONGEST_RUN_S {
+                    let (m, k, n) = sizes;
+                    eprintln!("{}: products of {m}x{k}x{n} are left out, they take too long", engine.name);
                     continue;
                 }
-                let product = measure(engine, ring, size, &mut references)?;
-                last = product.multiply_adds_per_s.best;
+                let product = measure(engine, ring, sizes, &mut references)?;
+                // What memory bounds says nothing about larger products.
+                if sizes.0.min(sizes.2) > FEW {
+                    last = product.multiply_adds_per_s.best;
+                }
                 products.push(product);
             }
         }
@@ -124,30 +149,51 @@ impl EngineJson {
     }
 }
 
+/// Multiply-adds of a product.
+fn work((m, k, n): Sizes) -> f64 {
+    m as f64 * k as f64 * n as f64
+}
+
+/// Reads `MxKxN`.
+fn sizes(text: &str) -> Result<Sizes, String> {
+    let numbers: Option<Vec<usize>> = text.split('x').map(|number| number.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[m, k, n]) if m.min(k).min(n) > 0 => Ok((m, k, n)),
+        _ => Err("three sizes above 0 are wanted, as in 1x4096x4096".to_owned()),
+    }
+}
+
 fn measure(
     engine: &Engine,
     ring: Ring,
-    size: usize,
+    sizes: Sizes,
     references: &mut References,
 ) -> Result<ProductJson, Failure> {
-    let shape = Shape::new(size, size);
-    let buffers = [engine.matrix(ring, shape)?, engine.matrix(ring, shape)?, engine.matrix(ring, shape)?];
-    let [out, left, right] = buffers.each_ref().map(|buffer| Matrix::new(buffer, shape));
+    let (m, k, n) = sizes;
+    let shapes = [Shape::new(m, n), Shape::new(m, k), Shape::new(k, n)];
+    let matrix = |shape| Ok::<_, Failure>((engine.matrix(ring, shape)?, shape));
+    let buffers = [matrix(shapes[0])?, matrix(shapes[1])?, matrix(shapes[2])?];
+    let [out, left, right] = buffers.each_ref().map(|(buffer, shape)| Matrix::new(buffer, *shape));
     let kernel = Kernel::Gemm { out, terms: vec![(left, right)], accumulate: false };
     references.bounds_of(engine, ring)?;
-    let multiply_adds_per_s = rate((size as f64).powi(3), || engine.run(ring, &kernel))?;
+    let multiply_adds_per_s = rate(work(sizes), || engine.run(ring, &kernel))?;
     let best = multiply_adds_per_s.best;
     // Once more: what slows the machine down meanwhile slows both.
     let loops = references.bounds_of(engine, ring)?;
     let share = |bound: Option<f64>| Some(best / bound?);
+    let elements: usize = shapes.iter().map(|shape| shape.len()).sum();
+    let bytes_per_s = (elements * ring.element_bytes()) as f64 * best / work(sizes);
+    let copy = references.copy_of(engine, ring)?;
     Ok(ProductJson {
         engine: engine.name.clone(),
         ring_bits: ring.bits(),
-        size,
+        shape: [m, k, n],
         multiply_adds_per_s,
         share_of_multiply_adds: share(loops.first().copied()),
         share_of_bound: share(loops.iter().copied().reduce(f64::max)),
         times_naive: best / references.naive_of(engine, ring)?,
+        bytes_per_s,
+        times_copy: copy.map(|copy| bytes_per_s / copy),
     })
 }
 
@@ -157,6 +203,7 @@ struct References {
     cores: Vec<(SimdLevel, Ring, MultiplyBound, f64)>,
     gpus: Vec<BoundJson>,
     naive: Vec<NaiveJson>,
+    copies: Vec<(String, f64)>,
 }
 
 impl References {
@@ -201,6 +248,23 @@ impl References {
         let ring_bits = ring.bits();
         self.gpus.push(BoundJson { of: name.to_owned(), ring_bits, instructions, multiply_adds_per_s: rate });
         Ok(rate)
+    }
+
+    /// Bytes per second that a copy reads and writes on a GPU.
+    fn copy_of(&mut self, engine: &Engine, ring: Ring) -> Result<Option<f64>, Failure> {
+        let Some(gpu) = &engine.gpu else { return Ok(None) };
+        let of = &gpu.description().name;
+        if let Some((_, copy)) = self.copies.iter().find(|(known, _)| known == of) {
+            return Ok(Some(*copy));
+        }
+        let shape = Shape::new(COPY_SIDE, COPY_SIDE);
+        let (from, to) = (engine.matrix(ring, shape)?, engine.matrix(ring, shape)?);
+        let [operand, out] = [&from, &to].map(|buffer| Matrix::new(buffer, shape));
+        let kernel = Kernel::Linear { out, terms: vec![(1, operand)], constant: 0 };
+        let moved = (2 * shape.len() * ring.element_bytes()) as f64;
+        let copy = rate(moved, || engine.run(ring, &kernel))?.best;
+        self.copies.push((of.clone(), copy));
+        Ok(Some(copy))
     }
 
     /// The reference on the same device.
@@ -273,20 +337,32 @@ fn text(json: &GemmJson) -> String {
         let rate = giga(naive.multiply_adds_per_s);
         text += &format!("naive product, {of}, 2^{bits}, {size}: {rate} G multiply-adds/s\n");
     }
-    text += "products: G multiply-adds/s, and the best as a share of multiply-adds and of the faster loop above\n";
-    let mut table =
-        Table::new(["engine", "ring", "size", "median", "best", "of mul-adds", "of bound", "x naive"]);
+    text += "products: G multiply-adds/s, and the best as a share of multiply-adds and of the faster loop above; GB/s\n";
+    let mut table = Table::new([
+        "engine",
+        "ring",
+        "shape",
+        "median",
+        "best",
+        "of mul-adds",
+        "of bound",
+        "x naive",
+        "GB/s",
+        "x copy",
+    ]);
     for product in &json.products {
         let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.2}"));
         table.row([
             product.engine.clone(),
             format!("2^{}", product.ring_bits),
-            product.size.to_string(),
+            product.shape.map(|extent| extent.to_string()).join("x"),
             giga(product.multiply_adds_per_s.median),
             giga(product.multiply_adds_per_s.best),
             share(product.share_of_multiply_adds),
             share(product.share_of_bound),
             format!("{:.1}", product.times_naive),
+            giga(product.bytes_per_s),
+            share(product.times_copy),
         ]);
     }
     text + &table.render()
