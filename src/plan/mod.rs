@@ -1,11 +1,12 @@
 //! From a role's steps to a [`Plan`]: where every buffer lies, what waits for what, and what the run will take.
 //!
-//! Planning is pure. It puts the offline phase first or streams it (see the module `supply`), gives every buffer a *slot* of device memory for the steps
-//! between its first and its last use, and writes down the edges of the step DAG: a step waits for the steps that
-//! write what it reads, and for the steps that still use the slot it writes. Slots are allocated once, before the
-//! run, so the peak is a property of the plan and not of timing. How soon a slot is used again is the *window*: how many
-//! tiles a party may run ahead of what its peers have sent. Under a budget slots are used again sooner, and where that
-//! does not do, contents wait in host memory or are made a second time.
+//! Planning is pure. It puts the offline phase first or streams it (see the module `supply`), gives every buffer a
+//! *slot* of device memory for the steps between its first and its last use, and writes down the edges of the step
+//! DAG: a step waits for the steps that write what it reads, and for the steps that still use the slot it writes.
+//! Slots are allocated once, before the run, so the peak is a property of the plan and not of timing. How soon a
+//! slot is used again is the *window*: how many tiles a party may run ahead of what its peers have sent. Under a
+//! budget slots are used again sooner, and where that does not do, contents wait in host memory or are made a second
+//! time.
 //!
 //! **Later runs.** Where inputs are resident, a session's first run keeps what depends on them alone, each in a slot of
 //! its own, and every later run has plans of its own over the same slots (see [`Plans::again`]).
