@@ -20,8 +20,9 @@ impl Plan {
     pub fn within(list: &StepList, supply: Supply, window: u32, budget_bytes: Option<u64>) -> Plan {
         let Some(budget_bytes) = budget_bytes else { return Plan::new(list, supply, window) };
         let steps = in_order(list, supply);
-        let in_core =
-            |window, by_class| Plan::placed(list, supply, steps.clone(), &list.buffers, Reuse { window, by_class });
+        let in_core = |window, by_class| {
+            Plan::placed(list, supply, steps.clone(), &list.buffers, Reuse { window, by_class })
+        };
         for window in [window, window / 8, 0] {
             let plan = in_core(window, true);
             if plan.size_bytes() <= budget_bytes {

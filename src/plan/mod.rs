@@ -168,13 +168,7 @@ impl Plan {
         Plan::over(again, self.supply, in_order(again, self.supply), self.slots.clone(), self.slot_of.clone())
     }
 
-    fn over(
-        list: &StepList,
-        supply: Supply,
-        steps: Vec<Step>,
-        slots: Vec<Slot>,
-        slot_of: Vec<u32>,
-    ) -> Plan {
+    fn over(list: &StepList, supply: Supply, steps: Vec<Step>, slots: Vec<Slot>, slot_of: Vec<u32>) -> Plan {
         let edges = slots::edges(&steps, slots.len(), &slot_of);
         let with_edges = steps.into_iter().zip(edges);
         let mut steps = with_edges.map(|(step, after)| PlannedStep { step, after }).collect::<Vec<_>>();

@@ -142,8 +142,7 @@ impl<'a> Actor<'a> {
             Action::Receive { peer, message, .. } => Some(((peer, message), position)),
             _ => None,
         };
-        let receives: HashMap<(Role, MessageId), u32> =
-            (0..).zip(&plan.steps).filter_map(receive).collect();
+        let receives: HashMap<(Role, MessageId), u32> = (0..).zip(&plan.steps).filter_map(receive).collect();
         let mut missing: HashMap<Role, BTreeSet<u32>> = HashMap::new();
         for (&(peer, _), &position) in &receives {
             missing.entry(peer).or_default().insert(position);

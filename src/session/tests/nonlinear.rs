@@ -48,19 +48,17 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         any::<u64>(),
         plan(),
     )
-        .prop_map(
-            |((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, plan)| Recipe {
-                protocol,
-                ring,
-                fraction_bits,
-                truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
-                bounded,
-                shape,
-                ops,
-                seed,
-                plan,
-            },
-        )
+        .prop_map(|((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, plan)| Recipe {
+            protocol,
+            ring,
+            fraction_bits,
+            truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
+            bounded,
+            shape,
+            ops,
+            seed,
+            plan,
+        })
 }
 
 impl Recipe {

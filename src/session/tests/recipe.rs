@@ -59,17 +59,15 @@ pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
         any::<u64>(),
         plan(),
     )
-        .prop_map(|((protocol, (ring, fraction_bits)), inputs, ops, outputs, seed, plan)| {
-            Recipe {
-                protocol,
-                ring,
-                fraction_bits,
-                inputs,
-                ops,
-                outputs,
-                seed,
-                plan,
-            }
+        .prop_map(|((protocol, (ring, fraction_bits)), inputs, ops, outputs, seed, plan)| Recipe {
+            protocol,
+            ring,
+            fraction_bits,
+            inputs,
+            ops,
+            outputs,
+            seed,
+            plan,
         })
 }
 

@@ -11,7 +11,7 @@ use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::SessionOutcome;
 use crate::share::{Parties, PartyId, Role};
-use crate::step::Phase;
+use crate::step::{Action, Phase};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,6 +146,24 @@ proptest! {
         let outcomes = late.run(&program, &inputs).expect("a run without faults");
         check_alike(&expected, &outcomes);
     }
+}
+
+#[test]
+fn a_party_that_deals_is_held_back_by_its_own_part() {
+    let plans = plans(&layers(Protocol::Replicated, 3), STREAMED);
+    let plan = plans.of(Role::party(2));
+    // What it could send if it computed nothing.
+    let mut passed = vec![false; plan.steps.len()];
+    let mut sent_elements = 0;
+    for (at, planned) in plan.steps.iter().enumerate() {
+        let waits = planned.after.iter().any(|&earlier| !passed[earlier as usize]);
+        passed[at] = planned.step.phase == Phase::Offline && !waits;
+        if let (true, Action::Send { from, .. }) = (passed[at], &planned.step.action) {
+            sent_elements += from.shape.len() as u64;
+        }
+    }
+    let all_bytes = plans.traffic.of(plan.role).offline_sent_bytes;
+    assert!(sent_elements > 0 && sent_elements * 8 * 8 < all_bytes, "{sent_elements} of {all_bytes} bytes");
 }
 
 #[test]

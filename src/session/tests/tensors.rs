@@ -40,17 +40,15 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         any::<u64>(),
         plan(),
     )
-        .prop_map(|((protocol, (ring, fraction_bits)), exact, extents, ops, seed, plan)| {
-            Recipe {
-                protocol,
-                ring,
-                fraction_bits,
-                truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
-                extents,
-                ops,
-                seed,
-                plan,
-            }
+        .prop_map(|((protocol, (ring, fraction_bits)), exact, extents, ops, seed, plan)| Recipe {
+            protocol,
+            ring,
+            fraction_bits,
+            truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
+            extents,
+            ops,
+            seed,
+            plan,
         })
 }
 

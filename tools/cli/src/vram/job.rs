@@ -218,12 +218,11 @@ fn measure(
     let threads = (cores / protocol.parties()).max(1) as u16;
     let own = Shared { threads: shared.threads.or(Some(threads)), ..shared.clone() };
     let plan = PlanOptions { side: planned.side, ..PlanOptions::default() };
-    let options =
-        symbolon::session::SessionOptions {
-            tile_side: Some(plan.side),
-            supply: Some(planned.plans.supply()),
-            ..shared.session_options()
-        };
+    let options = symbolon::session::SessionOptions {
+        tile_side: Some(plan.side),
+        supply: Some(planned.plans.supply()),
+        ..shared.session_options()
+    };
     let mut world = World::new(protocol, own.open_device()?).with_options(options);
     for party in Parties::first(protocol.parties()).iter() {
         world = world.with_device(Role::Party(party), own.open_device()?);

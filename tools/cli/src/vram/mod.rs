@@ -88,7 +88,13 @@ impl Planner {
     fn new(shared: &Shared) -> Result<Planner, Failure> {
         let staging_bytes = shared.open_device()?.description().staging_bytes;
         let link = shared.link.unwrap_or(LinkShape::LAN);
-        Ok(Planner { model: shared.model()?, link, staging_bytes, side: shared.tile_side(), supply: shared.supply() })
+        Ok(Planner {
+            model: shared.model()?,
+            link,
+            staging_bytes,
+            side: shared.tile_side(),
+            supply: shared.supply(),
+        })
     }
 
     /// Plans within a budget, with the tiles asked for or those that are predicted to be done first.

@@ -327,8 +327,19 @@ fn answers(json: &NetworkJson) -> Vec<Vec<String>> {
 
 fn layers(protocol: &ProtocolJson) -> Vec<Vec<String>> {
     let heading = format!("{}, layer", protocol.protocol);
-    let mut rows =
-        vec![row([&heading, "runs", "plain", "dealt ahead", "×", "streamed", "×", "least", "×", "spilled", "online, all"])];
+    let mut rows = vec![row([
+        &heading,
+        "runs",
+        "plain",
+        "dealt ahead",
+        "×",
+        "streamed",
+        "×",
+        "least",
+        "×",
+        "spilled",
+        "online, all",
+    ])];
     for layer in &protocol.layers {
         rows.push(vec![
             layer.layer.clone(),

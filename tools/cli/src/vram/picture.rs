@@ -137,8 +137,20 @@ fn class(party: &PartyJson, name: &str) -> String {
 }
 
 fn summary(json: &VramJson) -> Vec<Vec<String>> {
-    let mut rows =
-        vec![row(["protocol", "tiles", "correlations", "memory", "× plain", "online", "all streamed", "× plain", "online", "least memory", "× plain", "online"])];
+    let mut rows = vec![row([
+        "protocol",
+        "tiles",
+        "correlations",
+        "memory",
+        "× plain",
+        "online",
+        "all streamed",
+        "× plain",
+        "online",
+        "least memory",
+        "× plain",
+        "online",
+    ])];
     for protocol in &json.protocols {
         rows.push(vec![
             protocol.protocol.clone(),
