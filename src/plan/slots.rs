@@ -16,10 +16,14 @@ pub(super) struct Placed {
 const SMALL_SLOT_BYTES: u64 = 4096;
 const SMALL_WINDOWS: u32 = 16;
 
+/// Bytes of slots that rest at the most, of large ones: what is on the wire, some times over. Beyond, the slot that has
+/// rested the longest is used again.
+const RESTING_BYTES: u64 = 1 << 30;
+
 /// How slots are used again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reuse {
-    /// For how many tiles after its last use a slot rests.
+    /// For how many tiles after its last use a slot rests, within [`RESTING_BYTES`].
     pub window: u32,
     /// Whether a slot serves buffers of one class only, or of any: then it counts as its first buffer's.
     pub by_class: bool,
@@ -62,8 +66,10 @@ pub(super) fn place(steps: &[Step], buffers: &[BufferSpec], ring: Ring, reuse: R
                 free.insert(slot, &placed.slots);
                 continue;
             }
-            let is_large = placed.slots[slot as usize].size_bytes > SMALL_SLOT_BYTES;
-            cooling[usize::from(is_large)].slots.push_back((step.tile, slot));
+            let size_bytes = placed.slots[slot as usize].size_bytes;
+            let cooling = &mut cooling[usize::from(size_bytes > SMALL_SLOT_BYTES)];
+            cooling.slots.push_back((step.tile, slot, size_bytes));
+            cooling.resting_bytes += size_bytes;
         }
     }
     placed
@@ -73,22 +79,26 @@ pub(super) fn place(steps: &[Step], buffers: &[BufferSpec], ring: Ring, reuse: R
 struct Cooling {
     /// How many tiles that takes.
     window: u32,
-    /// The tile that used a slot last, and the slot; in the order of tiles.
-    slots: VecDeque<(u32, u32)>,
+    /// The tile that used a slot last, the slot, and its size; in the order of tiles.
+    slots: VecDeque<(u32, u32, u64)>,
+    /// The sum of their sizes.
+    resting_bytes: u64,
 }
 
 impl Cooling {
     fn new(window: u32) -> Cooling {
-        Cooling { window, slots: VecDeque::new() }
+        Cooling { window, slots: VecDeque::new(), resting_bytes: 0 }
     }
 
     /// The next slot that a step of `tile` may use.
     fn cooled(&mut self, tile: u32) -> Option<u32> {
-        let &(last, _) = self.slots.front()?;
-        if last.saturating_add(self.window) >= tile {
+        let &(last, slot, size_bytes) = self.slots.front()?;
+        if last.saturating_add(self.window) >= tile && self.resting_bytes <= RESTING_BYTES {
             return None;
         }
-        self.slots.pop_front().map(|(_, slot)| slot)
+        self.slots.pop_front();
+        self.resting_bytes -= size_bytes;
+        Some(slot)
     }
 }
 
