@@ -364,7 +364,7 @@ impl<'a> Coordinator<'a> {
                 let link = self.execution.links.iter_mut().find(|link| link.peer() == peer);
                 let reason = link.and_then(|link| link.receiver().why_ended());
                 let doing = self.describe(position);
-                return Err(RunError::Peer { error: reason.unwrap_or(error), doing });
+                return Err(self.peer_error(peer, reason.unwrap_or(error), &doing));
             }
         }
         Ok(())
@@ -459,6 +459,8 @@ impl<'a> Coordinator<'a> {
         if self.progress.1.elapsed() < self.execution.stall { Ok(()) } else { Err(self.stalled(doing)) }
     }
 
+    /// The error of a peer that failed: the step is the first that waits for it, if one does, whether sending or
+    /// receiving has failed first.
     fn peer_error(&self, peer: Role, error: NetError, doing: &str) -> RunError {
         let step = self.inbox.first_missing(peer).map(|position| self.describe(position));
         RunError::Peer { error, doing: step.unwrap_or_else(|| doing.to_owned()) }

@@ -1,54 +1,109 @@
 //! Transposition of a part of a matrix, by squares that fit into registers.
 //!
-//! The compiler does not find the shuffles by itself, so they are written out where they matter: 8 by 8 elements with
-//! AVX-512 (64 bits) and AVX2 (32 bits), 4 by 4 with AVX2 (64 bits). What is left over at the edges, and other
-//! processors, go element by element.
+//! The compiler does not find the shuffles by itself, so they are written out where they matter: squares of 16 by 16
+//! elements of 32 bits and of 8 by 8 of 64 with AVX-512, half as large with AVX2. What is left over at the edges, and
+//! other processors, go by squares of 4 by 4 and then element by element.
 
 use super::SimdLevel;
 use crate::ring::Element;
 use std::ops::Range;
 
+/// What becomes of what is written, and of what is read next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caches {
+    /// It is wanted again soon: everything goes through the caches.
+    Keep,
+    /// It is more than the caches hold: whole lines go past them, where there are squares as wide as a line, and lines
+    /// need not be read before they are written. The next line of each row is fetched ahead.
+    Pass,
+}
+
+/// A cache line.
+pub(super) const LINE_BYTES: usize = 64;
+
 /// Writes the transpose of the `rows` × `cols` elements at the start of `from`: element (row, col) goes to line `col`
 /// of `to`, place `row`. Rows and lines lie as far apart as is said beside them.
 ///
 /// # Panics
-/// Where either does not hold as many.
+/// Where either does not hold as many, and where lines are to go past the caches and are not aligned to whole ones.
 pub(super) fn transpose<E: Element>(
     level: SimdLevel,
     (from, from_stride): (&[E], usize),
     (to, to_stride): (&mut [E], usize),
     (rows, cols): (usize, usize),
+    caches: Caches,
 ) {
     if rows == 0 || cols == 0 {
         return;
     }
     assert!((rows - 1) * from_stride + cols <= from.len() && (cols - 1) * to_stride + rows <= to.len());
-    let side = side::<E>(level);
-    if side == 1 {
-        return each((from, from_stride), (to, to_stride), (0..rows, 0..cols));
+    if caches == Caches::Pass {
+        assert!(is_aligned(to) && (to_stride * size_of::<E>()).is_multiple_of(LINE_BYTES));
     }
-    let (whole_rows, whole_cols) = (rows / side * side, cols / side * side);
-    for row in (0..whole_rows).step_by(side) {
-        #[cfg(target_arch = "x86_64")]
-        if whole_cols > 0 {
-            let from = from[row * from_stride..].as_ptr();
-            // SAFETY: `side` rows of `whole_cols` elements from `row` on and as many places of `whole_cols` lines are in
-            // bounds, as was just checked; the level is one that the processor has.
-            unsafe {
-                x86::squares(level, (from, from_stride), (to[row..].as_mut_ptr(), to_stride), whole_cols)
-            };
+    let mut row = 0;
+    for &side in sides::<E>(level) {
+        let (whole_rows, whole_cols) = ((rows - row) / side * side, cols / side * side);
+        if whole_rows == 0 || whole_cols == 0 {
+            continue;
         }
-        each((from, from_stride), (to, to_stride), (row..row + side, whole_cols..cols));
+        #[cfg(target_arch = "x86_64")]
+        {
+            let part = x86::Part {
+                from: from[row * from_stride..].as_ptr(),
+                from_stride,
+                to: to[row..].as_mut_ptr(),
+                to_stride,
+                rows: whole_rows,
+                cols: whole_cols,
+            };
+            // SAFETY: so many rows of so many elements from `row` on and as many places of as many lines are in bounds,
+            // as was just checked, and so is how lines are aligned; the level is one that the processor has.
+            unsafe { part.squares(level, side, caches) };
+        }
+        each((from, from_stride), (to, to_stride), (row..row + whole_rows, whole_cols..cols));
+        row += whole_rows;
     }
+    let (whole_rows, whole_cols) = (row + (rows - row) / FEW * FEW, cols / FEW * FEW);
+    for row in (row..whole_rows).step_by(FEW) {
+        few((from, from_stride), (to, to_stride), row, whole_cols);
+    }
+    each((from, from_stride), (to, to_stride), (row..whole_rows, whole_cols..cols));
     each((from, from_stride), (to, to_stride), (whole_rows..rows, 0..cols));
 }
 
-/// The side of the squares; 1 where there are none.
-fn side<E: Element>(level: SimdLevel) -> usize {
+/// Whether a slice begins at a whole cache line.
+pub(super) fn is_aligned<E>(slice: &[E]) -> bool {
+    slice.as_ptr().addr().is_multiple_of(LINE_BYTES)
+}
+
+/// The sides of the squares that are shuffled by hand, the largest first.
+fn sides<E: Element>(level: SimdLevel) -> &'static [usize] {
     match (level, size_of::<E>()) {
-        (SimdLevel::Avx512, _) | (SimdLevel::Avx2, 4) => 8,
-        (SimdLevel::Avx2, _) => 4,
-        _ => 1,
+        (SimdLevel::Avx512, 4) => &[16, 8],
+        (SimdLevel::Avx512, _) => &[8, 4],
+        (SimdLevel::Avx2, 4) => &[8],
+        (SimdLevel::Avx2, _) => &[4],
+        _ => &[],
+    }
+}
+
+/// The side of the squares that the compiler is left with.
+const FEW: usize = 4;
+
+/// Squares of [`FEW`] elements side by side, over `cols` columns of as many rows from `row` on.
+fn few<E: Element>(
+    (from, from_stride): (&[E], usize),
+    (to, to_stride): (&mut [E], usize),
+    row: usize,
+    cols: usize,
+) {
+    for col in (0..cols).step_by(FEW) {
+        let square: [&[E]; FEW] =
+            std::array::from_fn(|index| &from[(row + index) * from_stride + col..][..FEW]);
+        for index in 0..FEW {
+            let line = square.map(|elements| elements[index]);
+            to[(col + index) * to_stride + row..][..FEW].copy_from_slice(&line);
+        }
     }
 }
 
@@ -66,133 +121,35 @@ fn each<E: Element>(
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::SimdLevel;
-    use std::arch::x86_64::{
-        _mm256_loadu_si256, _mm256_permute2x128_si256, _mm256_storeu_si256, _mm256_unpackhi_epi32,
-        _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64, _mm512_loadu_si512,
-        _mm512_shuffle_i64x2, _mm512_storeu_si512, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
-    };
-
-    /// Transposes squares side by side, over `cols` columns.
-    ///
-    /// # Safety
-    /// The processor has the level, `cols` is a multiple of the side, and all of it is in bounds.
-    pub(super) unsafe fn squares<E>(
-        level: SimdLevel,
-        (from, from_stride): (*const E, usize),
-        (to, to_stride): (*mut E, usize),
-        cols: usize,
-    ) {
-        let (from64, to64) = ((from.cast::<u64>(), from_stride), (to.cast::<u64>(), to_stride));
-        let (from32, to32) = ((from.cast::<u32>(), from_stride), (to.cast::<u32>(), to_stride));
-        // SAFETY: as the caller promises; elements are as wide as their size says.
-        unsafe {
-            match (level, size_of::<E>()) {
-                (SimdLevel::Avx512, 8) => eight_u64(from64, to64, cols),
-                (_, 8) => four_u64(from64, to64, cols),
-                _ => eight_u32(from32, to32, cols),
-            }
-        }
-    }
-
-    /// # Safety
-    /// See [`squares`].
-    #[target_feature(enable = "avx512f")]
-    unsafe fn eight_u64(from: (*const u64, usize), to: (*mut u64, usize), cols: usize) {
-        for col in (0..cols).step_by(8) {
-            // SAFETY: eight rows of eight elements at `col` are in bounds.
-            let row = |row| unsafe { _mm512_loadu_si512(from.0.add(row * from.1 + col).cast()) };
-            // Pairs of rows: even columns in one, odd ones in the other.
-            let pairs: [_; 4] = std::array::from_fn(|pair| {
-                let (first, second) = (row(2 * pair), row(2 * pair + 1));
-                [_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second)]
-            });
-            for odd in 0..2 {
-                let [a, b, c, d] = pairs.map(|pair| pair[odd]);
-                let low = [_mm512_shuffle_i64x2::<0x88>(a, b), _mm512_shuffle_i64x2::<0x88>(c, d)];
-                let high = [_mm512_shuffle_i64x2::<0xdd>(a, b), _mm512_shuffle_i64x2::<0xdd>(c, d)];
-                let lines = [
-                    (0, _mm512_shuffle_i64x2::<0x88>(low[0], low[1])),
-                    (2, _mm512_shuffle_i64x2::<0x88>(high[0], high[1])),
-                    (4, _mm512_shuffle_i64x2::<0xdd>(low[0], low[1])),
-                    (6, _mm512_shuffle_i64x2::<0xdd>(high[0], high[1])),
-                ];
-                for (line, elements) in lines {
-                    // SAFETY: eight elements of each of eight lines from `col` on are in bounds.
-                    unsafe { _mm512_storeu_si512(to.0.add((col + line + odd) * to.1).cast(), elements) };
-                }
-            }
-        }
-    }
-
-    /// # Safety
-    /// See [`squares`].
-    #[target_feature(enable = "avx2")]
-    unsafe fn four_u64(from: (*const u64, usize), to: (*mut u64, usize), cols: usize) {
-        for col in (0..cols).step_by(4) {
-            // SAFETY: four rows of four elements at `col` are in bounds.
-            let row = |row| unsafe { _mm256_loadu_si256(from.0.add(row * from.1 + col).cast()) };
-            let rows = [row(0), row(1), row(2), row(3)];
-            let even = [_mm256_unpacklo_epi64(rows[0], rows[1]), _mm256_unpacklo_epi64(rows[2], rows[3])];
-            let odd = [_mm256_unpackhi_epi64(rows[0], rows[1]), _mm256_unpackhi_epi64(rows[2], rows[3])];
-            let lines = [
-                _mm256_permute2x128_si256::<0x20>(even[0], even[1]),
-                _mm256_permute2x128_si256::<0x20>(odd[0], odd[1]),
-                _mm256_permute2x128_si256::<0x31>(even[0], even[1]),
-                _mm256_permute2x128_si256::<0x31>(odd[0], odd[1]),
-            ];
-            for (line, elements) in lines.into_iter().enumerate() {
-                // SAFETY: four elements of each of four lines from `col` on are in bounds.
-                unsafe { _mm256_storeu_si256(to.0.add((col + line) * to.1).cast(), elements) };
-            }
-        }
-    }
-
-    /// # Safety
-    /// See [`squares`].
-    #[target_feature(enable = "avx2")]
-    unsafe fn eight_u32(from: (*const u32, usize), to: (*mut u32, usize), cols: usize) {
-        for col in (0..cols).step_by(8) {
-            // SAFETY: eight rows of eight elements at `col` are in bounds.
-            let row = |row| unsafe { _mm256_loadu_si256(from.0.add(row * from.1 + col).cast()) };
-            // Of four rows: columns c and c + 4, for c from 0 to 3.
-            let halves: [_; 2] = std::array::from_fn(|half| {
-                let [a, b, c, d] = [row(4 * half), row(4 * half + 1), row(4 * half + 2), row(4 * half + 3)];
-                let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
-                let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
-                [
-                    _mm256_unpacklo_epi64(ab, cd),
-                    _mm256_unpackhi_epi64(ab, cd),
-                    _mm256_unpacklo_epi64(ab_high, cd_high),
-                    _mm256_unpackhi_epi64(ab_high, cd_high),
-                ]
-            });
-            for (line, (&upper, &lower)) in halves[0].iter().zip(&halves[1]).enumerate() {
-                let first = _mm256_permute2x128_si256::<0x20>(upper, lower);
-                let second = _mm256_permute2x128_si256::<0x31>(upper, lower);
-                // SAFETY: eight elements of each of eight lines from `col` on are in bounds.
-                unsafe {
-                    _mm256_storeu_si256(to.0.add((col + line) * to.1).cast(), first);
-                    _mm256_storeu_si256(to.0.add((col + line + 4) * to.1).cast(), second);
-                }
-            }
-        }
-    }
-}
+pub(super) mod x86;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check<E: Element>() {
+    /// Shapes around the sides of squares; lines are aligned where `caches` wants them so.
+    fn check<E: Element>(caches: Caches) {
+        let line = LINE_BYTES / size_of::<E>();
         for level in SimdLevel::available() {
-            for (rows, cols) in [(0, 3), (1, 1), (3, 9), (4, 4), (8, 8), (8, 30), (9, 17), (31, 8), (16, 23)]
-            {
-                let (from_stride, to_stride) = (cols + 3, rows + 2);
+            for (rows, cols) in [
+                (0, 3),
+                (1, 1),
+                (3, 9),
+                (4, 4),
+                (8, 8),
+                (8, 30),
+                (9, 17),
+                (16, 16),
+                (31, 8),
+                (16, 23),
+                (45, 37),
+            ] {
+                let (from_stride, to_stride) = (cols + 3, (rows + 2usize).next_multiple_of(line));
                 let from: Vec<E> = (0..(rows * from_stride) as u64).map(E::from_u64).collect();
-                let mut to = vec![E::ZERO; cols * to_stride];
-                transpose(level, (&from, from_stride), (&mut to, to_stride), (rows, cols));
+                let mut room = vec![E::ZERO; cols * to_stride + line];
+                let start = room.as_ptr().align_offset(LINE_BYTES);
+                let to = &mut room[start..start + cols * to_stride];
+                transpose(level, (&from, from_stride), (to, to_stride), (rows, cols), caches);
                 for (index, &element) in to.iter().enumerate() {
                     let (col, row) = (index / to_stride, index % to_stride);
                     let expected = if row < rows { from[row * from_stride + col] } else { E::ZERO };
@@ -209,7 +166,9 @@ mod tests {
 
     #[test]
     fn every_element_goes_to_its_place_and_no_other_is_touched() {
-        check::<u32>();
-        check::<u64>();
+        for caches in [Caches::Keep, Caches::Pass] {
+            check::<u32>(caches);
+            check::<u64>(caches);
+        }
     }
 }

@@ -1,13 +1,20 @@
-//! out = operandᵀ, in square tiles that stay in the first-level cache.
+//! out = operandᵀ.
+//!
+//! Every element is read once and written once, as by a copy, so a copy's rate is the bound. What keeps it is the order:
+//! a band of sixteen cache lines' rows of the operand is walked from its one end to the other, so that so many places are
+//! read in sequence, and each line of the output that a square gives is written whole. Where both matrices are more
+//! than the caches hold, lines go past them: otherwise each would be read before it is written, a half more traffic.
 
-use super::SimdLevel;
-use super::square;
+use super::square::{self, Caches, LINE_BYTES};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
 use crate::ring::Element;
 
-/// Rows and columns of a tile: whole cache lines on either side.
-const TILE: usize = 64;
+/// The side of a tile, in cache lines.
+const TILE_LINES: usize = 16;
+
+/// Bytes of output from which it goes past the caches: what a core's part of them hardly holds beside the operand.
+const PASS_BYTES: usize = 8 << 20;
 
 /// How many times the cost of a copy a transposed element is, roughly.
 const COST: usize = 2;
@@ -17,32 +24,27 @@ pub(super) fn run<E: Element>(workers: &Workers, out: ViewMut<'_, E>, operand: V
     if rows == 0 || cols == 0 {
         return;
     }
-    let level = workers.level();
     if rows == 1 || cols == 1 {
         workers.split(out.elements, 8, 1, |start, piece| {
             piece.copy_from_slice(&operand.elements[start..start + piece.len()]);
         });
         return;
     }
-    workers.split(out.elements, TILE * cols, COST, |start, band| {
-        tiles(level, band, &operand.elements[start / cols..], cols, rows);
-    });
-}
-
-/// `out` is a band of whole rows of length `cols`; `operand` begins at the band's first column and has rows of length
-/// `stride`.
-fn tiles<E: Element>(level: SimdLevel, out: &mut [E], operand: &[E], cols: usize, stride: usize) {
-    // A tile's own copy: rows come in as they lie, and leave as columns.
-    let mut tile = [E::ZERO; TILE * TILE];
-    for (index, band) in out.chunks_mut(TILE * cols).enumerate() {
-        let (from, rows) = (index * TILE, band.len() / cols);
-        for col in (0..cols).step_by(TILE) {
-            let width = TILE.min(cols - col);
-            for (y, row) in tile.chunks_exact_mut(TILE).take(width).enumerate() {
-                let at = (col + y) * stride + from;
-                row[..rows].copy_from_slice(&operand[at..at + rows]);
+    let level = workers.level();
+    let line = LINE_BYTES / size_of::<E>();
+    let is_large = size_of_val(out.elements) >= PASS_BYTES;
+    let passes = is_large && cols.is_multiple_of(line) && square::is_aligned(out.elements);
+    let caches = if passes { Caches::Pass } else { Caches::Keep };
+    workers.split(out.elements, line * cols, COST, |start, band| {
+        let band_rows = band.len() / cols;
+        let operand = &operand.elements[start / cols..];
+        let tile = TILE_LINES * line;
+        for col in (0..cols).step_by(tile) {
+            for row in (0..band_rows).step_by(tile) {
+                let part = (tile.min(cols - col), tile.min(band_rows - row));
+                let (from, to) = (&operand[col * rows + row..], &mut band[row * cols + col..]);
+                square::transpose(level, (from, rows), (to, cols), part, caches);
             }
-            square::transpose(level, (&tile, TILE), (&mut band[col..], cols), (width, rows));
         }
-    }
+    });
 }

@@ -8,6 +8,7 @@ use super::panel::Limits;
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
 use super::program::NumberType;
+use super::residue::panels::{Content, Panels};
 use super::residue::{MatrixUnitsState, Residues};
 use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
 use super::tune::Tuning;
@@ -18,7 +19,7 @@ use crate::device::{
     Ledger, WorkSpan,
 };
 use crate::ring::Ring;
-use crate::step::MemoryClass;
+use crate::step::{Access, Kernel, MemoryClass};
 use crate::wipe::Wiped;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub struct State {
     pub(super) transfer: Transfer,
     /// Partial results of sums and products.
     pub(super) scratch: wgpu::Buffer,
+    /// What lies in the memory for residues of left and of right matrices.
+    pub(super) panels: [Panels; 2],
     pub(super) last_submission: Option<wgpu::SubmissionIndex>,
     pub(super) watcher: Watcher,
 }
@@ -223,7 +226,9 @@ impl Device for Gpu {
         let mut done = 0;
         while done < bytes.len() {
             let State { batch, transfer, .. } = &mut *state;
-            let to = (to.storage::<Pooled>().buffer(), offset_bytes + done as u64);
+            let pooled = to.storage::<Pooled>();
+            pooled.written();
+            let to = (pooled.buffer(), offset_bytes + done as u64);
             done += transfer.upload(batch, &self.health, to, &bytes[done..])?;
             if transfer.is_full() {
                 self.submit(&mut state)?;
@@ -258,20 +263,29 @@ impl Device for Gpu {
 
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
         check_kernel(self.id, ring, kernel);
-        let kernel = kernel.map(|buffer| buffer.storage::<Pooled>().buffer(), |key| *key);
         let number_type = self.number_type(ring);
         let mut state = self.lock()?;
         let mut result = Ok(());
         let partial = state.scratch.clone();
+        let mut panels = std::mem::take(&mut state.panels);
+        let contents = contents(kernel);
+        let content = |buffer: &wgpu::Buffer| {
+            let known = contents.iter().find(|(known, _)| *known == buffer);
+            known.map(|(_, content)| content.clone()).expect("an operand of the kernel")
+        };
+        let written = written(kernel);
+        let kernel = kernel.map(|buffer| buffer.storage::<Pooled>().buffer(), |key| *key);
         let cost = self.tuning.matrix_unit_cost;
         let residues = self.residues.as_ref().map(|residues| Residues { cost, ..residues.as_ref() });
-        let scratch = Scratch { partial: &partial, residues };
+        let scratch = Scratch { partial: &partial, residues, panels: &mut panels, content: &content };
         let tuning = &self.tuning.scalar[usize::from(ring != Ring::Z32)];
         dispatch::plan(ring, &kernel, self.limits, scratch, tuning, &mut |work| {
             if result.is_ok() {
                 result = self.enqueue(&mut state, number_type, work);
             }
         });
+        state.panels = panels;
+        written.into_iter().for_each(Pooled::written);
         result.and_then(|()| self.health.check())
     }
 
@@ -293,14 +307,16 @@ impl Device for Gpu {
     fn wipe(&self) -> Result<(), DeviceError> {
         let mut state = self.lock()?;
         self.synchronise_locked(&mut state)?;
-        let State { batch, transfer, scratch, .. } = &mut *state;
+        let State { batch, transfer, scratch, panels, .. } = &mut *state;
         let mut clear = |buffer: &wgpu::Buffer| {
             batch.clear(Span { buffer, offset_bytes: 0, size_bytes: buffer.size() });
         };
         self.pool.wipe(&mut clear);
         transfer.wipe(&self.health, &mut clear)?;
         clear(scratch);
-        self.residues.iter().flat_map(Residues::intermediates).for_each(&mut clear);
+        if let Some(residues) = &self.residues {
+            residues.intermediates(panels).into_iter().for_each(|span| batch.clear(span));
+        }
         batch.clear_params();
         self.submit(&mut state).map(drop)
     }
@@ -326,9 +342,31 @@ impl Device for Gpu {
     }
 }
 
+/// What the operands of a matrix product hold: the residues of those that were split before may be there still.
+fn contents<'a>(kernel: &DeviceKernel<'a>) -> Vec<(&'a wgpu::Buffer, Content)> {
+    let Kernel::Gemm { terms, .. } = kernel else { return Vec::new() };
+    let operands = terms.iter().flat_map(|(left, right)| [left.buffer, right.buffer]);
+    let pooled = operands.map(|buffer| buffer.storage::<Pooled>());
+    pooled.map(|pooled| (pooled.buffer(), pooled.content())).collect()
+}
+
+/// The buffers that a kernel writes to.
+fn written<'a>(kernel: &DeviceKernel<'a>) -> Vec<&'a Pooled> {
+    let mut written = Vec::new();
+    kernel.visit(|matrix, access| {
+        if access != Access::Read {
+            written.push(matrix.buffer.storage::<Pooled>());
+        }
+    });
+    written
+}
+
 impl Drop for Gpu {
-    /// Wipes what was kept, while the driver still listens.
+    /// Wipes what was kept, while the driver still listens. Buffers may outlive it; their residues go.
     fn drop(&mut self) {
+        if let (Some(residues), Ok(mut state)) = (&self.residues, self.lock()) {
+            state.panels = residues.panels();
+        }
         let _ = self.wipe().and_then(|()| self.synchronise());
     }
 }

@@ -94,7 +94,7 @@ impl Gpu {
         let ledger = Ledger::new(options.budget_bytes);
         let chunk_bytes = transfer::chunk_bytes(options.budget_bytes);
         let scratch_bytes = scratch_bytes(options.budget_bytes);
-        let residues = matrix_tile.zip(residue::scratch_bytes(options.budget_bytes));
+        let residues = matrix_tile.zip(residue::scratch_bytes(options.budget_bytes, limits.max_buffer_size));
         let residue_bytes = residues.map_or(0, |(tile, bytes)| Residues::size_bytes(tile, bytes));
         let staging_bytes = 2 * transfer::BUFFERS * chunk_bytes
             + Batch::params_bytes(&device)
@@ -105,7 +105,9 @@ impl Gpu {
         if let Some(tile) = matrix_tile {
             compile_residues(&device, &mut pipelines, wide, tile).map_err(unusable)?;
         }
+        let residues = residues.map(|(tile, bytes)| Residues::new(&device, tile, true, bytes));
         let state = State {
+            panels: residues.as_ref().map(Residues::panels).unwrap_or_default(),
             batch: Batch::new(&device, &queue),
             pipelines,
             transfer: Transfer::new(&device, chunk_bytes),
@@ -114,7 +116,6 @@ impl Gpu {
             watcher: Watcher::start(device.clone(), health.clone())
                 .map_err(|error| unusable(error.to_string()))?,
         };
-        let residues = residues.map(|(tile, bytes)| Residues::new(&device, tile, true, bytes));
         health.check()?;
         Ok(Gpu {
             id: DeviceId::next(),
@@ -175,7 +176,7 @@ fn wanted_matrix_units(adapter: &Adapter, options: GpuOptions) -> Result<u32, Ma
     };
     let is_allowed = |tile: &u32| options.matrix_tile.is_none_or(|wanted| wanted == *tile);
     let tile = adapter.features.matrix_tiles.sides().find(is_allowed).ok_or(MatrixUnitsState::Lacking)?;
-    match residue::scratch_bytes(options.budget_bytes) {
+    match residue::scratch_bytes(options.budget_bytes, u64::MAX) {
         _ if !is_wanted => Err(MatrixUnitsState::Unused),
         None => Err(MatrixUnitsState::NoRoom),
         Some(_) => Ok(tile),

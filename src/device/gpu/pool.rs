@@ -5,6 +5,7 @@
 //! exceed the most that lived at once, so that pooling does not raise the peak that a plan promised. The device wipes
 //! what idles when it is told to, and before it frees anything.
 
+use super::residue::panels::{Content, ContentCell};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -36,12 +37,23 @@ struct Idle {
 pub struct Pooled {
     buffer: wgpu::Buffer,
     pool: Arc<Pool>,
+    content: ContentCell,
 }
 
 impl Pooled {
     /// The buffer. It may be longer than what was asked for.
     pub fn buffer(&self) -> &wgpu::Buffer {
         &self.buffer
+    }
+
+    /// What it holds, once all that is enqueued is done.
+    pub fn content(&self) -> Content {
+        self.content.content()
+    }
+
+    /// Takes note of a write that is enqueued.
+    pub fn written(&self) {
+        self.content.written();
     }
 }
 
@@ -90,7 +102,7 @@ impl Pool {
         shelves.live_bytes += buffer.size();
         shelves.most_live_bytes = shelves.most_live_bytes.max(shelves.live_bytes);
         drop(shelves);
-        Pooled { buffer, pool: self.clone() }
+        Pooled { buffer, pool: self.clone(), content: ContentCell::new() }
     }
 
     /// Lets `wipe` overwrite every idle buffer that was in use since it did.

@@ -1,13 +1,12 @@
 //! Sixteen blocks in the registers of AVX-512, eight in those of AVX2.
 
 use super::WORDS;
+use crate::device::cpu::square::x86::{turn_eight_u32, turn_sixteen_u32};
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_or_si256, _mm256_permute2x128_si256,
-    _mm256_set1_epi32, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi32,
-    _mm256_storeu_si256, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi32,
-    _mm256_unpacklo_epi64, _mm256_xor_si256, _mm512_add_epi32, _mm512_loadu_si512, _mm512_rol_epi32,
-    _mm512_set1_epi32, _mm512_shuffle_i32x4, _mm512_storeu_si512, _mm512_unpackhi_epi32,
-    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi32,
+    _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256,
+    _mm256_xor_si256, _mm512_add_epi32, _mm512_loadu_si512, _mm512_rol_epi32, _mm512_set1_epi32,
+    _mm512_storeu_si512, _mm512_xor_si512,
 };
 
 const DOUBLE_ROUNDS: usize = 6;
@@ -80,33 +79,10 @@ pub(super) unsafe fn sixteen(input: &[u32; WORDS], block: u64, out: &mut [u32; 1
         *vector = unsafe { _mm512_loadu_si512(counter.as_ptr().cast()) };
     }
     let words = rounds!(start, _mm512_add_epi32, _mm512_xor_si512, rotate_sixteen);
-    // Of each four words, those of blocks 0, 4, 8, 12 in the first vector, of 1, 5, 9, 13 in the second, and so on.
-    let fours: [[__m512i; 4]; 4] = std::array::from_fn(|four| {
-        let [a, b, c, d] = [words[4 * four], words[4 * four + 1], words[4 * four + 2], words[4 * four + 3]];
-        let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
-        let (ab_high, cd_high) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
-        [
-            _mm512_unpacklo_epi64(ab, cd),
-            _mm512_unpackhi_epi64(ab, cd),
-            _mm512_unpacklo_epi64(ab_high, cd_high),
-            _mm512_unpackhi_epi64(ab_high, cd_high),
-        ]
-    });
-    for first in 0..4 {
-        let [a, b, c, d] = [fours[0][first], fours[1][first], fours[2][first], fours[3][first]];
-        let (ab, cd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d));
-        let (ab_odd, cd_odd) = (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d));
-        let blocks = [
-            _mm512_shuffle_i32x4::<0x88>(ab, cd),
-            _mm512_shuffle_i32x4::<0x88>(ab_odd, cd_odd),
-            _mm512_shuffle_i32x4::<0xdd>(ab, cd),
-            _mm512_shuffle_i32x4::<0xdd>(ab_odd, cd_odd),
-        ];
-        for (index, block) in blocks.into_iter().enumerate() {
-            let to = out[(4 * index + first) * WORDS..][..WORDS].as_mut_ptr();
-            // SAFETY: a slice of sixteen words.
-            unsafe { _mm512_storeu_si512(to.cast(), block) };
-        }
+    let (to, _) = out.as_chunks_mut::<WORDS>();
+    for (to, block) in to.iter_mut().zip(turn_sixteen_u32(words)) {
+        // SAFETY: sixteen words.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), block) };
     }
 }
 
@@ -125,29 +101,14 @@ pub(super) unsafe fn eight(input: &[u32; WORDS], block: u64, out: &mut [u32; 8 *
         *vector = unsafe { _mm256_loadu_si256(counter.as_ptr().cast()) };
     }
     let words = rounds!(start, _mm256_add_epi32, _mm256_xor_si256, rotate_eight);
-    // Of each four words, those of blocks 0 and 4 in the first vector, of 1 and 5 in the second, and so on.
-    let fours: [[__m256i; 4]; 4] = std::array::from_fn(|four| {
-        let [a, b, c, d] = [words[4 * four], words[4 * four + 1], words[4 * four + 2], words[4 * four + 3]];
-        let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
-        let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
-        [
-            _mm256_unpacklo_epi64(ab, cd),
-            _mm256_unpackhi_epi64(ab, cd),
-            _mm256_unpacklo_epi64(ab_high, cd_high),
-            _mm256_unpackhi_epi64(ab_high, cd_high),
-        ]
-    });
-    for (half, [left, right]) in [[&fours[0], &fours[1]], [&fours[2], &fours[3]]].into_iter().enumerate() {
-        for (index, (&left, &right)) in left.iter().zip(right).enumerate() {
-            let blocks = [
-                _mm256_permute2x128_si256::<0x20>(left, right),
-                _mm256_permute2x128_si256::<0x31>(left, right),
-            ];
-            for (high, words) in blocks.into_iter().enumerate() {
-                let to = out[(4 * high + index) * WORDS + 8 * half..][..8].as_mut_ptr();
-                // SAFETY: a slice of eight words.
-                unsafe { _mm256_storeu_si256(to.cast(), words) };
-            }
+    let [low, high] = [0, 8].map(|first| turn_eight_u32(std::array::from_fn(|word| words[first + word])));
+    let (to, _) = out.as_chunks_mut::<WORDS>();
+    for (to, (low, high)) in to.iter_mut().zip(low.into_iter().zip(high)) {
+        let (first, second) = to.split_at_mut(WORDS / 2);
+        // SAFETY: eight words each.
+        unsafe {
+            _mm256_storeu_si256(first.as_mut_ptr().cast(), low);
+            _mm256_storeu_si256(second.as_mut_ptr().cast(), high);
         }
     }
 }

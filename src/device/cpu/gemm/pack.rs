@@ -8,7 +8,7 @@ use super::Slab;
 use super::tile::{MOST_COLS, Tile};
 use crate::device::cpu::SimdLevel;
 use crate::device::cpu::level::simd;
-use crate::device::cpu::square;
+use crate::device::cpu::square::{self, Caches};
 use crate::ring::Element;
 
 /// Panels that are packed together: so many tiles' worth of a row of the right factor is read at once.
@@ -48,7 +48,7 @@ pub(super) fn left_panel<E: Element>(
     let stride = slab.left.shape.cols;
     let rows = &slab.left.elements[from_row * stride + slab.from..];
     let (lines, pair_sums) = panel.split_at_mut(slab.depth * width);
-    square::transpose(level, (rows, stride), (lines, width), (width, slab.depth));
+    square::transpose(level, (rows, stride), (lines, width), (width, slab.depth), Caches::Keep);
     pair_sums.fill(E::ZERO);
     if tile.pairs {
         for (sum, row) in pair_sums.iter_mut().zip(rows.chunks(stride)) {

@@ -13,11 +13,14 @@ mod residue;
 mod slices;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twin;
 
 use super::panel::Limits;
 use super::params::ParamBytes;
 use super::program::Program;
 use super::residue::Residues;
+use super::residue::panels::{Content, Panels};
 use super::tune::ScalarTuning;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
@@ -64,13 +67,14 @@ pub fn plan<B: Copy>(
     ring: Ring,
     kernel: &Kernel<B, &PrgKey>,
     limits: Limits,
-    scratch: Scratch<B>,
+    scratch: Scratch<'_, B>,
     tuning: &ScalarTuning,
     emit: &mut dyn FnMut(Work<B>),
 ) {
-    let Scratch { partial, residues } = scratch;
+    let Scratch { partial, residues, panels, content } = scratch;
     let element_bytes = ring.element_bytes();
-    let mut planner = Planner { ring, limits, element_bytes, scratch: partial, residues, tuning, emit };
+    let mut planner =
+        Planner { ring, limits, element_bytes, scratch: partial, residues, panels, content, tuning, emit };
     match kernel {
         Kernel::Linear { out, terms, constant } => planner.linear(*out, terms, *constant),
         Kernel::Hadamard { out, terms, accumulate } => planner.hadamard(*out, terms, *accumulate),
@@ -102,12 +106,15 @@ pub fn plan<B: Copy>(
 }
 
 /// Memory of a device for intermediate results.
-#[derive(Clone, Copy)]
-pub struct Scratch<B> {
+pub struct Scratch<'a, B> {
     /// For partial results of sums and products.
     pub partial: B,
     /// For products by residues, where the device has matrix units to compute them on.
     pub residues: Option<Residues<B>>,
+    /// What lies there of left and of right matrices.
+    pub panels: &'a mut [Panels; 2],
+    /// What an operand of a matrix product holds.
+    pub content: &'a dyn Fn(B) -> Content,
 }
 
 struct Planner<'a, B> {
@@ -116,6 +123,8 @@ struct Planner<'a, B> {
     element_bytes: usize,
     scratch: B,
     residues: Option<Residues<B>>,
+    panels: &'a mut [Panels; 2],
+    content: &'a dyn Fn(B) -> Content,
     tuning: &'a ScalarTuning,
     emit: &'a mut dyn FnMut(Work<B>),
 }

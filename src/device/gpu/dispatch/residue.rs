@@ -16,6 +16,7 @@ use super::super::panel::{cuts, span};
 use super::super::params::{self, ParamBytes, halves};
 use super::super::program::Program;
 use super::super::residue::blocking::{BLOCK_TILES, Blocking, cheapest, scalar_cost};
+use super::super::residue::panels::Panel;
 use super::super::residue::{Residues, moduli};
 use super::{Planner, Span, index, stride};
 use crate::ring::{Ring, Shape};
@@ -51,6 +52,8 @@ struct Stage<'a, B> {
     rows: Range<usize>,
     cols: Range<usize>,
     moduli: Range<usize>,
+    /// Where the panels of both sides begin in their buffers, in bytes.
+    panels: [u64; 2],
 }
 
 /// Which matrix is split.
@@ -77,27 +80,30 @@ impl<B: Copy> Planner<'_, B> {
         let chunks = chunks(terms, units.tile, blocking.inner / units.tile);
         let count = moduli::count(self.ring);
         let (rows, cols) = (out.shape.rows, out.shape.cols);
+        let mut across: Vec<_> = chunks
+            .iter()
+            .flat_map(|chunk| cuts(cols, blocking.cols).map(move |(first, len)| (chunk, first..first + len)))
+            .collect();
+        let blocks_across = across.len() / chunks.len();
         for (first_row, rows) in cuts(rows, blocking.rows) {
-            for (number, chunk) in chunks.iter().enumerate() {
-                for (first_col, cols) in cuts(cols, blocking.cols) {
-                    for (first, moduli) in cuts(count, blocking.moduli) {
-                        let stage = Stage {
-                            units: &units,
-                            chunk,
-                            rows: first_row..first_row + rows,
-                            cols: first_col..first_col + cols,
-                            moduli: first..first + moduli,
-                        };
-                        // All moduli's residues of the left matrix serve the whole row of blocks.
-                        if first_col == 0 || moduli < count {
-                            self.split(&stage, Side::Left);
-                        }
-                        self.split(&stage, Side::Right);
-                        self.multiply(&stage);
-                        self.join_residues(&stage, out, accumulate || number > 0);
-                    }
+            for (number, (chunk, cols)) in across.iter().enumerate() {
+                for (first, moduli) in cuts(count, blocking.moduli) {
+                    let mut stage = Stage {
+                        units: &units,
+                        chunk,
+                        rows: first_row..first_row + rows,
+                        cols: cols.clone(),
+                        moduli: first..first + moduli,
+                        panels: [0; 2],
+                    };
+                    self.provide(&mut stage, Side::Left);
+                    self.provide(&mut stage, Side::Right);
+                    self.multiply(&stage);
+                    self.join_residues(&stage, out, accumulate || number >= blocks_across);
                 }
             }
+            // Back again: the next row of blocks begins with what this one used last.
+            across.reverse();
         }
         true
     }
@@ -114,6 +120,29 @@ impl<B: Copy> Planner<'_, B> {
         let [narrow, wide] = units.cost;
         let cost = cost * if self.ring == Ring::Z32 { narrow } else { wide };
         (units.always || cost < scalar_cost(self.ring, size)).then_some(blocking)
+    }
+
+    /// Has the panel of one side in its memory, made now unless it is there from before.
+    fn provide(&mut self, stage: &mut Stage<'_, B>, side: Side) {
+        let pieces = stage.chunk.pieces.iter().map(|piece| {
+            let (left, right) = piece.term;
+            let matrix = if side == Side::Left { left } else { right };
+            let inner = piece.first_inner..piece.first_inner + piece.inner;
+            ((self.content)(matrix.buffer), matrix.shape.cols, inner)
+        });
+        let outer = if side == Side::Left { &stage.rows } else { &stage.cols };
+        let panel = Panel {
+            ring: self.ring,
+            pieces: pieces.collect(),
+            outer: outer.clone(),
+            moduli: stage.moduli.clone(),
+        };
+        let size_bytes = stage.eights(side) * stage.moduli.len() * EIGHT_BYTES;
+        let (start, is_there) = self.panels[side as usize].place(panel, size_bytes as u64);
+        stage.panels[side as usize] = start;
+        if !is_there {
+            self.split(stage, side);
+        }
     }
 
     /// Writes a panel: the residues of a block's rows or columns over a chunk.
@@ -159,12 +188,7 @@ impl<B: Copy> Planner<'_, B> {
             Side::Left => (stride(outer, cols), 1),
             Side::Right => (1, stride(inner, cols)),
         };
-        let (panel, panel_tiles) = match side {
-            Side::Left => (stage.units.left, stage.tiles_down()),
-            Side::Right => (stage.units.right, stage.tiles_across()),
-        };
-        let area = tile * tile / 8;
-        let modulus_stride = panel_tiles * stage.chunk.tiles * area;
+        let modulus_stride = stage.eights(side);
         let params = params::ResidueSplit {
             outer: index(outer),
             inner: index(inner),
@@ -183,9 +207,8 @@ impl<B: Copy> Planner<'_, B> {
             modulus_stride: index(modulus_stride),
             ..Default::default()
         };
-        let panel = whole(panel, modulus_stride * stage.moduli.len() * EIGHT_BYTES);
-        let bindings = vec![panel, operand, stage.units.table(self.ring)];
-        let eights = tiles.outer * tiles.inner * area;
+        let bindings = vec![stage.panel(side), operand, stage.units.table(self.ring)];
+        let eights = tiles.outer * tiles.inner * tile * tile / 8;
         let program = Program::ResidueSplit;
         let work = outer * inner * stage.moduli.len();
         self.dispatch(program, ParamBytes::new(&params), bindings, eights.div_ceil(256), work);
@@ -218,8 +241,8 @@ impl<B: Copy> Planner<'_, B> {
         let count = stage.moduli.len();
         let bindings = vec![
             whole(units.sums, stage.sums_stride() * count * SUM_BYTES),
-            whole(units.left, left_stride * count * 2),
-            whole(units.right, right_stride * count * 2),
+            stage.panel(Side::Left),
+            stage.panel(Side::Right),
             units.table(self.ring),
             units.rounding(),
         ];
@@ -273,7 +296,20 @@ impl<B: Copy> Planner<'_, B> {
     }
 }
 
-impl<B> Stage<'_, B> {
+impl<B: Copy> Stage<'_, B> {
+    /// The panel of one side.
+    fn panel(&self, side: Side) -> Span<B> {
+        let buffer = if side == Side::Left { self.units.left } else { self.units.right };
+        let size_bytes = (self.eights(side) * self.moduli.len() * EIGHT_BYTES) as u64;
+        Span { buffer, offset_bytes: self.panels[side as usize], size_bytes }
+    }
+
+    /// Eights of residues in one side's panel for each modulus.
+    fn eights(&self, side: Side) -> usize {
+        let outer_tiles = if side == Side::Left { self.tiles_down() } else { self.tiles_across() };
+        outer_tiles * self.chunk.tiles * self.units.tile * self.units.tile / 8
+    }
+
     /// Tiles of the left panel, in whole blocks.
     fn tiles_down(&self) -> usize {
         self.rows.len().div_ceil(self.units.tile).next_multiple_of(BLOCK_TILES)

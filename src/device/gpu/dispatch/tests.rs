@@ -3,6 +3,7 @@
 use super::*;
 use crate::device::gpu::params;
 use crate::device::gpu::residue::blocking::Room;
+use crate::device::gpu::residue::panels::{ContentCell, Panels};
 use crate::device::gpu::tile::THREADS;
 use crate::device::gpu::tune::Tuning;
 use crate::ring::Shape;
@@ -11,9 +12,9 @@ use proptest::prelude::*;
 
 /// A buffer that only knows its name and how many elements its matrix has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Name(usize, usize);
+pub(super) struct Name(pub(super) usize, pub(super) usize);
 
-const LIMITS: Limits =
+pub(super) const LIMITS: Limits =
     Limits { binding_bytes: 8192, alignment_bytes: 256, groups_across: 65_535, scratch_bytes: 16384 };
 
 /// The limits of adapters there are, and such as show every seam.
@@ -32,7 +33,7 @@ fn limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-fn matrix(name: usize, rows: usize, cols: usize) -> Matrix<Name> {
+pub(super) fn matrix(name: usize, rows: usize, cols: usize) -> Matrix<Name> {
     Matrix::new(Name(name, rows * cols), Shape::new(rows, cols))
 }
 
@@ -223,30 +224,72 @@ fn last_modulus(dispatch: &Dispatch<Name>, binding: usize, end: u32) -> u64 {
 }
 
 fn works(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> Vec<Work<Name>> {
-    let mut works = Vec::new();
-    let tuning = &Tuning::default().scalar[usize::from(ring != Ring::Z32)];
-    plan(ring, kernel, limits, scratch(ring, limits, None), tuning, &mut |work| works.push(work));
-    works
+    Memory::new(ring, limits, None).works(ring, kernel, limits)
 }
 
-/// Memory for intermediate results, with as much for residues as is given beside the tile's side.
-fn scratch(ring: Ring, limits: Limits, residues: Option<(usize, u64)>) -> Scratch<Name> {
-    let name = |number, bytes: u64| Name(usize::MAX - number, bytes as usize / ring.element_bytes());
-    let residues = residues.map(|(tile, bytes)| {
-        let room = Room::of(bytes);
-        Residues {
-            tile,
-            always: true,
-            cost: [1.0; 2],
-            room,
-            left: name(1, room.left_bytes),
-            right: name(2, room.right_bytes),
-            sums: name(3, room.sums_bytes),
-            partial: name(4, room.partial_bytes),
-            constants: name(5, Residues::size_bytes(tile as u32, 0)),
+/// Memory for intermediate results, and what buffers hold.
+pub(super) struct Memory {
+    partial: Name,
+    pub(super) residues: Option<Residues<Name>>,
+    panels: [Panels; 2],
+    pub(super) contents: [ContentCell; 5],
+}
+
+impl Memory {
+    /// With as much for residues as is given beside the tile's side.
+    pub(super) fn new(ring: Ring, limits: Limits, residues: Option<(usize, u64)>) -> Memory {
+        let residues = residues.map(|(tile, bytes)| named_residues(ring, tile, bytes));
+        let panels = residues.as_ref().map(Residues::panels).unwrap_or_default();
+        let partial = Name(usize::MAX, limits.scratch_bytes as usize / ring.element_bytes());
+        Memory { partial, residues, panels, contents: [(); 5].map(|()| ContentCell::new()) }
+    }
+
+    pub(super) fn works(
+        &mut self,
+        ring: Ring,
+        kernel: &Kernel<Name, &PrgKey>,
+        limits: Limits,
+    ) -> Vec<Work<Name>> {
+        let mut works = Vec::new();
+        let tuning = &Tuning::default().scalar[usize::from(ring != Ring::Z32)];
+        let scratch = Scratch {
+            partial: self.partial,
+            residues: self.residues,
+            panels: &mut self.panels,
+            content: &|Name(number, _)| self.contents[number].content(),
+        };
+        plan(ring, kernel, limits, scratch, tuning, &mut |work| works.push(work));
+        works
+    }
+
+    /// Residues of left and of right operands that a product makes, modulo all numbers together.
+    fn splits(&mut self, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> [u32; 2] {
+        let mut splits = [0; 2];
+        for work in self.works(Ring::Z64, kernel, limits) {
+            let Work::Dispatch(dispatch) = work else { panic!("{kernel:?} clears") };
+            if dispatch.program == Program::ResidueSplit {
+                let params: params::ResidueSplit = dispatch.params.read();
+                splits[params.right as usize] += params.outer * params.inner * params.moduli;
+            }
         }
-    });
-    Scratch { partial: name(0, limits.scratch_bytes), residues }
+        splits
+    }
+}
+
+fn named_residues(ring: Ring, tile: usize, bytes: u64) -> Residues<Name> {
+    let name = |number, bytes: u64| Name(usize::MAX - number, bytes as usize / ring.element_bytes());
+    let room = Room::of(bytes);
+    Residues {
+        tile,
+        always: true,
+        cost: [1.0; 2],
+        room,
+        left: name(1, room.left_bytes),
+        right: name(2, room.right_bytes + room.kept_bytes),
+        sums: name(3, room.sums_bytes),
+        partial: name(4, room.partial_bytes),
+        constants: name(5, Residues::size_bytes(tile as u32, 0)),
+    }
 }
 
 /// Each span ends with the last element that the shader touches, in the matrix, and obeys the limits.
@@ -261,10 +304,7 @@ fn check_scratch_spans(
     residues: Option<(usize, u64)>,
 ) {
     kernel.check(ring);
-    let mut works = Vec::new();
-    let tuning = &Tuning::default().scalar[usize::from(ring != Ring::Z32)];
-    plan(ring, kernel, limits, scratch(ring, limits, residues), tuning, &mut |work| works.push(work));
-    for work in works {
+    for work in Memory::new(ring, limits, residues).works(ring, kernel, limits) {
         let Work::Dispatch(dispatch) = work else { continue };
         assert!(dispatch.groups[0] <= limits.groups_across && !dispatch.groups.contains(&0), "{kernel:?}");
         assert_eq!(dispatch.bindings.len(), dispatch.program.written() + dispatch.program.read());
@@ -396,23 +436,43 @@ fn residues_are_used_again() {
     let limits = Limits { binding_bytes: 1 << 30, ..LIMITS };
     let terms = vec![(matrix(1, 1024, 1024), matrix(2, 1024, 4096))];
     let kernel = Kernel::Gemm { out: matrix(0, 1024, 4096), terms, accumulate: false };
-    let splits = |scratch_bytes| {
-        let (mut left, mut right) = (0, 0);
-        let scratch = scratch(Ring::Z64, limits, Some((16, scratch_bytes)));
-        plan(Ring::Z64, &kernel, limits, scratch, &Tuning::default().scalar[1], &mut |work| {
-            let Work::Dispatch(dispatch) = work else { panic!("{kernel:?} clears") };
-            if dispatch.program == Program::ResidueSplit {
-                let params: params::ResidueSplit = dispatch.params.read();
-                *(if params.right == 1 { &mut right } else { &mut left }) +=
-                    params.outer * params.inner * params.moduli;
-            }
-        });
-        (left, right)
-    };
+    let splits = |bytes| Memory::new(Ring::Z64, limits, Some((16, bytes))).splits(&kernel, limits);
     let all = 18 << 20;
-    assert_eq!(splits(1 << 30), (all, 4 * all));
-    let (left, right) = splits(100 << 20);
+    assert_eq!(splits(1 << 30), [all, 4 * all]);
+    let [left, right] = splits(100 << 20);
     assert!(left <= 4 * all && right == 4 * all, "{left} and {right} for {all}");
+}
+
+/// What a program multiplies by in every run is split in the first, as long as there is room and nobody writes to it.
+#[test]
+fn residues_of_weights_stay() {
+    let limits = Limits { binding_bytes: 1 << 30, ..LIMITS };
+    let product = |left, right, out| {
+        let terms = vec![(matrix(left, 256, 1024), matrix(right, 1024, 512))];
+        Kernel::Gemm { out: matrix(out, 256, 512), terms, accumulate: false }
+    };
+    let mut memory = Memory::new(Ring::Z64, limits, Some((16, 1 << 30)));
+    let (left, right) = (18 << 18, 18 << 19);
+    assert_eq!(memory.splits(&product(1, 2, 0), limits), [left, right]);
+    memory.contents[1].written();
+    assert_eq!(memory.splits(&product(1, 2, 0), limits), [left, 0]);
+    // Another layer's weights beside them.
+    assert_eq!(memory.splits(&product(1, 3, 0), limits), [0, right]);
+    memory.contents[1].written();
+    assert_eq!(memory.splits(&product(1, 2, 0), limits), [left, 0]);
+    memory.contents[2].written();
+    assert_eq!(memory.splits(&product(1, 2, 0), limits), [0, right]);
+}
+
+/// Rows of blocks go there and back, and begin with the residues that the row before used last.
+#[test]
+fn residues_serve_the_next_row_of_blocks() {
+    let limits = Limits { binding_bytes: 1 << 30, ..LIMITS };
+    let terms = vec![(matrix(1, 8192, 512), matrix(2, 512, 2048))];
+    let kernel = Kernel::Gemm { out: matrix(0, 8192, 2048), terms, accumulate: false };
+    let [left, right] = Memory::new(Ring::Z64, limits, Some((16, 288 << 20))).splits(&kernel, limits);
+    assert_eq!(left, 18 << 22);
+    assert!(right < 4 * (18 << 20), "{right}");
 }
 
 #[test]

@@ -21,6 +21,10 @@ const PARTIAL: f64 = 20.0;
 /// Instructions that a large GPU could do while it waits between two dispatches that depend on each other.
 const DISPATCH: f64 = 2e7;
 
+/// Most memory that the stages of a product make use of: blocks of 2048 by 2048 modulo six numbers, and as much of the
+/// inner size.
+pub const MOST_USED_BYTES: u64 = 288 << 20;
+
 /// Bytes of memory for the stages of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -32,19 +36,28 @@ pub struct Room {
     pub sums_bytes: u64,
     /// For what waits for the other moduli.
     pub partial_bytes: u64,
+    /// For residues of right matrices beside: weights, which later products need again.
+    pub kept_bytes: u64,
 }
 
 impl Room {
     /// What `total_bytes` are divided into. A block of the result takes 24 bytes an element for six sums and 16 to
-    /// wait; what is left goes to the residues.
+    /// wait; what is left goes to the residues. What is more than one product makes use of keeps those of others.
     pub fn of(total_bytes: u64) -> Room {
-        let part = total_bytes / 9 / 256 * 256;
-        Room { left_bytes: 2 * part, right_bytes: 2 * part, sums_bytes: 3 * part, partial_bytes: 2 * part }
+        let used = total_bytes.min(MOST_USED_BYTES);
+        let part = used / 9 / 256 * 256;
+        Room {
+            left_bytes: 2 * part,
+            right_bytes: 2 * part,
+            sums_bytes: 3 * part,
+            partial_bytes: 2 * part,
+            kept_bytes: (total_bytes - used) / 256 * 256,
+        }
     }
 
     /// All of it.
     pub fn total_bytes(self) -> u64 {
-        self.left_bytes + self.right_bytes + self.sums_bytes + self.partial_bytes
+        self.left_bytes + self.right_bytes + self.sums_bytes + self.partial_bytes + self.kept_bytes
     }
 
     /// What a binding shows of it.
@@ -54,6 +67,7 @@ impl Room {
             right_bytes: self.right_bytes.min(binding_bytes),
             sums_bytes: self.sums_bytes.min(binding_bytes),
             partial_bytes: self.partial_bytes.min(binding_bytes),
+            kept_bytes: self.kept_bytes,
         }
     }
 }

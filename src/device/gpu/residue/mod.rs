@@ -3,22 +3,26 @@
 //! A residue is an integer of magnitude 128 and a few, which f16 holds; products of residues add up exactly in f32;
 //! and as many moduli as [`moduli::count`] says determine the product of the matrices as an integer, and with it its
 //! elements modulo 2^k. [`moduli`] has the arithmetic, [`blocking`] cuts a product to the memory set aside here, and
-//! `dispatch/residue.rs` makes dispatches of it.
+//! `dispatch/residue.rs` makes dispatches of it. Residues of operands stay where they are until others need the room, so
+//! that those of weights are made once: [`panels`] knows which are there.
 
 pub mod blocking;
 pub mod moduli;
+pub mod panels;
 mod self_test;
 
 pub use self_test::self_test;
 
 use super::dispatch::Span;
 use crate::ring::Ring;
-use blocking::Room;
+use blocking::{MOST_USED_BYTES, Room};
+use panels::Panels;
 use serde::Serialize;
 use std::fmt;
+use std::ops::Range;
 
-/// Most memory for the stages of a product: blocks of 2048 by 2048 modulo six numbers, and as much of the inner size.
-const MOST_BYTES: u64 = 288 << 20;
+/// Most memory for residues, those of weights that are kept included.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// The least that is worth it: blocks of a few tiles.
 const LEAST_BYTES: u64 = 1 << 20;
@@ -26,9 +30,11 @@ const LEAST_BYTES: u64 = 1 << 20;
 /// Offsets of constants are multiples of this, on every adapter.
 const ALIGNMENT_BYTES: u64 = 256;
 
-/// Bytes for the stages of a product within `budget_bytes`, if it has room for them: an eighth of it at most.
-pub fn scratch_bytes(budget_bytes: Option<u64>) -> Option<u64> {
-    let share = budget_bytes.map_or(MOST_BYTES, |budget| budget / 8).min(MOST_BYTES);
+/// Bytes for residues within `budget_bytes`, if it has room for them: an eighth of it at most; without a budget what one
+/// product makes use of. Each of their buffers has at most `buffer_bytes`.
+pub fn scratch_bytes(budget_bytes: Option<u64>, buffer_bytes: u64) -> Option<u64> {
+    let share = budget_bytes.map_or(MOST_USED_BYTES, |budget| budget / 8);
+    let share = share.min(MOST_BYTES).min(buffer_bytes.max(MOST_USED_BYTES));
     (share >= LEAST_BYTES).then_some(share)
 }
 
@@ -56,6 +62,11 @@ pub struct Residues<B> {
 }
 
 impl<B> Residues<B> {
+    /// Empty panels of left and of right matrices.
+    pub fn panels(&self) -> [Panels; 2] {
+        [self.room.left_bytes, self.room.right_bytes + self.room.kept_bytes].map(Panels::new)
+    }
+
     /// The same, with references to the buffers.
     pub fn as_ref(&self) -> Residues<&B> {
         let Residues { tile, always, cost, room, left, right, sums, partial, constants } = self;
@@ -120,16 +131,27 @@ impl Residues<wgpu::Buffer> {
             cost: [1.0; 2],
             room,
             left: buffer("left residues", room.left_bytes, false),
-            right: buffer("right residues", room.right_bytes, false),
+            right: buffer("right residues", room.right_bytes + room.kept_bytes, false),
             sums: buffer("products of residues", room.sums_bytes, false),
             partial: buffer("parts of products", room.partial_bytes, false),
             constants,
         }
     }
 
-    /// The buffers that hold what depends on operands.
-    pub fn intermediates(&self) -> [&wgpu::Buffer; 4] {
-        [&self.left, &self.right, &self.sums, &self.partial]
+    /// The parts of buffers that hold what depends on operands, but for panels of those that are there still.
+    pub fn intermediates(&self, panels: &mut [Panels; 2]) -> Vec<Span<&wgpu::Buffer>> {
+        let whole = [&self.sums, &self.partial];
+        let mut spans =
+            whole.map(|buffer| Span { buffer, offset_bytes: 0, size_bytes: buffer.size() }).to_vec();
+        for (panels, buffer) in panels.iter_mut().zip([&self.left, &self.right]) {
+            let span = |free: Range<u64>| Span {
+                buffer,
+                offset_bytes: free.start,
+                size_bytes: free.end - free.start,
+            };
+            spans.extend(panels.release().into_iter().map(span));
+        }
+        spans
     }
 
     /// Bytes of all buffers.
@@ -222,8 +244,11 @@ mod tests {
 
     #[test]
     fn residues_take_an_eighth_of_a_budget_or_nothing() {
-        assert_eq!(scratch_bytes(None), Some(MOST_BYTES));
-        assert_eq!(scratch_bytes(Some(64 << 20)), Some(8 << 20));
-        assert_eq!(scratch_bytes(Some(4 << 20)), None);
+        let most = u64::MAX;
+        assert_eq!(scratch_bytes(None, most), Some(MOST_USED_BYTES));
+        assert_eq!(scratch_bytes(Some(64 << 20), most), Some(8 << 20));
+        assert_eq!(scratch_bytes(Some(4 << 20), most), None);
+        assert_eq!(scratch_bytes(Some(80 << 30), most), Some(MOST_BYTES));
+        assert_eq!(scratch_bytes(Some(80 << 30), 512 << 20), Some(512 << 20));
     }
 }
