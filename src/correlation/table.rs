@@ -33,7 +33,8 @@ pub struct TableSpec {
     pub top: bool,
 }
 
-/// A party's share of a table, consumed by move.
+/// A party's share of a table, consumed by move. What is picked from it depends on public numbers alone, and is opened
+/// only under masked bits, so comparisons of one opened value with several constants pick from the same table.
 #[derive(Debug)]
 pub struct Table(pub Matrix<BufferId>);
 

@@ -199,16 +199,23 @@ impl Program {
     }
 
     /// `a` · `b`, the matrix product; of tensors, the products of the matrices along their last two axes, the other axes
-    /// broadcasting.
+    /// broadcasting. A vector is a row on the left and a column on the right, and the result has not this axis.
     ///
     /// # Errors
-    /// Where `a` has not as many columns as `b` has rows, or the other axes do not broadcast.
+    /// Where `a` has not as many columns as `b` has rows, the other axes do not broadcast, or one is a single number.
     pub fn matmul(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let (left, right) = (self.dims(a), self.dims(b));
-        if left.cols() != right.rows() {
+        self.check_axis(a, 0)?;
+        self.check_axis(b, 0)?;
+        let rows = if right.rank() == 1 { right.cols() } else { right.rows() };
+        if left.cols() != rows {
             return Err(ProgramError::Inner(self.operands(a, b)));
         }
-        if left.rank() == 2 && right.rank() == 2 { self.plain_matmul(a, b) } else { self.batched(a, b) }
+        match left.rank().min(right.rank()) {
+            1 => self.product_with_vector(a, b),
+            2 if left.rank() == right.rank() => self.plain_matmul(a, b),
+            _ => self.batched(a, b),
+        }
     }
 
     /// The product of the matrices that two values lie in.
@@ -218,20 +225,21 @@ impl Program {
         self.push_product(Op::MatMul(a, b), shape, bits, self.infix(a, "@", b))
     }
 
-    /// `a` transposed: its axes in the opposite order.
+    /// `a` transposed: its axes in the opposite order, so a vector stays as it is.
     ///
     /// # Errors
     /// None as yet.
     pub fn transpose(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let rank = self.dims(a).rank();
-        if rank > 2 {
+        if rank != 2 {
             return self.permute(a, &(0..rank).rev().collect::<Vec<_>>());
         }
         let label = format!("transpose({})", self.short(a));
         self.push_like(a, Op::Transpose(a), self.value(a).shape.transposed(), label)
     }
 
-    /// Sums over one axis of a matrix, or over all elements. See [`Program::sum_along`] for tensors.
+    /// Sums over one axis of a matrix, or over all elements, which is a single number. See [`Program::sum_along`] for
+    /// tensors.
     ///
     /// # Errors
     /// None as yet.
@@ -241,7 +249,8 @@ impl Program {
             Some(axis) => self.push_like(a, Op::Sum(a, axis), self.value(a).shape.summed(axis), label),
             None => {
                 let rows = self.sum(a, Some(Axis::Cols))?;
-                self.push_like(rows, Op::Sum(rows, Axis::Rows), Shape::SCALAR, label)
+                let sum = self.push_like(rows, Op::Sum(rows, Axis::Rows), Shape::SCALAR, label)?;
+                Ok(self.with_dims(sum, Dims::SCALAR))
             }
         }
     }

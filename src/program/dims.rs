@@ -1,13 +1,14 @@
-//! Extents of tensors of two to four axes, and how they lie in matrices.
+//! Extents of tensors of up to four axes, and how they lie in matrices.
 //!
 //! A tensor is computed on as a matrix: its last axis are the columns, all others together, the outermost first, the
-//! rows. A vector is one row, a single number one row of one column, so a tensor of two axes is its own matrix.
+//! rows. So a tensor of two axes is its own matrix, a vector lies in one row, and a single number, which has no axis, in
+//! one row of one column.
 
 use crate::ring::Shape;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Extents along two to four axes, the outermost first.
+/// Extents along up to four axes, the outermost first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
 pub struct Dims {
@@ -25,15 +26,17 @@ impl Dims {
     /// The most axes.
     pub const MOST_AXES: usize = 4;
 
-    /// These extents; with fewer than two axes those of one row.
+    /// A single number, which has no axis.
+    pub const SCALAR: Dims = Dims { extents: [1; Dims::MOST_AXES], rank: 0 };
+
+    /// These extents.
     ///
     /// # Errors
     /// Where there are more than four.
     pub fn new(extents: &[usize]) -> Result<Dims, TooManyAxes> {
         let mut all = [1; Dims::MOST_AXES];
-        let missing = 2usize.saturating_sub(extents.len());
-        let rank = extents.len() + missing;
-        let Some(own) = all.get_mut(missing..rank) else { return Err(TooManyAxes(extents.len())) };
+        let rank = extents.len();
+        let Some(own) = all.get_mut(..rank) else { return Err(TooManyAxes(rank)) };
         own.copy_from_slice(extents);
         Ok(Dims { extents: all, rank })
     }
@@ -48,14 +51,14 @@ impl Dims {
         &self.extents[..self.rank]
     }
 
-    /// The extent along the last axis but one.
+    /// The extent along the last axis but one; 1 where there is none.
     pub const fn rows(self) -> usize {
-        self.extents[self.rank - 2]
+        if self.rank < 2 { 1 } else { self.extents[self.rank - 2] }
     }
 
-    /// The extent along the last axis.
+    /// The extent along the last axis; 1 where there is none.
     pub const fn cols(self) -> usize {
-        self.extents[self.rank - 1]
+        if self.rank == 0 { 1 } else { self.extents[self.rank - 1] }
     }
 
     /// The matrix that it lies in. Where an address cannot name all rows, there are as many as it can.
@@ -74,7 +77,7 @@ impl Dims {
     pub(super) fn is_bearable(self) -> bool {
         let extents = self.extents().iter().map(|&extent| extent.max(1));
         let most = extents.fold(1usize, usize::saturating_mul);
-        self.rank == 2 || most <= Shape::MOST_ELEMENTS
+        self.rank <= 2 || most <= Shape::MOST_ELEMENTS
     }
 
     /// What both broadcast to as NumPy does: axes are matched from the last on, of equal extents or one of them 1.
@@ -112,9 +115,14 @@ impl Dims {
         Dims::new(&rest).expect("fewer axes")
     }
 
+    /// With one more axis behind the last.
+    pub(super) fn followed_by(self, extent: usize) -> Result<Dims, TooManyAxes> {
+        Dims::new(&[self.extents(), &[extent]].concat())
+    }
+
     /// All extents but the last.
     pub(super) fn leading(&self) -> &[usize] {
-        &self.extents[..self.rank - 1]
+        &self.extents[..self.rank.saturating_sub(1)]
     }
 
     /// How far apart neighbours along an axis lie, in elements.
@@ -146,7 +154,9 @@ impl From<Dims> for Vec<usize> {
 impl fmt::Display for Dims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let extents: Vec<String> = self.extents().iter().map(usize::to_string).collect();
-        write!(f, "({})", extents.join(", "))
+        // As Python writes tuples: that of a vector ends in a comma.
+        let end = if self.rank == 1 { "," } else { "" };
+        write!(f, "({}{end})", extents.join(", "))
     }
 }
 
@@ -159,9 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn vectors_are_rows_and_tensors_fold() {
+    fn vectors_lie_in_rows_and_tensors_fold() {
+        assert_eq!(dims(&[]), Dims::SCALAR);
         assert_eq!(dims(&[]).folded(), Shape::SCALAR);
         assert_eq!(dims(&[3]).folded(), Shape::new(1, 3));
+        assert_eq!(
+            [dims(&[]), dims(&[3]), dims(&[3, 1])].map(|dims| dims.to_string()),
+            ["()", "(3,)", "(3, 1)"]
+        );
         assert_eq!(dims(&[2, 3, 4, 5]).folded(), Shape::new(24, 5));
         assert_eq!(dims(&[2, 3, 4, 5]).stride(1), 20);
         assert_eq!(Dims::new(&[1; 5]), Err(TooManyAxes(5)));
@@ -174,5 +189,9 @@ mod tests {
         assert_eq!(broadcast(&[5, 1, 2], &[7, 1]).as_deref(), Some("(5, 7, 2)"));
         assert_eq!(broadcast(&[0, 1, 2], &[1, 7, 1]).as_deref(), Some("(0, 7, 2)"));
         assert_eq!(broadcast(&[2, 3], &[2, 1, 4]), None);
+        assert_eq!(broadcast(&[3], &[2, 3]).as_deref(), Some("(2, 3)"));
+        assert_eq!(broadcast(&[3], &[]).as_deref(), Some("(3,)"));
+        assert_eq!(broadcast(&[], &[]).as_deref(), Some("()"));
+        assert_eq!(broadcast(&[2], &[2, 3]), None, "a vector is no column");
     }
 }

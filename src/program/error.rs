@@ -13,7 +13,7 @@ pub enum ProgramError {
     /// The inner extents of a matrix product differ.
     #[error(
         "{} of shape {} cannot be multiplied by {} of shape {}: {} columns against {} rows",
-        .0.left_label, .0.left, .0.right_label, .0.right, .0.left.cols(), .0.right.rows()
+        .0.left_label, .0.left, .0.right_label, .0.right, .0.left.cols(), rows_as_factor(.0.right)
     )]
     Inner(Box<Operands>),
     /// A matrix with more elements than can be addressed.
@@ -200,6 +200,11 @@ pub struct Operands {
 }
 
 /// How many elements there are, for people.
+/// Rows of the right factor of a matrix product, where a vector is a column.
+fn rows_as_factor(dims: Dims) -> usize {
+    if dims.rank() < 2 { dims.cols() } else { dims.rows() }
+}
+
 fn elements(dims: &Dims) -> String {
     dims.checked_len().map_or("too many".to_owned(), |len| len.to_string())
 }

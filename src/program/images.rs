@@ -102,7 +102,8 @@ impl Program {
             cols: [Turn::ONCE, Turn::ONCE, turn(channels, size)],
         };
         let columns = self.gather_from(kernels, columns)?;
-        let bias = bias.map(|bias| self.reshape_to(bias, Shape::new(1, channels).into())).transpose()?;
+        let bias =
+            bias.map(|bias| self.reshape_to(bias, Dims::new(&[channels]).expect("one axis"))).transpose()?;
         let window = Window { height, width, stride };
         let matrix = self.image_rows(a, count, image)?;
         let (product, (rows, cols)) = self.convolved(matrix, image, (columns, bias), window, padding)?;

@@ -3,9 +3,10 @@
 //! A tournament halves the axis each round: neighbours meet, the winner goes on, and one without a neighbour waits. So
 //! n elements take ⌈log₂ n⌉ rounds of comparisons, n − 1 in all.
 //!
-//! What reduces a matrix takes an [`Axis`]; what is called *along* reduces a tensor along an axis, which keeps extent 1.
-//! The last axis is that of the matrix which the tensor lies in; for another one the tensor is gathered into a matrix
-//! with a row for each of its indices.
+//! What reduces a matrix takes an [`Axis`]; what is called *along* reduces a tensor along an axis, which keeps extent 1,
+//! so that the result broadcasts with what was reduced: [`Program::squeeze`] drops it. The last axis is that of the
+//! matrix which the tensor lies in; for another one the tensor is gathered into a matrix with a row for each of its
+//! indices.
 
 use super::range::Interval;
 use super::{Gather, Number, Op, Program, ProgramError, Stride, Test, Turn, ValueId};
@@ -117,6 +118,20 @@ impl Program {
         self.along_axis(a, axis, Program::argmin)
     }
 
+    /// The same elements without an axis of extent 1.
+    ///
+    /// # Errors
+    /// Where there is no such axis, or it has another extent.
+    pub fn squeeze(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
+        self.check_axis(a, axis)?;
+        let dims = self.dims(a);
+        if dims.extents()[axis] != 1 {
+            let what = format!("axis {axis} of extent 1");
+            return Err(ProgramError::OutOfRange { label: self.short(a), shape: dims, what });
+        }
+        self.reshape_to(a, dims.without(axis))
+    }
+
     /// A reduction of matrices, applied along an axis of a tensor.
     pub(super) fn along_axis(
         &mut self,
@@ -131,8 +146,10 @@ impl Program {
             return reduce(self, a, if axis == 0 { Axis::Rows } else { Axis::Cols });
         }
         if axis + 1 == dims.rank() {
+            let first = self.values.len();
             let result = reduce(self, a, Axis::Cols)?;
-            return Ok(self.with_dims(result, reduced));
+            // One element alone is its own largest: the same value, of the same extents.
+            return Ok(if result.index() < first { result } else { self.with_dims(result, reduced) });
         }
         let (count, inner) = (dims.extents()[axis], dims.stride(axis));
         let outer = dims.extents()[..axis].iter().product();

@@ -1,5 +1,7 @@
 //! Ops on tensors of up to four axes: see [`Dims`] for how they lie in matrices.
 //!
+//! What changes the axes but not the matrix that a fresh value lies in costs nothing; otherwise elements are moved.
+//!
 //! What meets in an elementwise op is first repeated to the rows of the result where rows do not fit as they are; a
 //! repeated last axis is left to the op. Axes are reordered by one gather. All of it is local.
 
@@ -48,8 +50,8 @@ impl Program {
             let what = format!("axes in the order {order:?}");
             return Err(ProgramError::OutOfRange { label: self.short(a), shape: dims, what });
         }
-        if order == [1, 0] {
-            return self.transpose(a);
+        if order == [1, 0] || order == sorted {
+            return if order == sorted { Ok(a) } else { self.transpose(a) };
         }
         let turns: Vec<Turn> =
             order.iter().map(|&axis| Turn { count: dims.extents()[axis], step: dims.stride(axis) }).collect();
@@ -68,18 +70,21 @@ impl Program {
         }
         let all = dims.extents().iter().map(|&extent| Stride::range(0, extent));
         let strides: Vec<Stride> = strides.iter().copied().chain(all.skip(strides.len())).collect();
-        if let &[rows, cols] = &strides[..] {
-            return self.slice(a, rows, cols);
+        match strides[..] {
+            [] => return Ok(a),
+            [cols] => {
+                let result = self.slice(a, Stride::range(0, 1), cols).map_err(|_| wrong(indices(0, cols)))?;
+                return Ok(self.with_dims(result, dims.with(0, cols.count)));
+            }
+            [rows, cols] => return self.slice(a, rows, cols),
+            _ => {}
         }
         let mut start = 0;
         for (axis, (stride, &extent)) in strides.iter().zip(dims.extents()).enumerate() {
-            let Stride { start: first, step, count } = *stride;
             if !stride.fits(extent) {
-                return Err(wrong(format!(
-                    "indices {first}, {first} + {step}, …, {count} of them, along axis {axis}"
-                )));
+                return Err(wrong(indices(axis, *stride)));
             }
-            start += if count == 0 { 0 } else { first * dims.stride(axis) };
+            start += if stride.count == 0 { 0 } else { stride.start * dims.stride(axis) };
         }
         // Neighbouring parts of the outermost axis are neighbouring rows.
         let whole = |(stride, &extent): (&Stride, &usize)| *stride == Stride::range(0, extent);
@@ -112,6 +117,10 @@ impl Program {
             return self.concat(a, b, if axis == 0 { Axis::Rows } else { Axis::Cols });
         }
         let dims = first.with(axis, first.extents()[axis].saturating_add(second.extents()[axis]));
+        if first.rank() == 1 {
+            let both = self.concat(a, b, Axis::Cols)?;
+            return Ok(self.with_dims(both, dims));
+        }
         self.bearable(&self.value(a).label, dims)?;
         // Along an inner axis the parts of each outer index are neighbours.
         let flat = |dims: Dims| match axis {
@@ -157,6 +166,54 @@ impl Program {
             Some(&part) => Ok(part),
             None => self.every(a, axis, 0, Turn { count: 0, step: 1 }),
         }
+    }
+
+    /// The value without axes of extent 1, given in rising order; `first` is the first value that is not used yet.
+    pub(super) fn without_axes(
+        &mut self,
+        a: ValueId,
+        axes: &[usize],
+        first: usize,
+    ) -> Result<ValueId, ProgramError> {
+        let dims = axes.iter().rev().fold(self.dims(a), |dims, &axis| dims.without(axis));
+        if a.index() >= first && dims.folded() == self.value(a).shape {
+            return Ok(self.with_dims(a, dims));
+        }
+        self.reshape_to(a, dims)
+    }
+
+    /// The product with a vector: one on the left is a row, one on the right a column, and the axis that this adds is
+    /// dropped again, as NumPy does.
+    pub(super) fn product_with_vector(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+        let (left, right) = (self.dims(a), self.dims(b));
+        let (first, label) = (self.values.len(), self.infix(a, "@", b));
+        let column = |program: &mut Program| {
+            program.push_like(b, Op::Transpose(b), program.value(b).shape.transposed(), label.clone())
+        };
+        let row = |program: &mut Program| program.reshape_to(a, Dims::from(program.value(a).shape));
+        let product = match (left.rank(), right.rank()) {
+            (1, 1) => {
+                let column = column(self)?;
+                let product = self.plain_matmul(a, column)?;
+                self.with_dims(product, Dims::SCALAR)
+            }
+            (1, 2) => {
+                let product = self.plain_matmul(a, b)?;
+                self.with_dims(product, Dims::new(&[right.cols()]).expect("one axis"))
+            }
+            (1, rank) => {
+                let row = row(self)?;
+                let product = self.batched(row, b)?;
+                self.without_axes(product, &[rank - 2], first)?
+            }
+            (rank, _) => {
+                let column = column(self)?;
+                let product =
+                    if rank == 2 { self.plain_matmul(a, column)? } else { self.batched(a, column)? };
+                self.without_axes(product, &[rank - 1], first)?
+            }
+        };
+        self.called(product, label, None)
     }
 
     /// Matrix products of a batch: of the last two axes, the others broadcasting.
@@ -242,7 +299,7 @@ impl Program {
     pub(super) fn expanded(&mut self, a: ValueId, to: Dims) -> Result<ValueId, ProgramError> {
         let own = self.dims(a).lifted(to.rank());
         let one = own.leading().iter().all(|&extent| extent == 1);
-        if to.rank() == 2 || one || own.leading() == to.leading() {
+        if to.rank() <= 2 || one || own.leading() == to.leading() {
             return Ok(a);
         }
         let mut turns: Vec<Turn> = (0..to.rank() - 1)
@@ -263,7 +320,7 @@ impl Program {
         let extents: Vec<usize> = turns.iter().map(|turn| turn.count).collect();
         let dims = Dims::new(&extents).expect("as many axes as a tensor");
         self.bearable(&self.value(a).label, dims)?;
-        let (&last, leading) = turns.split_last().expect("at least two axes");
+        let (&last, leading) = turns.split_last().expect("at least one axis");
         let mut rows = [Turn::ONCE; 3];
         rows[3 - leading.len()..].copy_from_slice(leading);
         let gather = Gather { start, rows, cols: [Turn::ONCE, Turn::ONCE, last] };
@@ -340,6 +397,11 @@ impl Program {
         let (left, right) = (self.dims(a), self.dims(b));
         Box::new(Operands { left_label: label(a), left, right_label: label(b), right })
     }
+}
+
+/// Indices along an axis, for an error.
+fn indices(axis: usize, Stride { start, step, count }: Stride) -> String {
+    format!("indices {start}, {start} + {step}, …, {count} of them, along axis {axis}")
 }
 
 /// Which matrix of an operand belongs to an index of the batch; an axis of extent 1 repeats.

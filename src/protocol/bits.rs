@@ -24,6 +24,9 @@ pub(super) struct Bits {
     mask: [Bit; 2],
 }
 
+/// What a table is of: a mask, how many of its bits have digits, and whether the bit behind them is there.
+pub(super) type TableKey = (EntryId, u32, bool);
+
 /// A question about a public c and an entry's mask.
 #[derive(Clone, Copy)]
 struct Asked {
@@ -35,14 +38,21 @@ struct Asked {
 }
 
 impl Lowering<'_> {
-    /// Answers about a tile that no party holds alone.
+    /// Answers about a tile that no party holds alone. Of a sum with a public constant the other summand may be open.
     pub(super) fn test(&mut self, x: Tile, test: Test) -> Bits {
         let both = Parties::first(2);
         let shape = self.grid(x.value).shape(x.at);
-        let opened = self.open_masked(x, both, both);
+        let (base, constant) = self.compared[x.value.index()];
+        let opened = self.open_masked(Tile { value: base, at: x.at }, both, both);
         let (question, bits) = super::question(test, self.magnitude_bits[x.value.index()]);
         let mask = opened.mask.expect("both parts are masked");
-        let opened = opened.sum.map(|sum| sum.expect("both learn it"));
+        let opened = PAIR.map(|party| {
+            let sum = opened.sum[party.index()].expect("both learn it");
+            match constant {
+                0 => sum,
+                _ => self.combine(party, shape, MemoryClass::Openings, vec![(1, sum)], constant),
+            }
+        });
         let answer = self.ask(Asked { question, bits, opened, mask, shape });
         self.share_bits(answer, shape, matches!(test, Test::NonNegative | Test::NonZero))
     }
@@ -164,15 +174,26 @@ impl Lowering<'_> {
         }))
     }
 
+    /// Shares of a mask's table, dealt once.
+    fn table(&mut self, spec: TableSpec) -> [Block; 2] {
+        let key = (spec.mask, spec.bits, spec.top);
+        if let Some(&table) = self.tables.get(&key) {
+            return table;
+        }
+        let delivery = self.demand(Correlation::Table(spec));
+        let table = PAIR.map(|party| spec.acquire(&mut self.lists[party.index()], delivery, party).0);
+        self.tables.insert(key, table);
+        table
+    }
+
     /// Shares of the answers, a plane.
     fn ask(&mut self, asked: Asked) -> [Block; 2] {
         let Asked { question, bits, opened, mask, shape } = asked;
         let ring = self.program.ring();
-        let spec = TableSpec { mask, shape, bits, top: question.has_top() };
-        let delivery = self.demand(Correlation::Table(spec));
+        let tables = self.table(TableSpec { mask, shape, bits, top: question.has_top() });
         let mut level = question.level(bits);
         let mut shares = PAIR.map(|party| {
-            let table = spec.acquire(&mut self.lists[party.index()], delivery, party).0;
+            let table = tables[party.index()];
             let out = self.buffer(party, planes(ring, level.planes(), shape.len()), MemoryClass::Scratch);
             let (opened, leader) = (opened[party.index()], is_leader(party));
             self.push(party, Action::Kernel(Kernel::Pick { out, opened, table, bits, question, leader }));

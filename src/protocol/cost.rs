@@ -4,7 +4,7 @@
 
 use super::halves::{Halves, PAIR, half_of};
 use super::lowering::{senders, sends};
-use super::{Cost, OpCost, Protocol, beaver, chosen, question, replicated, replicates_first};
+use super::{Cost, OpCost, Protocol, beaver, chosen, compared, question, replicated, replicates_first};
 use crate::program::tiling::Tiling;
 use crate::program::{Op, Program, Truncation, ValueId, range};
 use crate::ring::Shape;
@@ -84,6 +84,8 @@ pub(super) struct Costs<'a> {
     kept: Vec<bool>,
     /// By value.
     magnitude_bits: Vec<u32>,
+    /// By value: see [`compared`].
+    compared: Vec<(ValueId, u64)>,
     /// By value: those that come before.
     values: Vec<Held>,
     halves: HashMap<ValueId, Halves<u32>>,
@@ -101,6 +103,7 @@ pub(super) fn cost(protocol: Protocol, program: &Program, tiling: &Tiling, again
         tiling,
         kept: program.resident().into_iter().map(|resident| resident && again).collect(),
         magnitude_bits: range::magnitude_bits(program),
+        compared: compared(program),
         values: Vec::with_capacity(program.values().len()),
         halves: HashMap::new(),
         replicas: HashMap::new(),
@@ -185,7 +188,7 @@ impl Costs<'_> {
             Op::Slice(a, ..) | Op::Place(a, _) | Op::Gather(a, _) => self.held(a),
             Op::Test(a, test) if self.held(a).owner().is_none() => {
                 let both = Parties::first(2);
-                let x = self.factor(a, "c", "m·n");
+                let x = self.factor(self.compared[a.index()].0, "c", "m·n");
                 let depth = self.open(sent, x, both, both);
                 let (question, bits) = question(test, self.magnitude_bits[a.index()]);
                 let rounds = sent.compare(question, bits, self.words(value.shape));

@@ -5,9 +5,9 @@
 //! and sent before the next is begun, and what can be done ahead is done ahead by the executor. The order is the same
 //! for all parties. Which components a tile has is a property of its value.
 
-use super::bits::Bits;
+use super::bits::{Bits, TableKey};
 use super::halves::{Halves, Opened};
-use super::{Lowered, Protocol, beaver, chosen, cost, replicated};
+use super::{Lowered, Protocol, beaver, chosen, compared, cost, replicated};
 use crate::correlation::{
     Correlation, Delivery, Demand, FIRST_FREE_MESSAGE, FIRST_FREE_STREAM, Product, Purpose, dealer,
 };
@@ -62,6 +62,8 @@ pub(super) struct Lowering<'a> {
     resident: Vec<bool>,
     /// By value: see [`range::magnitude_bits`].
     pub(super) magnitude_bits: Vec<u32>,
+    /// By value: see [`compared`].
+    pub(super) compared: Vec<(ValueId, u64)>,
     /// The tiles that have been lowered.
     tiles: HashMap<Tile, Parts>,
     /// The tiles of tests that two parties answered, as bits; as elements only where these are asked for.
@@ -72,6 +74,8 @@ pub(super) struct Lowering<'a> {
     pub(super) halves: HashMap<Tile, Halves>,
     /// The tiles that have been opened, by who learnt them and whose parts were masked.
     pub(super) opened: HashMap<(Tile, Parties, Parties), Opened>,
+    /// The tables of masks, each party's share.
+    pub(super) tables: HashMap<TableKey, [Block; 2]>,
     /// The tiles that were replicated.
     pub(super) replicas: HashMap<Tile, Parts>,
     /// Sums of a party's two components of a replicated tile.
@@ -93,11 +97,13 @@ impl<'a> Lowering<'a> {
             purpose: Purpose { op: OpId(0), tile: 0, once: false },
             resident: program.resident(),
             magnitude_bits: range::magnitude_bits(program),
+            compared: compared(program),
             tiles: HashMap::new(),
             bits: HashMap::new(),
             whole: HashMap::new(),
             halves: HashMap::new(),
             opened: HashMap::new(),
+            tables: HashMap::new(),
             replicas: HashMap::new(),
             sums: HashMap::new(),
         }
@@ -146,13 +152,15 @@ impl Lowering<'_> {
             self.tiles.insert(tile, parts);
             return;
         };
-        let operand = Tile { value: a, at: tile.at };
+        let (base, constant) = self.compared[a.index()];
+        let operand = Tile { value: base, at: tile.at };
         let parts = self.parts(operand);
         if parts.owner().is_some() {
+            let parts = if constant == 0 { parts } else { self.linear(operand, 1, constant) };
             let parts = self.test_alone(parts, test);
             self.tiles.insert(tile, parts);
         } else {
-            let bits = self.test(operand, test);
+            let bits = self.test(Tile { value: a, at: tile.at }, test);
             self.bits.insert(tile, bits);
         }
     }
@@ -165,9 +173,10 @@ impl Lowering<'_> {
             Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) => {
                 [a, b].map(|operand| self.over(operand, (row, col))).to_vec()
             }
-            Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Truncate(a, ..) | Op::Test(a, _) => {
+            Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Truncate(a, ..) => {
                 vec![tile(a, (row, col))]
             }
+            Op::Test(a, _) => vec![tile(self.compared[a.index()].0, (row, col))],
             Op::Slice(..) | Op::Place(..) => {
                 self.pieces(Tile { value, at: (row, col) }).into_iter().map(|piece| piece.from).collect()
             }

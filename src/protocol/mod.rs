@@ -160,6 +160,26 @@ fn chosen(program: &Program, a: ValueId, b: ValueId) -> Option<(ValueId, ValueId
     [(a, b), (b, a)].into_iter().find(|&(condition, _)| is_test(condition))
 }
 
+/// For each value what a comparison of it opens, and what is added to that where it is open: the value itself, or, of a
+/// sum with a public constant that only comparisons use, the value before. So all comparisons of a value with constants
+/// share one opening.
+fn compared(program: &Program) -> Vec<(ValueId, u64)> {
+    let mut only_tested = vec![true; program.values().len()];
+    for value in program.values().iter().filter(|value| !matches!(value.op, Op::Test(..))) {
+        value.op.operands().for_each(|operand| only_tested[operand.index()] = false);
+    }
+    for output in program.outputs() {
+        only_tested[output.value.index()] = false;
+    }
+    let ids = (0..).map(ValueId);
+    ids.zip(program.values())
+        .map(|(id, value)| match value.op {
+            Op::AddConstant(a, constant) if only_tested[id.index()] => (a, constant),
+            _ => (id, 0),
+        })
+        .collect()
+}
+
 /// What is asked about x = c + a, and of how many low bits of a there is a table, where |x| < 2^bits.
 fn question(test: Test, bits: u32) -> (Question, u32) {
     match test {

@@ -80,7 +80,7 @@ const USAGE: [&str; FUNCTIONS.len()] = [
     "maxpool2d(x, size=2, stride=2) with x of shape (n, c, h, w), or maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2) with a row for each image",
     "mean(x) or mean(x, axis=1)",
     "min(x, y) or min(x, axis=1)",
-    "one_hot(index, 10) with a last axis of extent 1",
+    "one_hot(index, 10)",
     "reciprocal(x)",
     "relu(x)",
     "reshape(x, rows, cols), or up to four extents",
@@ -227,11 +227,8 @@ impl Call {
                 program.permute(a, &numbers().collect::<Option<Vec<_>>>()?)
             }
             "squeeze" if rest.is_empty() => {
-                let (dims, axis) = (program.dims(a), self.axis(program, a, &["axis"])?);
-                if dims.extents()[axis] != 1 {
-                    return None;
-                }
-                program.reshape_to(a, dims.without(axis))
+                let axis = self.axis(program, a, &["axis"])?;
+                program.squeeze(a, axis)
             }
             "gather" if rest.is_empty() => {
                 let axis = self.axis(program, a, &["axis"])?;
@@ -274,25 +271,26 @@ impl Call {
         })
     }
 
-    /// A reduction, whose axis keeps extent 1 unless `keepdims=0` drops it.
+    /// A reduction, whose axes are dropped unless `keepdims=1` keeps them with extent 1.
     fn reduced(&self, program: &mut Program, a: ValueId, reduction: Reduction) -> Option<Added> {
-        if self.named.is_empty() {
-            return match reduction {
-                Reduction { all: Some(all), .. } => Some(all(program, a)),
-                Reduction { .. } => None,
-            };
+        let keep = match self.number_or("keepdims", 0)? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        let (first, dims) = (program.values().len(), program.dims(a));
+        if self.named.iter().all(|(name, _)| name == "keepdims") {
+            let sum = (reduction.all?)(program, a);
+            let ones = Dims::new(&[1; Dims::MOST_AXES][..dims.rank()]).expect("as many axes");
+            return Some(sum.map(|sum| if keep { program.with_dims(sum, ones) } else { sum }));
         }
         let axis = self.axis(program, a, &["axis", "keepdims"])?;
-        let keep = self.number_or("keepdims", 1)?;
-        let result = match (reduction.along)(program, a, axis) {
-            Ok(result) => result,
-            Err(error) => return Some(Err(error)),
-        };
-        match keep {
-            1 => Some(Ok(result)),
-            0 => Some(program.reshape_to(result, program.dims(result).without(axis))),
-            _ => None,
-        }
+        let reduced = (reduction.along)(program, a, axis);
+        Some(reduced.and_then(
+            |reduced| {
+                if keep { Ok(reduced) } else { program.without_axes(reduced, &[axis], first) }
+            },
+        ))
     }
 
     fn conv2d(&self, program: &mut Program, a: ValueId, (w, b): (ValueId, Option<ValueId>)) -> Option<Added> {
@@ -347,7 +345,7 @@ impl Call {
             return self.axis(program, a, &["axis", "eps"]);
         }
         self.only(&["eps"])?;
-        Some(program.dims(a).rank() - 1)
+        program.dims(a).rank().checked_sub(1)
     }
 
     fn epsilon(&self) -> Option<f64> {

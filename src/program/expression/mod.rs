@@ -14,12 +14,13 @@
 //!
 //! `*` and `/` are elementwise, or scaling where one side is a constant; `@` is the matrix product, of tensors that along
 //! the last two axes; `+`, `-`, `*`, `/`, comparisons and the other axes of `@` broadcast as NumPy does. A comparison
-//! gives integers 0 and 1. Ranges are those of Python, the first axis first; an index keeps its axis, which then has
-//! extent 1. Values have two to four axes: a vector is one row. Constants are public. Errors name the step, the text and
-//! the place in it. The text comes from a file: its length and depth are bounded.
+//! gives integers 0 and 1. Ranges are those of Python, the first axis first; an index drops its axis. Values have up to
+//! four axes: a vector has one, a single number none. In a matrix product a vector is a row on the left and a column on
+//! the right, as in NumPy. Constants are public. Errors name the step, the text and the place in it. The text comes from
+//! a file: its length and depth are bounded.
 //!
-//! The functions; `axis` is counted from 0, or from the last one with −1. A reduced axis keeps extent 1, so that the
-//! result broadcasts with what was reduced; `keepdims=0` drops it.
+//! The functions; `axis` is counted from 0, or from the last one with −1. A reduced axis is dropped; `keepdims=1` keeps it
+//! with extent 1, so that the result broadcasts with what was reduced.
 //!
 //! | function | result |
 //! |---|---|
@@ -252,39 +253,80 @@ mod tests {
     #[test]
     fn every_function_is_called_as_it_says() {
         let (mut program, mut names) = program(16);
-        let shapes = [
-            ("mean(x, axis=0)", (1, 3)),
-            ("max(x, axis=1)", (5, 1)),
-            ("min(x, 0.5)", (5, 3)),
-            ("max(x, x * 2)", (5, 3)),
-            ("argmin(x, axis=0)", (1, 3)),
-            ("relu(x @ w + b)", (5, 2)),
-            ("leaky_relu(x, 0.01) + abs(x) - clip(x, -1, 0.5)", (5, 3)),
-            ("select(x < 1, x, -x)", (5, 3)),
-            ("softmax(x, axis=1) * sigmoid(tanh(x)) + gelu(exp(x))", (5, 3)),
-            ("sqrt(abs(x) + 1) * reciprocal(2 + relu(x)) + silu(log(x))", (5, 3)),
-            ("x / 7 - 1 / (x / x[:1]) * rsqrt(x) + x * (3 / 4)", (5, 3)),
-            ("reshape(x, 3, 5).T", (5, 3)),
-            ("concat(x, x[1:3], b[:, :1] * (x[:1] >= 0), axis=0)", (8, 3)),
-            ("x[1:, ::2]", (4, 2)),
-            ("x[-2:, -1]", (2, 1)),
-            ("1 - (x != x[0])", (5, 3)),
-            ("var(x, axis=-2) + squeeze(mean(reshape(x, 1, 5, 3), axis=1), axis=0)", (1, 3)),
-            ("layernorm(x, axis=1, eps=1e-3) + layernorm(x, x[:1], x[1:2])", (5, 3)),
-            ("batchnorm(x, x[0], abs(x[1]), x[2], x[3], eps=0.001)", (5, 3)),
-            ("gather(x, [4, 0, 0, 1, -1], axis=0) @ gather(w, [1, 0, 1], axis=1)", (5, 3)),
-            ("one_hot(argmax(x, axis=1), 3) - lookup(w.T, x[:, :1])", (5, 3)),
-            ("sum(reshape(x, 1, 5, 3), axis=-1, keepdims=0)", (1, 5)),
-            ("conv2d(concat(x, x, x, axis=1), w[:1], b, channels=1, height=3, width=3, kernel=1)", (5, 18)),
-            ("maxpool2d(x, channels=1, height=1, width=3, size=1, stride=2)", (5, 2)),
-            ("avgpool2d(x[:, :1], channels=1, height=1, width=1, size=1)", (5, 1)),
+        let cases = [
+            ("mean(x, axis=0)", "(3,)"),
+            ("max(x, axis=1)", "(5,)"),
+            ("min(x, 0.5)", "(5, 3)"),
+            ("max(x, x * 2)", "(5, 3)"),
+            ("argmin(x, axis=0)", "(3,)"),
+            ("relu(x @ w + b)", "(5, 2)"),
+            ("leaky_relu(x, 0.01) + abs(x) - clip(x, -1, 0.5)", "(5, 3)"),
+            ("select(x < 1, x, -x)", "(5, 3)"),
+            ("softmax(x, axis=1) * sigmoid(tanh(x)) + gelu(exp(x))", "(5, 3)"),
+            ("sqrt(abs(x) + 1) * reciprocal(2 + relu(x)) + silu(log(x))", "(5, 3)"),
+            ("x / 7 - 1 / (x / x[:1]) * rsqrt(x) + x * (3 / 4)", "(5, 3)"),
+            ("reshape(x, 3, 5).T", "(5, 3)"),
+            ("concat(x, x[1:3], b[:, :1] * (x[:1] >= 0), axis=0)", "(8, 3)"),
+            ("x[1:, ::2]", "(4, 2)"),
+            ("x[-2:, -1]", "(2,)"),
+            ("1 - (x != x[0])", "(5, 3)"),
+            ("var(x, axis=-2) + squeeze(mean(reshape(x, 1, 5, 3), axis=1), axis=0)", "(3,)"),
+            ("layernorm(x, axis=1, eps=1e-3) + layernorm(x, x[0], x[1:2])", "(5, 3)"),
+            ("batchnorm(x, x[0], abs(x[1]), x[2], x[3], eps=0.001)", "(5, 3)"),
+            ("gather(x, [4, 0, 0, 1, -1], axis=0) @ gather(w, [1, 0, 1], axis=1)", "(5, 3)"),
+            ("one_hot(argmax(x, axis=1), 3) - lookup(w.T, x[:, 0])", "(5, 3)"),
+            ("sum(reshape(x, 1, 5, 3), axis=-1, keepdims=1)", "(1, 5, 1)"),
+            ("conv2d(concat(x, x, x, axis=1), w[:1], b, channels=1, height=3, width=3, kernel=1)", "(5, 18)"),
+            ("maxpool2d(x, channels=1, height=1, width=3, size=1, stride=2)", "(5, 2)"),
+            ("avgpool2d(x[:, :1], channels=1, height=1, width=1, size=1)", "(5, 1)"),
         ];
-        for (number, (text, shape)) in (1..).zip(shapes) {
+        hold(&mut program, &mut names, &cases);
+    }
+
+    /// Adds steps, which must give values of these extents.
+    fn hold(program: &mut Program, names: &mut Names, cases: &[(&str, &str)]) {
+        for (number, (text, dims)) in (names.len()..).zip(cases) {
             let text = format!("z{number} = {text}");
-            let value =
-                add_step(&mut program, &mut names, number, &text).unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(program.value(value).shape, Shape::new(shape.0, shape.1), "{text}");
+            let value = add_step(program, names, number, &text).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(program.dims(value).to_string(), *dims, "{text}");
         }
+    }
+
+    #[test]
+    fn vectors_have_one_axis_and_numbers_none() {
+        let (mut program, mut names) = program(16);
+        let cases = [
+            ("x[0]", "(3,)"),
+            ("x[0, 1]", "()"),
+            ("sum(x)", "()"),
+            ("sum(x, keepdims=1) + mean(x)", "(1, 1)"),
+            ("sum(x, axis=1, keepdims=1) * x + x[0] - x[1, 1]", "(5, 3)"),
+            ("x @ x[0] + x[:, 1]", "(5,)"),
+            ("x[0] @ w", "(2,)"),
+            ("x[0] @ x[1] - max(x[2], axis=0)", "()"),
+            ("x[0].T - transpose(x[1], 0)", "(3,)"),
+            ("concat(x[0], x[1, :2], axis=0)[1::2]", "(2,)"),
+            ("gather(x[0], [2, 0, 0], axis=-1) * relu(x[1])", "(3,)"),
+            ("softmax(x[0], axis=0) + layernorm(x[1]) / x[2]", "(3,)"),
+            ("argmax(x[0], axis=0) + sum(x[0, 0:0], axis=0)", "()"),
+            ("one_hot(argmax(x[0], axis=0), 4)", "(4,)"),
+            ("lookup(w, argmax(x, axis=1)) @ lookup(w, argmax(x[0], axis=0))", "(5,)"),
+            ("max(reshape(x, 15)[2], x[0]) + clip(x[0, 0], 0, 1)", "(3,)"),
+            ("squeeze(x[:1, :1], axis=1)[0] + squeeze(x[:1], axis=0)", "(3,)"),
+        ];
+        hold(&mut program, &mut names, &cases);
+        assert!(error(16, "z = x[0, 0] @ w").ends_with("x[0, 0] of shape () has no axis 0"));
+        assert!(error(16, "z = w @ x[0]").ends_with("2 columns against 3 rows"));
+        assert!(error(16, "z = x[0][3]").ends_with("x[0] of shape (3,) has no index along axis 0: 3"));
+        assert!(error(16, "z = sum(x)[0]").ends_with("sum(x) of shape () has no 1 axes"));
+        assert!(error(16, "z = sum(x[0, 0], axis=0)").contains("sum is called as"));
+        assert!(
+            error(16, "z = x + x[:, 0]")
+                .ends_with("x of shape (5, 3) and x[:, 0] of shape (5,) do not broadcast")
+        );
+        assert!(error(16, "z = squeeze(x, axis=1)").ends_with("x of shape (5, 3) has no axis 1 of extent 1"));
+        assert!(error(16, "z = layernorm(x[0, 0])").contains("layernorm is called as"));
+        assert!(error(16, "z = batchnorm(x[0], b, b, b, b)").ends_with("x[0] of shape (3,) has no axis 1"));
     }
 
     #[test]
@@ -299,24 +341,18 @@ mod tests {
             program.input("k", PartyId(1), Dims::new(&[4, 3, 3, 3]).unwrap(), None).unwrap(),
         );
         let cases = [
-            ("t + t[:, :, 0] * 2 - t[0, 1:2, :, -1:]", "(2, 3, 6, 6)"),
+            ("t + t[:, :, :1] * 2 - t[0, 1:2, :, -1:]", "(2, 3, 6, 6)"),
             ("t @ t[:, :1] - t @ t[0, 0, :, :2] @ t[:1, :, :2]", "(2, 3, 6, 6)"),
             ("transpose(t, 0, 2, 3, 1) + t.T[:1, :, :1, :1]", "(2, 6, 6, 3)"),
             ("conv2d(t, k, stride=1, padding=1)", "(2, 4, 6, 6)"),
             ("maxpool2d(avgpool2d(t, size=2), size=3)", "(2, 3, 1, 1)"),
             ("concat(t, t[:, :1], axis=1)", "(2, 4, 6, 6)"),
-            ("argmax(sum(t, axis=1), axis=-1, keepdims=0)", "(2, 1, 6)"),
-            ("reshape(t, 6, 36) @ x[:1].T @ x[:1] * 0", ""),
+            ("argmax(sum(t, axis=1), axis=-1)", "(2, 6)"),
+            ("t[0] @ t[1, 0, 0] + t[1, 0, 0] @ t[0] - sum(t, axis=1, keepdims=1)[1, :, 0]", "(3, 6)"),
             ("softmax(t, axis=1) * layernorm(t) * gather(t, [2, 0, 1], axis=1)", "(2, 3, 6, 6)"),
             ("squeeze(gather(t, [5], axis=2), axis=2) + sum(t)", "(2, 3, 6)"),
         ];
-        for (number, (text, dims)) in (1..).zip(cases) {
-            let text = format!("z{number} = {text}");
-            match add_step(&mut program, &mut names, number, &text) {
-                Ok(value) => assert_eq!(program.dims(value).to_string(), dims, "{text}"),
-                Err(error) => assert_eq!(dims, "", "{error}"),
-            }
-        }
+        hold(&mut program, &mut names, &cases);
         let mut error = |text: &str| add_step(&mut program, &mut names, 1, text).unwrap_err().to_string();
         assert!(
             error("z = t + t[:, :2]")
@@ -340,7 +376,12 @@ mod tests {
         #[test]
         fn no_text_panics(text in "[ -~]{0,60}|[a-z0-9=@+*(). -]{0,60}|z = (max|relu|reshape|x)[(\\[][xw0-9:,=<-]{0,20}[)\\]]") {
             let (mut program, mut names) = program(16);
-            let _ = add_step(&mut program, &mut names, 1, &text);
+            for x in ["x", "x[0]", "x[0, 0]"] {
+                let value = add_step(&mut program, &mut names, 1, &format!("z{} = {x}", x.len())).expect("a value");
+                let mut names = names.clone();
+                names.insert("x".into(), value);
+                let _ = add_step(&mut program.clone(), &mut names, 1, &text);
+            }
         }
     }
 }

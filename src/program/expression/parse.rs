@@ -280,7 +280,7 @@ impl Parser<'_> {
         if ranges.len() > dims.rank() {
             return Err(out_of_range(format!("{} axes", ranges.len())));
         }
-        let mut strides = Vec::new();
+        let (mut strides, first) = (Vec::new(), self.program.values().len());
         for (axis, (range, &extent)) in ranges.iter().zip(dims.extents()).enumerate() {
             let word = match (axis, dims.rank()) {
                 (0, 2) => "rows".to_owned(),
@@ -289,7 +289,10 @@ impl Parser<'_> {
             };
             strides.push(range.stride(extent)?.ok_or_else(|| out_of_range(format!("{word} {range}")))?);
         }
-        Ok(Operand::Matrix(self.program.slice_axes(a, &strides)?))
+        let result = self.program.slice_axes(a, &strides)?;
+        let is_index = |(axis, range): (usize, &Range)| matches!(range, Range::Index(_)).then_some(axis);
+        let indexed: Vec<usize> = ranges.iter().enumerate().filter_map(is_index).collect();
+        Ok(Operand::Matrix(self.program.without_axes(result, &indexed, first)?))
     }
 
     fn combine(&mut self, operator: char, left: Operand, right: Operand) -> Result<Operand, StepErrorKind> {

@@ -135,6 +135,17 @@ impl Program {
         self.test(above, Test::NonNegative)
     }
 
+    /// Whether −a ≥ threshold, as an integer 0 or 1: a + threshold, less one unit, is below zero. So it is asked of a sum
+    /// of a and a constant, and shares its opening with what else is.
+    pub(super) fn falls_to_constant(&mut self, a: ValueId, threshold: f64) -> Result<ValueId, ProgramError> {
+        let value = self.value(a);
+        let (shape, bits) = (value.shape, value.fraction_bits);
+        let constant = self.ring().reduce(self.fixed(threshold, bits).wrapping_sub(1));
+        let label = format!("({} + {threshold})", self.short(a));
+        let sum = self.push_scaled(Op::AddConstant(a, constant), shape, bits, label)?;
+        self.test(sum, Test::Negative)
+    }
+
     /// Σ coefficients[i] · t^i + Σ factor · term for a t in [−1, 1] of g fraction bits, with `bits` fraction bits; 4, 8
     /// or 16 coefficients. Halves are evaluated side by side (Estrin, "Organization of computer systems", 1960), so
     /// 2^n coefficients take n products one after the other.

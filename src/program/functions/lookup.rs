@@ -4,29 +4,29 @@ use super::super::{Number, Program, ProgramError, Test, ValueId};
 use crate::ring::Axis;
 
 impl Program {
-    /// A row of `count` integers for each index of a last axis of extent 1: 1 where the index is the place in the row, 0
+    /// `count` integers for each index, along one more axis behind its own: 1 where the index is the place along it, 0
     /// elsewhere, and everywhere if it is none of them. Method: the index is compared with all places at once.
     ///
     /// *Error:* none. *Rounds:* those of one comparison, 4 at most: fewer where the index is known to be small.
     ///
     /// # Errors
-    /// Where the last axis has another extent, or `count` is zero.
+    /// Where there are four axes already, or `count` is zero.
     pub fn one_hot(&mut self, index: ValueId, count: usize) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values().len(), format!("one_hot({}, {count})", self.short(index)));
         let dims = self.dims(index);
-        let axis = dims.rank() - 1;
-        if dims.cols() != 1 || count == 0 {
-            let what = format!("one index a row to compare with {count} places");
+        let Some(column) = dims.followed_by(1).ok().filter(|_| count > 0) else {
+            let what = format!("room for an axis of {count} places");
             return Err(ProgramError::OutOfRange { label: self.short(index), shape: dims, what });
-        }
+        };
+        let axis = dims.rank();
         // Differences to 0, then to 0 and 1, to 0..4 and so on, as many as there are places.
-        let (mut all, mut width) = (index, 1);
+        let (mut all, mut width) = (self.reshape_to(index, column)?, 1);
         while width < count {
             let more = width.min(count - width);
             let part = self.along(all, Axis::Cols, super::super::Stride::range(0, more))?;
             let lower = self.add_constant(part, Number::Integer(-(width as i128)))?;
             let next = self.concat(all, lower, Axis::Cols)?;
-            all = self.with_dims(next, dims.with(axis, width + more));
+            all = self.with_dims(next, column.with(axis, width + more));
             width += more;
         }
         let result = self.test(all, Test::Zero)?;
@@ -34,8 +34,8 @@ impl Program {
         self.called(result, label, None)
     }
 
-    /// For each index, the row of `table` that it names, or zeros if it names none: the product of [`Program::one_hot`]
-    /// and the table, which needs no truncation.
+    /// For each index, the row of `table` that it names, along one more axis, or zeros if it names none: the product of
+    /// [`Program::one_hot`] and the table, which needs no truncation.
     ///
     /// *Error:* none. *Rounds:* one more than [`Program::one_hot`].
     ///

@@ -1,7 +1,7 @@
 //! The functions' errors and the warnings about their arguments.
 
 use crate::program::range::{reaches, warnings};
-use crate::program::{Program, ProgramError, Truncation, ValueId, oracle};
+use crate::program::{Dims, Program, ProgramError, Truncation, ValueId, oracle};
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
 
@@ -88,6 +88,47 @@ fn a_softmax_adds_up_to_one() {
     let sum: f64 = powers.iter().sum();
     for (found, power) in found.iter().zip(powers) {
         assert!((found - power / sum).abs() < 3e-5, "{found} for {}", power / sum);
+    }
+}
+
+/// Rows of images, and tensors of them, whose channels have statistics of their own.
+#[test]
+fn a_batchnorm_is_that_of_its_channels() {
+    let extents = [4, 5, 6, 7];
+    let len: usize = extents.iter().product();
+    let noise = |at: usize, low: f64, high: f64| {
+        ((low + (high - low) * (at as f64 * 0.618_034).fract()) * 65536.0).round() / 65536.0
+    };
+    for (extents, channel) in [(vec![len / 5, 5], 1), (extents.to_vec(), 6 * 7)] {
+        let mut program = Program::new(2, codec()).with_truncation(Truncation::Exact);
+        let mut input = |name, extents: &[usize]| {
+            program.input(name, PartyId(0), Dims::new(extents).expect("few axes"), None).expect("an input")
+        };
+        let x = input("x", &extents);
+        let statistics = ["mean", "variance", "scale", "offset"].map(|name| input(name, &[5]));
+        let z = program.batchnorm(x, statistics, 1e-5).expect("a normalisation");
+        program.output("z", z, Parties::first(1)).expect("an output");
+        let drawn = |len: usize, low, high| (0..len).map(|at| noise(at, low, high)).collect::<Vec<f64>>();
+        let data = [
+            drawn(len, -16.0, 16.0),
+            drawn(5, -3.0, 3.0),
+            drawn(5, 1.0 / 256.0, 4.0),
+            drawn(5, -2.0, 2.0),
+            drawn(5, -9.0, 9.0),
+        ];
+        let encoded: Vec<Elements> = data
+            .iter()
+            .map(|numbers| Elements::encode(codec(), numbers).expect("numbers in range"))
+            .collect();
+        let found = oracle::evaluate(&program, &encoded)[0].elements.decode(codec());
+        let [x, mean, variance, scale, offset] = &data;
+        let mut worst: f64 = 0.0;
+        for (at, found) in found.into_iter().enumerate() {
+            let c = at / channel % 5;
+            let truth = (x[at] - mean[c]) / (variance[c] + 1e-5).sqrt() * scale[c] + offset[c];
+            worst = worst.max((found - truth).abs() / truth.abs().max(1.0));
+        }
+        assert!(worst <= 1e-4, "of shape {extents:?}: {worst}");
     }
 }
 

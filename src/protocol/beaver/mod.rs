@@ -40,6 +40,11 @@
 //!    round: Ohata and Nuida, FC 2020, section 3.2). What is left is b_i with b = b_0 ⊕ b_1.
 //! 4. With a dealt random bit ρ, both send b_i ⊕ ρ_i; e = b ⊕ ρ is opened, and [b]_i = i₀·e + (1 − 2e)·[ρ]_i.
 //!
+//! Several comparisons of one x with public constants v, as those that find its power of two, share step 1 and the
+//! table: x + v = (c + v) + a, and nothing but c depends on a where it is seen. What is picked from the table are shares,
+//! and every pick is hidden by masked bits of its own before anything of it is opened, so a table may be picked from for
+//! any number of public c + v. Each further comparison costs the bytes of steps 3 and 4 alone.
+//!
 //! x ≥ 0 is b negated by party 0 in step 4. x = 0 asks whether every digit of a equals that of −c: tables and trees
 //! of eq alone. *Bytes:* each party sends one element, 33 bits of factors (t = 63: 27 in the first level, 6 in the
 //! second) and one bit a value; bits travel in words, ⌈n/k⌉ of each kind a tile of n values. *Rounds:* 4, or 2 + the

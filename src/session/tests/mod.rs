@@ -8,6 +8,7 @@ mod losses;
 mod masks;
 mod network;
 mod nonlinear;
+mod ops;
 mod orders;
 mod pictures;
 mod privacy;
@@ -20,11 +21,12 @@ mod tensors;
 
 use super::{SessionOptions, World};
 use crate::device::cpu::Cpu;
+use crate::device::gpu::{self, Gpu, GpuOptions};
 use crate::net::Deadlines;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape, prg::PrgKey};
-use crate::share::{Parties, PartyId};
+use crate::share::{Parties, PartyId, Role};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +47,18 @@ fn world(protocol: Protocol, seed: u64) -> World {
         .fold(world, |world, role| world.with_device(role, device()))
         .with_options(SessionOptions { deadlines, ..SessionOptions::default() })
         .with_insecure_seed(seed)
+}
+
+/// Tells of every Vulkan adapter its name, and how to have all roles of a world compute on it.
+fn on_gpus(test: impl Fn(&str, &dyn Fn(World) -> World)) {
+    for adapter in gpu::adapters() {
+        let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
+        let roles = [Role::party(0), Role::party(1), Role::party(2), Role::Dealer];
+        let devices = roles.map(|role| (role, open()));
+        test(&adapter.name, &|world| {
+            devices.iter().fold(world, |world, (role, device)| world.with_device(*role, device.clone()))
+        });
+    }
 }
 
 /// `len` elements that look random, the same for the same seed.

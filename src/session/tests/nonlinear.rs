@@ -2,8 +2,7 @@
 
 use super::equivalence::{check, check_in};
 use super::recipe::plan;
-use super::{elements, numbers, world};
-use crate::device::gpu::{self, Gpu, GpuOptions};
+use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::{Gather, Number, Program, ProgramError, Stride, Test, Truncation, Turn, ValueId};
 use crate::protocol::Protocol;
@@ -11,7 +10,6 @@ use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId, Role};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use std::sync::Arc;
 
 const BOUND: f64 = 3.0;
 
@@ -164,21 +162,15 @@ proptest! {
 
 #[test]
 fn any_nonlinear_program_equals_the_oracle_on_gpus() {
-    for adapter in gpu::adapters() {
-        let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
-        let roles = [Role::party(0), Role::party(1), Role::party(2), Role::Dealer];
-        let devices = roles.map(|role| (role, open()));
+    on_gpus(|name, in_devices| {
         let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
         let result = runner.run(&recipe(), |recipe| {
-            let world = devices.iter().fold(world(recipe.protocol, recipe.seed), |world, (role, device)| {
-                world.with_device(*role, device.clone())
-            });
-            let program = recipe.program();
+            let (world, program) = (in_devices(world(recipe.protocol, recipe.seed)), recipe.program());
             check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
             Ok(())
         });
-        result.unwrap_or_else(|failure| panic!("on {}: {failure}", adapter.name));
-    }
+        result.unwrap_or_else(|failure| panic!("on {name}: {failure}"));
+    });
 }
 
 /// Every test on the numbers around zero and around the ends of the range, shared and private.
@@ -259,6 +251,36 @@ fn relu_costs_one_opening_and_34_bits_in_four_rounds() {
             let third = plans.traffic.of(Role::party(2));
             assert_eq!((third.sent_bytes, third.received_bytes), (0, 0), "who deals sees nothing");
         }
+        let data = [1, 2].map(|seed| numbers(program.codec(), 640, 2.0, seed));
+        check(&program, &data, 8);
+    }
+}
+
+/// Bytes and rounds of x ≥ v for three public v, by hand: one opening and one table, and what every comparison takes for
+/// itself. Where x is one party's own, nothing is opened.
+#[test]
+fn comparisons_of_a_value_with_constants_share_its_opening() {
+    for protocol in Protocol::ALL {
+        let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec);
+        let inputs = [0, 1].map(|party| {
+            program.input(&format!("x{party}"), PartyId(party), Shape::new(64, 10), None).expect("an input")
+        });
+        let x = program.add(inputs[0], inputs[1]).expect("a sum");
+        for constant in [-1.5, 0.0, 0.25] {
+            for (name, value) in [("shared", x), ("private", inputs[1])] {
+                let below = program.add_constant(value, Number::Real(-constant)).expect("a sum");
+                let reached = program.test(below, Test::NonNegative).expect("a comparison");
+                let name = format!("{name} reaches {constant}");
+                program.output(&name, reached, Parties::first(1)).expect("an output");
+            }
+        }
+        let plans = Plans::new(protocol, &program, PlanOptions::default()).expect("a plan");
+        let sent = plans.traffic.of(Role::party(0)).sent_bytes;
+        assert_eq!(sent, 640 * 8 + 3 * 34 * 640 / 8, "x under its mask, and three times 33 + 1 bits");
+        assert_eq!(plans.traffic.rounds, 4 + 1, "and the output");
+        let corrections = 640 * (233 + 3 * (81 + 15)) / 8 + 640 * 3 * 8;
+        assert_eq!(plans.demand.correction_bytes(), corrections, "one table, three times monomials and bits");
         let data = [1, 2].map(|seed| numbers(program.codec(), 640, 2.0, seed));
         check(&program, &data, 8);
     }

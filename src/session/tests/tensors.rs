@@ -2,13 +2,14 @@
 
 use super::equivalence::{check, check_in};
 use super::recipe::plan;
-use super::{elements, numbers, world};
+use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::{Dims, Number, Program, ProgramError, Stride, Truncation, ValueId, Window, range};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 const BOUND: f64 = 3.0;
 
@@ -31,11 +32,11 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         prop_oneof![Just((Ring::Z64, 0)), Just((Ring::Z32, 0)), Just((Ring::Z64, 16)), Just((Ring::Z32, 5))];
     let extent = prop_oneof![2 => Just(1usize), 3 => Just(2), 3 => Just(3), 1 => Just(5), 1 => Just(0)];
     let index = || any::<prop::sample::Index>();
-    let ops = prop::collection::vec((0..12u8, [index(), index(), index()]), 1..6);
+    let ops = prop::collection::vec((0..13u8, [index(), index(), index()]), 1..6);
     (
         (prop::sample::select(&Protocol::ALL[..]), number),
         any::<bool>(),
-        prop::collection::vec(extent, 3..5),
+        prop::collection::vec(extent, 1..5),
         ops,
         any::<u64>(),
         plan(),
@@ -59,8 +60,9 @@ impl Recipe {
         let bound = (self.fraction_bits > 0).then_some(BOUND);
         let dims = |extents: &[usize]| Dims::new(extents).expect("few axes");
         let mut square = self.extents.clone();
-        let rank = square.len();
-        square[rank - 2] = square[rank - 1];
+        if let [.., rows, cols] = &mut square[..] {
+            *rows = *cols;
+        }
         let inputs = [&self.extents[..], &square, &self.extents[1..]];
         let mut values: Vec<ValueId> = Vec::new();
         for (index, extents) in inputs.into_iter().enumerate() {
@@ -70,7 +72,7 @@ impl Recipe {
         values.push(program.add(values[0], values[2]).expect("a sum"));
         for (op, [a, b, axis]) in &self.ops {
             let (a, b) = (*a.get(&values), *b.get(&values));
-            let axis = axis.index(program.dims(a).rank());
+            let axis = axis.index(program.dims(a).rank().max(1));
             let mut extended = program.clone();
             // What does not fit or could overflow is left out.
             if let Ok(value) = apply(&mut extended, *op, (a, b), axis)
@@ -117,9 +119,10 @@ fn apply(
         8 => program.max_along(a, axis),
         9 => program.argmax_along(a, axis),
         10 => {
-            let extent = dims.extents()[axis];
+            let extent = dims.extents().get(axis).copied().unwrap_or(0);
             program.take(a, &[extent.saturating_sub(1), 0, 0, extent / 2], axis)
         }
+        11 => program.squeeze(a, axis),
         _ => program.relu(a),
     }
 }
@@ -131,6 +134,19 @@ proptest! {
         let program = recipe.program();
         check_in(&world(recipe.protocol, recipe.seed), recipe.plan, &program, &recipe.data(&program), recipe.seed);
     }
+}
+
+#[test]
+fn any_tensor_program_equals_the_oracle_on_gpus() {
+    on_gpus(|name, in_devices| {
+        let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
+        let result = runner.run(&recipe(), |recipe| {
+            let (world, program) = (in_devices(world(recipe.protocol, recipe.seed)), recipe.program());
+            check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
+            Ok(())
+        });
+        result.unwrap_or_else(|failure| panic!("on {name}: {failure}"));
+    });
 }
 
 type Build = fn(&mut Program, ValueId) -> Result<ValueId, ProgramError>;
@@ -169,7 +185,7 @@ fn program_of(protocol: Protocol, build: Build, truncation: Truncation, shape: S
 }
 
 /// Numbers between two others, both of them among them, in two parts.
-fn parts(codec: FixedPoint, len: usize, (low, high): (f64, f64)) -> [Elements; 2] {
+pub(super) fn parts(codec: FixedPoint, len: usize, (low, high): (f64, f64)) -> [Elements; 2] {
     let number = |at: usize| match at {
         0 => low,
         1 => high,
@@ -192,6 +208,50 @@ fn functions_equal_the_oracle_bit_for_bit_with_exact_truncation() {
                 check(&program, &parts(program.codec(), shape.len(), range), 11);
             }
         }
+    }
+}
+
+/// Of shared statistics, and of those that one party has for itself.
+#[test]
+fn a_batchnorm_divides_before_its_argument_is_there() {
+    for (protocol, own, rounds) in
+        Protocol::ALL.into_iter().flat_map(|protocol| [(protocol, false, 19), (protocol, true, 2)])
+    {
+        let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Stochastic);
+        let mut data = Vec::new();
+        let mut input =
+            |program: &mut Program, name: &str, owner: u8, extents: &[usize], range: (f64, f64)| {
+                let dims = Dims::new(extents).expect("few axes");
+                let (len, other) = (dims.folded().len(), PartyId(1 - owner));
+                let a = program.input(name, PartyId(owner), dims, None)?;
+                let [first, second] = parts(codec, len, range);
+                if own && owner == 1 {
+                    let both =
+                        first.to_u64().into_iter().zip(second.to_u64()).map(|(a, b)| a.wrapping_add(b));
+                    data.push(Elements::from_integers(Ring::Z64, both));
+                    return Ok(a);
+                }
+                data.extend([first, second]);
+                let b = program.input(&format!("{name} of the other"), other, dims, None)?;
+                program.add(a, b)
+            };
+        let x = input(&mut program, "x", 0, &[7, 3], (-16.0, 16.0)).expect("x");
+        let mut statistic =
+            |name, range| input(&mut program, name, 1, &[3], range).expect("numbers of channels");
+        let statistics = [
+            statistic("mean", (-3.0, 3.0)),
+            statistic("variance", (1.0 / 256.0, 4.0)),
+            statistic("scale", (-2.0, 2.0)),
+            statistic("offset", (-5.0, 5.0)),
+        ];
+        let result = program.batchnorm(x, statistics, 1e-5).expect("a normalisation");
+        program.output("z", result, Parties::first(2)).expect("an output");
+        let plans = Plans::new(protocol, &program, PlanOptions::default()).expect("a plan");
+        if protocol == Protocol::Beaver {
+            assert_eq!(plans.traffic.rounds, rounds + 1, "and the output");
+        }
+        check(&program, &data, 23);
     }
 }
 

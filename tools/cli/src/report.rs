@@ -157,7 +157,7 @@ fn id(role: Role) -> String {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutputJson {
     pub name: String,
-    /// Its extents, two to four of them.
+    /// Its extents, up to four of them.
     pub shape: Vec<usize>,
     /// Where it was written, if it was.
     pub file: Option<String>,

@@ -213,7 +213,7 @@ fn extension(path: &Path) -> String {
     path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
-/// The extents of a tensor, a matrix, a vector (as one row) or a scalar; `path` is what errors call it.
+/// The extents of an array of up to four axes; `path` is what errors call it.
 fn dims_of(path: &Path, dimensions: &[usize]) -> Result<Dims, DataError> {
     let too_many = |_| DataError::Dimensions { path: path.to_owned(), dimensions: dimensions.len() };
     Dims::new(dimensions).map_err(too_many)
@@ -258,7 +258,7 @@ mod tests {
     use symbolon::ring::Ring;
 
     fn row(numbers: Numbers) -> Matrix {
-        Matrix { dims: Dims::new(&[numbers.len()]).unwrap(), numbers }
+        Matrix { dims: Dims::new(&[1, numbers.len()]).unwrap(), numbers }
     }
 
     fn codec(bits: u32, fraction_bits: u32) -> FixedPoint {
@@ -271,6 +271,9 @@ mod tests {
         let matrix = Matrix { dims, numbers: Numbers::Real(vec![0.0, 0.0, 0.0, 0.0, f64::NAN, 0.0]) };
         let message = matrix.encode(codec(64, 16)).unwrap_err().to_string();
         assert_eq!(message, "element [1, 0, 1] is NaN: only finite numbers can be computed on");
+        let vector = Matrix { dims: Dims::new(&[2]).unwrap(), numbers: Numbers::Real(vec![0.0, f64::NAN]) };
+        let message = vector.encode(codec(64, 16)).unwrap_err().to_string();
+        assert_eq!(message, "element [1] is NaN: only finite numbers can be computed on");
     }
 
     #[test]

@@ -13,7 +13,7 @@ const LONGEST_HEADER: usize = 64 * 1024;
 /// What every file begins with; the version follows.
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
-/// Reads a tensor, a matrix, a vector (as one row) or a scalar.
+/// Reads an array of up to four axes.
 pub(super) fn read(path: &Path) -> Result<Matrix, DataError> {
     let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
@@ -149,6 +149,7 @@ mod tests {
     use super::*;
     use ndarray::{Array2, ShapeBuilder, array};
     use ndarray_npy::WriteNpyExt;
+    use symbolon::program::Dims;
     use symbolon::ring::Shape;
 
     fn read_bytes(bytes: &[u8]) -> Result<Matrix, String> {
@@ -185,12 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn vectors_are_rows_and_narrow_types_widen() {
+    fn vectors_have_one_axis_and_numbers_none() {
+        let vector = read_bytes(&bytes_of(array![1, -2])).unwrap();
+        assert_eq!((vector.dims.extents(), vector.numbers), (&[2][..], Numbers::Signed(vec![1, -2])));
+        let number = read_bytes(&bytes_of(ndarray::arr0(7.5))).unwrap();
+        assert_eq!((number.dims, number.numbers), (Dims::SCALAR, Numbers::Real(vec![7.5])));
+    }
+
+    #[test]
+    fn narrow_types_widen() {
         let matrix = read_bytes(&bytes_of(array![1.5f32, -2.0])).unwrap();
-        assert_eq!(
-            (matrix.dims.folded(), matrix.numbers),
-            (Shape::new(1, 2), Numbers::Real(vec![1.5, -2.0]))
-        );
+        assert_eq!(matrix.numbers, Numbers::Real(vec![1.5, -2.0]));
         let matrix = read_bytes(&bytes_of(array![[7u32]])).unwrap();
         assert_eq!(matrix.numbers, Numbers::Unsigned(vec![7]));
     }

@@ -4,7 +4,7 @@ use crate::support::{
     Folder, data, deployment, error_line, free_address, job, json, replicated_job, stderr,
     three_parties_behind,
 };
-use ndarray::{Array2, array};
+use ndarray::{Array2, Ix0, Ix1, array};
 use std::time::Duration;
 
 /// Odd numbers of a generator that is good enough for test data (Knuth's MMIX).
@@ -151,7 +151,7 @@ fn every_op_of_the_language_computes_on_real_numbers() {
     let folder = Folder::new();
     folder.text("x.csv", "a,b,c\n1.5,-2,3\n4,5.25,-6\n");
     folder.npy("w.npy", &array![[0.5f32, 1.0], [-1.0, 2.0], [2.0, 0.125]]);
-    folder.npy("b.npy", &array![[10.0f64, -10.0]]);
+    folder.npy("b.npy", &array![10.0f64, -10.0]);
     folder.text(
         "job.toml",
         r#"
@@ -171,12 +171,14 @@ steps = [
     "scores = 0.5 * (x @ w) + b",
     "rest = -scores * transpose(x @ w).T - 1",
     "rows = sum(rest, axis=1)",
+    "columns = sum(rest @ x, axis=0, keepdims=1)",
     "all = sum(rows)",
 ]
 
 [outputs]
 scores = { to = [0, 1], file = "scores.csv" }
 rows = { to = [1], file = "rows.npy" }
+columns = { to = [1], file = "columns.npy" }
 all = { to = [0], file = "all.npy" }
 "#,
     );
@@ -188,15 +190,18 @@ all = { to = [0], file = "all.npy" }
     let rest = -&scores * &product - 1.0;
     let near =
         |actual: f64, expected: f64| assert!((actual - expected).abs() < 1e-3, "{actual} for {expected}");
-    let rows = folder.read::<f64>("rows.npy");
-    assert_eq!(rows.dim(), (2, 1));
+    let rows = folder.read_as::<f64, Ix1>("rows.npy");
+    assert_eq!(rows.dim(), 2, "a reduced axis is dropped");
     rows.iter().zip(rest.rows()).for_each(|(&actual, row)| near(actual, row.sum()));
-    near(folder.read::<f64>("all.npy")[[0, 0]], rest.sum());
+    let columns = folder.read::<f64>("columns.npy");
+    assert_eq!(columns.dim(), (1, 3), "unless it is kept");
+    columns.iter().zip(rest.dot(&x).columns()).for_each(|(&actual, column)| near(actual, column.sum()));
+    near(folder.read_as::<f64, Ix0>("all.npy")[()], rest.sum());
     let text = std::fs::read_to_string(folder.path("scores.csv")).expect("the scores");
     let cells =
         text.lines().flat_map(|line| line.split(',')).map(|cell| cell.parse::<f64>().expect("a number"));
     cells.zip(&scores).for_each(|(actual, &expected)| near(actual, expected));
-    assert_eq!(run["outputs"].as_array().map(Vec::len), Some(3));
+    assert_eq!(run["outputs"].as_array().map(Vec::len), Some(4));
 }
 
 #[test]

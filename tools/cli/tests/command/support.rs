@@ -1,6 +1,6 @@
 //! Running the command as a user does, in a folder of its own.
 
-use ndarray::Array2;
+use ndarray::{Array, Array2, Dimension};
 use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use serde_json::Value;
 use std::fs::File;
@@ -26,12 +26,17 @@ impl Folder {
         std::fs::write(self.path(name), text).expect("a file is written");
     }
 
-    pub fn npy<T: WritableElement>(&self, name: &str, array: &Array2<T>) {
+    pub fn npy<T: WritableElement, D: Dimension>(&self, name: &str, array: &Array<T, D>) {
         array.write_npy(File::create(self.path(name)).expect("a file")).expect("a file is written");
     }
 
     pub fn read<T: ReadableElement>(&self, name: &str) -> Array2<T> {
-        Array2::read_npy(File::open(self.path(name)).expect("the output exists")).expect("the output is read")
+        self.read_as(name)
+    }
+
+    /// An array of as many axes as the file must have.
+    pub fn read_as<T: ReadableElement, D: Dimension>(&self, name: &str) -> Array<T, D> {
+        Array::read_npy(File::open(self.path(name)).expect("the output exists")).expect("the output is read")
     }
 
     /// Every file in the folder.
