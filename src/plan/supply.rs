@@ -88,8 +88,7 @@ pub(super) fn pace(steps: &mut [PlannedStep], ring: Ring, ahead_bytes: u64) {
     let mut tiles: Vec<(u64, Option<u32>)> = Vec::new();
     let (mut tile, mut first, mut ahead) = (None, 0, 0);
     let mut own = None;
-    for at in 0..steps.len() {
-        let step = &steps[at].step;
+    for (at, PlannedStep { step, after }) in steps.iter_mut().enumerate() {
         if tile != Some(step.tile) {
             ahead += tiles.last().map_or(0, |&(bytes, _)| bytes);
             tile = Some(step.tile);
@@ -113,7 +112,6 @@ pub(super) fn pace(steps: &mut [PlannedStep], ring: Ring, ahead_bytes: u64) {
         if step.phase == Phase::Offline
             && let Some(before) = first.checked_sub(1).and_then(|before| tiles[before].1)
         {
-            let after = &mut steps[at].after;
             if let Err(place) = after.binary_search(&before) {
                 after.insert(place, before);
             }
