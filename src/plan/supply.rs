@@ -111,10 +111,9 @@ pub(super) fn pace(steps: &mut [PlannedStep], ring: Ring, ahead_bytes: u64) {
         }
         if step.phase == Phase::Offline
             && let Some(before) = first.checked_sub(1).and_then(|before| tiles[before].1)
+            && let Err(place) = after.binary_search(&before)
         {
-            if let Err(place) = after.binary_search(&before) {
-                after.insert(place, before);
-            }
+            after.insert(place, before);
         }
     }
 }
