@@ -1,5 +1,6 @@
 //! What the parties of a run must have in common.
 
+use super::Supply;
 use crate::program::Program;
 use crate::protocol::{Lowered, Protocol};
 use serde::Serialize;
@@ -15,7 +16,7 @@ pub struct Agreement {
 
 impl Agreement {
     /// What parties must agree on to run `program` by `protocol`.
-    pub fn new(protocol: Protocol, program: &Program, lowered: &Lowered) -> Agreement {
+    pub fn new(protocol: Protocol, program: &Program, lowered: &Lowered, supply: Supply) -> Agreement {
         let mut fields: Vec<(String, String)> = vec![
             ("protocol".into(), protocol.to_string()),
             ("ring_bits".into(), program.ring().bits().to_string()),
@@ -38,6 +39,7 @@ impl Agreement {
                 format!("%{} to {}", output.value.0, to.join(", ")),
             ));
         }
+        fields.push(("correlations".into(), supply.to_string()));
         let digest = digest(lowered);
         fields.push(("plan digest".into(), blake3::Hash::from(digest).to_hex().to_string()));
         Agreement { fields, digest }

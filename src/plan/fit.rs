@@ -2,7 +2,7 @@
 
 use super::placement::{PlacedSteps, Placement};
 use super::slots::Reuse;
-use super::{Plan, in_order, spill};
+use super::{Plan, Supply, in_order, spill};
 use crate::step::StepList;
 
 /// How many limits are tried to find steps whose slots fit a budget, before the least.
@@ -21,11 +21,12 @@ impl Plan {
     pub fn within(
         list: &StepList,
         placement: &Placement<'_>,
+        supply: Supply,
         window: u32,
         budget_bytes: Option<u64>,
     ) -> Plan {
-        let placed = placement.place(list, in_order(list));
-        let in_core = |window, by_class| Plan::placed(list, &placed, Reuse { window, by_class });
+        let placed = placement.place(list, in_order(list, supply));
+        let in_core = |window, by_class| Plan::placed(list, supply, &placed, Reuse { window, by_class });
         let Some(budget_bytes) = budget_bytes else { return in_core(window, true) };
         for window in [window, window / 8, 0] {
             let plan = in_core(window, true);
@@ -38,10 +39,10 @@ impl Plan {
         if pooled.fullest_bytes() <= budget_bytes || list.keeps() {
             return pooled;
         }
-        let PlacedSteps { steps, buffers } = &placed;
+        let PlacedSteps { steps, buffers, .. } = &placed;
         let spilled = |limit_bytes| {
             let spilled = spill::spill(steps, buffers, list.ring, limit_bytes)?;
-            Some(Plan::placed(list, &spilled, Reuse { window: 0, by_class: false }))
+            Some(Plan::placed(list, supply, &spilled, Reuse { window: 0, by_class: false }))
         };
         let least_bytes = spill::least_bytes(steps, buffers, list.ring);
         let mut limit_bytes = budget_bytes;

@@ -1,11 +1,12 @@
 //! From a role's steps to a [`Plan`]: where every buffer lies, what waits for what, and what the run will take.
 //!
-//! Planning is pure. It puts the offline phase first, gives every buffer a *slot* of device memory for the steps
-//! between its first and its last use, and writes down the edges of the step DAG: a step waits for the steps that
-//! write what it reads, and for the steps that still use the slot it writes. Slots are allocated once, before the
-//! run, so the peak is a property of the plan and not of timing. How soon a slot is used again is the *window*: how many
-//! tiles a party may run ahead of what its peers have sent. Under a budget slots are used again sooner, and where that
-//! does not do, contents wait in host memory or are made a second time.
+//! Planning is pure. It puts the offline phase first or streams it (see the module `supply`), gives every buffer a
+//! *slot* of device memory for the steps between its first and its last use, and writes down the edges of the step
+//! DAG: a step waits for the steps that write what it reads, and for the steps that still use the slot it writes.
+//! Slots are allocated once, before the run, so the peak is a property of the plan and not of timing. How soon a
+//! slot is used again is the *window*: how many tiles a party may run ahead of what its peers have sent. Under a
+//! budget slots are used again sooner, and where that does not do, contents wait in host memory or are made a second
+//! time.
 //!
 //! **Several devices.** Where a role has several, every step is placed on one of them, and what another reads moves
 //! there through host memory (see the module `placement`). Every slot is a device's.
@@ -25,6 +26,7 @@ mod placement;
 mod plain;
 mod slots;
 mod spill;
+mod supply;
 mod traffic;
 mod uses;
 
@@ -33,6 +35,7 @@ pub use memory::{Occupied, SpilledMemory};
 pub use model::DeviceModel;
 pub use placement::{MOST_DEVICES, Placement};
 pub use plain::Plain;
+pub use supply::{AHEAD_BYTES, Supply};
 pub use traffic::{Depths, RoleTraffic, Traffic};
 
 use crate::correlation::dealer;
@@ -54,6 +57,9 @@ use std::sync::Arc;
 pub struct PlanOptions {
     /// The side of a tile; parties must plan with the same.
     pub side: TileSide,
+    /// When correlations come; parties must plan with the same. `None` has them dealt ahead where the parties' plans fit
+    /// the budget so, with everything in core, and streamed otherwise.
+    pub supply: Option<Supply>,
     /// How many tiles, of all ops, are lowered between the last use of a slot and its next, where the budget allows.
     pub window: u32,
     /// Most bytes of memory for a role's buffers on each of its devices; see [`Plan::within`]. Parties may plan with
@@ -66,7 +72,7 @@ pub const DEALER_WINDOW: u32 = 16;
 
 impl Default for PlanOptions {
     fn default() -> PlanOptions {
-        PlanOptions { side: TileSide(512), window: 64, budget_bytes: None }
+        PlanOptions { side: TileSide(512), supply: None, window: 64, budget_bytes: None }
     }
 }
 
@@ -99,10 +105,14 @@ pub struct Plan {
     pub role: Role,
     /// The ring of all elements.
     pub ring: Ring,
-    /// The steps, offline before online, in an order that respects every edge.
+    /// When correlations come.
+    pub supply: Supply,
+    /// The steps, in an order that respects every edge; see [`Supply`].
     pub steps: Vec<PlannedStep>,
     /// The memory that is allocated for the run.
     pub slots: Vec<Slot>,
+    /// Whether nothing leaves the device for a while, nor is made a second time.
+    pub in_core: bool,
     /// In which slot a buffer lies.
     slot_of: Vec<u32>,
 }
@@ -135,23 +145,22 @@ fn by_class(classes: &BTreeMap<MemoryClass, u64>) -> String {
     classes.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
-/// The steps, offline before online.
-fn in_order(list: &StepList) -> Vec<Step> {
-    let mut steps = list.steps.clone();
-    steps.sort_by_key(|step| step.phase);
-    steps
+/// The steps in the order of a run.
+fn in_order(list: &StepList, supply: Supply) -> Vec<Step> {
+    supply.order(list).into_iter().map(|at| list.steps[at].clone()).collect()
 }
 
 impl Plan {
     /// Plans one role's steps on one device; see [`PlanOptions::window`].
-    pub fn new(list: &StepList, window: u32) -> Plan {
-        Plan::within(list, &Placement::ONE, window, None)
+    pub fn new(list: &StepList, supply: Supply, window: u32) -> Plan {
+        Plan::within(list, &Placement::ONE, supply, window, None)
     }
 
     /// Gives the buffers of these steps their slots.
-    fn placed(list: &StepList, PlacedSteps { steps, buffers }: &PlacedSteps, reuse: Reuse) -> Plan {
+    fn placed(list: &StepList, supply: Supply, placed: &PlacedSteps, reuse: Reuse) -> Plan {
+        let PlacedSteps { steps, buffers, in_core } = placed;
         let Placed { slots, slot_of } = slots::place(steps, buffers, list.ring, reuse);
-        Plan::over(list, steps.clone(), slots, slot_of)
+        Plan { in_core: *in_core, ..Plan::over(list, supply, steps.clone(), slots, slot_of) }
     }
 
     /// Bytes of all slots.
@@ -175,10 +184,10 @@ impl Plan {
     pub fn again(&self, again: &StepList) -> Plan {
         let steps = self.steps.iter().map(|planned| &planned.step);
         let steps = steps.filter(|step| !step.once).cloned().collect();
-        Plan::over(again, steps, self.slots.clone(), self.slot_of.clone())
+        Plan::over(again, self.supply, steps, self.slots.clone(), self.slot_of.clone())
     }
 
-    fn over(list: &StepList, steps: Vec<Step>, slots: Vec<Slot>, slot_of: Vec<u32>) -> Plan {
+    fn over(list: &StepList, supply: Supply, steps: Vec<Step>, slots: Vec<Slot>, slot_of: Vec<u32>) -> Plan {
         let edges = slots::edges(&steps, slots.len(), &slot_of);
         let planned = |(step, after): (Step, Vec<u32>)| {
             let mut device = 0;
@@ -191,7 +200,10 @@ impl Plan {
         if slots.iter().any(|slot| slot.device > 0) {
             slots::bound_moves(&mut steps, list.ring, slots::MOVING_BYTES);
         }
-        Plan { role: list.role, ring: list.ring, steps, slots, slot_of }
+        if supply == Supply::Streamed && list.role != Role::Dealer {
+            supply::pace(&mut steps, list.ring, AHEAD_BYTES);
+        }
+        Plan { role: list.role, ring: list.ring, supply, steps, slots, in_core: true, slot_of }
     }
 
     /// In which slot a buffer lies.
@@ -213,9 +225,14 @@ impl Plan {
         self.steps.iter().filter_map(key).collect()
     }
 
-    /// How many steps belong to `phase`.
+    /// In which phase the step at a position is taken: where correlations are streamed, all are online.
+    pub fn phase_of(&self, position: u32) -> Phase {
+        self.supply.phase(&self.steps[position as usize].step)
+    }
+
+    /// How many steps are taken in `phase`.
     pub fn steps_in(&self, phase: Phase) -> usize {
-        self.steps.iter().filter(|planned| planned.step.phase == phase).count()
+        self.steps.iter().filter(|planned| self.supply.phase(&planned.step) == phase).count()
     }
 
     /// The memory that the run takes of all devices, by the classes that take any; the same before, during and after.
@@ -306,20 +323,40 @@ impl Plans {
         let lowered = protocol.lower(program, &Tiling::new(program, options.side));
         lowered.demand.check()?;
         let dealt = protocol.has_dealer().then(|| dealer::deal(&lowered.demand)).transpose()?;
-        let traffic = Traffic::new(lowered.parties.iter().chain(&dealt));
-        let agreement = Agreement::new(protocol, program, &lowered);
-        let Lowered { parties: lists, demand, cost, cost_again, tiles } = lowered;
-        let budget_bytes = options.budget_bytes;
-        let placement = Placement { devices, tiles: &tiles };
-        let party = |list| Plan::within(list, &placement, options.window, budget_bytes);
-        let parties = lists.iter().map(party).collect();
+        let placement = Placement { devices, tiles: &lowered.tiles };
+        let parties = Plans::of_parties(&lowered.parties, &placement, options);
+        let supply = parties[0].supply;
+        let traffic = Traffic::new(lowered.parties.iter().chain(&dealt), supply);
+        let agreement = Agreement::new(protocol, program, &lowered, supply);
         let placement = Placement { devices, tiles: &[] };
-        let dealer = dealt.as_ref().map(|list| Plan::within(list, &placement, DEALER_WINDOW, budget_bytes));
+        let plan = |list| Plan::within(list, &placement, supply, DEALER_WINDOW, options.budget_bytes);
+        let dealer = dealt.as_ref().map(plan);
+        let Lowered { parties: lists, demand, cost, cost_again, .. } = lowered;
         let mut plans = Plans { parties, dealer, demand, traffic, cost, agreement, again: None };
         if lists.iter().any(StepList::keeps) {
             plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again)));
         }
         Ok(plans)
+    }
+
+    /// The parties' plans, with the supply that is asked for or else chosen.
+    fn of_parties(lists: &[StepList], placement: &Placement<'_>, options: PlanOptions) -> Vec<Plan> {
+        let plan = |supply| -> Vec<Plan> {
+            let within = |list| Plan::within(list, placement, supply, options.window, options.budget_bytes);
+            lists.iter().map(within).collect()
+        };
+        let ahead = match options.supply {
+            Some(supply) => return plan(supply),
+            None => plan(Supply::Ahead),
+        };
+        let Some(budget_bytes) = options.budget_bytes else { return ahead };
+        let most = |plans: &[Plan]| plans.iter().map(Plan::fullest_bytes).max().unwrap_or(0);
+        if most(&ahead) <= budget_bytes && ahead.iter().all(|plan| plan.in_core) {
+            return ahead;
+        }
+        let streamed = plan(Supply::Streamed);
+        // Within a budget that nothing fits, what comes nearest.
+        if most(&streamed) <= budget_bytes.max(most(&ahead)) { streamed } else { ahead }
     }
 
     fn lowered_again(&self, lists: &[StepList], dealt: Option<&StepList>, cost: Cost) -> Plans {
@@ -335,11 +372,16 @@ impl Plans {
             parties,
             dealer,
             demand: self.demand.again(),
-            traffic: Traffic::new(lists.iter().chain(&dealt)),
+            traffic: Traffic::new(lists.iter().chain(&dealt), self.supply()),
             cost,
             agreement: self.agreement.clone(),
             again: None,
         }
+    }
+
+    /// When correlations come.
+    pub fn supply(&self) -> Supply {
+        self.parties[0].supply
     }
 
     /// Refuses plans of which any does not fit; see [`Plan::check_budget`].

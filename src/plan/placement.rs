@@ -42,6 +42,8 @@ pub(super) struct Located {
 pub(super) struct PlacedSteps {
     pub steps: Vec<Step>,
     pub buffers: Vec<Located>,
+    /// Whether no step is there to make room.
+    pub in_core: bool,
 }
 
 /// What steps are placed by.
@@ -65,7 +67,7 @@ impl Placement<'_> {
     pub(super) fn place(&self, list: &StepList, steps: Vec<Step>) -> PlacedSteps {
         if self.devices.len() <= 1 {
             let buffers = list.buffers.iter().map(|&spec| located(spec, 0)).collect();
-            return PlacedSteps { steps, buffers };
+            return PlacedSteps { steps, buffers, in_core: true };
         }
         assert!(self.devices.len() <= MOST_DEVICES, "at most {MOST_DEVICES} devices");
         let panels = Panels::new(list, self);
@@ -334,7 +336,11 @@ impl<'a> Emission<'a> {
     fn new(list: &'a StepList) -> Emission<'a> {
         Emission {
             list,
-            placed: PlacedSteps { steps: Vec::with_capacity(list.steps.len()), buffers: Vec::new() },
+            placed: PlacedSteps {
+                steps: Vec::with_capacity(list.steps.len()),
+                buffers: Vec::new(),
+                in_core: true,
+            },
             present: vec![None; list.buffers.len()],
             copies: HashMap::new(),
             versions: 0,

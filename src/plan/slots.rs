@@ -17,10 +17,14 @@ pub(super) struct Placed {
 const SMALL_SLOT_BYTES: u64 = 4096;
 const SMALL_WINDOWS: u32 = 16;
 
+/// Bytes of slots that rest at the most, of large ones: what is on the wire, some times over. Beyond, the slot that has
+/// rested the longest is used again.
+const RESTING_BYTES: u64 = 1 << 30;
+
 /// How slots are used again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reuse {
-    /// For how many tiles after its last use a slot rests.
+    /// For how many tiles after its last use a slot rests, within [`RESTING_BYTES`].
     pub window: u32,
     /// Whether a slot serves buffers of one class only, or of any: then it counts as its first buffer's.
     pub by_class: bool,
@@ -64,8 +68,10 @@ pub(super) fn place(steps: &[Step], buffers: &[Located], ring: Ring, reuse: Reus
                 free.insert(slot, &placed.slots);
                 continue;
             }
-            let is_large = placed.slots[slot as usize].size_bytes > SMALL_SLOT_BYTES;
-            cooling[usize::from(is_large)].slots.push_back((step.tile, slot));
+            let size_bytes = placed.slots[slot as usize].size_bytes;
+            let cooling = &mut cooling[usize::from(size_bytes > SMALL_SLOT_BYTES)];
+            cooling.slots.push_back((step.tile, slot, size_bytes));
+            cooling.resting_bytes += size_bytes;
         }
     }
     placed
@@ -75,22 +81,26 @@ pub(super) fn place(steps: &[Step], buffers: &[Located], ring: Ring, reuse: Reus
 struct Cooling {
     /// How many tiles that takes.
     window: u32,
-    /// The tile that used a slot last, and the slot; in the order of tiles.
-    slots: VecDeque<(u32, u32)>,
+    /// The tile that used a slot last, the slot, and its size; in the order of tiles.
+    slots: VecDeque<(u32, u32, u64)>,
+    /// The sum of their sizes.
+    resting_bytes: u64,
 }
 
 impl Cooling {
     fn new(window: u32) -> Cooling {
-        Cooling { window, slots: VecDeque::new() }
+        Cooling { window, slots: VecDeque::new(), resting_bytes: 0 }
     }
 
     /// The next slot that a step of `tile` may use.
     fn cooled(&mut self, tile: u32) -> Option<u32> {
-        let &(last, _) = self.slots.front()?;
-        if last.saturating_add(self.window) >= tile {
+        let &(last, slot, size_bytes) = self.slots.front()?;
+        if last.saturating_add(self.window) >= tile && self.resting_bytes <= RESTING_BYTES {
             return None;
         }
-        self.slots.pop_front().map(|(_, slot)| slot)
+        self.slots.pop_front();
+        self.resting_bytes -= size_bytes;
+        Some(slot)
     }
 }
 
@@ -236,7 +246,7 @@ impl Free {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Plan;
+    use crate::plan::{Plan, Supply};
     use crate::ring::{Ring, Shape};
     use crate::share::Role;
     use crate::step::{BufferId, InputId, Kernel, Matrix, OpId, Phase, StepList};
@@ -264,18 +274,18 @@ mod tests {
 
     #[test]
     fn a_chain_needs_two_slots() {
-        let plan = Plan::new(&chain(), 0);
+        let plan = Plan::new(&chain(), Supply::Ahead, 0);
         assert_eq!(plan.slots.len(), 2, "each step reads one slot and writes the other");
         assert_eq!(plan.memory()[&MemoryClass::Shares], 160);
     }
 
     #[test]
     fn a_window_keeps_slots_apart() {
-        let plan = Plan::new(&chain(), 1);
+        let plan = Plan::new(&chain(), Supply::Ahead, 1);
         assert_eq!(plan.slots.len(), 4, "within the window no slot is used twice");
         assert!(plan.steps[3].after == [2], "nothing but the data is waited for");
         let large: Vec<u64> =
-            Plan::new(&chain_of(1024), 1).slots.iter().map(|slot| slot.size_bytes).collect();
+            Plan::new(&chain_of(1024), Supply::Ahead, 1).slots.iter().map(|slot| slot.size_bytes).collect();
         assert_eq!(large, [8192; 3], "larger slots are kept apart for as many tiles as the window says");
     }
 
@@ -296,7 +306,7 @@ mod tests {
         push(&mut list, Action::Input { to: w, input: InputId(1), at: (0, 0) }, true);
         push(&mut list, linear(kept, w), true);
         push(&mut list, linear(out, kept), false);
-        let plan = Plan::new(&list, 0);
+        let plan = Plan::new(&list, Supply::Ahead, 0);
         let slot = |matrix: Matrix<BufferId>| plan.slot_of(matrix.buffer);
         assert!([x, double, w, out].iter().all(|&other| slot(other) != slot(kept)));
         assert!([x, double].iter().any(|&other| slot(other) == slot(w)), "what is not kept is used in turn");
@@ -328,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_reused_slot_waits_for_its_readers() {
-        let plan = Plan::new(&chain(), 0);
+        let plan = Plan::new(&chain(), Supply::Ahead, 0);
         assert_eq!(plan.steps[2].after, [0, 1], "the second kernel writes where the first one read");
         assert!(
             plan.steps.iter().zip(0u32..).all(|(step, at)| step.after.iter().all(|&earlier| earlier < at))

@@ -41,7 +41,8 @@ pub(super) fn spill(
     for step in steps {
         walk.step(step)?;
     }
-    Some(PlacedSteps { steps: walk.steps.into_iter().flatten().collect(), buffers: walk.placed })
+    let placed: Vec<Step> = walk.steps.into_iter().flatten().collect();
+    Some(PlacedSteps { in_core: placed.len() == steps.len(), steps: placed, buffers: walk.placed })
 }
 
 fn len_in(buffers: &[Located]) -> impl Fn(u32) -> usize {

@@ -1,5 +1,6 @@
 //! What crosses the wire: bytes and rounds, exactly, before anything runs.
 
+use super::Supply;
 use crate::share::Role;
 use crate::step::{Access, Action, MessageId, Phase, StepList};
 use serde::Serialize;
@@ -55,12 +56,12 @@ impl Depths {
 }
 
 impl Traffic {
-    /// Runs the lists against each other, each in its order, counting.
+    /// Runs the lists against each other, each in the order of a run, counting.
     ///
     /// # Panics
     /// Where a message is awaited that nobody sends before, or sizes differ: a fault of the lowering.
-    pub fn new<'a>(lists: impl Iterator<Item = &'a StepList>) -> Traffic {
-        let mut walks: Vec<Walk> = lists.map(Walk::new).collect();
+    pub fn new<'a>(lists: impl Iterator<Item = &'a StepList>, supply: Supply) -> Traffic {
+        let mut walks: Vec<Walk> = lists.map(|list| Walk::new(list, supply)).collect();
         let mut in_flight = HashMap::new();
         let mut traffic = Traffic { roles: HashMap::new(), rounds: 0 };
         while walks.iter().any(|walk| walk.next < walk.order.len()) {
@@ -84,7 +85,7 @@ type InFlight = HashMap<(Role, Role, MessageId), (u32, usize)>;
 
 struct Walk<'a> {
     list: &'a StepList,
-    /// Positions of the steps, offline before online.
+    /// Positions of the steps, in the order of a run.
     order: Vec<usize>,
     next: usize,
     depths: Depths,
@@ -92,10 +93,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(list: &'a StepList) -> Walk<'a> {
-        let mut order: Vec<usize> = (0..list.steps.len()).collect();
-        order.sort_by_key(|&at| list.steps[at].phase);
-        let depths = Depths::new(list.buffers.len());
+    fn new(list: &'a StepList, supply: Supply) -> Walk<'a> {
+        let (order, depths) = (supply.order(list), Depths::new(list.buffers.len()));
         Walk { list, order, next: 0, depths, traffic: RoleTraffic::default() }
     }
 

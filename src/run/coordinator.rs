@@ -4,17 +4,17 @@ use super::execute::{Execution, Outcome};
 use super::inbox::Inbox;
 use super::lane::{Event, Job};
 use super::places::Places;
-use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES};
+use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES, takes_in};
 use super::tally::Tally;
 use super::trace::{Recorder, TraceLane};
 use super::transmit::{Delivery, Failure, Outbox, Outgoing, transmit};
 use super::{DeviceUse, RunError, RunReport};
 use crate::device::{DeviceError, Download};
 use crate::net::{Data, Frame, Link, NetError};
-use crate::plan::{Depths, DeviceModel};
+use crate::plan::{Depths, DeviceModel, Plan};
 use crate::ring::Elements;
 use crate::share::Role;
-use crate::step::{Action, Matrix, Phase};
+use crate::step::{Access, Action, Matrix, Phase};
 use crate::wipe::Wiped;
 use crossbeam_channel::Sender;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -217,7 +217,7 @@ impl<'a> Coordinator<'a> {
             Action::Kernel(_) => Job::Kernel(position),
             &Action::Input { to, input, at } => Job::Input(position, to, input, at),
             Action::Send { from, .. } | Action::Output { from, .. } => {
-                let size_bytes = (from.shape.len() * plan.ring.element_bytes()) as u64;
+                let size_bytes = size_bytes(plan, &step.action);
                 self.undelivered += 1;
                 self.undelivered_bytes += size_bytes;
                 if let Action::Send { peer, .. } = step.action {
@@ -226,9 +226,8 @@ impl<'a> Coordinator<'a> {
                 Job::Download(position, from.buffer, size_bytes)
             }
             Action::Spill { from, .. } => {
-                let size_bytes = (from.shape.len() * plan.ring.element_bytes()) as u64;
                 self.undelivered += 1;
-                Job::Download(position, from.buffer, size_bytes)
+                Job::Download(position, from.buffer, size_bytes(plan, &step.action))
             }
         };
         let seconds = self.model.seconds(plan.ring, &step.action);
@@ -286,9 +285,8 @@ impl<'a> Coordinator<'a> {
         let Action::Receive { to, .. } = action else { unreachable!("a step that receives") };
         let awaited = self.inbox.awaited(position);
         let (complete, depth) = (awaited.is_complete(), awaited.depth);
-        let pieces = std::mem::take(&mut awaited.held);
         let device = self.device_of(position);
-        for (offset, piece) in pieces {
+        for (offset, piece) in self.inbox.take(position) {
             self.unwritten_bytes += piece.len() as u64;
             self.send_job(device, Job::Piece(position, to.buffer, offset, piece));
         }
@@ -313,7 +311,7 @@ impl<'a> Coordinator<'a> {
             Some(delivery) = self.deliveries.join_next() => {
                 self.delivered(delivery.expect("deliveries do not panic"))?;
             }
-            (peer, frame) = next_frame(self.execution.links, &self.inbox, &self.unready), if listening => {
+            (peer, frame) = next_frame(self.execution.links, &self.inbox, &self.receiving, &self.unready), if listening => {
                 self.take_in(peer, frame, doing)?;
             }
             () = sleep(self.execution.stall / STALL_CHECKS) => self.check_progress(doing)?,
@@ -357,8 +355,11 @@ impl<'a> Coordinator<'a> {
             Ok(Delivery::Sent { peer, positions, bytes, framing_bytes }) => {
                 self.undelivered -= positions.len();
                 self.undelivered_bytes -= bytes;
-                let phase = self.execution.plan.steps[positions[0] as usize].step.phase;
-                self.tally.sent(phase, bytes, framing_bytes);
+                let plan = self.execution.plan;
+                for step in positions.iter().map(|&position| &plan.steps[position as usize].step) {
+                    self.tally.sent(step.phase, size_bytes(plan, &step.action));
+                }
+                self.tally.framing_bytes += framing_bytes;
                 self.execution.progress.sent(bytes);
                 positions.into_iter().for_each(|position| self.done(position));
                 self.outbox.free(peer);
@@ -514,17 +515,34 @@ impl<'a> Coordinator<'a> {
     }
 }
 
+/// Bytes of what an action takes off the device.
+fn size_bytes(plan: &Plan, action: &Action) -> u64 {
+    let mut size_bytes = 0;
+    action.visit(|matrix, access| {
+        if access == Access::Read {
+            size_bytes += (matrix.shape.len() * plan.ring.element_bytes()) as u64;
+        }
+    });
+    size_bytes
+}
+
 /// The next frame of any link of whose peer something is still awaited, with the peer. Frames behind those of this
 /// run belong to the next and stay where they are.
 async fn next_frame(
     links: &mut [Link],
     inbox: &Inbox,
+    receiving: &BTreeSet<u32>,
     unready: &BTreeSet<Role>,
 ) -> (Role, Result<Frame, NetError>) {
+    let listens = |peer: Role| {
+        let first = inbox.first_missing(peer);
+        let is_ready = first.is_some_and(|position| receiving.contains(&position));
+        first.is_some() && takes_in(peer, inbox.held_bytes(peer), is_ready)
+    };
     poll_fn(|context| {
         for link in links.iter_mut() {
             let peer = link.peer();
-            if !unready.contains(&peer) && !inbox.awaits(peer) {
+            if !unready.contains(&peer) && !listens(peer) {
                 continue;
             }
             if let Poll::Ready(frame) = link.receiver().poll_receive(context) {

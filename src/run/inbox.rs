@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::share::Role;
 use crate::step::{Action, MessageId};
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The messages that a plan awaits, and the pieces that are there.
 ///
@@ -15,8 +15,10 @@ use std::collections::HashMap;
 pub(super) struct Inbox {
     by_message: HashMap<(Role, MessageId), u32>,
     awaited: HashMap<u32, Awaited>,
-    /// How many messages are not complete, by peer.
-    missing: HashMap<Role, usize>,
+    /// The steps whose messages are not complete, by peer.
+    missing: HashMap<Role, BTreeSet<u32>>,
+    /// Bytes of pieces that wait for their step, by peer.
+    held_bytes: HashMap<Role, u64>,
     /// How many steps all roles' plans may chain at the most.
     steps: usize,
 }
@@ -30,7 +32,7 @@ pub(super) struct Awaited {
     /// Rounds up to and with the message.
     pub depth: u32,
     /// Pieces that wait for the step to be released, with their offsets.
-    pub held: Vec<(u64, Bytes)>,
+    held: Vec<(u64, Bytes)>,
 }
 
 impl Awaited {
@@ -46,6 +48,7 @@ impl Inbox {
             by_message: HashMap::new(),
             awaited: HashMap::new(),
             missing: HashMap::new(),
+            held_bytes: HashMap::new(),
             // The parties of a plan have about as many steps each, and every round is some party's step.
             steps: 8 * plan.steps.len(),
         };
@@ -62,7 +65,7 @@ impl Inbox {
                     held: Vec::new(),
                 };
                 inbox.awaited.insert(position, awaited);
-                *inbox.missing.entry(peer).or_default() += 1;
+                inbox.missing.entry(peer).or_default().insert(position);
             }
         }
         inbox
@@ -100,32 +103,44 @@ impl Inbox {
         awaited.complete = awaited.received_bytes == awaited.size_bytes;
         awaited.depth = awaited.depth.max(data.depth);
         awaited.held.push((data.offset, data.payload));
+        *self.held_bytes.entry(peer).or_default() += due;
         if awaited.complete {
-            *self.missing.get_mut(&peer).expect("a peer that is awaited") -= 1;
+            self.missing.get_mut(&peer).expect("a peer that is awaited").remove(&position);
         }
         Ok(position)
     }
 
     /// The message that the step at `position` awaits.
-    pub(super) fn awaited(&mut self, position: u32) -> &mut Awaited {
-        self.awaited.get_mut(&position).expect("a step that receives")
+    pub(super) fn awaited(&self, position: u32) -> &Awaited {
+        &self.awaited[&position]
     }
 
-    /// Whether any message of `peer` is not complete.
-    pub(super) fn awaits(&self, peer: Role) -> bool {
-        self.missing.get(&peer).is_some_and(|&missing| missing > 0)
+    /// The pieces of a message that are there, with their offsets; they wait here no longer.
+    pub(super) fn take(&mut self, position: u32) -> Vec<(u64, Bytes)> {
+        let awaited = self.awaited.get_mut(&position).expect("a step that receives");
+        let pieces = std::mem::take(&mut awaited.held);
+        let bytes: u64 = pieces.iter().map(|(_, piece)| piece.len() as u64).sum();
+        if let Some(held) = self.held_bytes.get_mut(&awaited.peer) {
+            *held -= bytes;
+        }
+        pieces
     }
 
     /// The first step in plan order that still waits for `peer`.
     pub(super) fn first_missing(&self, peer: Role) -> Option<u32> {
-        let missing = self.awaited.iter().filter(|(_, awaited)| awaited.peer == peer && !awaited.complete);
-        missing.map(|(&position, _)| position).min()
+        self.missing.get(&peer).and_then(BTreeSet::first).copied()
+    }
+
+    /// Bytes of `peer`'s messages that wait for their steps.
+    pub(super) fn held_bytes(&self, peer: Role) -> u64 {
+        self.held_bytes.get(&peer).copied().unwrap_or(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Supply;
     use crate::ring::{Ring, Shape};
     use crate::step::{MemoryClass, OpId, Phase, StepList};
 
@@ -139,7 +154,7 @@ mod tests {
             let action = Action::Receive { to, peer: PEER, message: MessageId(message) };
             list.push(Phase::Online, OpId(0), 0, action);
         }
-        Inbox::new(&Plan::new(&list, 0))
+        Inbox::new(&Plan::new(&list, Supply::Ahead, 0))
     }
 
     fn piece(message: u32, offset: usize, len: usize) -> Data {
@@ -159,7 +174,6 @@ mod tests {
         let empty = inbox.accept(PEER, piece(1, 0, 0)).unwrap();
         assert!(inbox.awaited(empty).is_complete());
         assert_eq!(inbox.first_missing(PEER), None);
-        assert!(!inbox.awaits(PEER));
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //!
 //! The same schedule drives the executor, with real lanes, and simulations, with modelled ones.
 
-use crate::plan::Plan;
+use crate::plan::{AHEAD_BYTES, Plan};
+use crate::share::Role;
 use crate::step::{Action, Kernel, Phase};
 use std::collections::BTreeSet;
 
@@ -38,6 +39,13 @@ pub(super) const WINDOW_BYTES: u64 = 64 << 20;
 /// Work that is queued for the device, in seconds as estimated: enough for it never to wait for the coordinator and to
 /// batch small kernels, little enough for what becomes ready later, but should go first, not to wait long.
 pub(super) const AHEAD_S: f64 = 3e-3;
+
+/// Whether a role takes in what `peer` sends, of which `held_bytes` wait for their steps; `first_is_ready` says whether
+/// the first of its messages that are missing may be written to the device. A dealer runs ahead of what it deals for, as
+/// far as it is let (see [`crate::plan::Supply`]).
+pub(super) const fn takes_in(peer: Role, held_bytes: u64, first_is_ready: bool) -> bool {
+    !matches!(peer, Role::Dealer) || held_bytes <= AHEAD_BYTES || first_is_ready
+}
 
 /// Whether lanes work at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,8 +100,7 @@ impl<'a> Schedule<'a> {
         self.phase = phase;
         self.remaining = self.plan.steps_in(phase);
         for position in 0..self.plan.steps.len() as u32 {
-            if self.waiting[position as usize] == 0 && self.plan.steps[position as usize].step.phase == phase
-            {
+            if self.waiting[position as usize] == 0 && self.plan.phase_of(position) == phase {
                 self.release(position);
             }
         }
@@ -129,7 +136,7 @@ impl<'a> Schedule<'a> {
             let follower = self.followers.all[at];
             let waiting = &mut self.waiting[follower as usize];
             *waiting -= 1;
-            if *waiting == 0 && self.plan.steps[follower as usize].step.phase == self.phase {
+            if *waiting == 0 && self.plan.phase_of(follower) == self.phase {
                 self.release(follower);
             }
         }
@@ -183,6 +190,7 @@ impl Followers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Supply;
     use crate::ring::{Ring, Shape};
     use crate::share::Role;
     use crate::step::{InputId, MemoryClass, MessageId, OpId, StepList};
@@ -204,7 +212,7 @@ mod tests {
         let kernel = Kernel::Linear { out: negative, terms: vec![(u64::MAX, y)], constant: 0 };
         push(&mut list, Action::Kernel(kernel));
         push(&mut list, Action::Send { from: negative, peer: Role::party(1), message: MessageId(0) });
-        Plan::new(&list, 8)
+        Plan::new(&list, Supply::Ahead, 8)
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! virtual clock.
 //!
 //! Each device of a role does one job after the other, each for as long as its [`DeviceModel`] says; a direction of a link
-//! transmits one frame after the other at the link's bandwidth, and what it carries arrives after its latency. Hosts
+//! transmits one frame after the other at the link's bandwidth, and what it carries arrives after its latency; where the
+//! receiver takes nothing in, it waits with its sender, which no buffer between them makes easier. Hosts
 //! and coordinators cost nothing beyond the model's time for each step. Nothing is random and no thread runs, so a
 //! simulation of any size of data takes time and memory by its steps alone.
 
-use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES};
+use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES, takes_in};
 use super::transmit::{Outbox, Payload, framing_bytes};
 use crate::net::LinkShape;
 use crate::plan::{DeviceModel, Plan, Plans};
@@ -136,6 +137,12 @@ struct Actor<'a> {
     held: BTreeSet<PlaceId>,
     /// Where each peer's messages are received.
     receives: HashMap<(Role, MessageId), u32>,
+    /// The steps whose messages are not there, by peer.
+    missing: HashMap<Role, BTreeSet<u32>>,
+    /// Bytes of messages that wait for their steps, by peer.
+    held_bytes: HashMap<Role, u64>,
+    /// Transmissions that it does not take in.
+    refused: VecDeque<u64>,
     wire_busy: Time,
     /// Transmissions under way in either direction, and since when.
     transfers: u32,
@@ -157,6 +164,11 @@ impl<'a> Actor<'a> {
             Action::Receive { peer, message, .. } => Some(((peer, message), position)),
             _ => None,
         };
+        let receives: HashMap<(Role, MessageId), u32> = (0..).zip(&plan.steps).filter_map(receive).collect();
+        let mut missing: HashMap<Role, BTreeSet<u32>> = HashMap::new();
+        for (&(peer, _), &position) in &receives {
+            missing.entry(peer).or_default().insert(position);
+        }
         Actor {
             plan,
             schedule: Schedule::new(plan, overlap),
@@ -167,7 +179,10 @@ impl<'a> Actor<'a> {
             receiving: BTreeSet::new(),
             arrived: BTreeSet::new(),
             held: BTreeSet::new(),
-            receives: (0..).zip(&plan.steps).filter_map(receive).collect(),
+            receives,
+            missing,
+            held_bytes: HashMap::new(),
+            refused: VecDeque::new(),
             wire_busy: 0,
             transfers: 0,
             transfers_since: 0,
@@ -189,11 +204,20 @@ impl<'a> Actor<'a> {
 
     fn size_bytes(&self, position: u32) -> u64 {
         match self.action(position) {
-            Action::Send { from, .. } | Action::Output { from, .. } => {
-                (from.shape.len() * self.plan.ring.element_bytes()) as u64
+            Action::Send { from: matrix, .. }
+            | Action::Output { from: matrix, .. }
+            | Action::Receive { to: matrix, .. } => {
+                (matrix.shape.len() * self.plan.ring.element_bytes()) as u64
             }
             _ => 0,
         }
+    }
+
+    /// Whether it takes in what this peer sends.
+    fn takes_in(&self, peer: Role) -> bool {
+        let first = self.missing.get(&peer).and_then(BTreeSet::first);
+        let is_ready = first.is_some_and(|position| self.receiving.contains(position));
+        takes_in(peer, self.held_bytes.get(&peer).copied().unwrap_or(0), is_ready)
     }
 
     fn begin_transfer(&mut self, now: Time) {
@@ -237,8 +261,15 @@ impl Simulation<'_> {
         assert!(self.actors.iter().all(is_done), "a plan's steps can always proceed");
     }
 
-    /// Queues what the executor's coordinator would queue.
+    /// Queues what the executor's coordinator would queue, and takes in what was refused before, if it is wanted now.
     fn release(&mut self, index: usize) {
+        self.queue_ready(index);
+        for number in std::mem::take(&mut self.actors[index].refused) {
+            self.hand_over(number);
+        }
+    }
+
+    fn queue_ready(&mut self, index: usize) {
         loop {
             for position in self.actors[index].schedule.take_arrivals() {
                 let actor = &mut self.actors[index];
@@ -275,6 +306,10 @@ impl Simulation<'_> {
         let actor = &mut self.actors[index];
         if actor.receiving.contains(&position) && actor.arrived.remove(&position) {
             actor.receiving.remove(&position);
+            if let Action::Receive { peer, .. } = *actor.action(position) {
+                let size_bytes = actor.size_bytes(position);
+                *actor.held_bytes.get_mut(&peer).expect("it was held") -= size_bytes;
+            }
             actor.schedule.pass(position);
             self.queue(index, position);
         }
@@ -378,11 +413,20 @@ impl Simulation<'_> {
 
     fn transmitted(&mut self, number: u64) {
         let Transmission { from, to, .. } = self.under_way[&number];
-        let peer = self.actors[to].plan.role;
-        self.actors[to].end_transfer(self.clock);
+        [from, to].into_iter().for_each(|end| self.actors[end].end_transfer(self.clock));
+        self.hand_over(number);
+    }
+
+    /// The sender is done with a transmission, if its receiver takes it in.
+    fn hand_over(&mut self, number: u64) {
+        let Transmission { from, to, .. } = self.under_way[&number];
+        let [sender, peer] = [from, to].map(|end| self.actors[end].plan.role);
+        if !self.actors[to].takes_in(sender) {
+            self.actors[to].refused.push_back(number);
+            return;
+        }
         let sent: Vec<u32> = self.under_way[&number].messages.iter().map(|&(position, _)| position).collect();
         let actor = &mut self.actors[from];
-        actor.end_transfer(self.clock);
         actor.undelivered -= sent.len();
         actor.undelivered_bytes -= sent.iter().map(|&position| actor.size_bytes(position)).sum::<u64>();
         actor.outbox.free(peer);
@@ -397,8 +441,11 @@ impl Simulation<'_> {
         let Transmission { from, to, messages } = self.under_way.remove(&number).expect("it was under way");
         let peer = self.actors[from].plan.role;
         for (_, message) in messages {
-            let position = self.actors[to].receives[&(peer, message.id)];
-            self.actors[to].arrived.insert(position);
+            let actor = &mut self.actors[to];
+            let position = actor.receives[&(peer, message.id)];
+            actor.arrived.insert(position);
+            actor.missing.get_mut(&peer).expect("it was missing").remove(&position);
+            *actor.held_bytes.entry(peer).or_default() += actor.size_bytes(position);
             self.receive(to, position);
         }
         self.release(to);

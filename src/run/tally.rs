@@ -35,13 +35,12 @@ impl Tally {
         self.depths[&position]
     }
 
-    /// Messages have been queued on their link.
-    pub(super) fn sent(&mut self, phase: Phase, bytes: u64, framing_bytes: u64) {
+    /// A message has been queued on its link.
+    pub(super) fn sent(&mut self, phase: Phase, bytes: u64) {
         match phase {
             Phase::Offline => self.offline_sent_bytes += bytes,
             Phase::Online => self.sent_bytes += bytes,
         }
-        self.framing_bytes += framing_bytes;
     }
 
     /// A piece has arrived.

@@ -6,7 +6,7 @@ use super::wire::Wire;
 use super::{Devices, SessionError, SessionOptions};
 use crate::correlation::{Demand, dealer};
 use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
-use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError};
+use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError, Supply};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
@@ -135,7 +135,8 @@ pub(super) fn plan(devices: &Devices, list: &StepList, options: &SessionOptions)
     let staging_bytes = devices.staging_bytes();
     let budget_bytes = options.budget_bytes.map(|budget| budget.saturating_sub(staging_bytes));
     let placement = Placement { devices: devices.models(), tiles: &[] };
-    let plan = Plan::within(list, &placement, DEALER_WINDOW, budget_bytes);
+    // All that a dealer does is offline: it is in the same order whatever the parties do meanwhile.
+    let plan = Plan::within(list, &placement, Supply::Ahead, DEALER_WINDOW, budget_bytes);
     plan.check_budget(staging_bytes, options.budget_bytes)?;
     Ok(plan)
 }

@@ -2,14 +2,14 @@
 
 use super::order::{Grant, KeySource, Order};
 use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
-use super::tiles::{Surroundings, choose_side, plan_tiles};
+use super::tiles::{Cut, Surroundings, choose_side, plan_tiles};
 use super::wire::Wire;
 use super::{Devices, SessionError};
 use crate::net::{
     Address, Credentials, Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial,
     first_difference,
 };
-use crate::plan::{PlanOptions, Plans};
+use crate::plan::{PlanOptions, Plans, Supply};
 use crate::program::tiling::TileSide;
 use crate::program::{Input, Program};
 use crate::protocol::Protocol;
@@ -57,6 +57,8 @@ pub struct SessionOptions {
     pub window: Option<u32>,
     /// Whether the lanes work at once.
     pub overlap: Overlap,
+    /// When correlations come; `None` streams them where the budget asks for it. They are streamed if any party wants so.
+    pub supply: Option<Supply>,
     /// Whether reports have traces.
     pub trace: bool,
 }
@@ -256,7 +258,7 @@ impl Session {
         })
     }
 
-    /// Plans with the smallest tiles that any party wants.
+    /// Plans with the smallest tiles that any party wants, and streams correlations if any does.
     pub(super) fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
         let default = PlanOptions::default();
         let surroundings = Surroundings {
@@ -268,22 +270,26 @@ impl Session {
         };
         let options = PlanOptions {
             window: self.options.window.unwrap_or(default.window),
+            supply: self.options.supply,
             budget_bytes: surroundings.buffers_bytes(),
             ..default
         };
-        let (wanted, plans) = match (self.options.tile_side, &self.stock) {
-            (Some(side), _) => (side, None),
-            (None, Some(stock)) => (stock.store.tile_side(), None),
-            (None, None) => {
-                let (side, plans) = choose_side(protocol, program, options, &surroundings)?;
-                (side, Some(plans))
+        let (side, plans) = match (self.options.tile_side, &self.stock) {
+            (None, None) => choose_side(protocol, program, options, &surroundings)?,
+            (side, stock) => {
+                let stored = || stock.as_ref().map(|stock| stock.store.tile_side());
+                let side = side.or_else(stored).expect("a side or a store");
+                (side, plan_tiles(protocol, program, PlanOptions { side, ..options }, &surroundings)?)
             }
         };
-        let side = agree_on_side(&self.wire, &mut self.links, wanted)?;
-        match plans {
-            Some(plans) if side == wanted => Ok(plans),
-            _ => Ok(plan_tiles(protocol, program, PlanOptions { side, ..options }, &surroundings)?),
+        let wanted = Cut { side, supply: plans.supply() };
+        let agreed = agree_on_cut(&self.wire, &mut self.links, wanted)?;
+        if agreed == wanted {
+            return Ok(plans);
         }
+        let Cut { side, supply } = agreed;
+        let options = PlanOptions { side, supply: Some(supply), ..options };
+        Ok(plan_tiles(protocol, program, options, &surroundings)?)
     }
 
     /// This party's inputs to the program's `run`-th run by position, held against what the program says of them.
@@ -502,21 +508,21 @@ fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<
     Ok(())
 }
 
-/// The smallest of what all parties want.
-fn agree_on_side(wire: &Wire, links: &mut [Link], wanted: TileSide) -> Result<TileSide, NetError> {
+/// What suits all parties.
+fn agree_on_cut(wire: &Wire, links: &mut [Link], wanted: Cut) -> Result<Cut, NetError> {
     let parties = links.iter_mut().filter(|link| link.peer() != Role::Dealer);
     wire.block_on(async {
-        let mut side = wanted;
+        let mut agreed = wanted;
         for link in parties {
             link.send_control("tile side", &wanted).await?;
-            let theirs: TileSide = link.receive_control("tile side", link.patience()).await?;
-            if theirs < TileSide::LEAST && theirs < wanted {
-                let reason = format!("tiles of side {} are too small", theirs.0);
+            let theirs: Cut = link.receive_control("tile side", link.patience()).await?;
+            if theirs.side < TileSide::LEAST && theirs.side < wanted.side {
+                let reason = format!("tiles of side {} are too small", theirs.side.0);
                 return Err(NetError::Malformed { peer: link.peer(), what: "tile side", reason });
             }
-            side = side.min(theirs);
+            agreed = agreed.with(theirs);
         }
-        Ok(side)
+        Ok(agreed)
     })
 }
 

@@ -3,12 +3,28 @@
 
 use super::Spread;
 use crate::net::LinkShape;
-use crate::plan::{DeviceModel, PlanError, PlanOptions, Plans};
+use crate::plan::{DeviceModel, PlanError, PlanOptions, Plans, Supply};
 use crate::program::Program;
 use crate::program::tiling::TileSide;
 use crate::protocol::Protocol;
 use crate::run::{Overlap, simulate};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// How a program is cut into tiles and supplied: what parties agree on before they plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cut {
+    pub side: TileSide,
+    pub supply: Supply,
+}
+
+impl Cut {
+    /// What suits both: the smaller tiles, and streamed if either wants so.
+    pub fn with(self, other: Cut) -> Cut {
+        Cut { side: self.side.min(other.side), supply: self.supply.max(other.supply) }
+    }
+}
 
 /// Sides that are worth a try, the largest first: larger tiles take fewer steps, smaller ones overlap more.
 const SIDES: [usize; 4] = [2048, 1024, 512, 256];

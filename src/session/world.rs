@@ -84,6 +84,7 @@ impl World {
     pub fn with_plan(mut self, plan: PlanOptions) -> World {
         self.options.tile_side = Some(plan.side);
         self.options.window = Some(plan.window);
+        self.options.supply = plan.supply;
         self.options.budget_bytes = plan.budget_bytes;
         self
     }

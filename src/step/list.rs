@@ -102,7 +102,8 @@ impl KeyId {
     }
 }
 
-/// When a step runs: before the inputs are there, or with them.
+/// What a step counts for. It runs before the inputs are there, or with them; where correlations are streamed, all run
+/// with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {

@@ -17,6 +17,7 @@ mod recipe;
 mod reconnects;
 mod resident;
 mod simulated;
+mod streamed;
 mod tensors;
 
 use super::{SessionOptions, World};

@@ -1,9 +1,9 @@
 //! Comparisons, choices, exact truncation and moved elements give what the oracle gives, and cost what is said.
 
 use super::equivalence::{check, check_in};
+use super::recipe::plan;
 use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
-use crate::program::tiling::TileSide;
 use crate::program::{Gather, Number, Program, ProgramError, Stride, Test, Truncation, Turn, ValueId};
 use crate::protocol::Protocol;
 use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
@@ -44,21 +44,19 @@ pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
         (extent.clone(), extent),
         prop::collection::vec(op, 1..5),
         any::<u64>(),
-        (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
+        plan(),
     )
-        .prop_map(
-            |((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, (side, window))| Recipe {
-                protocol,
-                ring,
-                fraction_bits,
-                truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
-                bounded,
-                shape,
-                ops,
-                seed,
-                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
-            },
-        )
+        .prop_map(|((protocol, (ring, fraction_bits)), exact, bounded, shape, ops, seed, plan)| Recipe {
+            protocol,
+            ring,
+            fraction_bits,
+            truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
+            bounded,
+            shape,
+            ops,
+            seed,
+            plan,
+        })
 }
 
 impl Recipe {

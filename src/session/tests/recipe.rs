@@ -1,7 +1,7 @@
 //! Random programs with data.
 
 use super::{elements, numbers};
-use crate::plan::PlanOptions;
+use crate::plan::{PlanOptions, Supply};
 use crate::program::tiling::TileSide;
 use crate::program::{Input, Number, Program, ValueId, range};
 use crate::protocol::Protocol;
@@ -22,11 +22,22 @@ pub(super) struct Recipe {
     /// Which values are revealed, and to whom.
     outputs: Vec<(prop::sample::Index, u8)>,
     pub(super) seed: u64,
-    /// How plans are made: with tiles that cut even these small matrices.
     pub(super) plan: PlanOptions,
 }
 
 const BOUND: f64 = 3.0;
+
+/// How to plan: with tiles that cut even small matrices, or none, and correlations dealt ahead or streamed.
+pub(super) fn plan() -> impl Strategy<Value = PlanOptions> {
+    let side = prop_oneof![Just(usize::MAX), 2..9usize];
+    let supply = prop::sample::select(&[None, Some(Supply::Ahead), Some(Supply::Streamed)][..]);
+    (side, 0..6u32, supply).prop_map(|(side, window, supply)| PlanOptions {
+        side: TileSide(side),
+        supply,
+        window,
+        budget_bytes: None,
+    })
+}
 
 pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
     let number = prop_oneof![
@@ -46,19 +57,17 @@ pub(super) fn recipe() -> impl Strategy<Value = Recipe> {
         prop::collection::vec(op, 1..10),
         prop::collection::vec(output, 1..3),
         any::<u64>(),
-        (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
+        plan(),
     )
-        .prop_map(|((protocol, (ring, fraction_bits)), inputs, ops, outputs, seed, (side, window))| {
-            Recipe {
-                protocol,
-                ring,
-                fraction_bits,
-                inputs,
-                ops,
-                outputs,
-                seed,
-                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
-            }
+        .prop_map(|((protocol, (ring, fraction_bits)), inputs, ops, outputs, seed, plan)| Recipe {
+            protocol,
+            ring,
+            fraction_bits,
+            inputs,
+            ops,
+            outputs,
+            seed,
+            plan,
         })
 }
 

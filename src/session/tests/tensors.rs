@@ -1,9 +1,9 @@
 //! Tensors, smooth functions and a whole network under every protocol, against the oracle.
 
 use super::equivalence::{check, check_in};
+use super::recipe::plan;
 use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
-use crate::program::tiling::TileSide;
 use crate::program::{Dims, Number, Program, ProgramError, Stride, Truncation, ValueId, Window, range};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
@@ -39,19 +39,17 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         prop::collection::vec(extent, 1..5),
         ops,
         any::<u64>(),
-        (prop_oneof![Just(usize::MAX), 2..9usize], 0..6u32),
+        plan(),
     )
-        .prop_map(|((protocol, (ring, fraction_bits)), exact, extents, ops, seed, (side, window))| {
-            Recipe {
-                protocol,
-                ring,
-                fraction_bits,
-                truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
-                extents,
-                ops,
-                seed,
-                plan: PlanOptions { side: TileSide(side), window, budget_bytes: None },
-            }
+        .prop_map(|((protocol, (ring, fraction_bits)), exact, extents, ops, seed, plan)| Recipe {
+            protocol,
+            ring,
+            fraction_bits,
+            truncation: if exact { Truncation::Exact } else { Truncation::Stochastic },
+            extents,
+            ops,
+            seed,
+            plan,
         })
 }
 

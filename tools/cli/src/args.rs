@@ -14,7 +14,7 @@ use symbolon::device::Device;
 use symbolon::device::gpu::MatrixUnits;
 use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::net::{Deadlines, LinkShape};
-use symbolon::plan::DeviceModel;
+use symbolon::plan::{DeviceModel, Supply};
 use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::run::Overlap;
@@ -179,6 +179,10 @@ pub struct Shared {
     /// The side of tiles [default: that with which the run is predicted to be done first]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..))]
     pub tile: Option<u32>,
+    /// Receive correlations as they are used, not all before the inputs: it takes less memory, and a longer online phase
+    /// [default: where the budget asks for it]
+    #[arg(long)]
+    pub stream_correlations: bool,
     /// Do one step after the other, to see what overlap is worth
     #[arg(long)]
     pub no_overlap: bool,
@@ -271,6 +275,11 @@ impl Shared {
         self.tile.map(|side| TileSide(side as usize))
     }
 
+    /// When correlations come, if that was asked for.
+    pub fn supply(&self) -> Option<Supply> {
+        self.stream_correlations.then_some(Supply::Streamed)
+    }
+
     /// Whether lanes work at once.
     pub fn overlap(&self) -> Overlap {
         if self.no_overlap { Overlap::Off } else { Overlap::On }
@@ -292,6 +301,7 @@ impl Shared {
             budget_bytes: self.budget,
             tile_side: self.tile_side(),
             overlap: self.overlap(),
+            supply: self.supply(),
             trace: self.trace.is_some(),
             ..SessionOptions::default()
         }

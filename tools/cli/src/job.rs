@@ -24,7 +24,8 @@
 //! Names are identifiers, see [`check`].
 //!
 //! With `batches = N` in `[job]` the program runs N times in one session, and `{batch}` in a path stands for the number
-//! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs.
+//! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs. With
+//! `stream_correlations = true` correlations are received as they are used, and not all before the inputs.
 
 mod check;
 
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use symbolon::plan::Supply;
 use symbolon::program::expression::{Names, add_step};
 use symbolon::program::{Dims, Program, Truncation};
 use symbolon::protocol::Protocol;
@@ -49,6 +51,7 @@ pub struct Job {
     truncation: Truncation,
     /// How often the program runs.
     pub batches: u32,
+    stream_correlations: bool,
     pub inputs: BTreeMap<String, Input>,
     pub steps: Vec<String>,
     pub outputs: BTreeMap<String, Output>,
@@ -103,6 +106,8 @@ struct Header {
     truncation: Truncation,
     #[serde(default = "once")]
     batches: u32,
+    #[serde(default)]
+    stream_correlations: bool,
 }
 
 const fn once() -> u32 {
@@ -183,11 +188,17 @@ impl Job {
             codec,
             truncation: job.truncation,
             batches: job.batches,
+            stream_correlations: job.stream_correlations,
             inputs,
             steps: program.steps,
             outputs,
             path: path.to_owned(),
         })
+    }
+
+    /// When correlations come, if the job says so.
+    pub fn supply(&self) -> Option<Supply> {
+        self.stream_correlations.then_some(Supply::Streamed)
     }
 
     pub fn parties(&self) -> impl Iterator<Item = PartyId> + use<> {

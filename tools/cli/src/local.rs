@@ -180,6 +180,9 @@ impl Launch<'_> {
         if self.shared.no_autotune {
             arguments.push("--no-autotune".into());
         }
+        if self.shared.stream_correlations {
+            arguments.push("--stream-correlations".into());
+        }
         if self.shared.no_overlap {
             arguments.push("--no-overlap".into());
         }

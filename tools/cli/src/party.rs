@@ -52,7 +52,11 @@ pub fn run(
     let mut session = Session::connect(
         devices.clone(),
         &network,
-        SessionOptions { trace: shared.trace.is_some() || report_to.is_some(), ..shared.session_options() },
+        SessionOptions {
+            trace: shared.trace.is_some() || report_to.is_some(),
+            supply: job.supply().or(shared.supply()),
+            ..shared.session_options()
+        },
         job.terms(),
         offers(&facts),
         |address| eprintln!("{party} is {LISTENING}{address}"),

@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::net::LinkShape;
-use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory};
+use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
 use symbolon::program::tiling::TileSide;
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{Surroundings, choose_side, plan_tiles};
@@ -42,6 +42,8 @@ struct PlanJson {
     ranges: Ranges,
     /// Absent where matrices stay whole.
     tile_side: Option<usize>,
+    /// Whether correlations are dealt ahead or streamed.
+    supply: Supply,
     predicted: PredictedJson,
     /// What each run after the first takes, where inputs are resident.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,7 +114,11 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     let link = shared.link.unwrap_or(LinkShape::LAN);
     let surroundings =
         Surroundings { models, spread: devices.spread(), link, budget_bytes: shared.budget, staging_bytes };
-    let options = PlanOptions { budget_bytes: surroundings.buffers_bytes(), ..PlanOptions::default() };
+    let options = PlanOptions {
+        supply: job.supply().or(shared.supply()),
+        budget_bytes: surroundings.buffers_bytes(),
+        ..PlanOptions::default()
+    };
     let (side, plans) = match shared.tile_side() {
         Some(side) => {
             let options = PlanOptions { side, ..options };
@@ -156,6 +162,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         ops: plans.cost.ops.iter().map(op).collect(),
         ranges: Ranges::of(&program)?,
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
+        supply: plans.supply(),
         again: plans.again.as_ref().map(|again| {
             again_json(again, simulate(again, models, link, shared.overlap()).online.as_secs_f64())
         }),
@@ -253,7 +260,8 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
     text += &table.render();
     for role in json.parties.iter().filter(|role| role.offline_bytes_sent > 0) {
         let sent = bytes(role.offline_bytes_sent);
-        text += &format!("  party {} sends {sent} bytes of corrections before the inputs\n", role.id);
+        let when = if json.supply == Supply::Streamed { "as they are used" } else { "before the inputs" };
+        text += &format!("  party {} sends {sent} bytes of corrections {when}\n", role.id);
     }
     for role in json.parties.iter().chain(&json.dealer) {
         for (number, device) in role.devices.iter().enumerate() {
@@ -287,8 +295,8 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
     let tiles =
         json.tile_side.map_or("whole matrices".to_owned(), |side| format!("tiles of {side} x {side}"));
     text += &format!(
-        "  predicted, {tiles}, each party on {}, link {}: offline {:.4} s, online {:.4} s\n",
-        predicted.device_model, predicted.link, predicted.offline_s, predicted.online_s
+        "  predicted, {tiles}, correlations {}, each party on {}, link {}: offline {:.4} s, online {:.4} s\n",
+        json.supply, predicted.device_model, predicted.link, predicted.offline_s, predicted.online_s
     );
     for party in &predicted.parties {
         text +=

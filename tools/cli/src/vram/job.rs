@@ -2,7 +2,7 @@
 
 use super::picture::{page, text};
 use super::sweep::{Point, sweep};
-use super::{Least, Planned, Planner, VramArguments, classes, id, named, ratio, side_of};
+use super::{Least, Planned, Planner, StreamedMemory, VramArguments, classes, id, named, ratio, side_of};
 use crate::args::Shared;
 use crate::failure::Failure;
 use crate::job::Job;
@@ -12,7 +12,7 @@ use crate::plan::facts;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use symbolon::plan::{Plain, PlanOptions};
+use symbolon::plan::{Plain, PlanOptions, Supply};
 use symbolon::program::Program;
 use symbolon::protocol::Protocol;
 use symbolon::ring::Elements;
@@ -43,6 +43,10 @@ pub struct ProtocolJson {
     pub factor: f64,
     pub offline_s: f64,
     pub online_s: f64,
+    /// Whether correlations are dealt ahead or streamed.
+    pub supply: Supply,
+    /// Without a budget, with correlations streamed.
+    pub streamed: StreamedMemory,
     /// In the least memory that will do.
     pub least: Least,
     pub ops: Vec<OpJson>,
@@ -122,6 +126,7 @@ fn protocol_json(
     let plain = Plain::new(program);
     let planned = planner.plan(protocol, program, arguments.shared.budget)?;
     let least = planner.least(protocol, program)?;
+    let streamed = planner.streamed(protocol, program)?;
     let mut parties: Vec<PartyJson> = planned
         .plans
         .parties
@@ -156,6 +161,8 @@ fn protocol_json(
         factor: ratio(planned.size_bytes(planner), plain.peak_bytes),
         offline_s: planned.predicted.offline.as_secs_f64(),
         online_s: planned.predicted.online.as_secs_f64(),
+        supply: planned.plans.supply(),
+        streamed: StreamedMemory::new(&streamed, planner, plain.peak_bytes),
         least: Least::new(&least, planner, plain.peak_bytes),
         ops: ops(program, &planned, &plain),
         sweep: points,
@@ -169,7 +176,7 @@ fn ops(program: &Program, planned: &Planned, plain: &Plain) -> Vec<OpJson> {
     let plan = planned.largest();
     let mut most: BTreeMap<u32, [u64; MemoryClass::ALL.len()]> = BTreeMap::new();
     for (step, occupied) in plan.steps.iter().zip(plan.occupied()) {
-        if step.step.phase == Phase::Online {
+        if plan.supply == Supply::Streamed || step.step.phase == Phase::Online {
             let most = most.entry(step.step.op.0).or_default();
             if occupied.total_bytes() > most.iter().sum() {
                 *most = occupied.0;
@@ -211,8 +218,11 @@ fn measure(
     let threads = (cores / protocol.parties()).max(1) as u16;
     let own = Shared { threads: shared.threads.or(Some(threads)), ..shared.clone() };
     let plan = PlanOptions { side: planned.side, ..PlanOptions::default() };
-    let options =
-        symbolon::session::SessionOptions { tile_side: Some(plan.side), ..shared.session_options() };
+    let options = symbolon::session::SessionOptions {
+        tile_side: Some(plan.side),
+        supply: Some(planned.plans.supply()),
+        ..shared.session_options()
+    };
     let mut world = World::new(protocol, own.open_device()?).with_options(options);
     for party in Parties::first(protocol.parties()).iter() {
         world = world.with_device(Role::Party(party), own.open_device()?);

@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use symbolon::net::LinkShape;
-use symbolon::plan::{DeviceModel, Plan, PlanError, PlanOptions, Plans};
+use symbolon::plan::{DeviceModel, Plan, PlanError, PlanOptions, Plans, Supply};
 use symbolon::program::Program;
 use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
@@ -74,6 +74,7 @@ struct Planner {
     link: LinkShape,
     staging_bytes: u64,
     side: Option<TileSide>,
+    supply: Option<Supply>,
 }
 
 /// The plans of one protocol within one budget.
@@ -87,7 +88,13 @@ impl Planner {
     fn new(shared: &Shared) -> Result<Planner, Failure> {
         let staging_bytes = shared.open_device()?.description().staging_bytes;
         let link = shared.link.unwrap_or(LinkShape::LAN);
-        Ok(Planner { model: shared.model()?, link, staging_bytes, side: shared.tile_side() })
+        Ok(Planner {
+            model: shared.model()?,
+            link,
+            staging_bytes,
+            side: shared.tile_side(),
+            supply: shared.supply(),
+        })
     }
 
     /// Plans within a budget, with the tiles asked for or those that are predicted to be done first.
@@ -104,7 +111,11 @@ impl Planner {
             budget_bytes,
             staging_bytes: self.staging_bytes,
         };
-        let options = PlanOptions { budget_bytes: surroundings.buffers_bytes(), ..PlanOptions::default() };
+        let options = PlanOptions {
+            supply: self.supply,
+            budget_bytes: surroundings.buffers_bytes(),
+            ..PlanOptions::default()
+        };
         let (side, plans) = match self.side {
             Some(side) => (side, Plans::new(protocol, program, PlanOptions { side, ..options })?),
             None => choose_side(protocol, program, options, &surroundings)?,
@@ -112,6 +123,13 @@ impl Planner {
         plans.check_budget(self.staging_bytes, budget_bytes)?;
         let predicted = simulate(&plans, &self.model, self.link, symbolon::run::Overlap::On);
         Ok(Planned { side, plans, predicted })
+    }
+
+    /// Plans without a budget, with correlations streamed.
+    fn streamed(&self, protocol: Protocol, program: &Program) -> Result<Planned, PlanError> {
+        let supply = Some(Supply::Streamed);
+        let planner = Planner { model: self.model.clone(), supply, ..*self };
+        planner.plan(protocol, program, None)
     }
 
     /// Plans within the least memory that will do.
@@ -166,6 +184,25 @@ fn side_of(side: TileSide) -> Option<usize> {
 
 fn tiles(side: Option<usize>) -> String {
     side.map_or_else(|| "whole".to_owned(), |side| side.to_string())
+}
+
+/// Memory without a budget, where correlations are streamed.
+#[derive(Serialize)]
+pub struct StreamedMemory {
+    planned_bytes: u64,
+    factor: f64,
+    online_s: f64,
+}
+
+impl StreamedMemory {
+    fn new(planned: &Planned, planner: &Planner, plain_bytes: u64) -> StreamedMemory {
+        let planned_bytes = planned.size_bytes(planner);
+        StreamedMemory {
+            planned_bytes,
+            factor: ratio(planned_bytes, plain_bytes),
+            online_s: planned.predicted.online.as_secs_f64(),
+        }
+    }
 }
 
 /// Memory within the least budget that will do.

@@ -54,7 +54,7 @@ pub fn page(json: &VramJson) -> Page {
     page.chart("Plain against private", &bars(&shown), note);
     page.table("By party", &parties(json), "Planned for the whole run; measured by the device's ledger.");
     page.table(
-        "In the least memory",
+        "With correlations streamed, and in the least memory",
         &summary(json),
         "What does not fit waits in host memory or is made again.",
     );
@@ -137,15 +137,31 @@ fn class(party: &PartyJson, name: &str) -> String {
 }
 
 fn summary(json: &VramJson) -> Vec<Vec<String>> {
-    let mut rows =
-        vec![row(["protocol", "tiles", "memory", "× plain", "online", "least memory", "× plain", "online"])];
+    let mut rows = vec![row([
+        "protocol",
+        "tiles",
+        "correlations",
+        "memory",
+        "× plain",
+        "online",
+        "all streamed",
+        "× plain",
+        "online",
+        "least memory",
+        "× plain",
+        "online",
+    ])];
     for protocol in &json.protocols {
         rows.push(vec![
             protocol.protocol.clone(),
             tiles(protocol.tile_side),
+            protocol.supply.to_string(),
             size(largest(protocol)),
             format!("{:.2}×", protocol.factor),
             seconds(protocol.online_s),
+            size(protocol.streamed.planned_bytes),
+            format!("{:.2}×", protocol.streamed.factor),
+            seconds(protocol.streamed.online_s),
             size(protocol.least.planned_bytes),
             format!("{:.2}×", protocol.least.factor),
             seconds(protocol.least.online_s),
