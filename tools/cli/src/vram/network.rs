@@ -422,6 +422,7 @@ fn page(json: &NetworkJson) -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use symbolon::plan::{PlanOptions, Plans, Supply};
 
     #[test]
     fn every_shipped_network_is_read_and_its_layers_are_programs() {
@@ -435,6 +436,24 @@ mod tests {
                 let reaches = symbolon::program::range::reaches(&program);
                 assert!(reaches.is_ok(), "{name}, {}: {:?}", layer.name, reaches.err());
             }
+        }
+    }
+
+    #[test]
+    fn private_inference_of_vgg16_takes_at_most_2_2_times_the_memory_of_plain() {
+        let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+        let options = PlanOptions { side: SIDE, supply: Some(Supply::Streamed), ..PlanOptions::default() };
+        for protocol in Protocol::ALL {
+            let (mut plain, mut private) = (0, 0);
+            for layer in &read("vgg16").expect("a network").layers {
+                let program = layer.program(protocol, codec, 32).expect("a program");
+                let plans = Plans::new(protocol, &program, options).expect("a plan");
+                let largest = plans.parties.iter().map(|plan| plan.size_bytes()).max().expect("parties");
+                (plain, private) = (plain.max(Plain::new(&program).peak_bytes), private.max(largest));
+            }
+            let factor = ratio(private, plain);
+            println!("{protocol}: {factor:.2}×");
+            assert!(factor <= 2.2, "{protocol}: {factor:.2}×");
         }
     }
 
