@@ -216,10 +216,13 @@ fn own(slots: &mut Vec<Slot>, wanted: Slot) -> u32 {
     slots.len() as u32 - 1
 }
 
-/// Slots that nothing uses: by device and, if classes have slots of their own, by class, their sizes and numbers.
+/// A device and, if classes have slots of their own, a class.
+type Kind = (u8, Option<MemoryClass>);
+
+/// Slots that nothing uses: by kind their sizes and numbers.
 struct Free {
     by_class: bool,
-    slots: BTreeMap<(u8, Option<MemoryClass>), BTreeSet<(u64, u32)>>,
+    slots: BTreeMap<Kind, BTreeSet<(u64, u32)>>,
 }
 
 impl Free {
