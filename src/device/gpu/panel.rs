@@ -233,6 +233,6 @@ mod tests {
     #[test]
     fn a_long_product_is_cut_to_the_watchdog() {
         let panel = gemm_panel((1 << 14, 1 << 14, 1 << 14), 1 << 29, MOST_INNER);
-        assert_eq!(panel, GemmPanel { rows: 1 << 11, inner: MOST_INNER, cols: 1 << 14 });
+        assert_eq!(panel, GemmPanel { rows: 1 << 10, inner: MOST_INNER, cols: 1 << 14 });
     }
 }
