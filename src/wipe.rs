@@ -1,7 +1,7 @@
 //! Bytes that are wiped when nobody holds them any more: shares, correlations and keys on their way between a device, the
 //! wire and files.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use std::fmt;
 use std::ops::Deref;
 use zeroize::Zeroize;
@@ -28,6 +28,15 @@ impl Wiped {
     pub fn extend(&mut self, bytes: &[u8]) {
         assert!(bytes.len() <= self.0.capacity() - self.0.len(), "wiped bytes do not grow");
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Room for so many more bytes, to be filled without having been zeroed first.
+    ///
+    /// # Panics
+    /// Where there is no room for them: growing would leave a copy behind.
+    pub fn room(&mut self, bytes: usize) -> impl BufMut {
+        assert!(bytes <= self.0.capacity() - self.0.len(), "wiped bytes do not grow");
+        (&mut self.0).limit(bytes)
     }
 
     /// The bytes, to be written.

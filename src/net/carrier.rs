@@ -8,6 +8,7 @@
 //! A task serves a link. It reads and writes at once; where one of them fails, both stop, so that nothing of an old
 //! connection is taken for received after the count has been told on a new one.
 
+use super::expected::Expected;
 use super::hello::Hello;
 use super::link::LinkOptions;
 use super::outlet::Outlet;
@@ -34,7 +35,7 @@ pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// lasts.
 const GONE_AFTER: Duration = Duration::from_secs(1);
 
-/// How long to read on from a connection that takes nothing.
+/// How long to read on from a connection that takes nothing, and to tell a peer that is at fault.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How long to make sure that the peer has everything, once this end has.
@@ -93,6 +94,10 @@ pub(super) struct Shared {
     pub acknowledge: AtomicBool,
     /// The peer has said that it has sent everything.
     pub finished: AtomicBool,
+    /// What the receiver awaits.
+    pub expected: Expected,
+    /// Why this process gives up, once it does.
+    pub last_words: OnceLock<String>,
     /// Wakes the writer.
     pub wake: Notify,
     /// Why the link has ended.
@@ -111,10 +116,18 @@ impl Shared {
             acknowledged: AtomicU64::new(0),
             acknowledge: AtomicBool::new(false),
             finished: AtomicBool::new(false),
+            expected: Expected::default(),
+            last_words: OnceLock::new(),
             wake: Notify::new(),
             failure: OnceLock::new(),
             traffic: Traffic::default(),
         }
+    }
+
+    /// Has the peer told why this process gives up, ahead of what has not been written. The first reason counts.
+    pub(super) fn give_up(&self, reason: &str) {
+        let _ = self.last_words.set(reason.to_owned());
+        self.wake.notify_one();
     }
 }
 
@@ -208,25 +221,35 @@ impl Carrier {
             Origin::Dialled(_) | Origin::Single => None,
             Origin::Awaited(_) => Some(self.greeting(visit.hello)),
         };
-        let writer = &mut self.writer;
-        let mut read = pin!(self.reader.read(read));
+        let hurried = Notify::new();
+        let mut read = pin!(self.reader.read(read, &hurried));
+        let mut write = pin!(self.writer.write(&mut outlet, answer));
         let visits = match &mut self.origin {
             Origin::Awaited(visits) => Some(visits),
             Origin::Dialled(_) | Origin::Single => None,
         };
-        let broken = tokio::select! {
-            end = &mut read => return end,
+        let written = tokio::select! {
+            end = &mut read => {
+                // A peer that is at fault is told so.
+                if let End::Failed(error) = &end && !matches!(error, NetError::Aborted { .. }) {
+                    self.shared.give_up(&error.to_string());
+                    let _ = timeout(LAST_WORDS, write).await;
+                }
+                return end;
+            }
             visit = another(visits) => return End::Replaced(visit),
-            end = writer.write(&mut outlet, answer) => match end {
-                End::Broken(error) => error,
-                end => return end,
-            },
+            end = &mut write => end,
         };
-        // The peer may have said why it no longer takes anything.
-        match timeout(LAST_WORDS, read).await {
-            Ok(end) => end,
-            Err(_) => End::Broken(broken),
+        let is_broken = matches!(written, End::Broken(_));
+        if is_broken || self.shared.last_words.get().is_some() {
+            // The peer may have said why it no longer takes anything. And where this end has said its last words, it does
+            // not close while the peer still sends: that would reach the peer as an error, and before the words.
+            hurried.notify_one();
+            if let (Ok(end), true) = (timeout(LAST_WORDS, read).await, is_broken) {
+                return end;
+            }
         }
+        written
     }
 
     /// What this end says at the beginning of a connection for the link that the peer has named.

@@ -10,6 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How long a connection may take to shake hands and greet.
@@ -128,9 +129,12 @@ pub(super) fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
 }
 
-/// Tells every link why this process gives up.
-pub async fn abort_all(links: Vec<Link>, error: &NetError) {
+/// Tells all peers at once why this process gives up, without waiting long.
+pub async fn abort_all(links: Vec<Link>, reason: &str) {
+    let mut telling = JoinSet::new();
     for link in links {
-        link.abort(&error.to_string()).await;
+        let reason = reason.to_owned();
+        telling.spawn(async move { link.abort(&reason).await });
     }
+    telling.join_all().await;
 }

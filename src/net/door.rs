@@ -81,7 +81,7 @@ impl Listener {
                     let missing = awaited.iter().filter(is_missing).copied().collect();
                     let (address, waited) = (self.address, options.deadlines.connect);
                     let error = NetError::Absent { missing, address, waited, refused };
-                    abort_all(present, &error).await;
+                    abort_all(present, &error.to_string()).await;
                     return Err(error);
                 }
                 opened = door.open() => match opened {
@@ -229,12 +229,13 @@ mod tests {
     use super::*;
     use crate::net::connect::dial;
     use crate::net::hello::write_frame;
-    use crate::net::{Deadlines, Identity, IdentityPem};
+    use crate::net::{Deadlines, Identity, IdentityPem, Topic};
     use std::time::Duration;
     use tokio::io::AsyncReadExt;
 
     const ZERO: Role = Role::party(0);
     const ONE: Role = Role::party(1);
+    const TEXT: Topic = Topic::new(1, "text", 100);
 
     /// Credentials of parties 0 and 1, and of a stranger who believes party 0.
     fn credentials() -> [Credentials; 3] {
@@ -291,9 +292,9 @@ mod tests {
     async fn exchange(near: &mut Link, far: &mut Link, text: &str) {
         for (from, to) in [(0, 1), (1, 0)] {
             let links = [&mut *near, &mut *far];
-            links[from].send_control("text", &text).await.expect("it is queued");
+            links[from].send_control(TEXT, &text).await.expect("it is queued");
             let received: String =
-                links[to].receive_control("text", Duration::from_secs(20)).await.expect("it arrives");
+                links[to].receive_control(TEXT, Duration::from_secs(20)).await.expect("it arrives");
             assert_eq!(received, text);
         }
     }
@@ -301,10 +302,10 @@ mod tests {
     #[tokio::test]
     async fn what_a_peer_said_when_it_gave_up_is_the_error_of_whatever_is_sent_later() {
         let [zero, one, _] = credentials();
-        let (near, mut far, _, _end) = meet(&zero, &one, &LinkOptions::default()).await;
+        let (near, far, _, _end) = meet(&zero, &one, &LinkOptions::default()).await;
         near.abort("a file was altered").await;
         let error = loop {
-            if let Err(error) = far.send(Frame::Ready).await {
+            if let Err(error) = far.sender().send(Frame::Ready).await {
                 break error.to_string();
             }
         };

@@ -1,6 +1,7 @@
 //! What can go wrong between processes.
 
 use super::Address;
+use super::expected::OffPlan;
 use super::frame::FrameError;
 use super::hello::Difference;
 use super::identity::IdentityError;
@@ -142,6 +143,38 @@ pub enum NetError {
         /// What came.
         found: &'static str,
     },
+    /// A message that the plan does not have, or not so.
+    #[error("{peer} broke the plan: {offence}")]
+    OffPlan {
+        /// Who.
+        peer: Role,
+        /// How.
+        offence: OffPlan,
+    },
+    /// A control message on another topic than the one that is due.
+    #[error("{peer} sent control message {found} where its {what}, control message {due}, was due")]
+    OffTopic {
+        /// Who.
+        peer: Role,
+        /// Which message was due.
+        what: &'static str,
+        /// Its number.
+        due: u32,
+        /// The number of what came.
+        found: u32,
+    },
+    /// A control message that is longer than those on its topic may be.
+    #[error("{peer} sent a {what} of {bytes} bytes, of which at most {most_bytes} are taken")]
+    Oversized {
+        /// Who.
+        peer: Role,
+        /// Which message.
+        what: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// What is taken.
+        most_bytes: usize,
+    },
     /// A count of frames that cannot be: the peer has lost what it knew of the link.
     #[error(
         "{peer} says that it has {claimed} frames, after it had acknowledged {acknowledged} and was sent {sent}: it \
@@ -164,7 +197,7 @@ pub enum NetError {
         reason: String,
     },
     /// A control message of this process that is longer than a peer takes.
-    #[error("the {what} of {bytes} bytes is longer than {peer} takes")]
+    #[error("the {what} of {bytes} bytes is longer than the {most_bytes} that {peer} takes")]
     TooLong {
         /// Who.
         peer: Role,
@@ -172,6 +205,8 @@ pub enum NetError {
         what: &'static str,
         /// How long it is.
         bytes: usize,
+        /// What is taken.
+        most_bytes: usize,
     },
     /// A control message that does not come, though the peer is alive.
     #[error("{peer} has not sent its {what} for {waited:?}")]

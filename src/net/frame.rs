@@ -8,13 +8,13 @@
 //! | 4 | kind | 0 data, 1 control, 2 heartbeat, 3 ready, 4 finish, 5 abort, 6 bundle, 7 hello |
 //! | 5..8 | zero | |
 //! | 8..12 | run | data, bundle: the first bytes of the plan digest, plus the number of the run in its session |
-//! | 12..16 | message | data: which message of the plan |
+//! | 12..16 | message | data: which message of the plan; control: its topic |
 //! | 16..20 | depth | data: rounds up to and with this message |
 //! | 20..28 | offset | data: where the payload lies within the message; heartbeat: the sender's progress |
 //!
 //! A heartbeat has, in 8..16, how many frames its sender has received: it acknowledges them. Frames are counted from
-//! the first of a link, all but hellos and heartbeats, also across connections. A connection begins with a hello of
-//! each end, the one that dialled first.
+//! the first of a link, all but hellos, heartbeats and aborts, also across connections. A connection begins with a hello of
+//! each end, the one that dialled first. An abort goes ahead of what has not been written, and nothing follows it.
 //!
 //! Fields that a kind does not use are zero. A message travels in consecutive data frames, all full but the last; one
 //! without elements is one empty frame. Small messages that are ready together travel in one bundle, whose payload is,
@@ -83,7 +83,12 @@ pub enum Frame {
     /// The first words on a connection.
     Hello(Bytes),
     /// Words between runs, such as an order.
-    Control(Bytes),
+    Control {
+        /// What about: the number of a [`super::Topic`].
+        topic: u32,
+        /// The words.
+        payload: Bytes,
+    },
     /// A sign of life.
     Heartbeat {
         /// A number that grows while the sender gets on with its work.
@@ -130,15 +135,15 @@ pub enum FrameError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub length: usize,
-    kind: Kind,
-    run: u32,
-    message: u32,
-    depth: u32,
-    offset: u64,
+    pub kind: Kind,
+    pub run: u32,
+    pub message: u32,
+    pub depth: u32,
+    pub offset: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Data,
     Control,
     Heartbeat,
@@ -203,6 +208,7 @@ impl Header {
         let unused = match kind {
             Kind::Data => 0,
             Kind::Heartbeat => u64::from(depth),
+            Kind::Control => u64::from(run | depth) | offset,
             Kind::Bundle => u64::from(message | depth) | offset,
             _ => u64::from(run | message | depth) | offset,
         };
@@ -217,6 +223,12 @@ impl Header {
         matches!(self.kind, Kind::Data | Kind::Bundle)
     }
 
+    /// Whether the frame waits for a place among what its receiver awaits: those with a payload do, but for the last
+    /// words.
+    pub(super) fn needs_place(self) -> bool {
+        matches!(self.kind, Kind::Data | Kind::Bundle | Kind::Control)
+    }
+
     /// Whether the frame may be the first of a connection.
     pub(super) fn opens(self) -> bool {
         matches!(self.kind, Kind::Hello | Kind::Abort)
@@ -228,14 +240,14 @@ impl Header {
     }
 
     /// The frame of this header and its payload.
-    pub(super) fn frame(self, payload: Bytes) -> Result<Frame, FrameError> {
+    pub(super) fn frame(self, payload: Wiped) -> Result<Frame, FrameError> {
         let Header { run, message, depth, offset, .. } = self;
-        // Shares and keys: wiped with the last that holds a part. Memory that nobody shares is not copied for it.
-        let payload = Bytes::from(Wiped::from(Vec::from(payload)));
+        // Shares and keys: wiped with the last that holds a part.
+        let payload = Bytes::from(payload);
         Ok(match self.kind {
             Kind::Data => Frame::Data(Data { run, message, depth, offset, payload }),
             Kind::Bundle => Frame::Bundle(Bundle::parse(run, payload)?),
-            Kind::Control => Frame::Control(payload),
+            Kind::Control => Frame::Control { topic: message, payload },
             Kind::Hello => Frame::Hello(payload),
             Kind::Heartbeat => {
                 Frame::Heartbeat { progress: offset, received: u64::from(message) << 32 | u64::from(run) }
@@ -301,7 +313,7 @@ impl Frame {
         match self {
             Frame::Data(_) => Kind::Data,
             Frame::Bundle(_) => Kind::Bundle,
-            Frame::Control(_) => Kind::Control,
+            Frame::Control { .. } => Kind::Control,
             Frame::Heartbeat { .. } => Kind::Heartbeat,
             Frame::Hello(_) => Kind::Hello,
             Frame::Ready => Kind::Ready,
@@ -321,7 +333,8 @@ impl Frame {
                 (run, message, depth, offset, payload)
             }
             Frame::Bundle(bundle) => (bundle.run, 0, 0, 0, bundle.payload()),
-            Frame::Control(payload) | Frame::Hello(payload) => (0, 0, 0, 0, payload),
+            Frame::Control { topic, payload } => (0, topic, 0, 0, payload),
+            Frame::Hello(payload) => (0, 0, 0, 0, payload),
             Frame::Abort(reason) => (0, 0, 0, 0, Bytes::from(reason)),
             Frame::Heartbeat { progress, received } => {
                 (received as u32, (received >> 32) as u32, 0, progress, Bytes::new())
@@ -360,7 +373,7 @@ impl std::fmt::Debug for Frame {
         match self {
             Frame::Data(data) => data.fmt(f),
             Frame::Bundle(bundle) => bundle.fmt(f),
-            Frame::Control(payload) => write!(f, "Control({} bytes)", payload.len()),
+            Frame::Control { topic, payload } => write!(f, "Control({topic}, {} bytes)", payload.len()),
             Frame::Hello(payload) => write!(f, "Hello({} bytes)", payload.len()),
             Frame::Heartbeat { progress, received } => {
                 write!(f, "Heartbeat({progress}, {received} received)")
@@ -384,7 +397,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Frame, FrameError> {
         let header = Header::parse(bytes[..HEADER_BYTES].try_into().unwrap())?;
-        header.frame(Bytes::copy_from_slice(&bytes[HEADER_BYTES..]))
+        header.frame(bytes[HEADER_BYTES..].to_vec().into())
     }
 
     /// The wire format is fixed: a change here is a new version of the protocol.
@@ -405,12 +418,15 @@ mod tests {
         assert_eq!(read(&bytes_of(heartbeat.clone())), Ok(heartbeat));
         let expected = "02000000 05000000 00000000 00000000 00000000 0000000000000000 6e6f";
         assert_eq!(hex(&bytes_of(Frame::abort("no"))), expected.replace(' ', ""));
+        let expected = "02000000 01000000 00000000 06000000 00000000 0000000000000000 7b7d";
+        let control = Frame::Control { topic: 6, payload: Bytes::from_static(b"{}") };
+        assert_eq!(hex(&bytes_of(control)), expected.replace(' ', ""));
     }
 
     #[test]
     fn what_a_frame_carries_is_not_printed() {
-        let grant = Frame::Control(Bytes::from_static(b"{\"key\":[7,7]}"));
-        assert_eq!(format!("{grant:?}"), "Control(13 bytes)");
+        let grant = Frame::Control { topic: 5, payload: Bytes::from_static(b"{\"key\":[7,7]}") };
+        assert_eq!(format!("{grant:?}"), "Control(5, 13 bytes)");
     }
 
     fn hex(bytes: &[u8]) -> String {

@@ -1,9 +1,9 @@
 //! What reads the bytes of strangers, for fuzzing: nothing here may panic, or take memory that the bytes do not pay for.
 
-use super::Hello;
-use super::frame::{HEADER_BYTES, Header};
+use super::expected::Awaited;
+use super::frame::{DATA_PAYLOAD_BYTES, Frame, HEADER_BYTES, Header};
+use super::{Hello, Messages, Topic};
 use crate::share::Role;
-use bytes::Bytes;
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::runtime::Builder;
 
@@ -15,9 +15,45 @@ pub fn frame(bytes: &[u8]) {
     let Some((header, payload)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return };
     let Ok(header) = Header::parse(header) else { return };
     let Some(payload) = payload.get(..header.length) else { return };
-    let Ok(frame) = header.frame(Bytes::copy_from_slice(payload)) else { return };
+    let Ok(frame) = header.frame(payload.to_vec().into()) else { return };
     let (header, payload) = frame.encode();
     assert_eq!([&header[..], &payload[..]].concat(), bytes[..HEADER_BYTES + payload.len()]);
+}
+
+/// Reads the bytes as the frames of a peer, held one after the other against the messages of a run, a control message
+/// and the end: of what is awaited every byte comes once.
+///
+/// # Panics
+/// Where more is taken than is awaited.
+pub fn awaited_frames(bytes: &[u8]) {
+    const SIZES: [u64; 4] = [0, 8, 300, DATA_PAYLOAD_BYTES as u64 + 8];
+    const TOPIC: Topic = Topic::new(3, "plan", 64);
+    let messages = Messages::new(7, 100, (0..).zip(SIZES));
+    let mut to_come = vec![Awaited::End, Awaited::Control(TOPIC)];
+    let (mut awaited, mut taken_bytes, mut left) = (Awaited::Messages(messages), 0, bytes);
+    while let Some((header, rest)) = left.split_first_chunk::<HEADER_BYTES>()
+        && let Ok(header) = Header::parse(header)
+    {
+        if matches!(awaited, Awaited::Nothing) {
+            awaited = to_come.pop().expect("the end stays");
+        }
+        if header.needs_place() && awaited.check(Role::Dealer, &header) != Some(Ok(())) {
+            break;
+        }
+        let Some((payload, rest)) = rest.split_at_checked(header.length) else { break };
+        let Ok(frame) = header.frame(payload.to_vec().into()) else { break };
+        if awaited.take(Role::Dealer, &frame).is_err() {
+            break;
+        }
+        taken_bytes += match frame {
+            Frame::Data(data) => data.payload.len(),
+            Frame::Bundle(bundle) => bundle.messages.iter().map(|message| message.payload.len()).sum(),
+            Frame::Control { payload, .. } => payload.len(),
+            _ => 0,
+        };
+        left = rest;
+    }
+    assert!(taken_bytes <= SIZES.iter().sum::<u64>() as usize + TOPIC.most_bytes, "no more than is awaited");
 }
 
 /// Hears the greeting of a peer that says just these bytes.
@@ -44,6 +80,11 @@ mod tests {
     #[test]
     fn frames_of_the_corpus_are_survived() {
         corpus("frame", super::frame);
+    }
+
+    #[test]
+    fn awaited_frames_of_the_corpus_are_survived() {
+        corpus("awaited_frames", super::awaited_frames);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The first words on a connection, and control messages: who is there, and whether both were given the same job.
 
 use super::error::printable;
-use super::frame::{CONTROL_PAYLOAD_BYTES, HEADER_BYTES, Header, wipe};
+use super::frame::{HEADER_BYTES, Header, wipe};
 use super::tls::explain;
-use super::{Frame, Link, NetError};
+use super::{Frame, Link, NetError, Topic};
 use crate::share::Role;
-use bytes::BytesMut;
+use crate::wipe::Wiped;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// The version of the protocol: wire format, handshake and lowering.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a link is known by on all its connections: 128 bits that who dials has drawn for it. Only its two ends know
 /// them, since they cross the wire inside TLS.
@@ -78,9 +78,9 @@ impl Hello {
         if !header.opens() {
             return Err(NetError::OutOfPlace { peer, expected: "hello", found: header.name() });
         }
-        let mut payload = BytesMut::zeroed(header.length);
-        stream.read_exact(&mut payload).await.map_err(broken)?;
-        match header.frame(payload.freeze()).map_err(malformed)? {
+        let mut payload = Wiped::zeroed(header.length);
+        stream.read_exact(payload.bytes_mut()).await.map_err(broken)?;
+        match header.frame(payload).map_err(malformed)? {
             Frame::Abort(reason) => Err(NetError::aborted(peer, &reason)),
             Frame::Hello(payload) => serde_json::from_slice(&payload).map_err(|error| {
                 let reason = printable(&error.to_string());
@@ -169,23 +169,22 @@ fn shorten(value: &str) -> String {
 }
 
 impl Link {
-    /// Sends a control message as JSON.
+    /// Sends a control message as JSON; returns its length in bytes.
     ///
     /// # Errors
     /// Where the link is broken, or the message longer than a peer takes.
-    pub async fn send_control(
-        &mut self,
-        what: &'static str,
-        message: &impl Serialize,
-    ) -> Result<(), NetError> {
+    pub async fn send_control(&mut self, topic: Topic, message: &impl Serialize) -> Result<usize, NetError> {
         // Room for a key, which growing would leave behind.
         const ROOM_BYTES: usize = 4096;
         let mut payload = Vec::with_capacity(ROOM_BYTES);
         serde_json::to_writer(&mut payload, message).expect("control messages serialise");
-        if payload.len() > CONTROL_PAYLOAD_BYTES {
-            return Err(NetError::TooLong { peer: self.peer(), what, bytes: payload.len() });
+        let Topic { number: topic, name: what, most_bytes } = topic;
+        let (peer, bytes) = (self.peer(), payload.len());
+        if bytes > most_bytes {
+            return Err(NetError::TooLong { peer, what, bytes, most_bytes });
         }
-        self.send(Frame::Control(payload.into())).await
+        self.sender().send(Frame::Control { topic, payload: payload.into() }).await?;
+        Ok(bytes)
     }
 
     /// Receives a control message within `patience`.
@@ -194,11 +193,11 @@ impl Link {
     /// Where the link is broken, something else arrives, or nothing in time.
     pub async fn receive_control<M: DeserializeOwned>(
         &mut self,
-        what: &'static str,
+        topic: Topic,
         patience: Duration,
     ) -> Result<M, NetError> {
-        let peer = self.peer();
-        match timeout(patience, self.receive_control_or_finish(what)).await {
+        let (peer, what) = (self.peer(), topic.name);
+        match timeout(patience, self.receive_control_or_finish(topic)).await {
             Ok(Ok(Some(message))) => Ok(message),
             Ok(Ok(None)) => Err(NetError::OutOfPlace { peer, expected: what, found: Frame::Finish.name() }),
             Ok(Err(error)) => Err(error),
@@ -212,12 +211,13 @@ impl Link {
     /// Where the link is broken, or something else arrives.
     pub async fn receive_control_or_finish<M: DeserializeOwned>(
         &mut self,
-        what: &'static str,
+        topic: Topic,
     ) -> Result<Option<M>, NetError> {
+        self.receiver().expect_control(topic);
         let frame = self.receiver().receive().await?;
-        let peer = self.peer();
+        let (peer, what) = (self.peer(), topic.name);
         match frame {
-            Frame::Control(payload) => {
+            Frame::Control { payload, .. } => {
                 let message = serde_json::from_slice(&payload);
                 wipe(payload);
                 message.map(Some).map_err(|error| {

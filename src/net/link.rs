@@ -5,6 +5,7 @@
 
 use super::activity::Activity;
 use super::carrier::{Carrier, Origin, Shared, Visit};
+use super::expected::{Awaited, Messages, Topic};
 use super::frame::Frame;
 use super::hello::Hello;
 use super::shape::LinkShape;
@@ -123,23 +124,14 @@ impl Link {
         &mut self.receiver
     }
 
-    /// Queues a frame as [`LinkSender::send`] does; where the peer takes nothing because it has given up, the error
-    /// is the reason that it gave.
-    ///
-    /// # Errors
-    /// Where the link is broken.
-    pub async fn send(&mut self, frame: Frame) -> Result<(), NetError> {
-        let sent = self.sender.send(frame).await;
-        sent.map_err(|error| self.receiver.why_ended().unwrap_or(error))
-    }
-
     /// Tells the peer that all is done, and waits until it says the same, so that neither end closes on bytes that
     /// the other still needs.
     ///
     /// # Errors
     /// Where the peer fails first, or does not finish within the stall deadline.
     pub async fn finish(mut self) -> Result<(), NetError> {
-        self.send(Frame::Finish).await?;
+        self.receiver.expect(Awaited::End);
+        self.sender.send(Frame::Finish).await?;
         let (peer, waited) = (self.peer(), self.sender.shared.deadlines.stall);
         while !self.receiver.finished {
             let frame = timeout(waited, self.receiver.receive()).await;
@@ -160,11 +152,11 @@ impl Link {
         self.carrier.abort();
     }
 
-    /// Tells the peer why this process gives up, without waiting long.
+    /// Tells the peer why this process gives up, ahead of all that has not been written, without waiting long.
     pub async fn abort(mut self, reason: &str) {
         const PATIENCE: Duration = Duration::from_millis(500);
         if self.sender.shared.failure.get().is_none() {
-            let _ = timeout(PATIENCE, self.sender.send(Frame::abort(reason))).await;
+            self.sender.give_up(reason);
             drop(self.sender);
             let _ = timeout(PATIENCE, &mut self.carrier).await;
         }
@@ -181,35 +173,37 @@ impl LinkSender {
     /// Queues a frame; waits while the queue is full.
     ///
     /// # Errors
-    /// Where the link is broken.
+    /// Where the link is broken: where the peer has given up, the reason that it gave.
     pub async fn send(&self, frame: Frame) -> Result<(), NetError> {
         let closed = || NetError::Closed { peer: self.peer(), reason: "it no longer takes anything".into() };
         let failure = |_| self.shared.failure.get().cloned().unwrap_or_else(closed);
         self.queue.send(frame).await.map_err(failure)
     }
 
-    /// Queues an abort if there is room, without waiting.
-    pub fn try_abort(&self, reason: &str) {
-        let _ = self.queue.try_send(Frame::abort(reason));
+    /// Has the peer told why this process gives up, ahead of all that has not been written, without waiting for it. Of
+    /// several reasons the first counts.
+    pub fn give_up(&self, reason: &str) {
+        self.shared.give_up(reason);
     }
 }
 
 impl LinkReceiver {
-    /// Why the link has ended, if the peer said so or the connection shows it; what is queued before is dropped.
-    pub fn why_ended(&mut self) -> Option<NetError> {
-        let peer = self.shared.peer;
-        while self.failure.is_none() {
-            self.failure = match self.queue.try_recv() {
-                Ok(Ok(Frame::Abort(reason))) => Some(NetError::aborted(peer, &reason)),
-                Ok(Ok(_)) => None,
-                Ok(Err(error)) => Some(error),
-                Err(_) => return self.shared.failure.get().cloned(),
-            };
-        }
-        self.failure.clone()
+    /// Awaits a control message on this topic.
+    pub fn expect_control(&mut self, topic: Topic) {
+        self.expect(Awaited::Control(topic));
     }
 
-    /// The next frame that is no heartbeat.
+    /// Awaits the messages of a run.
+    pub fn expect_messages(&mut self, messages: Messages) {
+        self.expect(Awaited::Messages(messages));
+    }
+
+    fn expect(&mut self, awaited: Awaited) {
+        self.shared.expected.set(awaited);
+    }
+
+    /// The next frame that is no heartbeat. What has a payload is among what was awaited when it came; until then it
+    /// waits with the peer.
     ///
     /// # Errors
     /// Where the peer fails, is silent for too long, or sends what is no frame. The error stays.
@@ -227,7 +221,6 @@ impl LinkReceiver {
             return Poll::Ready(Err(failure.clone()));
         }
         let error = match ready!(self.queue.poll_recv(context)) {
-            Some(Ok(Frame::Abort(reason))) => NetError::aborted(peer, &reason),
             Some(Ok(frame)) => {
                 self.finished |= frame == Frame::Finish;
                 return Poll::Ready(Ok(frame));

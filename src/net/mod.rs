@@ -10,8 +10,9 @@
 //! again, the same bytes. So every frame arrives once and in order. A peer that does not come back within the silence
 //! deadline, or at whose address nobody listens any more, ends the link.
 //!
-//! **Trust.** Between processes, a link is mutual TLS 1.3 between pinned identities, also on one machine. Lengths, kinds
-//! and order of what arrives are checked before anything is allocated for it.
+//! **Trust.** Between processes, a link is mutual TLS 1.3 between pinned identities, also on one machine. A receiver says
+//! what it awaits ([`Messages`] of a run, or a control message on a [`Topic`]), and the header of every frame is held
+//! against that before there is memory for what follows it. What comes early waits with its sender.
 
 mod activity;
 mod address;
@@ -19,6 +20,7 @@ mod carrier;
 mod connect;
 mod door;
 mod error;
+mod expected;
 mod frame;
 #[doc(hidden)]
 pub mod fuzz;
@@ -35,11 +37,14 @@ mod tls;
 mod traffic;
 mod writer;
 
+use frame::CONTROL_PAYLOAD_BYTES;
+
 pub use activity::{Activity, WireSpan};
 pub use address::{Address, AddressError};
 pub use connect::{abort_all, dial};
 pub use door::Listener;
 pub use error::NetError;
+pub use expected::{Messages, OffPlan, Topic};
 pub use frame::{
     BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, FrameError,
     HEADER_BYTES, SMALL_MESSAGE_BYTES,

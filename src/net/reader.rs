@@ -1,14 +1,15 @@
-//! The reading half of a link: frames within their limits, counted as they are delivered.
+//! The reading half of a link: frames that the receiver awaits, counted as they are delivered.
 
 use super::NetError;
 use super::carrier::{End, Shared};
-use super::frame::{Frame, HEADER_BYTES, Header};
+use super::frame::{Frame, FrameError, HEADER_BYTES, Header, Kind};
 use super::tls::explain;
-use bytes::BytesMut;
+use crate::wipe::Wiped;
+use bytes::BufMut;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout};
 
 /// The peer is told what has been received at least after so many bytes: a fraction of what it keeps, so that it does
@@ -43,48 +44,121 @@ impl Reader {
 
     /// Reads until the connection ends, fails or is silent for too long. It takes the connection for good: to be read
     /// again after this future was dropped, it would begin in the middle of a frame.
-    pub(super) async fn read(&mut self, mut stream: impl AsyncRead + Unpin) -> End {
+    ///
+    /// Once `hurried`, it waits for nobody, and looks for the peer's last words only: what it passes over does not count
+    /// as received, and comes again on the next connection, if there is one.
+    pub(super) async fn read(&mut self, mut stream: impl AsyncRead + Unpin, hurried: &Notify) -> End {
         self.delivering = false;
         self.last_heard = Instant::now();
+        let mut hurries = false;
         loop {
-            match self.read_frame(&mut stream).await {
-                Ok(frame) => {
-                    if let Some(end) = self.take_in(frame).await {
-                        return end;
-                    }
-                }
+            let header = match self.read_header(&mut stream).await {
+                Ok(header) => header,
                 Err(end) => return end,
+            };
+            let turn = match header.kind {
+                Kind::Heartbeat | Kind::Hello | Kind::Abort => Ok(true),
+                _ if hurries => Ok(false),
+                _ => self.await_turn(&header, hurried).await,
+            };
+            let done = match turn {
+                Ok(true) => self.read_frame(header, &mut stream).await,
+                Ok(false) => {
+                    hurries = true;
+                    self.pass_over(header.length, &mut stream).await
+                }
+                Err(end) => Err(end),
+            };
+            if let Err(end) = done {
+                return end;
             }
         }
     }
 
-    /// Delivers a frame. It counts as received with its delivery, between which nothing can come.
-    async fn take_in(&mut self, (frame, bytes): (Frame, usize)) -> Option<End> {
+    async fn read_header(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<Header, End> {
+        let mut header = [0; HEADER_BYTES];
+        let mut room = &mut header[..];
+        while room.has_remaining_mut() {
+            self.read_some(stream, &mut room).await?;
+        }
+        Header::parse(&header).map_err(|error| self.malformed(error))
+    }
+
+    /// Waits until the receiver has room for a frame and awaits this one; tells whether it does, or is hurried.
+    async fn await_turn(&mut self, header: &Header, hurried: &Notify) -> Result<bool, End> {
+        self.delivering = true;
         let shared = &*self.shared;
-        match frame {
-            Frame::Heartbeat { progress, received } => {
+        let turn = async {
+            // Whoever received is gone, and with it the reason to read on. Room stays: nobody else takes it.
+            drop(self.to_receiver.reserve().await.map_err(|_| End::Done)?);
+            if header.needs_place() {
+                shared.expected.admit(shared.peer, header).await.map_err(End::Failed)?;
+            }
+            Ok(true)
+        };
+        let turn = tokio::select! {
+            biased;
+            turn = turn => turn,
+            () = hurried.notified() => Ok(false),
+        };
+        self.delivering = false;
+        turn
+    }
+
+    /// Reads what follows a header, and takes it in.
+    async fn read_frame(&mut self, header: Header, stream: &mut (impl AsyncRead + Unpin)) -> Result<(), End> {
+        let peer = self.shared.peer;
+        if header.kind == Kind::Hello {
+            let (expected, found) = ("a frame of the link", header.name());
+            return Err(End::Failed(NetError::OutOfPlace { peer, expected, found }));
+        }
+        let _under_way = header.is_data().then(|| self.shared.activity.begin());
+        let begin = Instant::now();
+        let mut payload = Wiped::with_capacity(header.length);
+        while payload.len() < header.length {
+            let left = header.length - payload.len();
+            self.read_some(stream, &mut payload.room(left)).await?;
+        }
+        let bytes = HEADER_BYTES + header.length;
+        if header.is_data() {
+            self.shared.activity.advance();
+            self.shared.activity.take_down(peer, false, bytes as u64, begin);
+        }
+        let frame = header.frame(payload).map_err(|error| self.malformed(error))?;
+        self.take_in(frame, bytes)
+    }
+
+    /// Reads so many bytes and keeps none of them.
+    async fn pass_over(&mut self, bytes: usize, stream: &mut (impl AsyncRead + Unpin)) -> Result<(), End> {
+        const SCRATCH_BYTES: usize = 16 << 10;
+        let mut scratch = Wiped::zeroed(SCRATCH_BYTES.min(bytes));
+        let mut left = bytes;
+        while left > 0 {
+            let mut room = &mut scratch.bytes_mut()[..left.min(SCRATCH_BYTES)];
+            left -= self.read_some(stream, &mut room).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a frame in. It counts as received with its delivery, between which nothing can come.
+    fn take_in(&mut self, frame: Frame, bytes: usize) -> Result<(), End> {
+        let shared = &*self.shared;
+        match &frame {
+            &Frame::Heartbeat { progress, received } => {
                 shared.peer_progress.store(progress, Ordering::Relaxed);
                 if shared.acknowledged.swap(received, Ordering::Relaxed) != received {
                     shared.wake.notify_one();
                 }
-                return None;
+                return Ok(());
             }
-            Frame::Hello(_) => {
-                let (expected, found) = ("a frame of the link", frame.name());
-                return Some(End::Failed(NetError::OutOfPlace { peer: shared.peer, expected, found }));
-            }
-            _ => {}
+            Frame::Abort(reason) => return Err(End::Failed(NetError::aborted(shared.peer, reason))),
+            _ => shared.expected.take(shared.peer, &frame).map_err(End::Failed)?,
         }
-        // Whoever received is gone, and with it the reason to read on.
-        self.delivering = true;
-        let Ok(permit) = self.to_receiver.reserve().await else { return Some(End::Done) };
-        self.delivering = false;
-        let is_abort = matches!(frame, Frame::Abort(_));
         // Keys travel in control messages: the peer wipes them once it knows that they are here.
-        let urgent = matches!(frame, Frame::Control(_) | Frame::Finish);
+        let urgent = matches!(frame, Frame::Control { .. } | Frame::Finish);
         shared.finished.fetch_or(frame == Frame::Finish, Ordering::Relaxed);
         shared.received.fetch_add(1, Ordering::Relaxed);
-        permit.send(Ok(frame));
+        self.to_receiver.try_send(Ok(frame)).map_err(|_| End::Done)?;
         shared.traffic.received(bytes as u64);
         self.untold_bytes += bytes;
         if urgent || self.untold_bytes >= ACKNOWLEDGE_BYTES {
@@ -92,43 +166,84 @@ impl Reader {
             shared.acknowledge.store(true, Ordering::Relaxed);
             shared.wake.notify_one();
         }
-        is_abort.then_some(End::Done)
-    }
-
-    async fn read_frame(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<(Frame, usize), End> {
-        let peer = self.shared.peer;
-        let mut header = [0; HEADER_BYTES];
-        self.fill(stream, &mut header).await?;
-        let malformed = |error| End::Failed(NetError::Frame { peer, error });
-        let header = Header::parse(&header).map_err(malformed)?;
-        let _under_way = header.is_data().then(|| self.shared.activity.begin());
-        let begin = Instant::now();
-        let bytes = HEADER_BYTES + header.length;
-        let mut payload = BytesMut::zeroed(header.length);
-        self.fill(stream, &mut payload).await?;
-        if header.is_data() {
-            self.shared.activity.advance();
-            self.shared.activity.take_down(peer, false, bytes as u64, begin);
-        }
-        Ok((header.frame(payload.freeze()).map_err(malformed)?, bytes))
-    }
-
-    /// Fills `target`, each read within the silence deadline.
-    async fn fill(&mut self, stream: &mut (impl AsyncRead + Unpin), target: &mut [u8]) -> Result<(), End> {
-        let (peer, waited) = (self.shared.peer, self.shared.deadlines.silence);
-        let mut filled = 0;
-        while filled < target.len() {
-            let read = timeout(waited, stream.read(&mut target[filled..])).await;
-            match read.map_err(|_| End::Failed(NetError::Silent { peer, waited }))? {
-                Ok(0) => {
-                    let reason = "it closed the connection".into();
-                    return Err(End::Broken(NetError::Closed { peer, reason }));
-                }
-                Ok(count) => filled += count,
-                Err(error) => return Err(End::Broken(explain(peer, &error))),
-            }
-            self.last_heard = Instant::now();
-        }
         Ok(())
+    }
+
+    /// Reads some bytes, within the silence deadline.
+    async fn read_some(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        room: &mut impl BufMut,
+    ) -> Result<usize, End> {
+        let (peer, waited) = (self.shared.peer, self.shared.deadlines.silence);
+        let read = timeout(waited, stream.read_buf(room)).await;
+        let read = match read.map_err(|_| End::Failed(NetError::Silent { peer, waited }))? {
+            Ok(0) => {
+                let reason = "it closed the connection".into();
+                return Err(End::Broken(NetError::Closed { peer, reason }));
+            }
+            Ok(read) => read,
+            Err(error) => return Err(End::Broken(explain(peer, &error))),
+        };
+        self.last_heard = Instant::now();
+        Ok(read)
+    }
+
+    fn malformed(&self, error: FrameError) -> End {
+        End::Failed(NetError::Frame { peer: self.shared.peer, error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::expected::Awaited;
+    use crate::net::{Data, LinkOptions, Messages, OffPlan};
+    use crate::share::Role;
+    use bytes::Bytes;
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    const PEER: Role = Role::party(1);
+    const LEN: usize = 1 << 20;
+
+    /// A frame of a message of `LEN` bytes, in two parts.
+    fn data(message: u32) -> [Vec<u8>; 2] {
+        let data = Data { run: 0, message, depth: 1, offset: 0, payload: Bytes::from(vec![0; LEN]) };
+        let (header, payload) = Frame::Data(data).encode();
+        [header.to_vec(), payload.to_vec()]
+    }
+
+    fn reader() -> (Arc<Shared>, Reader, mpsc::Receiver<Result<Frame, NetError>>) {
+        let shared = Arc::new(Shared::new(PEER, &LinkOptions::default()));
+        let (to_receiver, received) = mpsc::channel(1);
+        (shared.clone(), Reader::new(shared, to_receiver), received)
+    }
+
+    #[tokio::test]
+    async fn a_frame_is_refused_before_anything_but_its_header_is_there() {
+        let (shared, mut reader, _received) = reader();
+        shared.expected.set(Awaited::Messages(Messages::new(0, 9, [(3, LEN as u64)])));
+        let (mut near, far) = duplex(1 << 10);
+        near.write_all(&data(4)[0]).await.expect("there is room");
+        let end = reader.read(far, &Notify::new()).await;
+        let End::Failed(NetError::OffPlan { peer: PEER, offence }) = end else { panic!("a refusal") };
+        assert_eq!(offence, OffPlan::Unknown { message: 4, bytes: LEN });
+    }
+
+    #[tokio::test]
+    async fn last_words_are_found_behind_what_nobody_awaits() {
+        let (shared, mut reader, mut received) = reader();
+        let (mut near, far) = duplex(1 << 10);
+        let (abort, reason) = Frame::abort("the disk is full").encode();
+        let hurried = Notify::new();
+        hurried.notify_one();
+        let write = async {
+            let frames = [data(3), data(4), [abort.to_vec(), reason.to_vec()]].concat().concat();
+            near.write_all(&frames).await.expect("it is read");
+        };
+        let (end, ()) = tokio::join!(reader.read(far, &hurried), write);
+        assert!(matches!(end, End::Failed(NetError::Aborted { .. })));
+        assert_eq!(shared.received.load(Ordering::Relaxed), 0, "what was passed over may come again");
+        assert!(received.try_recv().is_err(), "and was not delivered");
     }
 }

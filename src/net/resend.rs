@@ -18,8 +18,6 @@ pub(super) struct Encoded {
     pub payload: Bytes,
     /// Whether it carries messages of the plan.
     pub is_data: bool,
-    /// Whether nothing follows it.
-    pub is_abort: bool,
     /// Whether it has been written before, to an earlier connection.
     pub again: bool,
 }
@@ -50,14 +48,19 @@ pub(super) struct Miscount {
 
 impl Encoded {
     pub(super) fn new(frame: Frame) -> Encoded {
-        let (is_data, is_abort) = (frame.is_data(), matches!(frame, Frame::Abort(_)));
+        let is_data = frame.is_data();
         let (header, payload) = frame.encode();
-        Encoded { header: header.freeze(), payload, is_data, is_abort, again: false }
+        Encoded { header: header.freeze(), payload, is_data, again: false }
     }
 
     /// Its bytes on the wire.
     pub(super) fn len(&self) -> usize {
         HEADER_BYTES + self.payload.len()
+    }
+
+    /// What it takes of the window: empty frames take memory too.
+    fn held_bytes(&self) -> usize {
+        size_of::<Encoded>() + self.len()
     }
 }
 
@@ -81,7 +84,7 @@ impl Resend {
     /// Takes a frame to be written next.
     pub(super) fn push(&mut self, frame: Frame) {
         let frame = Encoded::new(frame);
-        self.bytes += frame.len();
+        self.bytes += frame.held_bytes();
         self.frames.push_back(frame);
     }
 
@@ -109,7 +112,7 @@ impl Resend {
             // On a connection that was taken up again, what is acknowledged first may not have been written to it.
             self.written = self.written.saturating_sub(1);
             self.written_once -= 1;
-            self.bytes -= frame.len();
+            self.bytes -= frame.held_bytes();
             if !frame.is_data {
                 wipe(frame.payload);
             }
@@ -140,7 +143,7 @@ mod tests {
     use super::*;
 
     fn control(text: &'static str) -> Frame {
-        Frame::Control(Bytes::from_static(text.as_bytes()))
+        Frame::Control { topic: 1, payload: Bytes::from_static(text.as_bytes()) }
     }
 
     fn next(resend: &mut Resend) -> Option<(Bytes, bool)> {
@@ -176,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_acknowledges_nothing_fills_the_window() {
-        let mut resend = Resend::new(2 * (HEADER_BYTES + 1));
+        let mut resend = Resend::new(2 * Encoded::new(control("a")).held_bytes());
         resend.push(control("a"));
         assert!(resend.has_room());
         resend.push(control("b"));

@@ -8,6 +8,7 @@ use super::frame::{Bundle, Data, Frame, HEADER_BYTES, Header};
 use super::hello::{LinkId, write_frame};
 use super::{Hello, Link, LinkOptions, NetError};
 use crate::share::Role;
+use crate::wipe::Wiped;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -30,6 +31,8 @@ pub enum Verdict {
     Delay(Duration),
     /// It is lost.
     Drop,
+    /// It passes twice.
+    Repeat,
     /// Another passes in its place.
     Replace(Frame),
     /// It is lost with the connection; another can be made.
@@ -128,15 +131,16 @@ async fn pass(
         let mut header = [0; HEADER_BYTES];
         from.read_exact(&mut header).await.ok()?;
         let header = Header::parse(&header).ok()?;
-        let mut payload = vec![0; header.length];
-        from.read_exact(&mut payload).await.ok()?;
-        let frame = header.frame(payload.into()).ok()?;
+        let mut payload = Wiped::zeroed(header.length);
+        from.read_exact(payload.bytes_mut()).await.ok()?;
+        let frame = header.frame(payload).ok()?;
         match judge(frame, &rule).await {
-            Ok(None) => {}
-            Ok(Some(frame)) => {
-                let (header, payload) = frame.encode();
-                to.write_all(&header).await.ok()?;
-                to.write_all(&payload).await.ok()?;
+            Ok(frames) => {
+                for frame in frames {
+                    let (header, payload) = frame.encode();
+                    to.write_all(&header).await.ok()?;
+                    to.write_all(&payload).await.ok()?;
+                }
             }
             Err(last) => {
                 cut.fetch_or(last == Verdict::Cut, Ordering::SeqCst);
@@ -147,32 +151,35 @@ async fn pass(
 }
 
 /// What becomes of a frame. A bundle stays one, since its link counts it as one.
-async fn judge(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Option<Frame>, Verdict> {
+async fn judge(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Vec<Frame>, Verdict> {
     let Frame::Bundle(bundle) = frame else { return judge_one(frame, rule).await };
     let mut messages: Vec<Data> = Vec::new();
     for message in bundle.messages {
-        match judge_one(Frame::Data(message), rule).await? {
-            // What a bundle cannot say goes in its place.
-            Some(Frame::Data(message)) if message.offset != 0 || message.run != bundle.run => {
-                return Ok(Some(Frame::Data(message)));
+        for frame in judge_one(Frame::Data(message), rule).await? {
+            match frame {
+                Frame::Data(message) if message.offset == 0 && message.run == bundle.run => {
+                    messages.push(message);
+                }
+                // What a bundle cannot say goes in its place.
+                other => return Ok(vec![other]),
             }
-            Some(Frame::Data(message)) => messages.push(message),
-            Some(other) => return Ok(Some(other)),
-            None => {}
         }
     }
-    Ok(messages.first().map(|first| first.run).map(|run| Frame::Bundle(Bundle { run, messages })))
+    let is_empty = messages.is_empty();
+    let bundle = Frame::Bundle(Bundle { run: bundle.run, messages });
+    Ok(if is_empty { Vec::new() } else { vec![bundle] })
 }
 
-async fn judge_one(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Option<Frame>, Verdict> {
+async fn judge_one(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Vec<Frame>, Verdict> {
     match rule(&frame) {
-        Verdict::Pass => Ok(Some(frame)),
+        Verdict::Pass => Ok(vec![frame]),
         Verdict::Delay(pause) => {
             tokio::time::sleep(pause).await;
-            Ok(Some(frame))
+            Ok(vec![frame])
         }
-        Verdict::Drop => Ok(None),
-        Verdict::Replace(other) => Ok(Some(other)),
+        Verdict::Drop => Ok(Vec::new()),
+        Verdict::Repeat => Ok(vec![frame.clone(), frame]),
+        Verdict::Replace(other) => Ok(vec![other]),
         last @ (Verdict::Break | Verdict::Cut) => Err(last),
     }
 }

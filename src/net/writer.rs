@@ -1,4 +1,5 @@
-//! The writing half of a link: what is queued, what the peer has not received, and heartbeats while there is nothing.
+//! The writing half of a link: what is queued, what the peer has not received, and heartbeats while there is nothing. The
+//! last words go ahead of all that, and end it.
 
 use super::carrier::{End, Shared};
 use super::hello::Hello;
@@ -75,6 +76,12 @@ impl Writer {
         let idle = self.shared.deadlines.silence / HEARTBEATS_PER_DEADLINE;
         let mut due = Instant::now() + idle;
         loop {
+            if let Some(reason) = self.shared.last_words.get() {
+                let (header, payload) = Frame::abort(reason).encode();
+                outlet.write(header.freeze(), payload, None).await?;
+                outlet.shutdown().await;
+                return Ok(End::Done);
+            }
             if let Err(miscount) = self.resend.acknowledge(self.shared.acknowledged.load(Ordering::Relaxed)) {
                 return Ok(End::Failed(self.miscount(miscount)));
             }
@@ -83,13 +90,8 @@ impl Writer {
                 due = Instant::now() + idle;
             }
             if let Some(frame) = self.resend.next() {
-                let is_abort = frame.is_abort;
                 self.write_frame(outlet, frame).await?;
                 due = Instant::now() + idle;
-                if is_abort {
-                    outlet.shutdown().await;
-                    return Ok(End::Done);
-                }
                 continue;
             }
             if self.closing && self.resend.is_empty() {
@@ -140,5 +142,42 @@ impl Writer {
     fn miscount(&self, miscount: Miscount) -> NetError {
         let Miscount { claimed, acknowledged, sent } = miscount;
         NetError::Miscount { peer: self.shared.peer, claimed, acknowledged, sent }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::frame::HEADER_BYTES;
+    use crate::net::{Data, LinkOptions};
+    use crate::share::Role;
+    use bytes::Bytes;
+    use tokio::io::{AsyncReadExt, duplex};
+
+    #[tokio::test]
+    async fn last_words_go_ahead_of_what_has_not_been_written() {
+        const LEN: usize = 1 << 16;
+        let shared = Arc::new(Shared::new(Role::party(1), &LinkOptions::default()));
+        let (queue, frames) = mpsc::channel(4);
+        for message in 0..4 {
+            let data = Data { run: 0, message, depth: 1, offset: 0, payload: Bytes::from(vec![0; LEN]) };
+            queue.try_send(Frame::Data(data)).expect("there is room");
+        }
+        let mut writer = Writer::new(shared.clone(), frames, Resend::new(1 << 20));
+        let (near, mut far) = duplex(1 << 10);
+        let mut outlet = Outlet::new(near, None);
+        let read = async {
+            far.read_exact(&mut [0; HEADER_BYTES]).await.expect("a header");
+            shared.give_up("the disk is full");
+            shared.give_up("and what follows from that");
+            far.read_exact(&mut vec![0; LEN]).await.expect("what has begun is written whole");
+            let mut rest = Vec::new();
+            far.read_to_end(&mut rest).await.expect("the end");
+            rest
+        };
+        let (end, rest) = tokio::join!(writer.write(&mut outlet, None), read);
+        assert!(matches!(end, End::Done));
+        let (header, payload) = Frame::abort("the disk is full").encode();
+        assert_eq!(rest, [&header[..], &payload[..]].concat());
     }
 }

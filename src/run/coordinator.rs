@@ -1,7 +1,7 @@
 //! The coordinator: hands steps to the lanes as the schedule allows, and takes in what comes back.
 
 use super::execute::{Execution, Outcome};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, messages};
 use super::lane::{Event, Job};
 use super::places::Places;
 use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES, takes_in};
@@ -14,7 +14,7 @@ use crate::net::{Data, Frame, Link, NetError};
 use crate::plan::{Depths, DeviceModel, Plan};
 use crate::ring::Elements;
 use crate::share::Role;
-use crate::step::{Access, Action, Matrix, Phase};
+use crate::step::{Access, Action, Matrix, MessageId, Phase};
 use crate::wipe::Wiped;
 use crossbeam_channel::Sender;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -80,6 +80,10 @@ impl<'a> Coordinator<'a> {
         recorder: Recorder,
     ) -> Coordinator<'a> {
         let plan = execution.plan;
+        for link in execution.links.iter_mut() {
+            let awaited = messages(plan, link.peer(), execution.run);
+            link.receiver().expect_messages(awaited);
+        }
         // The dealer has one phase only, and nobody waits for it to end.
         let parties = execution.links.iter().map(Link::peer).filter(|&peer| peer != Role::Dealer);
         let unready = if plan.role == Role::Dealer { BTreeSet::new() } else { parties.collect() };
@@ -116,7 +120,7 @@ impl<'a> Coordinator<'a> {
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(role = %self.execution.plan.role, %reason, "the run has failed");
-                self.execution.links.iter().for_each(|link| link.sender().try_abort(&reason));
+                self.execution.links.iter().for_each(|link| link.sender().give_up(&reason));
                 Err(error)
             }
         }
@@ -184,7 +188,7 @@ impl<'a> Coordinator<'a> {
         }
         let parties = self.execution.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         for link in parties {
-            let sent = link.send(Frame::Ready).await;
+            let sent = link.sender().send(Frame::Ready).await;
             sent.map_err(|error| RunError::Peer { error, doing: DOING.into() })?;
         }
         while !self.unready.is_empty() {
@@ -367,11 +371,8 @@ impl<'a> Coordinator<'a> {
             }
             Err(Failure::Device(position, error)) => return Err(self.device_error(Some(position), error)),
             Err(Failure::Net(position, peer, error)) => {
-                // The peer may have said why it no longer takes anything.
-                let link = self.execution.links.iter_mut().find(|link| link.peer() == peer);
-                let reason = link.and_then(|link| link.receiver().why_ended());
                 let doing = self.describe(position);
-                return Err(self.peer_error(peer, reason.unwrap_or(error), &doing));
+                return Err(self.peer_error(peer, error, &doing));
             }
         }
         Ok(())
@@ -427,9 +428,13 @@ impl<'a> Coordinator<'a> {
     /// Takes in a frame, or the end of a link.
     fn take_in(&mut self, peer: Role, frame: Result<Frame, NetError>, doing: &str) -> Result<(), RunError> {
         match frame {
-            Ok(Frame::Data(data)) => self.receive(peer, data),
+            Ok(Frame::Data(data)) => {
+                self.receive(peer, data);
+                Ok(())
+            }
             Ok(Frame::Bundle(bundle)) => {
-                bundle.messages.into_iter().try_for_each(|message| self.receive(peer, message))
+                bundle.messages.into_iter().for_each(|message| self.receive(peer, message));
+                Ok(())
             }
             Ok(Frame::Ready) if self.unready.remove(&peer) => Ok(()),
             Ok(Frame::Finish) => {
@@ -437,23 +442,21 @@ impl<'a> Coordinator<'a> {
                 Err(self.peer_error(peer, error, doing))
             }
             Ok(other) => {
-                Err(RunError::OffPlan { peer, reason: format!("a {} frame in mid-run", other.name()) })
+                let expected = "a message of the run";
+                let error = NetError::OutOfPlace { peer, expected, found: other.name() };
+                Err(self.peer_error(peer, error, doing))
             }
             Err(error) => Err(self.peer_error(peer, error, doing)),
         }
     }
 
-    fn receive(&mut self, peer: Role, data: Data) -> Result<(), RunError> {
-        if data.run != self.execution.run {
-            return Err(RunError::OffPlan { peer, reason: "a message of another run".into() });
-        }
+    fn receive(&mut self, peer: Role, data: Data) {
         let (depth, bytes) = (data.depth, data.payload.len() as u64);
-        let position = self.inbox.accept(peer, data)?;
+        let position = self.inbox.accept(peer, data);
         let phase = self.execution.plan.steps[position as usize].step.phase;
         self.tally.received(phase, bytes, depth);
         self.execution.progress.received(bytes);
         self.forward(position);
-        Ok(())
     }
 
     /// Ends the run where neither this process nor any peer has got on with anything for the stall deadline.
@@ -466,10 +469,12 @@ impl<'a> Coordinator<'a> {
         if self.progress.1.elapsed() < self.execution.stall { Ok(()) } else { Err(self.stalled(doing)) }
     }
 
-    /// The error of a peer that failed: the step is the first that waits for it, if one does, whether sending or
-    /// receiving has failed first.
+    /// The error of a peer that failed: the step is that of the message with which it broke the plan, or the first that
+    /// waits for it, if one does, whether sending or receiving has failed first.
     fn peer_error(&self, peer: Role, error: NetError, doing: &str) -> RunError {
-        let step = self.inbox.first_missing(peer).map(|position| self.describe(position));
+        let message = if let NetError::OffPlan { offence, .. } = &error { offence.message() } else { None };
+        let broken = message.and_then(|message| self.inbox.position(peer, MessageId(message)));
+        let step = broken.or(self.inbox.first_missing(peer)).map(|position| self.describe(position));
         RunError::Peer { error, doing: step.unwrap_or_else(|| doing.to_owned()) }
     }
 

@@ -2,7 +2,6 @@
 
 use crate::device::DeviceError;
 use crate::net::NetError;
-use crate::share::Role;
 use std::time::Duration;
 
 /// Why a run ended early: which layer, and what the run was doing.
@@ -27,14 +26,6 @@ pub enum RunError {
     /// The device lane ended without a word: a fault of this program.
     #[error("the device lane ended unexpectedly")]
     LaneLost,
-    /// A peer sent a message that the plan does not have, or not so.
-    #[error("{peer} broke the plan: {reason}")]
-    OffPlan {
-        /// Who.
-        peer: Role,
-        /// How.
-        reason: String,
-    },
     /// Every peer is alive, but nothing moves.
     #[error("no progress for {waited:?}: {}", .stuck.join("; "))]
     Stalled {

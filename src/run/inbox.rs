@@ -1,17 +1,14 @@
-//! What arrives from peers, held against the plan.
+//! What arrives from peers, and the steps that it is for.
 
-use super::RunError;
-use crate::net::{DATA_PAYLOAD_BYTES, Data};
+use crate::net::{Data, Messages};
 use crate::plan::Plan;
 use crate::share::Role;
-use crate::step::{Action, MessageId};
+use crate::step::{Action, BufferId, Matrix, MessageId};
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 
-/// The messages that a plan awaits, and the pieces that are there.
-///
-/// A piece is accepted only if the plan awaits its message from that peer, it follows the pieces before it, and it is
-/// full unless it is the last: a peer cannot make this process hold more than the plan says it will receive.
+/// The messages that a plan awaits, and the pieces that are there. Links deliver what the plan has and no more (see
+/// [`messages`]).
 pub(super) struct Inbox {
     by_message: HashMap<(Role, MessageId), u32>,
     awaited: HashMap<u32, Awaited>,
@@ -19,15 +16,12 @@ pub(super) struct Inbox {
     missing: HashMap<Role, BTreeSet<u32>>,
     /// Bytes of pieces that wait for their step, by peer.
     held_bytes: HashMap<Role, u64>,
-    /// How many steps all roles' plans may chain at the most.
-    steps: usize,
 }
 
 /// One message.
 pub(super) struct Awaited {
     pub peer: Role,
-    size_bytes: u64,
-    received_bytes: u64,
+    missing_bytes: u64,
     complete: bool,
     /// Rounds up to and with the message.
     pub depth: u32,
@@ -42,6 +36,27 @@ impl Awaited {
     }
 }
 
+/// What `peer` is to send in a run of the plan.
+pub(super) fn messages(plan: &Plan, peer: Role, run: u32) -> Messages {
+    // The parties of a plan have about as many steps each, and every round is some party's step.
+    const STEPS_OF_ALL: usize = 8;
+    let most_depth = u32::try_from(STEPS_OF_ALL * plan.steps.len()).unwrap_or(u32::MAX);
+    let of_peer = receives(plan).filter(|&(_, _, sender, _)| sender == peer);
+    Messages::new(run, most_depth, of_peer.map(|(_, to, _, message)| (message.0, size_bytes(plan, to))))
+}
+
+/// The steps that receive: where they stand, and what from whom.
+fn receives(plan: &Plan) -> impl Iterator<Item = (u32, Matrix<BufferId>, Role, MessageId)> {
+    (0u32..).zip(&plan.steps).filter_map(|(position, planned)| match planned.step.action {
+        Action::Receive { to, peer, message } => Some((position, to, peer, message)),
+        _ => None,
+    })
+}
+
+fn size_bytes(plan: &Plan, matrix: Matrix<BufferId>) -> u64 {
+    (matrix.shape.len() * plan.ring.element_bytes()) as u64
+}
+
 impl Inbox {
     pub(super) fn new(plan: &Plan) -> Inbox {
         let mut inbox = Inbox {
@@ -49,65 +64,40 @@ impl Inbox {
             awaited: HashMap::new(),
             missing: HashMap::new(),
             held_bytes: HashMap::new(),
-            // The parties of a plan have about as many steps each, and every round is some party's step.
-            steps: 8 * plan.steps.len(),
         };
-        for (position, planned) in (0u32..).zip(&plan.steps) {
-            if let Action::Receive { to, peer, message } = planned.step.action {
-                let size_bytes = (to.shape.len() * plan.ring.element_bytes()) as u64;
-                inbox.by_message.insert((peer, message), position);
-                let awaited = Awaited {
-                    peer,
-                    size_bytes,
-                    received_bytes: 0,
-                    complete: false,
-                    depth: 0,
-                    held: Vec::new(),
-                };
-                inbox.awaited.insert(position, awaited);
-                inbox.missing.entry(peer).or_default().insert(position);
-            }
+        for (position, to, peer, message) in receives(plan) {
+            inbox.by_message.insert((peer, message), position);
+            let missing_bytes = size_bytes(plan, to);
+            let awaited = Awaited { peer, missing_bytes, complete: false, depth: 0, held: Vec::new() };
+            inbox.awaited.insert(position, awaited);
+            inbox.missing.entry(peer).or_default().insert(position);
         }
         inbox
     }
 
+    /// The step that awaits a message, if one does.
+    pub(super) fn position(&self, peer: Role, message: MessageId) -> Option<u32> {
+        self.by_message.get(&(peer, message)).copied()
+    }
+
     /// Takes a piece in; returns the position of the step that awaits it.
-    pub(super) fn accept(&mut self, peer: Role, data: Data) -> Result<u32, RunError> {
-        let off_plan = |reason: String| RunError::OffPlan { peer, reason };
-        let position = *self
-            .by_message
-            .get(&(peer, MessageId(data.message)))
-            .ok_or_else(|| off_plan(format!("message {} is not awaited from it", data.message)))?;
+    ///
+    /// # Panics
+    /// Where the plan does not have it: its link has made sure of that.
+    pub(super) fn accept(&mut self, peer: Role, data: Data) -> u32 {
+        let position = self.position(peer, MessageId(data.message)).expect("a message of the plan");
         let awaited = self.awaited.get_mut(&position).expect("every awaited message has an entry");
-        if awaited.complete || data.offset != awaited.received_bytes {
-            let due = awaited.received_bytes;
-            return Err(off_plan(format!(
-                "a piece of message {} at {} where {due} was due",
-                data.message, data.offset
-            )));
-        }
-        let due = (awaited.size_bytes - awaited.received_bytes).min(DATA_PAYLOAD_BYTES as u64);
-        if data.payload.len() as u64 != due {
-            let (message, found) = (data.message, data.payload.len());
-            return Err(off_plan(format!(
-                "a piece of {found} bytes of message {message} where {due} were due"
-            )));
-        }
-        if data.depth as usize > self.steps {
-            return Err(off_plan(format!(
-                "message {} claims to lie {} rounds deep",
-                data.message, data.depth
-            )));
-        }
-        awaited.received_bytes += due;
-        awaited.complete = awaited.received_bytes == awaited.size_bytes;
+        let bytes = data.payload.len() as u64;
+        assert!(!awaited.complete && bytes <= awaited.missing_bytes, "a piece of the plan");
+        awaited.missing_bytes -= bytes;
+        awaited.complete = awaited.missing_bytes == 0;
         awaited.depth = awaited.depth.max(data.depth);
         awaited.held.push((data.offset, data.payload));
-        *self.held_bytes.entry(peer).or_default() += due;
+        *self.held_bytes.entry(peer).or_default() += bytes;
         if awaited.complete {
             self.missing.get_mut(&peer).expect("a peer that is awaited").remove(&position);
         }
-        Ok(position)
+        position
     }
 
     /// The message that the step at `position` awaits.
@@ -140,6 +130,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::DATA_PAYLOAD_BYTES;
     use crate::plan::Supply;
     use crate::ring::{Ring, Shape};
     use crate::step::{MemoryClass, OpId, Phase, StepList};
@@ -166,31 +157,13 @@ mod tests {
     #[test]
     fn pieces_in_order_complete_a_message() {
         let mut inbox = inbox();
-        let position = inbox.accept(PEER, piece(0, 0, FULL)).unwrap();
+        let position = inbox.accept(PEER, piece(0, 0, FULL));
         assert!(!inbox.awaited(position).is_complete());
         assert_eq!(inbox.first_missing(PEER), Some(0));
-        inbox.accept(PEER, piece(0, FULL, 8)).unwrap();
+        inbox.accept(PEER, piece(0, FULL, 8));
         assert!(inbox.awaited(position).is_complete());
-        let empty = inbox.accept(PEER, piece(1, 0, 0)).unwrap();
+        let empty = inbox.accept(PEER, piece(1, 0, 0));
         assert!(inbox.awaited(empty).is_complete());
         assert_eq!(inbox.first_missing(PEER), None);
-    }
-
-    #[test]
-    fn what_the_plan_does_not_await_is_refused() {
-        let refused = |peer, pieces: &[Data]| {
-            let mut inbox = inbox();
-            let mut results = pieces.iter().map(|piece| inbox.accept(peer, piece.clone()));
-            results.find_map(Result::err).expect("a refusal").to_string()
-        };
-        assert!(refused(PEER, &[piece(7, 0, 8)]).contains("message 7 is not awaited"));
-        assert!(refused(Role::Dealer, &[piece(0, 0, 8)]).starts_with("the dealer broke the plan"));
-        assert!(refused(PEER, &[piece(0, 8, 8)]).contains("at 8 where 0 was due"));
-        assert!(refused(PEER, &[piece(0, 0, 3)]).contains("a piece of 3 bytes"));
-        assert!(refused(PEER, &[piece(0, 0, 0)]).contains("a piece of 0 bytes"));
-        assert!(refused(PEER, &[piece(0, 0, FULL), piece(0, FULL, 16)]).contains("where 8 were due"));
-        assert!(refused(PEER, &[piece(1, 0, 0), piece(1, 0, 0)]).contains("where 0 was due"));
-        let deep = Data { depth: u32::MAX, ..piece(0, 0, FULL) };
-        assert!(refused(PEER, &[deep]).contains("rounds deep"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::order::{Grant, KeySource, Order};
 use super::party::{check_pins, run_number};
+use super::topic::{GRANT, ORDER};
 use super::wire::Wire;
 use super::{Devices, SessionError, SessionOptions};
 use crate::correlation::{Demand, dealer};
@@ -182,7 +183,7 @@ impl Dealing {
 fn take_kept(kept: &mut HashMap<u32, Dealing>, links: &[Link], number: u32) -> Result<Dealing, NetError> {
     let peer = links.first().expect("a dealer serves at least one party").peer();
     let reason = || format!("nothing is kept under number {number}");
-    kept.remove(&number).ok_or_else(|| NetError::Malformed { peer, what: "order", reason: reason() })
+    kept.remove(&number).ok_or_else(|| NetError::Malformed { peer, what: ORDER.name, reason: reason() })
 }
 
 /// Draws a fresh key for each party, and hands it over.
@@ -196,7 +197,7 @@ fn grant(
     for link in links {
         let id = KeyId::between(link.peer(), Role::Dealer);
         let key = source.key(id, order)?;
-        wire.block_on(link.send_control("grant", &Grant { key: *key.bytes() }))?;
+        wire.block_on(link.send_control(GRANT, &Grant { key: *key.bytes() }))?;
         keys.insert(id, key);
     }
     Ok(keys)
@@ -206,11 +207,15 @@ fn grant(
 async fn take_order(links: &mut [Link]) -> Result<Option<Order>, NetError> {
     let mut first: Option<(PartyId, Option<Order>)> = None;
     for link in links.iter_mut() {
-        let order: Option<Order> = link.receive_control_or_finish("order").await?;
+        let order: Option<Order> = link.receive_control_or_finish(ORDER).await?;
         if let Some(Order::First { demand, .. }) = &order
             && let Err(error) = demand.check()
         {
-            return Err(NetError::Malformed { peer: link.peer(), what: "order", reason: error.to_string() });
+            return Err(NetError::Malformed {
+                peer: link.peer(),
+                what: ORDER.name,
+                reason: error.to_string(),
+            });
         }
         match &first {
             None => first = Some((party_of(link), order)),

@@ -21,6 +21,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod topic;
 mod wire;
 mod world;
 

@@ -3,6 +3,7 @@
 use super::order::{Grant, KeySource, Order};
 use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
 use super::tiles::{Cut, Surroundings, choose_side, plan_tiles};
+use super::topic::{CUT, GRANT, INTRODUCTION, KEY, ORDER, PLAN};
 use super::wire::Wire;
 use super::{Devices, SessionError};
 use crate::net::{
@@ -244,10 +245,11 @@ impl Session {
         self.wire.block_on(async {
             let mut disagreement = None;
             for link in parties {
-                link.send_control("introduction", &ours).await?;
+                let bytes = link.send_control(INTRODUCTION, &ours).await?;
                 // The peer may still be waiting for others to connect, as long as this party would; then it says who is
                 // missing, which is the better reason to end for.
-                let theirs: Introduction = link.receive_control("introduction", 2 * link.patience()).await?;
+                let theirs: Introduction =
+                    link.receive_control(INTRODUCTION.like(bytes), 2 * link.patience()).await?;
                 let difference = first_difference(&ours.terms, &theirs.terms);
                 let error = difference.map(|difference| NetError::Disagree { peer: link.peer(), difference });
                 disagreement = disagreement.or(error);
@@ -346,8 +348,8 @@ impl Session {
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         self.wire.block_on(async {
             for link in parties {
-                link.send_control("plan", &ours).await?;
-                let theirs: Facts = link.receive_control("plan", link.patience()).await?;
+                let bytes = link.send_control(PLAN, &ours).await?;
+                let theirs: Facts = link.receive_control(PLAN.like(bytes), link.patience()).await?;
                 if let Some(difference) = first_difference(&ours.fields, &theirs.fields) {
                     return Err(NetError::Disagree { peer: link.peer(), difference });
                 }
@@ -390,11 +392,11 @@ impl Session {
             }
             let key = if role == id.roles()[0] {
                 let key = source.key(id, run)?;
-                self.wire.block_on(link.send_control("key", &Grant { key: *key.bytes() }))?;
+                self.wire.block_on(link.send_control(KEY, &Grant { key: *key.bytes() }))?;
                 key
             } else {
                 let patience = link.patience();
-                let grant: Grant = self.wire.block_on(link.receive_control("key", patience))?;
+                let grant: Grant = self.wire.block_on(link.receive_control(KEY, patience))?;
                 PrgKey::from_bytes(grant.key)
             };
             keys.insert(id, key);
@@ -422,7 +424,8 @@ impl Session {
     pub(super) fn tell_dealer(&mut self, order: &Order) -> Result<(), SessionError> {
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
         let Some(dealer) = dealer.filter(|_| self.stock.is_none()) else { return Ok(()) };
-        Ok(self.wire.block_on(dealer.send_control("order", order))?)
+        self.wire.block_on(dealer.send_control(ORDER, order))?;
+        Ok(())
     }
 
     /// Orders from the dealer.
@@ -431,8 +434,8 @@ impl Session {
         let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
         let dealer = dealer.ok_or_else(missing)?;
         let grant: Grant = self.wire.block_on(async {
-            dealer.send_control("order", order).await?;
-            dealer.receive_control("grant", dealer.patience()).await
+            dealer.send_control(ORDER, order).await?;
+            dealer.receive_control(GRANT, dealer.patience()).await
         })?;
         Ok(PrgKey::from_bytes(grant.key))
     }
@@ -514,11 +517,11 @@ fn agree_on_cut(wire: &Wire, links: &mut [Link], wanted: Cut) -> Result<Cut, Net
     wire.block_on(async {
         let mut agreed = wanted;
         for link in parties {
-            link.send_control("tile side", &wanted).await?;
-            let theirs: Cut = link.receive_control("tile side", link.patience()).await?;
+            link.send_control(CUT, &wanted).await?;
+            let theirs: Cut = link.receive_control(CUT, link.patience()).await?;
             if theirs.side < TileSide::LEAST && theirs.side < wanted.side {
                 let reason = format!("tiles of side {} are too small", theirs.side.0);
-                return Err(NetError::Malformed { peer: link.peer(), what: "tile side", reason });
+                return Err(NetError::Malformed { peer: link.peer(), what: CUT.name, reason });
             }
             agreed = agreed.with(theirs);
         }
@@ -542,7 +545,7 @@ async fn meet(
     match meet_into(&mut links, wire, network, listening).await {
         Ok(()) => Ok(links),
         Err(error) => {
-            abort_all(links, &error).await;
+            abort_all(links, &error.to_string()).await;
             Err(error)
         }
     }

@@ -1,7 +1,7 @@
 //! The wire lane of a process: its runtime, and what happens to links when something fails.
 
 use super::{SessionError, SessionOptions};
-use crate::net::{Activity, Link, LinkOptions, NetError};
+use crate::net::{Activity, Link, LinkOptions, NetError, abort_all};
 use std::future::Future;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -29,13 +29,9 @@ impl Wire {
         self.runtime.block_on(future)
     }
 
-    /// Tells every peer why this process gives up.
+    /// Tells all peers at once why this process gives up.
     pub(super) fn abort(&self, links: Vec<Link>, reason: &str) {
-        self.block_on(async {
-            for link in links {
-                link.abort(reason).await;
-            }
-        });
+        self.block_on(abort_all(links, reason));
     }
 
     /// Ends every link in order.

@@ -4,7 +4,7 @@ use super::feed::PIPE_BYTES;
 use super::{KEY_FILE, MOST_ORDERS, StoreError, failed, order_path, party_folder, sync_folder};
 use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
 use crate::correlation::{Demand, dealer};
-use crate::net::{Activity, Data, Frame, Link, LinkOptions, NetError};
+use crate::net::{Activity, Data, Frame, Link, LinkOptions, Messages, NetError};
 use crate::plan::{Plan, PlanError};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
@@ -14,7 +14,7 @@ use crate::session::order::KeySource;
 use crate::session::wire::Wire;
 use crate::session::{Dealt, Devices, SessionError, SessionOptions};
 use crate::share::{PartyId, Role};
-use crate::step::{KeyId, MessageId, OpId};
+use crate::step::{Action, KeyId, MessageId, OpId};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -53,6 +53,20 @@ pub fn deal_ahead(
     memory.free(devices.all())?;
     Ok(dealt)
 }
+
+/// What the dealer's plan has it send a party.
+fn messages_to(plan: &Plan, party: Role) -> Messages {
+    let sends = plan.steps.iter().filter_map(|planned| match planned.step.action {
+        Action::Send { from, peer, message } if peer == party => {
+            Some((message.0, (from.shape.len() * plan.ring.element_bytes()) as u64))
+        }
+        _ => None,
+    });
+    Messages::new(RUN, u32::MAX, sends)
+}
+
+/// What the frames of a run into files carry: there is no other on their links.
+const RUN: u32 = 0;
 
 /// Where a store is made.
 struct Bench {
@@ -106,7 +120,8 @@ impl Bench {
             let id = KeyId::between(party, Role::Dealer);
             let key = KeySource::Entropy.key(id, order.into())?;
             let header = OrderHeader { party, order, ..self.header };
-            let (link, sink) = Sink::start(folder, store, &header, &key, wire)?;
+            let messages = messages_to(plan, party.into());
+            let (link, sink) = Sink::start(folder, store, &header, &key, messages, wire)?;
             links.push(link);
             sinks.push(sink);
             keys.insert(id, key);
@@ -122,7 +137,7 @@ impl Bench {
             links: &mut links,
             activity: &wire.links.activity,
             progress: &Progress::default(),
-            run: 0,
+            run: RUN,
             stall: options.deadlines.stall,
             overlap: options.overlap,
             trace: false,
@@ -170,6 +185,7 @@ impl Sink {
         store: &StoreKey,
         header: &OrderHeader,
         key: &PrgKey,
+        messages: Messages,
         wire: &Wire,
     ) -> Result<(Link, Sink), StoreError> {
         let path = folder.join("order.partial");
@@ -181,6 +197,7 @@ impl Sink {
         let apart = LinkOptions { activity: Activity::new(), ..unshaped.clone() };
         let peers = [header.party.into(), Role::Dealer];
         let (link, mut far) = Link::pair(peers, [&unshaped, &apart], PIPE_BYTES);
+        far.receiver().expect_messages(messages);
         let handle = wire.handle().clone();
         let thread = std::thread::spawn(move || {
             let mut next = || handle.block_on(far.receiver().receive());

@@ -10,6 +10,7 @@ use crate::net::{
 };
 use crate::ring::prg::PrgKey;
 use crate::session::SessionError;
+use crate::session::topic::UNUSED_ORDERS;
 use crate::session::wire::Wire;
 use crate::share::{PartyId, Role};
 use std::collections::BTreeSet;
@@ -70,14 +71,13 @@ impl Feed {
 
 /// The lowest order that all parties have.
 async fn common(unused: &BTreeSet<u32>, links: &mut [Link]) -> Result<Option<u32>, NetError> {
-    const WHAT: &str = "list of unused orders";
     let mut common = unused.clone();
     for link in links.iter_mut().filter(|link| link.peer() != Role::Dealer) {
-        link.send_control(WHAT, unused).await?;
-        let theirs: BTreeSet<u32> = link.receive_control(WHAT, link.patience()).await?;
+        link.send_control(UNUSED_ORDERS, unused).await?;
+        let theirs: BTreeSet<u32> = link.receive_control(UNUSED_ORDERS, link.patience()).await?;
         if theirs.last().is_some_and(|&last| last >= MOST_ORDERS) {
             let reason = format!("order {} is beyond the {MOST_ORDERS} of a store", theirs.len());
-            return Err(NetError::Malformed { peer: link.peer(), what: WHAT, reason });
+            return Err(NetError::Malformed { peer: link.peer(), what: UNUSED_ORDERS.name, reason });
         }
         common.retain(|order| theirs.contains(order));
     }

@@ -262,16 +262,19 @@ fn table() -> String {
 fn every_trouble_of_every_node_in_every_phase_ends_as_the_table_says() {
     let mut cells: Vec<Cell> = Vec::new();
     for (protocol, trouble) in Protocol::ALL.into_iter().flat_map(|p| TROUBLES.map(|(_, t)| (p, t))) {
-        // The links of both are the same: of three parties, two troubles stand for all.
-        let stands = matches!(trouble, Trouble::Once(Fault::Signal("KILL") | Fault::Cut));
-        if protocol == Protocol::Replicated && !stands {
-            continue;
-        }
+        // The links of both are the same: of three parties, two troubles stand for all, and online some others.
+        let stands = |phase| match trouble {
+            _ if protocol == Protocol::Beaver => true,
+            Trouble::Once(Fault::Signal("KILL") | Fault::Cut) => true,
+            Trouble::Once(Fault::Signal(_) | Fault::Garbage | Fault::HalfClose)
+            | Trouble::ForGood(Fault::Garbage | Fault::HalfClose) => phase == Phase::Online,
+            _ => false,
+        };
         bytes_of(protocol, Line::ZeroOne);
         for victim in [DEALS, ZERO, ONE] {
             // The dealer is told no job.
             let tells = trouble != Trouble::DifferentJob || victim != DEALS;
-            let phases = PHASES.into_iter().filter(|&phase| tells && trouble.exists(phase));
+            let phases = PHASES.into_iter().filter(|&phase| tells && trouble.exists(phase) && stands(phase));
             cells.extend(phases.map(|phase| (protocol, trouble, victim, phase)));
         }
     }

@@ -1,0 +1,35 @@
+//! The control messages that surround runs: each has a number, and a length that a peer cannot exceed.
+
+use super::MOST_ORDERS;
+use crate::net::Topic;
+
+/// Most bytes of a message with no lists in it.
+const SMALL_BYTES: usize = 1 << 10;
+
+/// Most bytes of a message that grows with the program: a demand of hundreds of thousands of correlations fits.
+const LARGE_BYTES: usize = 64 << 20;
+
+/// The terms and offers of a party that has connected, to the others.
+pub(super) const INTRODUCTION: Topic = Topic::new(1, "introduction", LARGE_BYTES);
+
+/// How a party wants a program cut into tiles and supplied, to the others.
+pub(super) const CUT: Topic = Topic::new(2, "tile side", SMALL_BYTES);
+
+/// The facts of a party's plan, to the others.
+pub(super) const PLAN: Topic = Topic::new(3, "plan", LARGE_BYTES);
+
+/// A generator key, from the lower of two parties.
+pub(super) const KEY: Topic = Topic::new(4, "key", SMALL_BYTES);
+
+/// A generator key, from the dealer to a party.
+pub(super) const GRANT: Topic = Topic::new(5, "grant", SMALL_BYTES);
+
+/// What to deal, from a party to the dealer, which knows no plan.
+pub(super) const ORDER: Topic = Topic::new(6, "order", LARGE_BYTES);
+
+/// The numbers of the orders in a party's store that are unused, to the others.
+pub(super) const UNUSED_ORDERS: Topic =
+    Topic::new(7, "list of unused orders", SMALL_BYTES + MOST_ORDERS as usize * BYTES_OF_AN_ORDER);
+
+/// A number below [`MOST_ORDERS`], and a comma.
+const BYTES_OF_AN_ORDER: usize = 6;
