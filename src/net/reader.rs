@@ -62,7 +62,10 @@ impl Reader {
                 _ => self.await_turn(&header, hurried).await,
             };
             let done = match turn {
-                Ok(true) => self.read_frame(header, &mut stream).await,
+                Ok(true) => {
+                    let frame = self.read_frame(header, &mut stream).await;
+                    frame.and_then(|frame| self.take_in(frame, HEADER_BYTES + header.length))
+                }
                 Ok(false) => {
                     hurries = true;
                     self.pass_over(header.length, &mut stream).await
@@ -105,8 +108,12 @@ impl Reader {
         turn
     }
 
-    /// Reads what follows a header, and takes it in.
-    async fn read_frame(&mut self, header: Header, stream: &mut (impl AsyncRead + Unpin)) -> Result<(), End> {
+    /// Reads what follows a header.
+    async fn read_frame(
+        &mut self,
+        header: Header,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> Result<Frame, End> {
         let peer = self.shared.peer;
         if header.kind == Kind::Hello {
             let (expected, found) = ("a frame of the link", header.name());
@@ -119,13 +126,12 @@ impl Reader {
             let left = header.length - payload.len();
             self.read_some(stream, &mut payload.room(left)).await?;
         }
-        let bytes = HEADER_BYTES + header.length;
         if header.is_data() {
+            let bytes = HEADER_BYTES + header.length;
             self.shared.activity.advance();
             self.shared.activity.take_down(peer, false, bytes as u64, begin);
         }
-        let frame = header.frame(payload).map_err(|error| self.malformed(error))?;
-        self.take_in(frame, bytes)
+        header.frame(payload).map_err(|error| self.malformed(error))
     }
 
     /// Reads so many bytes and keeps none of them.

@@ -10,13 +10,18 @@ use crate::run::RunError;
 use crate::session::{SessionError, SessionOptions, World, WorldError};
 use crate::share::Role;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const ZERO: Role = Role::party(0);
 const ONE: Role = Role::party(1);
 
+/// Of the product: party 0's input is a message with a frame of its own.
+const SHAPE: (usize, usize, usize) = (64, 40, 2);
+
 fn inputs() -> [Elements; 2] {
-    [elements(Ring::Z64, 12, 1), elements(Ring::Z64, 8, 2)]
+    let (m, k, n) = SHAPE;
+    [elements(Ring::Z64, m * k, 1), elements(Ring::Z64, k * n, 2)]
 }
 
 /// Runs a small product while `rule` decides on the data frames from `sender` to `receiver`.
@@ -40,7 +45,7 @@ fn run_in(
         Frame::Data(data) if (from, to) == (sender, receiver) => rule(data),
         _ => Verdict::Pass,
     };
-    let program = product(protocol, Ring::Z64, 0, (3, 4, 2));
+    let program = product(protocol, Ring::Z64, 0, SHAPE);
     let outcomes = world.with_rule(Arc::new(rule)).run(&program, &inputs())?;
     let expected = &oracle::evaluate(&program, &inputs())[0];
     for found in outcomes.iter().filter_map(|outcome| outcome.outputs.get("z")) {
@@ -119,21 +124,28 @@ fn messages_off_the_plan_are_refused() {
     let cases: [(Option<Change>, [&str; 2]); 5] = [
         (
             Some(|data| data.message += 100),
-            ["96 bytes of message ", ", which is not awaited from it (in step "],
+            ["20480 bytes of message ", ", which is not awaited from it (in step "],
         ),
         (Some(|data| data.run ^= 1), [" of run ", " is due (in step "]),
         (
             Some(|data| data.offset = 8),
-            ["96 bytes at 8 of message ", ", where 96 bytes at 0 were due (in step "],
+            ["20480 bytes at 8 of message ", ", where 20480 bytes at 0 were due (in step "],
         ),
-        (Some(longer), ["104 bytes at 0 of message ", ", where 96 bytes at 0 were due (in step "]),
-        (None, ["message ", " a second time, with 96 bytes (in step "]),
+        (Some(longer), ["20488 bytes at 0 of message ", ", where 20480 bytes at 0 were due (in step "]),
+        (None, ["message ", " a second time, with 20480 bytes (in step "]),
     ];
     let cases = Protocol::ALL.into_iter().flat_map(|protocol| cases.map(|case| (protocol, case)));
     for (protocol, (change, words)) in cases {
         let failure = match change {
             Some(change) => run_with(protocol, ZERO, ONE, alter(change)),
-            None => run_with(protocol, ZERO, ONE, |_| Verdict::Repeat),
+            None => {
+                let is_first = AtomicBool::new(true);
+                let rule = move |_: &Data| match is_first.swap(false, Ordering::Relaxed) {
+                    true => Verdict::Repeat,
+                    false => Verdict::Pass,
+                };
+                run_with(protocol, ZERO, ONE, rule)
+            }
         };
         let failure = failure.expect_err("a refusal");
         let error = error_of(&failure, ONE);
@@ -164,7 +176,7 @@ fn an_altered_opening_spoils_the_result_only() {
     };
     let rule = Arc::new(rule);
     for protocol in Protocol::ALL {
-        let program = product(protocol, Ring::Z64, 0, (3, 4, 2));
+        let program = product(protocol, Ring::Z64, 0, SHAPE);
         let outcomes = world(protocol, 1).with_rule(rule.clone()).run(&program, &inputs()).expect("no error");
         let expected = &oracle::evaluate(&program, &inputs())[0];
         assert!(expected.first_difference(&outcomes[1].outputs["z"]).is_some());
