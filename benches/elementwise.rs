@@ -72,7 +72,7 @@ impl Buffers {
             (
                 "trunc_finish",
                 4,
-                Kernel::TruncFinish { out, opened: a, top: b, high: c, bits: 16, leader: true },
+                Kernel::TruncFinish { out, opened: vec![a], top: b, high: c, bits: 16, leader: true },
             ),
         ]
     }
