@@ -4,9 +4,9 @@ use super::order::{Grant, KeySource, Order, PlanName};
 use super::party::check_pins;
 use super::wire::Wire;
 use super::{Devices, SessionError, SessionOptions};
-use crate::correlation::{Demand, dealer};
+use crate::correlation::Demand;
 use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
-use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError, Supply};
+use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError, Supply, dealer_steps};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
@@ -161,7 +161,7 @@ impl Dealing {
         name: PlanName,
         demand: &Demand,
     ) -> Result<Dealing, SessionError> {
-        let list = dealer::deal(demand).map_err(PlanError::from)?;
+        let list = dealer_steps(demand).map_err(PlanError::from)?;
         let first = plan(devices, &list, &options)?;
         let again = list.keeps().then(|| first.again(&list.again()));
         let all = demand.entries.len();

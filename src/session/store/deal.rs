@@ -2,10 +2,10 @@
 
 use super::feed::PIPE_BYTES;
 use super::{KEY_FILE, MOST_ORDERS, StoreError, failed, order_path, party_folder, sync_folder};
+use crate::correlation::Demand;
 use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
-use crate::correlation::{Demand, dealer};
 use crate::net::{Activity, Data, Frame, Link, LinkOptions, NetError};
-use crate::plan::{Plan, PlanError};
+use crate::plan::{Plan, PlanError, dealer_steps};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
@@ -40,7 +40,7 @@ pub fn deal_ahead(
 ) -> Result<Dealt, SessionError> {
     assert!((1..=MOST_ORDERS).contains(&orders), "a store of 1 to {MOST_ORDERS} orders");
     let devices = &devices.into();
-    let list = dealer::deal(demand).map_err(PlanError::from)?;
+    let list = dealer_steps(demand).map_err(PlanError::from)?;
     let plan = plan(devices, &list, &options)?;
     let wire = Wire::new(&options)?;
     let bench = Bench::new(demand, tile_side, folder)?;
