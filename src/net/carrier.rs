@@ -232,7 +232,7 @@ impl Carrier {
             end = &mut read => {
                 // A peer that is at fault is told so.
                 if let End::Failed(error) = &end && !matches!(error, NetError::Aborted { .. }) {
-                    self.shared.give_up(&error.to_string());
+                    self.shared.give_up(&error.told(peer));
                     let _ = timeout(LAST_WORDS, write).await;
                 }
                 return end;

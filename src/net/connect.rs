@@ -129,11 +129,11 @@ pub(super) fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
 }
 
-/// Tells all peers at once why this process gives up, without waiting long.
-pub async fn abort_all(links: Vec<Link>, reason: &str) {
+/// Tells all peers at once what each may know of why this process gives up, without waiting long.
+pub async fn abort_all(links: Vec<Link>, told: impl Fn(Role) -> String) {
     let mut telling = JoinSet::new();
     for link in links {
-        let reason = reason.to_owned();
+        let reason = told(link.peer());
         telling.spawn(async move { link.abort(&reason).await });
     }
     telling.join_all().await;

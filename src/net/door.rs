@@ -81,7 +81,7 @@ impl Listener {
                     let missing = awaited.iter().filter(is_missing).copied().collect();
                     let (address, waited) = (self.address, options.deadlines.connect);
                     let error = NetError::Absent { missing, address, waited, refused };
-                    abort_all(present, &error.to_string()).await;
+                    abort_all(present, |peer| error.told(peer)).await;
                     return Err(error);
                 }
                 opened = door.open() => match opened {

@@ -2,6 +2,7 @@
 
 use crate::device::DeviceError;
 use crate::net::NetError;
+use crate::share::Role;
 use std::time::Duration;
 
 /// Why a run ended early: which layer, and what the run was doing.
@@ -34,4 +35,16 @@ pub enum RunError {
         /// Which steps wait for whom.
         stuck: Vec<String>,
     },
+}
+
+impl RunError {
+    /// What `peer` may be told of it. A dealer does not learn which step of which op failed.
+    pub fn told(&self, peer: Role) -> String {
+        match (self, peer) {
+            (RunError::Device { .. }, Role::Dealer) => "its device has failed".to_owned(),
+            (RunError::Peer { error, .. }, Role::Dealer) => error.told(peer),
+            (RunError::Stalled { waited, .. }, Role::Dealer) => format!("no progress for {waited:?}"),
+            _ => self.to_string(),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{SessionError, SessionOptions};
 use crate::net::{Activity, Link, LinkOptions, NetError, abort_all};
+use crate::share::Role;
 use std::future::Future;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -29,9 +30,9 @@ impl Wire {
         self.runtime.block_on(future)
     }
 
-    /// Tells all peers at once why this process gives up.
-    pub(super) fn abort(&self, links: Vec<Link>, reason: &str) {
-        self.block_on(abort_all(links, reason));
+    /// Tells all peers at once what each may know of why this process gives up.
+    pub(super) fn abort(&self, links: Vec<Link>, told: impl Fn(Role) -> String) {
+        self.block_on(abort_all(links, told));
     }
 
     /// Ends every link in order.
