@@ -320,7 +320,7 @@ impl Plans {
             return Err(ProgramError::NoOutput.into());
         }
         range::reaches(program)?;
-        let lowered = protocol.lower(program, &Tiling::new(program, options.side));
+        let lowered = protocol.lower(program, &Tiling::new(program, options.side))?;
         lowered.demand.check()?;
         let dealt = protocol.has_dealer().then(|| dealer::deal(&lowered.demand)).transpose()?;
         let placement = Placement { devices, tiles: &lowered.tiles };

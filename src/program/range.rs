@@ -84,7 +84,8 @@ pub fn warnings(program: &Program) -> Vec<Warning> {
     let needed = program.needed();
     let open = program.domains.iter().filter(|domain| {
         let argument = program.value(domain.argument);
-        needed[domain.result.index()] && !argument.interval.is_some_and(|proven| domain.holds(proven, argument))
+        needed[domain.result.index()]
+            && !argument.interval.is_some_and(|proven| domain.holds(proven, argument))
     });
     open.map(|domain| domain.warning(program)).collect()
 }

@@ -159,7 +159,8 @@ mod tests {
             polynomials.into_iter().flat_map(|polynomial| intervals.map(|interval| (polynomial, interval)))
         {
             let found = values(coefficients, Interval::new(low, high));
-            let value = |t: f64| coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * t + coefficient);
+            let value =
+                |t: f64| coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * t + coefficient);
             let points = (0..=20_000).map(|index| value(low + (high - low) * f64::from(index) / 20_000.0));
             let (least, most) =
                 points.fold((f64::MAX, f64::MIN), |(least, most), x| (least.min(x), most.max(x)));

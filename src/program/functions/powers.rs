@@ -6,8 +6,8 @@
 
 use super::super::range::Interval;
 use super::super::{Number, Program, ProgramError, ValueId};
-use super::polynomial::Rounded;
 use super::coefficients::{EXP_BELOW_ZERO, EXP_HALF, LOG, RECIPROCAL, RSQRT, SQRT};
+use super::polynomial::Rounded;
 
 /// e^x counts as e^−16 below this.
 const LEAST_EXPONENT: f64 = -16.0;
@@ -274,8 +274,7 @@ impl Program {
         let scale = self.by_power(&normal, halving, scale_bits)?;
         // Of arguments of the domain; those rounded to one unit above it count as well.
         let highest = exponents.domain().high + self.value(a).unit();
-        let ends =
-            Interval::new(exponents.low * halving(exponents.least), highest * halving(exponents.most));
+        let ends = Interval::new(exponents.low * halving(exponents.least), highest * halving(exponents.most));
         let scaled = self.product_within(a, scale, fine, Some(ends.hull(Interval::new(0.5, 1.0))))?;
         let quadruple = self.rescaled(scaled, 2, fine)?;
         normal.t = self.offset(quadruple, -3.0)?;
@@ -297,7 +296,8 @@ impl Program {
         let first = self.nearest(value(least), bits);
         let (mut sum, mut reached, mut ends) = (None, first, Interval::at(first));
         for (&power, exponent) in normal.reached.iter().zip(most + 1 - normal.reached.len() as i32..) {
-            let difference = if exponent == least { value(least) } else { value(exponent) - value(exponent - 1) };
+            let difference =
+                if exponent == least { value(least) } else { value(exponent) - value(exponent - 1) };
             let term = self.weighted(power, difference, bits)?;
             sum = Some(match sum {
                 None => term,

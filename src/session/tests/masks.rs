@@ -119,7 +119,7 @@ fn unmasked(mut messages: Vec<Sent>) -> Vec<Sent> {
 }
 
 pub(super) fn check(program: &Program, side: TileSide) {
-    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side));
+    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side)).expect("few tiles");
     check_lists(&lowered.parties);
     // Later runs have keys of their own: there as well each message has a mask that this very run draws.
     let again: Vec<StepList> = lowered.parties.iter().map(StepList::again).collect();
@@ -141,7 +141,7 @@ fn check_lists(lists: &[StepList]) {
 
 /// Of an output no more is sent than it says: from one party, or from two under masks that cancel.
 pub(super) fn check_outputs(program: &Program, side: TileSide) {
-    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side));
+    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side)).expect("few tiles");
     for receiver in &lowered.parties {
         for step in receiver.steps.iter() {
             let Action::Output { from, .. } = step.action else { continue };
