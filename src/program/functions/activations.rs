@@ -111,8 +111,7 @@ impl Program {
         let a = self.argument(a, &label)?;
         let largest = self.max_along(a, axis)?;
         let below = self.sub(a, largest)?;
-        let spread = self.interval(a).map(|known| Interval::new(known.low - known.high, 0.0));
-        self.refine(below, spread);
+        self.refine(below, self.interval(below).map(|known| known.smaller(Interval::at(0.0))));
         let powers = self.exp_below_zero(below)?;
         let sum = self.sum_along(powers.value, axis)?;
         // That of the largest element is one, but for its error.
@@ -166,9 +165,8 @@ impl Program {
         let outside = self.add(beyond, below)?;
         let limits = self.weighted(outside, limit, bits)?;
         sum = self.add(sum, limits)?;
-        let all = Interval::new(0.0, limit);
         let known = self.interval(a).map(|known| known.magnitude().smaller(Interval::at(limit)));
-        self.refine(sum, Some(known.unwrap_or(all)));
+        self.refine(sum, known.or(Some(Interval::new(0.0, limit))));
         Ok(Folded { positive, magnitude: sum })
     }
 }

@@ -83,6 +83,27 @@ fn gelu(x: f64) -> f64 {
     x * (0.5 + density * sum)
 }
 
+/// In 32 bits as well, where no number within functions is as small as their powers of two.
+#[test]
+fn large_arguments_are_scaled() {
+    let codec = FixedPoint::new(Ring::Z32, 10).expect("a codec");
+    let cases: [(Build, fn(f64) -> f64); 2] = [(|p, x| p.log(x), f64::ln), (|p, x| p.sqrt(x), f64::sqrt)];
+    for (build, truth) in cases {
+        let points = [1.5, 3000.25, 5000.0, 9000.5, 70_000.0, 120_000.0];
+        let mut program = Program::new(2, codec).with_truncation(Truncation::Exact);
+        let x = program.input("x", PartyId(0), Shape::new(1, points.len()), Some(130_000.0)).expect("x");
+        let y = build(&mut program, x).expect("a function");
+        program.output("y", y, Parties::first(1)).expect("an output");
+        reaches(&program).expect("no overflow");
+        let data = Elements::encode(codec, &points).expect("points in range");
+        let found = oracle::evaluate(&program, &[data])[0].elements.decode(codec);
+        for (x, found) in points.into_iter().zip(found) {
+            let truth = truth(x);
+            assert!((found - truth).abs() < 4e-3 * truth.max(1.0), "{found} for {truth}");
+        }
+    }
+}
+
 #[test]
 fn a_softmax_adds_up_to_one() {
     let found = values(|p, x| p.softmax(x, 1), &[1.0, 2.0, 3.0, -40.0, 2.5]);
