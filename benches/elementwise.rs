@@ -6,6 +6,7 @@ use criterion::{BenchmarkId, Throughput};
 use std::hint::black_box;
 use support::{Bench, best_of, criterion, devices, giga};
 use symbolon::device::{Buffer, DeviceKernel};
+use symbolon::ring::prg::PrgKey;
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::{Axis, Kernel, Matrix};
 
@@ -21,12 +22,13 @@ fn main() {
         for bench in &devices {
             let buffers = Buffers::new(bench, ring);
             let mut group = criterion.benchmark_group(format!("elementwise/{ring:?}/{}", bench.name));
-            for (name, matrices, kernel) in buffers.kernels() {
-                let rate = giga(matrices * matrix_bytes, best_of(5, || bench.run(ring, &kernel)));
+            for (name, matrices, kernels) in buffers.kernels() {
+                let run = || kernels.iter().for_each(|kernel| bench.run(ring, kernel));
+                let rate = giga(matrices * matrix_bytes, best_of(5, run));
                 println!("{ring:?}: {}, {name}: {rate:.2} GB/s", bench.name);
                 group.throughput(Throughput::Bytes((matrices * matrix_bytes) as u64));
                 let id = BenchmarkId::from_parameter(name);
-                group.bench_function(id, |bencher| bencher.iter(|| bench.run(ring, &kernel)));
+                group.bench_function(id, |bencher| bencher.iter(run));
             }
             group.finish();
         }
@@ -45,6 +47,7 @@ fn copy_rate(matrix_bytes: usize) -> f64 {
 struct Buffers {
     matrices: [Buffer; 4],
     row: Buffer,
+    key: PrgKey,
 }
 
 impl Buffers {
@@ -52,28 +55,34 @@ impl Buffers {
         Buffers {
             matrices: std::array::from_fn(|_| bench.matrix(ring, SHAPE)),
             row: bench.matrix(ring, Shape::new(1, SHAPE.cols)),
+            key: PrgKey::from_bytes([7; 32]),
         }
     }
 
-    /// Each kernel with its name and how many matrices it moves.
-    fn kernels(&self) -> Vec<(&'static str, usize, DeviceKernel<'_>)> {
+    /// Each kernel with its name and how many matrices it moves. A mask that is drawn apart counts as one that is not: so
+    /// their rates compare.
+    fn kernels(&self) -> Vec<(&'static str, usize, Vec<DeviceKernel<'_>>)> {
         let [out, a, b, c] = self.matrices.each_ref().map(|buffer| Matrix::new(buffer, SHAPE));
         let row = Matrix::new(&self.row, Shape::new(1, SHAPE.cols));
         let linear = |terms| Kernel::Linear { out, terms, constant: 5 };
         let hadamard = |terms, accumulate| Kernel::Hadamard { out, terms, accumulate };
+        let (key, stream, block, minus_one) = (&self.key, 1, 0, u64::MAX);
+        let fill = |out| Kernel::Fill { out, key, stream, block };
+        let (factor, mask_factor, constant) = (1, minus_one, 5);
+        let mask = Kernel::Mask { out, factor, operand: a, mask_factor, key, stream, block, constant };
+        let finish = Kernel::TruncFinish { out, opened: vec![a], top: b, high: c, bits: 16, leader: true };
         vec![
-            ("linear a+b", 3, linear(vec![(1, a), (1, b)])),
-            ("linear 3a+7b", 3, linear(vec![(3, a), (7, b)])),
-            ("linear a+row", 2, linear(vec![(1, a), (1, row)])),
-            ("hadamard ab", 3, hadamard(vec![(a, b)], false)),
-            ("hadamard +ab+bc", 5, hadamard(vec![(a, b), (b, c)], true)),
-            ("transpose", 2, Kernel::Transpose { out, operand: a }),
-            ("sum of rows", 1, Kernel::Sum { out: row, operand: a, axis: Axis::Rows }),
-            (
-                "trunc_finish",
-                4,
-                Kernel::TruncFinish { out, opened: a, top: b, high: c, bits: 16, leader: true },
-            ),
+            ("linear a+b", 3, vec![linear(vec![(1, a), (1, b)])]),
+            ("linear 3a+7b", 3, vec![linear(vec![(3, a), (7, b)])]),
+            ("linear a+row", 2, vec![linear(vec![(1, a), (1, row)])]),
+            ("hadamard ab", 3, vec![hadamard(vec![(a, b)], false)]),
+            ("hadamard +ab+bc", 5, vec![hadamard(vec![(a, b), (b, c)], true)]),
+            ("transpose", 2, vec![Kernel::Transpose { out, operand: a }]),
+            ("sum of rows", 1, vec![Kernel::Sum { out: row, operand: a, axis: Axis::Rows }]),
+            ("trunc_finish", 4, vec![finish]),
+            ("fill", 1, vec![fill(out)]),
+            ("fill, linear a-mask", 2, vec![fill(b), linear(vec![(1, a), (minus_one, b)])]),
+            ("mask", 2, vec![mask]),
         ]
     }
 }

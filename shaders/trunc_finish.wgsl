@@ -1,4 +1,5 @@
-// One party's share of the truncated value, from the opened c = x + 2^(k-2) + r, with t = c >> (k - 1):
+// One party's share of the truncated value, from the opened c = x + 2^(k-2) + r or two parts of it, with
+// t = c >> (k - 1):
 //   out = leader * (((c mod 2^(k-1)) >> bits) - 2^(k-2-bits)) - high
 //       + (top * (1 - 2t) + leader * t) * 2^(k-1-bits)
 // c is public, and so is whether this party is the leader.
@@ -12,17 +13,20 @@ struct Params {
     count: u32,
     bits: u32,
     leader: u32,
+    parts: u32,
     out_offset: u32,
-    opened_offset: u32,
+    first_offset: u32,
+    second_offset: u32,
     top_offset: u32,
     high_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<Word>;
-@group(0) @binding(2) var<storage, read> opened: array<Word>;
-@group(0) @binding(3) var<storage, read> top: array<Word>;
-@group(0) @binding(4) var<storage, read> high: array<Word>;
+@group(0) @binding(2) var<storage, read> first: array<Word>;
+@group(0) @binding(3) var<storage, read> second: array<Word>;
+@group(0) @binding(4) var<storage, read> top: array<Word>;
+@group(0) @binding(5) var<storage, read> high: array<Word>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -34,7 +38,10 @@ fn main(
     if index >= params.count {
         return;
     }
-    let c = ring_load(opened[params.opened_offset + index]);
+    var c = ring_load(first[params.first_offset + index]);
+    if params.parts == 2u {
+        c = ring_add(c, ring_load(second[params.second_offset + index]));
+    }
     let t = ring_shr(c, RING_BITS - 1u);
     let sign = ring_sub(ring_one(), ring_shl(t, 1u));
     var wrap = ring_mul(ring_load(top[params.top_offset + index]), sign);

@@ -197,10 +197,7 @@ impl Case {
             buffers.push(buffer);
         }
         // `map` hands out references of its own lifetime, so the keys are named by position first.
-        let key = match &self.kernel {
-            Kernel::Fill { key, .. } => key.clone(),
-            _ => PrgKey::from_bytes([0; 32]),
-        };
+        let key = self.kernel.draws().map_or(PrgKey::from_bytes([0; 32]), |(key, _)| key.clone());
         let kernel: DeviceKernel<'_> = self.kernel.map(|&buffer| &buffers[buffer], |_| &key);
         device.run(self.ring, &kernel)?;
         let mut contents = Vec::new();

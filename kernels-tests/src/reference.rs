@@ -48,6 +48,13 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
             (ring.signed(at(buffers, operand, row, col)) >> bits) as u64
         }),
         Kernel::Fill { out, key, stream, block } => fill(ring, out, key, *stream, *block, buffers),
+        Kernel::Mask { out, factor, operand, mask_factor, key, stream, block, constant } => {
+            fill(ring, out, key, *stream, *block, buffers);
+            each(ring, out, buffers, |buffers, row, col, mask| {
+                let value = factor.wrapping_mul(at(buffers, operand, row, col));
+                value.wrapping_add(mask_factor.wrapping_mul(mask)).wrapping_add(*constant)
+            });
+        }
         Kernel::TruncPair { masks, top, high, bits } => {
             let (top_bit, rest) = (ring.bits() - 1, (1 << (ring.bits() - 1)) - 1);
             let mask = |buffers: &[Vec<u64>], row, col| {
@@ -64,7 +71,9 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
         Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
             let (k, leader) = (ring.bits(), u64::from(*leader));
             each(ring, out, buffers, |buffers, row, col, _| {
-                let [c, top, high] = [opened, top, high].map(|operand| at(buffers, operand, row, col));
+                let parts = opened.iter().map(|part| at(buffers, part, row, col));
+                let c = ring.reduce(parts.fold(0, u64::wrapping_add));
+                let [top, high] = [top, high].map(|operand| at(buffers, operand, row, col));
                 let t = c >> (k - 1);
                 let middle = ((c % (1 << (k - 1))) >> bits).wrapping_sub(1 << (k - 2 - bits));
                 let flipped = if t == 1 { top.wrapping_neg() } else { top };
@@ -177,7 +186,7 @@ mod tests {
             let opened = (value as u64).wrapping_add(1 << (k - 2)).wrapping_add(mask);
             let share = |top: u64, high: u64, leader: bool| {
                 let mut buffers = vec![vec![0], vec![opened], vec![top], vec![high]];
-                let [out, opened, top, high] = [0, 1, 2, 3].map(matrix);
+                let ([out, top, high], opened) = ([0, 2, 3].map(matrix), vec![matrix(1)]);
                 evaluate(ring, &Kernel::TruncFinish { out, opened, top, high, bits, leader }, &mut buffers);
                 buffers[0][0]
             };

@@ -6,9 +6,10 @@ use symbolon::ring::{Ring, Shape};
 use symbolon::step::Kernel;
 
 fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, bits: u32) {
-    for leader in [false, true] {
+    for (leader, parts) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
         let mut builder = Builder::new(ring, pattern, seed);
-        let [opened, top, high] = [(); 3].map(|()| builder.operand(shape));
+        let opened = (0..parts).map(|_| builder.operand(shape)).collect();
+        let [top, high] = [(); 2].map(|()| builder.operand(shape));
         let out = builder.output(shape);
         builder.case(Kernel::TruncFinish { out, opened, top, high, bits, leader }).check();
     }

@@ -98,6 +98,15 @@ fn ring_quad_load(first: vec4<u32>, last: vec4<u32>) -> Quad {
     return first;
 }
 
+// Its vectors in memory again.
+fn ring_quad_first(quad: Quad) -> vec4<u32> {
+    return quad;
+}
+
+fn ring_quad_last(quad: Quad) -> vec4<u32> {
+    return quad;
+}
+
 fn ring_quad_zero() -> Quad {
     return vec4<u32>();
 }

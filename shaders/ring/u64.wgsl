@@ -90,6 +90,14 @@ fn ring_quad_load(first: vec4<u32>, last: vec4<u32>) -> Quad {
     return vec4<u64>(ring_load(first.xy), ring_load(first.zw), ring_load(last.xy), ring_load(last.zw));
 }
 
+fn ring_quad_first(quad: Quad) -> vec4<u32> {
+    return vec4<u32>(ring_store(quad.x), ring_store(quad.y));
+}
+
+fn ring_quad_last(quad: Quad) -> vec4<u32> {
+    return vec4<u32>(ring_store(quad.z), ring_store(quad.w));
+}
+
 fn ring_quad_zero() -> Quad {
     return vec4<u64>();
 }

@@ -126,6 +126,14 @@ fn ring_quad_load(first: vec4<u32>, last: vec4<u32>) -> Quad {
     return Quad(vec4<u32>(first.xz, last.xz), vec4<u32>(first.yw, last.yw));
 }
 
+fn ring_quad_first(quad: Quad) -> vec4<u32> {
+    return vec4<u32>(quad.low.x, quad.high.x, quad.low.y, quad.high.y);
+}
+
+fn ring_quad_last(quad: Quad) -> vec4<u32> {
+    return vec4<u32>(quad.low.z, quad.high.z, quad.low.w, quad.high.w);
+}
+
 fn ring_quad_zero() -> Quad {
     return Quad(vec4<u32>(), vec4<u32>());
 }

@@ -104,11 +104,9 @@ fn send_products(
     bits: Matrix<BufferId>,
     value: Option<Matrix<BufferId>>,
 ) {
-    let first = writer.draw(shape, DRAWS, Part::Product, CLASS);
     let out = writer.buffer(shape, CLASS);
-    writer.push(Action::Kernel(Kernel::Linear { out, terms: vec![(u64::MAX, first)], constant: 0 }));
     let constant = u64::from(value.is_none());
-    let product = Kernel::Choose { out, bits, value, constant, hidden: None, accumulate: true };
+    let product = Kernel::Choose { out, bits, value, constant, hidden: None, accumulate: false };
     writer.push(Action::Kernel(product));
-    writer.correct(out, 0);
+    writer.correct_product(out);
 }

@@ -148,6 +148,16 @@ impl Writer<'_> {
         self.push(Action::Send { from, peer: IS_SENT.into(), message });
     }
 
+    /// The dealer sends what is left of a product without the first party's share of it.
+    fn correct_product(&mut self, product: Matrix<BufferId>) {
+        let shape = product.shape;
+        let first = self.draw(shape, DRAWS, Part::Product, MemoryClass::Correlations);
+        let out = self.buffer(shape, MemoryClass::Correlations);
+        let terms = vec![(1, product), (u64::MAX, first)];
+        self.push(Action::Kernel(Kernel::Linear { out, terms, constant: 0 }));
+        self.correct(out, 0);
+    }
+
     fn message(&self, correction: u32) -> MessageId {
         debug_assert!(correction < CORRECTIONS);
         MessageId(self.delivery.entry.0 * CORRECTIONS + correction)

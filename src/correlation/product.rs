@@ -136,17 +136,10 @@ impl ProductSpec {
         mask: impl Fn(EntryId) -> Matrix<BufferId>,
     ) {
         let mut writer = Writer { list, delivery };
-        let class = MemoryClass::Correlations;
-        let first = writer.draw(self.shape, DRAWS, Part::Product, class);
-        let second = writer.buffer(self.shape, class);
-        writer.push(Action::Kernel(Kernel::Linear {
-            out: second,
-            terms: vec![(u64::MAX, first)],
-            constant: 0,
-        }));
-        for &(left, right) in &self.terms {
-            writer.push(self.product.kernel(second, vec![(mask(left), mask(right))], true));
+        let product = writer.buffer(self.shape, MemoryClass::Correlations);
+        for (index, &(left, right)) in self.terms.iter().enumerate() {
+            writer.push(self.product.kernel(product, vec![(mask(left), mask(right))], index > 0));
         }
-        writer.correct(second, 0);
+        writer.correct_product(product);
     }
 }

@@ -1,8 +1,8 @@
 //! From a role's steps to a [`Plan`]: where every buffer lies, what waits for what, and what the run will take.
 //!
-//! Planning is pure. It puts the offline phase first or streams it (see the module `supply`), gives every buffer a
-//! *slot* of device memory for the steps between its first and its last use, and writes down the edges of the step
-//! DAG: a step waits for the steps that write what it reads, and for the steps that still use the slot it writes.
+//! Planning is pure. It joins kernels that write for one other with that one (see [`fuse`](fuse())), puts the offline
+//! phase first or streams it (see the module `supply`), gives every buffer a *slot* of device memory for the steps
+//! between its first and its last use, and writes down the edges of the step DAG: a step waits for the steps that write what it reads, and for the steps that still use the slot it writes.
 //! Slots are allocated once, before the run, so the peak is a property of the plan and not of timing. How soon a
 //! slot is used again is the *window*: how many tiles a party may run ahead of what its peers have sent. Under a
 //! budget slots are used again sooner, and where that does not do, contents wait in host memory or are made a second
@@ -20,6 +20,7 @@
 
 mod agreement;
 mod fit;
+mod fuse;
 mod memory;
 mod model;
 mod placement;
@@ -31,6 +32,7 @@ mod traffic;
 mod uses;
 
 pub use agreement::Agreement;
+pub use fuse::{dealer_steps, fuse};
 pub use memory::{Occupied, SpilledMemory};
 pub use model::DeviceModel;
 pub use placement::{MOST_DEVICES, Placement};
@@ -38,14 +40,13 @@ pub use plain::Plain;
 pub use supply::{AHEAD_BYTES, Supply};
 pub use traffic::{Depths, RoleTraffic, Traffic};
 
-use crate::correlation::dealer;
 use crate::correlation::{Demand, DemandError};
 use crate::program::tiling::{TileSide, Tiling};
 use crate::program::{Program, ProgramError, range};
 use crate::protocol::{Cost, Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
-use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
+use crate::step::{Action, BufferId, KeyId, MemoryClass, Phase, Step, StepList};
 use placement::PlacedSteps;
 use serde::Serialize;
 use slots::{Placed, Reuse};
@@ -219,7 +220,7 @@ impl Plan {
     /// The generator keys that the steps name.
     pub fn keys(&self) -> BTreeSet<KeyId> {
         let key = |planned: &PlannedStep| match planned.step.action {
-            Action::Kernel(Kernel::Fill { key, .. }) => Some(key),
+            Action::Kernel(ref kernel) => kernel.draws().map(|(&key, _)| key),
             _ => None,
         };
         self.steps.iter().filter_map(key).collect()
@@ -320,9 +321,10 @@ impl Plans {
             return Err(ProgramError::NoOutput.into());
         }
         range::reaches(program)?;
-        let lowered = protocol.lower(program, &Tiling::new(program, options.side))?;
+        let mut lowered = protocol.lower(program, &Tiling::new(program, options.side))?;
         lowered.demand.check()?;
-        let dealt = protocol.has_dealer().then(|| dealer::deal(&lowered.demand)).transpose()?;
+        lowered.parties.iter_mut().for_each(|list| *list = fuse(list));
+        let dealt = protocol.has_dealer().then(|| dealer_steps(&lowered.demand)).transpose()?;
         let placement = Placement { devices, tiles: &lowered.tiles };
         let parties = Plans::of_parties(&lowered.parties, &placement, options);
         let supply = parties[0].supply;

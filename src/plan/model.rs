@@ -82,6 +82,10 @@ impl DeviceModel {
                 out.shape.len() as f64 * inner as f64 / rate
             }
             Action::Kernel(Kernel::Fill { .. }) => bytes / self.fill_bytes_per_s,
+            // What the generator yields is as much as is written, and as much as is read.
+            Action::Kernel(Kernel::Mask { .. }) => {
+                bytes / 2.0 / self.fill_bytes_per_s + bytes / 2.0 / self.elementwise_bytes_per_s
+            }
             Action::Kernel(_) => bytes / self.elementwise_bytes_per_s,
             Action::Input { .. } | Action::Receive { .. } | Action::Reload { .. } => {
                 bytes / self.upload_bytes_per_s

@@ -1,7 +1,8 @@
 //! When correlations are made and delivered: ahead of the inputs, or streamed into the computation.
 //!
 //! **Ahead**, the offline phase comes first, and everything dealt waits in device memory for its use: the online phase
-//! is as short as it can be, and memory grows with the program. **Streamed**, there is one phase. A mask is drawn and a
+//! is as short as it can be, and memory grows with the program. Only a mask that covers one value is drawn with it (see
+//! [`super::fuse`](super::fuse())). **Streamed**, there is one phase. A mask is drawn and a
 //! correction received for the tile that uses it, so it holds a slot from there to its last use; since slots rest for a
 //! window of tiles, both happen that far ahead of the computation, where memory allows, and no further. The steps, the
 //! streams and the messages are the same either way: only their order differs, and with it time and memory. What is

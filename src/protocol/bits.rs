@@ -167,7 +167,7 @@ impl Lowering<'_> {
         Self::from_halves(PAIR.map(|party| {
             let pair = &pairs[party.index()];
             let out = self.buffer(party, shape, MemoryClass::Shares);
-            let (opened, leader) = (opened[party.index()], is_leader(party));
+            let (opened, leader) = (vec![opened[party.index()]], is_leader(party));
             let kernel = Kernel::TruncFinish { out, opened, top: pair.top, high: pair.high, bits, leader };
             self.push(party, Action::Kernel(kernel));
             out

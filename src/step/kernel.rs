@@ -113,6 +113,26 @@ pub enum Kernel<B, K> {
         /// The 64-byte block at which to begin.
         block: u64,
     },
+    /// out = factor · operand + mask_factor · F + constant, where F is what [`Kernel::Fill`] would write: a value under a
+    /// mask that is needed nowhere else, and never lies in memory.
+    Mask {
+        /// Written.
+        out: Matrix<B>,
+        /// The operand's public factor.
+        factor: u64,
+        /// Read, same shape.
+        operand: Matrix<B>,
+        /// The mask's public factor.
+        mask_factor: u64,
+        /// As of a fill.
+        key: K,
+        /// As of a fill.
+        stream: u64,
+        /// As of a fill.
+        block: u64,
+        /// Added to every element.
+        constant: u64,
+    },
     /// The dealer's half of a truncation pair. With r = mask₀ + mask₁:
     /// top = (r ≫ (k−1)) − top and high = ((r mod 2^(k−1)) ≫ bits) − high, in place.
     TruncPair {
@@ -131,8 +151,8 @@ pub enum Kernel<B, K> {
     TruncFinish {
         /// Written.
         out: Matrix<B>,
-        /// The opened masked value.
-        opened: Matrix<B>,
+        /// The opened masked value, or two parts whose sum it is.
+        opened: Vec<Matrix<B>>,
         /// The share of the mask's top bit.
         top: Matrix<B>,
         /// The share of the mask's middle bits.
@@ -263,6 +283,7 @@ impl<B, K> Kernel<B, K> {
             Kernel::Sum { .. } => "sum",
             Kernel::Shift { .. } => "shift",
             Kernel::Fill { .. } => "fill",
+            Kernel::Mask { .. } => "mask",
             Kernel::TruncPair { .. } => "trunc_pair",
             Kernel::TruncFinish { .. } => "trunc_finish",
             Kernel::Table { .. } => "table",
@@ -272,6 +293,14 @@ impl<B, K> Kernel<B, K> {
             Kernel::Join { .. } => "join",
             Kernel::Choose { .. } => "choose",
             Kernel::Affine { .. } => "affine",
+        }
+    }
+
+    /// The key and the stream that it draws from, if it does.
+    pub const fn draws(&self) -> Option<(&K, u64)> {
+        match self {
+            Kernel::Fill { key, stream, .. } | Kernel::Mask { key, stream, .. } => Some((key, *stream)),
+            _ => None,
         }
     }
 
@@ -292,7 +321,8 @@ impl<B, K> Kernel<B, K> {
             }
             Kernel::Transpose { out, operand }
             | Kernel::Sum { out, operand, .. }
-            | Kernel::Shift { out, operand, .. } => {
+            | Kernel::Shift { out, operand, .. }
+            | Kernel::Mask { out, operand, .. } => {
                 visit(operand, Access::Read);
                 visit(out, Access::Write);
             }
@@ -303,7 +333,7 @@ impl<B, K> Kernel<B, K> {
                 visit(high, Access::Update);
             }
             Kernel::TruncFinish { out, opened, top, high, .. } => {
-                [opened, top, high].into_iter().for_each(|operand| visit(operand, Access::Read));
+                opened.iter().chain([top, high]).for_each(|operand| visit(operand, Access::Read));
                 visit(out, Access::Write);
             }
             Kernel::Table { out, mask, .. } => {
@@ -364,6 +394,18 @@ impl<B, K> Kernel<B, K> {
             Kernel::Fill { out, key: name, stream, block } => {
                 Kernel::Fill { out: at(out), key: key(name), stream: *stream, block: *block }
             }
+            Kernel::Mask { out, factor, operand, mask_factor, key: name, stream, block, constant } => {
+                Kernel::Mask {
+                    out: at(out),
+                    factor: *factor,
+                    operand: at(operand),
+                    mask_factor: *mask_factor,
+                    key: key(name),
+                    stream: *stream,
+                    block: *block,
+                    constant: *constant,
+                }
+            }
             Kernel::TruncPair { masks: [first, second], top, high, bits } => Kernel::TruncPair {
                 masks: [at(first), at(second)],
                 top: at(top),
@@ -372,7 +414,7 @@ impl<B, K> Kernel<B, K> {
             },
             Kernel::TruncFinish { out, opened, top, high, bits, leader } => Kernel::TruncFinish {
                 out: at(out),
-                opened: at(opened),
+                opened: opened.iter().map(&mut at).collect(),
                 top: at(top),
                 high: at(high),
                 bits: *bits,

@@ -302,9 +302,9 @@ impl StepList {
         let Step { action, once, .. } = &step;
         if let Action::Kernel(kernel) = &action {
             kernel.check(self.ring);
-            if let Kernel::Fill { key, stream, .. } = kernel {
+            if let Some((&key, stream)) = kernel.draws() {
                 assert!(
-                    self.drawn.insert((*key, *stream)),
+                    self.drawn.insert((key, stream)),
                     "generator stream {stream} of {key:?} is drawn twice"
                 );
             }

@@ -56,6 +56,9 @@ impl<B, K> Kernel<B, K> {
                 assert!((1..k).contains(bits), "{name}: by {bits} bits of {k}");
             }
             Kernel::Fill { .. } => {}
+            Kernel::Mask { out, operand, .. } => {
+                assert_eq!(out.shape, operand.shape, "{name}: one shape");
+            }
             Kernel::TruncPair { masks, top, high, bits } => {
                 assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
                 for operand in [&masks[0], &masks[1], high] {
@@ -64,7 +67,8 @@ impl<B, K> Kernel<B, K> {
             }
             Kernel::TruncFinish { out, opened, top, high, bits, .. } => {
                 assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
-                for operand in [opened, top, high] {
+                assert!(matches!(opened.len(), 1 | 2), "{name}: one or two parts");
+                for operand in opened.iter().chain([top, high]) {
                     assert_eq!(operand.shape, out.shape, "{name}: one shape");
                 }
             }

@@ -7,8 +7,8 @@ use super::gemm::{self, Scratch, Tiled};
 use super::memory::{Block, Storage};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
-use super::{affine, choose, fill, hadamard, join, linear, monomials, pick, shift, sum, table, transpose};
-use super::{trunc_finish, trunc_pair, xor};
+use super::{affine, choose, fill, hadamard, join, linear, mask, monomials, pick, shift, sum, table};
+use super::{transpose, trunc_finish, trunc_pair, xor};
 use crate::device::{Buffer, DeviceKernel};
 use crate::ring::{Element, Shape};
 use crate::step::{Kernel, Matrix};
@@ -45,7 +45,15 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
             shift::run::<E>(workers, Output::new(out).view(), Operand::new(operand).view(), *bits);
         }
         Kernel::Fill { out, key, stream, block } => {
-            fill::run::<E>(workers, Output::new(out).view(), key, *stream, *block);
+            let draw = fill::Draw { key, stream: *stream, block: *block };
+            fill::run::<E>(workers, Output::new(out).view(), draw);
+        }
+        Kernel::Mask { out, factor, operand, mask_factor, key, stream, block, constant } => {
+            let operand = Operand::<E>::new(operand);
+            let draw = fill::Draw { key, stream: *stream, block: *block };
+            let [factor, mask_factor, constant] = [*factor, *mask_factor, *constant].map(E::from_u64);
+            let (operand, draw) = ((factor, operand.view()), (mask_factor, draw));
+            mask::run(workers, Output::new(out).view(), operand, draw, constant);
         }
         Kernel::TruncPair { masks, top, high, bits } => {
             let masks = masks.each_ref().map(Operand::<E>::new);
@@ -54,9 +62,11 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
             trunc_pair::run(workers, masks, top.view(), high.view(), *bits);
         }
         Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
-            let operands = [opened, top, high].map(Operand::<E>::new);
-            let views = operands.each_ref().map(Operand::view);
-            trunc_finish::run(workers, Output::new(out).view(), views, *bits, *leader);
+            let opened: Vec<_> = opened.iter().map(Operand::<E>::new).collect();
+            let opened: Vec<_> = opened.iter().map(Operand::view).collect();
+            let pair = [top, high].map(Operand::<E>::new);
+            let pair = pair.each_ref().map(Operand::view);
+            trunc_finish::run(workers, Output::new(out).view(), &opened, pair, *bits, *leader);
         }
         Kernel::Table { .. }
         | Kernel::Pick { .. }

@@ -2,7 +2,7 @@
 //!
 //! The factors are public, so the common ones have loops without a multiplication.
 
-use super::level::simd;
+use super::level::{SimdLevel, simd};
 use super::view::{View, ViewMut, elementwise};
 use super::workers::Workers;
 use crate::ring::Element;
@@ -14,7 +14,6 @@ pub(super) fn run<E: Element>(
     constant: E,
 ) {
     let level = workers.level();
-    let minus_one = E::ZERO.sub(E::ONE);
     match *terms {
         [(factor, operand)] => elementwise(workers, out, [operand], |out, [operand]| {
             if factor == E::ONE {
@@ -25,16 +24,27 @@ pub(super) fn run<E: Element>(
         }),
         [(first, left), (second, right)] => {
             elementwise(workers, out, [left, right], |out, [left, right]| {
-                if first == E::ONE && second == E::ONE {
-                    sum(level, out, left, right, constant);
-                } else if first == E::ONE && second == minus_one {
-                    difference(level, out, left, right, constant);
-                } else {
-                    combination(level, out, (left, first), (right, second), constant);
-                }
+                pair(level, out, (first, left), (second, right), constant);
             });
         }
         _ => unreachable!("Kernel::check allows one or two terms"),
+    }
+}
+
+/// Two terms over equal slices.
+pub(super) fn pair<E: Element>(
+    level: SimdLevel,
+    out: &mut [E],
+    (first, left): (E, &[E]),
+    (second, right): (E, &[E]),
+    constant: E,
+) {
+    if first == E::ONE && second == E::ONE {
+        sum(level, out, left, right, constant);
+    } else if first == E::ONE && second == E::ZERO.sub(E::ONE) {
+        difference(level, out, left, right, constant);
+    } else {
+        combination(level, out, (left, first), (right, second), constant);
     }
 }
 

@@ -20,6 +20,7 @@ mod huge;
 mod join;
 mod level;
 mod linear;
+mod mask;
 mod memory;
 mod monomials;
 mod pick;

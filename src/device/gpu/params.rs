@@ -1,8 +1,8 @@
 //! What each dispatch tells its shader: the `Params` of every WGSL file, field for field.
 //!
 //! A test without a GPU compares names and offsets with what naga computes from the WGSL. A field `unused` is
-//! padding that only this side has. Parameters of `fill` hold a key, so that [`ParamBytes`] are wiped when dropped.
-//! The copies that wgpu, the driver and the device make of them are not, nor what a compiler leaves on a stack.
+//! padding that only this side has. Parameters of `fill` and `mask` hold a key, so that [`ParamBytes`] are wiped when
+//! dropped. The copies that wgpu, the driver and the device make of them are not, nor what a compiler leaves on a stack.
 
 use bytemuck::{Pod, Zeroable};
 use zeroize::Zeroize;
@@ -153,15 +153,28 @@ params! {
         out_offset: u32,
         operand_offset: u32,
     }
-    /// `fill.wgsl`, both entry points
-    Fill {
+    /// `chacha.wgsl`: a part of what draws
+    Draw {
         key_low: [u32; 4],
         key_high: [u32; 4],
         block: [u32; 2],
         stream: [u32; 2],
+    }
+    /// `fill.wgsl`, both entry points
+    Fill {
+        draw: Draw,
         count: u32,
         offset: u32,
         unused: [u32; 2],
+    }
+    /// `mask.wgsl`, both entry points
+    Mask {
+        draw: Draw,
+        factor: [u32; 2],
+        mask_factor: [u32; 2],
+        constant: [u32; 2],
+        count: u32,
+        offset: u32,
     }
     /// `trunc_pair.wgsl`
     TruncPair {
@@ -178,11 +191,13 @@ params! {
         count: u32,
         bits: u32,
         leader: u32,
+        parts: u32,
         out_offset: u32,
-        opened_offset: u32,
+        first_offset: u32,
+        second_offset: u32,
         top_offset: u32,
         high_offset: u32,
-        unused: u32,
+        unused: [u32; 3],
     }
     /// `table.wgsl`
     Table {

@@ -48,6 +48,7 @@ fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
         Program::Sum => of::<params::Sum>(),
         Program::Shift => of::<params::Shift>(),
         Program::Fill | Program::FillTail => of::<params::Fill>(),
+        Program::Mask | Program::MaskTail => of::<params::Mask>(),
         Program::TruncPair => of::<params::TruncPair>(),
         Program::TruncFinish => of::<params::TruncFinish>(),
         Program::Table => of::<params::Table>(),
@@ -233,21 +234,24 @@ fn workgroups_and_overrides_are_those_that_rust_knows() {
 fn parameters_lie_where_the_shader_reads_them() {
     for (program, number_type) in every_permutation() {
         let module = parse(program, number_type);
-        let (_, params) = module
-            .types
-            .iter()
-            .find(|(_, declared)| declared.name.as_deref() == Some("Params"))
-            .expect("every shader has Params");
-        let TypeInner::Struct { members, span } = &params.inner else { panic!("Params is a struct") };
-        let declared: Vec<_> = members
-            .iter()
-            .map(|member| (member.name.as_deref().expect("a named field"), member.offset as usize))
-            .collect();
         let (fields, size) = fields(program);
-        let known: Vec<_> = fields.iter().copied().filter(|(name, _)| *name != "unused").collect();
-        assert_eq!(declared, known, "{program:?} {number_type:?}");
-        assert_eq!((*span as usize).next_multiple_of(16), size, "{program:?} {number_type:?}");
+        check_layout(&module, "Params", fields, size).expect("every shader has Params");
+        check_layout(&module, "Draw", params::Draw::FIELDS, size_of::<params::Draw>());
     }
+}
+
+/// Compares a struct of the shader, if it is there, with the fields and the size that Rust knows.
+fn check_layout(module: &Module, name: &str, fields: &[(&'static str, usize)], size: usize) -> Option<()> {
+    let (_, declared) = module.types.iter().find(|(_, declared)| declared.name.as_deref() == Some(name))?;
+    let TypeInner::Struct { members, span } = &declared.inner else { panic!("{name} is a struct") };
+    let declared: Vec<_> = members
+        .iter()
+        .map(|member| (member.name.as_deref().expect("a named field"), member.offset as usize))
+        .collect();
+    let known: Vec<_> = fields.iter().copied().filter(|(name, _)| *name != "unused").collect();
+    assert_eq!(declared, known, "{name}");
+    assert_eq!((*span as usize).next_multiple_of(16), size, "{name}");
+    Some(())
 }
 
 fn entry_point(module: &Module, program: Program) -> (usize, &naga::EntryPoint) {

@@ -70,6 +70,10 @@ pub enum Program {
     Fill,
     /// `fill.wgsl`, the last block where it is not whole
     FillTail,
+    /// `mask.wgsl`, whole blocks
+    Mask,
+    /// `mask.wgsl`, the last block where it is not whole
+    MaskTail,
     /// `trunc_pair.wgsl`
     TruncPair,
     /// `trunc_finish.wgsl`
@@ -109,7 +113,7 @@ pub enum Program {
 impl Program {
     /// Every program, but for the forms of the matrix product.
     #[cfg(test)]
-    pub const WITHOUT_FORMS: [Program; 24] = [
+    pub const WITHOUT_FORMS: [Program; 26] = [
         Program::Linear,
         Program::Hadamard,
         Program::Transpose,
@@ -117,6 +121,8 @@ impl Program {
         Program::Shift,
         Program::Fill,
         Program::FillTail,
+        Program::Mask,
+        Program::MaskTail,
         Program::TruncPair,
         Program::TruncFinish,
         Program::Table,
@@ -147,6 +153,7 @@ impl Program {
             Program::Sum => "sum",
             Program::Shift => "shift",
             Program::Fill | Program::FillTail => "fill",
+            Program::Mask | Program::MaskTail => "mask",
             Program::TruncPair => "trunc_pair",
             Program::TruncFinish => "trunc_finish",
             Program::Table => "table",
@@ -168,7 +175,7 @@ impl Program {
     /// The entry point's name.
     pub const fn entry_point(self) -> &'static str {
         match self {
-            Program::FillTail => "tail",
+            Program::FillTail | Program::MaskTail => "tail",
             _ => "main",
         }
     }
@@ -185,20 +192,21 @@ impl Program {
     pub const fn read(self) -> usize {
         match self {
             Program::Fill | Program::FillTail | Program::Bound => 0,
+            Program::Mask | Program::MaskTail => 1,
             Program::Transpose | Program::Sum | Program::Shift | Program::Table | Program::Affine => 1,
             Program::Linear | Program::TruncPair | Program::Pick | Program::Xor | Program::Monomials => 2,
             Program::ResidueSplit | Program::ResidueJoin => 2,
             Program::MatrixBound16 | Program::MatrixBound8 | Program::GemmNaive => 2,
-            Program::TruncFinish | Program::Choose => 3,
+            Program::Choose => 3,
             Program::Hadamard | Program::Gemm { .. } | Program::Gemv { .. } | Program::Join => 4,
-            Program::ResidueGemm16 | Program::ResidueGemm8 => 4,
+            Program::TruncFinish | Program::ResidueGemm16 | Program::ResidueGemm8 => 4,
         }
     }
 
     /// Threads of a workgroup.
     pub const fn threads(self) -> u32 {
         match self {
-            Program::FillTail => 1,
+            Program::FillTail | Program::MaskTail => 1,
             _ if self.needs_matrix_units() => 128,
             _ => 256,
         }
@@ -214,7 +222,7 @@ impl Program {
                 ("BLOCKS_ACROSS", f64::from(tile.blocks[1])),
             ],
             Program::Gemv { few } => vec![("FEW", f64::from(few))],
-            Program::Transpose | Program::Sum | Program::FillTail => vec![],
+            Program::Transpose | Program::Sum | Program::FillTail | Program::MaskTail => vec![],
             Program::MatrixBound16 | Program::MatrixBound8 => vec![],
             Program::ResidueGemm16 | Program::ResidueGemm8 => vec![("FOLDED", FOLDED_INNER as f64)],
             _ => vec![("WORKGROUP", 256.0)],
@@ -286,6 +294,8 @@ fn source(name: &str, number_type: NumberType) -> Option<&'static str> {
         "transpose" => include_str!("../../../shaders/transpose.wgsl"),
         "sum" => include_str!("../../../shaders/sum.wgsl"),
         "shift" => include_str!("../../../shaders/shift.wgsl"),
+        "chacha" => include_str!("../../../shaders/chacha.wgsl"),
+        "mask" => include_str!("../../../shaders/mask.wgsl"),
         "fill" => include_str!("../../../shaders/fill.wgsl"),
         "trunc_pair" => include_str!("../../../shaders/trunc_pair.wgsl"),
         "trunc_finish" => include_str!("../../../shaders/trunc_finish.wgsl"),

@@ -3,6 +3,7 @@
 
 use super::protocol_of;
 use super::recipe::recipe;
+use crate::plan::fuse;
 use crate::program::Program;
 use crate::program::tiling::{TileSide, Tiling};
 use crate::share::{PartyId, Role};
@@ -52,11 +53,15 @@ fn written(action: &Action, buffers: &HashMap<BufferId, Terms>) -> Terms {
     let Action::Kernel(kernel) = action else { return Terms::new() };
     let (out, operands) = match kernel {
         Kernel::Fill { key, stream, .. } => return Terms::from([((*key, *stream), 1)]),
+        Kernel::Mask { out, factor, operand, .. } => (out, vec![(*factor, *operand)]),
         Kernel::Linear { out, terms, .. } => (out, terms.clone()),
         Kernel::Xor { out, left, right, .. } => (out, vec![(1, *left), (1, *right)]),
         _ => return Terms::new(),
     };
     let mut sum = Terms::new();
+    if let Kernel::Mask { key, stream, mask_factor, .. } = kernel {
+        sum.insert((*key, *stream), *mask_factor);
+    }
     for (factor, operand) in operands {
         // A mask covers every element; of a plane's words as many as there are.
         if operand.shape == out.shape {
@@ -118,11 +123,17 @@ fn unmasked(mut messages: Vec<Sent>) -> Vec<Sent> {
     }
 }
 
-pub(super) fn check(program: &Program, side: TileSide) {
+/// The parties' steps as they are planned.
+fn lists(program: &Program, side: TileSide) -> Vec<StepList> {
     let lowered = protocol_of(program).lower(program, &Tiling::new(program, side)).expect("few tiles");
-    check_lists(&lowered.parties);
+    lowered.parties.iter().map(fuse).collect()
+}
+
+pub(super) fn check(program: &Program, side: TileSide) {
+    let lists = lists(program, side);
+    check_lists(&lists);
     // Later runs have keys of their own: there as well each message has a mask that this very run draws.
-    let again: Vec<StepList> = lowered.parties.iter().map(StepList::again).collect();
+    let again: Vec<StepList> = lists.iter().map(StepList::again).collect();
     check_lists(&again);
 }
 
@@ -141,14 +152,14 @@ fn check_lists(lists: &[StepList]) {
 
 /// Of an output no more is sent than it says: from one party, or from two under masks that cancel.
 pub(super) fn check_outputs(program: &Program, side: TileSide) {
-    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side)).expect("few tiles");
-    for receiver in &lowered.parties {
+    let lists = lists(program, side);
+    for receiver in &lists {
         for step in receiver.steps.iter() {
             let Action::Output { from, .. } = step.action else { continue };
             let Some(senders) = summands(receiver, from.buffer) else { continue };
             if let [(first, one), (second, other)] = senders[..] {
                 let terms = [(first, one), (second, other)].map(|(sender, message)| {
-                    let list = &lowered.parties[sender.index()];
+                    let list = &lists[sender.index()];
                     messages(list).into_iter().find(|sent| sent.message == message).expect("it is sent").terms
                 });
                 let key = KeyId::between(first, second);

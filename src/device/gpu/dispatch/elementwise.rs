@@ -76,16 +76,27 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
-    pub(super) fn trunc_finish(&mut self, matrices: [Matrix<B>; 4], bits: u32, leader: bool) {
-        self.elementwise(Program::TruncFinish, &matrices, |block, views| {
+    pub(super) fn trunc_finish(
+        &mut self,
+        out: Matrix<B>,
+        opened: &[Matrix<B>],
+        [top, high]: [Matrix<B>; 2],
+        bits: u32,
+        leader: bool,
+    ) {
+        let (first, second) = (opened[0], *opened.last().expect("one or two parts"));
+        let parts = opened.len() as u32;
+        self.elementwise(Program::TruncFinish, &[out, first, second, top, high], |block, views| {
             ParamBytes::new(&params::TruncFinish {
                 count: index(block.rows * block.cols),
                 bits,
                 leader: leader.into(),
+                parts,
                 out_offset: views[0][0],
-                opened_offset: views[1][0],
-                top_offset: views[2][0],
-                high_offset: views[3][0],
+                first_offset: views[1][0],
+                second_offset: views[2][0],
+                top_offset: views[3][0],
+                high_offset: views[4][0],
                 ..Default::default()
             })
         });

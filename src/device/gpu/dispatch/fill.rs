@@ -1,50 +1,88 @@
-//! The generator's bytes: whole blocks, then the rest.
+//! The generator's bytes, written or added to what they mask: whole blocks, then the rest.
 
 use super::super::panel::cuts;
-use super::super::params::{self, ParamBytes, halves};
+use super::super::params::{self, Draw, ParamBytes, halves};
 use super::super::program::Program;
 use super::{Planner, index};
+use crate::ring::Shape;
 use crate::ring::prg::{BLOCK_BYTES, PrgKey};
 use crate::step::Matrix;
-
-/// Words of a block.
-const BLOCK_WORDS: usize = BLOCK_BYTES / 4;
 
 /// Blocks in a multiple of every alignment (of 256 bytes and more, a power of two): a panel of so many begins where
 /// the shader can write 16 bytes at a time.
 const PANEL_BLOCKS: usize = 16;
 
-impl<B: Copy> Planner<'_, B> {
-    pub(super) fn fill(&mut self, out: Matrix<B>, key: &PrgKey, stream: u64, block: u64) {
-        // The generator yields words, whatever the ring.
-        let len = out.shape.len() * self.element_bytes / 4;
-        self.element_bytes = 4;
-        let [k0, k1, k2, k3, k4, k5, k6, k7] = key.words();
-        let base = params::Fill {
+/// What is drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Drawn<'a> {
+    pub(super) key: &'a PrgKey,
+    pub(super) stream: u64,
+    /// Where the first element is.
+    pub(super) block: u64,
+}
+
+/// What is masked, and how.
+pub(super) struct Masked<B> {
+    pub(super) factor: u64,
+    pub(super) operand: Matrix<B>,
+    pub(super) mask_factor: u64,
+    pub(super) constant: u64,
+}
+
+impl Drawn<'_> {
+    /// From the block `later` on.
+    fn from(&self, later: usize) -> Draw {
+        let [k0, k1, k2, k3, k4, k5, k6, k7] = self.key.words();
+        Draw {
             key_low: [k0, k1, k2, k3],
             key_high: [k4, k5, k6, k7],
-            stream: halves(stream),
-            ..Default::default()
-        };
-        let (blocks, tail) = (len / BLOCK_WORDS, len % BLOCK_WORDS);
+            block: halves(self.block.wrapping_add(later as u64)),
+            stream: halves(self.stream),
+        }
+    }
+}
+
+impl<B: Copy> Planner<'_, B> {
+    pub(super) fn fill(&mut self, out: Matrix<B>, drawn: Drawn<'_>) {
+        // The generator yields words, whatever the ring.
+        let words = out.shape.len() * self.element_bytes / 4;
+        self.element_bytes = 4;
+        let out = Matrix::new(out.buffer, Shape::new(1, words));
+        self.on_blocks([Program::Fill, Program::FillTail], &[out], |first, count, offset| {
+            ParamBytes::new(&params::Fill { draw: drawn.from(first), count, offset, ..Default::default() })
+        });
+    }
+
+    pub(super) fn mask(&mut self, out: Matrix<B>, masked: Masked<B>, drawn: Drawn<'_>) {
+        let Masked { factor, operand, mask_factor, constant } = masked;
+        let [factor, mask_factor, constant] = [factor, mask_factor, constant].map(halves);
+        self.on_blocks([Program::Mask, Program::MaskTail], &[out, operand], |first, count, offset| {
+            let draw = drawn.from(first);
+            ParamBytes::new(&params::Mask { draw, factor, mask_factor, constant, count, offset })
+        });
+    }
+
+    /// Dispatches over the blocks of matrices of one length. `params` is told the first of them, how many blocks there
+    /// are, or elements in the last one that is not whole, and where in the bindings these begin.
+    fn on_blocks(
+        &mut self,
+        [whole, tail]: [Program; 2],
+        matrices: &[Matrix<B>],
+        params: impl Fn(usize, u32, u32) -> ParamBytes,
+    ) {
+        let (len, unit) = (matrices[0].shape.len(), BLOCK_BYTES / self.element_bytes);
+        let (blocks, rest) = (len / unit, len % unit);
         let most = self.limits.elements(BLOCK_BYTES) / PANEL_BLOCKS * PANEL_BLOCKS;
         for (first, count) in cuts(blocks, most) {
-            let (binding, _) = self.bind(out.buffer, first * BLOCK_WORDS, count * BLOCK_WORDS);
-            let block = halves(block.wrapping_add(first as u64));
-            let params = params::Fill { block, count: index(count), ..base };
-            self.dispatch(
-                Program::Fill,
-                ParamBytes::new(&params),
-                vec![binding],
-                count.div_ceil(Program::Fill.threads() as usize),
-                count * BLOCK_WORDS,
-            );
+            let bind = |matrix: &Matrix<B>| self.bind(matrix.buffer, first * unit, count * unit).0;
+            let bindings = matrices.iter().map(bind).collect();
+            let groups = count.div_ceil(whole.threads() as usize);
+            self.dispatch(whole, params(first, index(count), 0), bindings, groups, count * unit);
         }
-        if tail > 0 {
-            let (binding, offset) = self.bind(out.buffer, blocks * BLOCK_WORDS, tail);
-            let block = halves(block.wrapping_add(blocks as u64));
-            let params = params::Fill { block, count: index(tail), offset, ..base };
-            self.dispatch(Program::FillTail, ParamBytes::new(&params), vec![binding], 1, tail);
+        if rest > 0 {
+            let bound = matrices.iter().map(|matrix| self.bind(matrix.buffer, blocks * unit, rest));
+            let (bindings, offsets): (Vec<_>, Vec<u32>) = bound.unzip();
+            self.dispatch(tail, params(blocks, index(rest), offsets[0]), bindings, 1, rest);
         }
     }
 }

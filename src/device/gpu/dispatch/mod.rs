@@ -25,6 +25,7 @@ use super::tune::ScalarTuning;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Kernel, Matrix};
+use fill::{Drawn, Masked};
 use slices::{Chosen, Picked};
 
 /// Bytes of a buffer.
@@ -82,10 +83,14 @@ pub fn plan<B: Copy>(
         Kernel::Transpose { out, operand } => planner.transpose(*out, *operand),
         Kernel::Sum { out, operand, axis } => planner.sum(*out, *operand, *axis),
         Kernel::Shift { out, operand, bits } => planner.shift(*out, *operand, *bits),
-        Kernel::Fill { out, key, stream, block } => planner.fill(*out, key, *stream, *block),
+        &Kernel::Fill { out, key, stream, block } => planner.fill(out, Drawn { key, stream, block }),
+        &Kernel::Mask { out, factor, operand, mask_factor, key, stream, block, constant } => {
+            let masked = Masked { factor, operand, mask_factor, constant };
+            planner.mask(out, masked, Drawn { key, stream, block });
+        }
         Kernel::TruncPair { masks, top, high, bits } => planner.trunc_pair(masks, *top, *high, *bits),
         Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
-            planner.trunc_finish([*out, *opened, *top, *high], *bits, *leader);
+            planner.trunc_finish(*out, opened, [*top, *high], *bits, *leader);
         }
         Kernel::Table { out, mask, bits, top } => planner.table(*out, *mask, *bits, *top),
         &Kernel::Pick { out, opened, table, bits, question, leader } => {

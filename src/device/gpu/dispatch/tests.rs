@@ -46,6 +46,8 @@ fn ends(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     let element = ring.element_bytes() as u64;
     let units = match dispatch.program {
         Program::Fill | Program::FillTail => vec![4],
+        // Counted in bytes.
+        Program::Mask => vec![1, 1],
         Program::ResidueSplit => vec![16, element, 64],
         Program::ResidueGemm16 | Program::ResidueGemm8 => vec![4, 2, 2, 64, 4],
         Program::ResidueJoin => vec![element, 16, 4, 64],
@@ -127,6 +129,14 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             let p: params::Fill = dispatch.params.read();
             assert!(p.count < 16);
             vec![last(p.offset, 1, 0, p.count)]
+        }
+        Program::Mask => {
+            let p: params::Mask = dispatch.params.read();
+            vec![u64::from(p.offset) * 16 + u64::from(p.count) * 64 - 1; 2]
+        }
+        Program::MaskTail => {
+            let p: params::Mask = dispatch.params.read();
+            vec![last(p.offset, 1, 0, p.count); 2]
         }
         Program::Table => {
             let p: params::Table = dispatch.params.read();
@@ -210,7 +220,7 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
         }
         Program::TruncFinish => {
             let p: params::TruncFinish = dispatch.params.read();
-            let offsets = [p.out_offset, p.opened_offset, p.top_offset, p.high_offset];
+            let offsets = [p.out_offset, p.first_offset, p.second_offset, p.top_offset, p.high_offset];
             offsets.map(|offset| last(offset, 1, 0, p.count)).to_vec()
         }
     }
@@ -342,7 +352,8 @@ proptest! {
         check_spans(ring, &Kernel::Shift { out: whole(0), operand: whole(1), bits: 3 }, limits);
         let [top, high, first, second] = [0, 1, 2, 3].map(whole);
         check_spans(ring, &Kernel::TruncPair { top, high, masks: [first, second], bits: 3 }, limits);
-        let [out, opened, top, high] = [0, 1, 2, 3].map(whole);
+        let [out, own, other, top, high] = [0, 1, 2, 3, 4].map(whole);
+        let opened = vec![own, other];
         check_spans(ring, &Kernel::TruncFinish { out, opened, top, high, bits: 3, leader: true }, limits);
     }
 
@@ -375,6 +386,10 @@ proptest! {
         check_spans(ring, &Kernel::Sum { out: matrix(0, rows, 1), operand, axis: Axis::Cols }, limits);
         let key = PrgKey::from_bytes([1; 32]);
         check_spans(ring, &Kernel::Fill { out: operand, key: &key, stream: 0, block: 0 }, limits);
+        let out = matrix(0, rows, cols);
+        let (factor, mask_factor, constant, key) = (1, 2, 3, &key);
+        let mask = Kernel::Mask { out, factor, operand, mask_factor, key, stream: 0, block: 0, constant };
+        check_spans(ring, &mask, limits);
     }
 }
 

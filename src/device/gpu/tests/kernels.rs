@@ -201,7 +201,7 @@ fn truncation<E: Element>(bench: &Bench<'_>, shape: Shape) {
             let operands = [poison(shape), a.clone(), b.clone(), c.clone()];
             let kernel = |m: &[Matrix<_>]| Kernel::TruncFinish {
                 out: m[0],
-                opened: m[1],
+                opened: vec![m[1]],
                 top: m[2],
                 high: m[3],
                 bits,

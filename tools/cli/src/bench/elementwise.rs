@@ -63,28 +63,36 @@ fn measure(engine: &Engine, ring: Ring, size: usize, rows: &mut Vec<KernelJson>)
     let key = PrgKey::from_bytes([7; 32]);
     let linear = |terms| Kernel::Linear { out, terms, constant: 5 };
     let sum = |shape, axis| Kernel::Sum { out: Matrix::new(&sums, shape), operand: a, axis };
-    // Each kernel with its name and how many matrices it moves.
-    let kernels: [(&str, f64, DeviceKernel<'_>); 8] = [
-        ("linear a", 2.0, linear(vec![(1, a)])),
-        ("linear a + b", 3.0, linear(vec![(1, a), (1, b)])),
-        ("linear 3a + 7b", 3.0, linear(vec![(3, a), (7, b)])),
-        ("hadamard", 3.0, Kernel::Hadamard { out, terms: vec![(a, b)], accumulate: false }),
-        ("transpose", 2.0, Kernel::Transpose { out, operand: a }),
-        ("sum of rows", 1.0, sum(Shape::new(1, size), Axis::Rows)),
-        ("sum of columns", 1.0, sum(Shape::new(size, 1), Axis::Cols)),
-        ("fill", 1.0, Kernel::Fill { out, key: &key, stream: 1, block: 0 }),
+    let (key, stream, block, minus_one) = (&key, 1, 0, u64::MAX);
+    let fill = |out| Kernel::Fill { out, key, stream, block };
+    let (factor, mask_factor, constant) = (1, minus_one, 5);
+    let mask = Kernel::Mask { out, factor, operand: a, mask_factor, key, stream, block, constant };
+    // What runs, with its name and how many matrices it moves. A mask that is drawn apart counts as one that is not: so
+    // their rates compare.
+    let rows_of: [(&str, f64, Vec<DeviceKernel<'_>>); 10] = [
+        ("linear a", 2.0, vec![linear(vec![(1, a)])]),
+        ("linear a + b", 3.0, vec![linear(vec![(1, a), (1, b)])]),
+        ("linear 3a + 7b", 3.0, vec![linear(vec![(3, a), (7, b)])]),
+        ("hadamard", 3.0, vec![Kernel::Hadamard { out, terms: vec![(a, b)], accumulate: false }]),
+        ("transpose", 2.0, vec![Kernel::Transpose { out, operand: a }]),
+        ("sum of rows", 1.0, vec![sum(Shape::new(1, size), Axis::Rows)]),
+        ("sum of columns", 1.0, vec![sum(Shape::new(size, 1), Axis::Cols)]),
+        ("fill", 1.0, vec![fill(out)]),
+        ("fill, then a - mask", 2.0, vec![fill(b), linear(vec![(1, a), (minus_one, b)])]),
+        ("mask", 2.0, vec![mask]),
     ];
+    let run = |kernels: &[DeviceKernel<'_>]| kernels.iter().try_for_each(|kernel| engine.run(ring, kernel));
     let copy = match engine.cpu {
         Some(way) => copy(matrix_bytes as usize, way.threads),
-        None => rate(2.0 * matrix_bytes, || engine.run(ring, &kernels[0].2))?,
+        None => rate(2.0 * matrix_bytes, || run(&rows_of[0].2))?,
     };
     let mut row = |kernel, bytes_per_s: Rate| {
         let (engine, times_copy) = (engine.name.clone(), bytes_per_s.best / copy.best);
         rows.push(KernelJson { engine, ring_bits: ring.bits(), size, kernel, bytes_per_s, times_copy });
     };
     row("copy", copy);
-    for (name, matrices, kernel) in &kernels {
-        row(name, rate(matrices * matrix_bytes, || engine.run(ring, kernel))?);
+    for (name, matrices, kernels) in &rows_of {
+        row(name, rate(matrices * matrix_bytes, || run(kernels))?);
     }
     Ok(())
 }

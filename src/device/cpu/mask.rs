@@ -1,0 +1,32 @@
+//! out = factor · operand + mask_factor · F + constant, where F is drawn from the generator.
+//!
+//! F is drawn in pieces that stay in the first-level cache, so it never goes to memory.
+
+use super::fill::{COST, Draw, unit};
+use super::linear::pair;
+use super::view::{View, ViewMut};
+use super::workers::Workers;
+use crate::ring::Element;
+
+/// Elements that are drawn at a time: at most 8 KiB, and whole vectors of blocks.
+const PIECE: usize = 1024;
+
+pub(super) fn run<E: Element>(
+    workers: &Workers,
+    out: ViewMut<'_, E>,
+    (factor, operand): (E, View<'_, E>),
+    (mask_factor, draw): (E, Draw<'_>),
+    constant: E,
+) {
+    const { assert!(PIECE.is_multiple_of(unit::<E>())) };
+    let level = workers.level();
+    workers.split(out.elements, unit::<E>(), COST, |start, piece| {
+        let mut drawn = [E::ZERO; PIECE];
+        let operands = operand.elements[start..].chunks(PIECE);
+        for (index, (out, operand)) in piece.chunks_mut(PIECE).zip(operands).enumerate() {
+            let drawn = &mut drawn[..out.len()];
+            draw.elements(level, start + index * PIECE, drawn);
+            pair(level, out, (factor, &operand[..drawn.len()]), (mask_factor, drawn), constant);
+        }
+    });
+}

@@ -1,0 +1,293 @@
+//! Kernels joined with those that write for them alone, so that nothing is written only to be read again.
+//!
+//! - A mask that is drawn whole, and then does nothing but cover one value of its shape, is drawn where it is added: the
+//!   two become [`Kernel::Mask`]. Where anything else reads it, as a product that it is a factor of, it stays a fill. The
+//!   same stream is drawn for the same purpose, only later, so masks that wait for their values take no memory.
+//! - A truncation adds the two parts of what was opened itself, where nothing else reads their sum.
+//!
+//! What is written has one value and one reader, so the joined step may stand where the reader stood. It depends on what
+//! both did, and counts for what the reader did. The result is a function of the list alone: every role finds the same for all.
+
+use crate::correlation::{Demand, DemandError, dealer};
+use crate::ring::Shape;
+use crate::step::{Access, Action, BufferId, Kernel, KeyId, Matrix, Step, StepList};
+
+/// The steps of a dealer of its own for `demand`, as they are planned.
+///
+/// # Errors
+/// Where the demand is malformed or too large.
+pub fn dealer_steps(demand: &Demand) -> Result<StepList, DemandError> {
+    Ok(fuse(&dealer::deal(demand)?))
+}
+
+/// The same computation in fewer steps and buffers.
+pub fn fuse(list: &StepList) -> StepList {
+    let mut fusion = Fusion::new(list);
+    (0..list.steps.len()).for_each(|at| fusion.join(at));
+    fusion.list(list)
+}
+
+/// How often a buffer is used.
+#[derive(Clone, Copy, Default)]
+struct Uses {
+    writes: usize,
+    /// The last step that writes it.
+    writer: usize,
+    reads: usize,
+}
+
+struct Fusion {
+    /// What is left of the list: `None` where a step was joined with a later one.
+    steps: Vec<Option<Step>>,
+    /// By buffer.
+    uses: Vec<Uses>,
+}
+
+impl Fusion {
+    fn new(list: &StepList) -> Fusion {
+        let mut uses = vec![Uses::default(); list.buffers.len()];
+        for (at, step) in list.steps.iter().enumerate() {
+            step.action.visit(|matrix, access| {
+                let uses = &mut uses[matrix.buffer.0 as usize];
+                uses.reads += usize::from(access != Access::Write);
+                if access != Access::Read {
+                    uses.writes += 1;
+                    uses.writer = at;
+                }
+            });
+        }
+        Fusion { steps: list.steps.iter().cloned().map(Some).collect(), uses }
+    }
+
+    /// Joins a step with those that write for it alone.
+    fn join(&mut self, at: usize) {
+        let joined = match self.steps[at].as_ref().map(|step| (&step.action, step.once)) {
+            Some((Action::Kernel(Kernel::Linear { out, terms, constant }), once)) => {
+                self.masked(once, *out, terms, *constant)
+            }
+            Some((Action::Kernel(finish @ Kernel::TruncFinish { .. }), once)) => self.finished(once, finish),
+            _ => None,
+        };
+        if let (Some((writer, kernel)), Some(step)) = (joined, &mut self.steps[at]) {
+            step.action = Action::Kernel(kernel);
+            self.steps[writer] = None;
+        }
+    }
+
+    /// The kernel that writes `matrix`, and where, if it writes it for one reader, in the same runs.
+    fn written_for_one(
+        &self,
+        once: bool,
+        matrix: Matrix<BufferId>,
+    ) -> Option<(usize, &Kernel<BufferId, KeyId>)> {
+        let uses = self.uses[matrix.buffer.0 as usize];
+        let step = self.steps[uses.writer].as_ref()?;
+        match &step.action {
+            Action::Kernel(kernel) if uses.writes == 1 && uses.reads == 1 && step.once == once => {
+                Some((uses.writer, kernel))
+            }
+            _ => None,
+        }
+    }
+
+    /// A sum with what a fill draws for it.
+    fn masked(
+        &self,
+        once: bool,
+        out: Matrix<BufferId>,
+        terms: &[(u64, Matrix<BufferId>)],
+        constant: u64,
+    ) -> Option<(usize, Kernel<BufferId, KeyId>)> {
+        let &[first, second] = terms else { return None };
+        [(first, second), (second, first)].into_iter().find_map(|((factor, operand), (mask_factor, mask))| {
+            match self.written_for_one(once, mask)? {
+                (writer, &Kernel::Fill { out: drawn, key, stream, block })
+                    if drawn == mask && mask.shape == out.shape && operand.shape == out.shape =>
+                {
+                    let mask =
+                        Kernel::Mask { out, factor, operand, mask_factor, key, stream, block, constant };
+                    Some((writer, mask))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// The end of a truncation with the sum that it is of. The parts have to be there still.
+    fn finished(
+        &self,
+        once: bool,
+        finish: &Kernel<BufferId, KeyId>,
+    ) -> Option<(usize, Kernel<BufferId, KeyId>)> {
+        let mut finish = finish.clone();
+        let Kernel::TruncFinish { opened, .. } = &mut finish else { return None };
+        let &[sum] = &opened[..] else { return None };
+        let (writer, Kernel::Linear { out, terms, constant: 0 }) = self.written_for_one(once, sum)? else {
+            return None;
+        };
+        let is_part = |&(factor, part): &(u64, Matrix<BufferId>)| {
+            factor == 1 && part.shape == sum.shape && self.uses[part.buffer.0 as usize].writes == 1
+        };
+        if *out != sum || terms.len() != 2 || !terms.iter().all(is_part) {
+            return None;
+        }
+        *opened = terms.iter().map(|&(_, part)| part).collect();
+        Some((writer, finish))
+    }
+
+    /// What is left, over the buffers that are left.
+    fn list(self, of: &StepList) -> StepList {
+        let mut list = StepList::new(of.role, of.ring);
+        let mut numbers: Vec<Option<BufferId>> = vec![None; of.buffers.len()];
+        for step in self.steps.into_iter().flatten() {
+            let action = step.action.map(|buffer| {
+                let index = buffer.0 as usize;
+                let spec = of.buffers[index];
+                *numbers[index].get_or_insert_with(|| list.buffer(Shape::new(1, spec.len), spec.class).buffer)
+            });
+            list.push_step(Step { action, ..step });
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::Ring;
+    use crate::share::{PartyId, Role};
+    use crate::step::{InputId, MemoryClass, MessageId, OpId, Phase};
+
+    const SHAPE: Shape = Shape::new(3, 4);
+
+    struct Lines(StepList);
+
+    impl Lines {
+        fn new() -> Lines {
+            Lines(StepList::new(Role::party(0), Ring::Z64))
+        }
+
+        fn buffer(&mut self) -> Matrix<BufferId> {
+            self.0.buffer(SHAPE, MemoryClass::Openings)
+        }
+
+        fn push(&mut self, once: bool, action: Action) {
+            self.0.push_step(Step { action, phase: Phase::Online, op: OpId(0), tile: 0, once });
+        }
+
+        fn input(&mut self) -> Matrix<BufferId> {
+            let to = self.buffer();
+            self.push(false, Action::Input { to, input: InputId(0), at: (0, 0) });
+            to
+        }
+
+        fn fill(&mut self, once: bool, stream: u64) -> Matrix<BufferId> {
+            let (out, key) = (self.buffer(), KeyId::between(PartyId(0), Role::Dealer));
+            self.push(once, Action::Kernel(Kernel::Fill { out, key, stream, block: 0 }));
+            out
+        }
+
+        fn linear(&mut self, terms: &[(u64, Matrix<BufferId>)]) -> Matrix<BufferId> {
+            let out = self.buffer();
+            self.push(false, Action::Kernel(Kernel::Linear { out, terms: terms.to_vec(), constant: 0 }));
+            out
+        }
+
+        fn send(&mut self, from: Matrix<BufferId>) {
+            let message = MessageId(self.0.steps.len() as u32);
+            self.push(false, Action::Send { from, peer: Role::party(1), message });
+        }
+
+        fn finish(&mut self, opened: Matrix<BufferId>) {
+            let (top, high, out) = (self.input(), self.input(), self.buffer());
+            let (opened, bits) = (vec![opened], 16);
+            self.push(
+                false,
+                Action::Kernel(Kernel::TruncFinish { out, opened, top, high, bits, leader: true }),
+            );
+        }
+
+        /// The names of the steps that are left, without those that only bring operands.
+        fn fused(&self) -> Vec<&'static str> {
+            let fused = fuse(&self.0);
+            assert_eq!(fused, fuse(&fused), "nothing is left to do");
+            fused.steps.iter().map(|step| step.action.name()).filter(|&name| name != "input").collect()
+        }
+    }
+
+    #[test]
+    fn a_mask_that_covers_one_value_is_drawn_where_it_is_added() {
+        let mut lines = Lines::new();
+        let (mask, x) = (lines.fill(false, 7), lines.input());
+        let masked = lines.linear(&[(1, x), (u64::MAX, mask)]);
+        lines.send(masked);
+        assert_eq!(lines.fused(), ["mask", "send"]);
+        let fused = fuse(&lines.0);
+        assert_eq!(fused.buffers.len(), 2, "the mask has no buffer");
+        let Action::Kernel(Kernel::Mask { factor, mask_factor, stream, .. }) = fused.steps[1].action else {
+            panic!("{:?}", fused.steps[1]);
+        };
+        assert_eq!((factor, mask_factor, stream), (1, u64::MAX, 7));
+    }
+
+    #[test]
+    fn of_two_masks_one_is_drawn_where_they_are_added() {
+        let mut lines = Lines::new();
+        let (first, second) = (lines.fill(false, 1), lines.fill(false, 2));
+        let sum = lines.linear(&[(1, first), (1, second)]);
+        lines.send(sum);
+        assert_eq!(lines.fused(), ["fill", "mask", "send"]);
+    }
+
+    #[test]
+    fn a_mask_that_is_read_again_is_kept() {
+        let mut lines = Lines::new();
+        let (mask, x) = (lines.fill(false, 1), lines.input());
+        let masked = lines.linear(&[(1, x), (u64::MAX, mask)]);
+        lines.send(masked);
+        lines.send(mask);
+        assert_eq!(lines.fused(), ["fill", "linear", "send", "send"]);
+        let mut lines = Lines::new();
+        let mask = lines.fill(false, 1);
+        let double = lines.linear(&[(1, mask), (1, mask)]);
+        lines.send(double);
+        assert_eq!(lines.fused(), ["fill", "linear", "send"]);
+    }
+
+    #[test]
+    fn a_mask_of_the_first_run_that_later_ones_read_is_kept() {
+        let mut lines = Lines::new();
+        let (mask, x) = (lines.fill(true, 1), lines.input());
+        let masked = lines.linear(&[(1, x), (1, mask)]);
+        lines.send(masked);
+        assert_eq!(lines.fused(), ["fill", "linear", "send"]);
+    }
+
+    #[test]
+    fn a_mask_that_is_repeated_or_changed_is_kept() {
+        let mut lines = Lines::new();
+        let (row, x) = (lines.fill(false, 1), lines.input());
+        let row = Matrix::new(row.buffer, Shape::new(1, 4));
+        let masked = lines.linear(&[(1, x), (1, row)]);
+        lines.send(masked);
+        let mask = lines.fill(false, 2);
+        let terms = vec![(x, x)];
+        lines.push(false, Action::Kernel(Kernel::Hadamard { out: mask, terms, accumulate: true }));
+        let masked = lines.linear(&[(1, x), (1, mask)]);
+        lines.send(masked);
+        assert_eq!(lines.fused(), ["fill", "linear", "send", "fill", "hadamard", "linear", "send"]);
+    }
+
+    #[test]
+    fn a_truncation_adds_what_was_opened_for_it() {
+        let mut lines = Lines::new();
+        let (own, received) = (lines.input(), lines.input());
+        let opened = lines.linear(&[(1, own), (1, received)]);
+        lines.finish(opened);
+        assert_eq!(lines.fused(), ["trunc_finish"]);
+        let opened = lines.linear(&[(1, own), (1, received)]);
+        lines.finish(opened);
+        lines.send(opened);
+        assert_eq!(lines.fused(), ["trunc_finish", "linear", "trunc_finish", "send"]);
+    }
+}
