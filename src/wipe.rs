@@ -82,10 +82,10 @@ mod tests {
     use crate::device::cpu::Cpu;
     use crate::program::Program;
     use crate::protocol::Protocol;
-    use crate::ring::prg::PrgKey;
     use crate::ring::{Elements, FixedPoint, Ring, Shape};
-    use crate::session::World;
-    use crate::share::{Parties, PartyId};
+    use crate::session::{KeySource, World};
+    use crate::share::{Parties, PartyId, Role};
+    use crate::step::KeyId;
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
     use std::sync::{Arc, Mutex, PoisonError};
@@ -203,9 +203,9 @@ mod tests {
             assert_eq!(outcomes[0].outputs["z"], inputs[0]);
         };
         assert_eq!(left_behind([SECRET; 2], run), 0, "inputs and results");
-        for party in 0..2u64 {
-            let material = [SEED, 0, party].map(u64::to_le_bytes).concat();
-            let key = PrgKey::from_bytes(blake3::derive_key("symbolon insecure test key", &material));
+        for party in 0..2 {
+            let id = KeyId::between(Role::party(party), Role::Dealer);
+            let key = KeySource::InsecureSeed(SEED).key(id, 0).expect("a key");
             let words = [0, 2].map(|at| u64::from(key.words()[at]) | u64::from(key.words()[at + 1]) << 32);
             assert_eq!(left_behind(words, run), 0, "the key of party {party}");
         }

@@ -244,7 +244,7 @@ impl Tags {
 pub struct OrderWriter<W> {
     to: W,
     tags: Tags,
-    chunk: Vec<u8>,
+    chunk: Zeroizing<Vec<u8>>,
 }
 
 impl<W: Write> OrderWriter<W> {
@@ -258,12 +258,13 @@ impl<W: Write> OrderWriter<W> {
         header: &OrderHeader,
         key: &PrgKey,
     ) -> Result<OrderWriter<W>, OrderError> {
-        let mut bytes = Zeroizing::new(header.encode());
+        let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER_BYTES));
+        bytes.extend(header.encode());
         bytes.extend(key.bytes());
         let mut tags = Tags::new(store, &bytes);
         to.write_all(&bytes).map_err(failed)?;
         to.write_all(tags.next(&[], &[]).as_bytes()).map_err(failed)?;
-        Ok(OrderWriter { to, tags, chunk: Vec::new() })
+        Ok(OrderWriter { to, tags, chunk: Zeroizing::default() })
     }
 
     /// Writes a chunk.
@@ -276,6 +277,8 @@ impl<W: Write> OrderWriter<W> {
     pub fn chunk(&mut self, pieces: &[Piece]) -> Result<(), OrderError> {
         assert!(!pieces.is_empty(), "an empty chunk ends the file");
         self.chunk.clear();
+        // At once, so that no part is left where it would have grown out of.
+        self.chunk.reserve(pieces.iter().map(|piece| PIECE_HEADER_BYTES + piece.bytes.len()).sum());
         for piece in pieces {
             let length = u32::try_from(piece.bytes.len()).expect("a piece that fits a chunk");
             self.chunk.extend(piece.message.0.to_le_bytes());

@@ -196,6 +196,18 @@ pub enum NetError {
 }
 
 impl NetError {
+    /// What `peer` may be told of it. A dealer learns neither what the parties compute nor in what they differ.
+    pub fn told(&self, peer: Role) -> String {
+        match (self, peer) {
+            (NetError::Disagree { peer, .. }, Role::Dealer) => format!("{peer} does not agree"),
+            (NetError::Aborted { peer, .. }, Role::Dealer) => format!("{peer} gave up"),
+            (NetError::Malformed { peer, what, .. }, Role::Dealer) => {
+                format!("{peer} sent a {what} that cannot be read")
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// What a peer says when it gives up.
     pub(super) fn aborted(peer: Role, reason: &str) -> NetError {
         NetError::Aborted { peer, reason: printable(reason) }

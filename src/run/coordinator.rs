@@ -114,9 +114,10 @@ impl<'a> Coordinator<'a> {
         match self.try_run().await {
             Ok((outcome, online)) => Ok((outcome, self.recorder, online)),
             Err(error) => {
-                let reason = error.to_string();
-                tracing::error!(role = %self.execution.plan.role, %reason, "the run has failed");
-                self.execution.links.iter().for_each(|link| link.sender().try_abort(&reason));
+                tracing::error!(role = %self.execution.plan.role, reason = %error, "the run has failed");
+                for link in &*self.execution.links {
+                    link.sender().try_abort(&error.told(link.peer()));
+                }
                 Err(error)
             }
         }

@@ -44,3 +44,16 @@ pub enum RunError {
         stuck: Vec<String>,
     },
 }
+
+impl RunError {
+    /// What `peer` may be told of it. A dealer does not learn which step of which op failed.
+    pub fn told(&self, peer: Role) -> String {
+        match (self, peer) {
+            (RunError::Device { .. }, Role::Dealer) => "its device has failed".to_owned(),
+            (RunError::Peer { error, .. }, Role::Dealer) => error.told(peer),
+            (RunError::OffPlan { peer, .. }, Role::Dealer) => format!("{peer} broke the plan"),
+            (RunError::Stalled { waited, .. }, Role::Dealer) => format!("no progress for {waited:?}"),
+            _ => self.to_string(),
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The dealer's end of a deployment.
 
-use super::order::{Grant, KeySource, Order};
-use super::party::{check_pins, run_number};
+use super::order::{Grant, KeySource, Order, PlanName};
+use super::party::check_pins;
 use super::wire::Wire;
 use super::{Devices, SessionError, SessionOptions};
 use crate::correlation::Demand;
@@ -75,7 +75,7 @@ pub(super) fn serve(
         Err(error) => {
             // What was kept went with the failure.
             devices.wipe();
-            wire.abort(links, &error.public_reason());
+            wire.abort(links, |peer| error.told(peer));
             Err(error)
         }
     }
@@ -92,7 +92,7 @@ fn try_serve(
     let mut kept: HashMap<u32, Dealing> = HashMap::new();
     while let Some(order) = wire.block_on(take_order(links))? {
         let (mut dealing, number) = match order {
-            Order::First { digest, demand, keep } => (Dealing::new(devices, options, digest, &demand)?, keep),
+            Order::First { plan, demand, keep } => (Dealing::new(devices, options, plan, &demand)?, keep),
             Order::Again(number) => (take_kept(&mut kept, links, number)?, Some(number)),
             Order::Release(number) => {
                 take_kept(&mut kept, links, number)?.memory.free(devices.all())?;
@@ -112,7 +112,7 @@ fn try_serve(
             links,
             activity: &wire.links.activity,
             progress: &Progress::default(),
-            run: run_number(&dealing.digest, dealt.reports.len() as u32),
+            run: dealing.name.run_number(dealt.reports.len() as u32),
             stall: options.deadlines.stall,
             overlap: options.overlap,
             trace: options.trace,
@@ -143,7 +143,7 @@ pub(super) fn plan(devices: &Devices, list: &StepList, options: &SessionOptions)
 
 /// A demand that is dealt for one run or several.
 struct Dealing {
-    digest: [u8; 32],
+    name: PlanName,
     first: Plan,
     /// The plan of later runs, where it differs.
     again: Option<Plan>,
@@ -158,7 +158,7 @@ impl Dealing {
     fn new(
         devices: &Devices,
         options: SessionOptions,
-        digest: [u8; 32],
+        name: PlanName,
         demand: &Demand,
     ) -> Result<Dealing, SessionError> {
         let list = dealer_steps(demand).map_err(PlanError::from)?;
@@ -167,7 +167,7 @@ impl Dealing {
         let all = demand.entries.len();
         let correlations = [all, all - demand.once.len()];
         let memory = Memory::allocate(&first, devices.all())?;
-        Ok(Dealing { digest, first, again, correlations, memory, runs: 0 })
+        Ok(Dealing { name, first, again, correlations, memory, runs: 0 })
     }
 
     fn next_run(&self) -> (&Plan, usize) {
@@ -238,8 +238,8 @@ fn facts(order: &Option<Order>) -> Vec<(String, String)> {
         Some(Order::Release(number)) => format!("the release of plan {number}"),
     };
     let mut facts = vec![("order".into(), what)];
-    if let Some(Order::First { digest, .. }) = order {
-        facts.push(("plan digest".into(), blake3::Hash::from(*digest).to_hex().to_string()));
+    if let Some(Order::First { plan, .. }) = order {
+        facts.push(("plan".into(), plan.to_string()));
     }
     facts
 }

@@ -79,6 +79,9 @@ pub enum SessionError {
         "a store has correlations for first runs alone: a program with resident inputs that runs again needs a dealer"
     )]
     ResidentFromStore,
+    /// A prepared program of another session.
+    #[error("the program was prepared in another session: prepare it in the one that runs it")]
+    OtherSession,
     /// The network is not well described.
     #[error("the network is not well described: {reason}")]
     Network {
@@ -106,17 +109,32 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// What peers are told: the error, but for what would say something of this party's inputs or files.
-    pub(super) fn public_reason(&self) -> String {
+    /// What `peer` is told: the error, but for what would say something of this process's inputs or files, and, to a
+    /// dealer, of what the parties compute.
+    pub(super) fn told(&self, peer: Role) -> String {
+        let is_dealer = peer == Role::Dealer;
         match self {
             SessionError::MissingInput { name, .. }
             | SessionError::InputLength { name, .. }
             | SessionError::InputRing { name, .. }
             | SessionError::InputBound { name, .. }
-            | SessionError::ResidentInput { name } => format!("its input '{name}' cannot be used"),
+            | SessionError::UnknownInput { name, .. }
+            | SessionError::ResidentInput { name } => match is_dealer {
+                true => "its inputs cannot be used".to_owned(),
+                false => format!("its input '{name}' cannot be used"),
+            },
             // Paths are this party's own affair.
             SessionError::Store(_) => "its correlation store cannot be used".to_owned(),
-            other => other.to_string(),
+            SessionError::Net(error) => error.told(peer),
+            SessionError::Run(error) => error.told(peer),
+            SessionError::Plan(_) if is_dealer => "it has no plan".to_owned(),
+            SessionError::Plan(_)
+            | SessionError::ResidentFromStore
+            | SessionError::OtherSession
+            | SessionError::Network { .. }
+            | SessionError::Entropy { .. }
+            | SessionError::Runtime { .. }
+            | SessionError::Poisoned { .. } => self.to_string(),
         }
     }
 }

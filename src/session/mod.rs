@@ -27,7 +27,8 @@ mod world;
 pub use dealer::{DealerNetwork, Dealt, deal};
 pub use devices::{Devices, Spread};
 pub use error::SessionError;
-pub use order::KeySource;
+#[cfg(test)]
+pub(crate) use order::KeySource;
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
 pub use prepared::Prepared;
 pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};

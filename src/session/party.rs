@@ -1,6 +1,6 @@
 //! One party's end of a deployment.
 
-use super::order::{Grant, KeySource, Order};
+use super::order::{Grant, KeySource, Nonce, Order};
 use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
 use super::tiles::{Cut, Surroundings, choose_side, plan_tiles};
 use super::wire::Wire;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where a party and its peers are. Parties with a higher number connect to those with a lower one, and all connect
 /// to the dealer, if there is one.
@@ -66,6 +67,8 @@ pub struct SessionOptions {
 /// A party that is connected. It must be ended by [`Session::finish`]; dropping it tells the peers that it failed.
 #[must_use = "a session that is dropped fails its peers: end it with `finish`"]
 pub struct Session {
+    /// Tells the sessions of a process apart.
+    pub(super) id: u64,
     pub(super) role: Role,
     pub(super) devices: Devices,
     pub(super) wire: Wire,
@@ -110,6 +113,7 @@ struct Introduction {
 #[serde(deny_unknown_fields)]
 struct Facts {
     fields: Vec<(String, String)>,
+    nonce: Nonce,
 }
 
 impl Session {
@@ -152,7 +156,9 @@ impl Session {
         options: SessionOptions,
         keys: KeySource,
     ) -> Session {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Session {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             role,
             devices,
             wire,
@@ -232,9 +238,15 @@ impl Session {
         Ok(self.wire.finish(std::mem::take(&mut self.links))?)
     }
 
-    /// Tells the peers that this party gives up. They read the reason: it must not speak of private data.
+    /// Tells the peers that this party gives up. The other parties read the reason, which must not speak of private data;
+    /// a dealer does not.
     pub fn abort(mut self, reason: &str) {
-        self.wire.abort(std::mem::take(&mut self.links), reason);
+        self.give_up(reason);
+    }
+
+    fn give_up(&mut self, reason: &str) {
+        let told = |peer| if peer == Role::Dealer { "it ended the session" } else { reason }.to_owned();
+        self.wire.abort(std::mem::take(&mut self.links), told);
     }
 
     /// Tells the other parties the terms, and learns their offers.
@@ -333,26 +345,28 @@ impl Session {
         Ok(stock.store.check_demand(plans.demand.digest())?)
     }
 
-    /// Makes sure that all parties have the same facts, and correlations from the same place.
+    /// Makes sure that all parties have the same facts, and correlations from the same place; returns a nonce of each.
     pub(super) fn confirm(
         &mut self,
         protocol: Protocol,
         fields: Vec<(String, String)>,
-    ) -> Result<(), NetError> {
-        let mut ours = Facts { fields };
+    ) -> Result<BTreeMap<Role, Nonce>, SessionError> {
+        let mut ours = Facts { fields, nonce: self.keys.nonce(self.role)? };
         let dealer = || protocol.dealer().to_string();
         let source = self.stock.as_ref().map_or_else(dealer, |stock| stock.store.name());
         ours.fields.push(("source of correlations".into(), source));
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
+        let mut nonces = BTreeMap::from([(self.role, ours.nonce)]);
         self.wire.block_on(async {
             for link in parties {
                 link.send_control("plan", &ours).await?;
                 let theirs: Facts = link.receive_control("plan", link.patience()).await?;
                 if let Some(difference) = first_difference(&ours.fields, &theirs.fields) {
-                    return Err(NetError::Disagree { peer: link.peer(), difference });
+                    return Err(NetError::Disagree { peer: link.peer(), difference }.into());
                 }
+                nonces.insert(link.peer(), theirs.nonce);
             }
-            Ok(())
+            Ok(nonces)
         })
     }
 
@@ -438,7 +452,7 @@ impl Session {
     }
 
     fn fail(&mut self, error: SessionError) -> SessionError {
-        self.wire.abort(std::mem::take(&mut self.links), &error.public_reason());
+        self.wire.abort(std::mem::take(&mut self.links), |peer| error.told(peer));
         error
     }
 }
@@ -446,7 +460,7 @@ impl Session {
 impl Drop for Session {
     /// A session that is not ended in order has failed, and its peers are told.
     fn drop(&mut self) {
-        self.wire.abort(std::mem::take(&mut self.links), "it was dropped before it finished");
+        self.give_up("it was dropped before it finished");
     }
 }
 
@@ -524,12 +538,6 @@ fn agree_on_cut(wire: &Wire, links: &mut [Link], wanted: Cut) -> Result<Cut, Net
         }
         Ok(agreed)
     })
-}
-
-/// What the frames of a session's `index`-th run carry.
-pub(super) fn run_number(digest: &[u8; 32], index: u32) -> u32 {
-    let [a, b, c, d, ..] = *digest;
-    u32::from_le_bytes([a, b, c, d]).wrapping_add(index)
 }
 
 /// Meets the other parties, then the dealer; those that are there are told where one is missing.

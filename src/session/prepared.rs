@@ -8,8 +8,7 @@
 //! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
 //! runs are all alike.
 
-use super::order::Order;
-use super::party::run_number;
+use super::order::{Order, PlanName};
 use super::{Devices, Session, SessionError, SessionOutcome};
 use crate::plan::Plans;
 use crate::program::Program;
@@ -24,12 +23,15 @@ use std::sync::Arc;
 /// A program of one session, ready to run. Dropping it wipes and frees this party's memory; [`Session::release`] the
 /// dealer's too.
 pub struct Prepared {
+    /// The session that it belongs to.
+    session: u64,
     protocol: Protocol,
     program: Program,
     plans: Arc<Plans>,
+    name: PlanName,
     memory: Memory,
     devices: Devices,
-    /// By what number the dealer keeps it, if it does.
+    /// Its number in the session, by which the dealer keeps it; `None` where it runs once.
     number: Option<u32>,
     runs: u32,
 }
@@ -86,7 +88,8 @@ impl Session {
     /// those that are not resident. All parties run the same programs in the same order.
     ///
     /// # Errors
-    /// As [`Session::run`], and where a resident input is given again.
+    /// As [`Session::run`], and where a resident input is given again, or the program was prepared in another session or
+    /// is not the one that the peers run.
     ///
     /// # Panics
     /// As [`Session::run`].
@@ -96,10 +99,19 @@ impl Session {
         inputs: BTreeMap<String, Elements>,
     ) -> Result<SessionOutcome, SessionError> {
         self.attempt(|session| {
+            if prepared.session != session.id {
+                return Err(SessionError::OtherSession);
+            }
             let inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
             let digest = blake3::Hash::from(prepared.plans.agreement.digest).to_hex().to_string();
-            let run = ("number of the run".to_owned(), prepared.runs.to_string());
-            session.confirm(prepared.protocol, vec![("plan digest".into(), digest), run])?;
+            // Two programs may have one plan, and keep values of their own.
+            let number = prepared.number.expect("it was prepared").to_string();
+            let fields = vec![
+                ("plan digest".into(), digest),
+                ("number of the prepared program".into(), number),
+                ("number of the run".into(), prepared.runs.to_string()),
+            ];
+            session.confirm(prepared.protocol, fields)?;
             let outcome = session.run_plan(prepared, inputs)?;
             prepared.runs += 1;
             Ok(outcome)
@@ -109,9 +121,12 @@ impl Session {
     /// Ends the use of a prepared program, and frees its memory here and at the dealer. All parties release it.
     ///
     /// # Errors
-    /// Where the dealer cannot be told.
+    /// Where the dealer cannot be told, or the program was prepared in another session.
     pub fn release(&mut self, mut prepared: Prepared) -> Result<(), SessionError> {
         self.attempt(|session| {
+            if prepared.session != session.id {
+                return Err(SessionError::OtherSession);
+            }
             prepared.free()?;
             // Before its first run a dealer knows nothing of it.
             let is_known = prepared.protocol.has_dealer() && prepared.runs > 0;
@@ -130,10 +145,12 @@ impl Session {
         let plan = plans.of(self.role);
         plan.check_budget(self.devices.staging_bytes(), self.options.budget_bytes)?;
         self.check_store(&plans, number.is_some())?;
-        self.confirm(protocol, plans.agreement.fields.clone())?;
+        let nonces = self.confirm(protocol, plans.agreement.fields.clone())?;
+        let name = PlanName::new(&plans.agreement.digest, &nonces);
         let memory = Memory::allocate(plan, self.devices.all())?;
         let (program, devices) = (program.clone(), self.devices.clone());
-        Ok(Prepared { protocol, program, plans, memory, devices, number, runs: 0 })
+        let session = self.id;
+        Ok(Prepared { session, protocol, program, plans, name, memory, devices, number, runs: 0 })
     }
 
     pub(super) fn run_plan(
@@ -141,15 +158,15 @@ impl Session {
         prepared: &Prepared,
         inputs: BTreeMap<usize, HostMatrix>,
     ) -> Result<SessionOutcome, SessionError> {
-        let Prepared { protocol, program, memory, number, runs, .. } = prepared;
+        let Prepared { protocol, program, name, memory, number, runs, .. } = prepared;
         let plans = prepared.plans();
-        let run = run_number(&plans.agreement.digest, self.runs);
+        let run = name.run_number(self.runs);
         let mut keys = self.share_keys(plans)?;
         let mut feed = None;
         if protocol.has_dealer() {
             let order = match number {
                 Some(number) if *runs > 0 => Order::Again(*number),
-                &keep => Order::First { digest: plans.agreement.digest, demand: plans.demand.clone(), keep },
+                &keep => Order::First { plan: *name, demand: plans.demand.clone(), keep },
             };
             let key;
             (key, feed) = self.correlations(&order, run)?;

@@ -2,6 +2,7 @@
 
 use super::{SessionError, SessionOptions};
 use crate::net::{Activity, Link, LinkOptions, NetError};
+use crate::share::Role;
 use std::future::Future;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -29,11 +30,12 @@ impl Wire {
         self.runtime.block_on(future)
     }
 
-    /// Tells every peer why this process gives up.
-    pub(super) fn abort(&self, links: Vec<Link>, reason: &str) {
+    /// Tells every peer what it may know of why this process gives up.
+    pub(super) fn abort(&self, links: Vec<Link>, told: impl Fn(Role) -> String) {
         self.block_on(async {
             for link in links {
-                link.abort(reason).await;
+                let reason = told(link.peer());
+                link.abort(&reason).await;
             }
         });
     }

@@ -17,7 +17,7 @@ use crate::share::{PartyId, Role};
 use crate::step::{KeyId, MessageId, OpId};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -132,7 +132,7 @@ impl Bench {
         let result = match result {
             Ok(outcome) => wire.finish(links).map(|()| outcome.report).map_err(SessionError::from),
             Err(error) => {
-                wire.abort(links, &error.to_string());
+                wire.abort(links, |peer| error.told(peer));
                 Err(error)
             }
         };
@@ -175,7 +175,7 @@ impl Sink {
         let path = folder.join("order.partial");
         let file = create(&path)?;
         let wrong = |error| StoreError::Order { path: path.clone(), error };
-        let writer = OrderWriter::new(BufWriter::new(file), store, header, key).map_err(wrong)?;
+        let writer = OrderWriter::new(file, store, header, key).map_err(wrong)?;
         let _runtime = wire.handle().enter();
         let unshaped = LinkOptions { shape: None, ..wire.links.clone() };
         let apart = LinkOptions { activity: Activity::new(), ..unshaped.clone() };
@@ -212,7 +212,7 @@ enum Ended {
 
 /// Writes a file of the frames that come, up to the end, and waits for the disk.
 fn write(
-    mut writer: OrderWriter<BufWriter<File>>,
+    mut writer: OrderWriter<File>,
     next: &mut impl FnMut() -> Result<Frame, NetError>,
 ) -> Result<(), Ended> {
     let piece =
@@ -227,7 +227,7 @@ fn write(
         writer.chunk(&pieces).map_err(Ended::Written)?;
     }
     let file = writer.finish().map_err(Ended::Written)?;
-    file.get_ref().sync_all().map_err(|error| Ended::Written(OrderError::Io(error.to_string())))
+    file.sync_all().map_err(|error| Ended::Written(OrderError::Io(error.to_string())))
 }
 
 /// A new file that its user alone may read.

@@ -30,7 +30,7 @@ use crate::ring::prg::PrgKey;
 use crate::share::PartyId;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
 
@@ -142,7 +142,7 @@ pub(super) struct TakenOrder {
     pub key: PrgKey,
     /// What the file was called, for errors.
     pub path: PathBuf,
-    pub reader: OrderReader<BufReader<File>>,
+    pub reader: OrderReader<File>,
 }
 
 impl CorrelationStore {
@@ -302,9 +302,9 @@ fn read_key(path: &Path) -> Result<StoreKey, StoreError> {
     read.map(|()| key).map_err(|error| failed(path, error))
 }
 
-fn read_order(path: &Path, key: &StoreKey) -> Result<(OrderReader<BufReader<File>>, PrgKey), StoreError> {
-    let file = open_private(path)?;
-    OrderReader::new(BufReader::new(file), key)
+fn read_order(path: &Path, key: &StoreKey) -> Result<(OrderReader<File>, PrgKey), StoreError> {
+    // It reads whole chunks: a buffer between would keep a copy that nobody wipes.
+    OrderReader::new(open_private(path)?, key)
         .map_err(|error| StoreError::Order { path: path.to_owned(), error })
 }
 

@@ -148,11 +148,11 @@ fn whenever_a_process_stops_its_order_stays_marked() {
 fn the_key_of_a_used_order_is_wiped() {
     let folder = deal(&program(), 1);
     let path = order_path(&folder.path().join("party0"), 0);
-    let watched = File::open(&path).expect("an order");
+    let mut watched = File::open(&path).expect("an order");
     let taken = open(&folder, 0).expect("a store").take(0).expect("an order");
     assert!(!path.exists());
     let mut bytes = Vec::new();
-    BufReader::new(watched).read_to_end(&mut bytes).expect("the removed file");
+    watched.read_to_end(&mut bytes).expect("the removed file");
     assert_eq!(bytes[KEY_BYTES], [0; 32]);
     assert_ne!(*taken.key.bytes(), [0; 32]);
 }

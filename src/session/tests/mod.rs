@@ -2,6 +2,7 @@
 
 mod budget;
 mod coalescing;
+mod dealer;
 mod devices;
 mod equivalence;
 mod faults;

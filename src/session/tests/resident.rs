@@ -216,3 +216,29 @@ fn a_resident_input_cannot_be_given_again() {
     let of_party_1 = failures.iter().find(|(role, _)| *role == Role::party(1)).expect("party 1 fails");
     assert_eq!(of_party_1.1, SessionError::ResidentInput { name: "w".into() });
 }
+
+/// Two models of one architecture have one plan: who runs the other one is found out before anything is opened.
+#[test]
+fn parties_run_the_same_prepared_program() {
+    let protocol = Protocol::Replicated;
+    let mut program = Program::new(3, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+    let x = program.input("x", PartyId(0), Shape::new(2, 3), None).expect("x");
+    let w = program.input("w", PartyId(1), Shape::new(3, 4), None).expect("w");
+    program.reside(w).expect("an input");
+    let z = program.matmul(x, w).expect("a product");
+    program.output("z", z, Parties::from_iter([PartyId(0)])).expect("an output");
+    let result = world(protocol, 3).each_party(|party, session| {
+        let mut models = [session.prepare(protocol, &program)?, session.prepare(protocol, &program)?];
+        let own = match party.0 {
+            0 => BTreeMap::from([("x".to_owned(), elements(Ring::Z64, 6, 1))]),
+            1 => BTreeMap::from([("w".to_owned(), elements(Ring::Z64, 12, 2))]),
+            _ => BTreeMap::new(),
+        };
+        let chosen = usize::from(party.0 == 1);
+        Ok(vec![session.run_prepared(&mut models[chosen], own)?])
+    });
+    let failures = result.expect_err("one runs another model").failures;
+    let says =
+        |(_, error): &(Role, SessionError)| error.to_string().contains("number of the prepared program");
+    assert!(failures.iter().any(says), "{failures:?}");
+}

@@ -9,7 +9,8 @@
 //! | `tile_side` | the side of the tiles that the job was planned with; `null` where matrices stay whole |
 //! | `demand` | the ring, and every correlation with its shape, in order |
 //!
-//! It says what shapes the job computes on, and nothing of the program or the data.
+//! It says what shapes and widths the job computes on and which values are multiplied; no names or constants of the
+//! program, and nothing of the data.
 
 use crate::data::regular;
 use crate::failure::Failure;

@@ -61,6 +61,24 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What the other parties are told: nothing of the values and files of this one.
+    pub fn public_reason(&self) -> String {
+        match self {
+            Failure::Data { input, .. } | Failure::Value { input, .. } => {
+                format!("its input '{input}' cannot be used")
+            }
+            Failure::Output { output, .. } => format!("its output '{output}' cannot be written"),
+            Failure::File { .. } | Failure::Text { .. } => "one of its files cannot be used".to_owned(),
+            Failure::Session(_) | Failure::Wrong(_) | Failure::Usage(_) | Failure::Child { .. } => {
+                "it cannot go on".to_owned()
+            }
+            Failure::Step(_) | Failure::Program(_) | Failure::Plan(_) | Failure::Device(_) => {
+                self.to_string()
+            }
+            Failure::Peer(_) | Failure::Interrupted => self.to_string(),
+        }
+    }
+
     /// 1 wrong; 2 bad usage or input; 3 peer or network; 4 resources; 5 parties disagree; 130 interrupted.
     pub fn status(&self) -> u8 {
         match self {
@@ -107,6 +125,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::UnknownInput { .. }
         | SessionError::ResidentInput { .. }
         | SessionError::ResidentFromStore
+        | SessionError::OtherSession
         | SessionError::Network { .. } => 2,
         SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
     }

@@ -242,7 +242,7 @@ fn all_facts(
 }
 
 fn give_up(session: Session, failure: Failure) -> Failure {
-    session.abort(&failure.to_string());
+    session.abort(&failure.public_reason());
     failure
 }
 

@@ -401,3 +401,23 @@ fn a_shaped_link_changes_nothing_but_the_time() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("a link is lan, wan, or Mbit/s"), "{}", stderr(&output));
 }
+
+#[test]
+fn what_is_wrong_with_a_later_batch_is_not_told_to_peers() {
+    let folder = Folder::new();
+    deployment(&folder);
+    batches(&folder);
+    let job = std::fs::read_to_string(folder.path("job.toml")).expect("the job");
+    folder.text("job.toml", &job.replace("x-{batch}.npy\"", "x-{batch}.npy\", bound = 100"));
+    folder.npy("x-1.npy", &Array2::<u64>::from_elem((2, 3), 4321));
+    let dealer = folder.start(&["deal", "--config", "dealer.toml"]);
+    let parties = ["p0.toml", "p1.toml"].map(|party| folder.start(&["run", "job.toml", "--party", party]));
+    let [owner, other] = parties.map(|party| party.wait_with_output().expect("a party ends"));
+    let dealer = dealer.wait_with_output().expect("the dealer ends");
+    assert_eq!([&dealer, &owner, &other].map(|output| output.status.code()), [Some(3), Some(2), Some(3)]);
+    let line = error_line(&owner);
+    assert!(line.contains("x-1.npy: row 0, column 0 is 4321, above the declared bound 100"), "{line}");
+    assert_eq!(error_line(&other), "error: party 0 gave up: its input 'x' cannot be used");
+    let line = error_line(&dealer);
+    assert!(line.contains("gave up") && !line.contains('x'), "{line}");
+}

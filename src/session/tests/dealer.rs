@@ -1,0 +1,97 @@
+//! What a dealer is told of a session: what to deal, and nothing of the program.
+
+use super::{elements, numbers, product, world};
+use crate::net::Frame;
+use crate::net::tamper::Verdict;
+use crate::program::Program;
+use crate::protocol::Protocol;
+use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::session::order::{Nonce, Order, PlanName};
+use crate::session::{World, WorldError};
+use crate::share::{Parties, PartyId, Role};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// The plan that parties name in their orders during a run, and the numbers of all frames to the dealer.
+fn named(world: World, program: &Program, inputs: &[Elements]) -> Vec<PlanName> {
+    let orders = Arc::new(Mutex::new(Vec::new()));
+    let seen = orders.clone();
+    let rule = move |_: Role, receiver: Role, frame: &Frame| {
+        if let (Role::Dealer, Frame::Control(bytes)) = (receiver, frame) {
+            seen.lock().expect("no panic while it is held").push(bytes.clone());
+        }
+        Verdict::Pass
+    };
+    world.with_rule(Arc::new(rule)).run(program, inputs).expect("a run");
+    let orders = orders.lock().expect("no panic while it is held");
+    let order = |bytes: &bytes::Bytes| match serde_json::from_slice(bytes).expect("an order") {
+        Order::First { plan, .. } => plan,
+        other => panic!("a first order, not {other:?}"),
+    };
+    orders.iter().map(order).collect()
+}
+
+#[test]
+fn the_name_of_a_plan_says_nothing_of_the_plan() {
+    let program = product(Protocol::Beaver, Ring::Z64, 0, (2, 3, 4));
+    let inputs = [elements(Ring::Z64, 6, 1), elements(Ring::Z64, 12, 2)];
+    let device = || Arc::new(crate::device::cpu::Cpu::open(Some(1), None).expect("the CPU device opens"));
+    let [first, second] = [(); 2].map(|()| named(World::new(Protocol::Beaver, device()), &program, &inputs));
+    assert_eq!(first.len(), 2, "both parties order");
+    assert_eq!(first[0], first[1], "the parties call the plan the same");
+    assert_ne!(first[0], second[0], "another session calls the same plan otherwise");
+}
+
+#[test]
+fn a_name_depends_on_every_nonce() {
+    let nonces = |last: u8| -> BTreeMap<Role, Nonce> {
+        BTreeMap::from([(Role::party(0), [1; 32]), (Role::party(1), [last; 32])])
+    };
+    let name = PlanName::new(&[7; 32], &nonces(2));
+    assert_eq!(name, PlanName::new(&[7; 32], &nonces(2)));
+    assert_ne!(name, PlanName::new(&[7; 32], &nonces(3)));
+    assert_ne!(name, PlanName::new(&[8; 32], &nonces(2)));
+}
+
+/// relu(salaries) for party 1.
+fn salaries() -> (Program, Elements) {
+    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+    let mut program = Program::new(2, codec);
+    let x = program.input("salaries", PartyId(0), Shape::new(4, 4), Some(1.0)).expect("an input");
+    let y = program.relu(x).expect("a value");
+    program.output("net", y, Parties::from_iter([PartyId(1)])).expect("an output");
+    (program, numbers(codec, 16, 1.0, 3))
+}
+
+/// What each role says of a failed run.
+fn words(result: Result<Vec<crate::session::SessionOutcome>, WorldError>) -> BTreeMap<Role, String> {
+    let failures = result.err().expect("a failure").failures;
+    failures.into_iter().map(|(role, error)| (role, error.to_string())).collect()
+}
+
+#[test]
+fn an_input_out_of_bounds_is_named_to_parties_alone() {
+    let (program, _) = salaries();
+    let codec = program.codec();
+    let wrong = Elements::encode(codec, &[1234.5; 16]).expect("numbers within range");
+    let words = words(world(Protocol::Beaver, 1).run(&program, &[wrong]));
+    assert!(words[&Role::party(0)].contains("1234.5"), "the owner is told all: {words:?}");
+    assert_eq!(words[&Role::party(1)], "party 0 gave up: its input 'salaries' cannot be used");
+    assert_eq!(words[&Role::Dealer], "party 0 gave up: its inputs cannot be used");
+}
+
+#[test]
+fn a_failure_in_mid_run_does_not_tell_the_dealer_the_step() {
+    let (program, inputs) = salaries();
+    let rule = |sender: Role, receiver: Role, frame: &Frame| {
+        let is_opening = matches!(frame, Frame::Data(_) | Frame::Bundle(_));
+        let between_parties = sender != Role::Dealer && receiver != Role::Dealer;
+        if is_opening && between_parties { Verdict::Cut } else { Verdict::Pass }
+    };
+    let words = words(world(Protocol::Beaver, 1).with_rule(Arc::new(rule)).run(&program, &[inputs]));
+    assert!([0, 1].iter().any(|&party| words[&Role::party(party)].contains("relu")), "{words:?}");
+    assert!(
+        !words[&Role::Dealer].contains("relu") && !words[&Role::Dealer].contains("salaries"),
+        "{words:?}"
+    );
+}
