@@ -65,7 +65,7 @@ fn salaries() -> (Program, Elements) {
 
 /// What each role says of a failed run.
 fn words(result: Result<Vec<crate::session::SessionOutcome>, WorldError>) -> BTreeMap<Role, String> {
-    let failures = result.err().expect("a failure").failures;
+    let failures = result.expect_err("a failure").failures;
     failures.into_iter().map(|(role, error)| (role, error.to_string())).collect()
 }
 
