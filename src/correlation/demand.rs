@@ -50,9 +50,12 @@ pub struct Demand {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DemandError {
     /// Too many entries.
-    #[error("a demand of {entries} correlations; at most {} are dealt in one order", Demand::MOST_ENTRIES)]
+    #[error(
+        "a demand of {entries} correlations or more; at most {} are dealt in one order",
+        Demand::MOST_ENTRIES
+    )]
     TooMany {
-        /// How many there are.
+        /// How many there are at least.
         entries: usize,
     },
     /// A matrix that no device could hold.
@@ -74,7 +77,7 @@ pub enum DemandError {
 }
 
 impl Demand {
-    /// Entries beyond this are refused: stream numbers and a dealer's memory for the list are bounded.
+    /// Entries beyond this are refused: message numbers and a dealer's memory for the list are bounded.
     pub const MOST_ENTRIES: usize = 1 << 18;
 
     /// Whom correlations are dealt to.
@@ -108,14 +111,21 @@ impl Demand {
         Demand { entries: anew.map(|(_, entry)| entry.clone()).collect(), ..Demand::new(self.ring) }
     }
 
+    /// Refuses a demand that has too many entries.
+    ///
+    /// # Errors
+    /// [`DemandError::TooMany`].
+    pub fn check_length(&self) -> Result<(), DemandError> {
+        let entries = self.entries.len();
+        if entries > Demand::MOST_ENTRIES { Err(DemandError::TooMany { entries }) } else { Ok(()) }
+    }
+
     /// Checks a demand that came from outside.
     ///
     /// # Errors
     /// Where it has too many entries, or one that is malformed or too large.
     pub fn check(&self) -> Result<(), DemandError> {
-        if self.entries.len() > Demand::MOST_ENTRIES {
-            return Err(DemandError::TooMany { entries: self.entries.len() });
-        }
+        self.check_length()?;
         if let Some(&EntryId(entry)) = self.once.last()
             && entry as usize >= self.entries.len()
         {

@@ -90,8 +90,8 @@ pub struct Delivery {
 /// Messages below this number are corrections.
 pub const FIRST_FREE_MESSAGE: u32 = Demand::MOST_ENTRIES as u32 * CORRECTIONS;
 
-/// Streams below this number are drawn for entries.
-pub const FIRST_FREE_STREAM: u64 = Demand::MOST_ENTRIES as u64 * STREAMS;
+/// Streams below this number are drawn for entries, also for those of a demand that is refused as too long.
+pub const FIRST_FREE_STREAM: u64 = (1 << 32) * STREAMS;
 
 /// Messages that an entry may have.
 const CORRECTIONS: u32 = 2;

@@ -321,7 +321,7 @@ impl Plans {
             return Err(ProgramError::NoOutput.into());
         }
         range::reaches(program)?;
-        let mut lowered = protocol.lower(program, &Tiling::new(program, options.side));
+        let mut lowered = protocol.lower(program, &Tiling::new(program, options.side))?;
         lowered.demand.check()?;
         lowered.parties.iter_mut().for_each(|list| *list = fuse(list));
         let dealt = protocol.has_dealer().then(|| dealer_steps(&lowered.demand)).transpose()?;

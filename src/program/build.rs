@@ -368,7 +368,9 @@ impl Program {
         Ok(value)
     }
 
-    /// Says where a value's elements lie if more is known than its ops say.
+    /// Says where a value's elements lie if more is known than its ops say. It must hold of every element to the unit,
+    /// whichever way truncations round: comparisons look at no more bits. What a function approximates does not hold of
+    /// its result, which [`Program::polynomial`] bounds itself.
     pub(super) fn refine(&mut self, value: ValueId, interval: Option<Interval>) {
         // Integers wrap: nothing is known of them.
         if self.codec.fraction_bits() == 0 {

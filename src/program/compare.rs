@@ -68,7 +68,9 @@ impl Program {
         let difference = self.sub(x, y)?;
         let chosen = self.mul(condition, difference)?;
         let result = self.add(chosen, y)?;
-        self.called(result, label, self.intervals((x, y), Interval::hull))
+        let is_bit = self.interval(condition).is_some_and(|known| Interval::new(0.0, 1.0).holds(known));
+        let known = self.intervals((x, y), Interval::hull).filter(|_| is_bit);
+        self.called(result, label, known)
     }
 
     /// max(a, 0).
@@ -175,8 +177,9 @@ impl Program {
 
     /// A value's interval, and a constant's: that of the element which stands for it.
     fn beside(&self, a: ValueId, constant: Number) -> Option<(Interval, Interval)> {
-        let (constant, unit) = (constant.value(), self.codec().resolution());
-        Some((self.interval(a)?, Interval::new(constant - unit, constant + unit)))
+        let known = self.interval(a)?;
+        let element = self.element(constant).ok()?;
+        Some((known, Interval::of_element(self.ring(), element, self.codec().resolution())))
     }
 
     fn difference_is(

@@ -17,6 +17,7 @@ mod error;
 pub mod expression;
 mod functions;
 mod images;
+mod interval;
 pub mod oracle;
 pub mod range;
 mod reduce;
@@ -164,6 +165,13 @@ pub struct Value {
     /// Between which numbers its elements lie, in the units of the inputs, as far as declared bounds say: see
     /// [`range`].
     pub interval: Option<range::Interval>,
+}
+
+impl Value {
+    /// What the lowest bit of its elements is worth: 2^−fraction_bits.
+    pub fn unit(&self) -> f64 {
+        (-f64::from(self.fraction_bits)).exp2()
+    }
 }
 
 /// A matrix or tensor that a party brings.

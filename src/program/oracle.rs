@@ -48,13 +48,7 @@ impl Expected {
 /// # Panics
 /// Where the inputs' number or lengths are not the program's.
 pub fn evaluate(program: &Program, inputs: &[Elements]) -> Vec<Expected> {
-    assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
-    let mut values: Vec<Plain> = Vec::with_capacity(program.values().len());
-    for value in program.values() {
-        let plain = evaluate_op(program.ring(), value.op, value.shape, inputs, &values);
-        assert_eq!(plain.elements.len(), value.shape.len(), "{} has its declared shape", value.label);
-        values.push(plain);
-    }
+    let values = evaluate_values(program, inputs, || false);
     let expected = |id: ValueId| {
         let value = &values[id.index()];
         let elements = Elements::from_integers(program.ring(), value.elements.iter().copied());
@@ -63,7 +57,40 @@ pub fn evaluate(program: &Program, inputs: &[Elements]) -> Vec<Expected> {
     program.outputs().iter().map(|output| expected(output.value)).collect()
 }
 
-fn evaluate_op(ring: Ring, op: Op, shape: Shape, inputs: &[Elements], values: &[Plain]) -> Plain {
+/// All of a program's values; of each element that a truncation cannot divide evenly `rounds_up` says which way it goes.
+fn evaluate_values(
+    program: &Program,
+    inputs: &[Elements],
+    mut rounds_up: impl FnMut() -> bool,
+) -> Vec<Plain> {
+    assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
+    let mut values: Vec<Plain> = Vec::with_capacity(program.values().len());
+    for value in program.values() {
+        let plain = evaluate_op(program.ring(), value.op, value.shape, inputs, &values, &mut rounds_up);
+        assert_eq!(plain.elements.len(), value.shape.len(), "{} has its declared shape", value.label);
+        values.push(plain);
+    }
+    values
+}
+
+/// The elements of all values where truncations that may round up do so as `rounds_up` says.
+#[cfg(test)]
+pub(super) fn rounded_values(
+    program: &Program,
+    inputs: &[Elements],
+    rounds_up: impl FnMut() -> bool,
+) -> Vec<Vec<u64>> {
+    evaluate_values(program, inputs, rounds_up).into_iter().map(|value| value.elements).collect()
+}
+
+fn evaluate_op(
+    ring: Ring,
+    op: Op,
+    shape: Shape,
+    inputs: &[Elements],
+    values: &[Plain],
+    rounds_up: &mut impl FnMut() -> bool,
+) -> Plain {
     let of = |id: ValueId| &values[id.index()];
     let magnitude = |element: u64| ring.signed(element).unsigned_abs();
     match op {
@@ -105,7 +132,10 @@ fn evaluate_op(ring: Ring, op: Op, shape: Shape, inputs: &[Elements], values: &[
             of(a).gather(shape, |row, _| (0..cols).map(|col| (row, col)).collect()).reduced(ring)
         }
         Op::Truncate(a, bits, method) => of(a).map(
-            |a| ring.reduce((ring.signed(a) >> bits) as u64),
+            |a| {
+                let (down, rest) = (ring.signed(a) >> bits, a & ((1 << bits) - 1));
+                ring.reduce((down + i64::from(rest > 0 && rounds_up())) as u64)
+            },
             |slack| slack.div_ceil(1 << bits).saturating_add((method == Truncation::Stochastic).into()),
         ),
         Op::Test(a, test) => tested(ring, of(a), test),
@@ -209,10 +239,10 @@ impl Plain {
         result
     }
 
-    fn map(&self, element: impl Fn(u64) -> u64, slack: impl Fn(u64) -> u64) -> Plain {
+    fn map(&self, element: impl FnMut(u64) -> u64, slack: impl Fn(u64) -> u64) -> Plain {
         Plain {
             shape: self.shape,
-            elements: self.elements.iter().map(|&e| element(e)).collect(),
+            elements: self.elements.iter().copied().map(element).collect(),
             slack: self.slack.iter().map(|&s| slack(s)).collect(),
         }
     }

@@ -2,23 +2,16 @@
 //!
 //! Truncation is safe while the product it divides stays below 2^(k−2) in magnitude, and a smooth function
 //! approximates only arguments of its domain. Where owners declare bounds on their inputs, intervals pass through every
-//! op as it is built, and what they prove is acted upon: a program that can leave the range of truncation is refused,
-//! and so is a function of arguments that all lie outside its domain. Where they do not prove that a function's
-//! arguments lie inside, [`warnings`] says so, and the user answers for it. Integer programs wrap by definition and have
-//! no range.
+//! op as it is built. They hold of the elements themselves, with all roundings and errors of approximation, as long as
+//! arguments lie in their domains. What they prove is acted upon: comparisons look at no more bits; a program that can
+//! leave the range of truncation is refused, and so is a function of arguments that all lie outside its domain. Where
+//! they do not prove that a function's arguments lie inside, [`warnings`] says so, and the user answers for it. Integer
+//! programs wrap by definition and have no range.
 
+pub use super::interval::Interval;
 use super::{Op, Program, ProgramError, Value, ValueId};
 use crate::ring::Axis;
 use std::fmt;
-
-/// Between which two numbers all elements of a value lie, in the units of the inputs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Interval {
-    /// None is below.
-    pub low: f64,
-    /// None is above.
-    pub high: f64,
-}
 
 /// The arguments that a function approximates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,106 +41,6 @@ pub struct Warning {
     pub proven: Option<Interval>,
 }
 
-impl Interval {
-    /// Both ends.
-    pub const fn new(low: f64, high: f64) -> Interval {
-        Interval { low, high }
-    }
-
-    /// −bound to bound.
-    pub const fn symmetric(bound: f64) -> Interval {
-        Interval { low: -bound, high: bound }
-    }
-
-    /// The largest magnitude in it.
-    pub fn reach(self) -> f64 {
-        self.low.abs().max(self.high.abs())
-    }
-
-    /// The least interval that holds both.
-    pub fn hull(self, other: Interval) -> Interval {
-        Interval::new(self.low.min(other.low), self.high.max(other.high))
-    }
-
-    /// What is in both; where nothing is, what `self` says.
-    pub fn intersection(self, other: Interval) -> Interval {
-        let both = Interval::new(self.low.max(other.low), self.high.min(other.high));
-        if both.low <= both.high { both } else { self }
-    }
-
-    /// Whether all of `other` is in it.
-    pub fn holds(self, other: Interval) -> bool {
-        self.low <= other.low && other.high <= self.high
-    }
-
-    /// The larger of each element and zero.
-    pub fn positive(self) -> Interval {
-        self.larger(Interval::new(0.0, 0.0))
-    }
-
-    /// The larger of an element of each.
-    pub fn larger(self, other: Interval) -> Interval {
-        Interval::new(self.low.max(other.low), self.high.max(other.high))
-    }
-
-    /// The smaller of an element of each.
-    pub fn smaller(self, other: Interval) -> Interval {
-        Interval::new(self.low.min(other.low), self.high.min(other.high))
-    }
-
-    /// The magnitudes.
-    pub fn magnitude(self) -> Interval {
-        Interval::new(self.low.max(-self.high).max(0.0), self.reach())
-    }
-
-    pub(super) fn plus(self, other: Interval) -> Interval {
-        Interval::new(self.low + other.low, self.high + other.high)
-    }
-
-    pub(super) fn times(self, factor: f64) -> Interval {
-        // Zero times what has no end is zero.
-        let product = |end: f64| if end == 0.0 || factor == 0.0 { 0.0 } else { end * factor };
-        let (a, b) = (product(self.low), product(self.high));
-        Interval::new(a.min(b), a.max(b))
-    }
-
-    fn product(self, other: Interval) -> Interval {
-        self.times(other.low).hull(self.times(other.high))
-    }
-
-    fn square(self) -> Interval {
-        let magnitude = self.magnitude();
-        Interval::new(magnitude.low * magnitude.low, magnitude.high * magnitude.high)
-    }
-
-    fn widened(self, by: f64) -> Interval {
-        Interval::new(self.low - by, self.high + by)
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.low.is_finite(), self.high.is_finite()) {
-            (true, true) => write!(f, "{:.6} to {:.6}", Short(self.low), Short(self.high)),
-            (true, false) => write!(f, "at least {:.6}", Short(self.low)),
-            (false, true) => write!(f, "at most {:.6}", Short(self.high)),
-            (false, false) => f.write_str("any number"),
-        }
-    }
-}
-
-/// A number with few digits.
-struct Short(f64);
-
-impl fmt::Display for Short {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = 7 - (self.0.abs().max(1e-9).log10().floor() as i32).clamp(-9, 6);
-        let scale = 10f64.powi(digits);
-        let rounded = (self.0 * scale).round() / scale;
-        if self.0.abs() >= 1e7 { write!(f, "{:e}", self.0) } else { write!(f, "{rounded}") }
-    }
-}
-
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Warning { function, argument, domain, either_sign, proven } = self;
@@ -169,6 +62,12 @@ impl fmt::Display for Warning {
 pub fn reaches(program: &Program) -> Result<Vec<Option<f64>>, ProgramError> {
     let fraction_bits = program.codec().fraction_bits();
     let ring_bits = program.ring().bits();
+    for domain in &program.domains {
+        let proven = program.value(domain.argument).interval;
+        if proven.is_some_and(|proven| !domain.reaches(proven)) {
+            return Err(ProgramError::OutsideDomain(domain.warning(program)));
+        }
+    }
     for value in program.values() {
         let limit = (f64::from(ring_bits - 2) - f64::from(value.fraction_bits)).exp2();
         if let Some(reach) = value.interval.map(Interval::reach)
@@ -178,12 +77,6 @@ pub fn reaches(program: &Program) -> Result<Vec<Option<f64>>, ProgramError> {
             return Err(ProgramError::Overflow { label, reach, limit, ring_bits, fraction_bits });
         }
     }
-    for domain in &program.domains {
-        let proven = program.value(domain.argument).interval;
-        if proven.is_some_and(|proven| !domain.reaches(proven)) {
-            return Err(ProgramError::OutsideDomain(domain.warning(program)));
-        }
-    }
     Ok(program.values().iter().map(|value| value.interval.map(Interval::reach)).collect())
 }
 
@@ -191,28 +84,26 @@ pub fn reaches(program: &Program) -> Result<Vec<Option<f64>>, ProgramError> {
 pub fn warnings(program: &Program) -> Vec<Warning> {
     let needed = program.needed();
     let open = program.domains.iter().filter(|domain| {
-        let proven = program.value(domain.argument).interval;
-        // Bounds are those of numbers before they were rounded to elements.
-        let proven = proven.map(|proven| proven.widened(-program.codec().resolution()));
-        needed[domain.result.index()] && !proven.is_some_and(|proven| domain.holds(proven))
+        let argument = program.value(domain.argument);
+        needed[domain.result.index()]
+            && !argument.interval.is_some_and(|proven| domain.holds(proven, argument))
     });
     open.map(|domain| domain.warning(program)).collect()
 }
 
 impl Domain {
-    fn mirrored(&self) -> Interval {
-        self.interval.times(-1.0)
-    }
-
-    /// Whether all of the interval is in the domain.
-    fn holds(&self, proven: Interval) -> bool {
-        self.interval.holds(proven) || self.either_sign && self.mirrored().holds(proven)
+    /// Whether all of the interval is in the domain. An argument that was rounded may lie a unit beyond its far end,
+    /// which functions allow for.
+    fn holds(&self, proven: Interval, argument: &Value) -> bool {
+        let Interval { low, high } = self.interval;
+        let rounded = Interval::new(low, high + argument.unit());
+        rounded.holds(proven) || self.either_sign && rounded.times(-1.0).holds(proven)
     }
 
     /// Whether any of the interval is.
     fn reaches(&self, proven: Interval) -> bool {
         let meets = |own: Interval| own.low.max(proven.low) <= own.high.min(proven.high);
-        meets(self.interval) || self.either_sign && meets(self.mirrored())
+        meets(self.interval) || self.either_sign && meets(self.interval.times(-1.0))
     }
 
     fn warning(&self, program: &Program) -> Warning {
@@ -251,31 +142,28 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
     }
     let of = |operand: ValueId| program.value(operand).interval;
     let unit = (-f64::from(fraction_bits)).exp2();
+    let element = |element: u64, unit: f64| Interval::of_element(program.ring(), element, unit);
     // What a unit of the result is worth in units of the operand.
-    let units = |operand: ValueId| (f64::from(program.value(operand).fraction_bits)).exp2() * unit;
-    let element = |element: u64| program.ring().signed(element) as f64;
-    let sum = |count: usize, term: Interval| {
-        if count == 0 { Interval::new(0.0, 0.0) } else { term.times(count as f64) }
-    };
+    let units = |operand: ValueId| unit / program.value(operand).unit();
+    let sum = |count: usize, term: Interval| term.times(count as f64);
     Some(match op {
-        // Encoding rounds to the nearest element.
-        Op::Input(index) => Interval::symmetric(program.inputs()[index].bound? + unit / 2.0),
+        // An owner's numbers are rounded to the nearest element.
+        Op::Input(index) => {
+            Interval::symmetric(program.inputs()[index].bound?).widened(unit / 2.0).multiples(unit)
+        }
         Op::Add(a, b) => of(a)?.plus(of(b)?),
         Op::Sub(a, b) => of(a)?.plus(of(b)?.times(-1.0)),
         Op::Neg(a) => of(a)?.times(-1.0),
         Op::Transpose(a) | Op::Slice(a, ..) | Op::Gather(a, _) => of(a)?,
-        Op::Place(a, _) => of(a)?.hull(Interval::new(0.0, 0.0)),
-        Op::AddConstant(a, constant) => {
-            let constant = element(constant) * unit;
-            of(a)?.plus(Interval::new(constant, constant))
-        }
-        Op::Scale(a, factor) => of(a)?.times(element(factor) * units(a)),
+        Op::Place(a, _) => of(a)?.hull(Interval::at(0.0)),
+        Op::AddConstant(a, constant) => of(a)?.plus(element(constant, unit)),
+        Op::Scale(a, factor) => of(a)?.product(element(factor, units(a))),
         Op::Mul(a, b) if a == b => of(a)?.square(),
         Op::Mul(a, b) => of(a)?.product(of(b)?),
         Op::MatMul(a, b) => sum(program.value(a).shape.cols, of(a)?.product(of(b)?)),
         Op::Sum(a, Axis::Rows) => sum(program.value(a).shape.rows, of(a)?),
         Op::Sum(a, Axis::Cols) => sum(program.value(a).shape.cols, of(a)?),
-        Op::Truncate(a, bits, _) => of(a)?.times(units(a) * (-f64::from(bits)).exp2()).widened(unit),
+        Op::Truncate(a, bits, _) => of(a)?.times(units(a) * (-f64::from(bits)).exp2()).rounded(unit),
         Op::Test(..) => Interval::new(0.0, 1.0),
     })
 }
@@ -298,9 +186,7 @@ mod tests {
     #[test]
     fn bounds_pass_through_a_product() {
         let reaches = product(Some(4.0)).unwrap();
-        let rounding = (-17f64).exp2();
-        let expected = (4.0 + rounding) * (2.0 + rounding) * 100.0;
-        assert!((reaches.last().unwrap().unwrap() - expected).abs() < 0.001);
+        assert_eq!(reaches.last(), Some(&Some(4.0 * 2.0 * 100.0)), "both bounds are elements");
     }
 
     #[test]

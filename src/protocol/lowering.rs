@@ -9,7 +9,8 @@ use super::bits::{Bits, TableKey};
 use super::halves::{Halves, Opened};
 use super::{Lowered, Protocol, beaver, chosen, compared, cost, replicated};
 use crate::correlation::{
-    Correlation, Delivery, Demand, FIRST_FREE_MESSAGE, FIRST_FREE_STREAM, Product, Purpose, dealer,
+    Correlation, Delivery, Demand, DemandError, FIRST_FREE_MESSAGE, FIRST_FREE_STREAM, Product, Purpose,
+    dealer,
 };
 use crate::program::tiling::{Grid, Tiling};
 use crate::program::{Op, Output, Program, ValueId, range};
@@ -34,16 +35,16 @@ pub(super) struct Tile {
 }
 
 /// Lowers `program` for all parties.
-pub(super) fn lower(protocol: Protocol, program: &Program, tiling: &Tiling) -> Lowered {
+pub(super) fn lower(protocol: Protocol, program: &Program, tiling: &Tiling) -> Result<Lowered, DemandError> {
     let mut lowering = Lowering::new(protocol, program, tiling);
     for (index, output) in program.outputs().iter().enumerate() {
         for at in lowering.grid(output.value).growing() {
-            lowering.require(Tile { value: output.value, at });
+            lowering.require(Tile { value: output.value, at })?;
             lowering.purpose.once = false;
             lowering.output(index, output, at);
         }
     }
-    lowering.finish()
+    Ok(lowering.finish())
 }
 
 pub(super) struct Lowering<'a> {
@@ -126,7 +127,7 @@ impl<'a> Lowering<'a> {
 
 impl Lowering<'_> {
     /// Lowers a tile, after those that it is computed from.
-    fn require(&mut self, tile: Tile) {
+    fn require(&mut self, tile: Tile) -> Result<(), DemandError> {
         // A stack of its own: programs can be deeper than the machine's.
         let mut stack = vec![tile];
         while let Some(&tile) = stack.last() {
@@ -142,9 +143,11 @@ impl Lowering<'_> {
                     self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1, once };
                     self.places.push(tile.at);
                     self.lower(tile);
+                    self.demand.check_length()?;
                 }
             }
         }
+        Ok(())
     }
 
     fn is_lowered(&self, tile: Tile) -> bool {

@@ -14,7 +14,7 @@ mod halves;
 mod lowering;
 mod replicated;
 
-use crate::correlation::Demand;
+use crate::correlation::{Demand, DemandError};
 use crate::program::tiling::Tiling;
 use crate::program::{Op, Program, Test, ValueId};
 use crate::ring::Ring;
@@ -80,9 +80,12 @@ impl Protocol {
 
     /// Lowers a program whose matrices are cut by `tiling`.
     ///
+    /// # Errors
+    /// [`DemandError::TooMany`], as soon as that is known: tiles may be so small that there is no end of them.
+    ///
     /// # Panics
     /// Where the program is for another number of parties.
-    pub fn lower(self, program: &Program, tiling: &Tiling) -> Lowered {
+    pub fn lower(self, program: &Program, tiling: &Tiling) -> Result<Lowered, DemandError> {
         assert_eq!(program.parties(), self.parties(), "a program for the protocol's parties");
         lowering::lower(self, program, tiling)
     }

@@ -111,11 +111,18 @@ fn choose(
         sides.into_iter().flat_map(|side| choices.iter().map(move |&models| (side, models)))
     {
         let options = PlanOptions { side, budget_bytes: surroundings.buffers_bytes(), ..options };
-        let plans = Plans::on(devices, protocol, program, options)?;
-        if let Err(error) = plans.check_budget(surroundings.staging_bytes, surroundings.budget_bytes) {
-            refusal = Some(least(refusal, error));
-            continue;
-        }
+        let within_budget = |plans: Plans| {
+            plans.check_budget(surroundings.staging_bytes, surroundings.budget_bytes).map(|()| plans)
+        };
+        let plans = match Plans::on(devices, protocol, program, options).and_then(within_budget) {
+            Ok(plans) => plans,
+            // Other tiles may do.
+            Err(error @ (PlanError::OverBudget { .. } | PlanError::Demand(_))) => {
+                refusal = Some(least(refusal, error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let recurring = plans.again.as_deref().unwrap_or(&plans);
         let online = simulate(recurring, surroundings.models, surroundings.link, Overlap::On).online;
         if best.as_ref().is_none_or(|(time, ..)| online < time.mul_f64(WORTHWHILE)) {
@@ -125,30 +132,27 @@ fn choose(
     best.map(|(_, side, plans)| (side, plans)).ok_or_else(|| refusal.expect("a plan fits or is refused"))
 }
 
-/// Of two refusals the one that a smaller budget would satisfy.
+/// Of two refusals the one that a smaller budget would satisfy, if any would.
 fn least(before: Option<PlanError>, error: PlanError) -> PlanError {
-    match (&before, &error) {
-        (
-            Some(PlanError::OverBudget { needed_bytes: least, .. }),
-            PlanError::OverBudget { needed_bytes, .. },
-        ) if least <= needed_bytes => before.expect("it was matched"),
-        _ => error,
-    }
+    let budget = |refusal: &PlanError| match refusal {
+        PlanError::OverBudget { needed_bytes, .. } => *needed_bytes,
+        _ => u64::MAX,
+    };
+    before.filter(|before| budget(before) <= budget(&error)).unwrap_or(error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlation::{Demand, DemandError};
     use crate::ring::{FixedPoint, Ring, Shape};
     use crate::share::{Parties, PartyId};
 
-    fn choose(side: usize, link: LinkShape, budget_bytes: Option<u64>) -> Result<TileSide, PlanError> {
-        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
-        let shape = Shape::new(side, side);
-        let x = program.input("x", PartyId(0), shape, None)?;
-        let y = program.input("y", PartyId(1), shape, None)?;
-        let z = program.matmul(x, y)?;
-        program.output("z", z, Parties::first(2))?;
+    fn surrounded(
+        link: LinkShape,
+        budget_bytes: Option<u64>,
+        choose: impl FnOnce(&Surroundings<'_>) -> Result<(TileSide, Plans), PlanError>,
+    ) -> Result<TileSide, PlanError> {
         let model = DeviceModel::typical();
         let surroundings = Surroundings {
             models: model.as_ref(),
@@ -157,7 +161,57 @@ mod tests {
             budget_bytes,
             staging_bytes: 0,
         };
-        choose_side(Protocol::Beaver, &program, PlanOptions::default(), &surroundings).map(|(side, _)| side)
+        choose(&surroundings).map(|(side, _)| side)
+    }
+
+    fn choose(side: usize, link: LinkShape, budget_bytes: Option<u64>) -> Result<TileSide, PlanError> {
+        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+        let shape = Shape::new(side, side);
+        let x = program.input("x", PartyId(0), shape, None)?;
+        let y = program.input("y", PartyId(1), shape, None)?;
+        let z = program.matmul(x, y)?;
+        program.output("z", z, Parties::first(2))?;
+        surrounded(link, budget_bytes, |surroundings| {
+            choose_side(Protocol::Beaver, &program, PlanOptions::default(), surroundings)
+        })
+    }
+
+    /// An elementwise product of 520² numbers.
+    fn elementwise(protocol: Protocol) -> Program {
+        let codec = FixedPoint::new(Ring::Z64, 8).expect("a codec");
+        let mut program = Program::new(protocol.parties(), codec);
+        let [x, y] = [0, 1].map(|owner| {
+            let shape = Shape::new(520, 520);
+            program.input(&format!("x{owner}"), PartyId(owner), shape, None).expect("an input")
+        });
+        let z = program.mul(x, y).expect("a product");
+        program.output("z", z, Parties::first(2)).expect("an output");
+        program
+    }
+
+    #[test]
+    fn tiles_that_ask_for_too_many_correlations_are_refused() {
+        for protocol in Protocol::ALL {
+            let options = PlanOptions { side: TileSide(1), ..PlanOptions::default() };
+            let refused = Plans::new(protocol, &elementwise(protocol), options).expect_err("too many");
+            let PlanError::Demand(DemandError::TooMany { entries }) = refused else { panic!("{refused}") };
+            assert!(entries <= Demand::MOST_ENTRIES + 8, "given up as soon as it is known: {entries}");
+        }
+    }
+
+    #[test]
+    fn sides_that_ask_for_too_many_correlations_are_left_out() {
+        let program = elementwise(Protocol::Beaver);
+        let among = |sides: &[usize], budget_bytes| {
+            let sides = sides.iter().copied().map(TileSide);
+            surrounded(LinkShape::LAN, budget_bytes, |surroundings| {
+                super::choose(Protocol::Beaver, &program, PlanOptions::default(), surroundings, sides)
+            })
+        };
+        assert_eq!(among(&[520, 1], None), Ok(TileSide(520)));
+        assert!(matches!(among(&[1], None), Err(PlanError::Demand(_))), "there is no other");
+        let error = among(&[1, 520], Some(1000)).expect_err("too little");
+        assert!(matches!(error, PlanError::OverBudget { .. }), "a larger budget would do: {error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! out = factor · operand + mask_factor · F + constant, where F is drawn from the generator.
 //!
-//! F is drawn in pieces that stay in the first-level cache, so it never goes to memory.
+//! F is drawn in pieces that stay in the first-level cache, so it never goes to memory. They are small, so that the
+//! operand is read evenly: where long draws stand between long reads, the processor fetches nothing ahead.
 
 use super::fill::{COST, Draw, unit};
 use super::linear::pair;
@@ -8,8 +9,8 @@ use super::view::{View, ViewMut};
 use super::workers::Workers;
 use crate::ring::Element;
 
-/// Elements that are drawn at a time: at most 8 KiB, and whole vectors of blocks.
-const PIECE: usize = 1024;
+/// Elements that are drawn at a time: 1 or 2 KiB, whole vectors of blocks.
+const PIECE: usize = 256;
 
 pub(super) fn run<E: Element>(
     workers: &Workers,

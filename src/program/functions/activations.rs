@@ -6,7 +6,6 @@
 use super::super::range::Interval;
 use super::super::{Program, ProgramError, ValueId};
 use super::coefficients::{GELU_REST, SIGMOID, SILU_REST};
-use super::powers::Exponents;
 
 /// An argument folded about zero.
 struct Folded {
@@ -31,15 +30,13 @@ impl Program {
         // t = min(|a|, 16)/8 − 1
         let eighth = self.rescaled(folded.magnitude, -3, self.fine_bits())?;
         let t = self.offset(eighth, -1.0)?;
-        self.refine(t, Some(Interval::symmetric(1.0)));
-        let upper = self.polynomial(t, &SIGMOID, &[], bits)?;
-        self.refine(upper, Some(Interval::new(0.49, 1.01)));
+        let upper = self.polynomial(t, &SIGMOID, &[], bits)?.value;
         // s where a is positive, 1 − s where it is negative.
         let negated = self.neg(upper)?;
         let lower = self.offset(negated, 1.0)?;
         let result = self.select(folded.positive, upper, lower)?;
         self.parts_of(first, &label);
-        self.called(result, label, Some(Interval::new(-0.01, 1.01)))
+        self.called(result, label, None)
     }
 
     /// tanh(a) = 2·sigmoid(2a) − 1, for any a.
@@ -75,14 +72,9 @@ impl Program {
         // t = min(|a|, 8)/4 − 1
         let quarter = self.rescaled(folded.magnitude, -2, self.fine_bits())?;
         let t = self.offset(quarter, -1.0)?;
-        self.refine(t, Some(Interval::symmetric(1.0)));
         let result = self.linear_unit(a, &folded, t, &GELU_REST)?;
         self.parts_of(first, &label);
-        self.called(
-            result,
-            label,
-            self.interval(a).map(|known| known.positive().hull(Interval::new(-0.2, 0.0))),
-        )
+        self.called(result, label, None)
     }
 
     /// a·sigmoid(a), for any a. Method: max(a, 0) less a polynomial of degree 15 in min(|a|, 13) for |a|·sigmoid(−|a|).
@@ -100,14 +92,9 @@ impl Program {
         let ratio = self.weighted(folded.magnitude, 2.0 / 13.0, self.value(a).fraction_bits + fine)?;
         let shifted = self.offset(ratio, -1.0)?;
         let t = self.rescaled(shifted, 0, fine)?;
-        self.values[t.index()].interval = Some(Interval::symmetric(1.0));
         let result = self.linear_unit(a, &folded, t, &SILU_REST)?;
         self.parts_of(first, &label);
-        self.called(
-            result,
-            label,
-            self.interval(a).map(|known| known.positive().hull(Interval::new(-0.3, 0.0))),
-        )
+        self.called(result, label, None)
     }
 
     /// e^a over its sum along the axis, for any a whose differences stay in range. Method: their largest is subtracted
@@ -124,18 +111,23 @@ impl Program {
         let a = self.argument(a, &label)?;
         let largest = self.max_along(a, axis)?;
         let below = self.sub(a, largest)?;
-        let spread = self.interval(a).map(|known| Interval::new(known.low - known.high, 0.0));
-        self.refine(below, spread);
+        self.refine(below, self.interval(below).map(|known| known.smaller(Interval::at(0.0))));
         let powers = self.exp_below_zero(below)?;
-        let sum = self.sum_along(powers, axis)?;
-        let count = self.dims(a).extents()[axis];
-        self.refine(sum, Some(Interval::new(0.99, 1.01 * count as f64)));
-        let inverse = self.inverse(sum, Exponents::up_to(count), false, self.fine_bits())?;
-        self.refine(inverse, Some(Interval::new(0.0, 1.02)));
-        let bits = self.codec().fraction_bits();
-        let result = self.product_within(powers, inverse, bits, Some(Interval::new(-0.01, 1.01)))?;
+        let sum = self.sum_along(powers.value, axis)?;
+        // That of the largest element is one, but for its error.
+        let others = self.dims(a).extents()[axis] - 1;
+        let known = self.interval(powers.value).map(|known| {
+            let one = Interval::at(1.0).widened(powers.error);
+            Interval::new(known.times(others as f64).plus(one).low, f64::INFINITY)
+        });
+        self.refine(sum, known);
+        let exponents = self.exponents_from(sum, 1.0);
+        let inverse = self.inverse(sum, exponents, false, self.fine_bits())?;
+        let result = self.product(powers.value, inverse, self.codec().fraction_bits())?;
         self.parts_of(first, &label);
-        self.called(result, label, Some(Interval::new(-0.01, 1.01)))
+        self.demand(result, sum, exponents.domain(), false);
+        self.set_label(sum, "its sum");
+        self.called(result, label, None)
     }
 
     /// max(a, 0) less a polynomial.
@@ -149,8 +141,7 @@ impl Program {
         let positive = self.mul(folded.positive, a)?;
         self.refine(positive, self.interval(a).map(Interval::positive));
         let rest = self.polynomial(t, rest, &[], self.value(a).fraction_bits)?;
-        self.refine(rest, Some(Interval::new(-0.01, 0.3)));
-        self.sub(positive, rest)
+        self.sub(positive, rest.value)
     }
 
     /// min(|a|, limit), by three comparisons at once and by one opening.
@@ -174,10 +165,8 @@ impl Program {
         let outside = self.add(beyond, below)?;
         let limits = self.weighted(outside, limit, bits)?;
         sum = self.add(sum, limits)?;
-        let known = self.interval(a).map_or(Interval::new(0.0, limit), |known| {
-            known.magnitude().intersection(Interval::new(0.0, limit))
-        });
-        self.refine(sum, Some(known));
+        let known = self.interval(a).map(|known| known.magnitude().smaller(Interval::at(limit)));
+        self.refine(sum, known.or(Some(Interval::new(0.0, limit))));
         Ok(Folded { positive, magnitude: sum })
     }
 }

@@ -1,4 +1,4 @@
-//! What smooth functions are made of: numbers with more fraction bits than the program's, and polynomials.
+//! What smooth functions are made of beside polynomials: numbers with more fraction bits than the program's.
 //!
 //! Within a function numbers have g ≥ f fraction bits, so that roundings on the way do not show in the result. Sums of
 //! multiples by constants are truncated once, together with the product that they are added to.
@@ -50,7 +50,7 @@ impl Program {
         }
     }
 
-    /// a ∘ b with `bits` fraction bits, whose magnitude the caller knows to be in `known`.
+    /// a ∘ b with `bits` fraction bits, where the caller knows that the exact product is in `known`.
     pub(super) fn product_within(
         &mut self,
         a: ValueId,
@@ -146,60 +146,14 @@ impl Program {
         self.test(sum, Test::Negative)
     }
 
-    /// Σ coefficients[i] · t^i + Σ factor · term for a t in [−1, 1] of g fraction bits, with `bits` fraction bits; 4, 8
-    /// or 16 coefficients. Halves are evaluated side by side (Estrin, "Organization of computer systems", 1960), so
-    /// 2^n coefficients take n products one after the other.
-    pub(super) fn polynomial(
-        &mut self,
-        t: ValueId,
-        coefficients: &[f64],
-        terms: &[(ValueId, f64)],
-        bits: u32,
-    ) -> Result<ValueId, ProgramError> {
-        let fine = self.value(t).fraction_bits;
-        let square = self.product_within(t, t, fine, Some(Interval::new(0.0, 1.0)))?;
-        let cube = self.product_within(square, t, fine, Some(Interval::symmetric(1.0)))?;
-        let mut powers = Vec::new();
-        let mut last = square;
-        while (4 << powers.len()) < coefficients.len() {
-            last = self.product_within(last, last, fine, Some(Interval::new(0.0, 1.0)))?;
-            powers.push(last);
-        }
-        let mut sum = self.halves(&[t, square, cube], &powers, coefficients)?;
-        for &(term, factor) in terms {
-            let term = self.weighted(term, factor, 2 * fine)?;
-            sum = self.add(sum, term)?;
-        }
-        self.rescaled(sum, 0, bits)
-    }
-
-    /// A polynomial with 2g fraction bits: t, t² and t³ are `low`, t^4, t^8 and so on `powers`.
-    fn halves(
-        &mut self,
-        low: &[ValueId; 3],
-        powers: &[ValueId],
-        coefficients: &[f64],
-    ) -> Result<ValueId, ProgramError> {
-        let fine = self.value(low[0]).fraction_bits;
-        let Some((&power, powers)) = powers.split_last() else {
-            let mut sum = self.weighted(low[0], coefficients[1], 2 * fine)?;
-            for (&power, &coefficient) in low.iter().zip(&coefficients[1..]).skip(1) {
-                let term = self.weighted(power, coefficient, 2 * fine)?;
-                sum = self.add(sum, term)?;
-            }
-            return self.offset(sum, coefficients[0]);
-        };
-        let (lower, upper) = coefficients.split_at(coefficients.len() / 2);
-        let upper = self.halves(low, powers, upper)?;
-        let upper = self.rescaled(upper, 0, fine)?;
-        let product = self.raw_product(power, upper)?;
-        let lower = self.halves(low, powers, lower)?;
-        self.add(product, lower)
-    }
-
     /// Calls all values from `first` on by the function that they are parts of.
     pub(super) fn parts_of(&mut self, first: usize, label: &str) {
         self.values[first..].iter_mut().for_each(|value| label.clone_into(&mut value.label));
+    }
+
+    /// What a constant is with so many fraction bits.
+    pub(super) fn nearest(&self, constant: f64, bits: u32) -> f64 {
+        self.ring().signed(self.fixed(constant, bits)) as f64 * (-f64::from(bits)).exp2()
     }
 
     /// The element nearest to a constant.

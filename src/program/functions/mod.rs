@@ -11,6 +11,7 @@ mod activations;
 mod coefficients;
 mod fixed;
 mod lookup;
+mod polynomial;
 mod powers;
 mod statistics;
 

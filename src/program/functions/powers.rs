@@ -7,6 +7,7 @@
 use super::super::range::Interval;
 use super::super::{Number, Program, ProgramError, ValueId};
 use super::coefficients::{EXP_BELOW_ZERO, EXP_HALF, LOG, RECIPROCAL, RSQRT, SQRT};
+use super::polynomial::Rounded;
 
 /// e^x counts as e^−16 below this.
 const LEAST_EXPONENT: f64 = -16.0;
@@ -14,18 +15,21 @@ const LEAST_EXPONENT: f64 = -16.0;
 /// e^x is right up to this.
 const MOST_EXPONENT: f64 = 8.0;
 
-/// The powers of two of a domain where nothing is known: from 2^−8 to 2^8, so that arguments stay below 2^9.
-const USUAL: Exponents = Exponents { least: -8, most: 8 };
+/// The exponents of a domain where nothing is known: from 2^−8 to 2^8, so that arguments stay below 2^9.
+const USUAL_LEAST: i32 = -8;
+const USUAL_MOST: i32 = 8;
 
 /// The exponents between which declared bounds can widen a domain.
 const LEAST: i32 = -12;
 const MOST: i32 = 20;
 
-/// Arguments from 2^least to 2^(most + 1).
+/// Arguments from 2^least, or somewhat less, to 2^(most + 1).
 #[derive(Clone, Copy)]
 pub(super) struct Exponents {
-    pub(super) least: i32,
-    pub(super) most: i32,
+    least: i32,
+    most: i32,
+    /// The least argument.
+    low: f64,
 }
 
 /// An argument a scaled by a power of two.
@@ -49,36 +53,33 @@ impl Program {
         let a = self.argument(a, &label)?;
         let (fine, bits) = (self.fine_bits(), self.codec().fraction_bits());
         let clipped = self.max_constant(a, Number::Integer(LEAST_EXPONENT as i128))?;
-        self.refine(clipped, Some(Interval::new(LEAST_EXPONENT, MOST_EXPONENT)));
+        let domain = Interval::new(LEAST_EXPONENT, MOST_EXPONENT + self.value(a).unit());
+        self.refine(clipped, Some(domain));
         // t = (a/2 + 2)/6
         let ratio = self.weighted(clipped, 1.0 / 12.0, bits + fine)?;
         let shifted = self.offset(ratio, 1.0 / 3.0)?;
         let t = self.rescaled(shifted, 0, fine)?;
-        self.values[t.index()].interval = Some(Interval::symmetric(1.0));
-        let largest = MOST_EXPONENT.exp();
         // The root's bits leave room for its square.
-        let root_bits = (self.room(largest) / 2).min(fine);
-        let root = self.polynomial(t, &EXP_HALF, &[], root_bits)?;
-        self.refine(root, Some(Interval::new(0.0, largest.sqrt() * 1.01)));
+        let root_bits = (self.room(MOST_EXPONENT.exp()) / 2).min(fine);
+        let root = self.polynomial(t, &EXP_HALF, &[], root_bits)?.value;
         let result = self.product(root, root, bits)?;
         self.parts_of(first, &label);
-        let highest = self.interval(a).map_or(MOST_EXPONENT, |known| known.high.min(MOST_EXPONENT));
         self.demand(result, a, Interval::new(f64::NEG_INFINITY, MOST_EXPONENT), false);
-        let known = Interval::new(-1e-3, highest.exp() * 1.01 + 1e-3);
-        self.called(result, label, Some(known))
+        self.called(result, label, None)
     }
 
-    /// e^a for a ≤ 0 with g fraction bits, and e^−16 below −16: a polynomial of degree 15.
-    pub(super) fn exp_below_zero(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+    /// e^a for a ≤ 0 with g fraction bits, and e^−16 below −16: a polynomial of degree 15. The error is that where a = 0.
+    pub(super) fn exp_below_zero(&mut self, a: ValueId) -> Result<Rounded, ProgramError> {
         let fine = self.fine_bits();
         let clipped = self.max_constant(a, Number::Integer(LEAST_EXPONENT as i128))?;
+        self.refine(clipped, Some(Interval::new(LEAST_EXPONENT, 0.0)));
         // t = a/8 + 1
         let eighth = self.rescaled(clipped, -3, fine)?;
         let t = self.offset(eighth, 1.0)?;
-        self.refine(t, Some(Interval::symmetric(1.0)));
-        let power = self.polynomial(t, &EXP_BELOW_ZERO, &[], fine)?;
-        self.refine(power, Some(Interval::new(-1e-3, 1.01)));
-        Ok(power)
+        let Rounded { value, error } = self.polynomial(t, &EXP_BELOW_ZERO, &[], fine)?;
+        // The polynomial's own error where t = 1.
+        let own = (EXP_BELOW_ZERO.iter().sum::<f64>() - 1.0).abs();
+        Ok(Rounded { value, error: error + own })
     }
 
     /// ln a, by default for 2^−8 ≤ a < 2^9. Method: (e + 1)·ln 2 and a polynomial of degree 7 for ln u.
@@ -95,12 +96,10 @@ impl Program {
         let mut polynomial = LOG;
         polynomial[0] += f64::from(normal.exponents.least + 1) * std::f64::consts::LN_2;
         let bits = self.codec().fraction_bits();
-        let result = self.polynomial(normal.t, &polynomial, &terms, bits)?;
+        let result = self.polynomial(normal.t, &polynomial, &terms, bits)?.value;
         self.parts_of(first, &label);
-        let domain = normal.exponents.domain();
-        self.demand(result, a, domain, false);
-        let known = Interval::new(domain.low.ln() - 0.01, domain.high.ln() + 0.01);
-        self.called(result, label, Some(known))
+        self.demand(result, a, normal.exponents.domain(), false);
+        self.called(result, label, None)
     }
 
     /// 1/a, by default for 2^−8 ≤ |a| < 2^9. Method: a polynomial of degree 7 for 1/u, scaled back. Where declared
@@ -228,8 +227,7 @@ impl Program {
     ) -> Result<ValueId, ProgramError> {
         let fine = self.fine_bits();
         let normal = self.normal(a, exponents, false)?;
-        let root = self.polynomial(normal.t, polynomial, &[], fine)?;
-        self.refine(root, Some(Interval::new(0.5, 2.0)));
+        let root = self.polynomial(normal.t, polynomial, &[], fine)?.value;
         let scale = |exponent: i32| (f64::from(exponent + 1) * power).exp2();
         let largest = scale(exponents.least).max(scale(exponents.most));
         let scale_bits = self.room(2.0 * largest).saturating_sub(fine).min(fine);
@@ -247,8 +245,7 @@ impl Program {
     ) -> Result<ValueId, ProgramError> {
         let fine = self.fine_bits();
         let normal = self.normal(a, exponents, signed)?;
-        let inverse = self.polynomial(normal.t, &RECIPROCAL, &[], fine)?;
-        self.refine(inverse, Some(Interval::new(0.9, 2.1)));
+        let inverse = self.polynomial(normal.t, &RECIPROCAL, &[], fine)?.value;
         let largest = 2.0 * (-f64::from(exponents.least)).exp2();
         let scale_bits = self.room(largest).saturating_sub(fine).min(fine);
         let scale = self.by_power(&normal, halving, scale_bits)?;
@@ -272,12 +269,15 @@ impl Program {
             });
         }
         let mut normal = Normal { t: a, exponents, reached };
-        let scale = self.by_power(&normal, halving, fine)?;
-        let low = if signed { 0.0 } else { 0.5 };
-        let unit = self.product_within(a, scale, fine, Some(Interval::new(low, 1.0)))?;
-        let quadruple = self.rescaled(unit, 2, fine)?;
+        // All of the powers can be written.
+        let scale_bits = fine.max((exponents.most + 1).max(0) as u32);
+        let scale = self.by_power(&normal, halving, scale_bits)?;
+        // Of arguments of the domain; those rounded to one unit above it count as well.
+        let highest = exponents.domain().high + self.value(a).unit();
+        let ends = Interval::new(exponents.low * halving(exponents.least), highest * halving(exponents.most));
+        let scaled = self.product_within(a, scale, fine, Some(ends.hull(Interval::new(0.5, 1.0))))?;
+        let quadruple = self.rescaled(scaled, 2, fine)?;
         normal.t = self.offset(quadruple, -3.0)?;
-        self.values[normal.t.index()].interval = Some(Interval::symmetric(1.0));
         Ok(normal)
     }
 
@@ -289,44 +289,58 @@ impl Program {
         value: impl Fn(i32) -> f64,
         bits: u32,
     ) -> Result<ValueId, ProgramError> {
-        let Exponents { least, most } = normal.exponents;
+        let Exponents { least, most, .. } = normal.exponents;
         let count = (most - least + 1) as usize;
         let signed = normal.reached.len() == count;
-        let mut sum = None;
-        for (&reached, exponent) in normal.reached.iter().zip(most + 1 - normal.reached.len() as i32..) {
-            let before = if exponent == least { 0.0 } else { value(exponent - 1) };
-            let term = self.weighted(reached, value(exponent) - before, bits)?;
+        // What an argument of the first exponent is scaled by: its sign alone says so, or no comparison.
+        let first = self.nearest(value(least), bits);
+        let (mut sum, mut reached, mut ends) = (None, first, Interval::at(first));
+        for (&power, exponent) in normal.reached.iter().zip(most + 1 - normal.reached.len() as i32..) {
+            let difference =
+                if exponent == least { value(least) } else { value(exponent) - value(exponent - 1) };
+            let term = self.weighted(power, difference, bits)?;
             sum = Some(match sum {
                 None => term,
                 Some(sum) => self.add(sum, term)?,
             });
-        }
-        let sum = match sum {
-            Some(sum) if signed => sum,
-            Some(sum) => self.offset(sum, value(least))?,
-            // One power alone: a constant, in the shape of the argument.
-            None => {
-                let zero = self.weighted(normal.t, 0.0, bits.max(self.value(normal.t).fraction_bits))?;
-                let constant = self.offset(zero, value(least))?;
-                self.rescaled(constant, 0, bits)?
+            if exponent > least {
+                reached += self.nearest(difference, bits);
+                ends = ends.hull(Interval::at(reached));
             }
+        }
+        let Some(sum) = sum else {
+            // One power alone: a constant, in the shape of the argument.
+            let zero = self.weighted(normal.t, 0.0, bits.max(self.value(normal.t).fraction_bits))?;
+            let constant = self.offset(zero, value(least))?;
+            return self.rescaled(constant, 0, bits);
         };
-        let ends = Interval::new(value(least).min(value(most)), value(least).max(value(most)));
-        let all = if signed { Interval::symmetric(ends.high) } else { ends };
-        self.refine(sum, Some(all));
+        let sum = if signed { sum } else { self.offset(sum, value(least))? };
+        self.refine(sum, Some(if signed { Interval::symmetric(ends.reach()) } else { ends }));
         Ok(sum)
     }
 
     /// The domain of a function of `a`: what the declared bounds allow, as far as there are numbers for it.
     fn exponents(&self, a: ValueId, either_sign: bool) -> Exponents {
         let smallest = -(self.value(a).fraction_bits as i32);
-        let Some(known) = self.interval(a) else { return USUAL.no_less_than(smallest) };
-        let known = if either_sign { known.magnitude() } else { known };
-        let exponent = |number: f64| number.log2().floor() as i32;
-        let most = if known.high > 0.0 { exponent(known.high).min(MOST) } else { USUAL.most };
-        let least = if known.low > 0.0 { exponent(known.low).max(LEAST) } else { USUAL.least };
-        let least = least.max(smallest);
-        Exponents { least, most: most.max(least) }
+        let known = self.interval(a);
+        let known = if either_sign { known.map(Interval::magnitude) } else { known };
+        let low = known.map_or(0.0, |known| known.low);
+        let least = if low > 0.0 { exponent(low).max(LEAST) } else { USUAL_LEAST };
+        self.between(a, least.max(smallest), known.map(|known| known.high))
+    }
+
+    /// The domain of a function of `a`, which is known to be `low` at least but for an error.
+    pub(super) fn exponents_from(&self, a: ValueId, low: f64) -> Exponents {
+        let known = self.interval(a);
+        let exponents = self.between(a, exponent(low), known.map(|known| known.high));
+        Exponents { low: known.map_or(low, |known| known.low.min(exponents.low)), ..exponents }
+    }
+
+    /// From 2^least to what `a` can reach, as far as it can be scaled: the product has room for its fraction bits.
+    fn between(&self, a: ValueId, least: i32, high: Option<f64>) -> Exponents {
+        let room = self.ring().bits() as i32 - 4 - self.value(a).fraction_bits as i32;
+        let most = high.filter(|&high| high > 0.0).map_or(USUAL_MOST, exponent);
+        Exponents { least, most: most.min(MOST).min(room).max(least), low: f64::from(least).exp2() }
     }
 
     /// Whether nothing says that `a` is positive.
@@ -336,25 +350,14 @@ impl Program {
 }
 
 impl Exponents {
-    /// Those of arguments from 1 to `count`.
-    pub(super) fn up_to(count: usize) -> Exponents {
-        Exponents { least: 0, most: count.max(1).ilog2() as i32 }
-    }
-
-    /// Those of arguments that are `low` at least, and `high` at most where that is known.
-    pub(super) fn between(low: f64, high: Option<f64>) -> Exponents {
-        let exponent = |number: f64| number.log2().floor() as i32;
-        let least = exponent(low);
-        Exponents { least, most: high.map_or(USUAL.most, |high| exponent(high).min(MOST)).max(least) }
-    }
-
-    fn no_less_than(self, smallest: i32) -> Exponents {
-        Exponents { least: self.least.max(smallest), ..self }
-    }
-
     pub(super) fn domain(self) -> Interval {
-        Interval::new(f64::from(self.least).exp2(), f64::from(self.most + 1).exp2())
+        Interval::new(self.low, f64::from(self.most + 1).exp2())
     }
+}
+
+/// That of the largest power of two that a number reaches.
+fn exponent(number: f64) -> i32 {
+    number.log2().floor() as i32
 }
 
 /// What brings a number from 2^e on into [1/2, 1).

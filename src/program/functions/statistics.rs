@@ -2,7 +2,6 @@
 
 use super::super::range::Interval;
 use super::super::{Dims, Program, ProgramError, ValueId};
-use super::powers::Exponents;
 
 impl Program {
     /// The mean of the squared distances from the mean along an axis, which keeps extent 1 (NumPy's `var`). Squares are
@@ -114,10 +113,9 @@ impl Program {
             return Err(ProgramError::Epsilon { epsilon, least });
         }
         let sum = self.offset(variance, epsilon)?;
-        let known =
-            self.interval(variance).map(|known| known.positive().plus(Interval::new(epsilon, epsilon)));
-        self.refine(sum, known);
-        let exponents = Exponents::between(epsilon, self.interval(sum).map(|known| known.high));
+        let least = Interval::new(self.nearest(epsilon, fine), f64::INFINITY);
+        self.refine(sum, self.interval(sum).map(|known| known.intersection(least)));
+        let exponents = self.exponents_from(sum, epsilon);
         let inverse = self.inverse_root(sum, exponents, self.fine_bits())?;
         let domain = Interval::new(0.0, exponents.domain().high - epsilon);
         Ok(Deviation { variance, inverse, domain })

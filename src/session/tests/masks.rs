@@ -125,7 +125,7 @@ fn unmasked(mut messages: Vec<Sent>) -> Vec<Sent> {
 
 /// The parties' steps as they are planned.
 fn lists(program: &Program, side: TileSide) -> Vec<StepList> {
-    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side));
+    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side)).expect("few tiles");
     lowered.parties.iter().map(fuse).collect()
 }
 

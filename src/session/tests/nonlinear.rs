@@ -4,6 +4,7 @@ use super::equivalence::{check, check_in};
 use super::recipe::plan;
 use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
+use crate::program::expression::{Names, add_step};
 use crate::program::{Gather, Number, Program, ProgramError, Stride, Test, Truncation, Turn, ValueId};
 use crate::protocol::Protocol;
 use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
@@ -328,4 +329,69 @@ fn ties_go_to_the_first() {
     let decoded = |name: &str| outcome.outputs[name].decode(program.codec());
     assert_eq!(decoded("cols"), [1.0, 0.0, 4.0]);
     assert_eq!(decoded("rows"), [1.0, 0.0, 0.0, 1.0, 0.0]);
+}
+
+/// What is computed of a function's result is right where bounds allow no more than a power of two, and the function's
+/// error goes beyond.
+#[test]
+fn functions_at_the_ends_of_their_ranges_are_compared_right() {
+    let cases = [
+        (Ring::Z64, 20, (32.0, 31.99999), "gelu(x)", 0.25),
+        (Ring::Z64, 24, (32.0, 31.99999), "gelu(x)", 63.75),
+        (Ring::Z64, 16, (32.0, 32.0), "silu(x)", 63.75),
+        (Ring::Z32, 12, (16.0, 15.999), "silu(x)", 1.5),
+        (Ring::Z32, 10, (0.25, 0.75), "exp(x - 1.703)", 0.25),
+        (Ring::Z32, 8, (4.0, 3.99), "sigmoid(x)", 0.5),
+        (Ring::Z64, 16, (8.0, 8.0), "tanh(x)", 0.5),
+        (Ring::Z64, 16, (4.0, 4.0), "softmax(x, axis=1)", 0.125),
+    ];
+    for (ring, fraction_bits, (first, second), function, threshold) in cases {
+        let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
+        for (protocol, truncation) in Protocol::ALL
+            .into_iter()
+            .flat_map(|protocol| [Truncation::Stochastic, Truncation::Exact].map(|method| (protocol, method)))
+        {
+            println!("{function} by {protocol}, {truncation:?}");
+            let mut program = Program::new(protocol.parties(), codec).with_truncation(truncation);
+            let shape = Shape::new(5, 7);
+            let inputs = [first, second].into_iter().enumerate().map(|(owner, bound)| {
+                let name = format!("x{owner}");
+                program.input(&name, PartyId(owner as u8), shape, Some(bound)).expect("an input")
+            });
+            let inputs: Vec<ValueId> = inputs.collect();
+            let x = program.add(inputs[0], inputs[1]).expect("a sum");
+            let mut names = Names::from([("x".to_owned(), x)]);
+            for (number, call) in
+                [function, "relu(f)", &format!("f > {threshold}"), "abs(f)"].iter().enumerate()
+            {
+                let name = if number == 0 { "f".to_owned() } else { format!("z{number}") };
+                let value = add_step(&mut program, &mut names, number + 1, &format!("{name} = {call}"))
+                    .unwrap_or_else(|error| panic!("{error}"));
+                program.output(call, value, Parties::first(2)).expect("an output");
+            }
+            let data = [first, second].map(|bound| {
+                let ends = [bound, -bound, bound - codec.resolution(), bound];
+                let numbers: Vec<f64> = ends.into_iter().cycle().take(shape.len()).collect();
+                Elements::encode(codec, &numbers).expect("numbers in range")
+            });
+            check(&program, &data, 41);
+        }
+    }
+}
+
+/// A choice by what is no bit reaches beyond what it chooses from.
+#[test]
+fn a_choice_by_a_count_is_compared_right() {
+    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 16).expect("a codec"));
+    let inputs = [0, 1].map(|owner| {
+        program.input(&format!("x{owner}"), PartyId(owner), Shape::new(1, 2), Some(4.0)).expect("an input")
+    });
+    let mut names = Names::from([("x".to_owned(), inputs[0]), ("y".to_owned(), inputs[1])]);
+    let steps = ["n = (x > 0) + (y < 0)", "c = select(n, x - y, y - x)", "z = relu(c)"];
+    for (number, step) in (1..).zip(steps) {
+        add_step(&mut program, &mut names, number, step).expect("a step");
+    }
+    program.output("z", names["z"], Parties::first(2)).expect("an output");
+    let data = [[4.0, -4.0], [-4.0, 4.0]].map(|numbers| Elements::encode(program.codec(), &numbers));
+    check(&program, &data.map(|numbers| numbers.expect("numbers in range")), 43);
 }
