@@ -6,6 +6,15 @@ use std::fmt;
 use std::ops::Deref;
 use zeroize::Zeroize;
 
+/// Overwrites the stack below its caller, where calls that have returned may have left keys that they had by value: what
+/// is built there next and moved to the heap takes them along in its gaps.
+#[inline(never)]
+pub fn stack() {
+    /// More than the calls that receive a key take.
+    const BELOW_BYTES: usize = 64 << 10;
+    std::hint::black_box(&mut [0u8; BELOW_BYTES]);
+}
+
 /// Bytes that are wiped when dropped. `Debug` shows how many there are.
 #[derive(Default, PartialEq, Eq)]
 pub struct Wiped(Vec<u8>);

@@ -12,6 +12,7 @@ use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId, StepList};
+use crate::wipe;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
@@ -102,6 +103,7 @@ fn try_serve(
         };
         let (plan, correlations) = dealing.next_run();
         let keys = grant(wire, links, source, dealt.reports.len() as u64)?;
+        wipe::stack();
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {
             plan,

@@ -17,6 +17,7 @@ use crate::ring::Elements;
 use crate::run::{Execution, HostMatrix, Memory, RunError, execute};
 use crate::share::Role;
 use crate::step::{KeyId, OpId};
+use crate::wipe;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -172,6 +173,7 @@ impl Session {
             (key, feed) = self.correlations(&order, run)?;
             keys.insert(KeyId::between(self.role, Role::Dealer), key);
         }
+        wipe::stack();
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan: plans.of(self.role),
