@@ -243,6 +243,7 @@ impl NetError {
             ) => {
                 format!("{peer} sent a {what} that cannot be read")
             }
+            (NetError::TooLong { what, .. }, Role::Dealer) => format!("its {what} is too long"),
             _ => self.to_string(),
         }
     }
@@ -253,9 +254,20 @@ impl NetError {
     }
 }
 
-/// A peer's text as it may be shown on a terminal.
+/// A peer's text as it may be shown on a terminal: without what moves the cursor, or hides or reorders what is there.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let is_hidden = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let shown = |c: char| if c.is_control() || is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
+}
+
+/// The beginning of a peer's text.
+pub(super) fn shortened(text: &str) -> String {
+    const LONGEST_BYTES: usize = 200;
+    match text.len() {
+        0..=LONGEST_BYTES => printable(text),
+        _ => printable(&text[..text.floor_char_boundary(LONGEST_BYTES)]) + "…",
+    }
 }
 
 fn also(refused: &Option<Box<NetError>>) -> String {

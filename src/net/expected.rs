@@ -178,7 +178,12 @@ impl Messages {
             return Err(OffPlan::Run { message: 0, found: run, due: self.run });
         }
         let due_bytes = self.missing_bytes + (self.missing * BUNDLE_HEADER_BYTES) as u64;
-        if bytes as u64 > due_bytes { Err(OffPlan::Bundle { bytes, due_bytes }) } else { Ok(()) }
+        // One with nothing in it would only look like progress.
+        if bytes == 0 || bytes as u64 > due_bytes {
+            Err(OffPlan::Bundle { bytes, due_bytes })
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes a piece off what is due.
@@ -360,7 +365,7 @@ mod tests {
     #[test]
     fn what_the_plan_does_not_have_is_refused_with_tag_and_lengths() {
         let bundle = |messages: &[Data]| Frame::Bundle(Bundle { run: 9, messages: messages.to_vec() });
-        let cases: [(&[Frame], &str); 12] = [
+        let cases: [(&[Frame], &str); 13] = [
             (&[piece(7, 0, 8)], "party 1 broke the plan: 8 bytes of message 7, which is not awaited from it"),
             (&[piece(0, 8, 8)], "8 bytes at 8 of message 0, where 1048576 bytes at 0 were due"),
             (&[piece(0, 0, 3)], "3 bytes at 0 of message 0, where 1048576 bytes at 0 were due"),
@@ -370,6 +375,7 @@ mod tests {
             (&[Frame::Data(Data { run: 8, ..data(1, 0, 0) })], "of run 00000008, where run 00000009 is due"),
             (&[Frame::Data(Data { depth: 21, ..data(1, 0, 0) })], "21 rounds deep, of at most 20"),
             (&[bundle(&[data(1, 0, 0), data(1, 0, 0)])], "message 1 a second time"),
+            (&[bundle(&[])], "messages of 0 bytes in one frame, where 1048608 bytes were due"),
             (&[bundle(&[data(2, 0, 0)])], "message 2, which is not awaited"),
             (
                 &[piece(0, 0, FULL), bundle(&[data(2, 0, 21), data(2, 0, 0)])],

@@ -1,6 +1,6 @@
 //! The first words on a connection, and control messages: who is there, and whether both were given the same job.
 
-use super::error::printable;
+use super::error::shortened;
 use super::frame::{HEADER_BYTES, Header, wipe};
 use super::tls::explain;
 use super::{Frame, Link, NetError, Topic};
@@ -83,7 +83,7 @@ impl Hello {
         match header.frame(payload).map_err(malformed)? {
             Frame::Abort(reason) => Err(NetError::aborted(peer, &reason)),
             Frame::Hello(payload) => serde_json::from_slice(&payload).map_err(|error| {
-                let reason = printable(&error.to_string());
+                let reason = shortened(&error.to_string());
                 NetError::Malformed { peer, what: "hello", reason }
             }),
             _ => unreachable!("only a hello and an abort open a connection"),
@@ -155,17 +155,11 @@ fn by_name(list: &[(String, String)]) -> BTreeMap<&str, &str> {
 }
 
 fn difference(field: &str, here: Option<&str>, there: Option<&str>) -> Difference {
-    let shown = |value: Option<&str>| value.map_or_else(|| "absent".to_owned(), shorten);
-    Difference { field: printable(field), here: shown(here), there: shown(there) }
-}
-
-fn shorten(value: &str) -> String {
-    const LONGEST: usize = 200;
-    let value = printable(value);
-    match value.len() {
-        0..=LONGEST => format!("`{value}`"),
-        _ => format!("`{}…`", &value[..value.floor_char_boundary(LONGEST)]),
-    }
+    let shown = |value: Option<&str>| match value {
+        None => "absent".to_owned(),
+        Some(value) => format!("`{}`", shortened(value)),
+    };
+    Difference { field: shortened(field), here: shown(here), there: shown(there) }
 }
 
 impl Link {
@@ -221,7 +215,7 @@ impl Link {
                 let message = serde_json::from_slice(&payload);
                 wipe(payload);
                 message.map(Some).map_err(|error| {
-                    let reason = printable(&error.to_string());
+                    let reason = shortened(&error.to_string());
                     NetError::Malformed { peer, what, reason }
                 })
             }

@@ -99,9 +99,14 @@ impl Link {
         self.sender.peer()
     }
 
-    /// How long a message is awaited that a live peer sends at once.
+    /// How long a message is awaited that a live peer sends once it is connected to all others.
     pub fn patience(&self) -> Duration {
         self.sender.shared.deadlines.connect
+    }
+
+    /// How long a message is awaited that a live peer sends once it is done with what it is at, such as an earlier run.
+    pub fn long_patience(&self) -> Duration {
+        self.sender.shared.deadlines.stall
     }
 
     /// A number that grows while the peer gets on with its work.

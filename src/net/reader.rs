@@ -104,7 +104,9 @@ impl Reader {
             turn = turn => turn,
             () = hurried.notified() => Ok(false),
         };
+        // As long as a frame waits the peer is not listened to.
         self.delivering = false;
+        self.last_heard = Instant::now();
         turn
     }
 
@@ -207,6 +209,7 @@ mod tests {
     use crate::net::{Data, LinkOptions, Messages, OffPlan};
     use crate::share::Role;
     use bytes::Bytes;
+    use std::time::Duration;
     use tokio::io::{AsyncWriteExt, duplex};
 
     const PEER: Role = Role::party(1);
@@ -234,6 +237,25 @@ mod tests {
         let end = reader.read(far, &Notify::new()).await;
         let End::Failed(NetError::OffPlan { peer: PEER, offence }) = end else { panic!("a refusal") };
         assert_eq!(offence, OffPlan::Unknown { message: 4, bytes: LEN });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_is_not_silent_while_its_frame_waits() {
+        let (shared, mut reader, _received) = reader();
+        let (mut near, far) = duplex(1 << 10);
+        near.write_all(&data(3)[0]).await.expect("there is room");
+        let hurried = Notify::new();
+        let wait = async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            shared.expected.set(Awaited::Messages(Messages::new(0, 9, [(3, LEN as u64)])));
+            drop(near);
+        };
+        let (end, ()) = tokio::join!(reader.read(far, &hurried), wait);
+        assert!(matches!(end, End::Broken(_)), "the connection may be made again");
+        assert!(
+            reader.last_heard().elapsed() < Duration::from_secs(1),
+            "there is all of the silence deadline for it"
+        );
     }
 
     #[tokio::test]

@@ -99,6 +99,9 @@ pub struct SessionOutcome {
     pub plans: Arc<Plans>,
 }
 
+/// Most bytes of what a party offers: half of what a peer takes beyond its own, so that there is room for how it is written.
+const MOST_OFFERED_BYTES: usize = 512 << 10;
+
 /// The first words of a party to the others, once it is known who they are.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +128,8 @@ impl Session {
     /// called with the address on which this party listens, once it does.
     ///
     /// # Errors
-    /// Where the network is not well described, a peer is missing, or was given other terms.
+    /// Where the network is not well described, a peer is missing, or was given other terms, and where the offers exceed
+    /// 512 KiB, since no peer takes more.
     ///
     /// # Panics
     /// Within a task of a tokio runtime: sessions block.
@@ -138,6 +142,11 @@ impl Session {
         listening: impl FnOnce(SocketAddr),
     ) -> Result<Session, SessionError> {
         network.check()?;
+        let offered: usize = offers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if offered > MOST_OFFERED_BYTES {
+            let reason = format!("offers of {offered} bytes, of which peers take {MOST_OFFERED_BYTES}");
+            return Err(SessionError::Network { reason });
+        }
         let wire = Wire::new(&options)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;
@@ -362,7 +371,7 @@ impl Session {
         self.wire.block_on(async {
             for link in parties {
                 let bytes = link.send_control(PLAN, &ours).await?;
-                let theirs: Facts = link.receive_control(PLAN.like(bytes), link.patience()).await?;
+                let theirs: Facts = link.receive_control(PLAN.like(bytes), link.long_patience()).await?;
                 if let Some(difference) = first_difference(&ours.fields, &theirs.fields) {
                     return Err(NetError::Disagree { peer: link.peer(), difference }.into());
                 }
@@ -409,7 +418,7 @@ impl Session {
                 self.wire.block_on(link.send_control(KEY, &Grant { key: *key.bytes() }))?;
                 key
             } else {
-                let patience = link.patience();
+                let patience = link.long_patience();
                 let grant: Grant = self.wire.block_on(link.receive_control(KEY, patience))?;
                 PrgKey::from_bytes(grant.key)
             };
@@ -449,7 +458,7 @@ impl Session {
         let dealer = dealer.ok_or_else(missing)?;
         let grant: Grant = self.wire.block_on(async {
             dealer.send_control(ORDER, order).await?;
-            dealer.receive_control(GRANT, dealer.patience()).await
+            dealer.receive_control(GRANT, dealer.long_patience()).await
         })?;
         Ok(PrgKey::from_bytes(grant.key))
     }
@@ -532,7 +541,7 @@ fn agree_on_cut(wire: &Wire, links: &mut [Link], wanted: Cut) -> Result<Cut, Net
         let mut agreed = wanted;
         for link in parties {
             link.send_control(CUT, &wanted).await?;
-            let theirs: Cut = link.receive_control(CUT, link.patience()).await?;
+            let theirs: Cut = link.receive_control(CUT, link.long_patience()).await?;
             if theirs.side < TileSide::LEAST && theirs.side < wanted.side {
                 let reason = format!("tiles of side {} are too small", theirs.side.0);
                 return Err(NetError::Malformed { peer: link.peer(), what: CUT.name, reason });

@@ -74,7 +74,7 @@ async fn common(unused: &BTreeSet<u32>, links: &mut [Link]) -> Result<Option<u32
     let mut common = unused.clone();
     for link in links.iter_mut().filter(|link| link.peer() != Role::Dealer) {
         link.send_control(UNUSED_ORDERS, unused).await?;
-        let theirs: BTreeSet<u32> = link.receive_control(UNUSED_ORDERS, link.patience()).await?;
+        let theirs: BTreeSet<u32> = link.receive_control(UNUSED_ORDERS, link.long_patience()).await?;
         if theirs.last().is_some_and(|&last| last >= MOST_ORDERS) {
             let reason = format!("order {} is beyond the {MOST_ORDERS} of a store", theirs.len());
             return Err(NetError::Malformed { peer: link.peer(), what: UNUSED_ORDERS.name, reason });

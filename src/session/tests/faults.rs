@@ -9,6 +9,7 @@ use crate::ring::{Elements, Ring};
 use crate::run::RunError;
 use crate::session::{SessionError, SessionOptions, World, WorldError};
 use crate::share::Role;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -180,5 +181,28 @@ fn an_altered_opening_spoils_the_result_only() {
         let outcomes = world(protocol, 1).with_rule(rule.clone()).run(&program, &inputs()).expect("no error");
         let expected = &oracle::evaluate(&program, &inputs())[0];
         assert!(expected.first_difference(&outcomes[1].outputs["z"]).is_some());
+    }
+}
+
+/// A batch may take its party longer than any other needs to connect.
+#[test]
+fn who_is_late_for_a_run_is_waited_for_while_it_lives() {
+    for protocol in Protocol::ALL {
+        let program = product(protocol, Ring::Z64, 0, (2, 3, 4));
+        let deadlines = Deadlines { connect: Duration::from_millis(1), ..Deadlines::default() };
+        let options = SessionOptions { deadlines, ..SessionOptions::default() };
+        let outcomes = world(protocol, 1).with_options(options).each_party(|party, session| {
+            let own = match party.0 {
+                0 => BTreeMap::from([("x".to_owned(), elements(Ring::Z64, 6, 1))]),
+                1 => BTreeMap::from([("y".to_owned(), elements(Ring::Z64, 12, 2))]),
+                _ => BTreeMap::new(),
+            };
+            let run = |_| {
+                std::thread::sleep(Duration::from_millis(40 * u64::from(party.0)));
+                session.run(protocol, &program, own.clone())
+            };
+            (0..2).map(run).collect()
+        });
+        assert!(outcomes.is_ok(), "{protocol}: {:?}", outcomes.err());
     }
 }
