@@ -2,8 +2,9 @@
 //!
 //! `auto` is a discrete GPU, otherwise an integrated one, otherwise the processor. `gpu` is the best real GPU.
 //! `cpu` is the processor. Anything else names an adapter: `gpu:1`, or `1` where there are as many, by its place in the
-//! survey, other names by a part of the adapter's own. Several devices have commas between them. A software adapter, which computes on the processor and slower than the
-//! CPU device does, is only ever taken by name.
+//! survey, `0000:41:00.0` or `41:00.0` by its PCI bus id, other names by a part of the adapter's own. Several devices have
+//! commas between them. A software adapter, which computes on the processor and slower than the CPU device does, is only
+//! ever taken by name.
 
 use super::cpu::{self, Cpu};
 use super::gpu::{
@@ -46,7 +47,7 @@ pub enum DeviceChoice {
     Cpu,
     /// The best real GPU.
     Gpu,
-    /// The adapter of this place, as in `gpu:1`, or with this in its name.
+    /// The adapter of this place, as in `gpu:1`, at this PCI bus id, as in `41:00.0`, or with this in its name.
     Named(String),
 }
 
@@ -208,6 +209,7 @@ pub fn survey() -> Survey {
 struct Candidate<'a> {
     name: &'a str,
     kind: AdapterKind,
+    pci: Option<&'a str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +219,11 @@ enum Pick {
 }
 
 fn candidates(adapters: &[Adapter]) -> Vec<Candidate<'_>> {
-    adapters.iter().map(|adapter| Candidate { name: &adapter.name, kind: adapter.kind }).collect()
+    let candidate = |adapter| {
+        let Adapter { name, kind, pci_bus_id, .. } = adapter;
+        Candidate { name, kind: *kind, pci: pci_bus_id.as_deref() }
+    };
+    adapters.iter().map(candidate).collect()
 }
 
 fn pick(choice: &DeviceChoice, candidates: &[Candidate<'_>]) -> Result<Pick, DeviceError> {
@@ -233,9 +239,10 @@ fn pick(choice: &DeviceChoice, candidates: &[Candidate<'_>]) -> Result<Pick, Dev
             best(&|candidate| is_sure(candidate.kind)).or(Some(Pick::Cpu))
         }
         DeviceChoice::Gpu => best(&|candidate| candidate.kind != AdapterKind::Software),
-        DeviceChoice::Named(name) => match place(name, candidates.len()) {
-            Some(place) => (place < candidates.len()).then_some(Pick::Adapter(place)),
-            None => {
+        DeviceChoice::Named(name) => match (place(name, candidates.len()), pci_bus_id(name)) {
+            (Some(place), _) => (place < candidates.len()).then_some(Pick::Adapter(place)),
+            (None, Some(wanted)) => best(&|candidate| candidate.pci.and_then(pci_bus_id) == Some(wanted)),
+            (None, None) => {
                 let wanted = name.to_lowercase();
                 best(&|candidate| !wanted.is_empty() && candidate.name.to_lowercase().contains(&wanted))
             }
@@ -252,10 +259,27 @@ fn place(name: &str, adapters: usize) -> Option<usize> {
     }
 }
 
+/// Domain, bus, device and function of a PCI bus id; where no domain is written it is 0.
+fn pci_bus_id(text: &str) -> Option<[u32; 4]> {
+    let (slot, function) = text.rsplit_once('.')?;
+    let parts: Vec<&str> = slot.split(':').collect();
+    let [domain, bus, device] = match parts[..] {
+        [domain, bus, device] => [domain, bus, device],
+        [bus, device] => ["0", bus, device],
+        _ => return None,
+    };
+    let mut id = [0; 4];
+    for (number, text) in id.iter_mut().zip([domain, bus, device, function]) {
+        *number = u32::from_str_radix(text, 16).ok()?;
+    }
+    Some(id)
+}
+
 fn available(candidates: &[Candidate<'_>]) -> Vec<String> {
     let adapter = |(place, candidate): (usize, &Candidate<'_>)| {
         let software = if candidate.kind == AdapterKind::Software { ", software" } else { "" };
-        format!("gpu:{place} ({}{software})", candidate.name)
+        let pci = candidate.pci.map_or_else(String::new, |id| format!(", {id}"));
+        format!("gpu:{place} ({}{pci}{software})", candidate.name)
     };
     let adapters = candidates.iter().enumerate().map(adapter);
     ["auto", "cpu"].map(String::from).into_iter().chain(adapters).collect()
@@ -276,10 +300,11 @@ fn why_no_gpu(candidates: &[Candidate<'_>]) -> String {
 mod tests {
     use super::*;
 
-    const SOFTWARE: Candidate<'_> = Candidate { name: "llvmpipe (LLVM 15)", kind: AdapterKind::Software };
-    const INTEGRATED: Candidate<'_> = Candidate { name: "Iris Xe", kind: AdapterKind::Integrated };
-    const DISCRETE: Candidate<'_> = Candidate { name: "Radeon Pro", kind: AdapterKind::Discrete };
-    const VIRTUAL: Candidate<'_> = Candidate { name: "Virtio", kind: AdapterKind::Virtual };
+    const SOFTWARE: Candidate<'_> =
+        Candidate { name: "llvmpipe (LLVM 15)", kind: AdapterKind::Software, pci: None };
+    const INTEGRATED: Candidate<'_> = Candidate { name: "Iris Xe", kind: AdapterKind::Integrated, pci: None };
+    const DISCRETE: Candidate<'_> = Candidate { name: "Radeon Pro", kind: AdapterKind::Discrete, pci: None };
+    const VIRTUAL: Candidate<'_> = Candidate { name: "Virtio", kind: AdapterKind::Virtual, pci: None };
 
     fn picked(choice: &str, candidates: &[Candidate<'_>]) -> Result<Pick, DeviceError> {
         let Ok(choice) = choice.parse();
@@ -315,6 +340,23 @@ mod tests {
         for wanted in ["gpu:3", "geforce", ""] {
             assert!(matches!(picked(wanted, &all), Err(DeviceError::Unknown { .. })), "{wanted}");
         }
+    }
+
+    #[test]
+    fn adapters_of_one_name_differ_by_where_they_are() {
+        let card = |pci| Candidate { pci: Some(pci), ..DISCRETE };
+        let all = [SOFTWARE, card("0000:41:00.0"), card("0000:c1:00.0"), card("0001:41:00.0")];
+        for (wanted, place) in
+            [("41:00.0", 1), ("0000:C1:00.0", 2), ("00000000:c1:00.0", 2), ("0001:41:00.0", 3)]
+        {
+            assert_eq!(picked(wanted, &all), Ok(Pick::Adapter(place)), "{wanted}");
+        }
+        let message = picked("42:00.0", &all[..2]).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "there is no device '42:00.0'; there are: auto, cpu, gpu:0 (llvmpipe (LLVM 15), software), gpu:1 (Radeon \
+             Pro, 0000:41:00.0)"
+        );
     }
 
     #[test]

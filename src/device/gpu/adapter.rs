@@ -36,6 +36,8 @@ pub struct Adapter {
     pub driver_info: String,
     /// What kind of hardware it is.
     pub kind: AdapterKind,
+    /// Where it is on the PCI bus, as in `0000:41:00.0`, if the driver says so.
+    pub pci_bus_id: Option<String>,
     /// What shaders can use.
     pub features: AdapterFeatures,
     /// How much of it.
@@ -120,6 +122,7 @@ impl Adapter {
                 wgpu::DeviceType::Other => AdapterKind::Other,
                 wgpu::DeviceType::Cpu => AdapterKind::Software,
             },
+            pci_bus_id: Some(info.device_pci_bus_id).filter(|id| !id.is_empty()),
             features: AdapterFeatures {
                 shader_int64: features.contains(wgpu::Features::SHADER_INT64),
                 shader_f16: features.contains(wgpu::Features::SHADER_F16),

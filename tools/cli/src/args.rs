@@ -144,8 +144,8 @@ Exit status: 0 done, 1 a wrong result or a report that cannot be written, 2 bad 
 /// What all commands that compute have.
 #[derive(Args, Clone)]
 pub struct Shared {
-    /// Where to compute: auto, cpu, gpu, gpu:N, or a part of an adapter's name; or several of these, as in gpu:0,gpu:1 or
-    /// gpu,cpu, which divide the work where the run is predicted to be done sooner
+    /// Where to compute: auto, cpu, gpu, gpu:N, a PCI bus id such as 41:00.0, or a part of an adapter's name; or several of
+    /// these, as in gpu:0,gpu:1 or gpu,cpu, which divide the work where the run is predicted to be done sooner
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
     /// Divide work among several devices by their rates, also where the run is not predicted to be done sooner

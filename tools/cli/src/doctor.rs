@@ -18,7 +18,8 @@ fn text(survey: &Survey) -> String {
     for (place, (adapter, (matrix_units, tuning))) in found.enumerate() {
         let (features, limits) = (&adapter.features, &adapter.limits);
         let has = |there: bool, name: &str| format!("{} {name}", if there { "has" } else { "lacks" });
-        text += &format!("gpu:{place}  {} ({:?}, {})\n", adapter.name, adapter.kind, adapter.backend);
+        let pci = adapter.pci_bus_id.as_ref().map_or_else(String::new, |id| format!(", PCI {id}"));
+        text += &format!("gpu:{place}  {} ({:?}, {}{pci})\n", adapter.name, adapter.kind, adapter.backend);
         text += &format!("       driver {}\n", adapter.driver_line());
         text += &format!(
             "       {}, {}, {}\n",

@@ -31,7 +31,7 @@ pub struct Bench {
 /// What all measurements have.
 #[derive(Args, Clone)]
 pub struct BenchOptions {
-    /// Where to compute: auto, cpu, gpu, gpu:N, or a part of an adapter's name
+    /// Where to compute: auto, cpu, gpu, gpu:N, a PCI bus id, or a part of an adapter's name
     #[arg(long, value_name = "DEVICE", default_value = "auto", global = true)]
     pub device: String,
     /// Threads of the CPU device of each party [default: the cores, divided by the parties]
