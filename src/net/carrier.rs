@@ -9,7 +9,7 @@
 //! connection is taken for received after the count has been told on a new one.
 
 use super::expected::Expected;
-use super::hello::Hello;
+use super::hello::{Hello, write_frame};
 use super::link::LinkOptions;
 use super::outlet::Outlet;
 use super::reader::Reader;
@@ -206,9 +206,11 @@ impl Carrier {
     }
 
     /// Serves a connection until it breaks.
-    async fn serve(&mut self, visit: Visit) -> End {
+    async fn serve(&mut self, mut visit: Visit) -> End {
         let received = visit.hello.received;
         if let Err(miscount) = self.writer.resume(received) {
+            let words = Frame::abort(&miscount.told(self.shared.peer));
+            let _ = timeout(LAST_WORDS, write_frame(&mut visit.stream, words)).await;
             return End::Failed(miscount);
         }
         self.shared.traffic.connected();
