@@ -189,7 +189,7 @@ pub fn survey() -> Survey {
     let picked = pick(&DeviceChoice::Auto, &candidates).expect("auto always finds the processor");
     let (auto, reason) = match picked {
         Pick::Adapter(place) => {
-            let Candidate { name, kind } = candidates[place];
+            let Candidate { name, kind, .. } = candidates[place];
             let kind = if kind == AdapterKind::Discrete { "a discrete" } else { "an integrated" };
             (format!("gpu:{place}"), format!("{name} is {kind} GPU"))
         }
@@ -218,12 +218,13 @@ enum Pick {
     Adapter(usize),
 }
 
-fn candidates(adapters: &[Adapter]) -> Vec<Candidate<'_>> {
-    let candidate = |adapter| {
-        let Adapter { name, kind, pci_bus_id, .. } = adapter;
-        Candidate { name, kind: *kind, pci: pci_bus_id.as_deref() }
+fn candidates<'a>(adapters: &'a [Adapter]) -> Vec<Candidate<'a>> {
+    let of = |adapter: &'a Adapter| Candidate {
+        name: &adapter.name,
+        kind: adapter.kind,
+        pci: adapter.pci_bus_id.as_deref(),
     };
-    adapters.iter().map(candidate).collect()
+    adapters.iter().map(of).collect()
 }
 
 fn pick(choice: &DeviceChoice, candidates: &[Candidate<'_>]) -> Result<Pick, DeviceError> {
