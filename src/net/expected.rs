@@ -34,11 +34,13 @@ impl Topic {
         Topic { number, name, most_bytes }
     }
 
+    /// Most bytes that a message may have beyond those that it has in common with this process's.
+    pub const DIFFERENCE_BYTES: usize = 1 << 20;
+
     /// The topic where the peer's message is the same as this process's of so many bytes, or differs in what an error
     /// is to name.
     pub fn like(self, bytes: usize) -> Topic {
-        const DIFFERENCE_BYTES: usize = 1 << 20;
-        Topic { most_bytes: self.most_bytes.min(2 * bytes + DIFFERENCE_BYTES), ..self }
+        Topic { most_bytes: self.most_bytes.min(2 * bytes + Topic::DIFFERENCE_BYTES), ..self }
     }
 }
 

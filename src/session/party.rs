@@ -3,7 +3,7 @@
 use super::order::{Grant, KeySource, Nonce, Order};
 use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
 use super::tiles::{Cut, Surroundings, choose_side, plan_tiles};
-use super::topic::{CUT, GRANT, INTRODUCTION, KEY, ORDER, PLAN};
+use super::topic::{CUT, GRANT, INTRODUCTION, KEY, ORDER, PLAN, check_offers};
 use super::wire::Wire;
 use super::{Devices, SessionError};
 use crate::net::{
@@ -99,9 +99,6 @@ pub struct SessionOutcome {
     pub plans: Arc<Plans>,
 }
 
-/// Most bytes of what a party offers: half of what a peer takes beyond its own, so that there is room for how it is written.
-const MOST_OFFERED_BYTES: usize = 512 << 10;
-
 /// The first words of a party to the others, once it is known who they are.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,7 +126,7 @@ impl Session {
     ///
     /// # Errors
     /// Where the network is not well described, a peer is missing, or was given other terms, and where the offers exceed
-    /// 512 KiB, since no peer takes more.
+    /// 1 MiB, since no peer takes more.
     ///
     /// # Panics
     /// Within a task of a tokio runtime: sessions block.
@@ -142,11 +139,7 @@ impl Session {
         listening: impl FnOnce(SocketAddr),
     ) -> Result<Session, SessionError> {
         network.check()?;
-        let offered: usize = offers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if offered > MOST_OFFERED_BYTES {
-            let reason = format!("offers of {offered} bytes, of which peers take {MOST_OFFERED_BYTES}");
-            return Err(SessionError::Network { reason });
-        }
+        check_offers(&offers)?;
         let wire = Wire::new(&options)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;

@@ -1,6 +1,6 @@
 //! The control messages that surround runs: each has a number, and a length that a peer cannot exceed.
 
-use super::MOST_ORDERS;
+use super::{MOST_ORDERS, SessionError};
 use crate::net::Topic;
 
 /// Most bytes of a message with no lists in it.
@@ -33,3 +33,27 @@ pub(super) const UNUSED_ORDERS: Topic =
 
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;
+
+/// Makes sure that peers take what this party offers: their own terms are the same, and of the rest they take so much.
+pub(super) fn check_offers(offers: &[(String, String)]) -> Result<(), SessionError> {
+    let (offered, most) =
+        (serde_json::to_vec(offers).expect("offers serialise").len(), Topic::DIFFERENCE_BYTES);
+    if offered <= most {
+        return Ok(());
+    }
+    let reason = format!("what this party offers takes {offered} bytes; its peers take {most}");
+    Err(SessionError::Network { reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_that_no_peer_takes_are_refused_before_anybody_is_bothered() {
+        let offers = |text: &str| [("shape".to_owned(), text.repeat(1_000_000))];
+        assert_eq!(check_offers(&offers("a")), Ok(()));
+        let error = check_offers(&offers("\"")).expect_err("each quote takes two bytes");
+        assert!(error.to_string().contains("takes 2000014 bytes; its peers take 1048576"), "{error}");
+    }
+}
