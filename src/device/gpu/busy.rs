@@ -9,6 +9,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+/// One of a device's submissions, by its place among them, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submission(u64);
+
 /// A clock that runs while the device works. Clones are the same clock.
 #[derive(Clone, Default)]
 pub struct Busy(Arc<Shared>);
@@ -27,6 +31,8 @@ struct Clock {
     since: Option<Instant>,
     /// When what is in flight was submitted. Submissions complete in their order.
     in_flight: VecDeque<Instant>,
+    /// How many submissions there were.
+    submissions: u64,
     /// When a submission completed last.
     completed: Option<Instant>,
     /// What is taken down, where anything is.
@@ -49,15 +55,21 @@ impl Busy {
         self.clock().total_at(Instant::now())
     }
 
-    /// One more submission is in flight.
-    pub fn submitted(&self) {
-        self.clock().submitted_at(Instant::now());
+    /// One more submission is in flight. Returns which it is.
+    pub fn submitted(&self) -> Submission {
+        self.clock().submitted_at(Instant::now())
     }
 
     /// One less is.
     pub fn completed(&self) {
         self.clock().completed_at(Instant::now());
         self.0.completed.notify_all();
+    }
+
+    /// Whether a submission is complete.
+    pub fn is_complete(&self, submission: Submission) -> bool {
+        let clock = self.clock();
+        submission.0 + clock.in_flight.len() as u64 <= clock.submissions
     }
 
     /// Waits until at most `in_flight` submissions are, for `timeout` at most. Returns whether that came.
@@ -77,9 +89,11 @@ impl Clock {
         self.total + self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    fn submitted_at(&mut self, now: Instant) {
+    fn submitted_at(&mut self, now: Instant) -> Submission {
         self.since.get_or_insert(now);
         self.in_flight.push_back(now);
+        self.submissions += 1;
+        Submission(self.submissions)
     }
 
     fn completed_at(&mut self, now: Instant) {
@@ -123,7 +137,8 @@ mod tests {
         clock.submitted_at(at(0));
         clock.completed_at(at(3));
         clock.spans = Some(Vec::new());
-        [10, 11].into_iter().for_each(|ms| clock.submitted_at(at(ms)));
+        clock.submitted_at(at(10));
+        clock.submitted_at(at(11));
         [15, 21].into_iter().for_each(|ms| clock.completed_at(at(ms)));
         clock.submitted_at(at(30));
         clock.completed_at(at(34));
@@ -132,9 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn submissions_complete_in_their_order() {
+        let busy = Busy::default();
+        let [first, second] = [busy.submitted(), busy.submitted()];
+        let complete = || [first, second].map(|submission| busy.is_complete(submission));
+        assert_eq!(complete(), [false, false]);
+        busy.completed();
+        assert_eq!(complete(), [true, false]);
+        busy.completed();
+        assert_eq!(complete(), [true, true]);
+    }
+
+    #[test]
     fn waiting_ends_with_the_completion_that_suffices() {
         let busy = Busy::default();
-        (0..3).for_each(|_| busy.submitted());
+        let _ = [busy.submitted(), busy.submitted(), busy.submitted()];
         assert!(busy.wait(3, Duration::ZERO) && !busy.wait(1, Duration::ZERO));
         let other = busy.clone();
         let thread = std::thread::spawn(move || (0..2).for_each(|_| other.completed()));

@@ -1,7 +1,7 @@
 //! [`Gpu`]: a device over one adapter.
 
 use super::batch::Batch;
-use super::busy::Busy;
+use super::busy::{Busy, Submission};
 use super::dispatch::{self, Scratch, Span, Work};
 use super::health::Health;
 use super::panel::Limits;
@@ -57,7 +57,7 @@ pub struct State {
     pub(super) scratch: wgpu::Buffer,
     /// What lies in the memory for residues of left and of right matrices.
     pub(super) panels: [Panels; 2],
-    pub(super) last_submission: Option<wgpu::SubmissionIndex>,
+    pub(super) last_submission: Option<Submission>,
     pub(super) watcher: Watcher,
 }
 
@@ -100,21 +100,21 @@ impl Gpu {
     }
 
     /// Submits the batch where there is something in it. Returns what to wait for: the last submission so far.
-    fn submit(&self, state: &mut State) -> Result<Option<wgpu::SubmissionIndex>, DeviceError> {
+    fn submit(&self, state: &mut State) -> Result<Option<Submission>, DeviceError> {
         let sealed = state.transfer.seal();
         if let Some(commands) = state.batch.finish() {
-            self.busy.submitted();
-            let index = self.queue.submit([commands]);
+            let submission = self.busy.submitted();
+            self.queue.submit([commands]);
             let busy = self.busy.clone();
             self.queue.on_submitted_work_done(move || busy.completed());
-            state.last_submission = Some(index.clone());
+            state.last_submission = Some(submission);
             match sealed {
-                Some(staging) => state.transfer.reclaim(&state.watcher, staging, index),
-                None => state.watcher.send(Job::Complete(index)),
+                Some(staging) => state.transfer.reclaim(&state.watcher, staging, submission),
+                None => state.watcher.send(Job::Complete(submission)),
             }
         }
         self.health.check()?;
-        Ok(state.last_submission.clone())
+        Ok(state.last_submission)
     }
 
     /// Adds to the batch, which is submitted first where it is full.
@@ -139,10 +139,8 @@ impl Gpu {
     }
 
     fn synchronise_locked(&self, state: &mut State) -> Result<(), DeviceError> {
-        if let Some(index) = self.submit(state)? {
-            watch::wait(&self.device, &self.health, index);
-            // Another thread may have seen the end of it, and be about to count it.
-            self.settled(0)?;
+        if let Some(submission) = self.submit(state)? {
+            watch::wait(&self.device, &self.health, &self.busy, submission);
         }
         self.health.check()
     }

@@ -106,6 +106,7 @@ impl Gpu {
             compile_residues(&device, &mut pipelines, wide, tile).map_err(unusable)?;
         }
         let residues = residues.map(|(tile, bytes)| Residues::new(&device, tile, true, bytes));
+        let busy = Busy::default();
         let state = State {
             panels: residues.as_ref().map(Residues::panels).unwrap_or_default(),
             batch: Batch::new(&device, &queue),
@@ -113,7 +114,7 @@ impl Gpu {
             transfer: Transfer::new(&device, chunk_bytes),
             scratch: scratch(&device, scratch_bytes),
             last_submission: None,
-            watcher: Watcher::start(device.clone(), health.clone())
+            watcher: Watcher::start(device.clone(), health.clone(), busy.clone())
                 .map_err(|error| unusable(error.to_string()))?,
         };
         health.check()?;
@@ -129,7 +130,7 @@ impl Gpu {
             device,
             queue,
             health,
-            busy: Busy::default(),
+            busy,
             pool: Arc::default(),
             limits: kernel_limits(&limits, options, scratch_bytes),
             max_buffer_bytes: limits.max_buffer_size,

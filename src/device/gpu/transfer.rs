@@ -5,6 +5,7 @@
 //! that memory for transfers is what was booked when the device was opened.
 
 use super::batch::Batch;
+use super::busy::Submission;
 use super::health::Health;
 use super::watch::{Job, Watcher};
 use crate::device::DeviceError;
@@ -151,7 +152,7 @@ impl Transfer {
     }
 
     /// Lets a sealed buffer come back once its submission is done.
-    pub fn reclaim(&self, watcher: &Watcher, staging: wgpu::Buffer, after: wgpu::SubmissionIndex) {
+    pub fn reclaim(&self, watcher: &Watcher, staging: wgpu::Buffer, after: Submission) {
         let mapped = map(&staging, wgpu::MapMode::Write, self.chunk_bytes);
         watcher.send(Job::Upload { after, staging, mapped, pool: self.uploads.give_back.clone() });
     }
@@ -169,7 +170,7 @@ impl Transfer {
         incoming: &Incoming,
         staging: wgpu::Buffer,
         size_bytes: u64,
-        after: wgpu::SubmissionIndex,
+        after: Submission,
     ) {
         let mapped = map(&staging, wgpu::MapMode::Read, size_bytes);
         let (pool, assembly) = (self.downloads.give_back.clone(), incoming.0.clone());

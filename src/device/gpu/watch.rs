@@ -4,12 +4,13 @@
 //! out, staging buffers go back to their pools. It never waits for another thread of ours, so that whoever waits
 //! for it makes progress.
 
+use super::busy::{Busy, Submission};
 use super::health::Health;
 use super::transfer::{DownloadChunk, MapResult};
 use crossbeam_channel::{Receiver, Sender};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::thread::{JoinHandle, sleep, yield_now};
+use std::time::{Duration, Instant};
 
 /// Submissions that wait to complete at most; beyond, the caller waits. It bounds what the driver holds.
 const MOST_IN_FLIGHT: usize = 64;
@@ -17,14 +18,22 @@ const MOST_IN_FLIGHT: usize = 64;
 /// How long a mapping may take once the GPU is done: it only needs another thread to return from wgpu.
 const MAPPING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a submission is looked at again and again, giving way to other threads only: as long as kernels on few elements
+/// take.
+const AT_ONCE: Duration = Duration::from_micros(200);
+
+/// After that, pauses between two looks: this part of what was waited so far, within these bounds.
+const PAUSE_PART: u32 = 16;
+const PAUSES: [Duration; 2] = [Duration::from_micros(20), Duration::from_millis(1)];
+
 /// Something that waits for a submission.
 pub enum Job {
     /// Only that callbacks run as soon as it completes.
-    Complete(wgpu::SubmissionIndex),
+    Complete(Submission),
     /// A staging buffer for uploads comes back.
     Upload {
         /// The submission that reads it.
-        after: wgpu::SubmissionIndex,
+        after: Submission,
         /// The buffer.
         staging: wgpu::Buffer,
         /// Where wgpu says that it is mapped again.
@@ -35,7 +44,7 @@ pub enum Job {
     /// Bytes of a download are there.
     Download {
         /// The submission that writes them.
-        after: wgpu::SubmissionIndex,
+        after: Submission,
         /// The bytes and where they go.
         chunk: DownloadChunk,
         /// Where wgpu says that they are mapped.
@@ -54,12 +63,12 @@ impl Watcher {
     ///
     /// # Errors
     /// Where the operating system has no thread to give.
-    pub fn start(device: wgpu::Device, health: Health) -> std::io::Result<Watcher> {
+    pub fn start(device: wgpu::Device, health: Health, busy: Busy) -> std::io::Result<Watcher> {
         let (jobs, queue) = crossbeam_channel::bounded(MOST_IN_FLIGHT);
         let body = move || {
             for job in queue {
                 // wgpu may panic once the device is lost. The thread goes on, so that every job comes to its end.
-                if catch_unwind(AssertUnwindSafe(|| finish(&device, &health, job))).is_err() {
+                if catch_unwind(AssertUnwindSafe(|| finish(&device, &health, &busy, job))).is_err() {
                     health.fail("the thread that waits for it panicked");
                 }
             }
@@ -86,28 +95,34 @@ impl Drop for Watcher {
 }
 
 /// Waits until a submission is complete, or records why it will not be.
-pub fn wait(device: &wgpu::Device, health: &Health, index: wgpu::SubmissionIndex) -> bool {
-    if health.check().is_err() {
-        return false;
-    }
-    let poll = wgpu::PollType::Wait { submission_index: Some(index), timeout: None };
-    // wgpu 30 panics in a poll when the driver loses the device.
-    match catch_unwind(AssertUnwindSafe(|| device.poll(poll))) {
-        Ok(Ok(_)) => true,
-        Ok(Err(error)) => {
-            health.fail(error.to_string());
-            false
+///
+/// It looks again and again rather than have the driver wait: where several threads wait, a driver may wake one 10 ms late
+/// (NVIDIA's 580 does), which is a hundred times what a kernel takes.
+pub fn wait(device: &wgpu::Device, health: &Health, busy: &Busy, submission: Submission) -> bool {
+    let begin = Instant::now();
+    loop {
+        if health.check().is_err() {
+            return false;
         }
-        Err(_) => {
-            health.fail("the driver lost the device");
-            false
+        // wgpu 30 panics in a poll when the driver loses the device.
+        match catch_unwind(AssertUnwindSafe(|| device.poll(wgpu::PollType::Poll))) {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => health.fail(error.to_string()),
+            Err(_) => health.fail("the driver lost the device"),
+        }
+        if busy.is_complete(submission) {
+            return true;
+        }
+        match begin.elapsed() {
+            waited if waited < AT_ONCE => yield_now(),
+            waited => sleep((waited / PAUSE_PART).clamp(PAUSES[0], PAUSES[1])),
         }
     }
 }
 
-fn finish(device: &wgpu::Device, health: &Health, job: Job) {
+fn finish(device: &wgpu::Device, health: &Health, busy: &Busy, job: Job) {
     let is_mapped = |after, mapped: Receiver<MapResult>| {
-        if !wait(device, health, after) {
+        if !wait(device, health, busy, after) {
             return false;
         }
         let result = mapped.recv_timeout(MAPPING_TIMEOUT);
@@ -117,8 +132,8 @@ fn finish(device: &wgpu::Device, health: &Health, job: Job) {
         matches!(result, Ok(Ok(())))
     };
     match job {
-        Job::Complete(index) => {
-            wait(device, health, index);
+        Job::Complete(submission) => {
+            wait(device, health, busy, submission);
         }
         Job::Upload { after, staging, mapped, pool } => {
             is_mapped(after, mapped);

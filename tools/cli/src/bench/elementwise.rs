@@ -81,10 +81,9 @@ fn measure(engine: &Engine, ring: Ring, size: usize, rows: &mut Vec<KernelJson>)
         ("fill, then a - mask", 2.0, vec![fill(b), linear(vec![(1, a), (minus_one, b)])]),
         ("mask", 2.0, vec![mask]),
     ];
-    let run = |kernels: &[DeviceKernel<'_>]| kernels.iter().try_for_each(|kernel| engine.run(ring, kernel));
     let copy = match engine.cpu {
         Some(way) => copy(matrix_bytes as usize, way.threads),
-        None => rate(2.0 * matrix_bytes, || run(&rows_of[0].2))?,
+        None => engine.rate(ring, 2.0 * matrix_bytes, &rows_of[0].2)?,
     };
     let mut row = |kernel, bytes_per_s: Rate| {
         let (engine, times_copy) = (engine.name.clone(), bytes_per_s.best / copy.best);
@@ -92,7 +91,7 @@ fn measure(engine: &Engine, ring: Ring, size: usize, rows: &mut Vec<KernelJson>)
     };
     row("copy", copy);
     for (name, matrices, kernels) in &rows_of {
-        row(name, rate(matrices * matrix_bytes, || run(kernels))?);
+        row(name, engine.rate(ring, matrices * matrix_bytes, kernels)?);
     }
     Ok(())
 }

@@ -14,12 +14,18 @@ use symbolon::ring::prg::PrgKey;
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::{Kernel, Matrix, MemoryClass};
 
-/// How long one case is repeated, beyond [`LEAST_RUNS`].
+/// How long one case is repeated, beyond [`LEAST_RUNS`]: on a GPU, which nothing else disturbs, shorter.
 const CASE: Duration = Duration::from_millis(700);
+const GPU_CASE: Duration = Duration::from_millis(250);
 
 /// Runs that a median is taken of, at least and at most.
 const LEAST_RUNS: usize = 3;
 const MOST_RUNS: usize = 101;
+
+/// How long a GPU is kept at work before it is waited for, at most so many times over: waiting takes a tenth of a
+/// millisecond.
+const GPU_RUN: Duration = Duration::from_millis(10);
+const MOST_TIMES: usize = 64;
 
 /// A device in one of its ways.
 pub struct Engine {
@@ -127,14 +133,33 @@ impl Engine {
         let buffer = self.device.allocate(size_bytes, MemoryClass::Scratch)?;
         // The key guards nothing: the elements only have to look like shares.
         let key = PrgKey::from_bytes([7; 32]);
-        self.run(ring, &Kernel::Fill { out: Matrix::new(&buffer, shape), key: &key, stream: 0, block: 0 })?;
+        let fill = Kernel::Fill { out: Matrix::new(&buffer, shape), key: &key, stream: 0, block: 0 };
+        self.device.run(ring, &fill)?;
+        self.device.synchronise()?;
         Ok(buffer)
     }
 
-    /// Runs a kernel to its end.
-    pub fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
-        self.device.run(ring, kernel)?;
-        self.device.synchronise()
+    /// Rates some kernels, one after the other, at `amount` a run of all. A GPU does them several times before it is waited
+    /// for, as in a program, whose kernels are queued behind each other.
+    pub fn rate(&self, ring: Ring, amount: f64, kernels: &[DeviceKernel<'_>]) -> Result<Rate, DeviceError> {
+        let run = |times: usize| {
+            (0..times).flat_map(|_| kernels).try_for_each(|kernel| self.device.run(ring, kernel))?;
+            self.device.synchronise()
+        };
+        let mut times = 1;
+        if self.gpu.is_some() {
+            // Compiles them.
+            run(1)?;
+            let mut once = Duration::MAX;
+            for _ in 0..LEAST_RUNS {
+                let begin = Instant::now();
+                run(1)?;
+                once = once.min(begin.elapsed());
+            }
+            times = ((GPU_RUN.as_secs_f64() / once.as_secs_f64()) as usize).clamp(1, MOST_TIMES);
+        }
+        let case = if self.gpu.is_some() { GPU_CASE } else { CASE };
+        rate_within(case, amount * times as f64, || run(times))
     }
 }
 
@@ -150,11 +175,15 @@ pub struct Rate {
 }
 
 /// Repeats `work`, after one run that is not counted, and rates it at `amount` a run.
-pub fn rate<E>(amount: f64, mut work: impl FnMut() -> Result<(), E>) -> Result<Rate, E> {
+pub fn rate<E>(amount: f64, work: impl FnMut() -> Result<(), E>) -> Result<Rate, E> {
+    rate_within(CASE, amount, work)
+}
+
+fn rate_within<E>(case: Duration, amount: f64, mut work: impl FnMut() -> Result<(), E>) -> Result<Rate, E> {
     let begin = Instant::now();
     work()?;
     let mut rates = Vec::new();
-    while rates.len() < LEAST_RUNS || (begin.elapsed() < CASE && rates.len() < MOST_RUNS) {
+    while rates.len() < LEAST_RUNS || (begin.elapsed() < case && rates.len() < MOST_RUNS) {
         let start = Instant::now();
         work()?;
         rates.push(amount / start.elapsed().as_secs_f64().max(1e-9));

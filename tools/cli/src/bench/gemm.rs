@@ -176,7 +176,7 @@ fn measure(
     let [out, left, right] = buffers.each_ref().map(|(buffer, shape)| Matrix::new(buffer, *shape));
     let kernel = Kernel::Gemm { out, terms: vec![(left, right)], accumulate: false };
     references.bounds_of(engine, ring)?;
-    let multiply_adds_per_s = rate(work(sizes), || engine.run(ring, &kernel))?;
+    let multiply_adds_per_s = engine.rate(ring, work(sizes), std::slice::from_ref(&kernel))?;
     let best = multiply_adds_per_s.best;
     // Once more: what slows the machine down meanwhile slows both.
     let loops = references.bounds_of(engine, ring)?;
@@ -262,7 +262,7 @@ impl References {
         let [operand, out] = [&from, &to].map(|buffer| Matrix::new(buffer, shape));
         let kernel = Kernel::Linear { out, terms: vec![(1, operand)], constant: 0 };
         let moved = (2 * shape.len() * ring.element_bytes()) as f64;
-        let copy = rate(moved, || engine.run(ring, &kernel))?.best;
+        let copy = engine.rate(ring, moved, std::slice::from_ref(&kernel))?.best;
         self.copies.push((of.clone(), copy));
         Ok(Some(copy))
     }
