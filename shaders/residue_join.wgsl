@@ -1,5 +1,5 @@
 // A matrix product put together from its residues: out (+)= sum of s_i * (P / m_i) - q * P modulo 2^k, where s_i are
-// the sums of residue_gemm.wgsl, P is the product of the moduli m_i, and q the sum of s_i / m_i, rounded.
+// the sums of residue_gemm.wgsl, or those of residue_gemm_int8.comp less multiples of m_i, P is the product of the moduli m_i, and q the sum of s_i / m_i, rounded.
 //
 // The moduli may come in several goes: then the sums over the first ones wait in `partial`.
 
@@ -24,6 +24,9 @@ struct Params {
     is_first: u32,
     is_last: u32,
     accumulate: u32,
+    // Whether the sums are integers, not reduced yet; otherwise they are f32.
+    integers: u32,
+    padding: u32,
     // P modulo 2^64, the low half first.
     product: vec2<u32>,
 }
@@ -31,8 +34,17 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<Word>;
 @group(0) @binding(2) var<storage, read_write> partial: array<vec4<u32>>;
-@group(0) @binding(3) var<storage, read> sums: array<f32>;
+@group(0) @binding(3) var<storage, read> sums: array<u32>;
 @group(0) @binding(4) var<storage, read> moduli: array<Modulus>;
+
+// An integer sum is below 2^27 in magnitude, so that the quotient in f32 is off by less than 0.1.
+fn reduced(sum: u32, modulus: Modulus) -> i32 {
+    if params.integers == 0u {
+        return i32(bitcast<f32>(sum));
+    }
+    let value = bitcast<i32>(sum);
+    return value - i32(round(f32(value) * modulus.inverse)) * i32(modulus.size);
+}
 
 fn signed(value: i32) -> Elem {
     return ring_from_halves(vec2<u32>(bitcast<u32>(value), bitcast<u32>(value >> 31u)));
@@ -60,7 +72,7 @@ fn main(
     }
     for (var i = 0u; i < params.moduli; i++) {
         let modulus = moduli[params.first_modulus + i];
-        let value = i32(sums[i * params.sums_stride + place]);
+        let value = reduced(sums[i * params.sums_stride + place], modulus);
         sum = ring_mul_add(sum, ring_from_halves(modulus.cofactor), signed(value));
         fractions += value * modulus.fraction;
     }

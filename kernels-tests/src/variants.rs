@@ -4,7 +4,9 @@ use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use symbolon::device::Device;
 use symbolon::device::cpu::{Cpu, SimdLevel};
-use symbolon::device::gpu::{Adapter, Arithmetic, Autotune, Gpu, GpuOptions, MatrixUnits, Tuning, adapters};
+use symbolon::device::gpu::{
+    Adapter, Arithmetic, Autotune, Gpu, GpuOptions, MatrixTile, MatrixUnits, Tuning, adapters,
+};
 
 /// Threads that CPU devices are tested with: none but the caller, and a number that divides no usual size.
 const THREADS: [usize; 2] = [1, 3];
@@ -80,7 +82,7 @@ pub fn tuned_variants() -> Vec<Variant> {
     all.flat_map(|(adapter, tuning)| ways.map(|way| open(adapter, tuning, way))).collect()
 }
 
-/// The adapters with matrix units, on which every matrix product runs: with every number type, with tiles of every size,
+/// The adapters with matrix units, on which every matrix product runs: with every number type, with tiles of every form,
 /// then in narrow dispatches with little memory, so that products are cut into blocks, chunks and groups of moduli.
 ///
 /// # Panics
@@ -108,9 +110,9 @@ fn on_matrix_units(adapter: &Adapter) -> Vec<Variant> {
         (" with pairs of words", Arithmetic::Pairs, false),
         (" with little memory", Arithmetic::Auto, true),
     ];
-    let tiles = adapter.features.matrix_tiles.sides();
+    let tiles = adapter.features.matrix_tiles.iter().copied();
     let all = tiles.flat_map(|tile| ways.map(|way| (tile, way)));
-    let open = |(tile, (way, arithmetic, small)): (u32, (&str, Arithmetic, bool))| {
+    let open = |(tile, (way, arithmetic, small)): (MatrixTile, (&str, Arithmetic, bool))| {
         let options = GpuOptions {
             arithmetic,
             matrix_units: MatrixUnits::Always,
@@ -121,7 +123,7 @@ fn on_matrix_units(adapter: &Adapter) -> Vec<Variant> {
             budget_bytes: small.then_some(SMALL_BUDGET_BYTES),
         };
         Variant {
-            name: format!("{} on tiles of {tile}{way}", adapter.name),
+            name: format!("{} on {tile}{way}", adapter.name),
             device: Arc::new(Gpu::open(adapter, options).expect("an adapter opens")),
             binding_limit_bytes: options.binding_limit_bytes,
         }

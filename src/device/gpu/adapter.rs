@@ -1,5 +1,6 @@
 //! The adapters of this machine, as wgpu finds them.
 
+use super::matrix_tile::MatrixTile;
 use serde::Serialize;
 
 // What every WebGPU adapter has, and the shaders and their grids count on.
@@ -47,7 +48,7 @@ pub struct Adapter {
 }
 
 /// Features of an adapter that kernels can use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdapterFeatures {
     /// 64-bit integers in shaders; without them, elements of 64 bits are pairs of words.
     pub shader_int64: bool,
@@ -57,24 +58,8 @@ pub struct AdapterFeatures {
     pub subgroup: bool,
     /// Matrix units.
     pub cooperative_matrix: bool,
-    /// The tiles that they multiply.
-    pub matrix_tiles: MatrixTiles,
-}
-
-/// The square tiles that matrix units multiply in f16 and add up in f32, of those that the shaders are written for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct MatrixTiles {
-    /// Of 16 by 16 elements.
-    pub side_16: bool,
-    /// Of 8 by 8 elements.
-    pub side_8: bool,
-}
-
-impl MatrixTiles {
-    /// Their sides, the largest first.
-    pub fn sides(self) -> impl Iterator<Item = u32> {
-        [(self.side_16, 16), (self.side_8, 8)].into_iter().filter_map(|(there, side)| there.then_some(side))
-    }
+    /// What they multiply, of what the shaders are written for: the fastest first.
+    pub matrix_tiles: Vec<MatrixTile>,
 }
 
 /// Limits of an adapter that kernels meet.
@@ -168,11 +153,12 @@ impl Adapter {
         None
     }
 
-    /// What a device needs to use the matrix units.
-    pub(super) fn matrix_features() -> wgpu::Features {
-        wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+    /// What a device needs to use matrix units in this form: bytes are multiplied by shaders that wgpu passes through.
+    pub(super) fn matrix_features(tile: MatrixTile) -> wgpu::Features {
+        let features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
             | wgpu::Features::SHADER_F16
-            | wgpu::Features::SUBGROUP
+            | wgpu::Features::SUBGROUP;
+        if tile.has_bytes() { features | wgpu::Features::PASSTHROUGH_SHADERS } else { features }
     }
 
     pub(super) fn handle(&self) -> &wgpu::Adapter {
@@ -181,19 +167,60 @@ impl Adapter {
 }
 
 /// Only Vulkan's translation of the shaders is complete: Metal adds no matrices, and Direct3D has none.
-fn matrix_tiles(handle: &wgpu::Adapter) -> MatrixTiles {
-    if handle.get_info().backend != wgpu::Backend::Vulkan
-        || !handle.features().contains(Adapter::matrix_features())
-    {
-        return MatrixTiles::default();
+fn matrix_tiles(handle: &wgpu::Adapter) -> Vec<MatrixTile> {
+    let info = handle.get_info();
+    if info.backend != wgpu::Backend::Vulkan {
+        return Vec::new();
     }
     let properties = handle.cooperative_matrix_properties();
-    let has = |side: u32| {
-        properties.iter().any(|properties| {
-            [properties.m_size, properties.n_size, properties.k_size] == [side; 3]
-                && properties.ab_type == wgpu::CooperativeScalarType::F16
-                && properties.cr_type == wgpu::CooperativeScalarType::F32
-        })
+    let bytes = matrices_of_bytes(handle);
+    let has = |tile: &MatrixTile| {
+        let size = [tile.side(), tile.side(), tile.inner()].map(|extent| extent as u32);
+        let f16 = || {
+            properties.iter().any(|properties| {
+                [properties.m_size, properties.n_size, properties.k_size] == size
+                    && properties.ab_type == wgpu::CooperativeScalarType::F16
+                    && properties.cr_type == wgpu::CooperativeScalarType::F32
+            })
+        };
+        let threads = |wanted| [info.subgroup_min_size, info.subgroup_max_size] == [wanted; 2];
+        handle.features().contains(Adapter::matrix_features(*tile))
+            && tile.subgroup().is_none_or(threads)
+            && if tile.has_bytes() { bytes.contains(&size) } else { f16() }
     };
-    MatrixTiles { side_16: has(16), side_8: has(8) }
+    MatrixTile::ALL.into_iter().filter(has).collect()
+}
+
+/// Rows, columns and inner sizes of the matrices of signed bytes whose products a driver adds up in i32: wgpu 30 knows
+/// none, so Vulkan is asked.
+#[cfg(any(windows, target_os = "linux", target_os = "android"))]
+fn matrices_of_bytes(handle: &wgpu::Adapter) -> Vec<[u32; 3]> {
+    use ash::khr::cooperative_matrix;
+    use ash::vk::{ComponentTypeKHR, CooperativeMatrixPropertiesKHR, ScopeKHR};
+    const SINT8: ComponentTypeKHR = ComponentTypeKHR::SINT8;
+    const SINT32: ComponentTypeKHR = ComponentTypeKHR::SINT32;
+    if !handle.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+        return Vec::new();
+    }
+    // SAFETY: The adapter is only asked. It and its instance outlive the questions, and the extension that answers is
+    // there where wgpu has found matrices through it.
+    unsafe {
+        let Some(adapter) = handle.as_hal::<wgpu::hal::api::Vulkan>() else { return Vec::new() };
+        let instance = adapter.shared_instance();
+        let matrices = cooperative_matrix::Instance::new(instance.entry(), instance.raw_instance());
+        let listed =
+            matrices.get_physical_device_cooperative_matrix_properties(adapter.raw_physical_device());
+        let size = |matrix: CooperativeMatrixPropertiesKHR<'_>| {
+            let types = [matrix.a_type, matrix.b_type, matrix.c_type, matrix.result_type];
+            let of_bytes = [SINT8, SINT8, SINT32, SINT32];
+            let is_known = types == of_bytes && matrix.scope == ScopeKHR::SUBGROUP;
+            is_known.then_some([matrix.m_size, matrix.n_size, matrix.k_size])
+        };
+        listed.unwrap_or_default().into_iter().filter_map(size).collect()
+    }
+}
+
+#[cfg(not(any(windows, target_os = "linux", target_os = "android")))]
+fn matrices_of_bytes(_: &wgpu::Adapter) -> Vec<[u32; 3]> {
+    Vec::new()
 }

@@ -48,29 +48,30 @@ impl Gpu {
         })
     }
 
-    /// Ring multiply-adds per second that the matrix units' products of f16 come to, on registers alone, where there are
+    /// Ring multiply-adds per second that the matrix units' products of residues come to, on registers alone, where there are
     /// matrix units that the device uses: an element takes as many products as the ring has moduli.
     ///
     /// # Errors
     /// Where the device fails.
     pub fn matrix_unit_bound(&self, ring: Ring) -> Result<Option<f64>, DeviceError> {
         let Some(residues) = &self.residues else { return Ok(None) };
-        let area = residues.tile * residues.tile;
+        let tile = residues.tile;
+        let (area, matrix) = (tile.side() * tile.side(), tile.side() * tile.inner());
         let groups = GROUPS.min(residues.room.sums_bytes as usize / (BLOCKS * area * 4));
         let span = |buffer, elements: usize, width: usize| Span {
             buffer,
             offset_bytes: 0,
             size_bytes: (elements * width) as u64,
         };
-        let per_step = groups * TILES_PER_STEP * area * residues.tile;
+        let per_step = groups * TILES_PER_STEP * area * tile.inner();
         let rate = self.rate_of_steps(per_step as f64, |steps| {
             let params = params::MatrixBound { steps, ..Default::default() };
             let bindings = vec![
                 span(&residues.sums, groups * BLOCKS * area, 4),
-                span(&residues.left, 4 * area, 2),
-                span(&residues.right, 2 * area, 2),
+                span(&residues.left, 4 * matrix, tile.residue_bytes()),
+                span(&residues.right, 2 * matrix, tile.residue_bytes()),
             ];
-            let mut dispatch = measured(Program::matrix_bound(residues.tile), &params, bindings);
+            let mut dispatch = measured(Program::MatrixBound(tile), &params, bindings);
             dispatch.groups = self.limits.grid(groups);
             (NumberType::U32, dispatch)
         })?;

@@ -21,6 +21,7 @@ mod compose;
 mod device;
 mod dispatch;
 mod health;
+mod matrix_tile;
 mod open;
 mod options;
 mod panel;
@@ -39,8 +40,9 @@ mod transfer;
 mod tune;
 mod watch;
 
-pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits, MatrixTiles, adapters};
+pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits, adapters};
 pub use device::Gpu;
+pub use matrix_tile::MatrixTile;
 pub use open::{probe_matrix_units, remembered_tuning};
 pub use options::{Arithmetic, GpuOptions, MatrixUnits};
 pub use residue::MatrixUnitsState;

@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::busy::Busy;
 use super::device::{Gpu, State};
 use super::health::Health;
+use super::matrix_tile::MatrixTile;
 use super::options::{Arithmetic, GpuOptions, MatrixUnits};
 use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
@@ -41,11 +42,8 @@ impl Gpu {
     }
 
     fn open_untuned(adapter: &Adapter, options: GpuOptions) -> Result<Gpu, DeviceError> {
-        let state = match wanted_matrix_units(adapter, options) {
-            Ok(tile) => match Gpu::open_with_matrix_units(adapter, options, tile) {
-                Ok(gpu) => return Ok(gpu),
-                Err(state) => state,
-            },
+        let state = match Gpu::open_with_any_matrix_units(adapter, options) {
+            Ok(gpu) => return Ok(gpu),
             Err(state) => state,
         };
         if options.matrix_units == MatrixUnits::Always {
@@ -57,10 +55,25 @@ impl Gpu {
         Ok(gpu)
     }
 
+    /// With the first of its matrix units that compute exactly; or why those that should be fastest are not used.
+    fn open_with_any_matrix_units(adapter: &Adapter, options: GpuOptions) -> Result<Gpu, MatrixUnitsState> {
+        let mut first = None;
+        for tile in wanted_matrix_units(adapter, options)? {
+            match Gpu::open_with_matrix_units(adapter, options, tile) {
+                Ok(gpu) => return Ok(gpu),
+                Err(state) => {
+                    tracing::warn!("{}: matrix units of {tile}: {state}", adapter.name);
+                    first.get_or_insert(state);
+                }
+            }
+        }
+        Err(first.unwrap_or(MatrixUnitsState::Lacking))
+    }
+
     fn open_with_matrix_units(
         adapter: &Adapter,
         options: GpuOptions,
-        tile: u32,
+        tile: MatrixTile,
     ) -> Result<Gpu, MatrixUnitsState> {
         let refused = |error: DeviceError| MatrixUnitsState::Refused { reason: error.to_string() };
         let mut gpu = Gpu::open_with(adapter, options, Some(tile)).map_err(refused)?;
@@ -78,7 +91,7 @@ impl Gpu {
     fn open_with(
         adapter: &Adapter,
         options: GpuOptions,
-        matrix_tile: Option<u32>,
+        matrix_tile: Option<MatrixTile>,
     ) -> Result<Gpu, DeviceError> {
         let unusable = |reason: String| DeviceError::Unusable { device: adapter.name.clone(), reason };
         if let Some(lack) = adapter.lacks() {
@@ -86,7 +99,7 @@ impl Gpu {
         }
         let wide = number_type(adapter, options.arithmetic).map_err(unusable)?;
         let limits = adapter.handle().limits();
-        let (device, queue) = request(adapter.handle(), wide, matrix_tile.is_some(), &limits)
+        let (device, queue) = request(adapter.handle(), wide, matrix_tile, &limits)
             .map_err(|error| unusable(error.to_string()))?;
         let health = Health::new(&adapter.name);
         report_failures(&device, &health);
@@ -147,8 +160,7 @@ impl Gpu {
 /// Whether an adapter's matrix units compute exactly, found out by opening it.
 pub fn probe_matrix_units(adapter: &Adapter) -> MatrixUnitsState {
     let options = GpuOptions { matrix_units: MatrixUnits::Always, ..GpuOptions::default() };
-    let opened = wanted_matrix_units(adapter, options)
-        .and_then(|tile| Gpu::open_with_matrix_units(adapter, options, tile));
+    let opened = Gpu::open_with_any_matrix_units(adapter, options);
     opened.map_or_else(|state| state, |gpu| gpu.matrix_units.clone())
 }
 
@@ -164,23 +176,24 @@ pub fn remembered_tuning(adapter: &Adapter, matrix_units: &MatrixUnitsState) -> 
 }
 
 /// What follows the arithmetic of a device with matrix units.
-fn on_matrix_units(tile: u32) -> String {
-    format!(", matrix units of {tile} by {tile}")
+fn on_matrix_units(tile: MatrixTile) -> String {
+    format!(", matrix units of {tile}")
 }
 
-/// The side of the tiles of the matrix units to use, or why none are.
-fn wanted_matrix_units(adapter: &Adapter, options: GpuOptions) -> Result<u32, MatrixUnitsState> {
+/// What matrix units to use multiply, or why none are.
+fn wanted_matrix_units(adapter: &Adapter, options: GpuOptions) -> Result<Vec<MatrixTile>, MatrixUnitsState> {
     let is_wanted = match options.matrix_units {
         MatrixUnits::Off => false,
         MatrixUnits::Auto => !adapter.is_software(),
         MatrixUnits::Always => true,
     };
-    let is_allowed = |tile: &u32| options.matrix_tile.is_none_or(|wanted| wanted == *tile);
-    let tile = adapter.features.matrix_tiles.sides().find(is_allowed).ok_or(MatrixUnitsState::Lacking)?;
+    let is_allowed = |tile: &MatrixTile| options.matrix_tile.is_none_or(|wanted| wanted == *tile);
+    let tiles: Vec<_> = adapter.features.matrix_tiles.iter().copied().filter(is_allowed).collect();
     match residue::scratch_bytes(options.budget_bytes, u64::MAX) {
+        _ if tiles.is_empty() => Err(MatrixUnitsState::Lacking),
         _ if !is_wanted => Err(MatrixUnitsState::Unused),
         None => Err(MatrixUnitsState::NoRoom),
-        Some(_) => Ok(tile),
+        Some(_) => Ok(tiles),
     }
 }
 
@@ -210,11 +223,12 @@ fn compile_residues(
     device: &wgpu::Device,
     pipelines: &mut Pipelines,
     wide: NumberType,
-    tile: u32,
+    tile: MatrixTile,
 ) -> Result<(), String> {
     let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
     for number_type in [NumberType::U32, wide] {
-        for program in [Program::ResidueSplit, Program::residue_gemm(tile as usize), Program::ResidueJoin] {
+        let split = Program::ResidueSplit { bytes: tile.has_bytes() };
+        for program in [split, Program::ResidueGemm(tile), Program::ResidueJoin] {
             pipelines.get(device, program, number_type);
         }
     }
@@ -236,7 +250,7 @@ fn scratch(device: &wgpu::Device, size: u64) -> wgpu::Buffer {
 fn request(
     adapter: &wgpu::Adapter,
     wide: NumberType,
-    with_matrix_units: bool,
+    matrix_tile: Option<MatrixTile>,
     limits: &wgpu::Limits,
 ) -> Result<(wgpu::Device, wgpu::Queue), wgpu::RequestDeviceError> {
     let mut required_features = match wide {
@@ -244,11 +258,11 @@ fn request(
         NumberType::U32 | NumberType::U64Pairs => wgpu::Features::empty(),
     };
     let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
-    if with_matrix_units {
-        required_features |= Adapter::matrix_features();
+    if let Some(tile) = matrix_tile {
+        required_features |= Adapter::matrix_features(tile);
         // SAFETY: wgpu promises less for its experimental features than for others. Of these only cooperative
-        // matrices are used, in one shader of ours whose every index is in range; its results are tested when a device
-        // is opened, and those of every form in the tests.
+        // matrices are used, and SPIR-V that is passed through, in shaders of ours whose every index is in range; their
+        // results are tested when a device is opened, and those of every form in the tests.
         experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
     }
     pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {

@@ -1,5 +1,6 @@
 //! How a GPU is opened.
 
+use super::matrix_tile::MatrixTile;
 use super::tune::Autotune;
 
 /// How elements of 64 bits are computed on.
@@ -35,8 +36,8 @@ pub struct GpuOptions {
     pub matrix_units: MatrixUnits,
     /// Whether the fastest way to compute products is found by measuring.
     pub autotune: Autotune,
-    /// The side of the tiles that they multiply, by default the largest: for tests of the smaller ones.
-    pub matrix_tile: Option<u32>,
+    /// What they multiply, by default what is fastest: for tests of the others.
+    pub matrix_tile: Option<MatrixTile>,
     /// Lowers what one binding spans at most, for tests of matrices that span several.
     pub binding_limit_bytes: Option<u64>,
     /// Lowers how many workgroups a row of a dispatch has at most, for tests of dispatches of several rows.

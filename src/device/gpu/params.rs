@@ -285,12 +285,12 @@ params! {
     ResidueSplit {
         outer: u32,
         inner: u32,
-        outer_tiles: u32,
         inner_tiles: u32,
-        first_outer_tile: u32,
+        first_outer: u32,
         first_inner_tile: u32,
         panel_inner_tiles: u32,
-        tile: u32,
+        tile_outer: u32,
+        tile_inner: u32,
         operand_offset: u32,
         outer_stride: u32,
         inner_stride: u32,
@@ -315,6 +315,17 @@ params! {
         sums_stride: u32,
         unused: u32,
     }
+    /// `residue_gemm_int8.comp`
+    ResidueGemmInt8 {
+        groups_across: u32,
+        groups_down: u32,
+        inner_tiles: u32,
+        moduli: u32,
+        pitch: u32,
+        left_stride: u32,
+        right_stride: u32,
+        sums_stride: u32,
+    }
     /// `residue_join.wgsl`
     ResidueJoin {
         rows: u32,
@@ -329,8 +340,9 @@ params! {
         is_first: u32,
         is_last: u32,
         accumulate: u32,
+        integers: u32,
+        padding: u32,
         product: [u32; 2],
-        unused: [u32; 2],
     }
     /// `bound.wgsl`
     Bound {
@@ -338,7 +350,7 @@ params! {
         factor: u32,
         unused: [u32; 2],
     }
-    /// `matrix_bound.wgsl`
+    /// `matrix_bound.wgsl` and `matrix_bound_int8.comp`
     MatrixBound {
         steps: u32,
         unused: [u32; 3],

@@ -1,6 +1,7 @@
 //! Tests without a GPU: every shader with every number type is valid WGSL within the capabilities that it
 //! declares, is translated to what drivers read, and declares what the Rust side believes of it.
 
+use super::matrix_tile::MatrixTile;
 use super::params::{self, Params};
 use super::program::{NumberType, Program};
 use super::tile::{Tile, WORKGROUP_BYTES};
@@ -58,11 +59,12 @@ fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
         Program::Join => of::<params::Join>(),
         Program::Choose => of::<params::Choose>(),
         Program::Affine => of::<params::Affine>(),
-        Program::ResidueSplit => of::<params::ResidueSplit>(),
-        Program::ResidueGemm16 | Program::ResidueGemm8 => of::<params::ResidueGemm>(),
+        Program::ResidueSplit { .. } => of::<params::ResidueSplit>(),
+        Program::ResidueGemm(tile) if tile.has_bytes() => of::<params::ResidueGemmInt8>(),
+        Program::ResidueGemm(_) => of::<params::ResidueGemm>(),
         Program::ResidueJoin => of::<params::ResidueJoin>(),
         Program::Bound => of::<params::Bound>(),
-        Program::MatrixBound16 | Program::MatrixBound8 => of::<params::MatrixBound>(),
+        Program::MatrixBound(_) => of::<params::MatrixBound>(),
         Program::GemmNaive => of::<params::GemmNaive>(),
     }
 }
@@ -81,7 +83,7 @@ fn capabilities(program: Program, number_type: NumberType) -> Capabilities {
     let of_program = match program {
         _ if program.needs_matrix_units() => MATRIX_UNITS,
         // It packs them only.
-        Program::ResidueSplit => Capabilities::SHADER_FLOAT16_IN_FLOAT32,
+        Program::ResidueSplit { bytes: false } => Capabilities::SHADER_FLOAT16_IN_FLOAT32,
         _ => Capabilities::empty(),
     };
     match number_type {
@@ -252,6 +254,50 @@ fn check_layout(module: &Module, name: &str, fields: &[(&'static str, usize)], s
     assert_eq!(declared, known, "{name}");
     assert_eq!((*span as usize).next_multiple_of(16), size, "{name}");
     Some(())
+}
+
+/// What tools/spirv has made of GLSL: of the sources as they are, with the interface that the Rust side binds.
+#[test]
+fn spirv_is_that_of_its_source_and_binds_what_rust_binds() {
+    const EXECUTION_MODE: u32 = 16;
+    const LOCAL_SIZE: u32 = 17;
+    const DECORATE: u32 = 71;
+    const MEMBER_DECORATE: u32 = 72;
+    const BINDING: u32 = 33;
+    const OFFSET: u32 = 35;
+    let tiles = MatrixTile::ALL.into_iter().filter(|tile| tile.has_bytes());
+    for program in tiles.flat_map(|tile| [Program::ResidueGemm(tile), Program::MatrixBound(tile)]) {
+        let spirv = program.spirv().expect("products of bytes are SPIR-V");
+        let source = match program {
+            Program::ResidueGemm(_) => include_str!("../../../shaders/residue_gemm_int8.comp"),
+            _ => include_str!("../../../shaders/matrix_bound_int8.comp"),
+        };
+        let is_there = spirv.windows(source.len()).any(|part| part == source.as_bytes());
+        assert!(is_there, "{program:?}: tools/spirv has not translated the shader as it is");
+        let words: Vec<u32> = bytemuck::pod_collect_to_vec(spirv);
+        let (mut at, mut sizes, mut bindings, mut offsets) = (5, Vec::<u32>::new(), Vec::new(), Vec::new());
+        while at < words.len() {
+            let (length, opcode) = (words[at] as usize >> 16, words[at] & 0xffff);
+            let operands = &words[at + 1..at + length];
+            match (opcode, operands) {
+                (EXECUTION_MODE, [_, LOCAL_SIZE, size @ ..]) => sizes.extend_from_slice(size),
+                (DECORATE, [_, BINDING, binding]) => bindings.push(*binding),
+                (MEMBER_DECORATE, [of, _, OFFSET, offset]) => offsets.push((*of, *offset as usize)),
+                _ => {}
+            }
+            at += length;
+        }
+        assert_eq!(sizes, [program.threads(), 1, 1], "{program:?}");
+        bindings.sort_unstable();
+        assert!(bindings.into_iter().eq(0..=(program.written() + program.read()) as u32), "{program:?}");
+        let known = fields(program).0.iter().filter(|(name, _)| *name != "unused").map(|(_, offset)| *offset);
+        let known: Vec<_> = known.collect();
+        let is_params = |of: u32| {
+            let declared = offsets.iter().filter(|(other, _)| *other == of).map(|(_, offset)| *offset);
+            declared.eq(known.iter().copied())
+        };
+        assert!(offsets.iter().any(|(of, _)| is_params(*of)), "{program:?}: {offsets:?}");
+    }
 }
 
 fn entry_point(module: &Module, program: Program) -> (usize, &naga::EntryPoint) {

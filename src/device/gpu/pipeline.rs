@@ -30,24 +30,7 @@ impl Pipelines {
 
 fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
     let label = format!("{} {}", program.stem(), number_type.name());
-    let text = program.wgsl(number_type).expect("the embedded sources compose, as a test shows");
-    let descriptor = wgpu::ShaderModuleDescriptor {
-        label: Some(&label),
-        source: wgpu::ShaderSource::Wgsl(Cow::Owned(text)),
-    };
-    // SAFETY: Without checks, shaders must index in range, end their loops and divide by no zero.
-    // - Indices: a thread drops out, reads zero or the last row instead, where its row or column is not below the counts
-    //   in the parameters. `dispatch` sets these counts, offsets and strides such that the last element of each matrix's
-    //   span is in its binding (its test recomputes them), and `check_kernel` asserts that every matrix lies
-    //   within its buffer. Workgroup and local arrays are indexed by constants' remainders, or by subsets of at most
-    //   four factors.
-    // - Matrix units load and store whole tiles of panels that are made of whole blocks of them, in buffers of their
-    //   own; a subgroup works on a block that its number names, below the blocks that there are.
-    // - Loops run to counts in the parameters, with steps of at least one.
-    // - Divisors are constants, or `cols`, `tiles`, `tiles_across`, `sums`, `slices`, `lanes`, `width`, `tile`, numbers
-    //   of tiles, blocks and groups, and loops' counts, at least one in every dispatch.
-    let module =
-        unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+    let module = module(device, program, number_type, &label);
     let layout = bind_group_layout(device, program);
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(&label),
@@ -67,6 +50,47 @@ fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> 
         cache: None,
     });
     Pipeline { pipeline, layout }
+}
+
+fn module(
+    device: &wgpu::Device,
+    program: Program,
+    number_type: NumberType,
+    label: &str,
+) -> wgpu::ShaderModule {
+    if let Some(spirv) = program.spirv() {
+        let entry_point = wgpu::PassthroughShaderEntryPoint {
+            name: program.entry_point().into(),
+            workgroup_size: (program.threads(), 1, 1),
+        };
+        let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
+            label: Some(label),
+            entry_points: Cow::Owned(vec![entry_point]),
+            spirv: Some(Cow::Owned(bytemuck::pod_collect_to_vec(spirv))),
+            ..Default::default()
+        };
+        // SAFETY: It is valid SPIR-V of a shader of ours, as tools/spirv has checked, for matrices that the adapter lists
+        // and subgroups of the size that it has. It indexes as said below: whole tiles of panels, which are made of
+        // whole blocks, and sums of whole blocks.
+        return unsafe { device.create_shader_module_passthrough(descriptor) };
+    }
+    let text = program.wgsl(number_type).expect("the embedded sources compose, as a test shows");
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label: Some(label),
+        source: wgpu::ShaderSource::Wgsl(Cow::Owned(text)),
+    };
+    // SAFETY: Without checks, shaders must index in range, end their loops and divide by no zero.
+    // - Indices: a thread drops out, reads zero or the last row instead, where its row or column is not below the counts
+    //   in the parameters. `dispatch` sets these counts, offsets and strides such that the last element of each matrix's
+    //   span is in its binding (its test recomputes them), and `check_kernel` asserts that every matrix lies
+    //   within its buffer. Workgroup and local arrays are indexed by constants' remainders, or by subsets of at most
+    //   four factors.
+    // - Matrix units load and store whole tiles of panels that are made of whole blocks of them, in buffers of their
+    //   own; a subgroup works on a block that its number names, below the blocks that there are.
+    // - Loops run to counts in the parameters, with steps of at least one.
+    // - Divisors are constants, or `cols`, `tiles`, `tiles_across`, `sums`, `slices`, `lanes`, `width`, sides and
+    //   numbers of tiles, blocks and groups, and loops' counts, at least one in every dispatch.
+    unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
 fn bind_group_layout(device: &wgpu::Device, program: Program) -> wgpu::BindGroupLayout {

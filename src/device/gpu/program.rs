@@ -1,9 +1,11 @@
 //! The shaders, and what the Rust side knows of them: entry points, bindings, workgroups.
 //!
 //! A [`Program`] is one entry point of one WGSL file; with a [`NumberType`] it is a pipeline. A test without a GPU
-//! validates every such pair and compares this table with what the WGSL declares.
+//! validates every such pair and compares this table with what the WGSL declares. What WGSL has no words for, matrices of
+//! bytes, is written in GLSL, and contained here as the SPIR-V that `tools/spirv` makes of it.
 
 use super::compose::{ComposeError, compose};
+use super::matrix_tile::MatrixTile;
 use super::residue::moduli::FOLDED_INNER;
 use super::tile::Tile;
 
@@ -93,27 +95,26 @@ pub enum Program {
     /// `affine.wgsl`
     Affine,
     /// `residue_split.wgsl`
-    ResidueSplit,
-    /// `residue_gemm.wgsl` on tiles of 16 by 16
-    ResidueGemm16,
-    /// `residue_gemm.wgsl` on tiles of 8 by 8
-    ResidueGemm8,
+    ResidueSplit {
+        /// Whether residues are bytes; otherwise f16.
+        bytes: bool,
+    },
+    /// `residue_gemm.wgsl`, or `residue_gemm_int8.comp`
+    ResidueGemm(MatrixTile),
     /// `residue_join.wgsl`
     ResidueJoin,
     /// `bound.wgsl`
     Bound,
-    /// `matrix_bound.wgsl` on tiles of 16 by 16
-    MatrixBound16,
-    /// `matrix_bound.wgsl` on tiles of 8 by 8
-    MatrixBound8,
+    /// `matrix_bound.wgsl`, or `matrix_bound_int8.comp`
+    MatrixBound(MatrixTile),
     /// `gemm_naive.wgsl`
     GemmNaive,
 }
 
 impl Program {
-    /// Every program, but for the forms of the matrix product.
+    /// Every program in WGSL, but for the forms of the matrix product.
     #[cfg(test)]
-    pub const WITHOUT_FORMS: [Program; 26] = [
+    pub const WITHOUT_FORMS: [Program; 27] = [
         Program::Linear,
         Program::Hadamard,
         Program::Transpose,
@@ -132,13 +133,14 @@ impl Program {
         Program::Join,
         Program::Choose,
         Program::Affine,
-        Program::ResidueSplit,
-        Program::ResidueGemm16,
-        Program::ResidueGemm8,
+        Program::ResidueSplit { bytes: false },
+        Program::ResidueSplit { bytes: true },
+        Program::ResidueGemm(MatrixTile::F16Side16),
+        Program::ResidueGemm(MatrixTile::F16Side8),
         Program::ResidueJoin,
         Program::Bound,
-        Program::MatrixBound16,
-        Program::MatrixBound8,
+        Program::MatrixBound(MatrixTile::F16Side16),
+        Program::MatrixBound(MatrixTile::F16Side8),
         Program::GemmNaive,
     ];
 
@@ -163,11 +165,13 @@ impl Program {
             Program::Join => "join",
             Program::Choose => "choose",
             Program::Affine => "affine",
-            Program::ResidueSplit => "residue_split",
-            Program::ResidueGemm16 | Program::ResidueGemm8 => "residue_gemm",
+            Program::ResidueSplit { .. } => "residue_split",
+            Program::ResidueGemm(tile) if tile.has_bytes() => "residue_gemm_int8",
+            Program::ResidueGemm(_) => "residue_gemm",
             Program::ResidueJoin => "residue_join",
             Program::Bound => "bound",
-            Program::MatrixBound16 | Program::MatrixBound8 => "matrix_bound",
+            Program::MatrixBound(tile) if tile.has_bytes() => "matrix_bound_int8",
+            Program::MatrixBound(_) => "matrix_bound",
             Program::GemmNaive => "gemm_naive",
         }
     }
@@ -195,11 +199,12 @@ impl Program {
             Program::Mask | Program::MaskTail => 1,
             Program::Transpose | Program::Sum | Program::Shift | Program::Table | Program::Affine => 1,
             Program::Linear | Program::TruncPair | Program::Pick | Program::Xor | Program::Monomials => 2,
-            Program::ResidueSplit | Program::ResidueJoin => 2,
-            Program::MatrixBound16 | Program::MatrixBound8 | Program::GemmNaive => 2,
+            Program::ResidueSplit { .. } | Program::ResidueJoin => 2,
+            Program::MatrixBound(_) | Program::GemmNaive => 2,
+            Program::ResidueGemm(tile) if tile.has_bytes() => 2,
             Program::Choose => 3,
             Program::Hadamard | Program::Gemm { .. } | Program::Gemv { .. } | Program::Join => 4,
-            Program::TruncFinish | Program::ResidueGemm16 | Program::ResidueGemm8 => 4,
+            Program::TruncFinish | Program::ResidueGemm(_) => 4,
         }
     }
 
@@ -223,8 +228,9 @@ impl Program {
             ],
             Program::Gemv { few } => vec![("FEW", f64::from(few))],
             Program::Transpose | Program::Sum | Program::FillTail | Program::MaskTail => vec![],
-            Program::MatrixBound16 | Program::MatrixBound8 => vec![],
-            Program::ResidueGemm16 | Program::ResidueGemm8 => vec![("FOLDED", FOLDED_INNER as f64)],
+            Program::MatrixBound(_) => vec![],
+            Program::ResidueGemm(tile) if tile.has_bytes() => vec![],
+            Program::ResidueGemm(_) => vec![("FOLDED", FOLDED_INNER as f64)],
             _ => vec![("WORKGROUP", 256.0)],
         }
     }
@@ -237,6 +243,7 @@ impl Program {
         compose(self.stem(), |name| match name {
             "tile" => self.tile_source(),
             "right" => self.right_source(),
+            "residue" => self.residue_source(),
             _ => source(name, number_type),
         })
     }
@@ -246,19 +253,28 @@ impl Program {
         self.needs_matrix_units() || matches!(self, Program::Fill | Program::FillTail)
     }
 
-    /// Products of residues on tiles of this side.
-    pub const fn residue_gemm(tile: usize) -> Program {
-        if tile == 16 { Program::ResidueGemm16 } else { Program::ResidueGemm8 }
-    }
-
-    /// What matrix units do on registers alone, with tiles of this side.
-    pub const fn matrix_bound(tile: usize) -> Program {
-        if tile == 16 { Program::MatrixBound16 } else { Program::MatrixBound8 }
+    /// The SPIR-V of what is not written in WGSL.
+    pub const fn spirv(self) -> Option<&'static [u8]> {
+        Some(match self {
+            Program::ResidueGemm(MatrixTile::Int8Side16) => {
+                include_bytes!("../../../shaders/spirv/residue_gemm_int8_16x16x32.spv")
+            }
+            Program::ResidueGemm(MatrixTile::Int8Side8) => {
+                include_bytes!("../../../shaders/spirv/residue_gemm_int8_8x8x8.spv")
+            }
+            Program::MatrixBound(MatrixTile::Int8Side16) => {
+                include_bytes!("../../../shaders/spirv/matrix_bound_int8_16x16x32.spv")
+            }
+            Program::MatrixBound(MatrixTile::Int8Side8) => {
+                include_bytes!("../../../shaders/spirv/matrix_bound_int8_8x8x8.spv")
+            }
+            _ => return None,
+        })
     }
 
     /// Whether it runs on matrix units.
     pub const fn needs_matrix_units(self) -> bool {
-        self.tile_source().is_some()
+        matches!(self, Program::ResidueGemm(_) | Program::MatrixBound(_))
     }
 
     const fn right_source(self) -> Option<&'static str> {
@@ -269,12 +285,20 @@ impl Program {
         }
     }
 
+    const fn residue_source(self) -> Option<&'static str> {
+        match self {
+            Program::ResidueSplit { bytes: false } => Some(include_str!("../../../shaders/residue/f16.wgsl")),
+            Program::ResidueSplit { bytes: true } => Some(include_str!("../../../shaders/residue/int8.wgsl")),
+            _ => None,
+        }
+    }
+
     const fn tile_source(self) -> Option<&'static str> {
         match self {
-            Program::ResidueGemm16 | Program::MatrixBound16 => {
+            Program::ResidueGemm(MatrixTile::F16Side16) | Program::MatrixBound(MatrixTile::F16Side16) => {
                 Some(include_str!("../../../shaders/tile/tile16.wgsl"))
             }
-            Program::ResidueGemm8 | Program::MatrixBound8 => {
+            Program::ResidueGemm(MatrixTile::F16Side8) | Program::MatrixBound(MatrixTile::F16Side8) => {
                 Some(include_str!("../../../shaders/tile/tile8.wgsl"))
             }
             _ => None,

@@ -10,12 +10,13 @@
 //!
 //! Two terms are one inner size, the tiles of the second behind those of the first. A chunk is recovered exactly as an
 //! integer, and its elements modulo 2^k add up. Rows and columns of a panel beyond the matrix hold what was there
-//! before: they make sums that are not joined. Inner elements beyond the matrix are zero.
+//! before: they make sums that are not joined. Inner elements beyond the matrix are zero. Where residues are bytes,
+//! `residue_gemm_int8` multiplies them.
 
 use super::super::panel::{cuts, span};
 use super::super::params::{self, ParamBytes, halves};
 use super::super::program::Program;
-use super::super::residue::blocking::{BLOCK_TILES, Blocking, cheapest, scalar_cost};
+use super::super::residue::blocking::{Blocking, cheapest, scalar_cost};
 use super::super::residue::panels::Panel;
 use super::super::residue::{Residues, moduli};
 use super::{Planner, Span, index, stride};
@@ -23,8 +24,8 @@ use crate::ring::{Ring, Shape};
 use crate::step::Matrix;
 use std::ops::Range;
 
-/// Bytes of eight residues, of a sum, and of what waits for other moduli.
-const EIGHT_BYTES: usize = 16;
+/// Bytes of residues that one thread computes, of a sum, and of what waits for other moduli.
+const VECTOR_BYTES: usize = 16;
 const SUM_BYTES: usize = 4;
 const PARTIAL_BYTES: usize = 16;
 
@@ -63,13 +64,13 @@ enum Side {
     Right,
 }
 
-/// Tiles of a piece, across and along the inner size.
+/// A part of a piece: rows of the left matrix or columns of the right one, and tiles along the inner size.
 #[derive(Clone, Copy)]
-struct Tiles {
+struct Part {
     first_outer: usize,
     outer: usize,
-    first_inner: usize,
-    inner: usize,
+    first_tile: usize,
+    tiles: usize,
 }
 
 impl<B: Copy> Planner<'_, B> {
@@ -77,7 +78,8 @@ impl<B: Copy> Planner<'_, B> {
     pub(super) fn residue_gemm(&mut self, out: Matrix<B>, terms: &[Term<B>], accumulate: bool) -> bool {
         let Some(units) = self.residues else { return false };
         let Some(blocking) = self.blocking(&units, out.shape, terms) else { return false };
-        let chunks = chunks(terms, units.tile, blocking.inner / units.tile);
+        let (_, depth) = units.tile.panel_tile();
+        let chunks = chunks(terms, depth, blocking.inner / depth);
         let count = moduli::count(self.ring);
         let (rows, cols) = (out.shape.rows, out.shape.cols);
         let mut across: Vec<_> = chunks
@@ -109,11 +111,13 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     fn blocking(&self, units: &Residues<B>, out: Shape, terms: &[Term<B>]) -> Option<Blocking> {
-        let inner = |(left, _): &Term<B>| left.shape.cols.next_multiple_of(units.tile);
+        let (_, depth) = units.tile.panel_tile();
+        let inner = |(left, _): &Term<B>| left.shape.cols.next_multiple_of(depth);
         let size = (out.rows, terms.iter().map(inner).sum::<usize>(), out.cols);
         let most = self.limits.elements(self.element_bytes);
-        let has_tile = |matrix: &Matrix<B>| span(units.tile, matrix.shape.cols, units.tile) <= most;
-        if size.1 == 0 || !terms.iter().all(|(left, right)| has_tile(left) && has_tile(right)) {
+        // A row of a tile, at least, is in a binding.
+        let has_row = |(_, right): &Term<B>| span(depth, right.shape.cols, 1) <= most;
+        if size.1 == 0 || !terms.iter().all(has_row) {
             return None;
         }
         let (blocking, cost) = cheapest(self.ring, size, units.tile, units.room, self.limits.binding_bytes)?;
@@ -137,7 +141,7 @@ impl<B: Copy> Planner<'_, B> {
             outer: outer.clone(),
             moduli: stage.moduli.clone(),
         };
-        let size_bytes = stage.eights(side) * stage.moduli.len() * EIGHT_BYTES;
+        let size_bytes = stage.vectors(side) * stage.moduli.len() * VECTOR_BYTES;
         let (start, is_there) = self.panels[side as usize].place(panel, size_bytes as u64);
         stage.panels[side as usize] = start;
         if !is_there {
@@ -147,39 +151,35 @@ impl<B: Copy> Planner<'_, B> {
 
     /// Writes a panel: the residues of a block's rows or columns over a chunk.
     fn split(&mut self, stage: &Stage<'_, B>, side: Side) {
-        let tile = stage.units.tile;
+        let (_, depth) = stage.units.tile.panel_tile();
         let outer = if side == Side::Left { stage.rows.len() } else { stage.cols.len() };
         for piece in &stage.chunk.pieces {
-            let whole = Tiles {
-                first_outer: 0,
-                outer: outer.div_ceil(tile),
-                first_inner: 0,
-                inner: piece.inner.div_ceil(tile),
-            };
-            self.split_tiles(stage, side, piece, whole);
+            let tiles = piece.inner.div_ceil(depth);
+            self.split_part(stage, side, piece, Part { first_outer: 0, outer, first_tile: 0, tiles });
         }
     }
 
     /// Halves what the operand's binding does not hold.
-    fn split_tiles(&mut self, stage: &Stage<'_, B>, side: Side, piece: &Piece<B>, tiles: Tiles) {
+    fn split_part(&mut self, stage: &Stage<'_, B>, side: Side, piece: &Piece<B>, part: Part) {
         let tile = stage.units.tile;
+        let (tile_outer, depth) = tile.panel_tile();
         let (left, right) = piece.term;
         let (matrix, block) = match side {
             Side::Left => (left, &stage.rows),
             Side::Right => (right, &stage.cols),
         };
-        let outer = (tiles.outer * tile).min(block.len() - tiles.first_outer * tile);
-        let inner = (tiles.inner * tile).min(piece.inner - tiles.first_inner * tile);
+        let outer = part.outer;
+        let inner = (part.tiles * depth).min(piece.inner - part.first_tile * depth);
         let (first_outer, first_inner) =
-            (block.start + tiles.first_outer * tile, piece.first_inner + tiles.first_inner * tile);
+            (block.start + part.first_outer, piece.first_inner + part.first_tile * depth);
         let cols = matrix.shape.cols;
         let (start, len, is_tall) = match side {
-            Side::Left => (first_outer * cols + first_inner, span(outer, cols, inner), tiles.outer > 1),
-            Side::Right => (first_inner * cols + first_outer, span(inner, cols, outer), tiles.inner == 1),
+            Side::Left => (first_outer * cols + first_inner, span(outer, cols, inner), outer > 1),
+            Side::Right => (first_inner * cols + first_outer, span(inner, cols, outer), part.tiles == 1),
         };
         if len > self.limits.elements(self.element_bytes) {
-            for half in tiles.halves(is_tall) {
-                self.split_tiles(stage, side, piece, half);
+            for half in part.halves(is_tall) {
+                self.split_part(stage, side, piece, half);
             }
             return;
         }
@@ -188,68 +188,77 @@ impl<B: Copy> Planner<'_, B> {
             Side::Left => (stride(outer, cols), 1),
             Side::Right => (1, stride(inner, cols)),
         };
-        let modulus_stride = stage.eights(side);
         let params = params::ResidueSplit {
             outer: index(outer),
             inner: index(inner),
-            outer_tiles: index(tiles.outer),
-            inner_tiles: index(tiles.inner),
-            first_outer_tile: index(tiles.first_outer),
-            first_inner_tile: index(piece.first_tile + tiles.first_inner),
+            inner_tiles: index(part.tiles),
+            first_outer: index(part.first_outer),
+            first_inner_tile: index(piece.first_tile + part.first_tile),
             panel_inner_tiles: index(stage.chunk.tiles),
-            tile: index(tile),
+            tile_outer: index(tile_outer),
+            tile_inner: index(depth),
             operand_offset,
             outer_stride,
             inner_stride,
             right: (side == Side::Right).into(),
             first_modulus: index(stage.moduli.start),
             moduli: index(stage.moduli.len()),
-            modulus_stride: index(modulus_stride),
+            modulus_stride: index(stage.vectors(side)),
             ..Default::default()
         };
         let bindings = vec![stage.panel(side), operand, stage.units.table(self.ring)];
-        let eights = tiles.outer * tiles.inner * tile * tile / 8;
-        let program = Program::ResidueSplit;
+        let vectors = outer * part.tiles * depth * tile.residue_bytes() / VECTOR_BYTES;
+        let program = Program::ResidueSplit { bytes: tile.has_bytes() };
         let work = outer * inner * stage.moduli.len();
-        self.dispatch(program, ParamBytes::new(&params), bindings, eights.div_ceil(256), work);
+        self.dispatch(program, ParamBytes::new(&params), bindings, vectors.div_ceil(256), work);
     }
 
     /// Multiplies the panels.
     fn multiply(&mut self, stage: &Stage<'_, B>) {
-        let units = stage.units;
-        let (tiles_down, tiles_across) = (stage.tiles_down(), stage.tiles_across());
-        let (blocks_down, blocks_across) = (tiles_down / BLOCK_TILES, tiles_across / BLOCK_TILES);
-        let groups_across = blocks_across.div_ceil(2);
-        let groups = groups_across * blocks_down.div_ceil(2);
-        let area = units.tile * units.tile;
-        let left_stride = tiles_down * stage.chunk.tiles * area;
-        let right_stride = tiles_across * stage.chunk.tiles * area;
-        let params = params::ResidueGemm {
-            blocks_down: index(blocks_down),
-            blocks_across: index(blocks_across),
-            groups_across: index(groups_across),
-            groups: index(groups),
-            inner_tiles: index(stage.chunk.tiles),
-            first_modulus: index(stage.moduli.start),
-            moduli: index(stage.moduli.len()),
-            pitch: index(stage.pitch()),
-            left_stride: index(left_stride),
-            right_stride: index(right_stride),
-            sums_stride: index(stage.sums_stride()),
-            ..Default::default()
-        };
-        let count = stage.moduli.len();
-        let bindings = vec![
+        let (units, count) = (stage.units, stage.moduli.len());
+        let (tile, inner_tiles) = (units.tile, stage.chunk.tiles);
+        let (blocks_down, blocks_across) = (stage.rows_padded() / tile.block(), stage.pitch() / tile.block());
+        let mut bindings = vec![
             whole(units.sums, stage.sums_stride() * count * SUM_BYTES),
             stage.panel(Side::Left),
             stage.panel(Side::Right),
-            units.table(self.ring),
-            units.rounding(),
         ];
-        let program = Program::residue_gemm(units.tile);
-        let products = stage.sums_stride() * stage.chunk.tiles * units.tile;
+        let (params, groups) = if tile.has_bytes() {
+            let params = params::ResidueGemmInt8 {
+                groups_across: index(blocks_across),
+                groups_down: index(blocks_down),
+                inner_tiles: index(inner_tiles),
+                moduli: index(count),
+                pitch: index(stage.pitch()),
+                left_stride: index(stage.vectors(Side::Left)),
+                right_stride: index(stage.vectors(Side::Right)),
+                sums_stride: index(stage.sums_stride()),
+            };
+            (ParamBytes::new(&params), blocks_down * blocks_across)
+        } else {
+            bindings.extend([units.table(self.ring), units.rounding()]);
+            let groups_across = blocks_across.div_ceil(2);
+            let groups = groups_across * blocks_down.div_ceil(2);
+            let elements = VECTOR_BYTES / tile.residue_bytes();
+            let params = params::ResidueGemm {
+                blocks_down: index(blocks_down),
+                blocks_across: index(blocks_across),
+                groups_across: index(groups_across),
+                groups: index(groups),
+                inner_tiles: index(inner_tiles),
+                first_modulus: index(stage.moduli.start),
+                moduli: index(count),
+                pitch: index(stage.pitch()),
+                left_stride: index(stage.vectors(Side::Left) * elements),
+                right_stride: index(stage.vectors(Side::Right) * elements),
+                sums_stride: index(stage.sums_stride()),
+                ..Default::default()
+            };
+            (ParamBytes::new(&params), groups)
+        };
+        let products = stage.sums_stride() * inner_tiles * tile.panel_tile().1;
         let work = products * count / moduli::count(self.ring);
-        self.dispatch(program, ParamBytes::new(&params), bindings, groups * count, work);
+        self.dispatch(Program::ResidueGemm(tile), params, bindings, groups * count, work);
     }
 
     /// Puts the block together, or as much of it as these moduli tell, some rows at a time where the result's binding
@@ -278,6 +287,7 @@ impl<B: Copy> Planner<'_, B> {
                 is_first: (stage.moduli.start == 0).into(),
                 is_last: is_last.into(),
                 accumulate: accumulate.into(),
+                integers: stage.units.tile.has_bytes().into(),
                 product: halves(moduli::product(self.ring)),
                 ..Default::default()
             };
@@ -300,48 +310,44 @@ impl<B: Copy> Stage<'_, B> {
     /// The panel of one side.
     fn panel(&self, side: Side) -> Span<B> {
         let buffer = if side == Side::Left { self.units.left } else { self.units.right };
-        let size_bytes = (self.eights(side) * self.moduli.len() * EIGHT_BYTES) as u64;
+        let size_bytes = (self.vectors(side) * self.moduli.len() * VECTOR_BYTES) as u64;
         Span { buffer, offset_bytes: self.panels[side as usize], size_bytes }
     }
 
-    /// Eights of residues in one side's panel for each modulus.
-    fn eights(&self, side: Side) -> usize {
-        let outer_tiles = if side == Side::Left { self.tiles_down() } else { self.tiles_across() };
-        outer_tiles * self.chunk.tiles * self.units.tile * self.units.tile / 8
+    /// Sixteen bytes each of one side's panel, for each modulus.
+    fn vectors(&self, side: Side) -> usize {
+        let tile = self.units.tile;
+        let outer = if side == Side::Left { self.rows_padded() } else { self.pitch() };
+        outer * self.chunk.tiles * tile.panel_tile().1 * tile.residue_bytes() / VECTOR_BYTES
     }
 
-    /// Tiles of the left panel, in whole blocks.
-    fn tiles_down(&self) -> usize {
-        self.rows.len().div_ceil(self.units.tile).next_multiple_of(BLOCK_TILES)
+    /// Rows of the left panel and of sums, in whole blocks.
+    fn rows_padded(&self) -> usize {
+        self.rows.len().next_multiple_of(self.units.tile.block())
     }
 
-    /// Tiles of the right panel, in whole blocks.
-    fn tiles_across(&self) -> usize {
-        self.cols.len().div_ceil(self.units.tile).next_multiple_of(BLOCK_TILES)
-    }
-
-    /// Sums in a row.
+    /// Rows of the right panel, and sums in a row, in whole blocks.
     fn pitch(&self) -> usize {
-        self.tiles_across() * self.units.tile
+        self.cols.len().next_multiple_of(self.units.tile.block())
     }
 
     /// Sums of one modulus.
     fn sums_stride(&self) -> usize {
-        self.tiles_down() * self.units.tile * self.pitch()
+        self.rows_padded() * self.pitch()
     }
 }
 
-impl Tiles {
-    fn halves(self, across: bool) -> [Tiles; 2] {
+impl Part {
+    fn halves(self, across: bool) -> [Part; 2] {
         let (mut first, mut second) = (self, self);
         if across {
             first.outer = self.outer.div_ceil(2);
             second.outer = self.outer - first.outer;
             second.first_outer += first.outer;
         } else {
-            first.inner = self.inner.div_ceil(2);
-            second.inner = self.inner - first.inner;
-            second.first_inner += first.inner;
+            first.tiles = self.tiles.div_ceil(2);
+            second.tiles = self.tiles - first.tiles;
+            second.first_tile += first.tiles;
         }
         [first, second]
     }
@@ -352,8 +358,8 @@ fn whole<B>(buffer: B, size_bytes: usize) -> Span<B> {
     Span { buffer, offset_bytes: 0, size_bytes: size_bytes as u64 }
 }
 
-/// The terms in chunks of at most `most` tiles of the inner size.
-fn chunks<B: Copy>(terms: &[Term<B>], tile: usize, most: usize) -> Vec<Chunk<B>> {
+/// The terms in chunks of at most `most` tiles of `depth` inner elements.
+fn chunks<B: Copy>(terms: &[Term<B>], depth: usize, most: usize) -> Vec<Chunk<B>> {
     let mut chunks: Vec<Chunk<B>> = Vec::new();
     for &term in terms {
         let inner = term.0.shape.cols;
@@ -363,10 +369,10 @@ fn chunks<B: Copy>(terms: &[Term<B>], tile: usize, most: usize) -> Vec<Chunk<B>>
                 chunks.push(Chunk { pieces: Vec::new(), tiles: 0 });
             }
             let chunk = chunks.last_mut().expect("there is one with room");
-            let here = (inner - done).min((most - chunk.tiles) * tile);
+            let here = (inner - done).min((most - chunk.tiles) * depth);
             let piece = Piece { term, first_inner: done, inner: here, first_tile: chunk.tiles };
             chunk.pieces.push(piece);
-            chunk.tiles += here.div_ceil(tile);
+            chunk.tiles += here.div_ceil(depth);
             done += here;
         }
     }

@@ -1,6 +1,7 @@
 //! The invariant that the unchecked shaders rely on, recomputed from parameters as each shader forms its indices.
 
 use super::*;
+use crate::device::gpu::MatrixTile;
 use crate::device::gpu::params;
 use crate::device::gpu::residue::blocking::Room;
 use crate::device::gpu::residue::panels::{ContentCell, Panels};
@@ -48,8 +49,9 @@ fn ends(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         Program::Fill | Program::FillTail => vec![4],
         // Counted in bytes.
         Program::Mask => vec![1, 1],
-        Program::ResidueSplit => vec![16, element, 64],
-        Program::ResidueGemm16 | Program::ResidueGemm8 => vec![4, 2, 2, 64, 4],
+        Program::ResidueSplit { .. } => vec![16, element, 64],
+        Program::ResidueGemm(tile) if tile.has_bytes() => vec![4, 16, 16],
+        Program::ResidueGemm(_) => vec![4, 2, 2, 64, 4],
         Program::ResidueJoin => vec![element, 16, 4, 64],
         _ => vec![element; dispatch.bindings.len()],
     };
@@ -158,14 +160,14 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             assert_eq!(p.loops.iter().map(|turn| turn[0]).product::<u32>(), p.count);
             vec![u64::from(p.out_offset) + reach(2), u64::from(p.operand_offset) + reach(1)]
         }
-        Program::ResidueSplit => {
+        Program::ResidueSplit { bytes } => {
             let p: params::ResidueSplit = dispatch.params.read();
-            let area = u64::from(p.tile * p.tile / 8);
-            let last_tile = |outer: u32, inner: u32| {
-                u64::from(p.first_outer_tile + outer - 1) * u64::from(p.panel_inner_tiles)
-                    + u64::from(p.first_inner_tile + inner)
-            };
-            assert!(last_tile(p.outer_tiles, p.inner_tiles) * area <= u64::from(p.modulus_stride));
+            let in_vector = if bytes { 16 } else { 8 };
+            let area = u64::from(p.tile_outer * p.tile_inner / in_vector);
+            let last_row = (p.first_outer + p.outer - 1) / p.tile_outer;
+            let tiles = u64::from(last_row) * u64::from(p.panel_inner_tiles)
+                + u64::from(p.first_inner_tile + p.inner_tiles);
+            assert!(tiles * area <= u64::from(p.modulus_stride));
             assert!(p.first_inner_tile + p.inner_tiles <= p.panel_inner_tiles);
             let operand = u64::from(p.operand_offset)
                 + u64::from(p.outer - 1) * u64::from(p.outer_stride)
@@ -173,9 +175,19 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             let panel = u64::from(p.moduli) * u64::from(p.modulus_stride);
             vec![panel - 1, operand, last_modulus(dispatch, 2, p.first_modulus + p.moduli)]
         }
-        Program::ResidueGemm16 | Program::ResidueGemm8 => {
+        Program::ResidueGemm(tile) if tile.has_bytes() => {
+            let p: params::ResidueGemmInt8 = dispatch.params.read();
+            let panel = |blocks: u32| u64::from(blocks * p.inner_tiles) * 128 * 64 / 16;
+            assert!(panel(p.groups_down) <= u64::from(p.left_stride));
+            assert!(panel(p.groups_across) <= u64::from(p.right_stride));
+            let (rows, cols) = (128 * u64::from(p.groups_down), 128 * u64::from(p.groups_across));
+            assert!(cols <= u64::from(p.pitch) && rows * u64::from(p.pitch) <= u64::from(p.sums_stride));
+            let whole = |stride: u32| u64::from(p.moduli) * u64::from(stride) - 1;
+            vec![whole(p.sums_stride), whole(p.left_stride), whole(p.right_stride)]
+        }
+        Program::ResidueGemm(tile) => {
             let p: params::ResidueGemm = dispatch.params.read();
-            let tile = if dispatch.program == Program::ResidueGemm16 { 16 } else { 8 };
+            let tile = tile.side() as u64;
             let panel = |blocks: u32| u64::from(4 * blocks * p.inner_tiles) * tile * tile;
             let whole = |stride: u32| u64::from(p.moduli) * u64::from(stride) - 1;
             assert!(panel(p.blocks_down) <= u64::from(p.left_stride));
@@ -206,7 +218,7 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
         Program::Pick | Program::Xor | Program::Monomials | Program::Join => {
             unreachable!("whole matrices; not drawn here")
         }
-        Program::Bound | Program::MatrixBound16 | Program::MatrixBound8 | Program::GemmNaive => {
+        Program::Bound | Program::MatrixBound(_) | Program::GemmNaive => {
             unreachable!("no kernel runs what is only measured")
         }
         Program::Shift => {
@@ -246,8 +258,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// With as much for residues as is given beside the tile's side.
-    pub(super) fn new(ring: Ring, limits: Limits, residues: Option<(usize, u64)>) -> Memory {
+    /// With as much for residues as is given beside what is multiplied.
+    pub(super) fn new(ring: Ring, limits: Limits, residues: Option<(MatrixTile, u64)>) -> Memory {
         let residues = residues.map(|(tile, bytes)| named_residues(ring, tile, bytes));
         let panels = residues.as_ref().map(Residues::panels).unwrap_or_default();
         let partial = Name(usize::MAX, limits.scratch_bytes as usize / ring.element_bytes());
@@ -277,7 +289,7 @@ impl Memory {
         let mut splits = [0; 2];
         for work in self.works(Ring::Z64, kernel, limits) {
             let Work::Dispatch(dispatch) = work else { panic!("{kernel:?} clears") };
-            if dispatch.program == Program::ResidueSplit {
+            if matches!(dispatch.program, Program::ResidueSplit { .. }) {
                 let params: params::ResidueSplit = dispatch.params.read();
                 splits[params.right as usize] += params.outer * params.inner * params.moduli;
             }
@@ -286,7 +298,7 @@ impl Memory {
     }
 }
 
-fn named_residues(ring: Ring, tile: usize, bytes: u64) -> Residues<Name> {
+fn named_residues(ring: Ring, tile: MatrixTile, bytes: u64) -> Residues<Name> {
     let name = |number, bytes: u64| Name(usize::MAX - number, bytes as usize / ring.element_bytes());
     let room = Room::of(bytes);
     Residues {
@@ -298,7 +310,7 @@ fn named_residues(ring: Ring, tile: usize, bytes: u64) -> Residues<Name> {
         right: name(2, room.right_bytes + room.kept_bytes),
         sums: name(3, room.sums_bytes),
         partial: name(4, room.partial_bytes),
-        constants: name(5, Residues::size_bytes(tile as u32, 0)),
+        constants: name(5, Residues::size_bytes(tile, 0)),
     }
 }
 
@@ -311,7 +323,7 @@ fn check_scratch_spans(
     ring: Ring,
     kernel: &Kernel<Name, &PrgKey>,
     limits: Limits,
-    residues: Option<(usize, u64)>,
+    residues: Option<(MatrixTile, u64)>,
 ) {
     kernel.check(ring);
     for work in Memory::new(ring, limits, residues).works(ring, kernel, limits) {
@@ -369,7 +381,7 @@ proptest! {
     #[test]
     fn residue_spans_hold(
         ring in ring(), limits in limits(), m in extent(), n in 1usize..140, accumulate: bool,
-        k in prop_oneof![1usize..140, 1000usize..3000], l in 0usize..40, tile in prop_oneof![Just(8usize), Just(16)],
+        k in prop_oneof![1usize..140, 1000usize..3000], l in 0usize..40, tile in prop::sample::select(MatrixTile::ALL.to_vec()),
         scratch_bytes in prop_oneof![Just(1u64 << 20), Just(8 << 20), Just(288 << 20)],
     ) {
         let terms = vec![(matrix(1, m, k), matrix(2, k, n)), (matrix(3, m, l), matrix(4, l, n))];
@@ -451,7 +463,8 @@ fn residues_are_used_again() {
     let limits = Limits { binding_bytes: 1 << 30, ..LIMITS };
     let terms = vec![(matrix(1, 1024, 1024), matrix(2, 1024, 4096))];
     let kernel = Kernel::Gemm { out: matrix(0, 1024, 4096), terms, accumulate: false };
-    let splits = |bytes| Memory::new(Ring::Z64, limits, Some((16, bytes))).splits(&kernel, limits);
+    let splits =
+        |bytes| Memory::new(Ring::Z64, limits, Some((MatrixTile::F16Side16, bytes))).splits(&kernel, limits);
     let all = 18 << 20;
     assert_eq!(splits(1 << 30), [all, 4 * all]);
     let [left, right] = splits(100 << 20);
@@ -466,7 +479,7 @@ fn residues_of_weights_stay() {
         let terms = vec![(matrix(left, 256, 1024), matrix(right, 1024, 512))];
         Kernel::Gemm { out: matrix(out, 256, 512), terms, accumulate: false }
     };
-    let mut memory = Memory::new(Ring::Z64, limits, Some((16, 1 << 30)));
+    let mut memory = Memory::new(Ring::Z64, limits, Some((MatrixTile::F16Side16, 1 << 30)));
     let (left, right) = (18 << 18, 18 << 19);
     assert_eq!(memory.splits(&product(1, 2, 0), limits), [left, right]);
     memory.contents[1].written();
@@ -485,7 +498,8 @@ fn residues_serve_the_next_row_of_blocks() {
     let limits = Limits { binding_bytes: 1 << 30, ..LIMITS };
     let terms = vec![(matrix(1, 8192, 512), matrix(2, 512, 2048))];
     let kernel = Kernel::Gemm { out: matrix(0, 8192, 2048), terms, accumulate: false };
-    let [left, right] = Memory::new(Ring::Z64, limits, Some((16, 288 << 20))).splits(&kernel, limits);
+    let [left, right] =
+        Memory::new(Ring::Z64, limits, Some((MatrixTile::F16Side16, 288 << 20))).splits(&kernel, limits);
     assert_eq!(left, 18 << 22);
     assert!(right < 4 * (18 << 20), "{right}");
 }

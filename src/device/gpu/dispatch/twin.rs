@@ -3,8 +3,8 @@
 
 use super::tests::{LIMITS, Memory, Name, matrix};
 use super::*;
-use crate::device::gpu::params;
 use crate::device::gpu::residue::moduli::{self, FOLDED_INNER, Modulus, ROUNDING};
+use crate::device::gpu::{MatrixTile, params};
 
 /// What the buffers hold: matrices by their names, and the memory for residues.
 struct Twin {
@@ -19,7 +19,8 @@ impl Twin {
     fn new(memory: &Memory, matrices: Vec<Vec<u64>>) -> Twin {
         let room = memory.residues.expect("memory for residues").room;
         // What nobody has written is no number, and must not be used.
-        let panel = |bytes: u64| vec![f32::NAN; bytes as usize / 2];
+        let residue_bytes = memory.residues.expect("memory for residues").tile.residue_bytes();
+        let panel = |bytes: u64| vec![f32::NAN; bytes as usize / residue_bytes];
         Twin {
             matrices,
             panels: [panel(room.left_bytes), panel(room.right_bytes + room.kept_bytes)],
@@ -32,9 +33,9 @@ impl Twin {
     fn run(&mut self, work: Work<Name>) {
         let Work::Dispatch(dispatch) = work else { panic!("products by residues clear nothing") };
         match dispatch.program {
-            Program::ResidueSplit => self.split(&dispatch),
-            Program::ResidueGemm16 => self.multiply(&dispatch, 16),
-            Program::ResidueGemm8 => self.multiply(&dispatch, 8),
+            Program::ResidueSplit { .. } => self.split(&dispatch),
+            Program::ResidueGemm(tile) if tile.has_bytes() => self.multiply_bytes(&dispatch),
+            Program::ResidueGemm(tile) => self.multiply(&dispatch, tile.side()),
             Program::ResidueJoin => self.join(&dispatch),
             program => panic!("{program:?} is none of theirs"),
         }
@@ -44,15 +45,13 @@ impl Twin {
     fn split(&mut self, dispatch: &Dispatch<Name>) {
         let p: params::ResidueSplit = dispatch.params.read();
         let [panel, operand, _] = dispatch.bindings[..] else { panic!("three bindings") };
-        let tile = p.tile as usize;
-        let eights = (p.outer_tiles * p.inner_tiles) as usize * tile * tile / 8;
-        assert!(dispatch.groups.iter().product::<u32>() as usize * 256 >= eights);
-        for (eight, lane) in (0..eights).flat_map(|eight| (0..8).map(move |lane| (eight, lane))) {
-            let (row, across) = (eight / (tile / 8), eight % (tile / 8));
-            let (outer_tile, inner_tile) =
-                (row / tile / p.inner_tiles as usize, row / tile % p.inner_tiles as usize);
-            let (outer, inner) = (outer_tile * tile + row % tile, inner_tile * tile + across * 8 + lane);
-            let value = if outer < p.outer as usize && inner < p.inner as usize {
+        let has_bytes = dispatch.program == Program::ResidueSplit { bytes: true };
+        let (residue_bytes, in_vector) = if has_bytes { (1, 16) } else { (2, 8) };
+        let (rows, depth) = (p.tile_outer as usize, p.tile_inner as usize);
+        let (outer, inner) = (p.outer as usize, p.inner_tiles as usize * depth);
+        assert!(dispatch.groups.iter().product::<u32>() as usize * 256 >= outer * inner / in_vector);
+        for (outer, inner) in (0..outer).flat_map(|outer| (0..inner).map(move |inner| (outer, inner))) {
+            let value = if inner < p.inner as usize {
                 let index = p.operand_offset as usize
                     + outer * p.outer_stride as usize
                     + inner * p.inner_stride as usize;
@@ -60,17 +59,41 @@ impl Twin {
             } else {
                 0
             };
-            let first_tile = (p.first_outer_tile as usize + outer_tile) * p.panel_inner_tiles as usize
-                + p.first_inner_tile as usize
-                + inner_tile;
-            let place = first_tile * tile * tile / 8 + eight % (tile * tile / 8);
+            let row = p.first_outer as usize + outer;
+            let tile =
+                row / rows * p.panel_inner_tiles as usize + p.first_inner_tile as usize + inner / depth;
+            let place = (tile * rows + row % rows) * depth + inner % depth;
             for modulus in 0..p.moduli as usize {
                 let constants = &self.moduli[p.first_modulus as usize + modulus];
                 let factors = if p.right == 1 { constants.right } else { constants.left };
-                let at = panel.offset_bytes as usize / 2
-                    + 8 * (modulus * p.modulus_stride as usize + place)
-                    + lane;
-                self.panels[p.right as usize][at] = residue(value, factors, constants);
+                let at = panel.offset_bytes as usize / residue_bytes
+                    + in_vector * modulus * p.modulus_stride as usize
+                    + place;
+                let residue = residue(value, factors, constants);
+                self.panels[p.right as usize][at] =
+                    if has_bytes { byte(residue, constants.size) } else { residue };
+            }
+        }
+    }
+
+    /// `residue_gemm_int8.comp`
+    fn multiply_bytes(&mut self, dispatch: &Dispatch<Name>) {
+        let p: params::ResidueGemmInt8 = dispatch.params.read();
+        let [left_at, right_at] =
+            [1, 2].map(|binding: usize| dispatch.bindings[binding].offset_bytes as usize);
+        let (inner, tiles) = (p.inner_tiles as usize * 64, p.inner_tiles as usize);
+        let (rows, cols) = (128 * p.groups_down as usize, 128 * p.groups_across as usize);
+        let place =
+            |outer: usize, k: usize| (outer / 128 * tiles + k / 64) * 128 * 64 + outer % 128 * 64 + k % 64;
+        for modulus in 0..p.moduli as usize {
+            let left = &self.panels[0][left_at + 16 * modulus * p.left_stride as usize..];
+            let right = &self.panels[1][right_at + 16 * modulus * p.right_stride as usize..];
+            for (row, col) in (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))) {
+                let product = |k| left[place(row, k)] * right[place(col, k)];
+                let sum: f32 = (0..inner).map(product).sum();
+                // Integers in f32 below 2^24, which these inner sizes keep to.
+                assert!(sum.is_nan() || sum.abs() < 16_777_216.0);
+                self.sums[modulus * p.sums_stride as usize + row * p.pitch as usize + col] = sum;
             }
         }
     }
@@ -118,6 +141,7 @@ impl Twin {
                 let constants = &self.moduli[p.first_modulus as usize + modulus];
                 let value = self.sums[modulus * p.sums_stride as usize + place];
                 assert!(!value.is_nan(), "a residue that nobody made");
+                let value = if p.integers == 1 { reduced(value, constants) } else { value };
                 sum = u64::wrapping_add(sum, whole(constants.cofactor).wrapping_mul(value as i64 as u64));
                 fractions += value as i32 * constants.fraction;
             }
@@ -144,6 +168,17 @@ fn residue(value: u64, factors: [i32; 4], modulus: &Modulus) -> f32 {
     (sum - quotient as i32 * modulus.size as i32) as f32
 }
 
+/// What of a residue's representatives a byte holds.
+fn byte(residue: f32, size: f32) -> f32 {
+    let byte = residue + if residue < -128.0 { size } else { 0.0 } - if residue > 127.0 { size } else { 0.0 };
+    assert!((-128.0..=127.0).contains(&byte), "{residue} modulo {size}");
+    byte
+}
+
+fn reduced(sum: f32, modulus: &Modulus) -> f32 {
+    sum - (sum * modulus.inverse).round_ties_even() * modulus.size
+}
+
 fn plain(left: &[u64], right: &[u64], (m, k, n): (usize, usize, usize)) -> Vec<u64> {
     let at = |row: usize, col: usize| {
         (0..k).map(|i| left[row * k + i].wrapping_mul(right[i * n + col])).fold(0, u64::wrapping_add)
@@ -161,13 +196,14 @@ fn elements(len: usize, seed: u64) -> Vec<u64> {
     (0..len as u64).map(element).collect()
 }
 
-/// One product by other left matrices, then by itself changed, in blocks, chunks and groups of moduli: with tiles of both
-/// sides, with little memory and with enough for all residues to stay.
+/// One product by other left matrices, then by itself changed, in blocks, chunks and groups of moduli: with every form of
+/// tiles, with little memory and with enough for all residues to stay.
 #[test]
-fn products_by_residues_are_exact_on_tiles_of_every_side() {
-    let (m, k, n) = (70, 37, 131);
+fn products_by_residues_are_exact_on_tiles_of_every_form() {
+    let (m, k, n) = (70, 137, 131);
     let limits = Limits { binding_bytes: 1 << 30, ..LIMITS };
-    for (tile, bytes) in [(8, 1 << 20), (16, 1 << 20), (8, 16 << 20), (16, 16 << 20), (16, 320 << 20)] {
+    let forms = MatrixTile::ALL.into_iter().flat_map(|tile| [2 << 20, 16 << 20].map(|bytes| (tile, bytes)));
+    for (tile, bytes) in forms.chain([(MatrixTile::F16Side16, 320 << 20)]) {
         let mut memory = Memory::new(Ring::Z64, limits, Some((tile, bytes)));
         let matrices =
             vec![vec![7; m * n], elements(m * k, 1), elements(k * n, 2), elements(m * k, 3), Vec::new()];
@@ -178,7 +214,7 @@ fn products_by_residues_are_exact_on_tiles_of_every_side() {
                 let kernel = Kernel::Gemm { out: matrix(0, m, n), terms, accumulate: false };
                 memory.works(Ring::Z64, &kernel, limits).into_iter().for_each(|work| twin.run(work));
                 let expected = plain(&twin.matrices[left], &twin.matrices[2], (m, k, n));
-                assert!(twin.matrices[0] == expected, "tiles of {tile}, {bytes} bytes, round {round}");
+                assert!(twin.matrices[0] == expected, "{tile}, {bytes} bytes, round {round}");
             }
             memory.contents[2].written();
             twin.matrices[2] = elements(k * n, 5);

@@ -2,14 +2,12 @@
 //! residues fit the memory set aside for them, at the least estimated cost.
 
 use super::moduli::{self, MOST_INNER};
+use crate::device::gpu::MatrixTile;
 use crate::ring::Ring;
 
-/// Tiles along the side of what one subgroup computes.
-pub const BLOCK_TILES: usize = 4;
-
-/// Multiply-adds of f16 that matrix units are taken to do while the other units do one instruction: half of what they
-/// could on the largest GPUs.
-const MULTIPLY_ADDS: f64 = 15.0;
+/// Multiply-adds of f16 that matrix units are taken to do while the other units do one instruction: a third of what they
+/// could on the largest GPUs. With bytes they do twice as many.
+const MULTIPLY_ADDS: f64 = 10.0;
 
 /// Instructions to compute one residue, to read an element, to add one residue's part of a result, to read and write
 /// what waits between groups of moduli.
@@ -85,16 +83,16 @@ pub struct Blocking {
     pub moduli: usize,
 }
 
-/// The cheapest way, if any, to compute an (m, k) × (k, n) product with tiles of `tile` elements, and its cost in
+/// The cheapest way, if any, to compute an (m, k) × (k, n) product with tiles of this form, and its cost in
 /// instructions. The inner size is in whole tiles.
 pub fn cheapest(
     ring: Ring,
     (m, k, n): (usize, usize, usize),
-    tile: usize,
+    tile: MatrixTile,
     room: Room,
     binding_bytes: u64,
 ) -> Option<(Blocking, f64)> {
-    let side = tile * BLOCK_TILES;
+    let side = tile.block();
     let room = room.within(binding_bytes);
     let count = moduli::count(ring);
     let sides = (0..8).map(|doubled| side << doubled);
@@ -109,8 +107,8 @@ pub fn cheapest(
             })
         })
     });
-    ways.filter(|way| way.fits(room, count))
-        .map(|way| (way, way.cost((m, k, n), side, count)))
+    ways.filter(|way| way.fits(room, tile, count))
+        .map(|way| (way, way.cost((m, k, n), tile, count)))
         .min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
@@ -124,20 +122,23 @@ pub fn scalar_cost(ring: Ring, (m, k, n): (usize, usize, usize)) -> f64 {
 }
 
 impl Blocking {
-    fn fits(self, room: Room, count: usize) -> bool {
+    fn fits(self, room: Room, tile: MatrixTile, count: usize) -> bool {
+        let residues = tile.residue_bytes() * self.moduli;
         let bytes = |outer: usize, inner: usize, width: usize| (outer * inner * width) as u64;
-        bytes(self.rows, self.inner, 2 * self.moduli) <= room.left_bytes
-            && bytes(self.cols, self.inner, 2 * self.moduli) <= room.right_bytes
+        bytes(self.rows, self.inner, residues) <= room.left_bytes
+            && bytes(self.cols, self.inner, residues) <= room.right_bytes
             && bytes(self.rows, self.cols, 4 * self.moduli) <= room.sums_bytes
             && (self.moduli == count || bytes(self.rows, self.cols, 16) <= room.partial_bytes)
     }
 
-    fn cost(self, (m, k, n): (usize, usize, usize), side: usize, count: usize) -> f64 {
+    fn cost(self, (m, k, n): (usize, usize, usize), tile: MatrixTile, count: usize) -> f64 {
+        let side = tile.block();
+        let rate = if tile.has_bytes() { 2.0 * MULTIPLY_ADDS } else { MULTIPLY_ADDS };
         let product = |factors: [usize; 3]| factors.into_iter().map(|factor| factor as f64).product::<f64>();
         let (down, across) = (m.div_ceil(self.rows), n.div_ceil(self.cols));
         let (chunks, groups) = (k.div_ceil(self.inner), count.div_ceil(self.moduli));
         let padded = [m.next_multiple_of(side), k, n.next_multiple_of(side)];
-        let multiply_adds = product(padded) * count as f64 / MULTIPLY_ADDS;
+        let multiply_adds = product(padded) * count as f64 / rate;
         // Residues of the left matrix are there for all blocks of a row where they are there for all moduli.
         let left = product([m, k, if groups == 1 { 1 } else { across }]);
         let splits = (left + product([k, n, down])) * (SPLIT * count as f64 + READ * groups as f64);
@@ -154,7 +155,7 @@ mod tests {
     const ROOM: u64 = 288 << 20;
 
     fn chosen(ring: Ring, size: (usize, usize, usize), total_bytes: u64) -> Option<(Blocking, f64)> {
-        cheapest(ring, size, 16, Room::of(total_bytes), 2 << 30)
+        cheapest(ring, size, MatrixTile::F16Side16, Room::of(total_bytes), 2 << 30)
     }
 
     #[test]
@@ -169,15 +170,18 @@ mod tests {
 
     #[test]
     fn every_part_fits_its_room() {
-        for total_bytes in [ROOM, 16 << 20, 1 << 20] {
-            for size in [(1, 16, 1), (100, 100_000, 3), (4096, 4096, 4096), (65, 1024, 70_000)] {
-                let (way, _) = chosen(Ring::Z64, size, total_bytes).expect("one tile fits");
-                assert!(way.fits(Room::of(total_bytes), 18), "{way:?}");
-                assert!(way.rows % 64 == 0 && way.cols % 64 == 0 && way.inner % 16 == 0);
-                assert!(way.inner <= MOST_INNER);
+        for (tile, total_bytes) in
+            MatrixTile::ALL.into_iter().flat_map(|tile| [ROOM, 16 << 20, 2 << 20].map(|bytes| (tile, bytes)))
+        {
+            for size in [(1, 64, 1), (100, 99_968, 3), (4096, 4096, 4096), (65, 1024, 70_000)] {
+                let room = Room::of(total_bytes);
+                let (way, _) = cheapest(Ring::Z64, size, tile, room, 2 << 30).expect("one block fits");
+                assert!(way.fits(room, tile, 18), "{way:?}");
+                assert!(way.rows % tile.block() == 0 && way.cols % tile.block() == 0);
+                assert!(way.inner % tile.panel_tile().1 == 0 && way.inner <= MOST_INNER);
             }
+            assert_eq!(cheapest(Ring::Z64, (64, 512, 64), tile, Room::of(1 << 10), 2 << 30), None);
+            assert_eq!(cheapest(Ring::Z64, (64, 512, 64), tile, Room::of(ROOM), 4096), None);
         }
-        assert_eq!(chosen(Ring::Z64, (64, 512, 64), 1 << 10), None);
-        assert_eq!(cheapest(Ring::Z64, (64, 512, 64), 16, Room::of(ROOM), 4096), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Exact products of ring matrices on matrix units, which know no integers: by residues modulo small coprime numbers.
 //!
-//! A residue is an integer of magnitude 128 and a few, which f16 holds; products of residues add up exactly in f32;
-//! and as many moduli as [`moduli::count`] says determine the product of the matrices as an integer, and with it its
+//! A residue is an integer of magnitude 128 and a few, which f16 holds, or of at most 128, which a byte holds; products of
+//! residues add up exactly in f32 or i32; and as many moduli as [`moduli::count`] says determine the product of the matrices as an integer, and with it its
 //! elements modulo 2^k. [`moduli`] has the arithmetic, [`blocking`] cuts a product to the memory set aside here, and
 //! `dispatch/residue.rs` makes dispatches of it. Residues of operands stay where they are until others need the room, so
 //! that those of weights are made once: [`panels`] knows which are there.
@@ -14,6 +14,7 @@ mod self_test;
 pub use self_test::self_test;
 
 use super::dispatch::Span;
+use super::matrix_tile::MatrixTile;
 use crate::ring::Ring;
 use blocking::{MOST_USED_BYTES, Room};
 use panels::Panels;
@@ -24,8 +25,8 @@ use std::ops::Range;
 /// Most memory for residues, those of weights that are kept included.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// The least that is worth it: blocks of a few tiles.
-const LEAST_BYTES: u64 = 1 << 20;
+/// The least that is worth it: the smallest block of any tile, modulo one number.
+const LEAST_BYTES: u64 = 2 << 20;
 
 /// Offsets of constants are multiples of this, on every adapter.
 const ALIGNMENT_BYTES: u64 = 256;
@@ -41,8 +42,8 @@ pub fn scratch_bytes(budget_bytes: Option<u64>, buffer_bytes: u64) -> Option<u64
 /// Memory and constants for products by residues. `B` names a buffer.
 #[derive(Clone, Copy)]
 pub struct Residues<B> {
-    /// The side of the tiles that the matrix units multiply.
-    pub tile: usize,
+    /// What the matrix units multiply.
+    pub tile: MatrixTile,
     /// Whether products run here also where it does not pay.
     pub always: bool,
     /// What a product costs in multiples of the estimate, for 32 and 64 bits.
@@ -98,14 +99,19 @@ impl<B: Copy> Residues<B> {
     pub fn rounding(&self) -> Span<B> {
         let tables = self.table(Ring::Z64);
         let offset_bytes = (tables.offset_bytes + tables.size_bytes).next_multiple_of(ALIGNMENT_BYTES);
-        let size_bytes = (2 * self.tile * self.tile * size_of::<f32>()) as u64;
+        let size_bytes = (2 * self.tile.side().pow(2) * size_of::<f32>()) as u64;
         Span { buffer: self.constants, offset_bytes, size_bytes }
     }
 }
 
 impl Residues<wgpu::Buffer> {
     /// Allocates the buffers: as many bytes as [`Residues::size_bytes`] says.
-    pub fn new(device: &wgpu::Device, tile: u32, always: bool, scratch_bytes: u64) -> Residues<wgpu::Buffer> {
+    pub fn new(
+        device: &wgpu::Device,
+        tile: MatrixTile,
+        always: bool,
+        scratch_bytes: u64,
+    ) -> Residues<wgpu::Buffer> {
         let room = Room::of(scratch_bytes);
         let buffer = |label, size, mapped_at_creation| {
             // What it holds is wiped, the constants are not.
@@ -117,7 +123,6 @@ impl Residues<wgpu::Buffer> {
                 mapped_at_creation,
             })
         };
-        let tile = tile as usize;
         let content = constants(tile);
         let constants = buffer("constants of residues", content.len() as u64, true);
         // Without memory for it, the failure comes with the next call of the device.
@@ -155,8 +160,8 @@ impl Residues<wgpu::Buffer> {
     }
 
     /// Bytes of all buffers.
-    pub fn size_bytes(tile: u32, scratch_bytes: u64) -> u64 {
-        Room::of(scratch_bytes).total_bytes() + constants(tile as usize).len() as u64
+    pub fn size_bytes(tile: MatrixTile, scratch_bytes: u64) -> u64 {
+        Room::of(scratch_bytes).total_bytes() + constants(tile).len() as u64
     }
 }
 
@@ -165,7 +170,7 @@ fn table_bytes(ring: Ring) -> u64 {
 }
 
 /// Both rings' moduli, and two tiles of the number that rounds.
-fn constants(tile: usize) -> Vec<u8> {
+fn constants(tile: MatrixTile) -> Vec<u8> {
     let places = Residues {
         tile,
         always: false,
@@ -185,7 +190,7 @@ fn constants(tile: usize) -> Vec<u8> {
     for ring in Ring::ALL {
         put(places.table(ring), bytemuck::cast_slice(&moduli::table(ring)));
     }
-    put(rounding, bytemuck::cast_slice(&vec![moduli::ROUNDING; 2 * tile * tile]));
+    put(rounding, bytemuck::cast_slice(&vec![moduli::ROUNDING; 2 * tile.side().pow(2)]));
     bytes
 }
 
@@ -193,10 +198,10 @@ fn constants(tile: usize) -> Vec<u8> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatrixUnitsState {
-    /// It does, where it pays or always, on tiles of this side.
+    /// It does, where it pays or always.
     On {
-        /// Elements of a tile's side.
-        tile: u32,
+        /// What they multiply.
+        tile: MatrixTile,
     },
     /// The adapter lists none that the shaders are written for.
     Lacking,
@@ -217,9 +222,11 @@ impl fmt::Display for MatrixUnitsState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MatrixUnitsState::On { tile } => {
-                write!(f, "multiply tiles of {tile} by {tile}, exact in a self-test")
+                write!(f, "multiply tiles of {tile}, exact in a self-test")
             }
-            MatrixUnitsState::Lacking => f.write_str("none that multiply f16 and add in f32"),
+            MatrixUnitsState::Lacking => {
+                f.write_str("none that multiply bytes and add in i32, or f16 and add in f32")
+            }
             MatrixUnitsState::Unused => f.write_str("not used"),
             MatrixUnitsState::NoRoom => f.write_str("not used: the budget has no room for residues"),
             MatrixUnitsState::Refused { reason } => write!(f, "not used: the driver fails: {reason}"),
@@ -234,10 +241,11 @@ mod tests {
 
     #[test]
     fn constants_lie_where_they_are_bound() {
-        for tile in [8, 16] {
+        for tile in MatrixTile::ALL {
             let constants = constants(tile);
-            assert_eq!(constants.len() as u64, Residues::size_bytes(tile as u32, 0));
-            let numbers: &[f32] = bytemuck::cast_slice(&constants[constants.len() - 8 * tile * tile..]);
+            assert_eq!(constants.len() as u64, Residues::size_bytes(tile, 0));
+            let rounding = 8 * tile.side().pow(2);
+            let numbers: &[f32] = bytemuck::cast_slice(&constants[constants.len() - rounding..]);
             assert!(numbers.iter().all(|&number| number == moduli::ROUNDING));
         }
     }
@@ -247,7 +255,7 @@ mod tests {
         let most = u64::MAX;
         assert_eq!(scratch_bytes(None, most), Some(MOST_USED_BYTES));
         assert_eq!(scratch_bytes(Some(64 << 20), most), Some(8 << 20));
-        assert_eq!(scratch_bytes(Some(4 << 20), most), None);
+        assert_eq!(scratch_bytes(Some(8 << 20), most), None);
         assert_eq!(scratch_bytes(Some(80 << 30), most), Some(MOST_BYTES));
         assert_eq!(scratch_bytes(Some(80 << 30), 512 << 20), Some(512 << 20));
     }

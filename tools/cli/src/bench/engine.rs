@@ -114,7 +114,7 @@ fn ways_of(adapter: &Adapter) -> Result<Vec<Engine>, DeviceError> {
         })
     };
     let scalar = engine(MatrixUnits::Off, "")?;
-    if adapter.features.matrix_tiles.sides().next().is_none() {
+    if adapter.features.matrix_tiles.is_empty() {
         return Ok(vec![scalar]);
     }
     match engine(MatrixUnits::Always, ", matrix units") {

@@ -1,0 +1,77 @@
+//! What matrix units multiply: the forms that products by residues are written for.
+
+use serde::Serialize;
+use std::fmt;
+
+/// Square tiles of sums, and what they are sums of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatrixTile {
+    /// 16 by 16 sums in i32 of products of bytes, 32 at a time, on subgroups of 32 threads.
+    Int8Side16,
+    /// 16 by 16 sums in f32 of products of f16, 16 at a time.
+    F16Side16,
+    /// 8 by 8 sums in i32 of products of bytes, 8 at a time, on subgroups of 8 threads.
+    Int8Side8,
+    /// 8 by 8 sums in f32 of products of f16, 8 at a time.
+    F16Side8,
+}
+
+impl MatrixTile {
+    /// All forms, those that are faster where an adapter has several first.
+    pub const ALL: [MatrixTile; 4] =
+        [MatrixTile::Int8Side16, MatrixTile::F16Side16, MatrixTile::Int8Side8, MatrixTile::F16Side8];
+
+    /// Rows and columns of a tile of sums.
+    pub const fn side(self) -> usize {
+        match self {
+            MatrixTile::Int8Side16 | MatrixTile::F16Side16 => 16,
+            MatrixTile::Int8Side8 | MatrixTile::F16Side8 => 8,
+        }
+    }
+
+    /// The inner size of what is multiplied at a time.
+    pub const fn inner(self) -> usize {
+        match self {
+            MatrixTile::Int8Side16 => 32,
+            MatrixTile::F16Side16 => 16,
+            MatrixTile::Int8Side8 | MatrixTile::F16Side8 => 8,
+        }
+    }
+
+    /// Whether bytes are multiplied; otherwise f16.
+    pub const fn has_bytes(self) -> bool {
+        matches!(self, MatrixTile::Int8Side16 | MatrixTile::Int8Side8)
+    }
+
+    /// The threads that a subgroup has to have, where the shader counts on it.
+    pub(super) const fn subgroup(self) -> Option<u32> {
+        match self {
+            MatrixTile::Int8Side16 => Some(32),
+            MatrixTile::Int8Side8 => Some(8),
+            MatrixTile::F16Side16 | MatrixTile::F16Side8 => None,
+        }
+    }
+
+    /// Bytes of a residue.
+    pub(super) const fn residue_bytes(self) -> usize {
+        if self.has_bytes() { 1 } else { 2 }
+    }
+
+    /// Rows, and inner elements, of the tiles that panels of residues are laid out in.
+    pub(super) const fn panel_tile(self) -> (usize, usize) {
+        if self.has_bytes() { (128, 64) } else { (self.side(), self.side()) }
+    }
+
+    /// Rows and columns of the blocks that a result is computed in.
+    pub(super) const fn block(self) -> usize {
+        if self.has_bytes() { 128 } else { 4 * self.side() }
+    }
+}
+
+impl fmt::Display for MatrixTile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (side, of) = (self.side(), if self.has_bytes() { "int8" } else { "f16" });
+        write!(f, "{side} by {side} in {of}")
+    }
+}
