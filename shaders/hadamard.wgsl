@@ -6,6 +6,9 @@
 
 override WORKGROUP: u32 = 256u;
 
+// Elements that a thread computes, a workgroup's threads apart.
+const PER_THREAD: u32 = 4u;
+
 struct Params {
     count: u32,
     cols: u32,
@@ -31,27 +34,35 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = group_number(group, groups) * WORKGROUP + lane;
-    if index >= params.count {
+    let own = group_number(group, groups) * WORKGROUP * PER_THREAD + lane;
+    if own >= params.count {
         return;
     }
-    let row = index / params.cols;
-    let col = index % params.cols;
-    var sum = ring_zero();
-    if params.accumulate != 0u {
-        sum = ring_load(out[params.out_offset + index]);
-    }
-    sum = ring_mul_add(
-        sum,
-        ring_load(left_first[view_index(params.left_first, row, col)]),
-        ring_load(right_first[view_index(params.right_first, row, col)]),
-    );
-    if params.terms == 2u {
-        sum = ring_mul_add(
-            sum,
-            ring_load(left_second[view_index(params.left_second, row, col)]),
-            ring_load(right_second[view_index(params.right_second, row, col)]),
+    var sums: array<Elem, PER_THREAD>;
+    for (var i = 0u; i < PER_THREAD; i++) {
+        let index = min(own + i * WORKGROUP, params.count - 1u);
+        let place = place_of(index, params.count, params.cols);
+        sums[i] = ring_zero();
+        if params.accumulate != 0u {
+            sums[i] = ring_load(out[params.out_offset + index]);
+        }
+        sums[i] = ring_mul_add(
+            sums[i],
+            ring_load(left_first[view_index(params.left_first, place.x, place.y)]),
+            ring_load(right_first[view_index(params.right_first, place.x, place.y)]),
         );
+        if params.terms == 2u {
+            sums[i] = ring_mul_add(
+                sums[i],
+                ring_load(left_second[view_index(params.left_second, place.x, place.y)]),
+                ring_load(right_second[view_index(params.right_second, place.x, place.y)]),
+            );
+        }
     }
-    out[params.out_offset + index] = ring_store(sum);
+    for (var i = 0u; i < PER_THREAD; i++) {
+        let index = own + i * WORKGROUP;
+        if index < params.count {
+            out[params.out_offset + index] = ring_store(sums[i]);
+        }
+    }
 }

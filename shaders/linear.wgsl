@@ -1,10 +1,13 @@
-// out = sum of factor * operand + constant, over one or two operands.
+// out = sum of factor * operand + constant, over one or two operands. A thread computes some elements, a workgroup's threads
+// apart: what it reads is on its way at once.
 
 #import ring
 #import grid
 #import broadcast
 
 override WORKGROUP: u32 = 256u;
+
+const PER_THREAD: u32 = 4u;
 
 struct Params {
     count: u32,
@@ -29,18 +32,25 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let index = group_number(group, groups) * WORKGROUP + lane;
-    if index >= params.count {
+    let own = group_number(group, groups) * WORKGROUP * PER_THREAD + lane;
+    if own >= params.count {
         return;
     }
-    let row = index / params.cols;
-    let col = index % params.cols;
     let constant = ring_from_halves(params.constant);
-    let a = ring_load(first[view_index(params.first, row, col)]);
-    var sum = ring_mul_add(constant, ring_from_halves(params.first_factor), a);
-    if params.terms == 2u {
-        let b = ring_load(second[view_index(params.second, row, col)]);
-        sum = ring_mul_add(sum, ring_from_halves(params.second_factor), b);
+    var sums: array<Elem, PER_THREAD>;
+    for (var i = 0u; i < PER_THREAD; i++) {
+        let place = place_of(min(own + i * WORKGROUP, params.count - 1u), params.count, params.cols);
+        let a = ring_load(first[view_index(params.first, place.x, place.y)]);
+        sums[i] = ring_mul_add(constant, ring_from_halves(params.first_factor), a);
+        if params.terms == 2u {
+            let b = ring_load(second[view_index(params.second, place.x, place.y)]);
+            sums[i] = ring_mul_add(sums[i], ring_from_halves(params.second_factor), b);
+        }
     }
-    out[params.out_offset + index] = ring_store(sum);
+    for (var i = 0u; i < PER_THREAD; i++) {
+        let index = own + i * WORKGROUP;
+        if index < params.count {
+            out[params.out_offset + index] = ring_store(sums[i]);
+        }
+    }
 }

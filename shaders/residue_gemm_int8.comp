@@ -26,9 +26,12 @@
 #if SUBGROUP == 32
 #define ROWS 64
 #define COLS 64
+#define UNROLLED [[unroll]]
 #elif SUBGROUP == 8
 #define ROWS 32
 #define COLS 32
+// Software drivers, which have such subgroups, would take long to compile it.
+#define UNROLLED [[dont_unroll]]
 #endif
 
 #define TILES_DOWN (ROWS / TILE)
@@ -121,7 +124,7 @@ void main() {
                 next_right[i] = right[right_at + next + i * THREADS];
             }
         }
-        [[unroll]] for (uint k = 0; k < DEPTH / INNER; k++) {
+        UNROLLED for (uint k = 0; k < DEPTH / INNER; k++) {
             LeftMatrix lefts[TILES_DOWN];
             [[unroll]] for (uint i = 0; i < TILES_DOWN; i++) {
                 uint from = (row + i * TILE) * PITCH + k * (INNER / 8);

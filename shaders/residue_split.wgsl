@@ -16,7 +16,7 @@
 override WORKGROUP: u32 = 256u;
 
 // Residues in sixteen bytes, which a thread computes.
-const PER_THREAD: u32 = 4u * PER_WORD;
+const RESIDUES: u32 = 4u * PER_WORD;
 
 struct Params {
     // Elements that there are, across and along the inner size.
@@ -74,7 +74,7 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let number = group_number(group, groups) * WORKGROUP + thread;
-    let parts = params.tile_inner / PER_THREAD;
+    let parts = params.tile_inner / RESIDUES;
     let inner_tile = number / (parts * params.outer);
     if inner_tile >= params.inner_tiles {
         return;
@@ -86,9 +86,9 @@ fn main(
         outer = rest % params.outer;
         part = rest / params.outer;
     }
-    let inner = inner_tile * params.tile_inner + part * PER_THREAD;
-    var limbs: array<vec4<i32>, PER_THREAD>;
-    for (var i = 0u; i < PER_THREAD; i++) {
+    let inner = inner_tile * params.tile_inner + part * RESIDUES;
+    var limbs: array<vec4<i32>, RESIDUES>;
+    for (var i = 0u; i < RESIDUES; i++) {
         limbs[i] = limbs_at(outer, inner + i);
     }
     let row = params.first_outer + outer;

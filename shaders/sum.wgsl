@@ -51,7 +51,16 @@ fn main(
         let slice = (first + own) / params.sums;
         let inner_here = (params.inner + params.slices - 1u) / params.slices;
         let end = min(params.inner, (slice + 1u) * inner_here);
-        for (var i = slice * inner_here + lane; i < end; i += lanes) {
+        var i = slice * inner_here + lane;
+        // Four at a time are on their way at once.
+        let stride = lanes * params.inner_stride;
+        for (; i + 3u * lanes < end; i += 4u * lanes) {
+            let at = start + i * params.inner_stride;
+            let first_two = ring_add(ring_load(operand[at]), ring_load(operand[at + stride]));
+            let last_two = ring_add(ring_load(operand[at + 2u * stride]), ring_load(operand[at + 3u * stride]));
+            sum = ring_add(sum, ring_add(first_two, last_two));
+        }
+        for (; i < end; i += lanes) {
             sum = ring_add(sum, ring_load(operand[start + i * params.inner_stride]));
         }
     }

@@ -8,7 +8,7 @@ fn byte(limbs: vec4<i32>, factors: vec4<i32>, modulus: Modulus) -> i32 {
     return value + select(0, size, value < -128) - select(0, size, value > 127);
 }
 
-fn packed_residues(limbs: ptr<function, array<vec4<i32>, PER_THREAD>>, word: u32, factors: vec4<i32>, modulus: Modulus) -> u32 {
+fn packed_residues(limbs: ptr<function, array<vec4<i32>, RESIDUES>>, word: u32, factors: vec4<i32>, modulus: Modulus) -> u32 {
     let first = byte((*limbs)[4u * word], factors, modulus);
     let second = byte((*limbs)[4u * word + 1u], factors, modulus);
     let third = byte((*limbs)[4u * word + 2u], factors, modulus);

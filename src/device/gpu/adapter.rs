@@ -186,6 +186,7 @@ fn matrix_tiles(handle: &wgpu::Adapter) -> Vec<MatrixTile> {
         let threads = |wanted| [info.subgroup_min_size, info.subgroup_max_size] == [wanted; 2];
         handle.features().contains(Adapter::matrix_features(*tile))
             && tile.subgroup().is_none_or(threads)
+            && tile.workgroup_bytes() <= handle.limits().max_compute_workgroup_storage_size
             && if tile.has_bytes() { bytes.contains(&size) } else { f16() }
     };
     MatrixTile::ALL.into_iter().filter(has).collect()

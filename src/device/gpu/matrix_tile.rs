@@ -53,6 +53,12 @@ impl MatrixTile {
         }
     }
 
+    /// Memory that the threads of a workgroup share, where it is more than every adapter has.
+    pub(super) const fn workgroup_bytes(self) -> u32 {
+        // Two tiles of a panel, with sixteen bytes more in each row.
+        if self.has_bytes() { 2 * 128 * (64 + 16) } else { 0 }
+    }
+
     /// Bytes of a residue.
     pub(super) const fn residue_bytes(self) -> usize {
         if self.has_bytes() { 1 } else { 2 }

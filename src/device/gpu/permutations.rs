@@ -223,6 +223,12 @@ fn workgroups_and_overrides_are_those_that_rust_knows() {
         for (_, value) in overrides.iter().filter(|(name, _)| *name == "WORKGROUP") {
             assert_eq!(*value as u32, program.threads());
         }
+        let is_per_thread = |constant: &&naga::Constant| constant.name.as_deref() == Some("PER_THREAD");
+        if let Some(constant) = module.constants.iter().map(|(_, constant)| constant).find(is_per_thread) {
+            let value = &module.global_expressions[constant.init];
+            let expected = Expression::Literal(naga::Literal::U32(program.per_thread()));
+            assert_eq!(value, &expected, "{program:?}");
+        }
         // A size by override stands beside the fixed one, which then counts for nothing.
         let overridden = entry_point.workgroup_size_overrides.is_some();
         assert_eq!(overridden, overrides.iter().any(|(name, _)| *name == "WORKGROUP"), "{program:?}");

@@ -217,6 +217,14 @@ impl Program {
         }
     }
 
+    /// Elements that a thread computes, where it is the same number for all.
+    pub const fn per_thread(self) -> u32 {
+        match self {
+            Program::Linear | Program::Hadamard => 4,
+            _ => 1,
+        }
+    }
+
     /// The `override`s of the shader and the values they get.
     pub fn overrides(self) -> Vec<(&'static str, f64)> {
         match self {

@@ -7,7 +7,7 @@ use super::{Planner, index, stride};
 use crate::step::{Axis, Matrix};
 
 /// Threads that keep a large GPU busy: sums are shared among threads until there are as many.
-const BUSY_THREADS: usize = 1 << 16;
+const BUSY_THREADS: usize = 1 << 18;
 
 /// Elements that a thread sums at least before a sum is worth two stages.
 const LEAST_SUMMED: usize = 16;

@@ -136,7 +136,7 @@ impl<B: Copy> Planner<'_, B> {
                 bindings.push(binding);
             }
             let elements = block.rows * block.cols;
-            let groups = elements.div_ceil(program.threads() as usize);
+            let groups = elements.div_ceil((program.threads() * program.per_thread()) as usize);
             self.dispatch(program, params(block, &views), bindings, groups, elements);
         }
     }

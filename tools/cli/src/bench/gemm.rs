@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use symbolon::device::Device;
 use symbolon::device::cpu::{MultiplyBound, SimdLevel};
-use symbolon::device::gpu::Gpu;
+use symbolon::device::gpu::{Gpu, MatrixUnitsState};
 use symbolon::ring::{Element, Ring, Shape};
 use symbolon::step::{Kernel, Matrix};
 
@@ -237,7 +237,10 @@ impl References {
     /// Measures once more, and returns the best rate so far.
     fn gpu(&mut self, name: &str, gpu: &Gpu, ring: Ring) -> Result<f64, Failure> {
         let (rate, instructions) = match gpu.matrix_unit_bound(ring)? {
-            Some(rate) => (rate, "products of f16 for every modulus"),
+            Some(rate) => match gpu.matrix_units() {
+                MatrixUnitsState::On { tile } if tile.has_bytes() => (rate, "products of int8 for every modulus"),
+                _ => (rate, "products of f16 for every modulus"),
+            },
             None => (gpu.multiply_bound(ring)?, "multiply-adds of integers"),
         };
         let of_this = |bound: &&mut BoundJson| bound.of == name && bound.ring_bits == ring.bits();
