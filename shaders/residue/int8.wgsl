@@ -4,8 +4,9 @@ const PER_WORD: u32 = 4u;
 
 fn byte(limbs: vec4<i32>, factors: vec4<i32>, modulus: Modulus) -> i32 {
     let value = residue(limbs, factors, modulus);
-    let size = i32(modulus.size);
-    return value + select(0, size, value < -128) - select(0, size, value > 127);
+    // 1 above the range, -1 below it.
+    let beyond = (value + 128) >> 8u;
+    return value - beyond * i32(modulus.size);
 }
 
 fn packed_residues(limbs: ptr<function, array<vec4<i32>, RESIDUES>>, word: u32, factors: vec4<i32>, modulus: Modulus) -> u32 {

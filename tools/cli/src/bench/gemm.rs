@@ -238,7 +238,9 @@ impl References {
     fn gpu(&mut self, name: &str, gpu: &Gpu, ring: Ring) -> Result<f64, Failure> {
         let (rate, instructions) = match gpu.matrix_unit_bound(ring)? {
             Some(rate) => match gpu.matrix_units() {
-                MatrixUnitsState::On { tile } if tile.has_bytes() => (rate, "products of int8 for every modulus"),
+                MatrixUnitsState::On { tile } if tile.has_bytes() => {
+                    (rate, "products of int8 for every modulus")
+                }
                 _ => (rate, "products of f16 for every modulus"),
             },
             None => (gpu.multiply_bound(ring)?, "multiply-adds of integers"),
