@@ -37,7 +37,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> sums: array<u32>;
 @group(0) @binding(4) var<storage, read> moduli: array<Modulus>;
 
-// An integer sum is below 2^27 in magnitude, so that the quotient in f32 is off by less than 0.1.
+// An integer sum is below 2^27 in magnitude, so that the quotient in f32 is off by less than 0.2.
 fn reduced(sum: u32, modulus: Modulus) -> i32 {
     if params.integers == 0u {
         return i32(bitcast<f32>(sum));

@@ -21,7 +21,7 @@ use bytemuck::{Pod, Zeroable};
 pub const MOST_MODULI: usize = 18;
 
 /// The largest coprime numbers up to 256, each as large as those before it allow. Centred residues are at most 128 in
-/// magnitude.
+/// magnitude, and have a representative that a signed byte holds.
 pub const MODULI: [u32; MOST_MODULI] = moduli();
 
 /// Inner elements of one product at most: what is longer is added up modulo 2^k.
@@ -213,6 +213,21 @@ mod tests {
         assert!(reduced < 264.0, "{reduced}");
         assert!(residue * residue * FOLDED_INNER as f64 + reduced < 2f64.powi(24));
         assert!(2f64.powi(24) / least < 2f64.powi(22), "a quotient is less than half of what rounds it");
+    }
+
+    /// The same for residues that are bytes: they fit, sums of their products fit i32, and what is joined is small.
+    #[test]
+    fn sums_of_bytes_stay_where_i32_is_exact() {
+        let least = f64::from(MODULI[MOST_MODULI - 1]);
+        let residue = |size: f64| size * (0.5 + 4.0 * 65535.0 * 128.0 / size * 2f64.powi(-22));
+        for size in MODULI.map(f64::from) {
+            // Of what is beyond a byte, another representative is not.
+            assert!(residue(size) - size < -1.0 && (residue(size) < 128.0 || residue(size) - size > -128.0));
+        }
+        let sum = 128.0 * 128.0 * MOST_INNER as f64;
+        assert!(sum < 2f64.powi(31));
+        let reduced = 256.0 * (0.5 + sum / least * 2f64.powi(-22));
+        assert!(reduced < 264.0, "{reduced}");
     }
 
     /// The residues that the shaders compute, in exact arithmetic.
