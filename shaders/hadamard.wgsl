@@ -7,7 +7,7 @@
 override WORKGROUP: u32 = 256u;
 
 // Elements that a thread computes, a workgroup's threads apart.
-const PER_THREAD: u32 = 4u;
+const PER_THREAD: u32 = 2u;
 
 struct Params {
     count: u32,
@@ -38,25 +38,26 @@ fn main(
     if own >= params.count {
         return;
     }
+    // What is not always there is added apart, so that nothing stands between the reads of the products.
     var sums: array<Elem, PER_THREAD>;
     for (var i = 0u; i < PER_THREAD; i++) {
-        let index = min(own + i * WORKGROUP, params.count - 1u);
-        let place = place_of(index, params.count, params.cols);
-        sums[i] = ring_zero();
-        if params.accumulate != 0u {
-            sums[i] = ring_load(out[params.out_offset + index]);
+        let place = place_of(min(own + i * WORKGROUP, params.count - 1u), params.count, params.cols);
+        let left = ring_load(left_first[view_index(params.left_first, place.x, place.y)]);
+        let right = ring_load(right_first[view_index(params.right_first, place.x, place.y)]);
+        sums[i] = ring_mul(left, right);
+    }
+    if params.terms == 2u {
+        for (var i = 0u; i < PER_THREAD; i++) {
+            let place = place_of(min(own + i * WORKGROUP, params.count - 1u), params.count, params.cols);
+            let left = ring_load(left_second[view_index(params.left_second, place.x, place.y)]);
+            let right = ring_load(right_second[view_index(params.right_second, place.x, place.y)]);
+            sums[i] = ring_mul_add(sums[i], left, right);
         }
-        sums[i] = ring_mul_add(
-            sums[i],
-            ring_load(left_first[view_index(params.left_first, place.x, place.y)]),
-            ring_load(right_first[view_index(params.right_first, place.x, place.y)]),
-        );
-        if params.terms == 2u {
-            sums[i] = ring_mul_add(
-                sums[i],
-                ring_load(left_second[view_index(params.left_second, place.x, place.y)]),
-                ring_load(right_second[view_index(params.right_second, place.x, place.y)]),
-            );
+    }
+    if params.accumulate != 0u {
+        for (var i = 0u; i < PER_THREAD; i++) {
+            let index = min(own + i * WORKGROUP, params.count - 1u);
+            sums[i] = ring_add(sums[i], ring_load(out[params.out_offset + index]));
         }
     }
     for (var i = 0u; i < PER_THREAD; i++) {

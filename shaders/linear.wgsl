@@ -42,7 +42,10 @@ fn main(
         let place = place_of(min(own + i * WORKGROUP, params.count - 1u), params.count, params.cols);
         let a = ring_load(first[view_index(params.first, place.x, place.y)]);
         sums[i] = ring_mul_add(constant, ring_from_halves(params.first_factor), a);
-        if params.terms == 2u {
+    }
+    if params.terms == 2u {
+        for (var i = 0u; i < PER_THREAD; i++) {
+            let place = place_of(min(own + i * WORKGROUP, params.count - 1u), params.count, params.cols);
             let b = ring_load(second[view_index(params.second, place.x, place.y)]);
             sums[i] = ring_mul_add(sums[i], ring_from_halves(params.second_factor), b);
         }

@@ -7,11 +7,18 @@ use crate::ring::{Ring, Shape};
 use crate::step::{Kernel, Matrix, MemoryClass};
 use std::time::Instant;
 
-/// The side of the tiles that are measured: that of plans, unless they say otherwise.
-const SIDE: usize = 512;
+/// The side of the tiles that are measured: that of plans, unless they say otherwise, and on a device that multiplies such
+/// tiles in an instant a larger one, which keeps it busy.
+const SIDES: [usize; 2] = [512, 2048];
+const INSTANT: f64 = 0.4e-3;
 
 /// How many tiles kernels go through in turn, so that caches serve them no better than in a run.
 const TILES: usize = 12;
+
+/// Work is queued for so long, or so many times what is in a row at least: in a run, a device is not waited for after
+/// every kernel.
+const QUEUED: f64 = 5e-3;
+const MOST_TIMES: usize = 32;
 
 /// Each rate is the median of so many measurements.
 const REPEATS: usize = 5;
@@ -20,20 +27,29 @@ const REPEATS: usize = 5;
 const SMALL_STEPS: usize = 256;
 
 /// Measures the device: what a plan's steps take on tiles of usual size, one after the other. Takes about a second on
-/// a processor's core, and 50 MB of device memory.
+/// a processor's core, and 25 MB of device memory; on a GPU 400 MB, or as little where a budget does not hold them.
 ///
 /// # Errors
 /// Where the device fails or has no memory.
 pub fn calibrate(device: &dyn Device) -> Result<DeviceModel, DeviceError> {
-    let bench = Bench::new(device)?;
-    let bytes = (SIDE * SIDE * Ring::Z64.element_bytes()) as f64;
+    let [small, large] = SIDES;
+    let mut bench = Bench::new(device, small)?;
+    if bench.gemm(Ring::Z64)? < INSTANT {
+        match Bench::new(device, large) {
+            Ok(larger) => bench = larger,
+            Err(DeviceError::OverBudget { .. } | DeviceError::OutOfMemory { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let side = bench.side;
+    let bytes = (side * side * Ring::Z64.element_bytes()) as f64;
     let host = vec![0; bytes as usize];
     let step_s = bench.small_step()?;
     let per_step = |seconds: f64, work: f64| work / (seconds - step_s).max(1e-9);
     Ok(DeviceModel {
         name: format!("{}, measured", device.description().name),
-        gemm_z32_per_s: per_step(bench.gemm(Ring::Z32)?, (SIDE * SIDE * SIDE) as f64),
-        gemm_z64_per_s: per_step(bench.gemm(Ring::Z64)?, (SIDE * SIDE * SIDE) as f64),
+        gemm_z32_per_s: per_step(bench.gemm(Ring::Z32)?, (side * side * side) as f64),
+        gemm_z64_per_s: per_step(bench.gemm(Ring::Z64)?, (side * side * side) as f64),
         elementwise_bytes_per_s: per_step(bench.linear()?, 3.0 * bytes),
         fill_bytes_per_s: per_step(bench.fill()?, bytes),
         upload_bytes_per_s: per_step(bench.upload(&host)?, bytes),
@@ -44,23 +60,24 @@ pub fn calibrate(device: &dyn Device) -> Result<DeviceModel, DeviceError> {
 
 struct Bench<'a> {
     device: &'a dyn Device,
+    side: usize,
     tiles: Vec<Buffer>,
     key: PrgKey,
 }
 
 impl<'a> Bench<'a> {
-    fn new(device: &'a dyn Device) -> Result<Bench<'a>, DeviceError> {
-        let size_bytes = (SIDE * SIDE * Ring::Z64.element_bytes()) as u64;
+    fn new(device: &'a dyn Device, side: usize) -> Result<Bench<'a>, DeviceError> {
+        let size_bytes = (side * side * Ring::Z64.element_bytes()) as u64;
         let tile = |_| device.allocate(size_bytes, MemoryClass::Scratch);
         let tiles = (0..TILES).map(tile).collect::<Result<_, _>>()?;
         // The key guards nothing: what is drawn is overwritten.
-        let bench = Bench { device, tiles, key: PrgKey::from_bytes([7; 32]) };
+        let bench = Bench { device, side, tiles, key: PrgKey::from_bytes([7; 32]) };
         (0..TILES).try_for_each(|tile| bench.run(Ring::Z64, &bench.fill_of(tile)))?;
         Ok(bench)
     }
 
     fn tile(&self, index: usize) -> Matrix<&Buffer> {
-        Matrix::new(&self.tiles[index % TILES], Shape::new(SIDE, SIDE))
+        Matrix::new(&self.tiles[index % TILES], Shape::new(self.side, self.side))
     }
 
     fn run(&self, ring: Ring, kernel: &Kernel<&Buffer, &PrgKey>) -> Result<(), DeviceError> {
@@ -74,14 +91,18 @@ impl<'a> Bench<'a> {
         work: impl FnMut(usize) -> Result<(), DeviceError>,
     ) -> Result<f64, DeviceError> {
         let mut work = work;
-        let mut seconds = Vec::new();
-        work(0)?;
-        for _ in 0..REPEATS {
+        let mut run = |times: usize| {
             self.device.synchronise()?;
             let start = Instant::now();
-            (0..in_a_row).try_for_each(&mut work)?;
+            (0..times).flat_map(|_| 0..in_a_row).try_for_each(&mut work)?;
             self.device.synchronise()?;
-            seconds.push(start.elapsed().as_secs_f64() / in_a_row as f64);
+            Ok::<_, DeviceError>(start.elapsed().as_secs_f64())
+        };
+        run(1)?;
+        let times = ((QUEUED / run(1)?) as usize).clamp(1, MOST_TIMES);
+        let mut seconds = Vec::new();
+        for _ in 0..REPEATS {
+            seconds.push(run(times)? / (times * in_a_row) as f64);
         }
         seconds.sort_by(f64::total_cmp);
         Ok(seconds[REPEATS / 2])

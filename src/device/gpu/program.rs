@@ -220,7 +220,8 @@ impl Program {
     /// Elements that a thread computes, where it is the same number for all.
     pub const fn per_thread(self) -> u32 {
         match self {
-            Program::Linear | Program::Hadamard => 4,
+            Program::Linear => 4,
+            Program::Hadamard => 2,
             _ => 1,
         }
     }
