@@ -3,6 +3,7 @@
 use super::NetError;
 use super::carrier::{End, Shared};
 use super::frame::{Frame, FrameError, HEADER_BYTES, Header, Kind};
+use super::inlet::Inlet;
 use super::tls::explain;
 use crate::wipe::Wiped;
 use bytes::BufMut;
@@ -47,7 +48,7 @@ impl Reader {
     ///
     /// Once `hurried`, it waits for nobody, and looks for the peer's last words only: what it passes over does not count
     /// as received, and comes again on the next connection, if there is one.
-    pub(super) async fn read(&mut self, mut stream: impl AsyncRead + Unpin, hurried: &Notify) -> End {
+    pub(super) async fn read(&mut self, mut stream: Inlet<impl AsyncRead + Unpin>, hurried: &Notify) -> End {
         self.delivering = false;
         self.last_heard = Instant::now();
         let mut hurries = false;
@@ -75,6 +76,7 @@ impl Reader {
             if let Err(end) = done {
                 return end;
             }
+            stream.end_frame();
         }
     }
 
@@ -234,7 +236,7 @@ mod tests {
         shared.expected.set(Awaited::Messages(Messages::new(0, 9, [(3, LEN as u64)])));
         let (mut near, far) = duplex(1 << 10);
         near.write_all(&data(4)[0]).await.expect("there is room");
-        let end = reader.read(far, &Notify::new()).await;
+        let end = reader.read(Inlet::Direct(far), &Notify::new()).await;
         let End::Failed(NetError::OffPlan { peer: PEER, offence }) = end else { panic!("a refusal") };
         assert_eq!(offence, OffPlan::Unknown { message: 4, bytes: LEN });
     }
@@ -250,7 +252,7 @@ mod tests {
             shared.expected.set(Awaited::Messages(Messages::new(0, 9, [(3, LEN as u64)])));
             drop(near);
         };
-        let (end, ()) = tokio::join!(reader.read(far, &hurried), wait);
+        let (end, ()) = tokio::join!(reader.read(Inlet::Direct(far), &hurried), wait);
         assert!(matches!(end, End::Broken(_)), "the connection may be made again");
         assert!(
             reader.last_heard().elapsed() < Duration::from_secs(1),
@@ -269,7 +271,7 @@ mod tests {
             let frames = [data(3), data(4), [abort.to_vec(), reason.to_vec()]].concat().concat();
             near.write_all(&frames).await.expect("it is read");
         };
-        let (end, ()) = tokio::join!(reader.read(far, &hurried), write);
+        let (end, ()) = tokio::join!(reader.read(Inlet::Direct(far), &hurried), write);
         assert!(matches!(end, End::Failed(NetError::Aborted { .. })));
         assert_eq!(shared.received.load(Ordering::Relaxed), 0, "what was passed over may come again");
         assert!(received.try_recv().is_err(), "and was not delivered");
