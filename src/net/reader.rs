@@ -208,11 +208,13 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::net::expected::Awaited;
-    use crate::net::{Data, LinkOptions, Messages, OffPlan};
+    use crate::net::stripe::stripe;
+    use crate::net::visit::ByteStream;
+    use crate::net::{Data, Deadlines, LinkOptions, Messages, OffPlan};
     use crate::share::Role;
     use bytes::Bytes;
     use std::time::Duration;
-    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
     const PEER: Role = Role::party(1);
     const LEN: usize = 1 << 20;
@@ -258,6 +260,26 @@ mod tests {
             reader.last_heard().elapsed() < Duration::from_secs(1),
             "there is all of the silence deadline for it"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_silent_when_its_turn_comes_is_missed() {
+        let (_shared, mut reader, _received) = reader();
+        let (mut near, mut far): (Vec<DuplexStream>, Vec<ByteStream>) = Default::default();
+        for _ in 0..3 {
+            let (one, other) = duplex(1 << 10);
+            near.push(one);
+            far.push(Box::new(other));
+        }
+        // One for each stream but the third, and then the next of the first.
+        for stream in [0, 1, 0] {
+            let (heartbeat, _) = Frame::Heartbeat { progress: 0, received: 0 }.encode();
+            near[stream].write_all(&heartbeat).await.expect("there is room");
+        }
+        let (inlet, _outlet) = stripe(far);
+        let end = reader.read(Inlet::<DuplexStream>::Striped(inlet), &Notify::new()).await;
+        let End::Failed(error) = end else { panic!("it is missed") };
+        assert_eq!(error, NetError::Silent { peer: PEER, waited: Deadlines::default().silence });
     }
 
     #[tokio::test]

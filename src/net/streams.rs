@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// How many TLS connections a link takes, where its peer takes as many: each is encrypted, and decrypted, by a core of
 /// its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u8")]
+#[serde(try_from = "u64")]
 pub struct Streams(u8);
 
 /// A number of streams that no link takes.
@@ -26,8 +26,8 @@ impl Streams {
     ///
     /// # Errors
     /// Where that is none, or more than [`Streams::MOST`].
-    pub fn new(streams: u8) -> Result<Streams, StreamsError> {
-        let streams = Streams(streams);
+    pub fn new(streams: u64) -> Result<Streams, StreamsError> {
+        let streams = u8::try_from(streams).map(Streams).map_err(|_| StreamsError)?;
         if (Streams::ONE..=Streams::MOST).contains(&streams) { Ok(streams) } else { Err(StreamsError) }
     }
 
@@ -55,10 +55,10 @@ impl Default for Streams {
     }
 }
 
-impl TryFrom<u8> for Streams {
+impl TryFrom<u64> for Streams {
     type Error = StreamsError;
 
-    fn try_from(streams: u8) -> Result<Streams, StreamsError> {
+    fn try_from(streams: u64) -> Result<Streams, StreamsError> {
         Streams::new(streams)
     }
 }

@@ -149,7 +149,9 @@ async fn give_out(mut stream: impl AsyncWrite + Unpin, mut pieces: mpsc::Receive
         if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
             return;
         }
-        let_others_run().await;
+        if !pieces.is_empty() {
+            let_others_run().await;
+        }
     }
 }
 
@@ -215,16 +217,19 @@ async fn take_in(
             }
             ended = fill(&mut stream, empty.last_mut()) => ended,
         };
-        let filled = empty.pop().filter(|buffer| !buffer.is_empty()).map(Ok);
-        let is_over = ended.is_err();
-        for told in filled.into_iter().chain(ended.err().map(Err)) {
-            // Nobody listens where the connection is given up.
-            let _ = to_reader.send(told).await;
+        let filled = empty.pop().filter(|buffer| !buffer.is_empty());
+        let is_full = filled.as_ref().is_some_and(|buffer| buffer.len() == BUFFER_BYTES);
+        // Nobody listens where the connection is given up.
+        if let Some(buffer) = filled {
+            let _ = to_reader.send(Ok(buffer)).await;
         }
-        if is_over {
+        if let Err(error) = ended {
+            let _ = to_reader.send(Err(error)).await;
             return;
         }
-        let_others_run().await;
+        if is_full {
+            let_others_run().await;
+        }
     }
 }
 
@@ -253,8 +258,8 @@ async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: Option<&mut Wiped>)
     .await
 }
 
-/// Lets the task run that was woken last, which nobody but this thread would run before the present one waits. Other
-/// than with tokio's own yielding, another thread may go on with the present one meanwhile.
+/// Lets the task run that was woken last, which no other thread would run before the present one waits, where that has
+/// more to do. Other than with tokio's own yielding, another thread may go on with it meanwhile.
 async fn let_others_run() {
     let mut asked = false;
     poll_fn(|context| {

@@ -225,7 +225,7 @@ async fn a_peer_that_has_ended_is_given_up_soon() {
     assert!(reason.contains("nobody listens there any more"), "{error}");
 }
 
-fn streams(count: u8) -> LinkOptions {
+fn streams(count: u64) -> LinkOptions {
     LinkOptions { streams: Streams::new(count).expect("a number of streams"), ..LinkOptions::default() }
 }
 
