@@ -48,16 +48,26 @@ impl Wiped {
         (&mut self.0).limit(bytes)
     }
 
+    /// Overwrites the bytes; there is room for as many again.
+    pub fn clear(&mut self) {
+        self.wipe();
+        self.0.clear();
+    }
+
     /// The bytes, to be written.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.0
+    }
+
+    fn wipe(&mut self) {
+        // As a slice: a vector is wiped byte by byte.
+        self.0.as_mut_slice().zeroize();
     }
 }
 
 impl Drop for Wiped {
     fn drop(&mut self) {
-        // As a slice: a vector is wiped byte by byte.
-        self.0.as_mut_slice().zeroize();
+        self.wipe();
     }
 }
 

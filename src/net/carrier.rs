@@ -11,20 +11,19 @@
 use super::expected::Expected;
 use super::hello::{Hello, write_frame};
 use super::link::LinkOptions;
-use super::outlet::Outlet;
 use super::reader::Reader;
 use super::resend::{Resend, WINDOW_BYTES};
 use super::shape::LinkShape;
 use super::traffic::Traffic;
+use super::visit::{Visit, gather, next_visit};
 use super::writer::Writer;
-use super::{Activity, Deadlines, Frame, NetError};
+use super::{Activity, Deadlines, Frame, NetError, Streams};
 use crate::share::Role;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -40,16 +39,6 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How long to make sure that the peer has everything, once this end has.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// A byte stream in both directions.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
-
-/// A connection whose peer has greeted.
-pub(super) struct Visit {
-    pub stream: Box<dyn Duplex>,
-    pub hello: Hello,
-}
 
 /// Makes a connection to the peer of a link.
 pub(super) trait Dial: Send {
@@ -213,18 +202,18 @@ impl Carrier {
             let _ = timeout(LAST_WORDS, write_frame(&mut visit.stream, words)).await;
             return End::Failed(miscount);
         }
+        let answer = match self.answer(&mut visit).await {
+            Ok(answer) => answer,
+            Err(end) => return end,
+        };
         self.shared.traffic.connected();
         let (role, peer) = (self.hello.role, self.shared.peer);
         let here = self.shared.received.load(Ordering::Relaxed);
-        tracing::info!(%role, %peer, received = here, received_there = received, "connected");
-        let (read, write) = split(visit.stream);
-        let mut outlet = Outlet::new(write, self.shape);
-        let answer = match self.origin {
-            Origin::Dialled(_) | Origin::Single => None,
-            Origin::Awaited(_) => Some(self.greeting(visit.hello)),
-        };
+        let streams = 1 + visit.further.len();
+        tracing::info!(%role, %peer, received = here, received_there = received, streams, "connected");
+        let (inlet, mut outlet) = visit.open(self.shape);
         let hurried = Notify::new();
-        let mut read = pin!(self.reader.read(read, &hurried));
+        let mut read = pin!(self.reader.read(inlet, &hurried));
         let mut write = pin!(self.writer.write(&mut outlet, answer));
         let visits = match &mut self.origin {
             Origin::Awaited(visits) => Some(visits),
@@ -254,9 +243,18 @@ impl Carrier {
         written
     }
 
-    /// What this end says at the beginning of a connection for the link that the peer has named.
-    fn greeting(&self, theirs: Hello) -> Hello {
-        Hello { link: theirs.link, received: self.shared.received.load(Ordering::Relaxed), ..self.hello }
+    /// What this end is still to say at the beginning of a connection, once that is all there.
+    async fn answer(&mut self, visit: &mut Visit) -> Result<Option<Hello>, End> {
+        let Origin::Awaited(visits) = &mut self.origin else { return Ok(None) };
+        let Hello { link, visit: name, streams, .. } = visit.hello;
+        let (received, streams) =
+            (self.shared.received.load(Ordering::Relaxed), streams.min(self.hello.streams));
+        let greeting = Hello { link, visit: name, received, streams, ..self.hello };
+        if streams == Streams::ONE {
+            return Ok(Some(greeting));
+        }
+        let Shared { peer, deadlines, .. } = &*self.shared;
+        gather(visit, *peer, greeting, deadlines.silence, visits).await.map(|()| None)
     }
 
     /// The next connection, after the last has broken.
@@ -269,7 +267,7 @@ impl Carrier {
         let found = match &mut self.origin {
             Origin::Single => Err(DialError::Nobody("it has no other".into())),
             Origin::Dialled(dial) => redial(&mut **dial, hello, deadline, closing).await,
-            Origin::Awaited(visits) => match timeout_at(deadline, visits.recv()).await {
+            Origin::Awaited(visits) => match timeout_at(deadline, next_visit(visits)).await {
                 Ok(Some(visit)) => Ok(visit),
                 Ok(None) => Err(DialError::Nobody("no other is awaited".into())),
                 Err(_) => Err(DialError::Nobody(format!("it has not connected again within {patience:?}"))),
@@ -307,7 +305,7 @@ impl Carrier {
 /// Another connection of a peer that dials.
 async fn another(visits: Option<&mut mpsc::Receiver<Visit>>) -> Visit {
     if let Some(visits) = visits
-        && let Some(visit) = visits.recv().await
+        && let Some(visit) = next_visit(visits).await
     {
         return visit;
     }

@@ -1,10 +1,12 @@
 //! Reaching a peer: the first time, in any order of starting, and again where a connection breaks.
 
-use super::carrier::{Dial, DialError, Origin, RETRY_PAUSE, Visit};
-use super::hello::{LinkId, write_frame};
+use super::carrier::{Dial, DialError, Origin, RETRY_PAUSE};
+use super::hello::{Token, write_frame};
 use super::tls::{self, Tls};
-use super::{Address, Credentials, Hello, Link, LinkOptions, NetError};
+use super::visit::{ByteStream, Visit};
+use super::{Address, Credentials, Hello, Link, LinkOptions, NetError, Streams};
 use crate::share::Role;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -27,7 +29,7 @@ pub async fn dial(
     credentials: &Credentials,
     options: &LinkOptions,
 ) -> Result<Link, NetError> {
-    let hello = Hello { link: LinkId::draw()?, ..hello };
+    let hello = Hello { link: Token::draw()?, ..options.greeting(hello) };
     let mut dialler = Dialler { peer, address: address.clone(), tls: Tls::new(credentials) };
     let deadline = Instant::now() + options.deadlines.connect;
     loop {
@@ -59,6 +61,7 @@ fn is_final(error: &NetError) -> bool {
 }
 
 /// Dials a peer over TCP and TLS.
+#[derive(Clone)]
 struct Dialler {
     peer: Role,
     address: Address,
@@ -73,6 +76,33 @@ impl Dial for Dialler {
 
 impl Dialler {
     async fn try_dial(&self, hello: Hello) -> Result<Visit, DialError> {
+        let hello = Hello { visit: Token::draw().map_err(DialError::Failed)?, ..hello };
+        let mut visit = self.open(hello).await?;
+        visit.further = self.open_further(hello, visit.hello.streams.min(hello.streams)).await?;
+        Ok(visit)
+    }
+
+    /// Opens the streams beside the first, at once.
+    async fn open_further(&self, hello: Hello, streams: Streams) -> Result<Vec<ByteStream>, DialError> {
+        let mut opening = JoinSet::new();
+        for stream in streams.further() {
+            let (dialler, hello) = (self.clone(), Hello { stream, ..hello });
+            opening.spawn(async move { dialler.open(hello).await });
+        }
+        let mut opened = BTreeMap::new();
+        while let Some(visit) = opening.join_next().await {
+            let visit = visit.expect("dialling does not panic").map_err(|error| match error {
+                // Why a stream is not taken says nothing of the link: the next connection may be.
+                DialError::Final(error) => DialError::Failed(error),
+                error => error,
+            })?;
+            opened.insert(visit.hello.stream, visit.stream);
+        }
+        Ok(opened.into_values().collect())
+    }
+
+    /// Opens a stream.
+    async fn open(&self, hello: Hello) -> Result<Visit, DialError> {
         let stream = TcpStream::connect(self.address.as_str()).await.map_err(|error| {
             let reason = error.to_string();
             match error.kind() {
@@ -86,7 +116,7 @@ impl Dialler {
         })
     }
 
-    /// A connection, once both sides know each other.
+    /// A stream, once both sides know each other.
     async fn enter(&self, stream: TcpStream, hello: Hello) -> Result<Visit, NetError> {
         prepare(&stream);
         let (peer, address) = (self.peer, &self.address);
@@ -97,11 +127,11 @@ impl Dialler {
         let theirs = Hello::hear(peer, &mut stream).await?;
         greeted.map_err(|error| tls::explain(peer, &error))?;
         theirs.check(peer)?;
-        if theirs.link != hello.link {
-            let reason = "it names another link".into();
+        if (theirs.link, theirs.visit, theirs.stream) != (hello.link, hello.visit, hello.stream) {
+            let reason = "it names another link, or another stream of it".into();
             return Err(NetError::Malformed { peer, what: "hello", reason });
         }
-        Ok(Visit { stream: Box::new(stream), hello: theirs })
+        Ok(Visit::new(stream, theirs))
     }
 }
 

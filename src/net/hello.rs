@@ -3,7 +3,7 @@
 use super::error::shortened;
 use super::frame::{HEADER_BYTES, Header, wipe};
 use super::tls::explain;
-use super::{Frame, Link, NetError, Topic};
+use super::{Frame, Link, NetError, Streams, Topic};
 use crate::share::Role;
 use crate::wipe::Wiped;
 use serde::de::DeserializeOwned;
@@ -16,26 +16,26 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// The version of the protocol: wire format, handshake and lowering.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
-/// What a link is known by on all its connections: 128 bits that who dials has drawn for it. Only its two ends know
-/// them, since they cross the wire inside TLS.
+/// What a link is known by on all its connections, and a connection on all its streams: 128 bits that who dials has
+/// drawn for it. Only its two ends know them, since they cross the wire inside TLS.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct LinkId([u8; 16]);
+pub struct Token([u8; 16]);
 
-impl LinkId {
+impl Token {
     /// One that nobody can guess.
-    pub(super) fn draw() -> Result<LinkId, NetError> {
+    pub(super) fn draw() -> Result<Token, NetError> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|error| NetError::Entropy { reason: error.to_string() })?;
-        Ok(LinkId(id))
+        Ok(Token(id))
     }
 }
 
-impl fmt::Debug for LinkId {
+impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LinkId(..)")
+        f.write_str("Token(..)")
     }
 }
 
@@ -48,16 +48,26 @@ pub struct Hello {
     pub role: Role,
     /// Which link the connection is for.
     #[serde(default)]
-    pub link: LinkId,
+    pub link: Token,
     /// How many frames of the link the sender has received: it is to be sent those behind them.
     #[serde(default)]
     pub received: u64,
+    /// How many streams the connection may have; it has the fewer of what both ends say.
+    #[serde(default)]
+    pub streams: Streams,
+    /// Which connection the stream belongs to.
+    #[serde(default)]
+    pub visit: Token,
+    /// Its number there. The first, 0, opens the connection.
+    #[serde(default)]
+    pub stream: u8,
 }
 
 impl Hello {
     /// The greeting of a process of this version on a link that has no name yet.
     pub fn new(role: Role) -> Hello {
-        Hello { version: VERSION, role, link: LinkId::default(), received: 0 }
+        let (link, visit) = (Token::default(), Token::default());
+        Hello { version: VERSION, role, link, received: 0, streams: Streams::ONE, visit, stream: 0 }
     }
 
     /// The greeting as it is sent.
@@ -177,7 +187,8 @@ impl Link {
         if bytes > most_bytes {
             return Err(NetError::TooLong { peer, what, bytes, most_bytes });
         }
-        self.sender().send(Frame::Control { topic, payload: payload.into() }).await?;
+        let payload = Wiped::from(payload).into();
+        self.sender().send(Frame::Control { topic, payload }).await?;
         Ok(bytes)
     }
 

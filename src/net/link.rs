@@ -4,13 +4,14 @@
 //! sent again are bounded, so a peer that is slow to take what it is sent slows its sender down and not its memory.
 
 use super::activity::Activity;
-use super::carrier::{Carrier, Origin, Shared, Visit};
+use super::carrier::{Carrier, Origin, Shared};
 use super::expected::{Awaited, Messages, Topic};
 use super::frame::Frame;
 use super::hello::Hello;
 use super::shape::LinkShape;
 use super::traffic::enrol;
-use super::{Deadlines, LinkTraffic, NetError};
+use super::visit::Visit;
+use super::{Deadlines, LinkTraffic, NetError, Streams};
 use crate::share::Role;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,8 +32,17 @@ pub struct LinkOptions {
     pub deadlines: Deadlines,
     /// Which links they stand in for, each in the direction from this process.
     pub shape: Option<LinkShape>,
+    /// How many streams they take, if they stand in for no other.
+    pub streams: Streams,
     /// Where their work is counted.
     pub activity: Activity,
+}
+
+impl LinkOptions {
+    /// The greeting of one of the links. A line that stands in for another is a single one.
+    pub(super) fn greeting(&self, hello: Hello) -> Hello {
+        Hello { streams: if self.shape.is_some() { Streams::ONE } else { self.streams }, ..hello }
+    }
 }
 
 /// A connection with one peer.
@@ -87,7 +97,7 @@ impl Link {
     pub fn pair(peers: [Role; 2], options: [&LinkOptions; 2], pipe_bytes: usize) -> (Link, Link) {
         let (near, far) = duplex(pipe_bytes);
         let end = |stream: DuplexStream, peer, own, options| {
-            let first = Visit { stream: Box::new(stream), hello: Hello::new(peer) };
+            let first = Visit::new(stream, Hello::new(peer));
             Link::over(peer, Hello::new(own), Origin::Single, Some(first), options)
         };
         let [first, second] = peers;

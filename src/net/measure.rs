@@ -1,9 +1,12 @@
 //! What encryption costs, and whether a shaped link is what it stands in for: bytes over loopback, plainly, as a link's
-//! TLS carries them, and at the rate of another link.
+//! TLS carries them over one stream and over several, and at the rate of another link.
 
+use super::inlet::Inlet;
 use super::outlet::Outlet;
+use super::stripe::stripe;
 use super::tls::{Stream, Tls};
-use super::{Credentials, Identity, IdentityPem, LinkShape};
+use super::visit::ByteStream;
+use super::{Credentials, Identity, IdentityPem, LinkShape, Streams};
 use crate::share::Role;
 use bytes::Bytes;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384;
@@ -14,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+use tokio::task::JoinSet;
 
 /// Bytes of one write, as of a data frame.
 const PIECE_BYTES: usize = 1 << 20;
@@ -29,32 +33,99 @@ pub struct Copied {
     pub sealed: Duration,
     /// And opened.
     pub opened: Duration,
+    /// Over several connections at once, where there are several streams.
+    pub striped: Option<Striped>,
+}
+
+/// The times of a round over several connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Striped {
+    /// Over TCP, each connection a part with a writer and a reader of its own.
+    pub plain: Duration,
+    /// As the streams of one link, from one writer to one reader.
+    pub tls: Duration,
 }
 
 /// Copies so many MiB through this machine's loopback, in each round plainly and encrypted, one connection each
-/// with a thread for either end.
+/// with a thread for either end, and then over so many streams, where there are several.
 ///
 /// # Errors
 /// Where the operating system refuses a thread, a port or a connection.
 ///
 /// # Panics
 /// Within a task of a tokio runtime.
-pub fn copy_over_loopback(mebibytes: usize, rounds: usize) -> io::Result<Vec<Copied>> {
+pub fn copy_over_loopback(mebibytes: usize, rounds: usize, streams: Streams) -> io::Result<Vec<Copied>> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let bytes = mebibytes * PIECE_BYTES;
-    runtime.block_on(async {
-        let mut copied = Vec::new();
-        for _ in 0..rounds {
-            let (near, far) = connection().await?;
-            let plain = copy(near, far, bytes).await?;
-            let (near, far) = connection().await?;
-            let (near, far) = encrypted(near, far).await?;
-            let tls = copy(near, far, bytes).await?;
-            let (sealed, opened) = records(bytes)?;
-            copied.push(Copied { plain, tls, sealed, opened });
+    // At either end a thread for each stream, and one for what they carry together.
+    let threads = 2 * (streams.count() + 1);
+    let wide = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let several = streams > Streams::ONE;
+    let round = |_| {
+        let (plain, tls) = runtime.block_on(single(mebibytes))?;
+        let (sealed, opened) = records(mebibytes * PIECE_BYTES)?;
+        let striped = several.then(|| wide.block_on(striped(mebibytes, streams))).transpose()?;
+        Ok(Copied { plain, tls, sealed, opened, striped })
+    };
+    (0..rounds).map(round).collect()
+}
+
+/// Copies over one connection, plainly and encrypted.
+async fn single(mebibytes: usize) -> io::Result<(Duration, Duration)> {
+    let (near, far) = connection().await?;
+    let plain = copy(near, far, mebibytes).await?;
+    let (near, far) = connection().await?;
+    let (near, far) = encrypted(near, far).await?;
+    Ok((plain, copy(near, far, mebibytes).await?))
+}
+
+/// Copies over several.
+async fn striped(mebibytes: usize, streams: Streams) -> io::Result<Striped> {
+    let mut connections = Vec::new();
+    for _ in 0..streams.count() {
+        connections.push(connection().await?);
+    }
+    let start = Instant::now();
+    let mut copying = JoinSet::new();
+    for (index, (near, far)) in connections.into_iter().enumerate() {
+        let part = (mebibytes + index) / streams.count();
+        copying.spawn(copy(near, far, part));
+    }
+    while let Some(copied) = copying.join_next().await {
+        copied.map_err(io::Error::other)??;
+    }
+    Ok(Striped { plain: start.elapsed(), tls: copy_striped(mebibytes, streams).await? })
+}
+
+/// Copies as a link with these streams does.
+async fn copy_striped(mebibytes: usize, streams: Streams) -> io::Result<Duration> {
+    let (mut near, mut far): (Vec<ByteStream>, Vec<ByteStream>) = Default::default();
+    for _ in 0..streams.count() {
+        let (one, other) = connection().await?;
+        let (one, other) = encrypted(one, other).await?;
+        near.push(Box::new(one));
+        far.push(Box::new(other));
+    }
+    let ((_, mut outlet), (inlet, _outlet)) = (stripe(near), stripe(far));
+    let mut inlet = Inlet::<TcpStream>::Striped(inlet);
+    let start = Instant::now();
+    let writer = tokio::spawn(async move {
+        let piece = Bytes::from(vec![0xa5; PIECE_BYTES]);
+        for _ in 0..mebibytes {
+            outlet.write(piece.clone(), Bytes::new(), None).await?;
         }
-        Ok(copied)
-    })
+        Ok::<_, io::Error>(outlet)
+    });
+    let reader = tokio::spawn(async move {
+        let mut piece = vec![0; PIECE_BYTES];
+        for _ in 0..mebibytes {
+            inlet.read_exact(&mut piece).await?;
+            inlet.end_frame();
+        }
+        Ok::<_, io::Error>(())
+    });
+    let _outlet = writer.await.map_err(io::Error::other)??;
+    reader.await.map_err(io::Error::other)??;
+    Ok(start.elapsed())
 }
 
 /// Seals so many bytes as TLS records and opens them again, with the cryptography that links use.
@@ -163,7 +234,7 @@ async fn encrypted(near: TcpStream, far: TcpStream) -> io::Result<(Stream, Strea
     Ok((near.map_err(failed)?, far.map_err(failed)?.1))
 }
 
-async fn copy<W, R>(mut near: W, mut far: R, bytes: usize) -> io::Result<Duration>
+async fn copy<W, R>(mut near: W, mut far: R, mebibytes: usize) -> io::Result<Duration>
 where
     W: AsyncWrite + Send + Unpin + 'static,
     R: AsyncRead + Send + Unpin + 'static,
@@ -171,7 +242,7 @@ where
     let start = Instant::now();
     let writer = tokio::spawn(async move {
         let piece = vec![0xa5; PIECE_BYTES];
-        for _ in 0..bytes / PIECE_BYTES {
+        for _ in 0..mebibytes {
             near.write_all(&piece).await?;
         }
         near.flush().await?;
@@ -179,7 +250,7 @@ where
     });
     let reader = tokio::spawn(async move {
         let mut piece = vec![0; PIECE_BYTES];
-        for _ in 0..bytes / PIECE_BYTES {
+        for _ in 0..mebibytes {
             far.read_exact(&mut piece).await?;
         }
         Ok::<R, io::Error>(far)
@@ -190,7 +261,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use crate::net::LinkShape;
+    use crate::net::{LinkShape, Streams};
 
     #[test]
     fn a_shaped_link_carries_the_bytes() {
@@ -200,6 +271,10 @@ mod tests {
 
     #[test]
     fn both_ways_carry_the_bytes() {
-        assert_eq!(super::copy_over_loopback(2, 2).expect("loopback works").len(), 2);
+        for (count, several) in [(1, false), (3, true)] {
+            let streams = Streams::new(count).expect("a number of streams");
+            let copied = super::copy_over_loopback(5, 2, streams).expect("loopback works");
+            assert_eq!(copied.iter().map(|round| round.striped.is_some()).collect::<Vec<_>>(), [several; 2]);
+        }
     }
 }

@@ -10,6 +10,9 @@
 //! again, the same bytes. So every frame arrives once and in order. A peer that does not come back within the silence
 //! deadline, or at whose address nobody listens any more, ends the link.
 //!
+//! **Streams.** Where one core does not encrypt as much as the wire takes, a connection is several TLS connections, which
+//! carry the frames together ([`Streams`]). One that breaks breaks them all.
+//!
 //! **Trust.** Between processes, a link is mutual TLS 1.3 between pinned identities, also on one machine. A receiver says
 //! what it awaits ([`Messages`] of a run, or a control message on a [`Topic`]), and the header of every frame is held
 //! against that before there is memory for what follows it. What comes early waits with its sender.
@@ -26,15 +29,21 @@ mod frame;
 pub mod fuzz;
 mod hello;
 mod identity;
+mod inlet;
 mod link;
 mod measure;
 mod outlet;
 mod reader;
 mod resend;
 mod shape;
+mod streams;
+mod stripe;
 pub mod tamper;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod traffic;
+mod visit;
 mod writer;
 
 use frame::CONTROL_PAYLOAD_BYTES;
@@ -49,11 +58,12 @@ pub use frame::{
     BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, FrameError,
     HEADER_BYTES, SMALL_MESSAGE_BYTES,
 };
-pub use hello::{Difference, Hello, LinkId, VERSION, first_difference};
+pub use hello::{Difference, Hello, Token, VERSION, first_difference};
 pub use identity::{Certificate, Credentials, Fingerprint, Identity, IdentityError, IdentityPem, VALIDITY};
 pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};
-pub use measure::{Copied, Shaped, copy_over_loopback, shape_over_loopback};
+pub use measure::{Copied, Shaped, Striped, copy_over_loopback, shape_over_loopback};
 pub use shape::{LinkShape, ShapeError};
+pub use streams::{Streams, StreamsError};
 pub use traffic::{LinkTraffic, ObservedLink, observe};
 
 use std::time::Duration;

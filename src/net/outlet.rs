@@ -1,7 +1,8 @@
-//! Where frames leave: straight into the stream, or through a line that stands in for another link.
+//! Where frames leave: straight into the stream, over several, or through a line that stands in for another link.
 
 use super::activity::Activity;
 use super::shape::{Line, LinkShape};
+use super::stripe::StripedOutlet;
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ const MOST_PIECE_BYTES: u64 = 256 << 10;
 /// Where frames leave.
 pub(super) enum Outlet<W> {
     Direct(W),
+    Striped(StripedOutlet),
     Shaped(ShapedOutlet),
 }
 
@@ -37,7 +39,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Outlet<W> {
         }
     }
 
-    /// Writes a frame; returns early where a line takes it. What counts as work keeps `busy` busy while it is
+    /// Writes a frame; returns early where a line takes it, or several connections. What counts as work keeps `busy` busy while it is
     /// transmitted, and no longer.
     pub(super) async fn write(
         &mut self,
@@ -52,6 +54,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Outlet<W> {
                 stream.write_all(&payload).await?;
                 stream.flush().await
             }
+            Outlet::Striped(outlet) => outlet.write(header, payload, busy).await,
             Outlet::Shaped(outlet) => {
                 outlet.write(header, busy).await?;
                 outlet.write(payload, busy).await
@@ -63,6 +66,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Outlet<W> {
     pub(super) async fn shutdown(&mut self) {
         match self {
             Outlet::Direct(stream) => drop(stream.shutdown().await),
+            Outlet::Striped(outlet) => outlet.shutdown().await,
             Outlet::Shaped(outlet) => outlet.shutdown().await,
         }
     }

@@ -3,6 +3,7 @@
 use super::NetError;
 use super::carrier::{End, Shared};
 use super::frame::{Frame, FrameError, HEADER_BYTES, Header, Kind};
+use super::inlet::Inlet;
 use super::tls::explain;
 use crate::wipe::Wiped;
 use bytes::BufMut;
@@ -47,7 +48,7 @@ impl Reader {
     ///
     /// Once `hurried`, it waits for nobody, and looks for the peer's last words only: what it passes over does not count
     /// as received, and comes again on the next connection, if there is one.
-    pub(super) async fn read(&mut self, mut stream: impl AsyncRead + Unpin, hurried: &Notify) -> End {
+    pub(super) async fn read(&mut self, mut stream: Inlet<impl AsyncRead + Unpin>, hurried: &Notify) -> End {
         self.delivering = false;
         self.last_heard = Instant::now();
         let mut hurries = false;
@@ -75,6 +76,7 @@ impl Reader {
             if let Err(end) = done {
                 return end;
             }
+            stream.end_frame();
         }
     }
 
@@ -206,11 +208,13 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::net::expected::Awaited;
-    use crate::net::{Data, LinkOptions, Messages, OffPlan};
+    use crate::net::stripe::stripe;
+    use crate::net::visit::ByteStream;
+    use crate::net::{Data, Deadlines, LinkOptions, Messages, OffPlan};
     use crate::share::Role;
     use bytes::Bytes;
     use std::time::Duration;
-    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
     const PEER: Role = Role::party(1);
     const LEN: usize = 1 << 20;
@@ -234,7 +238,7 @@ mod tests {
         shared.expected.set(Awaited::Messages(Messages::new(0, 9, [(3, LEN as u64)])));
         let (mut near, far) = duplex(1 << 10);
         near.write_all(&data(4)[0]).await.expect("there is room");
-        let end = reader.read(far, &Notify::new()).await;
+        let end = reader.read(Inlet::Direct(far), &Notify::new()).await;
         let End::Failed(NetError::OffPlan { peer: PEER, offence }) = end else { panic!("a refusal") };
         assert_eq!(offence, OffPlan::Unknown { message: 4, bytes: LEN });
     }
@@ -250,12 +254,32 @@ mod tests {
             shared.expected.set(Awaited::Messages(Messages::new(0, 9, [(3, LEN as u64)])));
             drop(near);
         };
-        let (end, ()) = tokio::join!(reader.read(far, &hurried), wait);
+        let (end, ()) = tokio::join!(reader.read(Inlet::Direct(far), &hurried), wait);
         assert!(matches!(end, End::Broken(_)), "the connection may be made again");
         assert!(
             reader.last_heard().elapsed() < Duration::from_secs(1),
             "there is all of the silence deadline for it"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_silent_when_its_turn_comes_is_missed() {
+        let (_shared, mut reader, _received) = reader();
+        let (mut near, mut far): (Vec<DuplexStream>, Vec<ByteStream>) = Default::default();
+        for _ in 0..3 {
+            let (one, other) = duplex(1 << 10);
+            near.push(one);
+            far.push(Box::new(other));
+        }
+        // One for each stream but the third, and then the next of the first.
+        for stream in [0, 1, 0] {
+            let (heartbeat, _) = Frame::Heartbeat { progress: 0, received: 0 }.encode();
+            near[stream].write_all(&heartbeat).await.expect("there is room");
+        }
+        let (inlet, _outlet) = stripe(far);
+        let end = reader.read(Inlet::<DuplexStream>::Striped(inlet), &Notify::new()).await;
+        let End::Failed(error) = end else { panic!("it is missed") };
+        assert_eq!(error, NetError::Silent { peer: PEER, waited: Deadlines::default().silence });
     }
 
     #[tokio::test]
@@ -269,7 +293,7 @@ mod tests {
             let frames = [data(3), data(4), [abort.to_vec(), reason.to_vec()]].concat().concat();
             near.write_all(&frames).await.expect("it is read");
         };
-        let (end, ()) = tokio::join!(reader.read(far, &hurried), write);
+        let (end, ()) = tokio::join!(reader.read(Inlet::Direct(far), &hurried), write);
         assert!(matches!(end, End::Failed(NetError::Aborted { .. })));
         assert_eq!(shared.received.load(Ordering::Relaxed), 0, "what was passed over may come again");
         assert!(received.try_recv().is_err(), "and was not delivered");

@@ -3,9 +3,10 @@
 //! Both ends are ordinary byte streams, so links over them run the code that runs over TCP. One end dials, as with TCP,
 //! and dials again where a connection breaks.
 
-use super::carrier::{Dial, DialError, Origin, Visit};
+use super::carrier::{Dial, DialError, Origin};
 use super::frame::{Bundle, Data, Frame, HEADER_BYTES, Header};
-use super::hello::{LinkId, write_frame};
+use super::hello::{Token, write_frame};
+use super::visit::Visit;
 use super::{Hello, Link, LinkOptions, NetError};
 use crate::share::Role;
 use crate::wipe::Wiped;
@@ -61,7 +62,7 @@ impl WireEnd {
     /// The link of role `own` with `peer` over this end; must be called within a tokio runtime.
     pub fn link(self, own: Role, peer: Role, options: &LinkOptions) -> Link {
         // There are no strangers in memory: a name that can be guessed does.
-        let hello = Hello { link: LinkId::default(), ..Hello::new(own) };
+        let hello = Hello { link: Token::default(), ..Hello::new(own) };
         Link::over(peer, hello, self.0, None, options)
     }
 }
@@ -90,14 +91,14 @@ impl Dial for MemoryDial {
         let peer = self.peer;
         self.runtime.spawn(async move {
             if let Ok(hello) = Hello::hear(peer, &mut visit).await {
-                let _ = visits.send(Visit { stream: Box::new(visit), hello }).await;
+                let _ = visits.send(Visit::new(visit, hello)).await;
             }
         });
         Box::pin(async move {
             let failed = |error: io::Error| DialError::Failed(super::tls::explain(peer, &error));
             write_frame(&mut stream, hello.frame()).await.map_err(failed)?;
             let hello = Hello::hear(peer, &mut stream).await.map_err(DialError::Failed)?;
-            Ok(Visit { stream: Box::new(stream), hello })
+            Ok(Visit::new(stream, hello))
         })
     }
 }

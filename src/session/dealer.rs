@@ -6,7 +6,7 @@ use super::topic::{GRANT, ORDER};
 use super::wire::Wire;
 use super::{Devices, SessionError, SessionOptions};
 use crate::correlation::Demand;
-use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, first_difference};
+use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, Streams, first_difference};
 use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError, Supply, dealer_steps};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
@@ -23,6 +23,8 @@ pub struct DealerNetwork {
     pub listen: SocketAddr,
     /// How many parties there are.
     pub parties: usize,
+    /// How many TLS connections a link takes, where its peer takes as many; `None` takes what suits the cores.
+    pub streams: Option<Streams>,
     /// Who the dealer is, and who the parties are.
     pub credentials: Credentials,
 }
@@ -52,7 +54,7 @@ pub fn deal(
 ) -> Result<Dealt, SessionError> {
     let roles: Vec<Role> = Parties::first(network.parties).iter().map(Role::from).collect();
     check_pins(&network.credentials, &roles)?;
-    let wire = Wire::new(&options)?;
+    let wire = Wire::between(&options, network.streams, network.parties)?;
     let links = wire.block_on(async {
         let listener = Listener::bind(network.listen).await?;
         listening(listener.address());

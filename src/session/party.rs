@@ -7,7 +7,7 @@ use super::topic::{CUT, GRANT, INTRODUCTION, KEY, ORDER, PLAN, check_offers};
 use super::wire::Wire;
 use super::{Devices, SessionError};
 use crate::net::{
-    Address, Credentials, Deadlines, Hello, Link, LinkShape, Listener, NetError, abort_all, dial,
+    Address, Credentials, Deadlines, Hello, Link, LinkShape, Listener, NetError, Streams, abort_all, dial,
     first_difference,
 };
 use crate::plan::{PlanOptions, Plans, Supply};
@@ -39,6 +39,8 @@ pub struct PartyNetwork {
     pub parties: usize,
     /// Where the dealer is; `None` where correlations are in a store, or the protocol has none.
     pub dealer: Option<Address>,
+    /// How many TLS connections a link takes, where its peer takes as many; `None` takes what suits the cores.
+    pub streams: Option<Streams>,
     /// Who this party is, and who its peers are.
     pub credentials: Credentials,
 }
@@ -140,7 +142,8 @@ impl Session {
     ) -> Result<Session, SessionError> {
         network.check()?;
         check_offers(&offers)?;
-        let wire = Wire::new(&options)?;
+        let peers = network.parties - 1 + usize::from(network.dealer.is_some());
+        let wire = Wire::between(&options, network.streams, peers)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;
         let mut session = Session::over(role, devices.into(), wire, links, options, KeySource::Entropy);

@@ -1,7 +1,7 @@
 //! The wire lane of a process: its runtime, and what happens to links when something fails.
 
 use super::{SessionError, SessionOptions};
-use crate::net::{Activity, Link, LinkOptions, NetError, abort_all};
+use crate::net::{Activity, Link, LinkOptions, NetError, Streams, abort_all};
 use crate::share::Role;
 use std::future::Future;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -14,12 +14,25 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(options: &SessionOptions) -> Result<Wire, SessionError> {
-        // One thread moves more bytes than a link takes; the device lane wants the others.
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("wire").enable_all().build();
+        Wire::between(options, Some(Streams::ONE), 1)
+    }
+
+    /// For links with so many peers, of as many streams as were asked for, or as suit this machine.
+    pub(super) fn between(
+        options: &SessionOptions,
+        streams: Option<Streams>,
+        peers: usize,
+    ) -> Result<Wire, SessionError> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let streams = streams.unwrap_or_else(|| Streams::for_cores(cores(), peers));
+        // One thread moves more bytes than a stream takes, so that it serves several links; the device lane wants the
+        // others. Where a link has more streams each wants a core.
+        let threads = if streams == Streams::ONE { 1 } else { 1 + peers * streams.count() };
+        let runtime =
+            Builder::new_multi_thread().worker_threads(threads).thread_name("wire").enable_all().build();
         let runtime = runtime.map_err(|error| SessionError::Runtime { reason: error.to_string() })?;
-        let links =
-            LinkOptions { deadlines: options.deadlines, shape: options.link, activity: Activity::new() };
-        Ok(Wire { runtime, links })
+        let (deadlines, shape) = (options.deadlines, options.link);
+        Ok(Wire { runtime, links: LinkOptions { deadlines, shape, streams, activity: Activity::new() } })
     }
 
     pub(super) fn handle(&self) -> &Handle {

@@ -8,6 +8,7 @@
 //! peers = { 0 = "127.0.0.1:7000" }   # where the parties with a lower number listen
 //! dealer = "127.0.0.1:7100"        # not needed with --correlations
 //! identity = "."                     # the folder with its key, its certificate and those of its peers
+//! streams = 4                        # TLS connections a link, where its peer takes as many; default: what suits the cores
 //!
 //! [inputs]                           # this party's data, where the job does not name it
 //! w = "linear_w.npy"                 # or { file = "weights.npz", tensor = "w" }
@@ -16,7 +17,7 @@
 //! scores = "scores.npy"
 //! ```
 //!
-//! A dealer: `listen` and `identity`. Paths are relative to the file. `symbolon init` writes both.
+//! A dealer: `listen`, `identity` and `streams`. Paths are relative to the file. `symbolon init` writes both.
 
 use crate::data::{Source, regular};
 use crate::failure::Failure;
@@ -27,7 +28,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use symbolon::net::{Address, AddressError, Credentials};
+use symbolon::net::{Address, AddressError, Credentials, Streams};
 use symbolon::protocol::Protocol;
 use symbolon::session::{DealerNetwork, PartyNetwork};
 use symbolon::share::{Parties, PartyId, Role};
@@ -44,6 +45,7 @@ pub struct PartyConfig {
     peers: BTreeMap<String, String>,
     dealer: Option<String>,
     identity: Option<PathBuf>,
+    streams: Option<Streams>,
     #[serde(default)]
     inputs: BTreeMap<String, InputEntry>,
     #[serde(default)]
@@ -73,6 +75,7 @@ struct TensorEntry {
 struct DealerConfig {
     listen: SocketAddr,
     identity: Option<PathBuf>,
+    streams: Option<Streams>,
 }
 
 impl PartyConfig {
@@ -128,7 +131,8 @@ impl PartyConfig {
         let mut peers = protocol.roles();
         peers.retain(|&role| role != self.party().into() && (dealt || role != Role::Dealer));
         let credentials = credentials(path, self.identity.as_deref(), self.party().into(), &peers)?;
-        Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, credentials })
+        let streams = self.streams;
+        Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, streams, credentials })
     }
 
     /// Refuses names that the job does not have, or not for this party.
@@ -161,10 +165,10 @@ impl PartyConfig {
 }
 
 pub fn read_dealer(path: &Path, parties: usize) -> Result<DealerNetwork, Failure> {
-    let DealerConfig { listen, identity } = read_toml(path)?;
+    let DealerConfig { listen, identity, streams } = read_toml(path)?;
     let peers: Vec<Role> = Parties::first(parties).iter().map(Role::from).collect();
     let credentials = credentials(path, identity.as_deref(), Role::Dealer, &peers)?;
-    Ok(DealerNetwork { listen, parties, credentials })
+    Ok(DealerNetwork { listen, parties, streams, credentials })
 }
 
 /// The identities in the folder that a configuration names.

@@ -24,6 +24,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use symbolon::net::Streams;
 use symbolon::share::{PartyId, Role};
 use tempfile::{Builder, TempDir};
 
@@ -134,6 +135,13 @@ impl Launch<'_> {
         self.job.protocol.has_dealer() && self.correlations.is_none()
     }
 
+    /// How many streams a link has: the processes divide the cores.
+    fn streams(&self) -> Streams {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let processes = self.job.protocol.parties() + usize::from(self.is_dealt());
+        Streams::for_cores(cores / processes, processes - 1)
+    }
+
     fn start_dealer(
         &self,
         group: &mut Group,
@@ -141,7 +149,9 @@ impl Launch<'_> {
         patience: Duration,
     ) -> Result<SocketAddr, Failure> {
         let config = self.folder.join("dealer.toml");
-        self.write(&config, "listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\n")?;
+        let streams = self.streams();
+        let text = format!("listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\nstreams = {streams}\n");
+        self.write(&config, &text)?;
         let arguments = ["deal".into(), "--config".into(), config.into()];
         group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
         group.address(patience)
@@ -214,10 +224,11 @@ impl Launch<'_> {
             lower.iter().map(|(party, address)| format!("{} = \"{address}\"", party.0)).collect();
         let dealer = dealer.map_or_else(String::new, |dealer| format!("dealer = \"{dealer}\"\n"));
         let mut text = format!(
-            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\nidentity = {}\n[outputs]\n",
+            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\nidentity = {}\nstreams = {}\n[outputs]\n",
             party.0,
             peers.join(", "),
-            quoted(&identity::stem(party.into()))
+            quoted(&identity::stem(party.into())),
+            self.streams()
         );
         for (index, (name, output)) in self.job.outputs.iter().enumerate() {
             if output.to.contains(&party.0)

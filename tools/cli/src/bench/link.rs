@@ -6,7 +6,7 @@ use crate::output;
 use clap::Args;
 use serde::Serialize;
 use std::time::Duration;
-use symbolon::net::{Copied, LinkShape, copy_over_loopback, shape_over_loopback};
+use symbolon::net::{Copied, LinkShape, Streams, Striped, copy_over_loopback, shape_over_loopback};
 
 /// What to measure.
 #[derive(Args)]
@@ -17,6 +17,9 @@ pub struct Options {
     /// Rounds, each plain and encrypted
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// TLS connections that a link takes together, from 1 to 8 [default: what suits the cores and one peer]
+    #[arg(long, value_name = "N")]
+    streams: Option<Streams>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +36,23 @@ struct LinkJson {
     /// What an end can do that seals, or opens, and copies on the same core: one after the other.
     bound_bytes_per_s: f64,
     ratio_to_bound: f64,
+    /// Absent where one stream is asked for.
+    striped: Option<StripedJson>,
     shapes: Vec<ShapeJson>,
+}
+
+/// A link of several streams.
+#[derive(Serialize)]
+struct StripedJson {
+    streams: usize,
+    /// As many connections at once over TCP, each with a writer and a reader of its own, together.
+    tcp_bytes_per_s: f64,
+    /// The link, from one writer to one reader.
+    tls_bytes_per_s: f64,
+    /// To one connection over TCP.
+    ratio: f64,
+    /// To all of them.
+    ratio_to_all: f64,
 }
 
 /// How true a shaped link is.
@@ -49,15 +68,26 @@ struct ShapeJson {
 /// Measures.
 pub fn link(options: &Options, shared: &BenchOptions) -> Result<(), Failure> {
     let failed = |error| Failure::Wrong(format!("loopback cannot be measured: {error}"));
-    let rounds = copy_over_loopback(options.size as usize, options.rounds as usize).map_err(failed)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let streams = options.streams.unwrap_or_else(|| Streams::for_cores(cores, 1));
+    let rounds =
+        copy_over_loopback(options.size as usize, options.rounds as usize, streams).map_err(failed)?;
     let bytes = f64::from(options.size) * f64::from(1 << 20);
-    let fastest = |time: fn(&Copied) -> Duration| {
-        let times = rounds.iter().map(|round| time(round).as_secs_f64());
-        bytes / times.fold(f64::INFINITY, f64::min)
-    };
+    let rate = |times: &mut dyn Iterator<Item = Duration>| Some(bytes / times.min()?.as_secs_f64());
+    let fastest = |time: fn(&Copied) -> Duration| rate(&mut rounds.iter().map(time)).expect("a round");
+    let fastest_striped =
+        |time: fn(Striped) -> Duration| rate(&mut rounds.iter().filter_map(|round| round.striped).map(time));
     let (tcp, tls) = (fastest(|round| round.plain), fastest(|round| round.tls));
     let (seal, open) = (fastest(|round| round.sealed), fastest(|round| round.opened));
     let bound = 1.0 / (1.0 / tcp + 1.0 / seal.min(open));
+    let striped = fastest_striped(|striped| striped.plain).zip(fastest_striped(|striped| striped.tls));
+    let striped = striped.map(|(all, link)| StripedJson {
+        streams: streams.count(),
+        tcp_bytes_per_s: all,
+        tls_bytes_per_s: link,
+        ratio: link / tcp,
+        ratio_to_all: link / all,
+    });
     let shapes = [LinkShape::WAN, LinkShape::LAN].map(shape).into_iter().collect::<Result<_, _>>()?;
     let json = LinkJson {
         tcp_bytes_per_s: tcp,
@@ -67,6 +97,7 @@ pub fn link(options: &Options, shared: &BenchOptions) -> Result<(), Failure> {
         open_bytes_per_s: open,
         bound_bytes_per_s: bound,
         ratio_to_bound: tls / bound,
+        striped,
         shapes,
     };
     output::print(shared.json, &json, &text(options.rounds, &json))
@@ -101,6 +132,18 @@ fn text(rounds: u32, json: &LinkJson) -> String {
         gb(json.bound_bytes_per_s),
         100.0 * json.ratio_to_bound,
     );
+    if let Some(striped) = &json.striped {
+        text += &format!(
+            "a link of {} streams, from one writer to one reader: mutual TLS 1.3 {}, {:.0} % of one connection over TCP, \
+            and {:.0} % of {} at once, {}\n",
+            striped.streams,
+            gb(striped.tls_bytes_per_s),
+            100.0 * striped.ratio,
+            100.0 * striped.ratio_to_all,
+            striped.streams,
+            gb(striped.tcp_bytes_per_s),
+        );
+    }
     for shape in &json.shapes {
         let off = 100.0 * (shape.measured_bits_per_s / shape.bits_per_s as f64 - 1.0);
         let slow = shape.bits_per_s as f64 / 8.0 > json.tls_bytes_per_s;

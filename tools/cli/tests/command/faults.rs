@@ -16,6 +16,12 @@ use symbolon::share::Role;
 /// Rows and columns of the inputs: each message is large next to greetings and control messages.
 const SIZE: usize = 128;
 
+/// A protocol, and how many streams its links have.
+type Setting = (Protocol, u8);
+
+/// What is tried: the first with every trouble in every phase.
+const SETTINGS: [Setting; 3] = [(Protocol::Beaver, 1), (Protocol::Replicated, 1), (Protocol::Beaver, 3)];
+
 /// Deployments at a time: they mostly wait.
 const AT_ONCE: usize = 6;
 
@@ -108,22 +114,25 @@ fn start(folder: &Folder, _node: usize, arguments: &[&str]) -> Option<Child> {
     Some(folder.start(arguments))
 }
 
-/// Bytes that cross a connection of a run that ends well.
-fn bytes_of(protocol: Protocol, line: Line) -> u64 {
-    static CARRIED: [OnceLock<BTreeMap<Line, u64>>; 2] = [OnceLock::new(), OnceLock::new()];
-    CARRIED[usize::from(protocol == Protocol::Replicated)].get_or_init(|| {
-        let ended = run(folder(protocol), Moment { protocol, ..Moment::NEVER }, |_| {}, start);
+/// Bytes that cross a line in a run that ends well.
+fn bytes_of(setting: Setting, line: Line) -> u64 {
+    static CARRIED: [OnceLock<BTreeMap<Line, u64>>; SETTINGS.len()] = [const { OnceLock::new() }; 3];
+    let index = SETTINGS.iter().position(|&other| other == setting).expect("it is tried");
+    CARRIED[index].get_or_init(|| {
+        let (protocol, streams) = setting;
+        let ended = run(folder(protocol), Moment { protocol, streams, ..Moment::NEVER }, |_| {}, start);
         assert_eq!(outcome(&ended, nodes(protocol), DEALS, false), Ok("goes on"));
         ended.carried
     })[&line]
 }
 
 /// Lets a node have its trouble in a phase.
-fn run_with(protocol: Protocol, trouble: Trouble, victim: usize, phase: Phase) -> Ended {
+fn run_with(setting: Setting, trouble: Trouble, victim: usize, phase: Phase) -> Ended {
+    let (protocol, streams) = setting;
     let (line, percent) = phase.place(victim);
     let moment = |fault, stays| {
-        let after_bytes = bytes_of(protocol, line) * percent / 100;
-        Moment { protocol, fault, victim, line, after_bytes, stays }
+        let after_bytes = bytes_of(setting, line) * percent / 100;
+        Moment { protocol, streams, fault, victim, line, after_bytes, stays }
     };
     let starts = |folder: &Folder, node: usize, arguments: &[&str]| match trouble {
         Trouble::NoStart if node == victim => None,
@@ -216,26 +225,26 @@ fn whole_or_absent(folder: &Folder) -> Result<(), String> {
     if right { Ok(()) } else { Err("a result that is wrong".into()) }
 }
 
-/// A deployment: its protocol, and which node has what trouble when.
-type Cell = (Protocol, Trouble, usize, Phase);
+/// A deployment, and which node has what trouble when.
+type Cell = (Setting, Trouble, usize, Phase);
 
 /// Makes sure that a deployment ends as its cell of the table says.
-fn cell((protocol, trouble, victim, phase): Cell) -> Result<(), String> {
+fn cell((setting, trouble, victim, phase): Cell) -> Result<(), String> {
     // Once a node has its inputs from the dealer, or has sent its last message, only its farewell is awaited.
     let names_step = !matches!(phase, Phase::Handshake | Phase::Output) && victim != DEALS;
-    let (ended, nodes) = (in_time((protocol, trouble, victim, phase)), nodes(protocol));
+    let (ended, nodes) = (in_time((setting, trouble, victim, phase)), nodes(setting.0));
     let found = match outcome(&ended, nodes, victim, names_step) {
         Ok(found) if found == trouble.expected() => return Ok(()),
         Ok(found) => found.to_owned(),
         Err(account) => account,
     };
-    Err(format!("{protocol}: {trouble:?} of {} in {phase:?}: {found}", nodes[victim]))
+    Err(format!("{setting:?}: {trouble:?} of {} in {phase:?}: {found}", nodes[victim]))
 }
 
 /// Brings a trouble about. With the last messages it may come when another node has everything and has taken leave of
 /// the victim: that one ends well, as it should, so it was too late for the cell, and is brought about again. However
 /// else a node ends is what the cell is held against.
-fn in_time((protocol, trouble, victim, phase): Cell) -> Ended {
+fn in_time((setting, trouble, victim, phase): Cell) -> Ended {
     const TRIES: usize = 5;
     let too_late = |ended: &Ended| {
         let mut others = (0..3).filter(|&node| node != victim).map(|node| &ended.outputs[node]);
@@ -243,7 +252,7 @@ fn in_time((protocol, trouble, victim, phase): Cell) -> Ended {
             && trouble.expected() != "goes on"
             && others.any(|output| output.status.success())
     };
-    let run = || run_with(protocol, trouble, victim, phase);
+    let run = || run_with(setting, trouble, victim, phase);
     (1..TRIES).fold(run(), |ended, _| if too_late(&ended) { run() } else { ended })
 }
 
@@ -261,21 +270,22 @@ fn table() -> String {
 #[test]
 fn every_trouble_of_every_node_in_every_phase_ends_as_the_table_says() {
     let mut cells: Vec<Cell> = Vec::new();
-    for (protocol, trouble) in Protocol::ALL.into_iter().flat_map(|p| TROUBLES.map(|(_, t)| (p, t))) {
-        // The links of both are the same: of three parties, two troubles stand for all, and online some others.
+    for (setting, trouble) in SETTINGS.into_iter().flat_map(|s| TROUBLES.map(|(_, t)| (s, t))) {
+        // The links of all are the same: of three parties, and of several streams, two troubles stand for all, and
+        // online some others.
         let stands = |phase| match trouble {
-            _ if protocol == Protocol::Beaver => true,
+            _ if setting == SETTINGS[0] => true,
             Trouble::Once(Fault::Signal("KILL") | Fault::Cut) => true,
             Trouble::Once(Fault::Signal(_) | Fault::Garbage | Fault::HalfClose)
             | Trouble::ForGood(Fault::Garbage | Fault::HalfClose) => phase == Phase::Online,
             _ => false,
         };
-        bytes_of(protocol, Line::ZeroOne);
+        bytes_of(setting, Line::ZeroOne);
         for victim in [DEALS, ZERO, ONE] {
             // The dealer is told no job.
             let tells = trouble != Trouble::DifferentJob || victim != DEALS;
             let phases = PHASES.into_iter().filter(|&phase| tells && trouble.exists(phase) && stands(phase));
-            cells.extend(phases.map(|phase| (protocol, trouble, victim, phase)));
+            cells.extend(phases.map(|phase| (setting, trouble, victim, phase)));
         }
     }
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -301,8 +311,8 @@ fn every_trouble_of_every_node_in_every_phase_ends_as_the_table_says() {
 #[test]
 fn connections_that_are_dropped_again_and_again_change_nothing() {
     const DROPS: u64 = 24;
-    for protocol in Protocol::ALL {
-        let moment = Moment { protocol, fault: Fault::Drops(DROPS), ..Moment::NEVER };
+    for (protocol, streams) in SETTINGS {
+        let moment = Moment { protocol, streams, fault: Fault::Drops(DROPS), ..Moment::NEVER };
         let ended = run(folder(protocol), moment, |_| {}, start);
         assert_eq!(outcome(&ended, nodes(protocol), DEALS, false), Ok("goes on"));
         assert!(ended.dropped > 3, "connections were made again: {}", ended.dropped);
@@ -311,7 +321,7 @@ fn connections_that_are_dropped_again_and_again_change_nothing() {
 
 #[test]
 fn an_expired_certificate_is_warned_about_and_its_owner_told_what_to_do() {
-    let ended = run_with(Protocol::Beaver, Trouble::ExpiredCertificate, ONE, Phase::Handshake);
+    let ended = run_with(SETTINGS[0], Trouble::ExpiredCertificate, ONE, Phase::Handshake);
     for output in &ended.outputs[..2] {
         let warning = "warning: the certificate of party 1 expired less than a day ago";
         assert!(stderr(output).contains(warning), "{}", stderr(output));

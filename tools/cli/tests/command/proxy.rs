@@ -63,9 +63,11 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     pub protocol: Protocol,
+    /// How many connections a line has at a time.
+    pub streams: u8,
     pub fault: Fault,
     pub victim: usize,
-    /// Once more than so many bytes have crossed a connection of this line.
+    /// Once more than so many bytes have crossed this line.
     pub line: Line,
     pub after_bytes: u64,
     /// Whether connections that are made later suffer it too.
@@ -76,6 +78,7 @@ impl Moment {
     /// Nothing ever happens.
     pub const NEVER: Moment = Moment {
         protocol: Protocol::Beaver,
+        streams: 1,
         fault: Fault::Nothing,
         victim: DEALS,
         line: Line::ZeroOne,
@@ -93,7 +96,7 @@ struct Scene {
     gate: Mutex<()>,
     processes: Mutex<Vec<u32>>,
     connections: Mutex<Vec<(Line, TcpStream, TcpStream)>>,
-    /// The most that has crossed one connection of a line.
+    /// What has crossed each line.
     carried: Mutex<BTreeMap<Line, u64>>,
 }
 
@@ -116,6 +119,14 @@ impl Scene {
                 suffer(fault, near, far);
             }
         }
+    }
+
+    /// Adds to what has crossed a line, and returns it.
+    fn count(&self, line: Line, bytes: usize) -> u64 {
+        let mut carried = self.carried.lock().expect("no panic");
+        let total = carried.entry(line).or_default();
+        *total += bytes as u64;
+        *total
     }
 
     fn process(&self, position: usize) -> u32 {
@@ -191,7 +202,8 @@ fn pump(
             return;
         }
         let carried = carried.fetch_add(count as u64, Ordering::SeqCst) + count as u64;
-        scene.look(line, carried);
+        let crossed = scene.count(line, count);
+        scene.look(line, crossed);
         if carried > lifetime {
             suffer(Fault::Cut, &from, &to);
             return;
@@ -204,9 +216,6 @@ fn pump(
             while from.read(&mut buffer).is_ok_and(|count| count > 0) {}
             return;
         }
-        let mut totals = scene.carried.lock().expect("no panic");
-        let total = totals.entry(line).or_default();
-        *total = carried.max(*total);
     }
 }
 
@@ -255,6 +264,11 @@ pub fn run(
             &["run", "job.toml", "--party", "p2.toml"]
         }
     };
+    for name in ["dealer.toml", "p0.toml", "p1.toml", "p2.toml"] {
+        if let Ok(text) = std::fs::read_to_string(folder.path(name)) {
+            folder.text(name, &format!("{text}streams = {}\n", moment.streams));
+        }
+    }
     prepare(&folder);
     let commands: [&[&str]; 3] =
         [third, &["run", "job.toml", "--party", "p0.toml"], &["run", "job.toml", "--party", "p1.toml"]];

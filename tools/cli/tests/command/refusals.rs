@@ -163,6 +163,9 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
     refuse(&format!("party = 2\n{dealer}"), "party = 2 but the job has parties 0 to 1");
     refuse(&format!("party = 0\n{dealer}"), "listen: the address");
     refuse(&format!("party = 1\n{dealer}"), "peers: the address of party 0 is missing");
+    for streams in [0, 9, 300] {
+        refuse(&format!("party = 1\n{dealer}streams = {streams}\n"), "a link has from 1 to 8 streams");
+    }
     let peers = "peers = { 0 = \"127.0.0.1:7000\" }\n";
     refuse(&format!("party = 1\n{peers}"), "dealer: the address of the dealer is missing");
     refuse(
@@ -189,6 +192,7 @@ fn wrong_usage_is_status_two() {
         &["fly"],
         &["run", "job.toml", "--local", "--budget", "much"],
         &["demo", "--threads", "1025"],
+        &["bench", "link", "--streams", "9"],
         &[],
     ] {
         assert_eq!(folder.run(arguments).status.code(), Some(2), "{arguments:?}");
