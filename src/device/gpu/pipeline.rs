@@ -27,14 +27,17 @@ impl Pipelines {
     /// The pipeline of a program, compiled now where it is not yet. A program that does not compile is reported
     /// through the device's error callback.
     pub fn get(&self, device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
-        let number_type = if program.is_ringless() { NumberType::U32 } else { number_type };
-        let pipeline = self.made().entry((program, number_type)).or_default().clone();
+        let key = key(program, number_type);
+        let pipeline = self.made().entry(key).or_default().clone();
         // Without the lock: others are made meanwhile, and whoever wants this one too waits for it.
-        pipeline.get_or_init(|| compile(device, program, number_type)).clone()
+        pipeline.get_or_init(|| compile(device, key)).clone()
     }
 
-    /// Compiles programs on as many threads as there are cores: a driver may take a fraction of a second for each.
-    pub fn prepare(&self, device: &wgpu::Device, programs: HashSet<Program>, number_type: NumberType) {
+    /// Compiles what is not yet compiled of some programs, on as many threads as there are cores: a driver may take a
+    /// fraction of a second for each.
+    pub fn prepare(&self, device: &wgpu::Device, mut programs: HashSet<Program>, number_type: NumberType) {
+        let is_made = |pipeline: &Arc<OnceLock<Pipeline>>| pipeline.get().is_some();
+        programs.retain(|&program| !self.made().get(&key(program, number_type)).is_some_and(is_made));
         let programs: Vec<Program> = programs.into_iter().collect();
         let next = AtomicUsize::new(0);
         let work = || {
@@ -58,7 +61,11 @@ impl Pipelines {
     }
 }
 
-fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
+fn key(program: Program, number_type: NumberType) -> (Program, NumberType) {
+    (program, if program.is_ringless() { NumberType::U32 } else { number_type })
+}
+
+fn compile(device: &wgpu::Device, (program, number_type): (Program, NumberType)) -> Pipeline {
     let label = format!("{} {}", program.stem(), number_type.name());
     let module = module(device, program, number_type, &label);
     let layout = bind_group_layout(device, program);
