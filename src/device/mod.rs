@@ -25,6 +25,9 @@ use std::time::{Duration, Instant};
 /// A kernel on a device's own buffers.
 pub type DeviceKernel<'a> = Kernel<&'a Buffer, &'a PrgKey>;
 
+/// A kernel of which it is known what it computes, and not on which buffers.
+pub type KernelShape = Kernel<(), ()>;
+
 /// The bytes of a buffer, once the device has computed them.
 pub type Download = Pin<Box<dyn Future<Output = Result<Wiped, DeviceError>> + Send>>;
 
@@ -59,6 +62,16 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// Where the device failed.
     fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError>;
+
+    /// Makes ready what runs of such kernels take, such as programs that have to be compiled: what is not announced is
+    /// made ready in mid-run. It enqueues nothing, and may be called at any time, from any thread.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn prepare(&self, ring: Ring, kernels: &mut dyn Iterator<Item = KernelShape>) -> Result<(), DeviceError> {
+        let _ = (ring, kernels);
+        Ok(())
+    }
 
     /// Computes.
     ///

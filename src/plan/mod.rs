@@ -46,7 +46,7 @@ use crate::program::{Program, ProgramError, range};
 use crate::protocol::{Cost, Lowered, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
-use crate::step::{Action, BufferId, KeyId, MemoryClass, Phase, Step, StepList};
+use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
 use placement::PlacedSteps;
 use serde::Serialize;
 use slots::{Placed, Reuse};
@@ -217,13 +217,17 @@ impl Plan {
         self.slot_of.len()
     }
 
+    /// The kernels of the steps, each with its step's device.
+    pub fn kernels(&self) -> impl Iterator<Item = (u8, &Kernel<BufferId, KeyId>)> {
+        self.steps.iter().filter_map(|planned| match &planned.step.action {
+            Action::Kernel(kernel) => Some((planned.device, kernel)),
+            _ => None,
+        })
+    }
+
     /// The generator keys that the steps name.
     pub fn keys(&self) -> BTreeSet<KeyId> {
-        let key = |planned: &PlannedStep| match planned.step.action {
-            Action::Kernel(ref kernel) => kernel.draws().map(|(&key, _)| key),
-            _ => None,
-        };
-        self.steps.iter().filter_map(key).collect()
+        self.kernels().filter_map(|(_, kernel)| kernel.draws()).map(|(&key, _)| key).collect()
     }
 
     /// In which phase the step at a position is taken: where correlations are streamed, all are online.

@@ -72,13 +72,21 @@ pub(super) struct Lane<'a> {
 }
 
 impl Lane<'_> {
-    /// Works until there are no more jobs, one fails, or the run is cancelled.
+    /// Works until there are no more jobs, one fails, or the run is cancelled. First the device is made ready for all of
+    /// the plan's kernels; other devices and the peers do so meanwhile, and nobody's online phase begins before.
     pub(super) fn work(
         &self,
         jobs: &Receiver<Job>,
         events: &UnboundedSender<Event>,
         mut recorder: Recorder,
     ) -> Recorder {
+        let begin = recorder.now();
+        if let Err(error) = self.prepare() {
+            let _ = events.send(Event::Failed(None, error));
+            return recorder;
+        }
+        recorder.take(TraceLane::Device(self.number), None, "prepare", 0, begin);
+        self.activity.advance();
         let mut done = Done { positions: Vec::new(), told: Instant::now(), events };
         while !self.cancelled.load(Ordering::Relaxed) {
             let job = match jobs.try_recv() {
@@ -122,6 +130,11 @@ impl Lane<'_> {
             }
         }
         recorder
+    }
+
+    fn prepare(&self) -> Result<(), DeviceError> {
+        let here = self.plan.kernels().filter(|(device, _)| *device == self.number);
+        self.device.prepare(self.plan.ring, &mut here.map(|(_, kernel)| kernel.map(|_| (), |_| ())))
     }
 
     fn perform(&self, job: Job) -> Result<Option<Event>, DeviceError> {

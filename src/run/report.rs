@@ -19,7 +19,7 @@ pub struct RunReport {
     pub tally: Tally,
     /// What each device did and held, by its number.
     pub devices: Vec<DeviceUse>,
-    /// From the start until the correlations were there.
+    /// From the start until the correlations were there, and the devices ready for what is online.
     pub offline: Duration,
     /// From there until the last step.
     pub online: Duration,

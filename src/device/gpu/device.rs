@@ -8,7 +8,7 @@ use super::panel::Limits;
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
 use super::program::NumberType;
-use super::residue::panels::{Content, Panels};
+use super::residue::panels::{Content, ContentCell, Panels};
 use super::residue::{MatrixUnitsState, Residues};
 use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
 use super::tune::Tuning;
@@ -16,11 +16,13 @@ use super::watch::{self, Job, Watcher};
 use crate::device::check::{check_download, check_kernel, check_upload};
 use crate::device::{
     Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, DriverMemory,
-    Ledger, WorkSpan,
+    KernelShape, Ledger, WorkSpan,
 };
 use crate::ring::Ring;
+use crate::ring::prg::PrgKey;
 use crate::step::{Access, Kernel, MemoryClass};
 use crate::wipe::Wiped;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ pub struct Gpu {
     pub(super) limits: Limits,
     pub(super) max_buffer_bytes: u64,
     pub(super) wide: NumberType,
+    pub(super) pipelines: Pipelines,
     pub(super) tuning: Tuning,
     pub(super) residues: Option<Residues<wgpu::Buffer>>,
     pub(super) matrix_units: MatrixUnitsState,
@@ -51,7 +54,6 @@ pub struct Gpu {
 /// What one caller at a time changes.
 pub struct State {
     pub(super) batch: Batch,
-    pub(super) pipelines: Pipelines,
     pub(super) transfer: Transfer,
     /// Partial results of sums and products.
     pub(super) scratch: wgpu::Buffer,
@@ -78,6 +80,12 @@ impl Gpu {
         // A device that has failed can no longer be told to wipe.
         let _ = self.wipe();
         self.pool.trim();
+    }
+
+    /// How many pipelines were made so far.
+    #[cfg(test)]
+    pub(crate) fn pipeline_count(&self) -> usize {
+        self.pipelines.count()
     }
 
     /// Ends the device as a failing driver would.
@@ -130,12 +138,28 @@ impl Gpu {
                 if state.batch.is_full() {
                     self.submit(state)?;
                 }
-                let State { batch, pipelines, .. } = state;
-                let pipeline = pipelines.get(&self.device, dispatch.program, number_type);
-                batch.dispatch(pipeline, &dispatch);
+                let pipeline = self.pipelines.get(&self.device, dispatch.program, number_type);
+                state.batch.dispatch(&pipeline, &dispatch);
             }
         }
         Ok(())
+    }
+
+    /// Hands out the work that a kernel is.
+    fn plan<'a>(
+        &'a self,
+        ring: Ring,
+        kernel: &Kernel<&'a wgpu::Buffer, &PrgKey>,
+        partial: &'a wgpu::Buffer,
+        panels: &mut [Panels; 2],
+        content: &dyn Fn(&'a wgpu::Buffer) -> Content,
+        emit: &mut dyn FnMut(Work<&'a wgpu::Buffer>),
+    ) {
+        let cost = self.tuning.matrix_unit_cost;
+        let residues = self.residues.as_ref().map(|residues| Residues { cost, ..residues.as_ref() });
+        let scratch = Scratch { partial, residues, panels, content };
+        let tuning = &self.tuning.scalar[usize::from(ring != Ring::Z32)];
+        dispatch::plan(ring, kernel, self.limits, scratch, tuning, emit);
     }
 
     fn synchronise_locked(&self, state: &mut State) -> Result<(), DeviceError> {
@@ -259,6 +283,25 @@ impl Device for Gpu {
         }))
     }
 
+    fn prepare(&self, ring: Ring, kernels: &mut dyn Iterator<Item = KernelShape>) -> Result<(), DeviceError> {
+        // Any buffer stands for all: which programs run does not depend on them. Panels that are there already would
+        // at most leave one out.
+        let any = self.lock()?.scratch.clone();
+        let (key, cell) = (PrgKey::from_bytes([0; 32]), ContentCell::new());
+        let mut panels = self.residues.as_ref().map(Residues::panels).unwrap_or_default();
+        let mut programs = HashSet::new();
+        for kernel in kernels {
+            let kernel = kernel.map(|_| &any, |_| &key);
+            self.plan(ring, &kernel, &any, &mut panels, &|_| cell.content(), &mut |work| {
+                if let Work::Dispatch(dispatch) = work {
+                    programs.insert(dispatch.program);
+                }
+            });
+        }
+        self.pipelines.prepare(&self.device, programs, self.number_type(ring));
+        self.health.check()
+    }
+
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
         check_kernel(self.id, ring, kernel);
         let number_type = self.number_type(ring);
@@ -273,11 +316,7 @@ impl Device for Gpu {
         };
         let written = written(kernel);
         let kernel = kernel.map(|buffer| buffer.storage::<Pooled>().buffer(), |key| *key);
-        let cost = self.tuning.matrix_unit_cost;
-        let residues = self.residues.as_ref().map(|residues| Residues { cost, ..residues.as_ref() });
-        let scratch = Scratch { partial: &partial, residues, panels: &mut panels, content: &content };
-        let tuning = &self.tuning.scalar[usize::from(ring != Ring::Z32)];
-        dispatch::plan(ring, &kernel, self.limits, scratch, tuning, &mut |work| {
+        self.plan(ring, &kernel, &partial, &mut panels, &content, &mut |work| {
             if result.is_ok() {
                 result = self.enqueue(&mut state, number_type, work);
             }

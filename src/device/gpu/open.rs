@@ -114,16 +114,15 @@ impl Gpu {
             + scratch_bytes
             + residue_bytes;
         let staging = ledger.book(staging_bytes, MemoryClass::Staging)?;
-        let mut pipelines = Pipelines::default();
+        let pipelines = Pipelines::default();
         if let Some(tile) = matrix_tile {
-            compile_residues(&device, &mut pipelines, wide, tile).map_err(unusable)?;
+            compile_residues(&device, &pipelines, wide, tile).map_err(unusable)?;
         }
         let residues = residues.map(|(tile, bytes)| Residues::new(&device, tile, true, bytes));
         let busy = Busy::default();
         let state = State {
             panels: residues.as_ref().map(Residues::panels).unwrap_or_default(),
             batch: Batch::new(&device, &queue),
-            pipelines,
             transfer: Transfer::new(&device, chunk_bytes),
             scratch: scratch(&device, scratch_bytes),
             last_submission: None,
@@ -148,6 +147,7 @@ impl Gpu {
             limits: kernel_limits(&limits, options, scratch_bytes),
             max_buffer_bytes: limits.max_buffer_size,
             wide,
+            pipelines,
             tuning: Tuning::default(),
             residues,
             matrix_units: MatrixUnitsState::Unused,
@@ -221,7 +221,7 @@ fn kernel_limits(limits: &wgpu::Limits, options: GpuOptions, scratch_bytes: u64)
 /// Compiles what products by residues run, so that a driver that refuses is found out here.
 fn compile_residues(
     device: &wgpu::Device,
-    pipelines: &mut Pipelines,
+    pipelines: &Pipelines,
     wide: NumberType,
     tile: MatrixTile,
 ) -> Result<(), String> {

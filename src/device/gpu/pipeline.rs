@@ -1,8 +1,12 @@
-//! Compiled programs, made when first used.
+//! Compiled programs: made when they are announced, several at once, or else when first used.
 
 use super::program::{NumberType, Program};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 
 /// A program ready to run.
 #[derive(Clone)]
@@ -13,22 +17,55 @@ pub struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
-/// The pipelines that were used so far.
+/// The pipelines that were made so far, and those being made.
 #[derive(Default)]
 pub struct Pipelines {
-    compiled: HashMap<(Program, NumberType), Pipeline>,
+    made: Mutex<HashMap<(Program, NumberType), Arc<OnceLock<Pipeline>>>>,
 }
 
 impl Pipelines {
     /// The pipeline of a program, compiled now where it is not yet. A program that does not compile is reported
     /// through the device's error callback.
-    pub fn get(&mut self, device: &wgpu::Device, program: Program, number_type: NumberType) -> &Pipeline {
-        let number_type = if program.is_ringless() { NumberType::U32 } else { number_type };
-        self.compiled.entry((program, number_type)).or_insert_with(|| compile(device, program, number_type))
+    pub fn get(&self, device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
+        let key = key(program, number_type);
+        let pipeline = self.made().entry(key).or_default().clone();
+        // Without the lock: others are made meanwhile, and whoever wants this one too waits for it.
+        pipeline.get_or_init(|| compile(device, key)).clone()
+    }
+
+    /// Compiles what is not yet compiled of some programs, on as many threads as there are cores: a driver may take a
+    /// fraction of a second for each.
+    pub fn prepare(&self, device: &wgpu::Device, mut programs: HashSet<Program>, number_type: NumberType) {
+        let is_made = |pipeline: &Arc<OnceLock<Pipeline>>| pipeline.get().is_some();
+        programs.retain(|&program| !self.made().get(&key(program, number_type)).is_some_and(is_made));
+        let programs: Vec<Program> = programs.into_iter().collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(&program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.get(device, program, number_type);
+            }
+        };
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| (0..cores.min(programs.len())).for_each(|_| drop(scope.spawn(work))));
+    }
+
+    /// How many were made.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        self.made().values().filter(|pipeline| pipeline.get().is_some()).count()
+    }
+
+    /// Nothing that can panic happens under the lock.
+    fn made(&self) -> MutexGuard<'_, HashMap<(Program, NumberType), Arc<OnceLock<Pipeline>>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn compile(device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
+fn key(program: Program, number_type: NumberType) -> (Program, NumberType) {
+    (program, if program.is_ringless() { NumberType::U32 } else { number_type })
+}
+
+fn compile(device: &wgpu::Device, (program, number_type): (Program, NumberType)) -> Pipeline {
     let label = format!("{} {}", program.stem(), number_type.name());
     let module = module(device, program, number_type, &label);
     let layout = bind_group_layout(device, program);

@@ -2,6 +2,7 @@
 
 mod budget;
 mod coalescing;
+mod compiled;
 mod dealer;
 mod devices;
 mod equivalence;

@@ -142,6 +142,7 @@ fn a_lost_device_is_an_error_and_no_panic() {
     failed(gpu.flush());
     failed(gpu.synchronise());
     failed(gpu.settle(0));
+    failed(gpu.prepare(Ring::Z64, &mut std::iter::empty()));
 }
 
 /// Measuring ends, chooses a candidate, and leaves no memory behind.
