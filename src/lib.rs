@@ -49,6 +49,7 @@ pub mod device;
 pub mod fuzz;
 #[cfg(test)]
 mod house;
+mod huge;
 pub mod net;
 pub mod plan;
 pub mod program;

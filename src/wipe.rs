@@ -1,6 +1,7 @@
 //! Bytes that are wiped when nobody holds them any more: shares, correlations and keys on their way between a device, the
 //! wire and files.
 
+use crate::huge;
 use bytes::{BufMut, Bytes};
 use std::fmt;
 use std::ops::Deref;
@@ -22,12 +23,16 @@ pub struct Wiped(Vec<u8>);
 impl Wiped {
     /// So many zeros, to be written.
     pub fn zeroed(len: usize) -> Wiped {
-        Wiped(vec![0; len])
+        let mut bytes = vec![0; len];
+        huge::advise(&mut bytes);
+        Wiped(bytes)
     }
 
     /// No bytes, with room for so many.
     pub fn with_capacity(capacity: usize) -> Wiped {
-        Wiped(Vec::with_capacity(capacity))
+        let mut bytes = Vec::with_capacity(capacity);
+        huge::advise(bytes.spare_capacity_mut());
+        Wiped(bytes)
     }
 
     /// Appends bytes.

@@ -16,7 +16,6 @@ mod dispatch;
 mod fill;
 mod gemm;
 mod hadamard;
-mod huge;
 mod join;
 mod level;
 mod linear;
