@@ -13,7 +13,7 @@ fn folder() -> Folder {
 }
 
 /// What an event may speak of.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     "timestamp",
     "level",
     "target",
@@ -29,6 +29,7 @@ const WORDS: [&str; 15] = [
     "online_s",
     "reason",
     "error",
+    "streams",
 ];
 
 #[test]
