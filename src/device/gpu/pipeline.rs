@@ -17,10 +17,13 @@ pub struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
+/// Empty while it is being made.
+type Made = Arc<OnceLock<Pipeline>>;
+
 /// The pipelines that were made so far, and those being made.
 #[derive(Default)]
 pub struct Pipelines {
-    made: Mutex<HashMap<(Program, NumberType), Arc<OnceLock<Pipeline>>>>,
+    made: Mutex<HashMap<(Program, NumberType), Made>>,
 }
 
 impl Pipelines {
@@ -36,7 +39,7 @@ impl Pipelines {
     /// Compiles what is not yet compiled of some programs, on as many threads as there are cores: a driver may take a
     /// fraction of a second for each.
     pub fn prepare(&self, device: &wgpu::Device, mut programs: HashSet<Program>, number_type: NumberType) {
-        let is_made = |pipeline: &Arc<OnceLock<Pipeline>>| pipeline.get().is_some();
+        let is_made = |pipeline: &Made| pipeline.get().is_some();
         programs.retain(|&program| !self.made().get(&key(program, number_type)).is_some_and(is_made));
         let programs: Vec<Program> = programs.into_iter().collect();
         let next = AtomicUsize::new(0);
@@ -56,7 +59,7 @@ impl Pipelines {
     }
 
     /// Nothing that can panic happens under the lock.
-    fn made(&self) -> MutexGuard<'_, HashMap<(Program, NumberType), Arc<OnceLock<Pipeline>>>> {
+    fn made(&self) -> MutexGuard<'_, HashMap<(Program, NumberType), Made>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
