@@ -451,9 +451,9 @@ fn long_and_narrow_work_is_spread() {
     let terms = vec![(matrix(1, 10, 1 << 17), matrix(2, 1 << 17, 10))];
     assert_eq!(groups(&Kernel::Gemm { out: matrix(0, 10, 10), terms, accumulate: false }), [256, 4]);
     let (out, operand) = (matrix(0, 1, 1), matrix(1, 1, 1 << 23));
-    assert_eq!(groups(&Kernel::Sum { out, operand, axis: Axis::Cols }), [256, 1]);
+    assert_eq!(groups(&Kernel::Sum { out, operand, axis: Axis::Cols }), [1024, 1]);
     let (out, operand) = (matrix(0, 1, 3), matrix(1, 1 << 20, 3));
-    assert_eq!(groups(&Kernel::Sum { out, operand, axis: Axis::Rows }), [255, 2]);
+    assert_eq!(groups(&Kernel::Sum { out, operand, axis: Axis::Rows }), [1023, 3]);
 }
 
 /// A large product is cut to the memory for residues, and those of a left matrix that fit are made once for a row of
