@@ -26,7 +26,6 @@ struct Params {
     accumulate: u32,
     // Whether the sums are integers, not reduced yet; otherwise they are f32.
     integers: u32,
-    padding: u32,
     // P modulo 2^64, the low half first.
     product: vec2<u32>,
 }

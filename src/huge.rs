@@ -2,7 +2,7 @@
 //!
 //! Kernels walk over many rows at once, each on a page of its own: with pages of 4 KiB they wait for the page tables,
 //! in virtual machines above all (reading a matrix once was 1.3 to 1.7 times as fast with huge ones). What is allocated
-//! anew for each matrix on its way to or from a device is written 4 times as fast.
+//! anew for each matrix on its way to or from a device is written once only, and waits for every page of it.
 
 /// The size of a huge page, nearly everywhere; of another size, the advice is merely less useful.
 #[cfg(target_os = "linux")]

@@ -66,6 +66,12 @@ impl Busy {
         self.0.completed.notify_all();
     }
 
+    /// The last submission so far, if there was any.
+    pub fn last(&self) -> Option<Submission> {
+        let submissions = self.clock().submissions;
+        (submissions > 0).then_some(Submission(submissions))
+    }
+
     /// Whether a submission is complete.
     pub fn is_complete(&self, submission: Submission) -> bool {
         let clock = self.clock();
@@ -149,8 +155,10 @@ mod tests {
     #[test]
     fn submissions_complete_in_their_order() {
         let busy = Busy::default();
+        assert_eq!(busy.last(), None);
         let [first, second] = [busy.submitted(), busy.submitted()];
         let complete = || [first, second].map(|submission| busy.is_complete(submission));
+        assert_eq!(busy.last(), Some(second));
         assert_eq!(complete(), [false, false]);
         busy.completed();
         assert_eq!(complete(), [true, false]);

@@ -59,7 +59,6 @@ pub struct State {
     pub(super) scratch: wgpu::Buffer,
     /// What lies in the memory for residues of left and of right matrices.
     pub(super) panels: [Panels; 2],
-    pub(super) last_submission: Option<Submission>,
     pub(super) watcher: Watcher,
 }
 
@@ -115,14 +114,13 @@ impl Gpu {
             self.queue.submit([commands]);
             let busy = self.busy.clone();
             self.queue.on_submitted_work_done(move || busy.completed());
-            state.last_submission = Some(submission);
             match sealed {
                 Some(staging) => state.transfer.reclaim(&state.watcher, staging, submission),
                 None => state.watcher.send(Job::Complete(submission)),
             }
         }
         self.health.check()?;
-        Ok(state.last_submission)
+        Ok(self.busy.last())
     }
 
     /// Adds to the batch, which is submitted first where it is full.

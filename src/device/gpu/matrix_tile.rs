@@ -55,8 +55,9 @@ impl MatrixTile {
 
     /// Memory that the threads of a workgroup share, where it is more than every adapter has.
     pub(super) const fn workgroup_bytes(self) -> u32 {
+        let (rows, depth) = self.panel_tile();
         // Two tiles of a panel, with sixteen bytes more in each row.
-        if self.has_bytes() { 2 * 128 * (64 + 16) } else { 0 }
+        if self.has_bytes() { (2 * rows * (depth + 16)) as u32 } else { 0 }
     }
 
     /// Bytes of a residue.
@@ -71,7 +72,8 @@ impl MatrixTile {
 
     /// Rows and columns of the blocks that a result is computed in.
     pub(super) const fn block(self) -> usize {
-        if self.has_bytes() { 128 } else { 4 * self.side() }
+        let (rows, _) = self.panel_tile();
+        if self.has_bytes() { rows } else { 4 * rows }
     }
 }
 

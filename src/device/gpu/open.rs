@@ -125,7 +125,6 @@ impl Gpu {
             batch: Batch::new(&device, &queue),
             transfer: Transfer::new(&device, chunk_bytes),
             scratch: scratch(&device, scratch_bytes),
-            last_submission: None,
             watcher: Watcher::start(device.clone(), health.clone(), busy.clone())
                 .map_err(|error| unusable(error.to_string()))?,
         };

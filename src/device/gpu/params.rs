@@ -341,7 +341,7 @@ params! {
         is_last: u32,
         accumulate: u32,
         integers: u32,
-        padding: u32,
+        unused: u32,
         product: [u32; 2],
     }
     /// `bound.wgsl`

@@ -96,8 +96,8 @@ impl Drop for Watcher {
 
 /// Waits until a submission is complete, or records why it will not be.
 ///
-/// It looks again and again rather than have the driver wait: where several threads wait, a driver may wake one 10 ms late
-/// (NVIDIA's 580 does), which is a hundred times what a kernel takes.
+/// It looks again and again rather than have the driver wait, which may wake who waits late: with NVIDIA's 580 half of
+/// these threads' waits took 10 ms, a hundred times what a kernel takes.
 pub fn wait(device: &wgpu::Device, health: &Health, busy: &Busy, submission: Submission) -> bool {
     let begin = Instant::now();
     loop {

@@ -1,7 +1,7 @@
 //! `bench elementwise`: kernels that memory bounds, in bytes read and written per second, beside a copy.
 
 use super::BenchOptions;
-use super::engine::{Engine, Rate, engines, rate};
+use super::engine::{Engine, Rate, rate, scalar_engines};
 use crate::failure::Failure;
 use crate::output;
 use crate::table::Table;
@@ -43,7 +43,7 @@ struct KernelJson {
 /// Measures and prints.
 pub fn elementwise(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
     let mut kernels = Vec::new();
-    for engine in engines(common)? {
+    for engine in scalar_engines(common)? {
         for ring in Ring::ALL {
             for &size in &options.size {
                 measure(&engine, ring, size, &mut kernels)?;

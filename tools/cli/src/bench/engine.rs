@@ -54,15 +54,27 @@ pub fn of_party(options: &BenchOptions) -> Result<Arc<dyn Device>, Failure> {
     Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), ..DeviceOptions::default() })?)
 }
 
-/// The engines that were asked for: under `auto` every SIMD level of the processor and every real GPU, otherwise the
-/// levels of the processor or the one adapter. Software adapters only by name.
+/// The engines that were asked for: under `auto` every SIMD level of the processor and every real GPU, its matrix units in
+/// every form, otherwise the levels of the processor or the one adapter. Software adapters only by name.
 pub fn engines(options: &BenchOptions) -> Result<Vec<Engine>, Failure> {
+    ways(options, ways_of)
+}
+
+/// The same without matrix units, which matter to products alone.
+pub fn scalar_engines(options: &BenchOptions) -> Result<Vec<Engine>, Failure> {
+    ways(options, |adapter| Ok(vec![scalar_units(adapter)?]))
+}
+
+fn ways(
+    options: &BenchOptions,
+    of: impl Fn(&Adapter) -> Result<Vec<Engine>, DeviceError>,
+) -> Result<Vec<Engine>, Failure> {
     let Ok(choice) = DeviceChoice::from_str(&options.device);
     match choice {
         DeviceChoice::Cpu => cpus(options),
-        DeviceChoice::Auto => Ok(cpus(options)?.into_iter().chain(gpus()).collect()),
+        DeviceChoice::Auto => Ok(cpus(options)?.into_iter().chain(gpus(of)).collect()),
         _ => match select::adapter(&choice)? {
-            Some(adapter) => Ok(ways_of(&adapter)?),
+            Some(adapter) => Ok(of(&adapter)?),
             None => cpus(options),
         },
     }
@@ -90,9 +102,9 @@ fn cpus(options: &BenchOptions) -> Result<Vec<Engine>, Failure> {
     ways.into_iter().rev().map(engine).collect()
 }
 
-fn gpus() -> Vec<Engine> {
+fn gpus(of: impl Fn(&Adapter) -> Result<Vec<Engine>, DeviceError>) -> Vec<Engine> {
     let open = |adapter| {
-        ways_of(&adapter).unwrap_or_else(|error| {
+        of(&adapter).unwrap_or_else(|error| {
             eprintln!("{error}; it is left out");
             Vec::new()
         })
@@ -100,33 +112,36 @@ fn gpus() -> Vec<Engine> {
     adapters().into_iter().filter(|adapter| !adapter.is_software()).flat_map(open).collect()
 }
 
-/// An adapter's scalar units, and its matrix units where there are any.
+/// An adapter's scalar units, and its matrix units in every form that they have.
 fn ways_of(adapter: &Adapter) -> Result<Vec<Engine>, DeviceError> {
-    let engine = |matrix_units, way: &str| {
-        let gpu = Arc::new(Gpu::open(adapter, GpuOptions { matrix_units, ..GpuOptions::default() })?);
-        let name = format!("{}{way}", adapter.name);
+    let mut engines = vec![scalar_units(adapter)?];
+    for &tile in &adapter.features.matrix_tiles {
+        let (matrix_units, matrix_tile) = (MatrixUnits::Always, Some(tile));
+        let options = GpuOptions { matrix_units, matrix_tile, ..GpuOptions::default() };
+        match Engine::of_gpu(adapter, options, &format!(", matrix units {tile}")) {
+            Ok(engine) => engines.push(engine),
+            Err(error) => eprintln!("{error}"),
+        }
+    }
+    Ok(engines)
+}
+
+fn scalar_units(adapter: &Adapter) -> Result<Engine, DeviceError> {
+    Engine::of_gpu(adapter, GpuOptions { matrix_units: MatrixUnits::Off, ..GpuOptions::default() }, "")
+}
+
+impl Engine {
+    fn of_gpu(adapter: &Adapter, options: GpuOptions, way: &str) -> Result<Engine, DeviceError> {
+        let gpu = Arc::new(Gpu::open(adapter, options)?);
         Ok(Engine {
-            name,
+            name: format!("{}{way}", adapter.name),
             device: gpu.clone(),
             cpu: None,
             gpu: Some(gpu),
             is_software: adapter.is_software(),
         })
-    };
-    let scalar = engine(MatrixUnits::Off, "")?;
-    if adapter.features.matrix_tiles.is_empty() {
-        return Ok(vec![scalar]);
     }
-    match engine(MatrixUnits::Always, ", matrix units") {
-        Ok(on_matrix_units) => Ok(vec![scalar, on_matrix_units]),
-        Err(error) => {
-            eprintln!("{error}");
-            Ok(vec![scalar])
-        }
-    }
-}
 
-impl Engine {
     /// A matrix of uniform elements.
     pub fn matrix(&self, ring: Ring, shape: Shape) -> Result<Buffer, DeviceError> {
         let size_bytes = (shape.len() * ring.element_bytes()) as u64;
