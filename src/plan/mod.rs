@@ -290,7 +290,7 @@ pub struct Plans {
     pub demand: Demand,
     /// Bytes, messages and rounds.
     pub traffic: Traffic,
-    /// What the protocol's formulas say.
+    /// What each op sends.
     pub cost: Cost,
     /// What the parties must have in common.
     pub agreement: Agreement,

@@ -1,6 +1,7 @@
 //! Comparisons, choices by their results, and truncation: between parties 0 and 1, with dealt correlations. The formulas
 //! are those of [`super::beaver`].
 
+use super::Content;
 use super::halves::{Halves, PAIR, is_leader};
 use super::lowering::{Block, Lowering, Parts, Tile};
 use crate::correlation::{
@@ -235,18 +236,19 @@ impl Lowering<'_> {
 
     /// Opens the first planes of each party's shares under masks, as many as the masks are; the leader negates.
     fn open_bits(&mut self, shares: [Block; 2], masks: [Block; 2], flip: bool) -> [Block; 2] {
+        let class = MemoryClass::Openings;
         let masked = PAIR.map(|party| {
             let right = masks[party.index()];
             let left = Matrix::new(shares[party.index()].buffer, right.shape);
-            let out = self.buffer(party, right.shape, MemoryClass::Openings);
+            let out = self.buffer(party, right.shape, class);
             let flip = flip && is_leader(party);
             self.push(party, Action::Kernel(Kernel::Xor { out, left, right, flip }));
             out
         });
         PAIR.map(|party| {
             let (own, sender) = (masked[party.index()], PAIR[1 - party.index()]);
-            let received = self.transfer(masked[sender.index()], sender, party, MemoryClass::Openings);
-            let out = self.buffer(party, own.shape, MemoryClass::Openings);
+            let received = self.transfer(masked[sender.index()], sender, party, Content::Bits, class);
+            let out = self.buffer(party, own.shape, class);
             self.push(party, Action::Kernel(Kernel::Xor { out, left: own, right: received, flip: false }));
             out
         })

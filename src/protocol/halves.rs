@@ -5,6 +5,7 @@
 //! of them each: x₀ − s₀, x₁ − s₁, and x₂ + s₀ + s₁ for both. Neither learns anything by that, and openings take no
 //! round more.
 
+use super::Content;
 use super::lowering::{Block, Lowering, Parts, Tile};
 use crate::correlation::{Correlation, EntryId, MaskSpec};
 use crate::share::{Parties, PartyId, Sharing};
@@ -18,21 +19,21 @@ const THIRD: PartyId = PartyId(2);
 
 /// A value between parties 0 and 1: the sum of their parts and of what the third told both.
 #[derive(Clone, Copy)]
-pub(super) struct Halves<T = Block> {
+pub(super) struct Halves {
     /// Their parts; absent ones are zero.
-    pub(super) parts: [Option<T>; 2],
+    pub(super) parts: [Option<Block>; 2],
     /// What the third told them, each one's copy.
-    pub(super) told: Option<[T; 2]>,
+    pub(super) told: Option<[Block; 2]>,
 }
 
-impl<T> Halves<T> {
+impl Halves {
     /// Who has a part.
     pub(super) fn holders(&self) -> Parties {
         PAIR.into_iter().filter(|party| self.parts[party.index()].is_some()).collect()
     }
 
     /// The part of a party that has one.
-    pub(super) fn of(&self, party: PartyId) -> Option<&T> {
+    pub(super) fn of(&self, party: PartyId) -> Option<&Block> {
         self.parts[party.index()].as_ref()
     }
 }
@@ -48,7 +49,7 @@ pub(super) struct Opened {
 }
 
 /// Which component of a value is whose part of its halves: each is in one of them.
-pub(super) fn half_of(holders: Parties) -> Option<PartyId> {
+fn half_of(holders: Parties) -> Option<PartyId> {
     holders.lowest().filter(|party| PAIR.contains(party))
 }
 
@@ -92,7 +93,7 @@ impl Lowering<'_> {
             let terms = part.into_iter().chain([(u64::MAX, own)]).collect();
             halves.parts[party.index()] = Some(self.combine(party, shape, MemoryClass::Shares, terms, 0));
         }
-        halves.told = Some(PAIR.map(|party| self.transfer(told, THIRD, party, class)));
+        halves.told = Some(PAIR.map(|party| self.transfer(told, THIRD, party, Content::Told, class)));
     }
 
     /// Opens a tile to `learners`, hiding the parts of `masked`; once, however often it is asked for.
@@ -128,14 +129,15 @@ impl Lowering<'_> {
     }
 
     /// Sends each part to the learner who does not have it; returns the sum, at the learners.
-    pub(super) fn open(&mut self, value: Halves, learners: Parties) -> [Option<Block>; 2] {
+    fn open(&mut self, value: Halves, learners: Parties) -> [Option<Block>; 2] {
         let class = MemoryClass::Openings;
         PAIR.map(|learner| {
             if !learners.contains(learner) {
                 return None;
             }
             let other = PAIR[1 - learner.index()];
-            let received = value.of(other).map(|&part| self.transfer(part, other, learner, class));
+            let received =
+                value.of(other).map(|&part| self.transfer(part, other, learner, Content::Masked, class));
             let told = value.told.map(|told| told[learner.index()]);
             let terms = value.of(learner).copied().into_iter().chain(received).chain(told);
             self.total_at(learner, class, terms.map(|term| (1, term)).collect())

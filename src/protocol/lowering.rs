@@ -7,7 +7,7 @@
 
 use super::bits::{Bits, TableKey};
 use super::halves::{Halves, Opened};
-use super::{Lowered, Protocol, beaver, chosen, compared, cost, replicated};
+use super::{Content, Lowered, Protocol, beaver, chosen, compared, replicated};
 use crate::correlation::{
     Correlation, Delivery, Demand, DemandError, FIRST_FREE_MESSAGE, FIRST_FREE_STREAM, Product, Purpose,
     dealer,
@@ -55,7 +55,8 @@ pub(super) struct Lowering<'a> {
     demand: Demand,
     /// By entry of the demand.
     purposes: Vec<Purpose>,
-    messages: u32,
+    /// By message, from [`FIRST_FREE_MESSAGE`] on: what it holds.
+    pub(super) contents: Vec<Content>,
     streams: u64,
     /// What steps are emitted for.
     purpose: Purpose,
@@ -95,7 +96,7 @@ impl<'a> Lowering<'a> {
             lists: parties.iter().map(|party| StepList::new(party.into(), program.ring())).collect(),
             demand: Demand::new(program.ring()),
             purposes: Vec::new(),
-            messages: FIRST_FREE_MESSAGE,
+            contents: Vec::new(),
             streams: FIRST_FREE_STREAM,
             purpose: Purpose { op: OpId(0), tile: 0, once: false },
             // Tiles are counted from 1.
@@ -119,8 +120,7 @@ impl<'a> Lowering<'a> {
             let purpose = |entry: crate::correlation::EntryId| self.purposes[entry.0 as usize];
             dealer::deal_into(&mut self.lists[party.index()], &self.demand, purpose);
         }
-        let cost = |again| cost::cost(self.protocol, self.program, self.tiling, again);
-        let (cost, cost_again) = (cost(false), cost(true));
+        let (cost, cost_again) = (self.cost(false), self.cost(true));
         Lowered { parties: self.lists, demand: self.demand, cost, cost_again, tiles: self.places }
     }
 }
@@ -319,7 +319,7 @@ impl Lowering<'_> {
     fn output(&mut self, index: usize, output: &Output, at: (usize, usize)) {
         let grid = self.grid(output.value);
         let parts = self.parts(Tile { value: output.value, at });
-        let class = MemoryClass::Plain;
+        let (content, class) = (Content::Output { output: index }, MemoryClass::Plain);
         for recipient in output.to.iter() {
             let senders: Vec<PartyId> = senders(&parts, recipient);
             let mut missing: Vec<Block> = senders
@@ -343,7 +343,7 @@ impl Lowering<'_> {
             let own = parts.iter().filter(|&(_, party, _)| party == recipient);
             let mut terms: Vec<(u64, Block)> = own.map(|(.., copy)| (1, copy)).collect();
             for (&sender, from) in senders.iter().zip(missing) {
-                terms.push((1, self.transfer(from, sender, recipient, class)));
+                terms.push((1, self.transfer(from, sender, recipient, content, class)));
             }
             let from = self.total_at(recipient, class, terms).expect("every value has a component");
             self.push(recipient, Action::Output { from, output: index, at: grid.origin(at) });
@@ -380,15 +380,17 @@ impl Lowering<'_> {
         out
     }
 
+    /// Sends a matrix; returns the receiver's copy, booked under `class`.
     pub(super) fn transfer(
         &mut self,
         from: Block,
         sender: PartyId,
         receiver: PartyId,
+        content: Content,
         class: MemoryClass,
     ) -> Block {
-        let message = MessageId(self.messages);
-        self.messages += 1;
+        let message = MessageId(FIRST_FREE_MESSAGE + self.contents.len() as u32);
+        self.contents.push(content);
         let to = self.buffer(receiver, from.shape, class);
         self.push(sender, Action::Send { from, peer: receiver.into(), message });
         self.push(receiver, Action::Receive { to, peer: sender.into(), message });
@@ -460,7 +462,7 @@ impl Lowering<'_> {
 }
 
 /// Who sends `recipient` what it lacks of a value: the fewest that have it all, in ascending order.
-pub(super) fn senders<T: Copy>(parts: &Sharing<T>, recipient: PartyId) -> Vec<PartyId> {
+fn senders(parts: &Parts, recipient: PartyId) -> Vec<PartyId> {
     let lacking = || parts.components().filter(|holders| !holders.contains(recipient));
     let alone = lacking().filter(|holders| holders.len() == 1).filter_map(Parties::lowest);
     let mut senders: Vec<PartyId> = alone.collect();
@@ -472,7 +474,7 @@ pub(super) fn senders<T: Copy>(parts: &Sharing<T>, recipient: PartyId) -> Vec<Pa
 }
 
 /// Which of `senders` sends a component that `recipient` lacks.
-pub(super) fn sends(senders: &[PartyId], holders: Parties, recipient: PartyId) -> Option<PartyId> {
+fn sends(senders: &[PartyId], holders: Parties, recipient: PartyId) -> Option<PartyId> {
     if holders.contains(recipient) {
         return None;
     }

@@ -1,10 +1,10 @@
 //! How a program's ops become steps: a folder for each protocol, and beside them what protocols share, which is all but
 //! products: `lowering` for values tile by tile, `blocks` for moving elements, `halves` and `bits` for what two parties
-//! compute with dealt correlations, `cost`.
+//! compute with dealt correlations, `cost` for what the steps send.
 //!
 //! A protocol is a set of lowering rules: it emits every party's [`StepList`] and the [`Demand`] of correlated
-//! randomness, purely, and knows nothing of devices, networks or plans. Beside the rules it states what they cost in
-//! closed form ([`OpCost`]), which plans and runs are held against.
+//! randomness, purely, and knows nothing of devices, networks or plans. Its documentation states what the rules cost in
+//! closed form, which a test holds plans and runs against.
 
 mod beaver;
 mod bits;
@@ -14,11 +14,12 @@ mod halves;
 mod lowering;
 mod replicated;
 
+pub use cost::{Content, Cost, Messages, OpCost};
+
 use crate::correlation::{Demand, DemandError};
 use crate::program::tiling::Tiling;
 use crate::program::{Op, Program, Test, ValueId};
-use crate::ring::Ring;
-use crate::share::{Parties, PartyId, Role};
+use crate::share::{Parties, Role};
 use crate::step::StepList;
 use crate::step::bits::Question;
 use serde::Serialize;
@@ -113,47 +114,12 @@ pub struct Lowered {
     pub parties: Vec<StepList>,
     /// The correlations, in the order of their use.
     pub demand: Demand,
-    /// What the protocol's formulas say that the online phase costs.
+    /// What the online phase sends.
     pub cost: Cost,
     /// The same of later runs in the same session, which find what depends on resident inputs alone.
     pub cost_again: Cost,
     /// The row and the column of each tile among those of its value, by [`crate::step::Step::tile`].
     pub tiles: Vec<(usize, usize)>,
-}
-
-/// What a program's online phase costs by the protocol's formulas.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Cost {
-    /// The ops that send something, in program order.
-    pub ops: Vec<OpCost>,
-    /// The longest chain of messages, each of which depends on the one before.
-    pub rounds: u32,
-}
-
-/// What one op sends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OpCost {
-    /// The op.
-    pub value: ValueId,
-    /// What it is called.
-    pub label: String,
-    /// What is sent, as a formula with its numbers.
-    pub formula: String,
-    /// Ring elements sent, by party.
-    pub sent_elements: Vec<u64>,
-}
-
-impl Cost {
-    /// Ring elements that `party` sends in all.
-    pub fn sent_elements(&self, party: PartyId) -> u64 {
-        self.ops.iter().map(|op| op.sent_elements[party.index()]).sum()
-    }
-
-    /// Bytes that all parties send together.
-    pub fn sent_bytes(&self, ring: Ring) -> u64 {
-        let elements: u64 = self.ops.iter().flat_map(|op| &op.sent_elements).sum();
-        elements * ring.element_bytes() as u64
-    }
 }
 
 /// Of a product's factors the one that a comparison gave and the one that it chooses, if they are of one shape.

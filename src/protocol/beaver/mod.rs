@@ -80,12 +80,10 @@
 //! comparison's trees open the masked bits of a whole level at once and deal the masks' products as bits, where Ohata
 //! and Nuida compare by a prefix computation.
 
-mod cost;
 mod product;
 #[cfg(test)]
 mod tests;
 
-pub(super) use cost::product_cost;
 pub(super) use product::product;
 
 use crate::share::Parties;

@@ -64,10 +64,8 @@
 //! well (Dalskov et al.), which takes the dealing party. Replicated shares of bits (ABY3, section 5) would take log₂ k
 //! rounds of k bits each where the dealt tables take 34 bits in 3.
 
-mod cost;
 mod product;
 
-pub(super) use cost::{product_cost, replicate};
 pub(super) use product::product;
 
 use crate::share::{Parties, PartyId, Sharing};

@@ -2,6 +2,7 @@
 
 use super::{PARTIES, factors, next, partner, rest};
 use crate::correlation::Product;
+use crate::protocol::Content;
 use crate::protocol::lowering::{Block, Lowering, Parts, Tile};
 use crate::ring::Shape;
 use crate::share::{Parties, PartyId, Sharing};
@@ -97,7 +98,7 @@ impl Lowering<'_> {
         let [own, theirs] = self.common(party, partner, part.shape, MemoryClass::Shares);
         let terms = vec![(1, part), (u64::MAX, own)];
         let masked = self.combine(party, part.shape, MemoryClass::Shares, terms, 0);
-        let received = self.transfer(masked, party, rest, MemoryClass::Shares);
+        let received = self.transfer(masked, party, rest, Content::Share, MemoryClass::Shares);
         for (other, at_party, at_other) in [(partner, own, theirs), (rest, masked, received)] {
             let holders = party.alone().union(other.alone());
             self.add_copy(replica, holders, party, at_party);
@@ -120,7 +121,7 @@ impl Lowering<'_> {
         }
         for (before, party) in PARTIES.map(|before| (before, next(before))) {
             let own = masked[party.index()];
-            let received = self.transfer(own, party, before, class);
+            let received = self.transfer(own, party, before, Content::Share, class);
             let holders = before.alone().union(party.alone());
             self.add_copy(replica, holders, party, own);
             self.add_copy(replica, holders, before, received);

@@ -7,6 +7,7 @@ mod dealer;
 mod devices;
 mod equivalence;
 mod faults;
+mod formulas;
 mod losses;
 mod masks;
 mod network;

@@ -157,11 +157,10 @@ impl Batches<'_> {
             trace::write(path, recorded, outcome.plans.of(self.config.party().into()))?;
         }
         let outputs = write_outputs(self, access, outcome, batch)?;
-        let element_bytes = self.job.codec.ring().element_bytes() as u64;
-        let formula = outcome.plans.cost.sent_elements(self.config.party()) * element_bytes;
+        let planned = outcome.plans.traffic.of(self.config.party().into()).sent_bytes;
         let plan = outcome.plans.of(self.config.party().into());
         let ops = |device| ops(plan, self.program, device);
-        let role = RoleJson::new(&outcome.report, &self.devices, ops, formula);
+        let role = RoleJson::new(&outcome.report, &self.devices, ops, planned);
         let json = RunJson {
             job: self.job.name.clone(),
             protocol: self.job.protocol.to_string(),

@@ -15,9 +15,10 @@ use std::path::Path;
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
 use symbolon::program::tiling::TileSide;
+use symbolon::protocol::{Messages, OpCost};
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{Surroundings, choose_side, plan_tiles};
-use symbolon::share::Role;
+use symbolon::share::{Parties, Role};
 use symbolon::step::MemoryClass;
 
 /// A plan as JSON; the names are those of a run's report.
@@ -98,7 +99,14 @@ struct RolePlan {
 #[derive(Serialize)]
 struct OpPlan {
     op: String,
-    formula: String,
+    messages: Vec<MessagesPlan>,
+    bytes_sent: Vec<u64>,
+}
+
+/// What the messages of an op hold, and their bytes by party.
+#[derive(Serialize)]
+struct MessagesPlan {
+    content: String,
     bytes_sent: Vec<u64>,
 }
 
@@ -140,12 +148,6 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         };
         role(&plans, plan, placed, staging_bytes)
     };
-    let element_bytes = job.codec.ring().element_bytes() as u64;
-    let op = |cost: &symbolon::protocol::OpCost| OpPlan {
-        op: cost.label.clone(),
-        formula: cost.formula.clone(),
-        bytes_sent: cost.sent_elements.iter().map(|elements| elements * element_bytes).collect(),
-    };
     let json = PlanJson {
         job: job.name.clone(),
         protocol: job.protocol.to_string(),
@@ -159,7 +161,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
         dealer: plans.dealer.as_ref().map(role),
-        ops: plans.cost.ops.iter().map(op).collect(),
+        ops: plans.cost.ops.iter().map(|cost| op(cost, &plans)).collect(),
         ranges: Ranges::of(&program)?,
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
         supply: plans.supply(),
@@ -168,7 +170,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         }),
         predicted: predicted_json(&predicted, models, link),
     };
-    output::print(shared.json, &json, &text(&json, element_bytes))
+    output::print(shared.json, &json, &text(&json))
 }
 
 /// What is known of the inputs: what the files say, and where there is none, what the job declares. A file is held
@@ -181,6 +183,30 @@ pub fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
         _ => Ok((name.clone(), job.read_input(name, None, 0)?.facts())),
     };
     job.inputs.keys().map(fact).collect()
+}
+
+fn op(cost: &OpCost, plans: &Plans) -> OpPlan {
+    let element_bytes = plans.demand.ring.element_bytes() as u64;
+    let in_bytes = |elements: &u64| elements * element_bytes;
+    let messages = |messages: &Messages| MessagesPlan {
+        content: messages.content.to_string(),
+        bytes_sent: messages.sent_elements.iter().map(in_bytes).collect(),
+    };
+    let parties = Parties::first(plans.parties.len());
+    OpPlan {
+        op: cost.label.clone(),
+        messages: cost.messages.iter().map(messages).collect(),
+        bytes_sent: parties.iter().map(|party| in_bytes(&cost.sent_elements(party))).collect(),
+    }
+}
+
+impl MessagesPlan {
+    fn text(&self) -> String {
+        let sent = self.bytes_sent.iter().enumerate().filter(|(_, sent)| **sent > 0);
+        let sent: Vec<String> =
+            sent.map(|(party, sent)| format!("{} from party {party}", bytes(*sent))).collect();
+        format!("{} {}", self.content, sent.join(", "))
+    }
 }
 
 fn role(plans: &Plans, plan: &Plan, devices: Vec<DeviceJson>, staging_bytes: u64) -> RolePlan {
@@ -236,7 +262,7 @@ fn id(role: Role) -> String {
     }
 }
 
-fn text(json: &PlanJson, element_bytes: u64) -> String {
+fn text(json: &PlanJson) -> String {
     let mut text = format!(
         "{}: {}, {} bits, {} fraction bits, {} round(s)\n",
         json.job, json.protocol, json.ring_bits, json.fraction_bits, json.rounds
@@ -282,10 +308,11 @@ fn text(json: &PlanJson, element_bytes: u64) -> String {
         }
     }
     if !json.ops.is_empty() {
-        text += &format!("  sent online, in elements of {element_bytes} bytes:\n");
+        text += "  sent online, in bytes:\n";
     }
     for op in &json.ops {
-        text += &format!("    {}: {}\n", op.op, op.formula);
+        let messages: Vec<String> = op.messages.iter().map(MessagesPlan::text).collect();
+        text += &format!("    {}: {}\n", op.op, messages.join("; "));
     }
     for line in &json.correlations {
         text += &format!("  needs {line}\n");

@@ -97,8 +97,8 @@ pub struct RoleJson {
     pub device: String,
     pub bytes_sent: u64,
     pub bytes_received: u64,
-    /// What the protocol's formulas say that is sent.
-    pub bytes_formula: u64,
+    /// What the plan says that is sent.
+    pub bytes_planned: u64,
     /// Frame headers, in both phases.
     pub bytes_framing: u64,
     pub rounds: u32,
@@ -178,7 +178,7 @@ impl RoleJson {
         report: &RunReport,
         devices: &[String],
         ops: impl Fn(u8) -> Vec<String>,
-        bytes_formula: u64,
+        bytes_planned: u64,
     ) -> RoleJson {
         let (planned, peak) = (report.planned(), report.peak());
         let by_class =
@@ -188,7 +188,7 @@ impl RoleJson {
             device: devices.join(" + "),
             bytes_sent: report.tally.sent_bytes,
             bytes_received: report.tally.received_bytes,
-            bytes_formula,
+            bytes_planned,
             bytes_framing: report.tally.framing_bytes,
             rounds: report.tally.rounds,
             vram_planned_bytes: planned.values().sum(),

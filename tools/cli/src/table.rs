@@ -105,12 +105,12 @@ pub fn run(run: &RunJson) -> String {
         seconds(run.wall_s)
     );
     let mut table =
-        Table::new(["online", "bytes sent", "formula", "received", "rounds", "device", "wire", "overlap"]);
+        Table::new(["online", "bytes sent", "planned", "received", "rounds", "device", "wire", "overlap"]);
     for role in &run.parties {
         table.row([
             role.name(),
             bytes(role.bytes_sent),
-            bytes(role.bytes_formula),
+            bytes(role.bytes_planned),
             bytes(role.bytes_received),
             role.rounds.to_string(),
             seconds(role.device_s),

@@ -206,9 +206,8 @@ fn program(
 fn cost(protocol: Protocol, codec: FixedPoint, call: &str, bound: f64) -> Result<CostJson, Failure> {
     let program = program(protocol, codec, call, bound, Truncation::Stochastic)?;
     let plans = Plans::new(protocol, &program, PlanOptions::default())?;
-    let ops = plans.cost.ops.iter().filter(|op| !op.label.starts_with("output "));
-    let elements: u64 = ops.flat_map(|op| &op.sent_elements).sum();
-    let bytes = elements * codec.ring().element_bytes() as u64;
+    let ops = plans.cost.ops.iter().filter(|op| op.output.is_none());
+    let bytes: u64 = ops.map(|op| op.sent_bytes(codec.ring())).sum();
     Ok(CostJson {
         protocol: protocol.to_string(),
         rounds: plans.traffic.rounds - 1,

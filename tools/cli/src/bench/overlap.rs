@@ -73,7 +73,7 @@ struct RunJson {
     prediction_error: f64,
     bytes_sent: u64,
     framing_bytes: u64,
-    formula_bytes: u64,
+    planned_bytes: u64,
     /// What it was predicted from.
     model: DeviceModel,
 }
@@ -226,7 +226,7 @@ impl Product {
             prediction_error: predicted.online.as_secs_f64() / total - 1.0,
             bytes_sent: on.bytes_sent,
             framing_bytes: on.framing_bytes,
-            formula_bytes: self.plans.cost.sent_bytes(Ring::Z64),
+            planned_bytes: self.plans.cost.sent_bytes(Ring::Z64),
             model,
         })
     }
@@ -302,7 +302,7 @@ fn text(json: &OverlapJson) -> String {
             format!("{:+.0} %", run.prediction_error * 100.0),
             format!(
                 "{:+.2} %",
-                (run.bytes_sent + run.framing_bytes) as f64 / run.formula_bytes as f64 * 100.0 - 100.0
+                (run.bytes_sent + run.framing_bytes) as f64 / run.planned_bytes as f64 * 100.0 - 100.0
             ),
         ]);
     }

@@ -28,7 +28,7 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
     page.table(
         "Online",
         &lanes(run),
-        "Formula: what the protocol says that is sent. Overlap: the busier lane's share.",
+        "Planned: the bytes that the plan says are sent. Overlap: the busier lane's share.",
     );
     page.table("Device memory", &memory(&roles), "Planned before the run, and the peak that the ledger saw.");
     if let Some(trace) = trace {
@@ -58,12 +58,12 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 
 fn lanes(run: &RunJson) -> Vec<Vec<String>> {
     let mut rows =
-        vec![row(["party", "bytes sent", "formula", "received", "rounds", "device", "wire", "overlap"])];
+        vec![row(["party", "bytes sent", "planned", "received", "rounds", "device", "wire", "overlap"])];
     for party in &run.parties {
         rows.push(vec![
             party.name(),
             bytes(party.bytes_sent),
-            bytes(party.bytes_formula),
+            bytes(party.bytes_planned),
             bytes(party.bytes_received),
             party.rounds.to_string(),
             seconds(party.device_s),

@@ -142,7 +142,7 @@ fn the_demo_is_right(flags: &[&str]) {
     assert_eq!(demo["accuracy"], 355.0 / 360.0);
     assert_eq!(demo["labels_as_oracle"], 360);
     for party in demo["parties"].as_array().expect("parties") {
-        assert_eq!(party["bytes_sent"], party["bytes_formula"], "bytes against the formula");
+        assert_eq!(party["bytes_sent"], party["bytes_planned"], "bytes against the plan");
         assert_eq!(party["vram_planned_bytes"], party["vram_peak_bytes"], "memory against the plan");
     }
     assert!(folder.files().is_empty(), "the demo leaves nothing behind");

@@ -54,9 +54,16 @@ fn an_output_without_a_file_is_said_to_be_so() {
 }
 
 #[test]
-fn formulas_say_their_unit() {
-    let text = stdout(&folder().run(&["plan", "job.toml"]));
-    assert!(text.contains("sent online, in elements of 8 bytes:\n    x @ w: "), "{text}");
+fn a_plan_says_what_every_op_sends() {
+    let folder = folder();
+    let text = stdout(&folder.run(&["plan", "job.toml"]));
+    assert!(text.contains("sent online, in bytes:\n    x @ w: masked values "), "{text}");
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    for party in 0..2 {
+        let ops = plan["ops"].as_array().expect("ops").iter();
+        let sent: u64 = ops.map(|op| op["bytes_sent"][party].as_u64().expect("bytes")).sum();
+        assert_eq!(sent, plan["parties"][party]["bytes_sent"], "bytes of party {party} by op");
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_job_runs_without_a_dealer_from_what_was_dealt_ahead_of_time() {
     assert!(run["dealer"].is_null());
     assert_eq!((&run["stored"]["order"], &run["stored"]["orders_left"]), (&0.into(), &2.into()));
     let with_dealer = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
-    for field in ["bytes_sent", "bytes_formula", "rounds", "offline_bytes_received"] {
+    for field in ["bytes_sent", "bytes_planned", "rounds", "offline_bytes_received"] {
         assert_eq!(run["parties"][1][field], with_dealer["parties"][1][field], "{field}");
     }
     // As on machines of their own: each party has its own folder, and no dealer's address.
