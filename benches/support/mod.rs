@@ -45,7 +45,7 @@ pub fn devices() -> Vec<Bench> {
 impl Bench {
     /// A matrix of uniform elements.
     pub fn matrix(&self, ring: Ring, shape: Shape) -> Buffer {
-        let size_bytes = (shape.len() * ring.element_bytes()) as u64;
+        let size_bytes = shape.size_bytes(ring);
         let buffer = self.device.allocate(size_bytes, MemoryClass::Scratch).expect("memory");
         let key = PrgKey::from_bytes([7; 32]);
         self.run(ring, &Kernel::Fill { out: Matrix::new(&buffer, shape), key: &key, stream: 0, block: 0 });

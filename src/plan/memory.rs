@@ -1,7 +1,7 @@
 //! What a plan's memory is used for, step by step.
 
 use super::Plan;
-use crate::step::{Action, Matrix, MemoryClass, PlaceId};
+use crate::step::{Action, MemoryClass, PlaceId};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -79,23 +79,24 @@ impl Plan {
         }
         let mut held_bytes = 0;
         for planned in &self.steps {
-            let size = |matrix: Matrix<_>| (matrix.shape.len() * self.ring.element_bytes()) as u64;
             match planned.step.action {
                 Action::Spill { from, place } => {
-                    held_bytes += size(from);
+                    let size_bytes = from.shape.size_bytes(self.ring);
+                    held_bytes += size_bytes;
                     spilled.host_peak_bytes = held_bytes.max(spilled.host_peak_bytes);
-                    spilled.spilled_bytes += if places[&place].returns { size(from) } else { 0 };
+                    spilled.spilled_bytes += if places[&place].returns { size_bytes } else { 0 };
                 }
                 Action::Reload { to, place } => {
+                    let size_bytes = to.shape.size_bytes(self.ring);
                     let place = places.get_mut(&place).expect("a place that was counted");
                     let there = if place.device == planned.device {
                         &mut spilled.reloaded_bytes
                     } else {
                         &mut spilled.moved_bytes
                     };
-                    *there += size(to);
+                    *there += size_bytes;
                     place.reloads -= 1;
-                    held_bytes -= if place.reloads == 0 { size(to) } else { 0 };
+                    held_bytes -= if place.reloads == 0 { size_bytes } else { 0 };
                 }
                 _ => {}
             }

@@ -17,7 +17,7 @@ impl Plain {
     /// The memory that `program` takes in the clear.
     pub fn new(program: &Program) -> Plain {
         let values = program.values();
-        let size = |id: ValueId| (program.value(id).shape.len() * program.ring().element_bytes()) as u64;
+        let size = |id: ValueId| program.value(id).shape.size_bytes(program.ring());
         let needed = program.needed();
         let mut last_use: Vec<usize> = (0..values.len()).collect();
         let used = values.iter().enumerate().filter(|&(index, _)| needed[index]);

@@ -164,7 +164,7 @@ pub(super) fn bound_moves(steps: &mut [PlannedStep], ring: Ring, most_bytes: u64
     for (position, planned) in (0u32..).zip(steps) {
         match planned.step.action {
             Action::Reload { to, place } if last_reload[&place] == position => {
-                let size_bytes = (to.shape.len() * ring.element_bytes()) as u64;
+                let size_bytes = to.shape.size_bytes(ring);
                 arrived.push_back((position, size_bytes));
                 arrived_bytes += size_bytes;
             }

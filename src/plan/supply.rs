@@ -102,7 +102,7 @@ pub(super) fn pace(steps: &mut [PlannedStep], ring: Ring, ahead_bytes: u64) {
         let last = tiles.last_mut().expect("a tile has begun");
         match (&step.action, step.phase) {
             (Action::Send { from, .. }, Phase::Offline) => {
-                last.0 += (from.shape.len() * ring.element_bytes()) as u64;
+                last.0 += from.shape.size_bytes(ring);
             }
             (_, Phase::Online) => {
                 own = Some(at as u32);

@@ -104,18 +104,16 @@ impl<'a> Walk<'a> {
         while let Some(&at) = self.order.get(self.next) {
             let step = &self.list.steps[at];
             let online = step.phase == Phase::Online;
-            let element_bytes = self.list.ring.element_bytes() as u64;
             match step.action {
                 Action::Send { from, peer, message } => {
                     let depth = self.depths.pass(&step.action, 0) + u32::from(online);
-                    let bytes = from.shape.len() as u64 * element_bytes;
                     let before = in_flight.insert((self.list.role, peer, message), (depth, from.shape.len()));
                     assert!(before.is_none(), "{message:?} is sent twice");
                     *if online {
                         &mut self.traffic.sent_bytes
                     } else {
                         &mut self.traffic.offline_sent_bytes
-                    } += bytes;
+                    } += from.shape.size_bytes(self.list.ring);
                     *rounds = depth.max(*rounds);
                 }
                 Action::Receive { to, peer, message } => {
@@ -124,12 +122,11 @@ impl<'a> Walk<'a> {
                     };
                     assert_eq!(len, to.shape.len(), "{message:?} has one length");
                     self.depths.pass(&step.action, depth);
-                    let bytes = len as u64 * element_bytes;
                     *if online {
                         &mut self.traffic.received_bytes
                     } else {
                         &mut self.traffic.offline_received_bytes
-                    } += bytes;
+                    } += to.shape.size_bytes(self.list.ring);
                 }
                 _ => {
                     self.depths.pass(&step.action, 0);

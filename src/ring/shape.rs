@@ -1,5 +1,6 @@
 //! Shapes of matrices, and their axes.
 
+use super::Ring;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -52,6 +53,14 @@ impl Shape {
     /// Number of elements, or `None` where it leaves `usize`.
     pub const fn checked_len(self) -> Option<usize> {
         self.rows.checked_mul(self.cols)
+    }
+
+    /// Bytes that so many elements of a ring take.
+    ///
+    /// # Panics
+    /// As [`Shape::len`].
+    pub const fn size_bytes(self, ring: Ring) -> u64 {
+        (self.len() * ring.element_bytes()) as u64
     }
 
     /// Whether there is no element at all.

@@ -67,7 +67,7 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn new(device: &'a dyn Device, side: usize) -> Result<Bench<'a>, DeviceError> {
-        let size_bytes = (side * side * Ring::Z64.element_bytes()) as u64;
+        let size_bytes = Shape::new(side, side).size_bytes(Ring::Z64);
         let tile = |_| device.allocate(size_bytes, MemoryClass::Scratch);
         let tiles = (0..TILES).map(tile).collect::<Result<_, _>>()?;
         // The key guards nothing: what is drawn is overwritten.

@@ -6,7 +6,7 @@ use super::trace::Recorder;
 use super::{Overlap, Progress, RunError, RunReport};
 use crate::device::{Buffer, Device, DeviceError};
 use crate::net::{Activity, Link};
-use crate::plan::{Plan, Slot};
+use crate::plan::{DeviceModel, Plan, Slot};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Shape};
 use crate::step::{KeyId, MemoryClass, OpId};
@@ -24,6 +24,8 @@ pub struct Execution<'a> {
     pub plan: &'a Plan,
     /// Where to compute: the devices that the plan is for, by number, and maybe others, which it leaves alone.
     pub devices: &'a [Arc<dyn Device>],
+    /// What each is taken to be, to know how much is queued for it.
+    pub models: &'a [DeviceModel],
     /// The plan's memory on them.
     pub memory: &'a Memory,
     /// The generator keys that the plan's steps name.
@@ -90,14 +92,15 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
     let (lane_events, events) = unbounded_channel();
     let result = std::thread::scope(|scope| {
         let started = lanes.into_iter().map(|lane| {
-            let ((jobs, lane_jobs), events) = (crossbeam_channel::unbounded(), lane_events.clone());
-            (jobs, scope.spawn(move || lane.work(&lane_jobs, &events, Recorder::new(start))))
+            let ((orders, lane_orders), events) = (crossbeam_channel::unbounded(), lane_events.clone());
+            (orders, scope.spawn(move || lane.work(&lane_orders, &events, Recorder::new(start))))
         });
-        let (jobs, lanes): (Vec<_>, Vec<_>) = started.unzip();
+        let (orders, lanes): (Vec<_>, Vec<_>) = started.unzip();
         // Only the lanes say anything.
         drop(lane_events);
-        // The coordinator owns the only senders of jobs: the lanes' threads end with it.
-        let result = runtime.block_on(Coordinator::new(execution, jobs, events, Recorder::new(start)).run());
+        // The coordinator owns the only senders of orders: the lanes' threads end with it.
+        let result =
+            runtime.block_on(Coordinator::new(execution, orders, events, Recorder::new(start)).run());
         cancelled.store(result.is_err(), Ordering::Relaxed);
         let lanes: Vec<Recorder> =
             lanes.into_iter().map(|lane| lane.join().expect("a device lane does not panic")).collect();

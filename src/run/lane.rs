@@ -1,13 +1,13 @@
 //! The device lane: one thread that feeds the device, in the order in which it is told.
 
+use super::engine::Job;
 use super::execute::HostMatrix;
-use super::places::Held;
 use super::trace::{Recorder, TraceLane};
 use crate::device::{Buffer, Device, DeviceError, Download};
 use crate::net::Activity;
 use crate::plan::Plan;
 use crate::ring::prg::PrgKey;
-use crate::step::{Action, BufferId, InputId, Kernel, KeyId, Matrix};
+use crate::step::{Action, BufferId, KeyId};
 use crate::wipe::Wiped;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -25,29 +25,21 @@ const SUBMISSIONS_IN_FLIGHT: usize = 2;
 const MOST_TOLD: usize = 64;
 const LONGEST_UNTOLD: Duration = Duration::from_micros(100);
 
-/// Work for the device, with the position of its step.
-pub(super) enum Job {
-    /// Computes.
-    Kernel(u32),
-    /// Writes the block of an input that begins at a row and a column.
-    Input(u32, Matrix<BufferId>, InputId, (usize, usize)),
-    /// Writes a piece of a message.
-    Piece(u32, BufferId, u64, Bytes),
-    /// Reads so many bytes, to be sent, handed out or kept on the host.
-    Download(u32, BufferId, u64),
-    /// Writes what was spilled.
-    Reload(u32, BufferId, Held),
-    /// Waits for everything before it.
+/// What the lane is told.
+pub(super) enum Order {
+    /// To do a job.
+    Do(Job<Bytes>),
+    /// To wait for everything before it.
     Synchronise,
 }
 
 /// What the lane says.
-pub(super) enum Event {
-    /// The bytes of a [`Job::Download`] are on their way.
+pub(super) enum LaneEvent {
+    /// The bytes that the step at this position reads are on their way.
     Downloading(u32, Download),
-    /// The steps at these positions are with the device.
+    /// The jobs of the steps at these positions are with the device.
     Done(Vec<u32>),
-    /// Everything before a [`Job::Synchronise`] is done.
+    /// Everything before an [`Order::Synchronise`] is done.
     Synchronised,
     /// So many bytes of pieces are with the device.
     Written(u64),
@@ -76,51 +68,54 @@ impl Lane<'_> {
     /// the plan's kernels; other devices and the peers do so meanwhile, and nobody's online phase begins before.
     pub(super) fn work(
         &self,
-        jobs: &Receiver<Job>,
-        events: &UnboundedSender<Event>,
+        orders: &Receiver<Order>,
+        events: &UnboundedSender<LaneEvent>,
         mut recorder: Recorder,
     ) -> Recorder {
         let begin = recorder.now();
         if let Err(error) = self.prepare() {
-            let _ = events.send(Event::Failed(None, error));
+            let _ = events.send(LaneEvent::Failed(None, error));
             return recorder;
         }
         recorder.take(TraceLane::Device(self.number), None, "prepare", 0, begin);
         self.activity.advance();
         let mut done = Done { positions: Vec::new(), told: Instant::now(), events };
         while !self.cancelled.load(Ordering::Relaxed) {
-            let job = match jobs.try_recv() {
-                Ok(job) => job,
+            let order = match orders.try_recv() {
+                Ok(order) => order,
                 Err(TryRecvError::Disconnected) => return recorder,
                 // Nothing more to batch: what is enqueued must start before this thread sleeps.
                 Err(TryRecvError::Empty) => {
                     done.tell();
                     if let Err(error) = self.device.flush() {
-                        let _ = events.send(Event::Failed(None, error));
+                        let _ = events.send(LaneEvent::Failed(None, error));
                         return recorder;
                     }
-                    match jobs.recv() {
-                        Ok(job) => job,
+                    match orders.recv() {
+                        Ok(order) => order,
                         Err(_) => return recorder,
                     }
                 }
             };
-            let (position, name, bytes) = (job.position(), self.name(&job), job.bytes());
+            let (position, name, bytes) = self.describe(&order);
             let begin = recorder.now();
-            let result = self.perform(job);
+            let result = match order {
+                Order::Do(job) => self.perform(job),
+                Order::Synchronise => self.device.synchronise().map(|()| Some(LaneEvent::Synchronised)),
+            };
             recorder.take(TraceLane::Device(self.number), position, name, bytes, begin);
             self.activity.advance();
             let event = match result {
                 Ok(event) => event,
                 Err(error) => {
-                    let _ = events.send(Event::Failed(position, error));
+                    let _ = events.send(LaneEvent::Failed(position, error));
                     return recorder;
                 }
             };
-            done.positions.extend(position.filter(|_| !matches!(event, Some(Event::Written(_)))));
+            done.positions.extend(position.filter(|_| !matches!(event, Some(LaneEvent::Written(_)))));
             match event {
                 // Whoever waits for this is told of all that was before it.
-                Some(Event::Synchronised) => done.tell(),
+                Some(LaneEvent::Synchronised) => done.tell(),
                 _ => done.tell_in_time(),
             }
             if let Some(event) = event
@@ -137,15 +132,14 @@ impl Lane<'_> {
         self.device.prepare(self.plan.ring, &mut here.map(|(_, kernel)| kernel.map(|_| (), |_| ())))
     }
 
-    fn perform(&self, job: Job) -> Result<Option<Event>, DeviceError> {
-        match job {
-            Job::Kernel(position) => {
-                let kernel = self.kernel(position);
+    fn perform(&self, job: Job<Bytes>) -> Result<Option<LaneEvent>, DeviceError> {
+        match (self.action(job.position()), job) {
+            (Action::Kernel(kernel), Job::Step(_)) => {
                 let kernel = kernel.map(|&buffer| self.slot(buffer), |key| &self.keys[key]);
                 self.device.run(self.plan.ring, &kernel)?;
                 self.device.settle(SUBMISSIONS_IN_FLIGHT)?;
             }
-            Job::Input(_, to, input, at) => {
+            (&Action::Input { to, input, at }, Job::Step(_)) => {
                 let HostMatrix { shape, elements } = &self.inputs[&(input.0 as usize)];
                 let block = elements.block(*shape, at, to.shape);
                 let uploaded = self.device.upload(self.slot(to.buffer), 0, &block);
@@ -154,40 +148,43 @@ impl Lane<'_> {
                 }
                 uploaded?;
             }
-            Job::Piece(_, buffer, offset, piece) => {
-                self.device.upload(self.slot(buffer), offset, &piece)?;
-                return Ok(Some(Event::Written(piece.len() as u64)));
+            (
+                Action::Send { from, .. } | Action::Output { from, .. } | Action::Spill { from, .. },
+                Job::Step(position),
+            ) => {
+                let size_bytes = from.shape.size_bytes(self.plan.ring);
+                let download = self.device.download(self.slot(from.buffer), size_bytes)?;
+                return Ok(Some(LaneEvent::Downloading(position, download)));
             }
-            Job::Download(position, buffer, size_bytes) => {
-                let download = self.device.download(self.slot(buffer), size_bytes)?;
-                return Ok(Some(Event::Downloading(position, download)));
+            (Action::Receive { to, .. }, Job::Write(_, offset, piece)) => {
+                self.device.upload(self.slot(to.buffer), offset, &piece)?;
+                return Ok(Some(LaneEvent::Written(piece.len() as u64)));
             }
-            Job::Reload(_, buffer, content) => self.device.upload(self.slot(buffer), 0, &content)?,
-            Job::Synchronise => {
-                self.device.synchronise()?;
-                return Ok(Some(Event::Synchronised));
+            (Action::Reload { to, .. }, Job::Write(_, offset, content)) => {
+                self.device.upload(self.slot(to.buffer), offset, &content)?;
             }
+            (action, _) => unreachable!("another job than that of {}", action.name()),
         }
         Ok(None)
     }
 
-    fn kernel(&self, position: u32) -> &Kernel<BufferId, KeyId> {
-        let Action::Kernel(kernel) = &self.plan.steps[position as usize].step.action else {
-            unreachable!("a step that computes")
-        };
-        kernel
+    fn action(&self, position: u32) -> &Action {
+        &self.plan.steps[position as usize].step.action
     }
 
-    /// What traces call a job.
-    fn name(&self, job: &Job) -> &'static str {
-        match *job {
-            Job::Kernel(position) => self.kernel(position).name(),
-            Job::Input(..) => "input",
-            Job::Piece(..) => "write",
-            Job::Download(..) => "read",
-            Job::Reload(..) => "reload",
-            Job::Synchronise => "synchronise",
-        }
+    /// What traces say of an order: its step, its name, and the bytes that it moves between host and device.
+    fn describe(&self, order: &Order) -> (Option<u32>, &'static str, u64) {
+        let Order::Do(job) = order else { return (None, "synchronise", 0) };
+        let (name, bytes) = match (self.action(job.position()), job) {
+            (Action::Receive { .. }, Job::Write(.., piece)) => ("write", piece.len() as u64),
+            (_, Job::Write(.., content)) => ("reload", content.len() as u64),
+            (
+                Action::Send { from, .. } | Action::Output { from, .. } | Action::Spill { from, .. },
+                Job::Step(_),
+            ) => ("read", from.shape.size_bytes(self.plan.ring)),
+            (action, Job::Step(_)) => (action.name(), 0),
+        };
+        (Some(job.position()), name, bytes)
     }
 
     fn slot(&self, buffer: BufferId) -> &Buffer {
@@ -199,7 +196,7 @@ impl Lane<'_> {
 struct Done<'a> {
     positions: Vec<u32>,
     told: Instant,
-    events: &'a UnboundedSender<Event>,
+    events: &'a UnboundedSender<LaneEvent>,
 }
 
 impl Done<'_> {
@@ -212,31 +209,8 @@ impl Done<'_> {
     fn tell(&mut self) {
         if !self.positions.is_empty() {
             // A coordinator that is gone has cancelled the run.
-            let _ = self.events.send(Event::Done(std::mem::take(&mut self.positions)));
+            let _ = self.events.send(LaneEvent::Done(std::mem::take(&mut self.positions)));
         }
         self.told = Instant::now();
-    }
-}
-
-impl Job {
-    fn position(&self) -> Option<u32> {
-        match *self {
-            Job::Kernel(position)
-            | Job::Input(position, ..)
-            | Job::Piece(position, ..)
-            | Job::Reload(position, ..)
-            | Job::Download(position, ..) => Some(position),
-            Job::Synchronise => None,
-        }
-    }
-
-    /// Bytes that it moves between host and device.
-    fn bytes(&self) -> u64 {
-        match self {
-            Job::Piece(.., piece) => piece.len() as u64,
-            Job::Download(.., size_bytes) => *size_bytes,
-            Job::Reload(.., content) => content.len() as u64,
-            Job::Kernel(..) | Job::Input(..) | Job::Synchronise => 0,
-        }
     }
 }

@@ -1,8 +1,10 @@
 //! Runs a plan: the executor of the step DAG.
 //!
 //! Three lanes work at once. The *device lane* is one thread that feeds the device in order and never waits for the
-//! network; where a plan is for several devices, each has a lane of its own. The *wire lane* is the links' tasks, which write and read frames. Between them the *coordinator* hands steps
-//! to the lanes, as the [`Schedule`] says: what feeds the wire first, otherwise in plan order.
+//! network; where a plan is for several devices, each has a lane of its own. The *wire lane* is the links' tasks, which
+//! write and read frames. Between them an *engine* without I/O decides which steps go to which lane, as the [`Schedule`]
+//! says: what feeds the wire first, otherwise in plan order. Two drivers stand on it. The *coordinator* tells it what
+//! devices and links do; [`simulate`](simulate()) what models of them would do, to predict a run.
 //!
 //! Because the device lane is in order, a step may be queued behind the steps it waits for before they are done; only
 //! what arrives from a peer is waited for. So a step counts as passed once it is queued, and an awaited message once
@@ -19,20 +21,24 @@
 //! for ever; and of the steps that have not passed at any role, the first in the common order of lowering waits only
 //! for steps before it, which have.
 //!
-//! The executor knows steps, slots and frames; it knows no protocol and no program.
+//! All of this knows steps, slots and frames; it knows no protocol and no program.
 
 mod calibrate;
 mod coordinator;
+mod engine;
 mod error;
 mod execute;
+mod host_slots;
 mod inbox;
 mod lane;
-mod places;
+mod outbox;
 mod progress;
 mod report;
 mod schedule;
 mod simulate;
 mod tally;
+#[cfg(test)]
+pub(crate) mod tests;
 mod trace;
 mod transmit;
 

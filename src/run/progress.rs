@@ -1,11 +1,12 @@
 //! How far a run is, to be read by any thread while it goes on.
 
+use super::Tally;
 use crate::plan::Plan;
-use crate::step::{Action, Matrix};
+use crate::step::Action;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters of a role's present run. Counting is one atomic addition for what happens together.
+/// Counters of a role's present run.
 #[derive(Debug, Default)]
 pub struct Progress {
     steps: Count,
@@ -53,12 +54,11 @@ impl Progress {
 
     /// A run of `plan` begins.
     pub(super) fn begin(&self, plan: &Plan) {
-        let size = |matrix: &Matrix<_>| (matrix.shape.len() * plan.ring.element_bytes()) as u64;
         let (mut sent, mut received) = (0, 0);
         for planned in &plan.steps {
             match &planned.step.action {
-                Action::Send { from, .. } => sent += size(from),
-                Action::Receive { to, .. } => received += size(to),
+                Action::Send { from, .. } => sent += from.shape.size_bytes(plan.ring),
+                Action::Receive { to, .. } => received += to.shape.size_bytes(plan.ring),
                 _ => {}
             }
         }
@@ -67,16 +67,11 @@ impl Progress {
         self.received_bytes.restart(received);
     }
 
-    pub(super) fn stepped(&self, steps: usize) {
-        self.steps.add(steps as u64);
-    }
-
-    pub(super) fn sent(&self, bytes: u64) {
-        self.sent_bytes.add(bytes);
-    }
-
-    pub(super) fn received(&self, bytes: u64) {
-        self.received_bytes.add(bytes);
+    /// So far the run has come.
+    pub(super) fn reach(&self, steps: u64, tally: &Tally) {
+        self.steps.reach(steps);
+        self.sent_bytes.reach(tally.sent_bytes + tally.offline_sent_bytes);
+        self.received_bytes.reach(tally.received_bytes + tally.offline_received_bytes);
     }
 }
 
@@ -90,7 +85,7 @@ impl Count {
         self.all.store(all, Ordering::Relaxed);
     }
 
-    fn add(&self, amount: u64) {
-        self.done.fetch_add(amount, Ordering::Relaxed);
+    fn reach(&self, done: u64) {
+        self.done.store(done, Ordering::Relaxed);
     }
 }

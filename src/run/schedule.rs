@@ -3,7 +3,8 @@
 //! A step is *ready* when the steps that it waits for have passed. Steps that feed the wire go first: a send, and every
 //! kernel but a product from which only such kernels lead to a send. They take little of the device and keep the peers
 //! and the wire at work. The others follow; both in plan order, which finishes a tile before it begins the next, and each
-//! in the lane of the device that it is placed on. What comes from elsewhere, a message or what was spilled, is taken in as soon as its step is ready and it is there.
+//! in the lane of the device that it is placed on. Receives and reloads run as soon as both their step is ready and their
+//! data has arrived.
 //!
 //! The same schedule drives the executor, with real lanes, and simulations, with modelled ones.
 
@@ -58,7 +59,7 @@ pub enum Overlap {
 }
 
 impl<'a> Schedule<'a> {
-    /// The plan's offline phase, with nothing passed.
+    /// A run that is yet to begin.
     pub fn new(plan: &'a Plan, overlap: Overlap) -> Schedule<'a> {
         let in_turn: Vec<u32> = (0..plan.steps.len() as u32).collect();
         let after = |position: usize| match overlap {
@@ -80,7 +81,7 @@ impl<'a> Schedule<'a> {
                 }
             };
         }
-        let mut schedule = Schedule {
+        Schedule {
             plan,
             waiting,
             followers,
@@ -90,9 +91,7 @@ impl<'a> Schedule<'a> {
             arrivals: Vec::new(),
             phase: Phase::Offline,
             remaining: 0,
-        };
-        schedule.begin(Phase::Offline);
-        schedule
+        }
     }
 
     /// Goes on to a phase, once the one before is done.
@@ -219,6 +218,7 @@ mod tests {
     fn what_feeds_the_wire_goes_first() {
         let plan = plan();
         let mut schedule = Schedule::new(&plan, Overlap::On);
+        schedule.begin(Phase::Offline);
         assert!(schedule.is_done(), "nothing is offline");
         schedule.begin(Phase::Online);
         let mut order = Vec::new();

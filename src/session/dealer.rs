@@ -110,6 +110,7 @@ fn try_serve(
         let execution = Execution {
             plan,
             devices: devices.all(),
+            models: devices.models(),
             memory: &dealing.memory,
             keys: &keys,
             inputs: BTreeMap::new(),

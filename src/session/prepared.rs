@@ -178,6 +178,7 @@ impl Session {
         let execution = Execution {
             plan: plans.of(self.role),
             devices: self.devices.all(),
+            models: self.devices.models(),
             memory,
             keys: &keys,
             inputs,

@@ -87,7 +87,7 @@ impl Gpu {
     /// Where a matrix is larger than a binding.
     pub fn naive_rate(&self, ring: Ring, size: usize) -> Result<f64, DeviceError> {
         let shape = Shape::new(size, size);
-        let size_bytes = (shape.len() * ring.element_bytes()) as u64;
+        let size_bytes = shape.size_bytes(ring);
         assert!(size_bytes <= self.limits.binding_bytes, "matrices of {size} are larger than a binding");
         // The key guards nothing: the elements only have to look like shares.
         let key = PrgKey::from_bytes([7; 32]);

@@ -329,7 +329,7 @@ impl Product {
         // The key guards nothing: the elements only have to look like shares.
         let key = PrgKey::from_bytes([7; 32]);
         let matrix = |shape: Shape| {
-            let size_bytes = (shape.len() * ring.element_bytes()) as u64;
+            let size_bytes = shape.size_bytes(ring);
             let buffer = gpu.allocate(size_bytes, MemoryClass::Scratch)?;
             let out = Matrix::new(&buffer, shape);
             gpu.run(ring, &Kernel::Fill { out, key: &key, stream: 0, block: 0 })?;

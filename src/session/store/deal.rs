@@ -58,7 +58,7 @@ pub fn deal_ahead(
 fn messages_to(plan: &Plan, party: Role) -> Messages {
     let sends = plan.steps.iter().filter_map(|planned| match planned.step.action {
         Action::Send { from, peer, message } if peer == party => {
-            Some((message.0, (from.shape.len() * plan.ring.element_bytes()) as u64))
+            Some((message.0, from.shape.size_bytes(plan.ring)))
         }
         _ => None,
     });
@@ -130,6 +130,7 @@ impl Bench {
         let execution = Execution {
             plan,
             devices: devices.all(),
+            models: devices.models(),
             memory,
             keys: &keys,
             inputs: BTreeMap::new(),

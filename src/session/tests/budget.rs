@@ -7,12 +7,13 @@ use crate::device::{Buffer, Description, Device, DeviceError, DeviceKernel, Down
 use crate::net::LinkShape;
 use crate::plan::{DeviceModel, PlanError, PlanOptions, Plans};
 use crate::program::Program;
+use crate::program::expression::{Names, add_step};
 use crate::program::tiling::TileSide;
 use crate::protocol::Protocol;
-use crate::ring::{Elements, Ring};
+use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::run::{Overlap, simulate};
 use crate::session::{SessionError, SessionOutcome};
-use crate::share::Role;
+use crate::share::{Parties, PartyId, Role};
 use crate::step::MemoryClass;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -81,6 +82,42 @@ fn one_byte_less_than_the_least_is_refused() {
         _ => None,
     });
     assert_eq!(refusal, Some(least_bytes), "{error}");
+}
+
+/// A device that has nothing to do but a spill gets the reload that waits for it, and works on.
+#[test]
+fn a_reload_that_waits_for_its_spill_begins_once() {
+    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("integers"));
+    let inputs = [("x0", 1, Shape::new(5, 3)), ("x2", 0, Shape::new(3, 1))];
+    let inputs = inputs.map(|(name, owner, shape)| {
+        (name.to_owned(), program.input(name, PartyId(owner), shape, None).expect("an input"))
+    });
+    let mut names = Names::from(inputs);
+    let steps = [
+        "v0 = x0 * x0",
+        "v1 = one_hot(v0, 5)[0]",
+        "v2 = clip(v1, 0, 1)",
+        "v8 = concat(v0, v0, v0, axis=0) @ x2",
+        "o10 = one_hot(v0, 5)",
+    ];
+    for (number, step) in (1..).zip(steps) {
+        add_step(&mut program, &mut names, number, step).expect("a step");
+    }
+    for name in ["o10", "v2", "v8"] {
+        program.output(name, names[name], Parties::first(1)).expect("an output");
+    }
+    let data = [15, 3].map(|len| Elements::Z64((0..len).map(|value| value % 3).collect()));
+    for side in [usize::MAX, 8, 4] {
+        let options = PlanOptions { side: TileSide(side), ..PlanOptions::default() };
+        let least_bytes = least_bytes(&program, options);
+        for budget_bytes in (0..8).map(|more| least_bytes + 16 * more) {
+            let plans = plans(&program, PlanOptions { budget_bytes: Some(budget_bytes), ..options });
+            for overlap in [Overlap::On, Overlap::Off] {
+                simulate(&plans, &DeviceModel::typical(), LinkShape::LAN, overlap);
+            }
+        }
+        check(&program, &data, options, least_bytes, 9);
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn cpu() -> Arc<dyn Device> {
 }
 
 /// One to three devices whose models draw work here and there, by no rule that a placement could count on.
-fn models(seed: u64) -> Vec<DeviceModel> {
+pub(super) fn models(seed: u64) -> Vec<DeviceModel> {
     let mut draws = elements(Ring::Z64, 32, seed).to_u64().into_iter();
     let mut draw = |of: u64| draws.next().expect("enough draws") % of;
     let count = 1 + draw(3);

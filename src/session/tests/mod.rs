@@ -5,6 +5,7 @@ mod coalescing;
 mod compiled;
 mod dealer;
 mod devices;
+mod engines;
 mod equivalence;
 mod faults;
 mod formulas;

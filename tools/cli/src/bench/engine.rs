@@ -144,7 +144,7 @@ impl Engine {
 
     /// A matrix of uniform elements.
     pub fn matrix(&self, ring: Ring, shape: Shape) -> Result<Buffer, DeviceError> {
-        let size_bytes = (shape.len() * ring.element_bytes()) as u64;
+        let size_bytes = shape.size_bytes(ring);
         let buffer = self.device.allocate(size_bytes, MemoryClass::Scratch)?;
         // The key guards nothing: the elements only have to look like shares.
         let key = PrgKey::from_bytes([7; 32]);
