@@ -116,9 +116,8 @@ mod tests {
     use crate::program::Program;
     use crate::protocol::Protocol;
     use crate::ring::{Elements, FixedPoint, Ring, Shape};
-    use crate::session::{KeySource, World};
+    use crate::session::{World, insecure_dealt_key};
     use crate::share::{Parties, PartyId, Role};
-    use crate::step::KeyId;
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
     use std::sync::{Arc, Mutex, PoisonError};
@@ -234,11 +233,15 @@ mod tests {
             let world = World::new(Protocol::Beaver, Arc::new(Cpu::open(Some(1), None).expect("a device")));
             let outcomes = world.with_insecure_seed(SEED).run(&program, &inputs).expect("a run");
             assert_eq!(outcomes[0].outputs["z"], inputs[0]);
+            outcomes[0].plans.agreement.digest
+        };
+        let digest = run();
+        let run = || {
+            run();
         };
         assert_eq!(left_behind([SECRET; 2], run), 0, "inputs and results");
         for party in 0..2 {
-            let id = KeyId::between(Role::party(party), Role::Dealer);
-            let key = KeySource::InsecureSeed(SEED).key(id, 0).expect("a key");
+            let key = insecure_dealt_key(SEED, &digest, Role::party(party));
             let words = [0, 2].map(|at| u64::from(key.words()[at]) | u64::from(key.words()[at + 1]) << 32);
             assert_eq!(left_behind(words, run), 0, "the key of party {party}");
         }

@@ -90,7 +90,9 @@ impl Activity {
         state.busy + state.since.map_or(Duration::ZERO, |since| now - since)
     }
 
-    /// A piece of work of this process is done: a frame, a kernel. Heartbeats tell the peers.
+    /// A piece of work of this process is done: a kernel, a frame that was sent for the first time, a frame that has
+    /// arrived and is due by the plan. A run has so many of them and no more, so that none lasts longer than that many
+    /// stall deadlines, whatever its peers say or send again.
     pub fn advance(&self) {
         self.progress.fetch_add(1, Ordering::Relaxed);
     }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// The version of the protocol: wire format, handshake and lowering.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What a link is known by on all its connections, and a connection on all its streams: 128 bits that who dials has
 /// drawn for it. Only its two ends know them, since they cross the wire inside TLS.

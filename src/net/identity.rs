@@ -85,6 +85,30 @@ pub enum IdentityError {
         /// How long from now.
         wait: Duration,
     },
+    /// Two roles that are one.
+    #[error(
+        "{first} and {second} have the same key here ({found}): each role has an identity of its own, or one node would \
+        be both; compare `symbolon id` with both owners and put each one's certificate into the folder peers"
+    )]
+    Shared {
+        /// One of them.
+        first: Role,
+        /// The other.
+        second: Role,
+        /// The certificate that is pinned for the second.
+        found: Fingerprint,
+    },
+    /// A peer that is this process itself.
+    #[error(
+        "the certificate of {peer} ({found}) has this node's own key: compare `symbolon id` with its owner and put that \
+        one's certificate into the folder peers"
+    )]
+    Own {
+        /// Whose certificate it should be.
+        peer: Role,
+        /// What is pinned.
+        found: Fingerprint,
+    },
     /// No key could be made.
     #[error("no key can be made: {reason}")]
     Generate {
@@ -136,6 +160,12 @@ impl Certificate {
             CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| wrong(error.to_string()))?;
         webpki::EndEntityCert::try_from(&der).map_err(|error| wrong(error.to_string()))?;
         Ok(Certificate(der))
+    }
+
+    /// Its public key, by which two certificates of one owner are known.
+    fn public_key(&self) -> Vec<u8> {
+        let certificate = webpki::EndEntityCert::try_from(&self.0).expect("a certificate that has been read");
+        certificate.subject_public_key_info().to_vec()
     }
 
     pub(super) fn from_der(der: &CertificateDer<'_>) -> Certificate {
@@ -272,6 +302,26 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Makes sure that every role has a key of its own: no peer has another's, or this process's, in whatever
+    /// certificate. Otherwise one node could be two that are trusted not to collude, such as a party and the dealer.
+    ///
+    /// # Errors
+    /// [`IdentityError::Own`], [`IdentityError::Shared`].
+    pub fn check_distinct(&self) -> Result<(), IdentityError> {
+        let own = self.identity.certificate().public_key();
+        let mut owners: BTreeMap<Vec<u8>, Role> = BTreeMap::new();
+        for (&peer, certificate) in &self.peers {
+            let (key, found) = (certificate.public_key(), certificate.fingerprint());
+            if key == own {
+                return Err(IdentityError::Own { peer, found });
+            }
+            if let Some(first) = owners.insert(key, peer) {
+                return Err(IdentityError::Shared { first, second: peer, found });
+            }
+        }
+        Ok(())
+    }
+
     /// Makes sure that the own certificate, `role`'s, is valid. Returns what to warn of: certificates that end soon,
     /// and peers' that have ended.
     ///
@@ -338,6 +388,41 @@ mod tests {
             "Credentials {{ identity: Identity({fingerprint}), peers: {{Dealer: Certificate({fingerprint})}} }}"
         );
         assert_eq!(format!("{credentials:?}"), expected);
+    }
+
+    #[test]
+    fn every_role_has_a_key_of_its_own() {
+        let [zero, one, dealer] = [Role::party(0), Role::party(1), Role::Dealer];
+        let [own, first, second] = [zero, one, dealer].map(|owner| valid_for(owner, 100).1);
+        let check = |one_has: &Identity, dealer_has: &Certificate| {
+            let peers = [(one, one_has.certificate()), (dealer, dealer_has.clone())].into();
+            Credentials { identity: own.clone(), peers }.check_distinct()
+        };
+        assert_eq!(check(&first, &second.certificate()), Ok(()));
+        let found = first.certificate().fingerprint();
+        let shared = check(&first, &first.certificate());
+        assert_eq!(shared, Err(IdentityError::Shared { first: one, second: dealer, found }));
+        let text = shared.unwrap_err().to_string();
+        assert!(text.contains("party 1 and the dealer have the same key here"), "{text}");
+        // A new certificate of an old key is still the same node's.
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+        let certificate = |name: &str| {
+            let params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+            params.self_signed(&key).expect("a certificate").pem()
+        };
+        let (old, new) = (certificate("old"), certificate("new"));
+        let old = Identity::from_pem(&key.serialize_pem(), &old).expect("an identity");
+        let new = Certificate::from_pem(&new).expect("a certificate");
+        assert_ne!(old.certificate(), new);
+        assert!(matches!(check(&old, &new), Err(IdentityError::Shared { .. })));
+        let found = own.certificate().fingerprint();
+        let itself = check(&own, &second.certificate());
+        assert_eq!(itself, Err(IdentityError::Own { peer: one, found }));
+        let text = itself.unwrap_err().to_string();
+        assert!(
+            text.contains("the certificate of party 1 ") && text.contains("this node's own key"),
+            "{text}"
+        );
     }
 
     #[test]

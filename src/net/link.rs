@@ -14,7 +14,6 @@ use super::visit::Visit;
 use super::{Deadlines, LinkTraffic, NetError, Streams};
 use crate::share::Role;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{DuplexStream, duplex};
@@ -117,11 +116,6 @@ impl Link {
     /// How long a message is awaited that a live peer sends once it is done with what it is at, such as an earlier run.
     pub fn long_patience(&self) -> Duration {
         self.sender.shared.deadlines.stall
-    }
-
-    /// A number that grows while the peer gets on with its work.
-    pub fn peer_progress(&self) -> u64 {
-        self.sender.shared.peer_progress.load(Ordering::Relaxed)
     }
 
     /// What has crossed the link so far.

@@ -1,9 +1,10 @@
 //! Bytes between processes: frames, links, deadlines and the first words of a connection.
 //!
 //! A [`Link`] is a framed connection with one peer over any byte stream: TCP between processes, a pipe in memory
-//! within one. It moves frames and knows nothing of rings, programs or plans. A link that is idle sends heartbeats,
-//! which say how far the sender has come: so a slow peer is told from a dead one, and from one that is stuck. A link
-//! can be shaped to a bandwidth and a latency, to stand in for a network that is not there.
+//! within one. It moves frames and knows nothing of rings, programs or plans. A link that is idle sends heartbeats:
+//! so a slow peer is told from a dead one. What they say of the sender's progress is for who watches; nothing is decided
+//! by it, since a peer could say anything: whether a run goes on is seen in frames that arrive ([`Activity`]). A link can
+//! be shaped to a bandwidth and a latency, to stand in for a network that is not there.
 //!
 //! **Reconnecting.** A link outlives its connections. What was sent is kept until the peer acknowledges it; where a
 //! connection breaks, who has dialled dials again, both say how many frames they have, and what is behind them is sent
@@ -75,7 +76,8 @@ pub struct Deadlines {
     pub connect: Duration,
     /// For the next sign of life of a connected peer.
     pub silence: Duration,
-    /// For the next progress of this process or any peer while all are alive: longer than the longest single kernel.
+    /// For the next piece of this process's work while all peers are alive: a step, a frame sent, or a frame that is due
+    /// by the plan. Longer than peers compute between two messages.
     pub stall: Duration,
 }
 

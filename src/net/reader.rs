@@ -132,7 +132,6 @@ impl Reader {
         }
         if header.is_data() {
             let bytes = HEADER_BYTES + header.length;
-            self.shared.activity.advance();
             self.shared.activity.take_down(peer, false, bytes as u64, begin);
         }
         header.frame(payload).map_err(|error| self.malformed(error))
@@ -163,6 +162,9 @@ impl Reader {
             }
             Frame::Abort(reason) => return Err(End::Failed(NetError::aborted(shared.peer, reason))),
             _ => shared.expected.take(shared.peer, &frame).map_err(End::Failed)?,
+        }
+        if matches!(frame, Frame::Data(_) | Frame::Bundle(_)) {
+            shared.activity.advance();
         }
         // Keys travel in control messages: the peer wipes them once it knows that they are here.
         let urgent = matches!(frame, Frame::Control { .. } | Frame::Finish);

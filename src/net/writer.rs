@@ -129,11 +129,14 @@ impl Writer {
     {
         let (begin, bytes) = (Instant::now(), frame.len() as u64);
         let work = frame.is_data.then_some(&self.shared.activity);
+        let is_new = !frame.again;
         // Counted before, since a frame that is given up half-way is sent again.
         self.shared.traffic.sent(bytes, frame.again);
         outlet.write(frame.header, frame.payload, work).await?;
         if let Some(activity) = work {
-            activity.advance();
+            if is_new {
+                activity.advance();
+            }
             activity.take_down(self.shared.peer, true, bytes, begin);
         }
         Ok(())

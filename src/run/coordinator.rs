@@ -36,7 +36,7 @@ pub(super) struct Coordinator<'a> {
     pub(super) deliveries: JoinSet<Result<Delivery, Failure>>,
     /// Devices that are not done with everything, while that is waited for.
     unsynchronised: usize,
-    /// What all that can be seen of progress came to, and when it last changed.
+    /// How many pieces of work this process had done when that last changed, and when that was.
     progress: (u64, Instant),
     outputs: BTreeMap<usize, Elements>,
     /// Peers that have not said that their offline phase is over.
@@ -295,10 +295,10 @@ impl<'a> Coordinator<'a> {
         self.engine.happened(Event::Received(peer, piece));
     }
 
-    /// Ends the run where neither this process nor any peer has got on with anything for the stall deadline.
+    /// Ends the run where this process has got on with nothing for the stall deadline: no step of its own was done, no
+    /// frame was sent, and none arrived that the plan has. A peer's word that it gets on does not count.
     fn check_progress(&mut self, doing: &str) -> Result<(), RunError> {
-        let peers = self.execution.links.iter().map(Link::peer_progress);
-        let seen = peers.fold(self.execution.activity.progress(), u64::wrapping_add);
+        let seen = self.execution.activity.progress();
         if seen != self.progress.0 {
             self.progress = (seen, Instant::now());
         }

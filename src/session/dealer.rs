@@ -1,6 +1,7 @@
 //! The dealer's end of a deployment.
 
-use super::order::{Grant, KeySource, Order, PlanName};
+use super::keys::{Contribution, KeySource, Way, derive};
+use super::order::{Order, PlanName, Request};
 use super::party::check_pins;
 use super::topic::{GRANT, ORDER};
 use super::wire::Wire;
@@ -94,7 +95,7 @@ fn try_serve(
 ) -> Result<Dealt, SessionError> {
     let mut dealt = Dealt::default();
     let mut kept: HashMap<u32, Dealing> = HashMap::new();
-    while let Some(order) = wire.block_on(take_order(links))? {
+    while let Some((order, contributions)) = wire.block_on(take_order(links))? {
         let (mut dealing, number) = match order {
             Order::First { plan, demand, keep } => (Dealing::new(devices, options, plan, &demand)?, keep),
             Order::Again(number) => (take_kept(&mut kept, links, number)?, Some(number)),
@@ -103,8 +104,10 @@ fn try_serve(
                 continue;
             }
         };
+        let run = dealt.reports.len() as u32;
+        let name = dealing.name;
+        let keys = grant(wire, links, source, &name, run, &contributions)?;
         let (plan, correlations) = dealing.next_run();
-        let keys = grant(wire, links, source, dealt.reports.len() as u64)?;
         wipe::stack();
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {
@@ -118,7 +121,7 @@ fn try_serve(
             links,
             activity: &wire.links.activity,
             progress: &Progress::default(),
-            run: dealing.name.run_number(dealt.reports.len() as u32),
+            run: name.run_number(run),
             stall: options.deadlines.stall,
             overlap: options.overlap,
             trace: options.trace,
@@ -191,28 +194,35 @@ fn take_kept(kept: &mut HashMap<u32, Dealing>, links: &[Link], number: u32) -> R
     kept.remove(&number).ok_or_else(|| NetError::Malformed { peer, what: ORDER.name, reason: reason() })
 }
 
-/// Draws a fresh key for each party, and hands it over.
+/// Contributes to a key with each party, see [`super::keys`]: `contributions` are the parties', in the order of the links.
 fn grant(
     wire: &Wire,
     links: &mut [Link],
     source: KeySource,
-    order: u64,
+    plan: &PlanName,
+    run: u32,
+    contributions: &[Contribution],
 ) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
     let mut keys = HashMap::new();
-    for link in links {
-        let id = KeyId::between(link.peer(), Role::Dealer);
-        let key = source.key(id, order)?;
-        wire.block_on(link.send_control(GRANT, &Grant { key: *key.bytes() }))?;
-        keys.insert(id, key);
+    for (link, theirs) in links.iter_mut().zip(contributions) {
+        let way = Way { from: Role::Dealer, to: link.peer(), run };
+        let own = source.contribution(way)?;
+        wire.block_on(link.send_control(GRANT, &own))?;
+        keys.insert(KeyId::between(link.peer(), Role::Dealer), derive(plan, way, &own, theirs));
     }
     Ok(keys)
 }
 
-/// Every party's next order, which must be the same, or `None` once all have finished.
-async fn take_order(links: &mut [Link]) -> Result<Option<Order>, NetError> {
+/// Every party's next order, which must be the same, with what each contributes to its key, or `None` once all have
+/// finished.
+async fn take_order(links: &mut [Link]) -> Result<Option<(Order, Vec<Contribution>)>, NetError> {
     let mut first: Option<(PartyId, Option<Order>)> = None;
+    let mut contributions = Vec::new();
     for link in links.iter_mut() {
-        let order: Option<Order> = link.receive_control_or_finish(ORDER).await?;
+        let request: Option<Request<Order>> = link.receive_control_or_finish(ORDER).await?;
+        let (order, contribution) =
+            request.map(|Request { order, contribution }| (order, contribution)).unzip();
+        contributions.extend(contribution);
         if let Some(Order::First { demand, .. }) = &order
             && let Err(error) = demand.check()
         {
@@ -236,7 +246,8 @@ async fn take_order(links: &mut [Link]) -> Result<Option<Order>, NetError> {
             }
         }
     }
-    Ok(first.expect("a dealer serves at least one party").1)
+    let order = first.expect("a dealer serves at least one party").1;
+    Ok(order.map(|order| (order, contributions)))
 }
 
 /// An order as far as errors show it.

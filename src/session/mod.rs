@@ -6,7 +6,7 @@
 //! one process, for trying things out and for tests.
 //!
 //! **Order of a run.** The party plans the program for every role; exchanges facts and plan digest with its peers and
-//! refuses a difference by name; shares fresh generator keys with those parties with which the plan has it draw; where
+//! refuses a difference by name; agrees on fresh generator keys with those parties with which the plan has it draw; where
 //! there is a dealer, orders from it exactly what the plan demands and gets a key, or takes both from a store; then
 //! executes. Any failure is told to all peers before it is returned. A program that is to run many times is [`Prepared`]
 //! first; resident inputs then stay in device memory between its runs.
@@ -14,6 +14,7 @@
 mod dealer;
 mod devices;
 mod error;
+mod keys;
 mod order;
 mod party;
 mod prepared;
@@ -29,7 +30,7 @@ pub use dealer::{DealerNetwork, Dealt, deal};
 pub use devices::{Devices, Spread};
 pub use error::SessionError;
 #[cfg(test)]
-pub(crate) use order::KeySource;
+pub(crate) use keys::insecure_dealt_key;
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
 pub use prepared::Prepared;
 pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};

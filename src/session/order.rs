@@ -1,13 +1,10 @@
-//! What a party orders from the dealer, and the keys that two roles share.
+//! What a party orders from the dealer.
 
-use super::SessionError;
+use super::keys::{Contribution, Nonce};
 use crate::correlation::Demand;
-use crate::ring::prg::PrgKey;
 use crate::share::Role;
-use crate::step::KeyId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// An order: what to deal for one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +25,15 @@ pub(super) enum Order {
     Release(u32),
 }
 
+/// An order, and what the party that sends it contributes to the run's key: the order is the same for all parties, the
+/// contribution is each one's own.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request<O> {
+    pub order: O,
+    pub contribution: Contribution,
+}
+
 /// What the parties of a session call a plan before the dealer, and in their frames. It is as good as random to who does
 /// not know the nonces that they exchanged: nobody can hold guesses of a program against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +49,10 @@ impl PlanName {
         PlanName(*blake3::keyed_hash(hasher.finalize().as_bytes(), digest).as_bytes())
     }
 
+    pub(super) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// What the frames of a session's `index`-th run carry.
     pub(super) fn run_number(&self, index: u32) -> u32 {
         let [a, b, c, d, ..] = self.0;
@@ -53,54 +63,5 @@ impl PlanName {
 impl std::fmt::Display for PlanName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&blake3::Hash::from(self.0).to_hex())
-    }
-}
-
-/// A party's part of the names of plans; fresh for each, and told to the other parties alone.
-pub(super) type Nonce = [u8; 32];
-
-/// A generator key, fresh for this run: the dealer's answer to an order, or one party's to another.
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Grant {
-    pub key: [u8; 32],
-}
-
-/// Where generator keys come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum KeySource {
-    /// The operating system's entropy.
-    #[default]
-    Entropy,
-    /// A seed that anybody can guess, so that a test repeats itself. Nothing is private under it.
-    InsecureSeed(u64),
-}
-
-impl KeySource {
-    /// A fresh nonce of this role; a seed always gives the same.
-    pub(super) fn nonce(self, role: Role) -> Result<Nonce, SessionError> {
-        let mut nonce = [0; 32];
-        match self {
-            KeySource::Entropy => getrandom::fill(&mut nonce)
-                .map_err(|error| SessionError::Entropy { reason: error.to_string() })?,
-            KeySource::InsecureSeed(seed) => {
-                let material = format!("{seed} {role:?}");
-                nonce = blake3::derive_key("symbolon insecure test nonce", material.as_bytes());
-            }
-        }
-        Ok(nonce)
-    }
-
-    /// A fresh key for two roles; a seed gives the same key for the same `run`-th run.
-    pub(crate) fn key(self, id: KeyId, run: u64) -> Result<PrgKey, SessionError> {
-        match self {
-            KeySource::Entropy => {
-                PrgKey::from_entropy().map_err(|error| SessionError::Entropy { reason: error.to_string() })
-            }
-            KeySource::InsecureSeed(seed) => {
-                let material = format!("{seed} {run} {:?}", id.roles());
-                Ok(PrgKey::from_bytes(blake3::derive_key("symbolon insecure test key", material.as_bytes())))
-            }
-        }
     }
 }

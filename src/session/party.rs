@@ -1,6 +1,7 @@
 //! One party's end of a deployment.
 
-use super::order::{Grant, KeySource, Nonce, Order};
+use super::keys::{Commitment, Contribution, KeySource, Nonce, Pledge, Way, derive};
+use super::order::{Order, PlanName, Request};
 use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
 use super::tiles::{Cut, Surroundings, choose_side, plan_tiles};
 use super::topic::{CUT, GRANT, INTRODUCTION, KEY, ORDER, PLAN, check_offers};
@@ -86,8 +87,10 @@ pub struct Session {
     /// Programs prepared so far: each has a number for the dealer.
     pub(super) prepared: u32,
     pub(super) progress: Arc<Progress>,
-    /// Where the keys come from that this party draws for others.
+    /// Where this party's contributions to keys come from.
     keys: KeySource,
+    /// By peer: the commitments to contributions to the next run's key.
+    pledges: HashMap<Role, Pledge>,
 }
 
 /// What a run gave.
@@ -117,6 +120,8 @@ struct Introduction {
 struct Facts {
     fields: Vec<(String, String)>,
     nonce: Nonce,
+    /// To what the sender contributes to the receiver's and its key of the next run.
+    commitment: Commitment,
 }
 
 impl Session {
@@ -176,6 +181,7 @@ impl Session {
             prepared: 0,
             progress: Arc::default(),
             keys,
+            pledges: HashMap::new(),
         }
     }
 
@@ -353,25 +359,32 @@ impl Session {
     }
 
     /// Makes sure that all parties have the same facts, and correlations from the same place; returns a nonce of each.
+    /// From then on all are bound to what they contribute to the next run's keys.
     pub(super) fn confirm(
         &mut self,
         protocol: Protocol,
-        fields: Vec<(String, String)>,
+        mut fields: Vec<(String, String)>,
     ) -> Result<BTreeMap<Role, Nonce>, SessionError> {
-        let mut ours = Facts { fields, nonce: self.keys.nonce(self.role)? };
+        let nonce = self.keys.nonce(self.role)?;
         let dealer = || protocol.dealer().to_string();
         let source = self.stock.as_ref().map_or_else(dealer, |stock| stock.store.name());
-        ours.fields.push(("source of correlations".into(), source));
+        fields.push(("source of correlations".into(), source));
+        let (role, run, keys) = (self.role, self.runs, self.keys);
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
-        let mut nonces = BTreeMap::from([(self.role, ours.nonce)]);
+        let mut nonces = BTreeMap::from([(role, nonce)]);
+        let pledges = &mut self.pledges;
         self.wire.block_on(async {
             for link in parties {
+                let way = Way { from: role, to: link.peer(), run };
+                let own = keys.contribution(way)?;
+                let ours = Facts { fields: fields.clone(), nonce, commitment: own.commitment(way) };
                 let bytes = link.send_control(PLAN, &ours).await?;
                 let theirs: Facts = link.receive_control(PLAN.like(bytes), link.long_patience()).await?;
                 if let Some(difference) = first_difference(&ours.fields, &theirs.fields) {
                     return Err(NetError::Disagree { peer: link.peer(), difference }.into());
                 }
                 nonces.insert(link.peer(), theirs.nonce);
+                pledges.insert(link.peer(), Pledge { own, peers: theirs.commitment });
             }
             Ok(nonces)
         })
@@ -399,28 +412,39 @@ impl Session {
         Ok(())
     }
 
-    /// Shares a fresh key with every other party whose key the plan's steps name: the lower one draws it.
-    pub(super) fn share_keys(&mut self, plans: &Plans) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
+    /// Agrees on a fresh key with every other party whose key the plan's steps name, see [`super::keys`].
+    pub(super) fn share_keys(
+        &mut self,
+        plans: &Plans,
+        name: &PlanName,
+    ) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
         let named = plans.of(self.role).keys();
-        let (role, source, run) = (self.role, self.keys, u64::from(self.runs));
-        let mut keys = HashMap::new();
-        for link in self.links.iter_mut().filter(|link| link.peer() != Role::Dealer) {
-            let id = KeyId::between(role, link.peer());
-            if !named.contains(&id) {
-                continue;
+        let (role, run) = (self.role, self.runs);
+        // Each pledge is for one run, whether the run needs it or not.
+        let mut pledges = std::mem::take(&mut self.pledges);
+        let mut links: Vec<&mut Link> = self.links.iter_mut().collect();
+        links
+            .retain(|link| link.peer() != Role::Dealer && named.contains(&KeyId::between(role, link.peer())));
+        self.wire.block_on(async {
+            let mut keys = HashMap::new();
+            for link in &mut links {
+                let pledge = pledges.get(&link.peer()).expect("the parties have confirmed the run");
+                link.send_control(KEY, &pledge.own).await?;
             }
-            let key = if role == id.roles()[0] {
-                let key = source.key(id, run)?;
-                self.wire.block_on(link.send_control(KEY, &Grant { key: *key.bytes() }))?;
-                key
-            } else {
-                let patience = link.long_patience();
-                let grant: Grant = self.wire.block_on(link.receive_control(KEY, patience))?;
-                PrgKey::from_bytes(grant.key)
-            };
-            keys.insert(id, key);
-        }
-        Ok(keys)
+            for link in links {
+                let (peer, patience) = (link.peer(), link.long_patience());
+                let Pledge { own, peers } =
+                    pledges.remove(&peer).expect("the parties have confirmed the run");
+                let theirs: Contribution = link.receive_control(KEY, patience).await?;
+                if !theirs.keeps(peers, Way { from: peer, to: role, run }) {
+                    let reason = "it is not what the peer had committed itself to".into();
+                    return Err(NetError::Malformed { peer, what: KEY.name, reason }.into());
+                }
+                let way = Way { from: role, to: peer, run };
+                keys.insert(KeyId::between(role, peer), derive(name, way, &own, &theirs));
+            }
+            Ok(keys)
+        })
     }
 
     /// Comes by what the plan demands of a dealer; the key is the one that it shares with this party. From a store, it
@@ -428,10 +452,11 @@ impl Session {
     pub(super) fn correlations(
         &mut self,
         order: &Order,
-        run: u32,
+        name: &PlanName,
     ) -> Result<(PrgKey, Option<FeedFailure>), SessionError> {
+        let run = name.run_number(self.runs);
         let Some(stock) = &self.stock else {
-            return Ok((self.order(order)?, None));
+            return Ok((self.order(order, name)?, None));
         };
         let Feed { key, link, failure } = Feed::start(stock, &self.wire, &mut self.links, run)?;
         self.links.retain(|link| link.peer() != Role::Dealer);
@@ -441,22 +466,29 @@ impl Session {
 
     /// Tells the dealer, if there is one, what needs no answer.
     pub(super) fn tell_dealer(&mut self, order: &Order) -> Result<(), SessionError> {
+        let contribution = self.keys.contribution(self.to_dealer())?;
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
         let Some(dealer) = dealer.filter(|_| self.stock.is_none()) else { return Ok(()) };
-        self.wire.block_on(dealer.send_control(ORDER, order))?;
+        self.wire.block_on(dealer.send_control(ORDER, &Request { order, contribution }))?;
         Ok(())
     }
 
-    /// Orders from the dealer.
-    fn order(&mut self, order: &Order) -> Result<PrgKey, SessionError> {
+    /// Orders from the dealer, and derives the key that it shares with this party, see [`super::keys`].
+    fn order(&mut self, order: &Order, name: &PlanName) -> Result<PrgKey, SessionError> {
+        let way = self.to_dealer();
+        let request = Request { order, contribution: self.keys.contribution(way)? };
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
         let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
         let dealer = dealer.ok_or_else(missing)?;
-        let grant: Grant = self.wire.block_on(async {
-            dealer.send_control(ORDER, order).await?;
+        let theirs: Contribution = self.wire.block_on(async {
+            dealer.send_control(ORDER, &request).await?;
             dealer.receive_control(GRANT, dealer.long_patience()).await
         })?;
-        Ok(PrgKey::from_bytes(grant.key))
+        Ok(derive(name, way, &request.contribution, &theirs))
+    }
+
+    fn to_dealer(&self) -> Way {
+        Way { from: self.role, to: Role::Dealer, run: self.runs }
     }
 
     fn fail(&mut self, error: SessionError) -> SessionError {
@@ -498,12 +530,13 @@ fn listed(roles: impl IntoIterator<Item = Role>) -> String {
     names.join(", ")
 }
 
-/// Makes sure that the certificate of every peer is known.
+/// Makes sure that the certificate of every peer is known, and is nobody else's here.
 pub(super) fn check_pins(credentials: &Credentials, peers: &[Role]) -> Result<(), SessionError> {
-    match peers.iter().find(|peer| !credentials.peers.contains_key(peer)) {
-        None => Ok(()),
-        Some(peer) => Err(SessionError::Network { reason: format!("the certificate of {peer} is missing") }),
+    let wrong = |reason| Err(SessionError::Network { reason });
+    if let Some(peer) = peers.iter().find(|peer| !credentials.peers.contains_key(peer)) {
+        return wrong(format!("the certificate of {peer} is missing"));
     }
+    credentials.check_distinct().or_else(|error| wrong(error.to_string()))
 }
 
 /// Holds an input against what the program says of it.

@@ -4,7 +4,7 @@
 //! first run takes all inputs. Where some are resident, it keeps what depends on them alone, and later runs take the
 //! others only: they open what is new, and order masks and products for that.
 //!
-//! **Order of a run.** The parties compare plan digest and number of the run, share fresh keys, order from the dealer,
+//! **Order of a run.** The parties compare plan digest and number of the run, agree on fresh keys, order from the dealer,
 //! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
 //! runs are all alike.
 
@@ -162,7 +162,7 @@ impl Session {
         let Prepared { protocol, program, name, memory, number, runs, .. } = prepared;
         let plans = prepared.plans();
         let run = name.run_number(self.runs);
-        let mut keys = self.share_keys(plans)?;
+        let mut keys = self.share_keys(plans, name)?;
         let mut feed = None;
         if protocol.has_dealer() {
             let order = match number {
@@ -170,7 +170,7 @@ impl Session {
                 &keep => Order::First { plan: *name, demand: plans.demand.clone(), keep },
             };
             let key;
-            (key, feed) = self.correlations(&order, run)?;
+            (key, feed) = self.correlations(&order, name)?;
             keys.insert(KeyId::between(self.role, Role::Dealer), key);
         }
         wipe::stack();

@@ -18,10 +18,10 @@ pub(super) const CUT: Topic = Topic::new(2, "tile side", SMALL_BYTES);
 /// The facts of a party's plan, to the others.
 pub(super) const PLAN: Topic = Topic::new(3, "plan", LARGE_BYTES);
 
-/// A generator key, from the lower of two parties.
-pub(super) const KEY: Topic = Topic::new(4, "key", SMALL_BYTES);
+/// What a party contributes to a generator key, to the other party that has it.
+pub(super) const KEY: Topic = Topic::new(4, "contribution to a key", SMALL_BYTES);
 
-/// A generator key, from the dealer to a party.
+/// What the dealer contributes to a generator key, to the party that has it.
 pub(super) const GRANT: Topic = Topic::new(5, "grant", SMALL_BYTES);
 
 /// What to deal, from a party to the dealer, which knows no plan.

@@ -4,7 +4,7 @@
 //! process knows everything, so nothing is private in it.
 
 use super::dealer::{Dealt, serve};
-use super::order::KeySource;
+use super::keys::KeySource;
 use super::wire::Wire;
 use super::{CorrelationStore, Devices, Session, SessionError, SessionOptions, SessionOutcome};
 use crate::device::Device;

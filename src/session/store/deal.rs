@@ -10,7 +10,6 @@ use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, execute};
 use crate::session::dealer::plan;
-use crate::session::order::KeySource;
 use crate::session::wire::Wire;
 use crate::session::{Dealt, Devices, SessionError, SessionOptions};
 use crate::share::{PartyId, Role};
@@ -118,7 +117,8 @@ impl Bench {
         let (mut links, mut sinks, mut keys) = (Vec::new(), Vec::new(), HashMap::new());
         for (&party, (folder, store)) in &self.parties {
             let id = KeyId::between(party, Role::Dealer);
-            let key = KeySource::Entropy.key(id, order.into())?;
+            let entropy = |error: getrandom::Error| SessionError::Entropy { reason: error.to_string() };
+            let key = PrgKey::from_entropy().map_err(entropy)?;
             let header = OrderHeader { party, order, ..self.header };
             let messages = messages_to(plan, party.into());
             let (link, sink) = Sink::start(folder, store, &header, &key, messages, wire)?;

@@ -6,7 +6,8 @@ use crate::net::tamper::Verdict;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
-use crate::session::order::{Nonce, Order, PlanName};
+use crate::session::keys::Nonce;
+use crate::session::order::{Order, PlanName, Request};
 use crate::session::{World, WorldError};
 use crate::share::{Parties, PartyId, Role};
 use std::collections::BTreeMap;
@@ -24,9 +25,12 @@ fn named(world: World, program: &Program, inputs: &[Elements]) -> Vec<PlanName> 
     };
     world.with_rule(Arc::new(rule)).run(program, inputs).expect("a run");
     let orders = orders.lock().expect("no panic while it is held");
-    let order = |bytes: &bytes::Bytes| match serde_json::from_slice(bytes).expect("an order") {
-        Order::First { plan, .. } => plan,
-        other => panic!("a first order, not {other:?}"),
+    let order = |bytes: &bytes::Bytes| {
+        let request: Request<Order> = serde_json::from_slice(bytes).expect("an order");
+        match request.order {
+            Order::First { plan, .. } => plan,
+            other => panic!("a first order, not {other:?}"),
+        }
     };
     orders.iter().map(order).collect()
 }

@@ -9,6 +9,7 @@ mod engines;
 mod equivalence;
 mod faults;
 mod formulas;
+mod keys;
 mod losses;
 mod masks;
 mod network;

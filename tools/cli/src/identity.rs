@@ -82,6 +82,7 @@ pub fn credentials(folder: &Path, role: Role, peers: &[Role]) -> Result<Credenti
     let pinned = |&peer: &Role| Ok((peer, peer_certificate(&pin(folder, peer), peer)?));
     let peers = peers.iter().map(pinned).collect::<Result<_, Failure>>()?;
     let credentials = Credentials { identity, peers };
+    credentials.check_distinct().map_err(wrong)?;
     for warning in credentials.check(role).map_err(wrong)? {
         eprintln!("warning: {warning}");
     }
