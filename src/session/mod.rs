@@ -19,6 +19,7 @@ mod order;
 mod party;
 mod prepared;
 mod store;
+mod supply;
 #[cfg(test)]
 mod tests;
 mod tiles;

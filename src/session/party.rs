@@ -1,10 +1,9 @@
 //! One party's end of a deployment.
 
-use super::keys::{Commitment, Contribution, KeySource, Nonce, Pledge, Way, derive};
-use super::order::{Order, PlanName, Request};
-use super::store::{CorrelationStore, Feed, FeedFailure, Stock};
+use super::keys::{Commitment, KeySource, Nonce, Pledge, Way};
+use super::store::{CorrelationStore, Stock};
 use super::tiles::{Cut, Surroundings, choose_side, plan_tiles};
-use super::topic::{CUT, GRANT, INTRODUCTION, KEY, ORDER, PLAN, check_offers};
+use super::topic::{CUT, INTRODUCTION, PLAN, check_offers};
 use super::wire::Wire;
 use super::{Devices, SessionError};
 use crate::net::{
@@ -16,10 +15,8 @@ use crate::program::tiling::TileSide;
 use crate::program::{Input, Program};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
-use crate::ring::prg::PrgKey;
 use crate::run::{HostMatrix, Overlap, Progress, RunReport};
 use crate::share::{Parties, PartyId, Role};
-use crate::step::KeyId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -81,16 +78,16 @@ pub struct Session {
     offers: BTreeMap<PartyId, Vec<(String, String)>>,
     pub(super) options: SessionOptions,
     /// Where correlations come from, if not from the dealer.
-    stock: Option<Stock>,
+    pub(super) stock: Option<Stock>,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     pub(super) runs: u32,
     /// Programs prepared so far: each has a number for the dealer.
     pub(super) prepared: u32,
     pub(super) progress: Arc<Progress>,
     /// Where this party's contributions to keys come from.
-    keys: KeySource,
+    pub(super) keys: KeySource,
     /// By peer: the commitments to contributions to the next run's key.
-    pledges: HashMap<Role, Pledge>,
+    pub(super) pledges: HashMap<Role, Pledge>,
 }
 
 /// What a run gave.
@@ -196,7 +193,7 @@ impl Session {
     }
 
     /// Takes correlations from a store and not from a dealer, as all parties must. `taken` is told which order each run
-    /// uses, and how many are left, after the order's mark is on the disk and before its first mask is drawn.
+    /// uses, and how many are left to all parties, after the order's mark is on the disk and before its first mask is drawn.
     pub fn set_store(&mut self, store: CorrelationStore, taken: impl Fn(u32, usize) + Send + 'static) {
         self.stock = Some(Stock { store, taken: Box::new(taken) });
     }
@@ -410,85 +407,6 @@ impl Session {
             return Err(SessionError::Network { reason });
         }
         Ok(())
-    }
-
-    /// Agrees on a fresh key with every other party whose key the plan's steps name, see [`super::keys`].
-    pub(super) fn share_keys(
-        &mut self,
-        plans: &Plans,
-        name: &PlanName,
-    ) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
-        let named = plans.of(self.role).keys();
-        let (role, run) = (self.role, self.runs);
-        // Each pledge is for one run, whether the run needs it or not.
-        let mut pledges = std::mem::take(&mut self.pledges);
-        let mut links: Vec<&mut Link> = self.links.iter_mut().collect();
-        links
-            .retain(|link| link.peer() != Role::Dealer && named.contains(&KeyId::between(role, link.peer())));
-        self.wire.block_on(async {
-            let mut keys = HashMap::new();
-            for link in &mut links {
-                let pledge = pledges.get(&link.peer()).expect("the parties have confirmed the run");
-                link.send_control(KEY, &pledge.own).await?;
-            }
-            for link in links {
-                let (peer, patience) = (link.peer(), link.long_patience());
-                let Pledge { own, peers } =
-                    pledges.remove(&peer).expect("the parties have confirmed the run");
-                let theirs: Contribution = link.receive_control(KEY, patience).await?;
-                if !theirs.keeps(peers, Way { from: peer, to: role, run }) {
-                    let reason = "it is not what the peer had committed itself to".into();
-                    return Err(NetError::Malformed { peer, what: KEY.name, reason }.into());
-                }
-                let way = Way { from: role, to: peer, run };
-                keys.insert(KeyId::between(role, peer), derive(name, way, &own, &theirs));
-            }
-            Ok(keys)
-        })
-    }
-
-    /// Comes by what the plan demands of a dealer; the key is the one that it shares with this party. From a store, it
-    /// may turn out during the run that the file is of no use.
-    pub(super) fn correlations(
-        &mut self,
-        order: &Order,
-        name: &PlanName,
-    ) -> Result<(PrgKey, Option<FeedFailure>), SessionError> {
-        let run = name.run_number(self.runs);
-        let Some(stock) = &self.stock else {
-            return Ok((self.order(order, name)?, None));
-        };
-        let Feed { key, link, failure } = Feed::start(stock, &self.wire, &mut self.links, run)?;
-        self.links.retain(|link| link.peer() != Role::Dealer);
-        self.links.push(link);
-        Ok((key, Some(failure)))
-    }
-
-    /// Tells the dealer, if there is one, what needs no answer.
-    pub(super) fn tell_dealer(&mut self, order: &Order) -> Result<(), SessionError> {
-        let contribution = self.keys.contribution(self.to_dealer())?;
-        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
-        let Some(dealer) = dealer.filter(|_| self.stock.is_none()) else { return Ok(()) };
-        self.wire.block_on(dealer.send_control(ORDER, &Request { order, contribution }))?;
-        Ok(())
-    }
-
-    /// Orders from the dealer, and derives the key that it shares with this party, see [`super::keys`].
-    fn order(&mut self, order: &Order, name: &PlanName) -> Result<PrgKey, SessionError> {
-        let way = self.to_dealer();
-        let request = Request { order, contribution: self.keys.contribution(way)? };
-        let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
-        let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
-        let dealer = dealer.ok_or_else(missing)?;
-        let theirs: Contribution = self.wire.block_on(async {
-            dealer.send_control(ORDER, &request).await?;
-            dealer.receive_control(GRANT, dealer.long_patience()).await
-        })?;
-        Ok(derive(name, way, &request.contribution, &theirs))
-    }
-
-    fn to_dealer(&self) -> Way {
-        Way { from: self.role, to: Role::Dealer, run: self.runs }
     }
 
     fn fail(&mut self, error: SessionError) -> SessionError {

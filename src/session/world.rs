@@ -27,8 +27,8 @@ pub struct World {
     devices: HashMap<Role, Devices>,
     options: SessionOptions,
     keys: KeySource,
-    /// Where correlations are, if there is no dealer.
-    store: Option<PathBuf>,
+    /// Where correlations are, if there is no dealer, and where the parties keep marks of what is used.
+    store: Option<[PathBuf; 2]>,
     rule: WireRule,
 }
 
@@ -95,9 +95,10 @@ impl World {
         self
     }
 
-    /// Takes correlations from a store in `folder`, and has no dealer.
-    pub fn with_store(mut self, folder: &Path) -> World {
-        self.store = Some(folder.to_owned());
+    /// Takes correlations from a store in `folder`, and has no dealer. In `marks`, a folder outside it, the parties
+    /// remember how far they have used it.
+    pub fn with_store(mut self, folder: &Path, marks: &Path) -> World {
+        self.store = Some([folder, marks].map(Path::to_owned));
         self
     }
 
@@ -218,8 +219,8 @@ impl World {
         let wire = Wire::new(&self.options)?;
         let links = links(&wire, role, ends);
         let mut session = Session::over(role, self.devices_of(role), wire, links, self.options, self.keys);
-        if let Some(folder) = &self.store {
-            session.set_store(CorrelationStore::open(folder, party)?, |_, _| {});
+        if let Some([folder, marks]) = &self.store {
+            session.set_store(CorrelationStore::open(folder, party, marks)?, |_, _| {});
         }
         let outcome = work(party, &mut session)?;
         session.finish()?;

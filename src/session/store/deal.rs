@@ -1,7 +1,9 @@
 //! Dealing to files: the dealer runs as ever, and what it sends each party ends in that party's file.
 
 use super::feed::PIPE_BYTES;
-use super::{KEY_FILE, MOST_ORDERS, StoreError, failed, order_path, party_folder, sync_folder};
+use super::{
+    KEY_FILE, MOST_ORDERS, StoreError, create, create_folder, failed, order_path, party_folder, sync_folder,
+};
 use crate::correlation::Demand;
 use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
 use crate::net::{Activity, Data, Frame, Link, LinkOptions, Messages, NetError};
@@ -15,7 +17,7 @@ use crate::session::{Dealt, Devices, SessionError, SessionOptions};
 use crate::share::{PartyId, Role};
 use crate::step::{Action, KeyId, MessageId, OpId};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -246,22 +248,4 @@ fn write(
     }
     let file = writer.finish().map_err(Ended::Written)?;
     file.sync_all().map_err(|error| Ended::Written(OrderError::Io(error.to_string())))
-}
-
-/// A new file that its user alone may read.
-fn create(path: &Path) -> Result<File, StoreError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| failed(path, error))
-}
-
-/// A new folder that its user alone may enter.
-fn create_folder(path: &Path) -> Result<(), StoreError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| failed(path, error))
 }

@@ -1,7 +1,8 @@
 //! A stored order as a dealer: a link on which what the file holds arrives, while the run takes it.
 //!
-//! **Steps.** 1. Each party sends the others the numbers of its unused orders. 2. Each takes the lowest that all have
-//! (see the module above). 3. A thread reads the file chunk by chunk, no faster than the link takes them.
+//! **Steps.** 1. Each party sends the others the numbers of its unused orders, and its mark beside the identity. 2. Each
+//! takes the lowest that all have and no mark has passed (see the module above). A peer that lies can keep orders from
+//! being used, and not have one used again: the own marks hold, whatever a peer says. 3. A thread reads the file chunk by chunk, no faster than the link takes them.
 
 use super::{CorrelationStore, MOST_ORDERS, StoreError, TakenOrder};
 use crate::correlation::store::{OrderError, Piece};
@@ -13,6 +14,7 @@ use crate::session::SessionError;
 use crate::session::topic::UNUSED_ORDERS;
 use crate::session::wire::Wire;
 use crate::share::{PartyId, Role};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
@@ -23,7 +25,7 @@ pub(super) const PIPE_BYTES: usize = 1 << 20;
 /// A session's store.
 pub(in crate::session) struct Stock {
     pub store: CorrelationStore,
-    /// Told which order is used, and how many are left, after the mark and before the first mask.
+    /// Told which order is used, and how many are left to all parties, after the mark and before the first mask.
     pub taken: Box<dyn Fn(u32, usize) + Send>,
 }
 
@@ -45,15 +47,14 @@ impl Feed {
         links: &mut [Link],
         run: u32,
     ) -> Result<Feed, SessionError> {
-        let mut unused = stock.store.unused()?;
-        if unused.is_empty() {
+        let own = Left { unused: stock.store.unused()?, next: stock.store.passed.next()? };
+        if own.unused.is_empty() {
             return Err(StoreError::Exhausted { folder: stock.store.folder.clone() }.into());
         }
-        let common = wire.block_on(common(&unused, links))?;
+        let mut common = wire.block_on(common(own, links))?;
         let nothing = || StoreError::NothingInCommon { folder: stock.store.folder.clone() };
-        let order = stock.store.take(common.ok_or_else(nothing)?)?;
-        unused.remove(&order.number);
-        (stock.taken)(order.number, unused.len());
+        let order = stock.store.take(common.pop_first().ok_or_else(nothing)?)?;
+        (stock.taken)(order.number, common.len());
         Ok(Feed::of(order, stock.store.header.party, wire, run))
     }
 
@@ -69,19 +70,30 @@ impl Feed {
     }
 }
 
-/// The lowest order that all parties have.
-async fn common(unused: &BTreeSet<u32>, links: &mut [Link]) -> Result<Option<u32>, NetError> {
-    let mut common = unused.clone();
+/// What a party says of its store.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Left {
+    /// Its orders that bear no mark.
+    unused: BTreeSet<u32>,
+    /// Its mark beside the identity: no order below this one may be used.
+    next: u32,
+}
+
+/// The orders that all parties have and no mark has passed.
+async fn common(own: Left, links: &mut [Link]) -> Result<BTreeSet<u32>, NetError> {
+    let mut common = own.unused.clone();
     for link in links.iter_mut().filter(|link| link.peer() != Role::Dealer) {
-        link.send_control(UNUSED_ORDERS, unused).await?;
-        let theirs: BTreeSet<u32> = link.receive_control(UNUSED_ORDERS, link.long_patience()).await?;
-        if theirs.last().is_some_and(|&last| last >= MOST_ORDERS) {
-            let reason = format!("order {} is beyond the {MOST_ORDERS} of a store", theirs.len());
+        link.send_control(UNUSED_ORDERS, &own).await?;
+        let theirs: Left = link.receive_control(UNUSED_ORDERS, link.long_patience()).await?;
+        let last = theirs.unused.last().copied().unwrap_or(0);
+        if last >= MOST_ORDERS || theirs.next > MOST_ORDERS {
+            let reason = format!("an order beyond the {MOST_ORDERS} of a store");
             return Err(NetError::Malformed { peer: link.peer(), what: UNUSED_ORDERS.name, reason });
         }
-        common.retain(|order| theirs.contains(order));
+        common.retain(|order| theirs.unused.contains(order) && *order >= theirs.next);
     }
-    Ok(common.first().copied())
+    Ok(common)
 }
 
 /// Sends what the file holds, then waits for the run's end.

@@ -16,14 +16,19 @@
 //! mask of it, and the others' marks keep it from ever being agreed on. What stands behind a mark is wiped and removed,
 //! at once or, after a crash, when the store is opened next.
 //!
-//! A folder that is brought back from a copy has lost its marks. As long as one party's has not, no order is used twice.
+//! **Copies.** A folder that is brought back from a copy has lost its marks. Each party keeps another beside its
+//! identity ([`mark`]), which says below which order all are used, and the parties tell each other. So no order is used
+//! twice as long as one party has either its folder or its identity's folder as it was; the orders that a copy has
+//! brought back are wiped again. Where all of both were brought back, at every party, nobody can tell.
 
 mod deal;
 mod feed;
+mod mark;
 
 pub use deal::deal_ahead;
 pub(super) use feed::{Feed, FeedFailure, Stock};
 
+use self::mark::Mark;
 use crate::correlation::store::{HEADER_BYTES, KEY_BYTES, OrderError, OrderHeader, OrderReader, StoreKey};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
@@ -82,6 +87,37 @@ pub enum StoreError {
         /// The store.
         folder: PathBuf,
     },
+    /// All that is left was used before: the folder was brought back from a copy.
+    #[error(
+        "{}: its orders were used before this folder was brought back from a copy, as {} says; deal a new store",
+        .folder.display(), .mark.display()
+    )]
+    BroughtBack {
+        /// The store.
+        folder: PathBuf,
+        /// The mark beside the identity.
+        mark: PathBuf,
+    },
+    /// An order that the mark beside the identity has passed.
+    #[error("order {order} was used before, as {} says: the store was brought back from a copy", .mark.display())]
+    Passed {
+        /// Which.
+        order: u32,
+        /// The mark.
+        mark: PathBuf,
+    },
+    /// A mark that cannot be read: nothing says which orders are used.
+    #[error(
+        "{}: it does not say how far a store has been used ({reason}); deal a new store, and remove this file with the \
+        old one",
+        .path.display()
+    )]
+    Mark {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An order that has its mark.
     #[error("{}: order {order} is used up", .folder.display())]
     Used {
@@ -134,6 +170,10 @@ pub struct CorrelationStore {
     key: StoreKey,
     /// The header of one of its orders: but for the order's number it is that of all.
     header: OrderHeader,
+    /// How far it has been used, outside of its folder.
+    passed: Mark,
+    /// How many used orders a copy had brought back.
+    brought_back: usize,
 }
 
 /// An order that bears its mark and is being read.
@@ -146,11 +186,13 @@ pub(super) struct TakenOrder {
 }
 
 impl CorrelationStore {
-    /// Opens the store of `party` in `folder`, or in that party's folder below it.
+    /// Opens the store of `party` in `folder`, or in that party's folder below it. `marks` is a folder outside the store,
+    /// beside the party's identity, in which the party remembers of all its stores how far they have been used; it is
+    /// made where it is not there. It must be the same whenever the store is used.
     ///
     /// # Errors
     /// Where there is none, it is another party's, others may read it, or every order is used.
-    pub fn open(folder: &Path, party: PartyId) -> Result<CorrelationStore, StoreError> {
+    pub fn open(folder: &Path, party: PartyId, marks: &Path) -> Result<CorrelationStore, StoreError> {
         let own = folder.join(party_folder(party));
         let folder = match folder.join(KEY_FILE).exists() {
             false if own.join(KEY_FILE).exists() => own,
@@ -160,7 +202,7 @@ impl CorrelationStore {
         let key = read_key(&folder.join(KEY_FILE))?;
         let _lock = lock(&folder)?;
         sweep(&folder)?;
-        let unused = unused(&folder)?;
+        let mut unused = unused(&folder)?;
         let Some(&first) = unused.first() else { return Err(StoreError::Exhausted { folder }) };
         let path = order_path(&folder, first);
         let (reader, _) = read_order(&path, &key)?;
@@ -168,7 +210,22 @@ impl CorrelationStore {
         if header.party != party {
             return Err(StoreError::OtherParty { folder, found: header.party, expected: party });
         }
-        Ok(CorrelationStore { folder, key, header })
+        let passed = Mark::new(marks, header.store, party)?;
+        let kept = unused.split_off(&passed.next()?);
+        for &order in &unused {
+            mark(&folder, order)?;
+            discard(&order_path(&folder, order))?;
+        }
+        if kept.is_empty() {
+            return Err(StoreError::BroughtBack { folder, mark: passed.path() });
+        }
+        Ok(CorrelationStore { folder, key, header, passed, brought_back: unused.len() })
+    }
+
+    /// How many orders were there that had been used before, since the folder was brought back from a copy. They have
+    /// been wiped again.
+    pub fn brought_back(&self) -> usize {
+        self.brought_back
     }
 
     /// What the parties call the store: two with the same name hold the same orders.
@@ -195,18 +252,19 @@ impl CorrelationStore {
         }
     }
 
-    /// The orders that bear no mark.
+    /// The orders that this party has not used. Those that can be used are the ones that no party has.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// Where the folder or the mark beside the identity cannot be read.
     pub fn unused(&self) -> Result<BTreeSet<u32>, StoreError> {
-        unused(&self.folder)
+        Ok(unused(&self.folder)?.split_off(&self.passed.next()?))
     }
 
     /// Marks an order as used, for good, and only then opens it.
     pub(super) fn take(&self, order: u32) -> Result<TakenOrder, StoreError> {
         let _lock = lock(&self.folder)?;
-        self.mark(order)?;
+        mark(&self.folder, order)?;
+        self.passed.pass(order)?;
         let path = order_path(&self.folder, order);
         let (reader, key) = read_order(&path, &self.key)?;
         if *reader.header() != (OrderHeader { order, ..self.header }) {
@@ -217,19 +275,19 @@ impl CorrelationStore {
         discard(&path)?;
         Ok(TakenOrder { number: order, key, path, reader })
     }
+}
 
-    /// Makes the mark of an order and waits for the disk.
-    fn mark(&self, order: u32) -> Result<(), StoreError> {
-        let path = mark_path(&self.folder, order);
-        let mark = match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(StoreError::Used { folder: self.folder.clone(), order });
-            }
-            other => other.map_err(|error| failed(&path, error))?,
-        };
-        mark.sync_all().map_err(|error| failed(&path, error))?;
-        sync_folder(&self.folder)
-    }
+/// Makes the mark of an order in the store's folder and waits for the disk.
+fn mark(folder: &Path, order: u32) -> Result<(), StoreError> {
+    let path = mark_path(folder, order);
+    let mark = match OpenOptions::new().write(true).create_new(true).open(&path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Err(StoreError::Used { folder: folder.to_owned(), order });
+        }
+        other => other.map_err(|error| failed(&path, error))?,
+    };
+    mark.sync_all().map_err(|error| failed(&path, error))?;
+    sync_folder(folder)
 }
 
 /// What a party's folder is called within a store.
@@ -306,6 +364,29 @@ fn read_order(path: &Path, key: &StoreKey) -> Result<(OrderReader<File>, PrgKey)
     // It reads whole chunks: a buffer between would keep a copy that nobody wipes.
     OrderReader::new(open_private(path)?, key)
         .map_err(|error| StoreError::Order { path: path.to_owned(), error })
+}
+
+/// A new file that its user alone may read.
+fn create(path: &Path) -> Result<File, StoreError> {
+    private_options().create_new(true).open(path).map_err(|error| failed(path, error))
+}
+
+/// How files are written that their user alone may read.
+fn private_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// A new folder that its user alone may enter.
+fn create_folder(path: &Path) -> Result<(), StoreError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| failed(path, error))
 }
 
 /// Opens a file that its user alone may read.

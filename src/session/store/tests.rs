@@ -51,11 +51,16 @@ fn world(folder: &TempDir) -> World {
     World::new(Protocol::Beaver, device())
         .with_device(PartyId(1).into(), device())
         .with_options(SessionOptions { deadlines, ..SessionOptions::default() })
-        .with_store(folder.path())
+        .with_store(folder.path(), &marks(folder))
+}
+
+/// Where the parties keep their marks: outside the folders that go to them.
+fn marks(folder: &TempDir) -> PathBuf {
+    folder.path().join("marks")
 }
 
 fn open(folder: &TempDir, party: u8) -> Result<CorrelationStore, StoreError> {
-    CorrelationStore::open(folder.path(), PartyId(party))
+    CorrelationStore::open(folder.path(), PartyId(party), &marks(folder))
 }
 
 fn unused(folder: &TempDir, party: u8) -> Vec<u32> {
@@ -109,13 +114,132 @@ fn runs_of_one_session_use_an_order_each() {
 #[test]
 fn an_order_that_either_party_has_marked_is_used_by_none() {
     let program = program();
-    let (folder, inputs) = (deal(&program, ORDERS), inputs(&program));
+    let (folder, inputs) = (deal(&program, ORDERS + 1), inputs(&program));
     open(&folder, 0).expect("a store").take(0).map(drop).expect("an order");
     open(&folder, 1).expect("a store").take(1).map(drop).expect("an order");
     world(&folder).run(&program, &inputs).expect("a run from a store");
-    assert_eq!((unused(&folder, 0), unused(&folder, 1)), (vec![1], vec![0]));
-    let error = world(&folder).run(&program, &inputs).expect_err("no order is left to both");
-    assert!(failure(error, 1).to_string().contains("no order is left that all parties have"));
+    assert_eq!((unused(&folder, 0), unused(&folder, 1)), (vec![3], vec![3]), "order 2 was the lowest of all");
+    fs::rename(folder.path().join("party0/000003.order"), folder.path().join("party0/000004.order"))
+        .expect("a file is renamed");
+    let error = failure(world(&folder).run(&program, &inputs).expect_err("no order is left to both"), 1);
+    assert!(error.to_string().contains("no order is left that all parties have"), "{error}");
+}
+
+/// Copies a party's folder, as a backup does.
+fn copy(from: &Path, to: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to).expect("a folder");
+    fs::set_permissions(to, fs::Permissions::from_mode(0o700)).expect("permissions");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a file is copied");
+    }
+}
+
+/// What is kept of a deployment with a store, and brought back.
+struct Backup {
+    of: TempDir,
+    parts: Vec<&'static str>,
+}
+
+impl Backup {
+    fn of(folder: &TempDir, parts: &[&'static str]) -> Backup {
+        let backup = Backup { of: tempfile::tempdir().expect("a temporary folder"), parts: parts.to_vec() };
+        for part in parts.iter().filter(|part| folder.path().join(part).exists()) {
+            copy(&folder.path().join(part), &backup.of.path().join(part));
+        }
+        backup
+    }
+
+    fn bring_back(&self, folder: &TempDir) {
+        for part in &self.parts {
+            let _ = fs::remove_dir_all(folder.path().join(part));
+            if self.of.path().join(part).exists() {
+                copy(&self.of.path().join(part), &folder.path().join(part));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_order_is_used_twice_whichever_folders_are_brought_back() {
+    let program = program();
+    let inputs = inputs(&program);
+    let cases: [&[&str]; 4] = [&["party0"], &["party1"], &["party0", "party1"], &["marks"]];
+    for parts in cases {
+        let folder = deal(&program, ORDERS);
+        let backup = Backup::of(&folder, parts);
+        world(&folder).run(&program, &inputs).expect("a run from a store");
+        assert_eq!((unused(&folder, 0), unused(&folder, 1)), (vec![1, 2], vec![1, 2]));
+        backup.bring_back(&folder);
+        world(&folder).run(&program, &inputs).expect("the next order is as good");
+        assert_eq!(
+            (unused(&folder, 0), unused(&folder, 1)),
+            (vec![2], vec![2]),
+            "{parts:?}: order 0 is not used"
+        );
+        let of_party = files(&folder, 0);
+        assert!(!of_party.contains(&"000000.order".to_owned()), "{parts:?}: wiped again: {of_party:?}");
+    }
+}
+
+#[test]
+fn the_mark_of_one_party_holds_for_all() {
+    let program = program();
+    let (folder, inputs) = (deal(&program, ORDERS), inputs(&program));
+    let backup = Backup::of(&folder, &["party0", "party1"]);
+    world(&folder).run(&program, &inputs).expect("a run from a store");
+    backup.bring_back(&folder);
+    // Party 1 has lost its mark as well: party 0's is told to it.
+    for entry in fs::read_dir(marks(&folder)).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.to_string_lossy().ends_with("-party1.mark") {
+            fs::remove_file(path).expect("a mark");
+        }
+    }
+    world(&folder).run(&program, &inputs).expect("a run from a store");
+    assert_eq!((unused(&folder, 0), unused(&folder, 1)), (vec![2], vec![2]), "order 1 was used, not order 0");
+}
+
+#[test]
+fn what_is_left_is_what_all_parties_can_use() {
+    let program = program();
+    let folder = deal(&program, 5);
+    let backup = Backup::of(&folder, &["party0"]);
+    let left = |expected: (u32, usize)| {
+        let seen: Arc<std::sync::Mutex<Vec<(u32, usize)>>> = Arc::default();
+        let told = seen.clone();
+        world(&folder)
+            .each_party(|party, session| {
+                let (told, store) = (told.clone(), open(&folder, party.0).expect("a store"));
+                session
+                    .set_store(store, move |order, left| told.lock().expect("no panic").push((order, left)));
+                let own = inputs(&program)[usize::from(party.0)].clone();
+                let name = ["x", "y"][usize::from(party.0)].to_owned();
+                session.run(Protocol::Beaver, &program, [(name, own)].into()).map(|outcome| vec![outcome])
+            })
+            .expect("a run from a store");
+        assert_eq!(*seen.lock().expect("no panic"), [expected; 2]);
+    };
+    left((0, 4));
+    left((1, 3));
+    backup.bring_back(&folder);
+    // Without its mark, party 0 believes that it has all: party 1 knows better, and both say so.
+    fs::remove_dir_all(marks(&folder)).expect("the marks are lost");
+    left((2, 2));
+}
+
+#[test]
+fn a_copy_of_which_everything_was_used_is_refused_by_name() {
+    let program = program();
+    let (folder, inputs) = (deal(&program, 1), inputs(&program));
+    let backup = Backup::of(&folder, &["party0", "party1"]);
+    world(&folder).run(&program, &inputs).expect("a run from a store");
+    backup.bring_back(&folder);
+    let error = failure(world(&folder).run(&program, &inputs).expect_err("nothing is left"), 0);
+    assert!(matches!(error, SessionError::Store(StoreError::BroughtBack { .. })), "{error}");
+    assert!(error.to_string().contains("used before this folder was brought back from a copy"), "{error}");
 }
 
 #[test]
@@ -124,7 +248,7 @@ fn whenever_a_process_stops_its_order_stays_marked() {
     let own = folder.path().join("party1");
     let store = open(&folder, 1).expect("a store");
     // It stopped right behind the mark: the order is there, and of no use any more.
-    store.mark(0).expect("a mark");
+    mark(&own, 0).expect("a mark");
     assert_eq!(store.unused().expect("a folder").into_iter().collect::<Vec<_>>(), [1, 2]);
     let used = |order| Some(StoreError::Used { folder: own.clone(), order });
     assert_eq!(store.take(0).err(), used(0));
@@ -133,7 +257,7 @@ fn whenever_a_process_stops_its_order_stays_marked() {
     assert_eq!(files(&folder, 1), ["000000.used", "000001.order", "000002.order", "store.key"]);
     // It stopped when the key was wiped and the file still there.
     let path = order_path(&own, 1);
-    store.mark(1).expect("a mark");
+    mark(&own, 1).expect("a mark");
     let mut bytes = fs::read(&path).expect("an order");
     bytes[KEY_BYTES].fill(0);
     fs::write(&path, &bytes).expect("an order");
@@ -178,7 +302,8 @@ fn an_altered_chunk_ends_the_run_and_names_the_file() {
 fn a_store_is_held_against_party_job_and_peer() {
     let program = program();
     let (folder, inputs) = (deal(&program, ORDERS), inputs(&program));
-    let error = CorrelationStore::open(&folder.path().join("party1"), PartyId(0)).unwrap_err().to_string();
+    let (own, zero) = (folder.path().join("party1"), PartyId(0));
+    let error = CorrelationStore::open(&own, zero, &marks(&folder)).unwrap_err().to_string();
     assert!(error.contains("it is the store of party 1, not of party 0"), "{error}");
     let other = {
         let mut other = Program::new(2, program.codec());

@@ -8,6 +8,7 @@
 //! peers = { 0 = "127.0.0.1:7000" }   # where the parties with a lower number listen
 //! dealer = "127.0.0.1:7100"        # not needed with --correlations
 //! identity = "."                     # the folder with its key, its certificate and those of its peers
+//! marks = "stores"                   # where it remembers which orders of stores are used; default: stores in identity
 //! streams = 4                        # TLS connections a link, where its peer takes as many; default: what suits the cores
 //!
 //! [inputs]                           # this party's data, where the job does not name it
@@ -36,6 +37,9 @@ use symbolon::share::{Parties, PartyId, Role};
 /// Most bytes that a job or a configuration may have.
 const LONGEST_TEXT: u64 = 16 << 20;
 
+/// The folder beside an identity with the marks of stores.
+const MARKS: &str = "stores";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartyConfig {
@@ -45,6 +49,7 @@ pub struct PartyConfig {
     peers: BTreeMap<String, String>,
     dealer: Option<String>,
     identity: Option<PathBuf>,
+    marks: Option<PathBuf>,
     streams: Option<Streams>,
     #[serde(default)]
     inputs: BTreeMap<String, InputEntry>,
@@ -133,6 +138,12 @@ impl PartyConfig {
         let credentials = credentials(path, self.identity.as_deref(), self.party().into(), &peers)?;
         let streams = self.streams;
         Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, streams, credentials })
+    }
+
+    /// Where the party remembers how far it has used its stores: outside of these, and by default beside its identity.
+    pub fn marks(&self) -> PathBuf {
+        let beside = || self.identity.as_deref().unwrap_or(Path::new("")).join(MARKS);
+        self.folder.join(self.marks.clone().unwrap_or_else(beside))
     }
 
     /// Refuses names that the job does not have, or not for this party.

@@ -133,7 +133,9 @@ fn session_status(error: &SessionError) -> u8 {
 
 fn store_status(error: &StoreError) -> u8 {
     match error {
-        StoreError::Exhausted { .. } | StoreError::NothingInCommon { .. } => 4,
+        StoreError::Exhausted { .. }
+        | StoreError::NothingInCommon { .. }
+        | StoreError::BroughtBack { .. } => 4,
         _ => 2,
     }
 }

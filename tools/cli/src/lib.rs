@@ -27,6 +27,7 @@ mod party;
 mod plan;
 mod process;
 mod report;
+mod state;
 mod table;
 mod targets;
 mod trace;

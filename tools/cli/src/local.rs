@@ -16,7 +16,7 @@ use crate::process::{Ended, Group};
 use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::targets::check_targets;
 use crate::trace::TraceFile;
-use crate::{interrupt, live, output, page, table, trace};
+use crate::{interrupt, live, output, page, state, table, trace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -106,10 +106,12 @@ impl Launch<'_> {
             false => None,
         };
         let parties = self.job.protocol.parties();
+        // The identities are made for this run: what is used of a store is remembered for longer.
+        let marks = self.correlations.map(|_| state::marks()).transpose()?;
         let mut addresses = BTreeMap::new();
         for party in self.job.parties() {
             let config = self.folder.join(format!("party{}.toml", party.0));
-            self.write(&config, &self.party_config(party, dealer, &addresses))?;
+            self.write(&config, &self.party_config(party, dealer, &addresses, marks.as_deref()))?;
             let arguments = ["run".into(), self.job_path.into(), "--party".into(), config.into()];
             // The parties work at the same time: they divide the cores.
             let mut arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
@@ -219,12 +221,15 @@ impl Launch<'_> {
         party: PartyId,
         dealer: Option<SocketAddr>,
         lower: &BTreeMap<PartyId, SocketAddr>,
+        marks: Option<&Path>,
     ) -> String {
         let peers: Vec<String> =
             lower.iter().map(|(party, address)| format!("{} = \"{address}\"", party.0)).collect();
         let dealer = dealer.map_or_else(String::new, |dealer| format!("dealer = \"{dealer}\"\n"));
+        let marks =
+            marks.map_or_else(String::new, |marks| format!("marks = {}\n", quoted(&marks.to_string_lossy())));
         let mut text = format!(
-            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\nidentity = {}\nstreams = {}\n[outputs]\n",
+            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\nidentity = {}\n{marks}streams = {}\n[outputs]\n",
             party.0,
             peers.join(", "),
             quoted(&identity::stem(party.into())),

@@ -44,8 +44,7 @@ pub fn run(
     let outputs: Vec<_> = outputs.collect();
     job.check_outputs(outputs.iter().cloned())?;
     check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
-    let open = |folder| CorrelationStore::open(folder, party).map_err(SessionError::from);
-    let store = correlations.map(open).transpose()?;
+    let store = correlations.map(|folder| open_store(folder, &config)).transpose()?;
     let devices = shared.open_devices()?;
     let own = read_inputs(&job, &config, 0)?;
     let facts: BTreeMap<String, Facts> = own.iter().map(|(name, own)| (name.clone(), own.facts)).collect();
@@ -65,7 +64,7 @@ pub fn run(
     if let Some(store) = store {
         let stored = stored.clone();
         session.set_store(store, move |order, orders_left| {
-            eprintln!("{party} uses order {order} of its store; {orders_left} are left");
+            eprintln!("{party} uses order {order} of its store; {orders_left} are left to all parties");
             *stored.lock().expect("no panic while it is told") = Some(StoredJson { order, orders_left });
         });
     }
@@ -100,6 +99,21 @@ pub fn run(
     json.later = runs;
     json.wall_s = start.elapsed().as_secs_f64();
     output::print(shared.json, &json, &table::run(&json))
+}
+
+/// This party's store. What a copy brought back is warned of.
+fn open_store(folder: &Path, config: &PartyConfig) -> Result<CorrelationStore, Failure> {
+    let party = config.party();
+    let store = CorrelationStore::open(folder, party, &config.marks()).map_err(SessionError::from)?;
+    match store.brought_back() {
+        0 => {}
+        orders => eprintln!(
+            "warning: {}: {party}'s store was brought back from a copy, with {orders} orders that had been used; they are \
+            wiped again",
+            folder.display()
+        ),
+    }
+    Ok(store)
 }
 
 /// A job's runs in one session.

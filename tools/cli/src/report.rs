@@ -43,7 +43,7 @@ pub struct RunJson {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct StoredJson {
     pub order: u32,
-    /// How many are left.
+    /// How many are left to all parties.
     pub orders_left: usize,
 }
 

@@ -63,7 +63,11 @@ fn a_job_runs_without_a_dealer_from_what_was_dealt_ahead_of_time() {
     folder.text("p1.toml", &lines.join("\n"));
     let [zero, one] = start_parties(&folder).map(|party| party.wait_with_output().expect("it ends"));
     assert!(zero.status.success() && one.status.success(), "{}{}", stderr(&zero), stderr(&one));
-    assert!(stderr(&one).contains("party 1 uses order 1 of its store; 1 are left"), "{}", stderr(&one));
+    assert!(
+        stderr(&one).contains("party 1 uses order 1 of its store; 1 are left to all parties"),
+        "{}",
+        stderr(&one)
+    );
 }
 
 /// Both parties of a deployment, each with its folder of the store.
@@ -134,6 +138,66 @@ fn a_party_with_a_store_and_one_with_a_dealer_disagree() {
         "{line}"
     );
     dealer.wait().expect("the dealer ends");
+}
+
+/// Copies a folder with all that is in it.
+fn copy(folder: &Folder, from: &str, to: &str) {
+    let _ = std::fs::remove_dir_all(folder.path(to));
+    let copied =
+        std::process::Command::new("cp").arg("-a").arg(folder.path(from)).arg(folder.path(to)).status();
+    assert!(copied.expect("cp starts").success(), "{from} is copied to {to}");
+}
+
+#[test]
+fn an_order_is_used_once_though_all_folders_are_brought_back() {
+    let folder = dealt(4);
+    copy(&folder, "store", "backup");
+    let local = ["run", "job.toml", "--local", "--correlations", "store", "--device", "cpu", "--json"];
+    let stored = |output: &std::process::Output| {
+        let run = json(output);
+        [run["stored"]["order"].as_u64(), run["stored"]["orders_left"].as_u64()]
+            .map(|number| number.expect("a number"))
+    };
+    assert_eq!(stored(&folder.run(&local)), [0, 3]);
+    copy(&folder, "backup", "store");
+    assert_eq!(stored(&folder.run(&local)), [1, 2], "both folders are brought back: order 0 is used");
+    copy(&folder, "backup/party0", "store/party0");
+    assert_eq!(stored(&folder.run(&local)), [2, 1], "one folder is brought back");
+    assert!(is_product(&folder));
+    // Another user of this machine's folders has other marks: on machines of their own they lie beside the identities.
+    deployment(&folder);
+    copy(&folder, "backup", "store");
+    let run = || start_parties(&folder).map(|party| party.wait_with_output().expect("it ends"));
+    let says = |outputs: &[std::process::Output; 2], words: &str| {
+        assert!(
+            outputs.iter().all(|output| output.status.success()),
+            "{}{}",
+            stderr(&outputs[0]),
+            stderr(&outputs[1])
+        );
+        assert!(
+            outputs.iter().all(|output| stderr(output).contains(words)),
+            "{words}: {}",
+            stderr(&outputs[0])
+        );
+    };
+    says(&run(), "uses order 0 of its store; 3 are left to all parties");
+    let marks = std::fs::read_dir(folder.path("nodes/party0/stores")).expect("a folder of marks");
+    let names: Vec<String> =
+        marks.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    assert!(names.iter().any(|name| name.ends_with("-party0.mark")), "{names:?}");
+    copy(&folder, "backup", "store");
+    let outputs = run();
+    says(&outputs, "uses order 1 of its store; 2 are left to all parties");
+    says(&outputs, "was brought back from a copy, with 1 orders that had been used; they are wiped again");
+    copy(&folder, "backup", "store");
+    says(&run(), "uses order 2 of its store; 1 are left to all parties");
+    says(&run(), "uses order 3 of its store; 0 are left to all parties");
+    copy(&folder, "backup", "store");
+    let [zero, _] = run();
+    assert_eq!(zero.status.code(), Some(4));
+    let line = error_line(&zero);
+    assert!(line.contains("its orders were used before this folder was brought back from a copy"), "{line}");
 }
 
 /// A party's process whose stderr is read as it comes.

@@ -10,12 +10,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
-/// A folder for one test.
-pub struct Folder(TempDir);
+/// A folder for one test, and one for what the command remembers between runs.
+pub struct Folder(TempDir, TempDir);
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder(tempfile::tempdir().expect("a temporary folder"))
+        let folder = || tempfile::tempdir().expect("a temporary folder");
+        Folder(folder(), folder())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -54,7 +55,7 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_symbolon"));
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
         // A Vulkan loader on a machine without a screen prints lines of its own where this is not set.
-        command.env("XDG_RUNTIME_DIR", self.0.path());
+        command.env("XDG_RUNTIME_DIR", self.0.path()).env("XDG_STATE_HOME", self.1.path());
         command
     }
 
