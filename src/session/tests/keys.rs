@@ -18,6 +18,9 @@ const ZERO: Role = Role::party(0);
 const ONE: Role = Role::party(1);
 const TWO: Role = Role::party(2);
 
+/// From whom to whom a control message went, and its bytes.
+type Sent = (Role, Role, Vec<u8>);
+
 /// Runs a small product while `rule` decides on frames.
 fn run(
     world: World,
@@ -53,7 +56,7 @@ fn a_contribution_that_was_not_committed_to_ends_the_run_by_name() {
 #[test]
 fn both_roles_contribute_to_every_key_of_every_run() {
     for protocol in Protocol::ALL {
-        let sent: Arc<Mutex<Vec<(Role, Role, Vec<u8>)>>> = Arc::default();
+        let sent: Arc<Mutex<Vec<Sent>>> = Arc::default();
         let seen = sent.clone();
         let rule = move |from: Role, to: Role, frame: &Frame| {
             if let Frame::Control { topic, payload } = frame
