@@ -212,18 +212,15 @@ impl CorrelationStore {
         }
         let passed = Mark::new(marks, header.store, party)?;
         let kept = unused.split_off(&passed.next()?);
-        for &order in &unused {
-            mark(&folder, order)?;
-            discard(&order_path(&folder, order))?;
-        }
+        unused.iter().try_for_each(|&order| discard(&order_path(&folder, order)))?;
         if kept.is_empty() {
             return Err(StoreError::BroughtBack { folder, mark: passed.path() });
         }
         Ok(CorrelationStore { folder, key, header, passed, brought_back: unused.len() })
     }
 
-    /// How many orders were there that had been used before, since the folder was brought back from a copy. They have
-    /// been wiped again.
+    /// How many orders were there that had been used or passed over before, as where the folder was brought back from a
+    /// copy. They have been wiped again.
     pub fn brought_back(&self) -> usize {
         self.brought_back
     }
@@ -265,6 +262,9 @@ impl CorrelationStore {
         let _lock = lock(&self.folder)?;
         mark(&self.folder, order)?;
         self.passed.pass(order)?;
+        // Another party has used them, and stopped before this one did.
+        let passed_over = unused(&self.folder)?;
+        passed_over.range(..order).try_for_each(|&order| discard(&order_path(&self.folder, order)))?;
         let path = order_path(&self.folder, order);
         let (reader, key) = read_order(&path, &self.key)?;
         if *reader.header() != (OrderHeader { order, ..self.header }) {

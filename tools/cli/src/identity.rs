@@ -82,7 +82,9 @@ pub fn credentials(folder: &Path, role: Role, peers: &[Role]) -> Result<Credenti
     let pinned = |&peer: &Role| Ok((peer, peer_certificate(&pin(folder, peer), peer)?));
     let peers = peers.iter().map(pinned).collect::<Result<_, Failure>>()?;
     let credentials = Credentials { identity, peers };
-    credentials.check_distinct().map_err(wrong)?;
+    let one_twice =
+        |error| Failure::Text { path: folder.join(PEERS), line: None, reason: format!("{error}") };
+    credentials.check_distinct().map_err(one_twice)?;
     for warning in credentials.check(role).map_err(wrong)? {
         eprintln!("warning: {warning}");
     }

@@ -108,8 +108,8 @@ fn open_store(folder: &Path, config: &PartyConfig) -> Result<CorrelationStore, F
     match store.brought_back() {
         0 => {}
         orders => eprintln!(
-            "warning: {}: {party}'s store was brought back from a copy, with {orders} orders that had been used; they are \
-            wiped again",
+            "warning: {}: {party}'s store holds {orders} order(s) that were used before, as after it is brought back from a \
+            copy; they are wiped again",
             folder.display()
         ),
     }

@@ -156,3 +156,24 @@ fn damaged_and_exposed_identities_are_refused() {
     let line = refused(&folder, &run, 2);
     assert!(line.contains("identity.key") && line.contains("`symbolon init` makes one"), "{line}");
 }
+
+#[test]
+fn one_key_for_two_roles_is_refused_by_name() {
+    let folder = ready();
+    let pin = |of: &str, node: &str, peer: &str| {
+        let to = folder.path(&format!("nodes/{node}/peers/{peer}.crt"));
+        std::fs::copy(folder.path(&format!("nodes/{of}/identity.crt")), to).expect("a certificate is copied");
+    };
+    pin("party1", "party0", "dealer");
+    let line = refused(&folder, &["run", "job.toml", "--party", "p0.toml"], 2);
+    assert!(line.contains("nodes/party0/peers: party 1 and the dealer have the same key here"), "{line}");
+    pin("party0", "party0", "dealer");
+    let line = refused(&folder, &["run", "job.toml", "--party", "p0.toml"], 2);
+    assert!(
+        line.contains("the certificate of the dealer (") && line.contains("has this node's own key"),
+        "{line}"
+    );
+    pin("party0", "dealer", "party1");
+    let line = refused(&folder, &["deal", "--config", "dealer.toml"], 2);
+    assert!(line.contains("party 0 and party 1 have the same key here"), "{line}");
+}

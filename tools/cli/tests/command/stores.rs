@@ -164,9 +164,11 @@ fn an_order_is_used_once_though_all_folders_are_brought_back() {
     copy(&folder, "backup/party0", "store/party0");
     assert_eq!(stored(&folder.run(&local)), [2, 1], "one folder is brought back");
     assert!(is_product(&folder));
-    // Another user of this machine's folders has other marks: on machines of their own they lie beside the identities.
+    // As on machines of their own: the marks lie beside the identities.
     deployment(&folder);
-    copy(&folder, "backup", "store");
+    std::fs::remove_dir_all(folder.path("store")).expect("the store goes");
+    deal(&folder, "store", 4);
+    copy(&folder, "store", "backup");
     let run = || start_parties(&folder).map(|party| party.wait_with_output().expect("it ends"));
     let says = |outputs: &[std::process::Output; 2], words: &str| {
         assert!(
@@ -189,7 +191,7 @@ fn an_order_is_used_once_though_all_folders_are_brought_back() {
     copy(&folder, "backup", "store");
     let outputs = run();
     says(&outputs, "uses order 1 of its store; 2 are left to all parties");
-    says(&outputs, "was brought back from a copy, with 1 orders that had been used; they are wiped again");
+    says(&outputs, "holds 1 order(s) that were used before, as after it is brought back from a copy");
     copy(&folder, "backup", "store");
     says(&run(), "uses order 2 of its store; 1 are left to all parties");
     says(&run(), "uses order 3 of its store; 0 are left to all parties");
