@@ -121,6 +121,7 @@ mod tests {
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
     use std::sync::{Arc, Mutex, PoisonError};
+    use zeroize::Zeroizing;
 
     /// An allocator that looks for a secret in all memory that is freed.
     struct Watch {
@@ -213,6 +214,43 @@ mod tests {
         };
         assert_eq!(left_behind([SECRET; 2], cut), 0);
         assert_eq!(format!("{:?}", Wiped::from(secret_bytes())), "Wiped(8000 bytes)");
+    }
+
+    /// The same in fixed point and 32 bits, where the input is held against its bound as the real numbers that it is.
+    #[test]
+    fn a_run_leaves_no_number_in_fixed_point_behind() {
+        const VALUE: f64 = 1_207.515_625;
+        const BOUND: Option<f64> = Some(2000.0);
+        for (ring, fraction_bits) in [(Ring::Z32, 8), (Ring::Z64, 16)] {
+            let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
+            let mut program = Program::new(2, codec);
+            let shape = Shape::new(40, 40);
+            let x = program.input("x", PartyId(0), shape, BOUND).expect("an input");
+            let y = program.input("y", PartyId(1), shape, BOUND).expect("an input");
+            let z = program.add(x, y).expect("a sum");
+            program.output("z", z, Parties::from_iter([PartyId(0)])).expect("an output");
+            let run = || {
+                let values = Zeroizing::new(vec![VALUE; shape.len()]);
+                let inputs =
+                    [Elements::encode(codec, &values).expect("an input"), Elements::zeros(ring, shape.len())];
+                let mut wrong = Zeroizing::new(vec![VALUE; 100]);
+                wrong[99] = f64::NAN;
+                Elements::encode(codec, &wrong).expect_err("not a number");
+                let world =
+                    World::new(Protocol::Beaver, Arc::new(Cpu::open(Some(1), None).expect("a device")));
+                let outcomes = world.run(&program, &inputs).expect("a run");
+                assert_eq!(outcomes[0].outputs["z"], inputs[0]);
+                // An iterator that does not say how many there are.
+                let kept = inputs[0].to_u64();
+                let kept = Zeroizing::new(kept);
+                drop(Elements::from_integers(ring, kept.iter().copied().filter(|&element| element > 0)));
+            };
+            let element = codec.encode_one(VALUE, 0).expect("a number");
+            let packed = if ring == Ring::Z32 { element | element << 32 } else { element };
+            for secret in [packed, element, VALUE.to_bits()] {
+                assert_eq!(left_behind([secret; 2], run), 0, "{secret:x} of {} bits", ring.bits());
+            }
+        }
     }
 
     /// x @ 1 for a matrix x of secrets: neither x nor the same result is left in the memory of a party, nor its keys.

@@ -10,7 +10,7 @@ use super::connect::{abort_all, named, prepare, soon};
 use super::hello::{Token, write_frame};
 use super::tls::Tls;
 use super::visit::Visit;
-use super::{Address, Credentials, Hello, Link, LinkOptions, NetError, Streams};
+use super::{Address, Credentials, Hello, Link, LinkOptions, NetError, Streams, requested};
 use crate::share::Role;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -84,6 +84,11 @@ impl Listener {
                     let missing = awaited.iter().filter(is_missing).copied().collect();
                     let (address, waited) = (self.address, options.deadlines.connect);
                     let error = NetError::Absent { missing, address, waited, refused };
+                    abort_all(present, |peer| error.told(peer)).await;
+                    return Err(error);
+                }
+                () = requested(options.interrupt) => {
+                    let error = NetError::Interrupted;
                     abort_all(present, |peer| error.told(peer)).await;
                     return Err(error);
                 }

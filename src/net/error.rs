@@ -117,6 +117,9 @@ pub enum NetError {
         /// What the operating system says.
         reason: String,
     },
+    /// This process was asked to end.
+    #[error("interrupted")]
+    Interrupted,
     /// The peer gave up, and says why.
     #[error("{peer} gave up: {reason}")]
     Aborted {

@@ -11,9 +11,9 @@ use super::hello::Hello;
 use super::shape::LinkShape;
 use super::traffic::enrol;
 use super::visit::Visit;
-use super::{Deadlines, LinkTraffic, NetError, Streams};
+use super::{Deadlines, Interrupt, LinkTraffic, NetError, Streams, requested};
 use crate::share::Role;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{DuplexStream, duplex};
@@ -35,6 +35,8 @@ pub struct LinkOptions {
     pub streams: Streams,
     /// Where their work is counted.
     pub activity: Activity,
+    /// What ends them from outside.
+    pub interrupt: Option<&'static Interrupt>,
 }
 
 impl LinkOptions {
@@ -83,6 +85,9 @@ impl Link {
         let (to_receiver, from_carrier) = mpsc::channel(QUEUE_FRAMES);
         let shared = Arc::new(Shared::new(peer, options));
         enrol(&shared);
+        if let Some(interrupt) = options.interrupt {
+            tokio::spawn(give_up_on(interrupt, Arc::downgrade(&shared)));
+        }
         let carrier = Carrier::new(shared.clone(), hello, origin, from_sender, to_receiver, options.shape);
         Link {
             sender: LinkSender { shared: shared.clone(), queue: to_carrier },
@@ -170,6 +175,14 @@ impl Link {
             let _ = timeout(PATIENCE, &mut self.carrier).await;
         }
         self.carrier.abort();
+    }
+}
+
+/// Has the peer told as soon as this process is asked to end, whatever it is at.
+async fn give_up_on(interrupt: &Interrupt, link: Weak<Shared>) {
+    requested(Some(interrupt)).await;
+    if let Some(link) = link.upgrade() {
+        link.give_up(&NetError::Interrupted.to_string());
     }
 }
 

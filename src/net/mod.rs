@@ -31,6 +31,7 @@ pub mod fuzz;
 mod hello;
 mod identity;
 mod inlet;
+mod interrupt;
 mod link;
 mod measure;
 mod outlet;
@@ -61,6 +62,7 @@ pub use frame::{
 };
 pub use hello::{Difference, Hello, Token, VERSION, first_difference};
 pub use identity::{Certificate, Credentials, Fingerprint, Identity, IdentityError, IdentityPem, VALIDITY};
+pub use interrupt::{Interrupt, requested};
 pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};
 pub use measure::{Copied, Shaped, Striped, copy_over_loopback, shape_over_loopback};
 pub use shape::{LinkShape, ShapeError};

@@ -1,6 +1,7 @@
 //! Elements of a ring that is only known at run time, on the host.
 
 use super::{CodecError, Element, FixedPoint, Ring, Shape};
+use crate::huge;
 use std::borrow::Cow;
 use std::ops::Range;
 use zeroize::Zeroize;
@@ -20,8 +21,8 @@ impl Elements {
     /// The numbers modulo 2^k.
     pub fn from_integers(ring: Ring, integers: impl IntoIterator<Item = u64>) -> Elements {
         match ring {
-            Ring::Z32 => Elements::Z32(integers.into_iter().map(u32::from_u64).collect()),
-            Ring::Z64 => Elements::Z64(integers.into_iter().collect()),
+            Ring::Z32 => Elements::Z32(gathered(integers.into_iter().map(u32::from_u64))),
+            Ring::Z64 => Elements::Z64(gathered(integers.into_iter())),
         }
     }
 
@@ -48,16 +49,28 @@ impl Elements {
         }
     }
 
+    /// The largest magnitude among the real numbers that the elements stand for; 0 where there are none.
+    ///
+    /// # Panics
+    /// Where `codec` is of another ring.
+    pub fn largest_magnitude(&self, codec: FixedPoint) -> f64 {
+        assert_eq!(self.ring(), codec.ring(), "elements are decoded in their own ring");
+        let magnitude = |element: u64| codec.decode_one(element).abs();
+        match self {
+            Elements::Z32(elements) => elements.iter().map(|&e| magnitude(e.into())).fold(0.0, f64::max),
+            Elements::Z64(elements) => elements.iter().map(|&e| magnitude(e)).fold(0.0, f64::max),
+        }
+    }
+
     /// Elements from their bytes in memory.
     ///
     /// # Panics
     /// Where `bytes` is not a whole number of elements.
     pub fn from_bytes(ring: Ring, bytes: &[u8]) -> Elements {
         assert!(bytes.len().is_multiple_of(ring.element_bytes()), "a whole number of elements");
-        match ring {
-            Ring::Z32 => Elements::Z32(bytemuck::pod_collect_to_vec(bytes)),
-            Ring::Z64 => Elements::Z64(bytemuck::pod_collect_to_vec(bytes)),
-        }
+        let mut elements = Elements::zeros(ring, bytes.len() / ring.element_bytes());
+        elements.bytes_mut().copy_from_slice(bytes);
+        elements
     }
 
     /// The elements' bytes in memory, as devices and the wire take them.
@@ -70,9 +83,18 @@ impl Elements {
 
     /// `len` zeros.
     pub fn zeros(ring: Ring, len: usize) -> Elements {
-        match ring {
+        let mut elements = match ring {
             Ring::Z32 => Elements::Z32(vec![0; len]),
             Ring::Z64 => Elements::Z64(vec![0; len]),
+        };
+        huge::advise(elements.bytes_mut());
+        elements
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Elements::Z32(elements) => bytemuck::cast_slice_mut(elements),
+            Elements::Z64(elements) => bytemuck::cast_slice_mut(elements),
         }
     }
 
@@ -98,10 +120,7 @@ impl Elements {
     pub fn set_block(&mut self, shape: Shape, at: (usize, usize), block: Shape, bytes: &[u8]) {
         let ring = self.ring();
         assert_eq!(bytes.len(), block.len() * ring.element_bytes(), "the block's bytes");
-        let own: &mut [u8] = match self {
-            Elements::Z32(elements) => bytemuck::cast_slice_mut(elements),
-            Elements::Z64(elements) => bytemuck::cast_slice_mut(elements),
-        };
+        let own = self.bytes_mut();
         let row_bytes = block.cols * ring.element_bytes();
         for (index, row) in block_rows(ring, shape, at, block).enumerate() {
             own[row].copy_from_slice(&bytes[index * row_bytes..(index + 1) * row_bytes]);
@@ -136,6 +155,27 @@ impl Elements {
             Elements::Z64(elements) => elements.clone(),
         }
     }
+}
+
+/// All of them, without a copy left behind where there are more than was foreseen.
+fn gathered<E: Element>(elements: impl Iterator<Item = E>) -> Vec<E> {
+    const LEAST: usize = 16;
+    let room = |count: usize| {
+        let mut room = Vec::with_capacity(count.max(LEAST));
+        huge::advise(room.spare_capacity_mut());
+        room
+    };
+    let mut all: Vec<E> = room(elements.size_hint().0);
+    for element in elements {
+        if all.len() == all.capacity() {
+            let mut more = room(2 * all.len());
+            more.extend_from_slice(&all);
+            bytemuck::cast_slice_mut::<E, u8>(&mut all).zeroize();
+            all = more;
+        }
+        all.push(element);
+    }
+    all
 }
 
 /// Where each row of a block lies among the bytes of a matrix.

@@ -1,6 +1,8 @@
 //! Real numbers as ring elements: round(x · 2^f) in two's complement.
 
 use super::{Element, Ring};
+use crate::huge;
+use zeroize::Zeroize;
 
 /// Fixed-point numbers with f fraction bits in a ring; f = 0 writes integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +118,19 @@ impl FixedPoint {
     /// As [`FixedPoint::encode_one`], naming the first element that does not fit.
     pub fn encode<E: Element>(self, values: &[f64]) -> Result<Vec<E>, CodecError> {
         debug_assert_eq!(E::RING, self.ring);
-        let one = |(index, &value)| self.encode_one(value, index).map(E::from_u64);
-        values.iter().enumerate().map(one).collect()
+        // Room for all at once: growing would leave copies behind.
+        let mut elements: Vec<E> = Vec::with_capacity(values.len());
+        huge::advise(elements.spare_capacity_mut());
+        for (index, &value) in values.iter().enumerate() {
+            match self.encode_one(value, index) {
+                Ok(element) => elements.push(E::from_u64(element)),
+                Err(error) => {
+                    bytemuck::cast_slice_mut::<E, u8>(&mut elements).zeroize();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(elements)
     }
 
     /// The real number an element stands for.

@@ -9,7 +9,7 @@ use super::trace::{Recorder, TraceLane};
 use super::transmit::{Delivery, Failure, transmit};
 use super::{DeviceUse, RunError, RunReport};
 use crate::device::{DeviceError, Download};
-use crate::net::{Data, Frame, Link, NetError};
+use crate::net::{Data, Frame, Interrupt, Link, NetError, requested};
 use crate::ring::Elements;
 use crate::share::Role;
 use crate::step::{Action, MessageId, Phase};
@@ -80,6 +80,9 @@ impl<'a> Coordinator<'a> {
         match self.try_run().await {
             Ok((outcome, online)) => Ok((outcome, self.recorder, online)),
             Err(error) => {
+                // The links give up by themselves: that is not the reason.
+                let interrupted = self.execution.interrupt.is_some_and(Interrupt::is_requested);
+                let error = if interrupted { RunError::Interrupted } else { error };
                 tracing::error!(role = %self.execution.plan.role, reason = %error, "the run has failed");
                 for link in &*self.execution.links {
                     link.sender().give_up(&error.told(link.peer()));
@@ -209,6 +212,7 @@ impl<'a> Coordinator<'a> {
             (peer, frame) = next_frame(self.execution.links, &self.engine, &self.unready), if listening => {
                 self.take_in(peer, frame, doing)?;
             }
+            () = requested(self.execution.interrupt) => return Err(RunError::Interrupted),
             () = sleep(self.execution.stall / STALL_CHECKS) => self.check_progress(doing)?,
         }
         self.execution.progress.reach(self.engine.steps_done(), &self.engine.tally());

@@ -24,6 +24,15 @@ pub enum RunError {
         /// The step and its op.
         doing: String,
     },
+    /// This process was asked to end.
+    #[error("interrupted")]
+    Interrupted,
+    /// The operating system gives no thread for a device's lane.
+    #[error("a thread cannot be started for the device: {reason}")]
+    Thread {
+        /// What it says.
+        reason: String,
+    },
     /// The device lane ended without a word: a fault of this program.
     #[error("the device lane ended unexpectedly")]
     LaneLost,

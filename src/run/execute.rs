@@ -5,7 +5,7 @@ use super::lane::Lane;
 use super::trace::Recorder;
 use super::{Overlap, Progress, RunError, RunReport};
 use crate::device::{Buffer, Device, DeviceError};
-use crate::net::{Activity, Link};
+use crate::net::{Activity, Interrupt, Link};
 use crate::plan::{DeviceModel, Plan, Slot};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Shape};
@@ -13,6 +13,7 @@ use crate::step::{KeyId, MemoryClass, OpId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::unbounded_channel;
@@ -38,6 +39,8 @@ pub struct Execution<'a> {
     pub links: &'a mut [Link],
     /// What the links count their work in.
     pub activity: &'a Activity,
+    /// What ends the run from outside.
+    pub interrupt: Option<&'static Interrupt>,
     /// Where what is done is counted, for whoever looks on.
     pub progress: &'a Progress,
     /// What frames of this run carry: frames of another are refused.
@@ -90,12 +93,17 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
     }
     let lanes = execution.lanes(&inputs, &cancelled);
     let (lane_events, events) = unbounded_channel();
-    let result = std::thread::scope(|scope| {
-        let started = lanes.into_iter().map(|lane| {
-            let ((orders, lane_orders), events) = (crossbeam_channel::unbounded(), lane_events.clone());
-            (orders, scope.spawn(move || lane.work(&lane_orders, &events, Recorder::new(start))))
-        });
-        let (orders, lanes): (Vec<_>, Vec<_>) = started.unzip();
+    let result = thread::scope(|scope| {
+        let started: std::io::Result<Vec<_>> = lanes
+            .into_iter()
+            .map(|lane| {
+                let ((orders, lane_orders), events) = (crossbeam_channel::unbounded(), lane_events.clone());
+                let work = move || lane.work(&lane_orders, &events, Recorder::new(start));
+                Ok((orders, thread::Builder::new().spawn_scoped(scope, work)?))
+            })
+            .collect();
+        let started = started.map_err(|error| RunError::Thread { reason: error.to_string() })?;
+        let (orders, lanes): (Vec<_>, Vec<_>) = started.into_iter().unzip();
         // Only the lanes say anything.
         drop(lane_events);
         // The coordinator owns the only senders of orders: the lanes' threads end with it.

@@ -428,6 +428,7 @@ async fn follow(
         outputs: outputs.to_vec(),
         links: &mut links,
         activity: &Activity::new(),
+        interrupt: None,
         progress: &Progress::default(),
         run: RUN,
         stall: std::time::Duration::from_secs(20),

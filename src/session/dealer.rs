@@ -95,7 +95,7 @@ fn try_serve(
 ) -> Result<Dealt, SessionError> {
     let mut dealt = Dealt::default();
     let mut kept: HashMap<u32, Dealing> = HashMap::new();
-    while let Some((order, contributions)) = wire.block_on(take_order(links))? {
+    while let Some((order, contributions)) = wire.wait(take_order(links))? {
         let (mut dealing, number) = match order {
             Order::First { plan, demand, keep } => (Dealing::new(devices, options, plan, &demand)?, keep),
             Order::Again(number) => (take_kept(&mut kept, links, number)?, Some(number)),
@@ -120,6 +120,7 @@ fn try_serve(
             outputs: Vec::new(),
             links,
             activity: &wire.links.activity,
+            interrupt: wire.links.interrupt,
             progress: &Progress::default(),
             run: name.run_number(run),
             stall: options.deadlines.stall,
@@ -207,7 +208,7 @@ fn grant(
     for (link, theirs) in links.iter_mut().zip(contributions) {
         let way = Way { from: Role::Dealer, to: link.peer(), run };
         let own = source.contribution(way)?;
-        wire.block_on(link.send_control(GRANT, &own))?;
+        wire.wait(link.send_control(GRANT, &own))?;
         keys.insert(KeyId::between(link.peer(), Role::Dealer), derive(plan, way, &own, theirs));
     }
     Ok(keys)

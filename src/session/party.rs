@@ -7,8 +7,8 @@ use super::topic::{CUT, INTRODUCTION, PLAN, check_offers};
 use super::wire::Wire;
 use super::{Devices, SessionError};
 use crate::net::{
-    Address, Credentials, Deadlines, Hello, Link, LinkShape, Listener, NetError, Streams, abort_all, dial,
-    first_difference,
+    Address, Credentials, Deadlines, Hello, Interrupt, Link, LinkShape, Listener, NetError, Streams,
+    abort_all, dial, first_difference, requested,
 };
 use crate::plan::{PlanOptions, Plans, Supply};
 use crate::program::tiling::TileSide;
@@ -63,6 +63,8 @@ pub struct SessionOptions {
     pub supply: Option<Supply>,
     /// Whether reports have traces.
     pub trace: bool,
+    /// What ends the session from outside, its peers told at once.
+    pub interrupt: Option<&'static Interrupt>,
 }
 
 /// A party that is connected. It must be ended by [`Session::finish`]; dropping it tells the peers that it failed.
@@ -262,7 +264,7 @@ impl Session {
     fn introduce(&mut self, ours: Introduction) -> Result<(), NetError> {
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         let offers = &mut self.offers;
-        self.wire.block_on(async {
+        self.wire.wait(async {
             let mut disagreement = None;
             for link in parties {
                 let bytes = link.send_control(INTRODUCTION, &ours).await?;
@@ -370,7 +372,7 @@ impl Session {
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         let mut nonces = BTreeMap::from([(role, nonce)]);
         let pledges = &mut self.pledges;
-        self.wire.block_on(async {
+        self.wire.wait(async {
             for link in parties {
                 let way = Way { from: role, to: link.peer(), run };
                 let own = keys.contribution(way)?;
@@ -474,7 +476,7 @@ fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<
     let Some(bound) = input.bound else { return Ok(()) };
     let codec = program.codec();
     let most = bound + codec.resolution() / 2.0;
-    let largest = elements.decode(codec).into_iter().map(f64::abs).fold(0.0, f64::max);
+    let largest = elements.largest_magnitude(codec);
     if largest > most {
         return Err(SessionError::InputBound { name: name(), bound, found: largest });
     }
@@ -484,7 +486,7 @@ fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<
 /// What suits all parties.
 fn agree_on_cut(wire: &Wire, links: &mut [Link], wanted: Cut) -> Result<Cut, NetError> {
     let parties = links.iter_mut().filter(|link| link.peer() != Role::Dealer);
-    wire.block_on(async {
+    wire.wait(async {
         let mut agreed = wanted;
         for link in parties {
             link.send_control(CUT, &wanted).await?;
@@ -506,7 +508,12 @@ async fn meet(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Vec<Link>, NetError> {
     let mut links = Vec::new();
-    match meet_into(&mut links, wire, network, listening).await {
+    let met = tokio::select! {
+        biased;
+        () = requested(wire.links.interrupt) => Err(NetError::Interrupted),
+        met = meet_into(&mut links, wire, network, listening) => met,
+    };
+    match met {
         Ok(()) => Ok(links),
         Err(error) => {
             abort_all(links, |peer| error.told(peer)).await;

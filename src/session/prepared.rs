@@ -185,6 +185,7 @@ impl Session {
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
             links: &mut self.links,
             activity: &self.wire.links.activity,
+            interrupt: self.wire.links.interrupt,
             progress: &self.progress,
             run,
             stall: self.options.deadlines.stall,

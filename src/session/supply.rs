@@ -26,7 +26,7 @@ impl Session {
         let mut links: Vec<&mut Link> = self.links.iter_mut().collect();
         links
             .retain(|link| link.peer() != Role::Dealer && named.contains(&KeyId::between(role, link.peer())));
-        self.wire.block_on(async {
+        self.wire.wait(async {
             let mut keys = HashMap::new();
             for link in &mut links {
                 let pledge = pledges.get(&link.peer()).expect("the parties have confirmed the run");
@@ -70,7 +70,7 @@ impl Session {
         let contribution = self.keys.contribution(self.to_dealer())?;
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
         let Some(dealer) = dealer.filter(|_| self.stock.is_none()) else { return Ok(()) };
-        self.wire.block_on(dealer.send_control(ORDER, &Request { order, contribution }))?;
+        self.wire.wait(dealer.send_control(ORDER, &Request { order, contribution }))?;
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl Session {
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
         let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
         let dealer = dealer.ok_or_else(missing)?;
-        let theirs: Contribution = self.wire.block_on(async {
+        let theirs: Contribution = self.wire.wait(async {
             dealer.send_control(ORDER, &request).await?;
             dealer.receive_control(GRANT, dealer.long_patience()).await
         })?;

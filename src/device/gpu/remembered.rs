@@ -99,7 +99,7 @@ fn read(path: &Path) -> Result<Option<Content>, String> {
 
 /// To whoever watches: nobody asked for the file, and nothing fails without it.
 fn warn(path: &Path, reason: &str) -> Option<Tuning> {
-    eprintln!("{}: {reason}; the GPU is measured again", path.display());
+    tracing::warn!(file = %path.display(), reason, "the GPU is measured again");
     None
 }
 

@@ -139,6 +139,7 @@ impl Bench {
             outputs: Vec::new(),
             links: &mut links,
             activity: &wire.links.activity,
+            interrupt: wire.links.interrupt,
             progress: &Progress::default(),
             run: RUN,
             stall: options.deadlines.stall,

@@ -51,22 +51,23 @@ impl Feed {
         if own.unused.is_empty() {
             return Err(StoreError::Exhausted { folder: stock.store.folder.clone() }.into());
         }
-        let mut common = wire.block_on(common(own, links))?;
+        let mut common = wire.wait(common(own, links))?;
         let nothing = || StoreError::NothingInCommon { folder: stock.store.folder.clone() };
         let order = stock.store.take(common.pop_first().ok_or_else(nothing)?)?;
         (stock.taken)(order.number, common.len());
-        Ok(Feed::of(order, stock.store.header.party, wire, run))
+        Feed::of(order, stock.store.header.party, wire, run)
     }
 
-    fn of(order: TakenOrder, party: PartyId, wire: &Wire, run: u32) -> Feed {
+    fn of(order: TakenOrder, party: PartyId, wire: &Wire, run: u32) -> Result<Feed, SessionError> {
         let _runtime = wire.handle().enter();
         let unshaped = LinkOptions { shape: None, ..wire.links.clone() };
         let apart = LinkOptions { activity: Activity::new(), ..unshaped.clone() };
         let (link, far) = Link::pair([Role::Dealer, party.into()], [&unshaped, &apart], PIPE_BYTES);
         let failure = FeedFailure::default();
         let (key, told, handle) = (order.key.clone(), failure.clone(), wire.handle().clone());
-        std::thread::spawn(move || serve(order, far, &handle, run, &told));
-        Feed { key, link, failure }
+        let feed = std::thread::Builder::new().spawn(move || serve(order, far, &handle, run, &told));
+        feed.map_err(|error| SessionError::Runtime { reason: error.to_string() })?;
+        Ok(Feed { key, link, failure })
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::bench::model;
 use crate::failure::Failure;
 use crate::init::InitArguments;
+use crate::interrupt;
 use crate::log;
 use crate::vram::VramArguments;
 use clap::{Args, Parser, Subcommand};
@@ -139,7 +140,8 @@ pub struct DealTo {
 /// What scripts go by.
 const STATUS: &str = "\
 Exit status: 0 done, 1 a wrong result or a report that cannot be written, 2 bad usage or input, 3 peer or network,
-4 resources, 5 parties disagree, 130 interrupted";
+4 resources (memory, threads, files), 5 parties disagree, 70 a fault of this program, 130 interrupted by a signal
+(INT, TERM, QUIT, HUP)";
 
 /// What all commands that compute have.
 #[derive(Args, Clone)]
@@ -189,6 +191,9 @@ pub struct Shared {
     /// Write what every lane did when, for `symbolon trace`, Perfetto or Chrome
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Who may read what is written, results, traces and reports: permissions in octal, such as 640
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = file_mode)]
+    pub file_mode: u32,
     /// Say on stderr what happens: error, warn, info, debug or trace; never what is computed on
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<log::Level>,
@@ -303,9 +308,18 @@ impl Shared {
             overlap: self.overlap(),
             supply: self.supply(),
             trace: self.trace.is_some(),
+            interrupt: Some(interrupt::own()),
             ..SessionOptions::default()
         }
     }
+}
+
+/// Permissions in octal, of files that their user can at least read.
+pub fn file_mode(text: &str) -> Result<u32, String> {
+    const READ_BY_OWNER: u32 = 0o400;
+    let mode = u32::from_str_radix(text, 8).ok().filter(|&mode| mode <= 0o666 && mode & 0o111 == 0);
+    let mode = mode.filter(|mode| mode & READ_BY_OWNER != 0);
+    mode.ok_or_else(|| "permissions of a file are three octal digits, such as 600, 640 or 644".to_owned())
 }
 
 /// A size such as `4096`, `512MiB` or `2GB`.

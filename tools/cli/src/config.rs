@@ -24,6 +24,7 @@ use crate::data::{Source, regular};
 use crate::failure::Failure;
 use crate::identity;
 use crate::job::Job;
+use crate::process::Brief;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -85,7 +86,7 @@ struct DealerConfig {
 
 impl PartyConfig {
     pub fn read(path: &Path) -> Result<PartyConfig, Failure> {
-        let mut config: PartyConfig = read_toml(path)?;
+        let mut config: PartyConfig = described(path)?;
         config.folder = folder_of(path);
         Ok(config)
     }
@@ -176,7 +177,7 @@ impl PartyConfig {
 }
 
 pub fn read_dealer(path: &Path, parties: usize) -> Result<DealerNetwork, Failure> {
-    let DealerConfig { listen, identity, streams } = read_toml(path)?;
+    let DealerConfig { listen, identity, streams } = described(path)?;
     let peers: Vec<Role> = Parties::first(parties).iter().map(Role::from).collect();
     let credentials = credentials(path, identity.as_deref(), Role::Dealer, &peers)?;
     Ok(DealerNetwork { listen, parties, streams, credentials })
@@ -189,10 +190,21 @@ fn credentials(
     role: Role,
     peers: &[Role],
 ) -> Result<Credentials, Failure> {
+    if let Some(brief) = Brief::own() {
+        return identity::told(brief, role, peers);
+    }
     let reason = || "identity: the folder with this node's key and its peers' certificates is missing; `symbolon init` makes them";
     let missing = || Failure::Text { path: path.to_owned(), line: None, reason: reason().into() };
     let folder = folder.ok_or_else(missing)?;
     identity::credentials(&folder_of(path).join(folder), role, peers)
+}
+
+/// What describes this process: the file, or what its launcher has told it.
+fn described<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    match Brief::own() {
+        Some(brief) => parse_toml(path, &brief.config),
+        None => read_toml(path),
+    }
 }
 
 /// The folder that a file's relative paths start from.

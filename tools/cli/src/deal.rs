@@ -5,10 +5,10 @@ use crate::config::read_dealer;
 use crate::demand::DemandFile;
 use crate::devices::device_lines;
 use crate::failure::Failure;
-use crate::output;
 use crate::party::LISTENING;
 use crate::report::RoleJson;
 use crate::table::{bytes, seconds};
+use crate::{output, say};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -81,7 +81,7 @@ fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
     let devices = shared.open_devices()?;
     let lines = device_lines(&devices);
     let dealt = serve(devices, &network, shared.session_options(), |address| {
-        eprintln!("the dealer is {LISTENING}{address}")
+        say::note(&format!("the dealer is {LISTENING}{address}"))
     })?;
     let orders: Vec<RoleJson> =
         dealt.reports.iter().map(|report| RoleJson::new(report, &lines, |_| Vec::new(), 0)).collect();

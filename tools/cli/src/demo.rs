@@ -4,9 +4,10 @@ use crate::args::Shared;
 use crate::data::{Matrix, Source};
 use crate::failure::Failure;
 use crate::job::{InputData, Job};
-use crate::local::{launch, private_folder};
+use crate::local::launch;
 use crate::report::RunJson;
-use crate::{interrupt, output, table};
+use crate::scratch::Scratch;
+use crate::{interrupt, output, say, table};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,7 +48,7 @@ struct DemoJson {
 /// Runs the demo in a folder of its own.
 pub fn demo(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
     interrupt::catch()?;
-    let folder = private_folder()?;
+    let folder = Scratch::new()?;
     for (name, bytes) in FILES {
         let path = folder.path().join(name);
         let text = (name == JOB).then(|| job_text(bytes, protocol).into_bytes());
@@ -63,7 +64,7 @@ pub fn demo(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
     let json = judge(&job, folder.path(), run, &labels)?;
     interrupt::check()?;
     if json.labels_as_oracle != json.images {
-        eprint!("{}", text(&json));
+        say::report(&text(&json));
         let wrong = json.images - json.labels_as_oracle;
         return Err(Failure::Wrong(format!("{wrong} private labels differ from the plain fixed-point ones")));
     }

@@ -10,6 +10,15 @@ use symbolon::program::expression::StepError;
 use symbolon::run::RunError;
 use symbolon::session::{SessionError, StoreError};
 
+/// The status of what lacks resources.
+pub const RESOURCES: u8 = 4;
+
+/// The status of a fault of this program: that of an internal software error in `sysexits.h`.
+pub const FAULT: u8 = 70;
+
+/// The status of what a signal has ended: as a shell gives it for INT.
+const INTERRUPTED: u8 = 130;
+
 /// Why a command failed: one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -55,12 +64,42 @@ pub enum Failure {
     /// A signal asked the launcher to end.
     #[error("interrupted: every process was ended and nothing is written")]
     Interrupted,
+    /// A signal asked this node to end.
+    #[error("interrupted")]
+    Ended,
+    /// What the operating system does not give: threads, processes, files, memory.
+    #[error("{0}")]
+    Resources(String),
+    /// A fault of this program.
+    #[error("{0}")]
+    Fault(String),
     /// A result that is not what it must be.
     #[error("{0}")]
     Wrong(String),
 }
 
 impl Failure {
+    /// There is no thread to be had.
+    pub fn thread(error: &std::io::Error) -> Failure {
+        Failure::Resources(format!("a thread cannot be started: {error}"))
+    }
+
+    /// Whether the operating system has said that there are no more files, in this process or at all, or no memory.
+    /// Errors of files and connections have its words only.
+    fn lacks_resources(&self) -> bool {
+        const ENOMEM: i32 = 12;
+        const ENFILE: i32 = 23;
+        const EMFILE: i32 = 24;
+        let is_own = match self {
+            Failure::Peer(_) | Failure::Child { .. } => false,
+            Failure::Session(error) => !is_told(error),
+            _ => true,
+        };
+        let line = self.to_string();
+        let says = |code: &i32| line.contains(&format!("(os error {code})"));
+        cfg!(unix) && is_own && [ENOMEM, ENFILE, EMFILE].iter().any(says)
+    }
+
     /// What the other parties are told: nothing of the values and files of this one.
     pub fn public_reason(&self) -> String {
         match self {
@@ -72,15 +111,21 @@ impl Failure {
             Failure::Session(_) | Failure::Wrong(_) | Failure::Usage(_) | Failure::Child { .. } => {
                 "it cannot go on".to_owned()
             }
+            Failure::Resources(_) => "it lacks resources".to_owned(),
+            Failure::Fault(_) => "it has failed".to_owned(),
             Failure::Step(_) | Failure::Program(_) | Failure::Plan(_) | Failure::Device(_) => {
                 self.to_string()
             }
-            Failure::Peer(_) | Failure::Interrupted => self.to_string(),
+            Failure::Peer(_) | Failure::Interrupted | Failure::Ended => self.to_string(),
         }
     }
 
-    /// 1 wrong; 2 bad usage or input; 3 peer or network; 4 resources; 5 parties disagree; 130 interrupted.
+    /// 1 wrong; 2 bad usage or input; 3 peer or network; 4 resources; 5 parties disagree; 70 a fault of this program; 130
+    /// interrupted.
     pub fn status(&self) -> u8 {
+        if self.lacks_resources() {
+            return RESOURCES;
+        }
         match self {
             Failure::Usage(_) | Failure::File { .. } | Failure::Text { .. } => 2,
             Failure::Data { .. } | Failure::Value { .. } | Failure::Output { .. } => 2,
@@ -90,9 +135,21 @@ impl Failure {
             Failure::Session(error) => session_status(error),
             Failure::Peer(_) => 3,
             Failure::Child { status, .. } => *status,
-            Failure::Interrupted => 130,
+            Failure::Interrupted | Failure::Ended => INTERRUPTED,
+            Failure::Resources(_) => RESOURCES,
+            Failure::Fault(_) => FAULT,
             Failure::Wrong(_) => 1,
         }
+    }
+}
+
+/// A peer's own words, which may be of what it lacks.
+fn is_told(error: &SessionError) -> bool {
+    match error {
+        SessionError::Net(error) | SessionError::Run(RunError::Peer { error, .. }) => {
+            matches!(error, NetError::Aborted { .. })
+        }
+        _ => false,
     }
 }
 
@@ -117,6 +174,8 @@ fn session_status(error: &SessionError) -> u8 {
         SessionError::Store(error) => store_status(error),
         SessionError::Run(RunError::Device { error, .. }) => device_status(error),
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
+        SessionError::Run(RunError::Interrupted) => INTERRUPTED,
+        SessionError::Run(RunError::Thread { .. }) => RESOURCES,
         SessionError::Run(_) | SessionError::Poisoned { .. } => 3,
         SessionError::MissingInput { .. }
         | SessionError::InputLength { .. }
@@ -143,6 +202,26 @@ fn store_status(error: &StoreError) -> u8 {
 fn net_status(error: &NetError) -> u8 {
     match error {
         NetError::Disagree { .. } | NetError::Version { .. } => 5,
+        NetError::Interrupted => INTERRUPTED,
         _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use symbolon::share::Role;
+
+    #[cfg(unix)]
+    #[test]
+    fn too_many_files_are_a_lack_of_resources_wherever_they_are_opened() {
+        let reason = || "Too many open files (os error 24)".to_owned();
+        let file = Failure::File { path: "x.npy".into(), reason: reason() };
+        let address = "127.0.0.1:7000".parse().expect("an address");
+        let listening = Failure::Session(NetError::Listen { address, reason: reason() }.into());
+        let of_peer = Failure::Session(NetError::Aborted { peer: Role::Dealer, reason: reason() }.into());
+        assert_eq!([file.status(), listening.status(), of_peer.status()], [4, 4, 3]);
+        let missing = "No such file or directory (os error 2)".to_owned();
+        assert_eq!(Failure::File { path: "x.npy".into(), reason: missing }.status(), 2);
     }
 }

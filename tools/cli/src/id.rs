@@ -7,6 +7,12 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// All nodes of a folder, of which there is one where the folder is a node's own.
+#[derive(Serialize)]
+struct IdJson {
+    nodes: Vec<NodeJson>,
+}
+
 /// A node's own fingerprint and those of the peers that it believes.
 #[derive(Serialize)]
 struct NodeJson {
@@ -28,7 +34,7 @@ pub fn id(folder: &Path, json: bool) -> Result<(), Failure> {
         });
     }
     let text = nodes.iter().map(text).collect::<Vec<_>>().join("\n");
-    output::print(json, &nodes, &text)
+    output::print(json, &IdJson { nodes }, &text)
 }
 
 fn text(node: &NodeJson) -> String {

@@ -4,6 +4,8 @@
 //! `peers` their certificates, each named by its owner: `party0.crt`, `dealer.crt`.
 
 use crate::failure::Failure;
+use crate::process::Brief;
+use crate::say;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -64,11 +66,32 @@ pub fn make(folder: &Path, nodes: &[Role]) -> Result<(), Failure> {
 pub fn make_one(folder: &Path, role: Role) -> Result<String, Failure> {
     create_folder(folder)?;
     create_folder(&folder.join(PEERS))?;
-    let failed = |error| Failure::File { path: folder.to_owned(), reason: format!("{error}") };
-    let pem = IdentityPem::generate(role, VALIDITY).map_err(failed)?;
+    let pem = generate(role)?;
     write(&folder.join(KEY), &pem.key, Readers::Owner)?;
     write(&folder.join(CERTIFICATE), &pem.certificate, Readers::All)?;
     Ok(pem.certificate)
+}
+
+/// A fresh identity.
+pub fn generate(role: Role) -> Result<IdentityPem, Failure> {
+    IdentityPem::generate(role, VALIDITY)
+        .map_err(|error| Failure::Resources(format!("no identity can be made: {error}")))
+}
+
+/// The identities that a launcher has told this process: its own, and those of its peers by the stems of their files.
+pub fn told(brief: &Brief, role: Role, peers: &[Role]) -> Result<Credentials, Failure> {
+    let wrong = |what: String| Failure::Usage(format!("the launcher's words: {what}"));
+    let read = |text: &str| Certificate::from_pem(text).map_err(|error| wrong(error.to_string()));
+    let identity = Identity::from_pem(&brief.take_key(), &brief.certificate);
+    let identity = identity.map_err(|error| wrong(error.to_string()))?;
+    let pinned = |&peer: &Role| {
+        let text = brief.peers.get(&stem(peer)).ok_or_else(|| wrong(format!("no certificate of {peer}")))?;
+        Ok((peer, read(text)?))
+    };
+    let credentials =
+        Credentials { identity, peers: peers.iter().map(pinned).collect::<Result<_, Failure>>()? };
+    credentials.check(role).map_err(|error| wrong(error.to_string()))?;
+    Ok(credentials)
 }
 
 /// A node's identity and those of its peers. What is to be warned of goes to stderr.
@@ -86,7 +109,7 @@ pub fn credentials(folder: &Path, role: Role, peers: &[Role]) -> Result<Credenti
         |error| Failure::Text { path: folder.join(PEERS), line: None, reason: format!("{error}") };
     credentials.check_distinct().map_err(one_twice)?;
     for warning in credentials.check(role).map_err(wrong)? {
-        eprintln!("warning: {warning}");
+        say::warning(&warning);
     }
     Ok(credentials)
 }

@@ -1,18 +1,103 @@
-//! Signals that ask the launcher to end: INT, TERM and HUP. It notices them where it waits, ends its processes,
-//! removes its folder and only then ends itself.
+//! Signals that ask a launcher or a node to end: INT, TERM, QUIT and HUP.
+//!
+//! A launcher notices them where it waits, ends its processes and only then itself. A node's session tells its peers and
+//! ends; where the node is at something else meanwhile, the process ends all the same, a little later.
 
 use crate::failure::Failure;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::output;
+use std::time::Duration;
+use symbolon::net::Interrupt;
 
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+static REQUEST: Interrupt = Interrupt::new();
 
-/// From now on signals do not end this process but are noticed by [`check`].
+/// How long a node may take to end by itself: its peers are told at once, and what it is at is of no use any more.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What ends the sessions of this process.
+pub fn own() -> &'static Interrupt {
+    &REQUEST
+}
+
+/// Asks this process's sessions to end.
+pub fn request() {
+    REQUEST.request();
+}
+
+/// From now on signals do not end this launcher but are noticed by [`check`].
 pub fn catch() -> Result<(), Failure> {
-    ctrlc::set_handler(|| REQUESTED.store(true, Ordering::Relaxed))
-        .map_err(|error| Failure::Wrong(format!("signals cannot be caught: {error}")))
+    set_handler(request)
+}
+
+/// From now on signals end this node's session, and then the node.
+pub fn catch_as_node(json: bool) -> Result<(), Failure> {
+    set_handler(move || {
+        request();
+        std::thread::sleep(GRACE);
+        let failure = Failure::Ended;
+        output::print_failure(json, &failure);
+        std::process::exit(failure.status().into());
+    })
 }
 
 /// Fails once a signal has come.
 pub fn check() -> Result<(), Failure> {
-    if REQUESTED.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }
+    if REQUEST.is_requested() { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+/// What a node failed by: a request to end, where there was one.
+pub fn cause(failure: Failure) -> Failure {
+    if REQUEST.is_requested() { Failure::Ended } else { failure }
+}
+
+fn set_handler(handler: impl FnMut() + Send + 'static) -> Result<(), Failure> {
+    #[cfg(unix)]
+    let ignored = unix::hangup_is_ignored();
+    ctrlc::set_handler(handler)
+        .map_err(|error| Failure::Resources(format!("signals cannot be caught: {error}")))?;
+    #[cfg(unix)]
+    unix::complete(ignored);
+    Ok(())
+}
+
+/// What the handler's library leaves out.
+#[cfg(unix)]
+mod unix {
+    use std::ffi::c_int;
+
+    const SIGHUP: c_int = 1;
+    const SIGINT: c_int = 2;
+    const SIGQUIT: c_int = 3;
+    const DEFAULT: usize = 0;
+    const IGNORE: usize = 1;
+
+    unsafe extern "C" {
+        fn signal(number: c_int, handler: usize) -> usize;
+        fn raise(number: c_int) -> c_int;
+    }
+
+    /// Whether who started this process wants it to live on without a terminal, as `nohup` does.
+    pub fn hangup_is_ignored() -> bool {
+        // SAFETY: both are dispositions that every signal has.
+        unsafe {
+            let before = signal(SIGHUP, IGNORE);
+            signal(SIGHUP, if before == IGNORE { IGNORE } else { DEFAULT });
+            before == IGNORE
+        }
+    }
+
+    /// Has QUIT do what INT does, and HUP what it did.
+    pub fn complete(hangup_is_ignored: bool) {
+        extern "C" fn interrupt(_: c_int) {
+            // SAFETY: a signal's handler may raise another.
+            unsafe { raise(SIGINT) };
+        }
+        let handler: extern "C" fn(c_int) = interrupt;
+        // SAFETY: the handler calls only what a signal's handler may call, and `IGNORE` is a disposition.
+        unsafe {
+            signal(SIGQUIT, handler as usize);
+            if hangup_is_ignored {
+                signal(SIGHUP, IGNORE);
+            }
+        }
+    }
 }

@@ -10,8 +10,11 @@ mod demo;
 mod devices;
 mod doctor;
 mod failure;
+mod fault;
+mod files;
 #[doc(hidden)]
 pub mod fuzz;
+mod heap;
 mod id;
 mod identity;
 mod init;
@@ -27,6 +30,8 @@ mod party;
 mod plan;
 mod process;
 mod report;
+mod say;
+mod scratch;
 mod state;
 mod table;
 mod targets;
@@ -35,28 +40,34 @@ mod vram;
 
 use args::{Arguments, Command, RunMode, Shared};
 use clap::Parser;
+use clap::error::ErrorKind;
 use failure::Failure;
+use process::Brief;
 use std::process::ExitCode;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    forbid_core_dumps();
+    forbid_dumps();
+    settle_drivers();
+    #[cfg(unix)]
+    fault::catch_aborts(has_argument("--json"));
     let command = match Arguments::try_parse() {
         Ok(arguments) => arguments.command,
         Err(error) => return usage(&error),
     };
     let json = command.json();
-    match dispatch(command) {
+    match fault::guard(|| dispatch(command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::print_failure(json, &failure.to_string(), failure.status());
+            output::print_failure(json, &failure);
             ExitCode::from(failure.status())
         }
     }
 }
 
-/// A process that crashes must not leave its shares and keys on a disk.
-fn forbid_core_dumps() {
+/// A process that crashes must not leave its shares and keys on a disk or with a program that dumps are piped to, nor
+/// show them to the user's other processes.
+fn forbid_dumps() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, setrlimit};
@@ -64,19 +75,64 @@ fn forbid_core_dumps() {
         // Lowering a limit is always allowed.
         let _ = setrlimit(Resource::Core, none);
     }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // The limit does not hold where dumps are piped. Every kernel knows this behaviour.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
+/// Graphics drivers look for a screen in this folder and print lines of their own where the variable is not set. What it is
+/// set to is no folder, so that nobody can put anything there.
+fn settle_drivers() {
+    #[cfg(unix)]
+    {
+        const FOLDER: &str = "XDG_RUNTIME_DIR";
+        let is_folder = |folder: std::ffi::OsString| std::path::Path::new(&folder).is_absolute();
+        if !std::env::var_os(FOLDER).is_some_and(is_folder) {
+            // SAFETY: this process has no other thread yet.
+            unsafe { std::env::set_var(FOLDER, "/dev/null") };
+        }
+    }
 }
 
 /// Prints help, or what is wrong with the command line.
 fn usage(error: &clap::Error) -> ExitCode {
-    const BAD_USAGE: u8 = 2;
-    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
-        let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default();
-        output::print_failure(true, line.strip_prefix("error: ").unwrap_or(line), BAD_USAGE);
-        return ExitCode::from(BAD_USAGE);
+    let logs_json = || {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        has_argument("--log-format=json")
+            || arguments.windows(2).any(|pair| pair[0] == "--log-format" && pair[1] == "json")
+    };
+    let failure = Failure::Usage(in_a_line(error));
+    let json = has_argument("--json");
+    if error.use_stderr() && (json || logs_json()) {
+        if logs_json() {
+            // Nothing has begun to log yet.
+            let _ = log::begin(log::Level::Error, log::Format::Json);
+        }
+        output::print_failure(json, &failure);
+        return ExitCode::from(failure.status());
     }
     let _ = error.print();
-    ExitCode::from(if error.use_stderr() { BAD_USAGE } else { 0 })
+    ExitCode::from(if error.use_stderr() { failure.status() } else { 0 })
+}
+
+/// Whether the command line has this word, whatever else is wrong with it.
+fn has_argument(word: &str) -> bool {
+    std::env::args_os().any(|argument| argument == word)
+}
+
+/// All that an error of the command line says, but for how the command is called.
+fn in_a_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing; `symbolon --help` lists them".to_owned();
+    }
+    let text = error.to_string();
+    let said = text.split("\n\nUsage:").next().unwrap_or_default();
+    let said = said.split("\n\nFor more information").next().unwrap_or_default();
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// Begins what lets others see how this process gets on.
@@ -93,9 +149,12 @@ fn observe(command: &Command, shared: &Shared) -> Result<(), Failure> {
 
 fn dispatch(command: Command) -> Result<(), Failure> {
     if command.is_launched() {
-        process::end_with_launcher();
+        Brief::receive()?;
+    } else if command.is_node() {
+        interrupt::catch_as_node(command.json())?;
     }
     if let Some(shared) = command.shared() {
+        files::set_mode(shared.file_mode);
         observe(&command, shared)?;
     }
     match command {
@@ -106,8 +165,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run { job, mode, correlations, report, shared } => {
             let config = mode.party.expect("the command line has --local or --party");
             party::run(&job, &config, correlations.as_deref(), &shared, report.as_deref())
+                .map_err(interrupt::cause)
         }
-        Command::Deal { to, shared } => deal::deal(&to, &shared),
+        Command::Deal { to, shared } => deal::deal(&to, &shared).map_err(interrupt::cause),
         Command::Plan { job, demand, shared } => plan::plan(&job, demand.as_deref(), &shared),
         Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),

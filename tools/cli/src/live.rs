@@ -4,6 +4,7 @@
 //! stderr, and the launcher shows all parties' lanes; it asks for these lines only where somebody looks.
 
 use crate::args::Shared;
+use crate::say;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -21,7 +22,7 @@ const PREFIX: &str = "progress ";
 
 /// Whether somebody looks: stderr is a terminal, and text is wanted.
 pub fn is_watched(shared: &Shared) -> bool {
-    !shared.json && std::io::stderr().is_terminal()
+    !shared.json && !say::is_json() && std::io::stderr().is_terminal()
 }
 
 /// Two lines a party: its device and its wire.
@@ -90,7 +91,7 @@ impl Watch {
             return Watch { stop: None, thread: None };
         }
         let (stop, stopped) = channel();
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().spawn(move || {
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let standing = progress.standing();
                 match &live {
@@ -99,7 +100,8 @@ impl Watch {
                 }
             }
         });
-        Watch { stop: Some(stop), thread: Some(thread) }
+        // Without a thread nothing is shown, and the run goes on.
+        Watch { stop: Some(stop), thread: thread.ok() }
     }
 }
 

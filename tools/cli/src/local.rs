@@ -2,31 +2,30 @@
 //!
 //! The launcher starts the dealer, unless there is none or correlations are in a store, then the parties in ascending
 //! order, each of which says where it listens before the next is started, so that free ports are taken without a race.
-//! Outputs are written to a folder that only this user can enter, and appear where the job says only after every process
-//! has ended well and all recipients have the same. Where a signal ends the launcher, it ends its processes and removes
-//! the folder first.
+//! Identities are made for the one run and told to each process by its stdin. Outputs come back by stdout into files
+//! without a name, and appear where the job says only after every process has ended well and all recipients have the
+//! same. A launcher that is killed so leaves neither keys nor results behind, and its processes end with it.
 
 use crate::args::Shared;
-use crate::data::publish;
+use crate::data::{DataError, publish};
 use crate::failure::Failure;
 use crate::identity;
-use crate::job::{BATCH, Job, is_by_batch, of_batch};
+use crate::job::{Job, of_batch};
 use crate::live::Live;
-use crate::process::{Ended, Group};
+use crate::process::{Brief, Ended, Group};
 use crate::report::{OutputJson, RoleJson, RunJson};
+use crate::scratch::Scratch;
 use crate::targets::check_targets;
 use crate::trace::TraceFile;
 use crate::{interrupt, live, output, page, state, table, trace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use symbolon::net::Streams;
+use symbolon::net::{IdentityPem, Streams};
 use symbolon::share::{PartyId, Role};
-use tempfile::{Builder, TempDir};
 
 /// Runs a job, and reports on it in a folder if there is one.
 pub fn run(
@@ -41,7 +40,7 @@ pub fn run(
         let json = launch(job_path, &job, correlations, shared)?;
         return output::print(shared.json, &json, &table::run(&json));
     };
-    let traces = private_folder()?;
+    let traces = Scratch::new()?;
     let trace = shared.trace.clone().unwrap_or_else(|| traces.path().join("trace.json"));
     let json =
         launch(job_path, &job, correlations, &Shared { trace: Some(trace.clone()), ..shared.clone() })?;
@@ -62,18 +61,13 @@ pub fn launch(
     job.check_store(correlations.is_some())?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
-    let folder = private_folder()?;
-    let launch = Launch { job_path, job, correlations, shared, folder: folder.path() };
+    let roles = job.parties().map(Role::from).chain(Some(Role::Dealer));
+    let identities =
+        roles.map(|role| Ok((role, identity::generate(role)?))).collect::<Result<_, Failure>>()?;
+    let traces = shared.trace.is_some().then(Scratch::new).transpose()?;
+    let launch = Launch { job_path, job, correlations, shared, identities, traces };
     let ended = launch.processes();
     launch.result(ended?, start)
-}
-
-/// A temporary folder that only this user can enter.
-pub fn private_folder() -> Result<TempDir, Failure> {
-    let mut builder = Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    builder.prefix("symbolon-").tempdir().map_err(|error| file_failure(&std::env::temp_dir(), &error))
 }
 
 struct Launch<'a> {
@@ -81,7 +75,10 @@ struct Launch<'a> {
     job: &'a Job,
     correlations: Option<&'a Path>,
     shared: &'a Shared,
-    folder: &'a Path,
+    /// Of the parties and a dealer, for this run alone.
+    identities: BTreeMap<Role, IdentityPem>,
+    /// Where the parties' traces are until all have ended.
+    traces: Option<Scratch>,
 }
 
 impl Launch<'_> {
@@ -98,8 +95,6 @@ impl Launch<'_> {
     /// The dealer, then the parties in order; each is started once those it connects to listen.
     fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
         let patience = Duration::from_secs(self.shared.deadline.into());
-        let roles = self.job.parties().map(Role::from).chain(self.is_dealt().then_some(Role::Dealer));
-        identity::make(self.folder, &roles.collect::<Vec<_>>())?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let dealer = match self.is_dealt() {
             true => Some(self.start_dealer(group, cores, patience)?),
@@ -110,9 +105,8 @@ impl Launch<'_> {
         let marks = self.correlations.map(|_| state::marks()).transpose()?;
         let mut addresses = BTreeMap::new();
         for party in self.job.parties() {
-            let config = self.folder.join(format!("party{}.toml", party.0));
-            self.write(&config, &self.party_config(party, dealer, &addresses, marks.as_deref()))?;
-            let arguments = ["run".into(), self.job_path.into(), "--party".into(), config.into()];
+            let name = identity::stem(party.into());
+            let arguments = ["run".into(), self.job_path.into(), "--party".into(), name.into()];
             // The parties work at the same time: they divide the cores.
             let mut arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
             if let Some(store) = self.correlations {
@@ -121,10 +115,12 @@ impl Launch<'_> {
             if live::is_watched(self.shared) {
                 arguments.push("--progress".into());
             }
-            if self.shared.trace.is_some() {
-                arguments.extend(["--trace".into(), self.staged_trace(party).into()]);
+            if let Some(trace) = self.staged_trace(party) {
+                arguments.extend(["--trace".into(), trace.into()]);
             }
-            group.start(&party.to_string(), &arguments, self.folder)?;
+            let brief =
+                self.brief(party.into(), self.party_config(party, dealer, &addresses, marks.as_deref()));
+            group.start(&party.to_string(), &arguments, &brief)?;
             if party.index() + 1 < parties {
                 addresses.insert(party, group.address(patience)?);
             }
@@ -150,12 +146,10 @@ impl Launch<'_> {
         cores: usize,
         patience: Duration,
     ) -> Result<SocketAddr, Failure> {
-        let config = self.folder.join("dealer.toml");
-        let streams = self.streams();
-        let text = format!("listen = \"127.0.0.1:0\"\nidentity = \"dealer\"\nstreams = {streams}\n");
-        self.write(&config, &text)?;
-        let arguments = ["deal".into(), "--config".into(), config.into()];
-        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), self.folder)?;
+        let config = format!("listen = \"127.0.0.1:0\"\nstreams = {}\n", self.streams());
+        let arguments = ["deal".into(), "--config".into(), identity::stem(Role::Dealer).into()];
+        let brief = self.brief(Role::Dealer, config);
+        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), &brief)?;
         group.address(patience)
     }
 
@@ -211,9 +205,17 @@ impl Launch<'_> {
         Live::new(self.job.parties().map(|party| party.to_string()), self.shared)
     }
 
-    /// Where a party's trace is until all have ended.
-    fn staged_trace(&self, party: PartyId) -> PathBuf {
-        self.folder.join(format!("party{}.trace.json", party.0))
+    /// Where a party's trace is until all have ended, if it makes one.
+    fn staged_trace(&self, party: PartyId) -> Option<PathBuf> {
+        Some(self.traces.as_ref()?.path().join(format!("party{}.trace.json", party.0)))
+    }
+
+    /// What a process is told: its configuration, its identity and those of all others.
+    fn brief(&self, role: Role, config: String) -> Brief {
+        let own = &self.identities[&role];
+        let others = self.identities.iter().filter(|(peer, _)| **peer != role);
+        let peers = others.map(|(&peer, pem)| (identity::stem(peer), pem.certificate.clone())).collect();
+        Brief::new(config, &own.key, &own.certificate, peers)
     }
 
     fn party_config(
@@ -228,31 +230,12 @@ impl Launch<'_> {
         let dealer = dealer.map_or_else(String::new, |dealer| format!("dealer = \"{dealer}\"\n"));
         let marks =
             marks.map_or_else(String::new, |marks| format!("marks = {}\n", quoted(&marks.to_string_lossy())));
-        let mut text = format!(
-            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\nidentity = {}\n{marks}streams = {}\n[outputs]\n",
+        format!(
+            "party = {}\nlisten = \"127.0.0.1:0\"\n{dealer}peers = {{ {} }}\n{marks}streams = {}\n",
             party.0,
             peers.join(", "),
-            quoted(&identity::stem(party.into())),
             self.streams()
-        );
-        for (index, (name, output)) in self.job.outputs.iter().enumerate() {
-            if output.to.contains(&party.0)
-                && let Some(file) = self.job.output_file(name)
-            {
-                text += &format!("{name} = {}\n", quoted(&staged(party, index, &file)));
-            }
-        }
-        text
-    }
-
-    /// Writes a file for this user alone.
-    fn write(&self, path: &Path, text: &str) -> Result<(), Failure> {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| file_failure(path, &error))
+        )
     }
 
     /// Puts the processes' reports together, and the outputs where they belong.
@@ -269,12 +252,13 @@ impl Launch<'_> {
                 batch => run.later.get(batch as usize - 1).cloned(),
             };
             let runs: Vec<RunJson> = runs.iter().filter_map(of_batch).collect();
-            batches.push(self.merged(&runs, orders.next(), batch)?);
+            batches.push(self.merged(&runs, parties, orders.next(), batch)?);
         }
         let mut result = batches.remove(0);
         result.later = batches;
         if let Some(path) = &self.shared.trace {
-            let staged: Vec<PathBuf> = self.job.parties().map(|party| self.staged_trace(party)).collect();
+            let staged: Vec<PathBuf> =
+                self.job.parties().filter_map(|party| self.staged_trace(party)).collect();
             trace::merge(&staged, path)?;
         }
         result.wall_s = start.elapsed().as_secs_f64();
@@ -282,7 +266,13 @@ impl Launch<'_> {
     }
 
     /// The parties' reports of one batch as one.
-    fn merged(&self, runs: &[RunJson], dealer: Option<RoleJson>, batch: u32) -> Result<RunJson, Failure> {
+    fn merged(
+        &self,
+        runs: &[RunJson],
+        parties: &[Ended],
+        dealer: Option<RoleJson>,
+        batch: u32,
+    ) -> Result<RunJson, Failure> {
         let mut merged = runs[0].clone();
         merged.parties = runs.iter().flat_map(|run| run.parties.clone()).collect();
         merged.dealer = dealer;
@@ -290,27 +280,33 @@ impl Launch<'_> {
         merged.offline_s = largest(|run| run.offline_s);
         merged.online_s = largest(|run| run.online_s);
         merged.wall_s = largest(|run| run.wall_s);
-        merged.outputs = self.outputs(runs, batch)?;
+        merged.outputs = self.outputs(runs, parties, batch)?;
         Ok(merged)
     }
 
     /// Each output once, after its recipients have been held against each other.
-    fn outputs(&self, runs: &[RunJson], batch: u32) -> Result<Vec<OutputJson>, Failure> {
+    fn outputs(&self, runs: &[RunJson], parties: &[Ended], batch: u32) -> Result<Vec<OutputJson>, Failure> {
         let mut outputs = Vec::new();
         for name in self.job.outputs.keys() {
-            let copies: Vec<_> =
-                runs.iter().flat_map(|run| &run.outputs).filter(|output| output.name == *name).collect();
-            let (first, others) = copies.split_first().expect("every output has a recipient");
-            if others.iter().any(|other| other.digest != first.digest) {
-                return Err(Failure::Wrong(format!(
-                    "the recipients of output '{name}' have different results"
-                )));
+            let failed = |error| Failure::Output { output: name.clone(), error };
+            let lost = |error: std::io::Error| {
+                failed(DataError::Unreadable { path: std::env::temp_dir(), reason: error.to_string() })
+            };
+            let learnt = |run: &RunJson| run.outputs.iter().find(|output| output.name == *name).cloned();
+            let copies =
+                runs.iter().zip(parties).filter_map(|(run, party)| Some((learnt(run)?, &party.said)));
+            let copies: Vec<_> = copies.collect();
+            let ((output, said), others) = copies.split_first().expect("every output has a recipient");
+            for (_, other) in others {
+                if !said.output(name, batch).equals(other.output(name, batch)).map_err(lost)? {
+                    let reason = format!("the recipients of output '{name}' have different results");
+                    return Err(Failure::Wrong(reason));
+                }
             }
-            let mut output = (*first).clone();
-            if let (Some(from), Some(to)) = (&output.file, self.job.output_file(name)) {
+            let mut output = output.clone();
+            if let Some(to) = self.job.output_file(name) {
                 let to = of_batch(&to, batch);
-                let failed = |error| Failure::Output { output: name.clone(), error };
-                publish(Path::new(from), &to).map_err(failed)?;
+                publish(&mut said.output(name, batch), &to).map_err(failed)?;
                 output.file = Some(to.display().to_string());
             }
             outputs.push(output);
@@ -325,24 +321,12 @@ struct DealOrders {
     orders: Vec<RoleJson>,
 }
 
-/// Where a party's process writes an output before it is published, within the launcher's folder. It is called by its
-/// number: a name is the job's to choose.
-fn staged(party: PartyId, index: usize, file: &Path) -> String {
-    let extension = file.extension().unwrap_or_default().to_string_lossy();
-    let batch = if is_by_batch(file) { format!("-{BATCH}") } else { String::new() };
-    format!("party{}-output{index}{batch}.{extension}", party.0)
-}
-
 fn parse<T: for<'a> Deserialize<'a>>(ended: &Ended) -> Result<T, Failure> {
-    serde_json::from_str(&ended.stdout)
+    serde_json::from_str(&ended.said.text)
         .map_err(|error| Failure::Wrong(format!("{} printed no report: {error}", ended.name)))
 }
 
 /// A string as TOML writes it; JSON's escapes are a part of TOML's.
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("text serialises")
-}
-
-fn file_failure(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::File { path: path.to_owned(), reason: error.to_string() }
 }

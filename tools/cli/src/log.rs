@@ -3,9 +3,10 @@
 //! The library says what happens and to whom, and never a key, a share or a value.
 
 use crate::failure::Failure;
+use crate::say;
 use clap::ValueEnum;
 use std::io::stderr;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
@@ -66,11 +67,15 @@ pub fn begin(level: Level, format: Format) -> Result<(), Failure> {
         Level::Trace => LevelFilter::TRACE,
     };
     // Other libraries have no part in it: what they say is theirs to keep safe.
-    let filter = tracing_subscriber::filter::Targets::new().with_target("symbolon", filter);
+    let filter = Targets::new().with_target("symbolon", filter).with_target(say::TARGET, LevelFilter::INFO);
     let lines = match format {
         Format::Human => fmt::layer().with_writer(stderr).with_ansi(false).boxed(),
         Format::Json => fmt::layer().json().flatten_event(true).with_writer(stderr).boxed(),
     };
     let registry = tracing_subscriber::registry().with(lines.with_filter(filter));
-    registry.try_init().map_err(|error| Failure::Usage(format!("--log: {error}")))
+    registry.try_init().map_err(|error| Failure::Usage(format!("--log: {error}")))?;
+    if format == Format::Json {
+        say::in_json();
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! and times, which whoever listens on the wire sees as well; still nobody but this machine is told.
 
 use crate::failure::Failure;
+use crate::say;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,12 +29,12 @@ pub fn serve(address: SocketAddr) -> Result<(), Failure> {
     let taken = |error: std::io::Error| Failure::Usage(format!("--metrics {address}: {error}"));
     let listener = TcpListener::bind(address).map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
-    eprintln!("metrics are at http://{address}/metrics");
-    std::thread::spawn(move || {
+    say::note(&format!("metrics are at http://{address}/metrics"));
+    let serve = move || {
         // A connection that fails is its peer's loss.
         listener.incoming().flatten().for_each(|stream| drop(answer(stream)));
-    });
-    Ok(())
+    };
+    std::thread::Builder::new().spawn(serve).map(drop).map_err(|error| Failure::thread(&error))
 }
 
 fn answer(mut stream: TcpStream) -> std::io::Result<()> {

@@ -1,8 +1,10 @@
 //! What a command prints: JSON on stdout where it was asked for, text otherwise.
 
 use crate::failure::Failure;
+use crate::say;
 use serde::{Deserialize, Serialize};
-use std::io::{ErrorKind, Write, stderr, stdout};
+use std::io::{ErrorKind, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A failure as JSON.
 #[derive(Serialize, Deserialize)]
@@ -18,17 +20,22 @@ pub fn print(as_json: bool, json: &impl Serialize, text: &str) -> Result<(), Fai
         return to_stdout(text);
     }
     to_stdout(&line(json))?;
-    let _ = write!(stderr(), "{text}");
+    say::report(text);
     Ok(())
 }
 
-/// Says on stderr what went wrong, and on stdout too where JSON was asked for.
-pub fn print_failure(as_json: bool, error: &str, status: u8) {
+/// Says on stderr what went wrong, and on stdout too where JSON was asked for; once in a process.
+pub fn print_failure(as_json: bool, failure: &Failure) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if SAID.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (error, status) = (failure.to_string(), failure.status());
     if as_json {
         // Where stdout fails as well, the line on stderr has to do.
-        let _ = to_stdout(&line(&FailureJson { error: error.to_owned(), status }));
+        let _ = to_stdout(&line(&FailureJson { error: error.clone(), status }));
     }
-    let _ = writeln!(stderr(), "error: {error}");
+    say::error(&error, status);
 }
 
 fn line(json: &impl Serialize) -> String {

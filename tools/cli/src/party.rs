@@ -2,16 +2,18 @@
 
 use crate::args::Shared;
 use crate::config::PartyConfig;
-use crate::data::{Access, Kind, write};
+use crate::data::{DataError, Kind, write, write_to};
 use crate::devices::{device_lines, ops};
 use crate::failure::Failure;
 use crate::job::{Facts, Job, of_batch};
 use crate::live::Watch;
+use crate::process::Pieces;
 use crate::report::{OutputJson, Ranges, RoleJson, RunJson, StoredJson};
 use crate::targets::check_targets;
 use crate::trace::TraceFile;
-use crate::{output, page, table, trace};
+use crate::{output, page, say, table, trace};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -58,13 +60,15 @@ pub fn run(
         },
         job.terms(),
         offers(&facts),
-        |address| eprintln!("{party} is {LISTENING}{address}"),
+        |address| say::note(&format!("{party} is {LISTENING}{address}")),
     )?;
     let stored: Arc<Mutex<Option<StoredJson>>> = Arc::default();
     if let Some(store) = store {
         let stored = stored.clone();
         session.set_store(store, move |order, orders_left| {
-            eprintln!("{party} uses order {order} of its store; {orders_left} are left to all parties");
+            say::note(&format!(
+                "{party} uses order {order} of its store; {orders_left} are left to all parties"
+            ));
             *stored.lock().expect("no panic while it is told") = Some(StoredJson { order, orders_left });
         });
     }
@@ -164,13 +168,12 @@ impl Batches<'_> {
 
     /// Writes what a run gave, and says what it took.
     fn report(&self, outcome: &SessionOutcome, batch: u32) -> Result<RunJson, Failure> {
-        let access = if self.shared.launched { Access::Private } else { Access::Usual };
         if let (Some(path), Some(recorded)) = (&self.shared.trace, &outcome.report.trace)
             && batch + 1 == self.job.batches
         {
             trace::write(path, recorded, outcome.plans.of(self.config.party().into()))?;
         }
-        let outputs = write_outputs(self, access, outcome, batch)?;
+        let outputs = write_outputs(self, outcome, batch)?;
         let planned = outcome.plans.traffic.of(self.config.party().into()).sent_bytes;
         let plan = outcome.plans.of(self.config.party().into());
         let ops = |device| ops(plan, self.program, device);
@@ -196,7 +199,7 @@ impl Batches<'_> {
             let plan = outcome.plans.of(self.config.party().into());
             let recorded = outcome.report.trace.as_ref().map(|recorded| TraceFile::new(recorded, plan));
             let path = page::run::page(&json, recorded.as_ref(), self.shared).write(folder)?;
-            eprintln!("report in {}", path.display());
+            say::note(&format!("report in {}", path.display()));
         }
         Ok(json)
     }
@@ -261,27 +264,33 @@ fn give_up(session: Session, failure: Failure) -> Failure {
 
 fn write_outputs(
     batches: &Batches<'_>,
-    access: Access,
     outcome: &SessionOutcome,
     batch: u32,
 ) -> Result<Vec<OutputJson>, Failure> {
-    let Batches { job, config, program, kind, .. } = *batches;
+    let Batches { job, config, shared, program, kind, .. } = *batches;
     let mut outputs = Vec::new();
     for declared in program.outputs() {
         let Some(elements) = outcome.outputs.get(&declared.name) else { continue };
         let name = declared.name.as_str();
         let shape = program.dims(declared.value);
         let file = output_file(job, config, name).map(|file| of_batch(&file, batch));
-        if let Some(file) = &file {
-            let failed = |error| Failure::Output { output: name.to_owned(), error };
-            write(file, access, shape, elements, job.codec, kind).map_err(failed)?;
+        let failed = |error| Failure::Output { output: name.to_owned(), error };
+        let mut pieces = Pieces { output: name, batch };
+        match &file {
+            // The launcher writes it, once all have ended well; what is not written it compares.
+            Some(file) if shared.launched => write_to(&mut pieces, file, shape, elements, job.codec, kind),
+            Some(file) => write(file, shape, elements, job.codec, kind),
+            None if shared.launched => pieces
+                .write_all(elements.bytes())
+                .map_err(|error| DataError::Unreadable { path: "stdout".into(), reason: error.to_string() }),
+            None => Ok(()),
         }
+        .map_err(failed)?;
         outputs.push(OutputJson {
             name: name.to_owned(),
             shape: shape.extents().to_vec(),
             file: file.map(|file| file.display().to_string()),
             to: declared.to.iter().map(|party| party.0).collect(),
-            digest: blake3::hash(elements.bytes()).to_hex().to_string(),
         });
     }
     Ok(outputs)

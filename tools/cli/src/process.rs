@@ -1,25 +1,30 @@
 //! A process of this program that the launcher has started.
 //!
-//! The launcher holds the writing end of the process's stdin, its **lifeline**: when the launcher ends, however it
-//! ends, the process reads the end of its stdin and ends too. A process says what is wrong by the JSON object that it
-//! prints on stdout; its stderr is read for the line that says where it listens, and kept for what it could not say.
+//! The launcher tells the process by its stdin what it is, and holds the writing end, its **lifeline**: when the launcher
+//! ends, however it ends, the process reads the end of its stdin and ends too. A process says what came of it, or what is
+//! wrong, on stdout; its stderr is read for the line that says where it listens, and kept for what it could not say.
 
+mod brief;
 mod group;
+mod said;
 
+pub use brief::Brief;
 pub use group::Group;
+pub use said::{Pieces, Said};
 
 use crate::failure::Failure;
 use crate::live;
 use crate::output::FailureJson;
 use crate::party::LISTENING;
+use crate::say;
+use serde::Deserialize;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use symbolon::run::Standing;
 
@@ -38,14 +43,14 @@ struct Process {
     standing: Arc<Mutex<Standing>>,
     /// The last line of its stderr.
     last_line: Option<String>,
-    stdout: Option<JoinHandle<String>>,
+    stdout: Option<JoinHandle<io::Result<Said>>>,
 }
 
 /// A process that has ended.
 pub struct Ended {
     pub name: String,
     pub end: End,
-    pub stdout: String,
+    pub said: Said,
     last_line: Option<String>,
 }
 
@@ -60,41 +65,32 @@ pub enum End {
     Stopped,
 }
 
-/// Ends this process when the one that started it has ended.
-pub fn end_with_launcher() {
-    std::thread::spawn(|| {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        std::process::exit(PEER_FAILED.into());
-    });
-}
-
 impl Process {
-    /// Starts this program again with other arguments. `folder` is where drivers may keep what they need, if the user
-    /// has no such folder. With `relay`, what it says on stderr is said on the launcher's as well.
-    fn start(name: &str, arguments: &[OsString], folder: &Path, relay: bool) -> Result<Process, Failure> {
-        let failed = |error: std::io::Error| Failure::Wrong(format!("{name} cannot be started: {error}"));
+    /// Starts this program again with other arguments, and tells it the rest. With `relay`, what it says on stderr is
+    /// said on the launcher's as well.
+    fn start(name: &str, arguments: &[OsString], brief: &Brief, relay: bool) -> Result<Process, Failure> {
+        let failed = |error: io::Error| Failure::Resources(format!("{name} cannot be started: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A signal from the terminal is the launcher's, which then ends its processes.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        // Mesa's drivers complain where this is not set.
-        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-            command.env("XDG_RUNTIME_DIR", folder);
-        }
-        let mut child = command.spawn().map_err(failed)?;
-        let mut stdout = child.stdout.take().expect("a piped stdout");
-        let stderr = child.stderr.take().expect("a piped stderr");
-        let stdout = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = stdout.read_to_end(&mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
-        });
+        let child = command.spawn().map_err(failed)?;
         let (sender, lines) = channel();
         let standing: Arc<Mutex<Standing>> = Arc::default();
         let told = standing.clone();
-        std::thread::spawn(move || read_lines(stderr, &sender, &told, relay));
-        Ok(Process { name: name.to_owned(), child, lines, standing, last_line: None, stdout: Some(stdout) })
+        // Whatever fails from here on ends the child.
+        let mut process =
+            Process { name: name.to_owned(), child, lines, standing, last_line: None, stdout: None };
+        let stdin = process.child.stdin.as_mut().expect("a piped stdin");
+        // A process that ends before it has been told says itself why.
+        let _ = stdin.write_all(brief.line().as_bytes());
+        let stdout = process.child.stdout.take().expect("a piped stdout");
+        let stderr = process.child.stderr.take().expect("a piped stderr");
+        let listen = thread::Builder::new().spawn(move || Said::listen(stdout)).map_err(failed)?;
+        process.stdout = Some(listen);
+        thread::Builder::new().spawn(move || read_lines(stderr, &sender, &told, relay)).map_err(failed)?;
+        Ok(process)
     }
 
     /// Where the process says that it listens, if it has said so; `Err` once it can no longer say it.
@@ -138,11 +134,18 @@ impl Process {
             Ok(status) if !stopped => End::of(status),
             _ => End::Stopped,
         };
-        if let Some(line) = self.lines.iter().last() {
+        // What a language's runtime says of itself is no reason.
+        let is_reason = |line: &String| !line.trim().is_empty() && !line.starts_with("note: ");
+        if let Some(line) = self.lines.iter().filter(is_reason).last() {
             self.last_line = Some(line);
         }
-        let stdout = self.stdout.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        Ended { name: self.name.clone(), end, stdout, last_line: self.last_line.take() }
+        let listened = self.stdout.take().map(|thread| thread.join().expect("a process is listened to"));
+        let said = listened.unwrap_or_else(|| Ok(Said::default())).unwrap_or_else(|error| {
+            let failure = Failure::Resources(format!("its outputs cannot be kept: {error}"));
+            let (error, status) = (failure.to_string(), failure.status());
+            Said::of(serde_json::to_string(&FailureJson { error, status }).expect("a failure serialises"))
+        });
+        Ended { name: self.name.clone(), end, said, last_line: self.last_line.take() }
     }
 }
 
@@ -171,7 +174,7 @@ impl End {
 impl Ended {
     /// Why it failed, in a line that names it.
     fn failure(&self) -> Failure {
-        let said: Option<FailureJson> = serde_json::from_str(&self.stdout).ok();
+        let said: Option<FailureJson> = serde_json::from_str(&self.said.text).ok();
         let name = &self.name;
         let last_line = || self.last_line.as_ref().map_or_else(String::new, |line| format!(": {line}"));
         let (line, status) = match (self.end, said) {
@@ -195,8 +198,13 @@ fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Sta
     let mut line = Vec::new();
     while stderr.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        // Why it failed is the launcher's to say, once, and how far it is too.
-        if relay && !text.starts_with("error: ") && live::standing_in(&text).is_none() {
+        // Why it failed is the launcher's to say, once, and how far it is too. Where programs read, they get what is
+        // theirs, and nothing that a driver says.
+        let is_said = match say::is_json() {
+            true => text.starts_with('{'),
+            false => !text.starts_with("error: ") && live::standing_in(&text).is_none(),
+        };
+        if relay && is_said {
             eprintln!("{text}");
         }
         line.clear();
@@ -208,8 +216,14 @@ fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Sta
     }
 }
 
-/// The address in the line by which the process `name` says where it listens.
+/// The address in the line by which the process `name` says where it listens, as text or as an event of the log.
 fn address_in(line: &str, name: &str) -> Option<SocketAddr> {
+    #[derive(Deserialize)]
+    struct Event {
+        message: String,
+    }
+    let event: Option<Event> = serde_json::from_str(line).ok();
+    let line = event.as_ref().map_or(line, |event| &event.message);
     line.strip_prefix(name)?.strip_prefix(" is ")?.strip_prefix(LISTENING)?.parse().ok()
 }
 
@@ -219,7 +233,7 @@ mod tests {
 
     fn ended(end: End, stdout: &str) -> Ended {
         let last_line = Some("error: a driver's word".to_owned());
-        Ended { name: "party 1".into(), end, stdout: stdout.into(), last_line }
+        Ended { name: "party 1".into(), end, said: Said::of(stdout.into()), last_line }
     }
 
     #[test]
@@ -227,6 +241,8 @@ mod tests {
         let address = "127.0.0.1:7000".parse().ok();
         assert_eq!(address_in("party 1 is listening on 127.0.0.1:7000", "party 1"), address);
         assert_eq!(address_in("party 0 is listening on 127.0.0.1:7000", "party 1"), None);
+        let event = r#"{"level":"INFO","message":"party 1 is listening on 127.0.0.1:7000","target":"said"}"#;
+        assert_eq!(address_in(event, "party 1"), address);
         assert_eq!(address_in("a driver is listening on 127.0.0.1:7000", "party 1"), None);
     }
 

@@ -168,8 +168,6 @@ pub struct OutputJson {
     pub file: Option<String>,
     /// Who learnt it.
     pub to: Vec<u8>,
-    /// BLAKE3 of the elements, so that recipients can compare.
-    pub digest: String,
 }
 
 impl RoleJson {

@@ -1,7 +1,8 @@
 //! Where outputs go: checked before anything is computed.
 
-use crate::data::{DataError, check_target, resolve};
+use crate::data::{DataError, check_target};
 use crate::failure::Failure;
+use crate::files::{folder_of, resolve};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -24,10 +25,11 @@ pub fn check_targets<'a>(
 
 /// A path that two names of one file have in common, as far as can be told.
 fn identity(file: &Path) -> PathBuf {
-    let file = resolve(file);
-    let absolute = file.canonicalize().ok().or_else(|| {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Some(folder.canonicalize().ok()?.join(file.file_name()?))
-    });
+    // A link that is not followed stands for itself, and is refused where it would be written to.
+    let file = resolve(file).unwrap_or_else(|_| file.to_owned());
+    let absolute = file
+        .canonicalize()
+        .ok()
+        .or_else(|| Some(folder_of(&file).canonicalize().ok()?.join(file.file_name()?)));
     absolute.unwrap_or(file)
 }

@@ -9,7 +9,7 @@ mod write;
 
 use error::Place;
 pub use error::{DataError, ValueError};
-pub use write::{Access, check_target, publish, resolve, write};
+pub use write::{check_target, publish, write, write_to};
 
 use serde::{Deserialize, Serialize};
 use std::fs::Metadata;

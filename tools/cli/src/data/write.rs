@@ -1,95 +1,47 @@
 //! Results into files, all or nothing.
 
 use super::{DataError, Kind, extension, regular};
+use crate::files::{Making, folder_of, resolve};
 use ndarray::ArrayD;
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
 use symbolon::program::Dims;
 use symbolon::ring::{Elements, FixedPoint, Ring};
-use tempfile::{Builder, NamedTempFile};
 
-/// Whom a written file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// For this user alone: it is copied to where it belongs later.
-    Private,
-    /// As the file that it replaces, otherwise as the user's other files.
-    Usual,
-}
+/// How much is formatted before it is written.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// Makes sure that [`write`] can write `path`, by making a file beside it.
 pub fn check_target(path: &Path) -> Result<(), DataError> {
     is_csv(path)?;
-    let target = resolve(path);
+    let refused = |error: io::Error| unwritable(path, &error);
+    let target = resolve(path).map_err(refused)?;
     let folder = folder_of(&target);
-    let unwritable = |reason: String| Err(DataError::Unreadable { path: path.to_owned(), reason });
+    let reason = |reason: String| Err(DataError::Unreadable { path: path.to_owned(), reason });
     if !folder.is_dir() {
-        return unwritable(format!("the folder {} does not exist", folder.display()));
+        return reason(format!("the folder {} does not exist", folder.display()));
     }
     // Whatever is there is replaced: that must be a file.
     if target.exists()
-        && let Err(reason) = regular(&target)
+        && let Err(wrong) = regular(&target)
     {
-        return unwritable(reason);
+        return reason(wrong);
     }
-    Temporary::beside(path, Access::Private).map(drop)
+    Making::of(path).map(drop).map_err(refused)
 }
 
-/// Copies a finished file to `path`, where it appears whole, or not at all.
-pub fn publish(from: &Path, path: &Path) -> Result<(), DataError> {
-    let unwritable = |error: std::io::Error| unwritable(path, &error);
-    let mut source = File::open(from).map_err(unwritable)?;
-    let mut temporary = Temporary::beside(path, Access::Usual)?;
-    std::io::copy(&mut source, &mut temporary.file).map_err(unwritable)?;
-    temporary.persist()
+/// Makes a file of so many bytes of `content`, which appears whole, or not at all.
+pub fn publish(content: &mut impl Read, path: &Path) -> Result<(), DataError> {
+    let published = Making::of(path).and_then(|mut making| {
+        io::copy(content, &mut making.file)?;
+        making.finish()
+    });
+    published.map_err(|error| unwritable(path, &error))
 }
 
-/// The file that `path` leads to: symbolic links are followed, also where the file is not there yet.
-pub fn resolve(path: &Path) -> PathBuf {
-    const MOST_LINKS: usize = 40;
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        let Ok(link) = std::fs::read_link(&path) else { break };
-        path = folder_of(&path).join(link);
-    }
-    path
-}
-
-/// A file in the making, beside the one that it becomes.
-struct Temporary {
-    path: PathBuf,
-    file: NamedTempFile,
-}
-
-impl Temporary {
-    fn beside(path: &Path, access: Access) -> Result<Temporary, DataError> {
-        let unwritable = |error: std::io::Error| unwritable(path, &error);
-        let target = resolve(path);
-        let mut builder = Builder::new();
-        // Temporary files are their owner's alone, unless something else is asked for; the umask applies.
-        #[cfg(unix)]
-        if access == Access::Usual {
-            let anybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-            builder.permissions(anybody);
-        }
-        let file = builder.tempfile_in(folder_of(&target)).map_err(unwritable)?;
-        if access == Access::Usual
-            && let Ok(replaced) = std::fs::metadata(&target)
-        {
-            file.as_file().set_permissions(replaced.permissions()).map_err(unwritable)?;
-        }
-        Ok(Temporary { path: target, file })
-    }
-
-    fn persist(self) -> Result<(), DataError> {
-        self.file.persist(&self.path).map(drop).map_err(|error| unwritable(&self.path, &error.error))
-    }
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> DataError {
+fn unwritable(path: &Path, error: &io::Error) -> DataError {
     DataError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }
 
@@ -101,24 +53,45 @@ fn is_csv(path: &Path) -> Result<bool, DataError> {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// Writes a matrix or tensor by the extension of `path`. The file appears whole, or not at all.
 pub fn write(
     path: &Path,
-    access: Access,
     dims: Dims,
     elements: &Elements,
     codec: FixedPoint,
     kind: Kind,
 ) -> Result<(), DataError> {
     let csv = is_csv(path)?;
-    let mut temporary = Temporary::beside(path, access)?;
-    let target = Target { dims, csv, file: BufWriter::new(&mut temporary.file) };
+    let failed = |error: io::Error| unwritable(path, &error);
+    let mut making = Making::of(path).map_err(failed)?;
+    format(&mut making.file, csv, dims, elements, codec, kind).map_err(failed)?;
+    making.finish().map_err(failed)
+}
+
+/// Writes a matrix or tensor as the extension of `path` says to `to`.
+pub fn write_to(
+    to: &mut impl Write,
+    path: &Path,
+    dims: Dims,
+    elements: &Elements,
+    codec: FixedPoint,
+    kind: Kind,
+) -> Result<(), DataError> {
+    let csv = is_csv(path)?;
+    format(to, csv, dims, elements, codec, kind).map_err(|error| unwritable(path, &error))
+}
+
+fn format(
+    to: &mut impl Write,
+    csv: bool,
+    dims: Dims,
+    elements: &Elements,
+    codec: FixedPoint,
+    kind: Kind,
+) -> io::Result<()> {
+    let target = Target { dims, csv, file: BufWriter::with_capacity(PIECE_BYTES, to) };
     let signed = |value: u64| codec.ring().signed(value);
-    let written = match (kind, codec.ring()) {
+    match (kind, codec.ring()) {
         (Kind::Real, _) => target.write(elements.decode(codec)),
         (Kind::Unsigned, Ring::Z64) => target.write(elements.to_u64()),
         (Kind::Unsigned, Ring::Z32) => {
@@ -128,9 +101,7 @@ pub fn write(
         (Kind::Signed, Ring::Z32) => {
             target.write(elements.to_u64().into_iter().map(|value| signed(value) as i32).collect())
         }
-    };
-    written.map_err(|reason| DataError::Unreadable { path: path.to_owned(), reason })?;
-    temporary.persist()
+    }
 }
 
 struct Target<W> {
@@ -140,18 +111,18 @@ struct Target<W> {
 }
 
 impl<W: Write> Target<W> {
-    fn write<T: WritableElement + Display>(mut self, values: Vec<T>) -> Result<(), String> {
+    fn write<T: WritableElement + Display>(mut self, values: Vec<T>) -> io::Result<()> {
         let array = ArrayD::from_shape_vec(self.dims.extents(), values).expect("one value for each place");
         if self.csv {
-            self.rows(&array).map_err(|error| error.to_string())?;
+            self.rows(&array)?;
         } else {
-            array.write_npy(&mut self.file).map_err(|error| error.to_string())?;
+            array.write_npy(&mut self.file).map_err(io::Error::other)?;
         }
-        self.file.flush().map_err(|error| error.to_string())
+        self.file.flush()
     }
 
     /// A line for each row along the last axis.
-    fn rows<T: Display>(&mut self, array: &ArrayD<T>) -> std::io::Result<()> {
+    fn rows<T: Display>(&mut self, array: &ArrayD<T>) -> io::Result<()> {
         for row in array.rows() {
             let cells: Vec<String> = row.iter().map(T::to_string).collect();
             writeln!(self.file, "{}", cells.join(","))?;

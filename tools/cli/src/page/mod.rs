@@ -4,6 +4,7 @@ pub mod chart;
 pub mod run;
 
 use crate::failure::Failure;
+use crate::files;
 use chart::escape;
 use std::path::{Path, PathBuf};
 
@@ -111,8 +112,9 @@ impl Page {
     /// Writes the page into a folder, which is made where it is not there; returns the file.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
         let path = folder.join(FILE);
-        let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, self.html()));
-        written.map_err(|error| Failure::File { path: path.clone(), reason: error.to_string() })?;
+        let failed = |error: std::io::Error| Failure::File { path: path.clone(), reason: error.to_string() };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        files::write(&path, self.html().as_bytes())?;
         Ok(path)
     }
 }

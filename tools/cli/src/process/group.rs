@@ -1,12 +1,11 @@
 //! All processes of a job: they end together, and the one that failed first is named.
 
-use super::{End, Ended, PAUSE, Process};
+use super::{Brief, End, Ended, PAUSE, Process};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::live::Live;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long processes may take to end by themselves after a peer has let one down: the one to blame ends soon, and
@@ -28,8 +27,8 @@ impl Group {
     }
 
     /// Starts one more, see [`Process::start`].
-    pub fn start(&mut self, name: &str, arguments: &[OsString], folder: &Path) -> Result<(), Failure> {
-        self.running.push(Process::start(name, arguments, folder, self.relay)?);
+    pub fn start(&mut self, name: &str, arguments: &[OsString], brief: &Brief) -> Result<(), Failure> {
+        self.running.push(Process::start(name, arguments, brief, self.relay)?);
         Ok(())
     }
 
@@ -115,11 +114,12 @@ fn to_blame(ended: &[Ended]) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::Said;
 
     fn blamed(ends: [(&str, End); 3]) -> Option<String> {
         let ended = |(name, end): (&str, End)| {
             let stdout = r#"{"error":"it failed","status":3}"#.to_owned();
-            Ended { name: name.to_owned(), end, stdout, last_line: None }
+            Ended { name: name.to_owned(), end, said: Said::of(stdout), last_line: None }
         };
         to_blame(&ends.map(ended)).map(|failure| failure.to_string())
     }

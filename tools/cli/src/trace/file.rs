@@ -1,6 +1,7 @@
 //! The file: Chrome's trace event format, with what a summary needs beside the events.
 
 use crate::failure::Failure;
+use crate::files;
 use crate::page::chart::Classes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -142,8 +143,7 @@ impl TraceFile {
 
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).expect("a trace serialises");
-        std::fs::write(path, text)
-            .map_err(|error| Failure::File { path: path.to_owned(), reason: error.to_string() })
+        files::write(path, &text)
     }
 
     /// The lanes of a process, in order, by thread number and name.

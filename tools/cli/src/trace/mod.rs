@@ -7,7 +7,7 @@ mod timeline;
 pub use file::TraceFile;
 
 use crate::failure::Failure;
-use crate::output;
+use crate::{files, output};
 use std::path::Path;
 use symbolon::plan::Plan;
 use symbolon::run::Trace;
@@ -41,7 +41,6 @@ pub fn draw(path: &Path) -> Result<(summary::Summary, String), Failure> {
 pub fn trace(path: &Path, json: bool) -> Result<(), Failure> {
     let svg = path.with_extension("svg");
     let (summary, drawn) = draw(path)?;
-    std::fs::write(&svg, drawn)
-        .map_err(|error| Failure::File { path: svg.clone(), reason: error.to_string() })?;
+    files::write(&svg, drawn.as_bytes())?;
     output::print(json, &summary, &summary.text())
 }

@@ -107,8 +107,7 @@ pub fn job(path: &Path, arguments: &VramArguments) -> Result<(), Failure> {
     }
     if let Some(svg) = &arguments.svg {
         let drawn = bars(&all_bars(&json));
-        std::fs::write(svg, drawn)
-            .map_err(|error| Failure::File { path: svg.clone(), reason: error.to_string() })?;
+        crate::files::write(svg, drawn.as_bytes())?;
     }
     let mut text = text(&json);
     if let Some(folder) = &arguments.report {

@@ -124,8 +124,7 @@ pub fn network(name_or_path: &str, arguments: &VramArguments) -> Result<(), Fail
         protocols,
     };
     if let Some(svg) = &arguments.svg {
-        std::fs::write(svg, bars(&all_bars(&json)))
-            .map_err(|error| Failure::File { path: svg.clone(), reason: error.to_string() })?;
+        crate::files::write(svg, bars(&all_bars(&json)).as_bytes())?;
     }
     let mut text = text(&json);
     if let Some(folder) = &arguments.report {

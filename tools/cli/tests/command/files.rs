@@ -23,8 +23,8 @@ fn folder_with(job: &str) -> Folder {
     folder
 }
 
-fn under_umask(folder: &Folder, umask: &str) -> Output {
-    let command = folder.command(&["run", "job.toml", "--local"]);
+fn under_umask(folder: &Folder, umask: &str, more: &[&str]) -> Output {
+    let command = folder.command(&[&["run", "job.toml", "--local", "--device", "cpu"], more].concat());
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(command.get_program());
     shell.args(command.get_args()).current_dir(command.get_current_dir().expect("a folder"));
@@ -54,13 +54,46 @@ fn names_that_differ_in_their_end_alone_keep_their_files_apart() {
 }
 
 #[test]
-fn results_are_as_readable_as_the_user_s_other_files() {
+fn results_are_their_user_s_alone_unless_the_user_says_otherwise() {
+    const WRITTEN: [&str; 3] = ["z.npy", "trace.json", "report/report.html"];
     let folder = folder_with(&job(64, 16, "z = x @ w"));
-    assert!(under_umask(&folder, "027").status.success());
-    assert_eq!(mode(&folder, "z.npy"), 0o640, "a new file follows the umask");
-    std::fs::set_permissions(folder.path("z.npy"), PermissionsExt::from_mode(0o600)).expect("a mode is set");
-    assert!(under_umask(&folder, "022").status.success());
-    assert_eq!(mode(&folder, "z.npy"), 0o600, "a file that is replaced keeps its mode");
+    let write = |more: &[&str]| {
+        let arguments = [&["--trace", "trace.json", "--report", "report"], more].concat();
+        let output = under_umask(&folder, "000", &arguments);
+        assert!(output.status.success(), "{}", error_line(&output));
+        WRITTEN.map(|name| mode(&folder, name))
+    };
+    assert_eq!(write(&[]), [0o600; 3], "whatever the umask is");
+    assert_eq!(write(&["--file-mode", "644"]), [0o644; 3]);
+    assert_eq!(write(&[]), [0o600; 3], "what is replaced is their user's alone again");
+    assert!(folder.run(&["trace", "trace.json"]).status.success());
+    assert_eq!(mode(&folder, "trace.svg"), 0o600);
+    let line = refused(&folder, &["run", "job.toml", "--local", "--file-mode", "999"], 2);
+    assert!(line.contains("permissions of a file are three octal digits"), "{line}");
+}
+
+/// Needs the right to make another user's link.
+#[test]
+fn another_user_s_link_is_not_followed() {
+    let folder = folder_with(&job(64, 16, "z = x @ w").replace("z.npy", "shared/z.npy"));
+    std::fs::create_dir(folder.path("shared")).expect("a folder");
+    std::fs::set_permissions(folder.path("shared"), PermissionsExt::from_mode(0o1777))
+        .expect("a mode is set");
+    folder.text("notes.txt", "important");
+    symlink(folder.path("notes.txt"), folder.path("shared/z.npy")).expect("a link");
+    let nobody = Some(65_534);
+    if std::os::unix::fs::lchown(folder.path("shared/z.npy"), nobody, nobody).is_err() {
+        eprintln!("skipped: this user cannot make another's link");
+        return;
+    }
+    for arguments in [&["run", "job.toml", "--local"][..], &["plan", "job.toml"]] {
+        let line = refused(&folder, arguments, 2);
+        assert!(line.contains("shared/z.npy is a symbolic link of another user and not followed"), "{line}");
+    }
+    let output = folder.run(&["run", "job.toml", "--local", "--trace", "shared/z.npy"]);
+    assert!(!output.status.success(), "no more than an output does a trace follow it");
+    let notes = std::fs::read_to_string(folder.path("notes.txt")).expect("the file is there");
+    assert_eq!(notes, "important", "what the link names is untouched");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn mode(folder: &Folder, name: &str) -> u32 {
 
 fn fingerprint(folder: &Folder, node: &str) -> String {
     let nodes = json(&folder.run(&["id", &format!("nodes/{node}"), "--json"]));
-    nodes[0]["fingerprint"].as_str().expect("a fingerprint").to_owned()
+    nodes["nodes"][0]["fingerprint"].as_str().expect("a fingerprint").to_owned()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn what_init_makes_is_ready_to_run_and_private() {
         assert!(party.contains(line), "{party}");
     }
     let nodes = json(&folder.run(&["id", "nodes", "--json"]));
-    let (zero, one) = (&nodes[1], &nodes[2]);
+    let (zero, one) = (&nodes["nodes"][1], &nodes["nodes"][2]);
     assert_eq!(zero["peers"]["party1"], one["fingerprint"], "party 0 believes party 1");
     assert_ne!(zero["fingerprint"], one["fingerprint"]);
     let line = refused(&folder, &["init", "--parties", "2", "--dealer", "nodes"], 2);

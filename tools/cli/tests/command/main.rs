@@ -16,6 +16,8 @@ mod processes;
 mod proxy;
 mod refusals;
 mod reports;
+#[cfg(target_os = "linux")]
+mod signals;
 #[cfg(unix)]
 mod stores;
 mod support;

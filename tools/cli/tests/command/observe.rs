@@ -40,7 +40,8 @@ fn a_log_of_all_nodes_is_one_json_object_a_line() {
     let output = folder.run(&arguments);
     assert!(output.status.success(), "{}", stderr(&output));
     let stderr = stderr(&output);
-    let events: Vec<Value> = stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let event = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("JSON alone, and not {line}"));
+    let events: Vec<Value> = stderr.lines().map(event).collect();
     for role in ["party 0", "party 1", "the dealer"] {
         let said =
             |message: &str| events.iter().any(|event| event["role"] == role && event["message"] == message);
@@ -51,6 +52,32 @@ fn a_log_of_all_nodes_is_one_json_object_a_line() {
         assert!(target.starts_with("symbolon"), "only what this program says: {event}");
         let unknown = event.as_object().expect("an object").keys().find(|key| !WORDS.contains(&key.as_str()));
         assert_eq!(unknown, None, "only who, what, how much and how long: {event}");
+    }
+}
+
+#[test]
+fn a_log_for_programs_has_notes_and_failures_as_json_too() {
+    let folder = folder();
+    deployment(&folder);
+    let log = ["--log", "error", "--log-format", "json"];
+    let cases = [
+        (&["deal", "--config", "dealer.toml", "--deadline", "1", "--metrics", "127.0.0.1:0"][..], 3),
+        (&["run", "missing.toml", "--local", "--json"], 2),
+        (&["run", "--local", "--json"], 2),
+        (&["run", "job.toml", "--local", "--json", "--report", "report"], 0),
+        (&["plan", "job.toml", "--json"], 0),
+    ];
+    for (arguments, status) in cases {
+        let output = folder.run(&[arguments, &log[..]].concat());
+        let stderr = stderr(&output);
+        assert_eq!(output.status.code(), Some(status), "{stderr}");
+        let events: Vec<Value> = stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        assert_eq!(events.len(), stderr.lines().count(), "JSON alone: {stderr}");
+        let failed = events.iter().any(|event| event["level"] == "ERROR" && event["status"] == status);
+        assert_eq!(failed, status != 0, "the failure is an event: {stderr}");
+        let said =
+            |word| events.iter().any(|event| event["message"].as_str().is_some_and(|it| it.contains(word)));
+        assert!(arguments[0] != "deal" || said("is listening on") && said("metrics are at"), "{stderr}");
     }
 }
 

@@ -101,6 +101,56 @@ fn a_failure_is_json_too_where_that_was_asked_for() {
 }
 
 #[test]
+fn what_is_wrong_with_the_command_line_is_said_in_full_in_json() {
+    let folder = folder();
+    let cases = [
+        (&["run", "--local", "--json"][..], "the following required arguments were not provided: <JOB.toml>"),
+        (
+            &["plan", "job.toml", "--json", "--log", "nonsense"],
+            "[possible values: error, warn, info, debug, trace]",
+        ),
+        (&["plan", "job.toml", "--jsom", "--json"], "tip: a similar argument exists: '--json'"),
+    ];
+    for (arguments, words) in cases {
+        let output = folder.run(arguments);
+        let json: Value = serde_json::from_slice(&output.stdout).expect("one JSON object on stdout");
+        let error = json["error"].as_str().expect("a line");
+        assert!(error.contains(words) && !error.contains("Usage:"), "{error}");
+        assert_eq!((json["status"].as_i64(), output.status.code()), (Some(2), Some(2)));
+        assert_eq!(error_line(&output), format!("error: {error}"));
+    }
+}
+
+#[test]
+fn a_report_has_nothing_by_which_results_could_be_guessed() {
+    let folder = folder();
+    let report = json(&folder.run(&["run", "job.toml", "--local", "--device", "cpu", "--json"]));
+    let fields: Vec<&String> = report["outputs"][0].as_object().expect("an output").keys().collect();
+    assert_eq!(fields, ["file", "name", "shape", "to"], "its name, shape, place and recipients");
+}
+
+#[cfg(unix)]
+#[test]
+fn drivers_that_miss_a_screen_say_nothing() {
+    let folder = folder();
+    for arguments in [&["doctor"][..], &["plan", "job.toml"], &["run", "job.toml", "--local"]] {
+        for value in [None, Some(""), Some("here")] {
+            let mut command = folder.command(arguments);
+            match value {
+                None => command.env_remove("XDG_RUNTIME_DIR"),
+                Some(value) => command.env("XDG_RUNTIME_DIR", value),
+            };
+            let output = command.output().expect("the command starts");
+            assert!(
+                output.status.success() && output.stderr.is_empty(),
+                "{arguments:?}: {}",
+                stderr(&output)
+            );
+        }
+    }
+}
+
+#[test]
 fn a_process_s_failure_names_it_once() {
     let folder = folder();
     folder.text("job.toml", &job(64, 16, "z = x @ w").replace("x.npy", "missing.npy"));

@@ -1,0 +1,64 @@
+//! What a launcher tells a process that it starts: one line on its stdin, which afterwards is the process's lifeline.
+//!
+//! Keys go this way and lie in no file, so that a launcher that is killed leaves none behind.
+
+use super::PEER_FAILED;
+use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{copy, sink, stdin};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use zeroize::Zeroizing;
+
+/// What a process of a launcher is and whom it believes.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brief {
+    /// What a node that is started by hand reads from its file.
+    pub config: String,
+    /// The process's own key; it is handed out once.
+    key: Mutex<String>,
+    /// Its certificate.
+    pub certificate: String,
+    /// Its peers' certificates, by the names of their files.
+    pub peers: BTreeMap<String, String>,
+}
+
+/// What this process was told.
+static OWN: OnceLock<Brief> = OnceLock::new();
+
+impl Brief {
+    pub fn new(config: String, key: &str, certificate: &str, peers: BTreeMap<String, String>) -> Brief {
+        Brief { config, key: Mutex::new(key.to_owned()), certificate: certificate.to_owned(), peers }
+    }
+
+    /// What this process's launcher has told it, if it has one.
+    pub fn own() -> Option<&'static Brief> {
+        OWN.get()
+    }
+
+    /// Reads what the launcher tells this process, which from then on ends when the launcher has ended.
+    pub fn receive() -> Result<(), Failure> {
+        let unheard = |reason: String| Failure::Usage(format!("the launcher cannot be heard: {reason}"));
+        let mut line = Zeroizing::new(String::new());
+        stdin().read_line(&mut line).map_err(|error| unheard(error.to_string()))?;
+        let brief = serde_json::from_str(&line).map_err(|error| unheard(error.to_string()))?;
+        let _ = OWN.set(brief);
+        let lifeline = || {
+            let _ = copy(&mut stdin(), &mut sink());
+            std::process::exit(PEER_FAILED.into());
+        };
+        thread::Builder::new().spawn(lifeline).map(drop).map_err(|error| Failure::thread(&error))
+    }
+
+    /// The line that tells it.
+    pub fn line(&self) -> Zeroizing<String> {
+        Zeroizing::new(serde_json::to_string(self).expect("a brief serialises") + "\n")
+    }
+
+    /// The key, which is not kept.
+    pub fn take_key(&self) -> Zeroizing<String> {
+        Zeroizing::new(std::mem::take(&mut *self.key.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
