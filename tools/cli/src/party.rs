@@ -111,11 +111,11 @@ fn open_store(folder: &Path, config: &PartyConfig) -> Result<CorrelationStore, F
     let store = CorrelationStore::open(folder, party, &config.marks()).map_err(SessionError::from)?;
     match store.brought_back() {
         0 => {}
-        orders => eprintln!(
-            "warning: {}: {party}'s store holds {orders} order(s) that were used before, as after it is brought back from a \
-            copy; they are wiped again",
+        orders => say::warning(&format!(
+            "{}: {party}'s store holds {orders} order(s) that were used before, as after it is brought back from a copy; \
+             they are wiped again",
             folder.display()
-        ),
+        )),
     }
     Ok(store)
 }
