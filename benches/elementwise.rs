@@ -70,7 +70,8 @@ impl Buffers {
         let fill = |out| Kernel::Fill { out, key, stream, block };
         let (factor, mask_factor, constant) = (1, minus_one, 5);
         let mask = Kernel::Mask { out, factor, operand: a, mask_factor, key, stream, block, constant };
-        let finish = Kernel::TruncFinish { out, opened: vec![a], top: b, high: c, bits: 16, leader: true };
+        let (opened, bits, width, leader) = (vec![a], 16, 30, true);
+        let finish = Kernel::TruncFinish { out, opened, top: b, high: c, bits, width, leader };
         vec![
             ("linear a+b", 3, vec![linear(vec![(1, a), (1, b)])]),
             ("linear 3a+7b", 3, vec![linear(vec![(3, a), (7, b)])]),

@@ -1,7 +1,7 @@
-// One party's share of the truncated value, from the opened c = x + 2^(k-2) + r or two parts of it, with
-// t = c >> (k - 1):
-//   out = leader * (((c mod 2^(k-1)) >> bits) - 2^(k-2-bits)) - high
-//       + (top * (1 - 2t) + leader * t) * 2^(k-1-bits)
+// One party's share of the truncated value, from the opened c = (x + 2^(w-2) + r) mod 2^w or two parts of it, of which
+// the low w bits count, with w = `width` and t = c >> (w - 1):
+//   out = leader * (((c mod 2^(w-1)) >> bits) - 2^(w-2-bits)) - high
+//       + (top * (1 - 2t) + leader * t) * 2^(w-1-bits)
 // c is public, and so is whether this party is the leader.
 
 #import ring
@@ -12,6 +12,7 @@ override WORKGROUP: u32 = 256u;
 struct Params {
     count: u32,
     bits: u32,
+    width: u32,
     leader: u32,
     parts: u32,
     out_offset: u32,
@@ -42,16 +43,17 @@ fn main(
     if params.parts == 2u {
         c = ring_add(c, ring_load(second[params.second_offset + index]));
     }
-    let t = ring_shr(c, RING_BITS - 1u);
+    let t = ring_and(ring_shr(c, params.width - 1u), ring_one());
     let sign = ring_sub(ring_one(), ring_shl(t, 1u));
     var wrap = ring_mul(ring_load(top[params.top_offset + index]), sign);
     var value = ring_sub(ring_zero(), ring_load(high[params.high_offset + index]));
     if params.leader != 0u {
-        let middle = ring_shr(ring_shl(c, 1u), params.bits + 1u);
-        let lift = ring_shl(ring_one(), RING_BITS - 2u - params.bits);
+        let above = RING_BITS - params.width + 1u;
+        let middle = ring_shr(ring_shl(c, above), params.bits + above);
+        let lift = ring_shl(ring_one(), params.width - 2u - params.bits);
         value = ring_add(value, ring_sub(middle, lift));
         wrap = ring_add(wrap, t);
     }
-    value = ring_add(value, ring_shl(wrap, RING_BITS - 1u - params.bits));
+    value = ring_add(value, ring_shl(wrap, params.width - 1u - params.bits));
     out[params.out_offset + index] = ring_store(value);
 }

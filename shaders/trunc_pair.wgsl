@@ -1,6 +1,6 @@
-// The dealer's half of a truncation pair, with r = mask_0 + mask_1 of k bits:
-//   top  = (r >> (k - 1)) - top
-//   high = ((r mod 2^(k-1)) >> bits) - high
+// The dealer's half of a truncation pair, with r = (mask_0 + mask_1) mod 2^w and w = `width`:
+//   top  = (r >> (w - 1)) - top
+//   high = ((r mod 2^(w-1)) >> bits) - high
 
 #import ring
 #import grid
@@ -10,6 +10,7 @@ override WORKGROUP: u32 = 256u;
 struct Params {
     count: u32,
     bits: u32,
+    width: u32,
     top_offset: u32,
     high_offset: u32,
     mask_0_offset: u32,
@@ -38,9 +39,10 @@ fn main(
     );
     let top_index = params.top_offset + index;
     let high_index = params.high_offset + index;
-    let top_bit = ring_shr(r, RING_BITS - 1u);
-    // The top bit leaves to the left, and `bits` bits to the right.
-    let middle = ring_shr(ring_shl(r, 1u), params.bits + 1u);
+    let top_bit = ring_and(ring_shr(r, params.width - 1u), ring_one());
+    // The top bit and what lies above it leave to the left, and `bits` bits to the right.
+    let above = RING_BITS - params.width + 1u;
+    let middle = ring_shr(ring_shl(r, above), params.bits + above);
     top[top_index] = ring_store(ring_sub(top_bit, ring_load(top[top_index])));
     high[high_index] = ring_store(ring_sub(middle, ring_load(high[high_index])));
 }

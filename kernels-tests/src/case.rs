@@ -218,10 +218,14 @@ impl Case {
             Kernel::Hadamard { accumulate, .. } | Kernel::Gemm { accumulate, .. } => {
                 write!(title, ", accumulate {accumulate}").expect("a string takes everything");
             }
-            Kernel::Shift { bits, .. }
-            | Kernel::TruncPair { bits, .. }
-            | Kernel::TruncFinish { bits, .. } => {
+            Kernel::Shift { bits, .. } => {
                 write!(title, ", by {bits} bits").expect("a string takes everything");
+            }
+            Kernel::TruncPair { bits, width, .. } | Kernel::TruncFinish { bits, width, .. } => {
+                write!(title, ", by {bits} bits of {width}").expect("a string takes everything");
+            }
+            Kernel::Pack { width, .. } | Kernel::Unpack { width, .. } => {
+                write!(title, ", {width} bits each").expect("a string takes everything");
             }
             Kernel::Table { bits, .. } => write!(title, ", {bits} bits").expect("a string takes everything"),
             Kernel::Pick { bits, question, leader, .. } => {

@@ -55,29 +55,29 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
                 value.wrapping_add(mask_factor.wrapping_mul(mask)).wrapping_add(*constant)
             });
         }
-        Kernel::TruncPair { masks, top, high, bits } => {
-            let (top_bit, rest) = (ring.bits() - 1, (1 << (ring.bits() - 1)) - 1);
+        Kernel::TruncPair { masks, top, high, bits, width } => {
+            let (top_bit, rest) = (width - 1, (1 << (width - 1)) - 1);
             let mask = |buffers: &[Vec<u64>], row, col| {
                 let sum = at(buffers, &masks[0], row, col).wrapping_add(at(buffers, &masks[1], row, col));
                 ring.reduce(sum)
             };
             each(ring, top, buffers, |buffers, row, col, old| {
-                (mask(buffers, row, col) >> top_bit).wrapping_sub(old)
+                (mask(buffers, row, col) >> top_bit & 1).wrapping_sub(old)
             });
             each(ring, high, buffers, |buffers, row, col, old| {
                 ((mask(buffers, row, col) & rest) >> bits).wrapping_sub(old)
             });
         }
-        Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
-            let (k, leader) = (ring.bits(), u64::from(*leader));
+        Kernel::TruncFinish { out, opened, top, high, bits, width, leader } => {
+            let (w, leader) = (width, u64::from(*leader));
             each(ring, out, buffers, |buffers, row, col, _| {
                 let parts = opened.iter().map(|part| at(buffers, part, row, col));
                 let c = ring.reduce(parts.fold(0, u64::wrapping_add));
                 let [top, high] = [top, high].map(|operand| at(buffers, operand, row, col));
-                let t = c >> (k - 1);
-                let middle = ((c % (1 << (k - 1))) >> bits).wrapping_sub(1 << (k - 2 - bits));
+                let t = c >> (w - 1) & 1;
+                let middle = ((c % (1 << (w - 1))) >> bits).wrapping_sub(1 << (w - 2 - bits));
                 let flipped = if t == 1 { top.wrapping_neg() } else { top };
-                let carry = flipped.wrapping_add(leader * t).wrapping_mul(1 << (k - 1 - bits));
+                let carry = flipped.wrapping_add(leader * t).wrapping_mul(1 << (w - 1 - bits));
                 (leader.wrapping_mul(middle)).wrapping_sub(high).wrapping_add(carry)
             });
         }
@@ -100,6 +100,8 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
             }
         }
         Kernel::Choose { .. }
+        | Kernel::Pack { .. }
+        | Kernel::Unpack { .. }
         | Kernel::Table { .. }
         | Kernel::Pick { .. }
         | Kernel::Monomials { .. }
@@ -169,28 +171,36 @@ mod tests {
     }
 
     /// The two parties' shares of a truncated value add up to ⌊x / 2^m⌋ or one more: pair, opening and finish
-    /// together, on values whose mask wraps and on some whose mask does not.
+    /// together, on values whose mask wraps and on some whose mask does not, modulo 2^k and modulo less.
     #[test]
     fn truncation_by_hand() {
-        let (ring, bits, k) = (Ring::Z64, 16, 64);
-        let masks: [u64; 4] = [3, 1 << 62, 1 << 63, u64::MAX - 5];
-        let values: [i64; 4] = [5 << 16, -(7 << 16) - 3, (1 << 61) + 12345, -(1 << 61)];
+        truncations_by_hand(64, [5 << 16, -(7 << 16) - 3, (1 << 61) + 12345, -(1 << 61)]);
+        truncations_by_hand(34, [5 << 16, -(7 << 16) - 3, (1 << 32) - 1, 1 - (1 << 32)]);
+        truncations_by_hand(18, [0, 1, -1, (1 << 16) - 1]);
+    }
+
+    fn truncations_by_hand(width: u32, values: [i64; 4]) {
+        let (ring, bits) = (Ring::Z64, 16);
+        let masks: [u64; 4] = [3, 1 << (width - 2), 1 << (width - 1), u64::MAX - 5];
         let shape = Shape::new(1, 1);
         let matrix = |buffer| Matrix::new(buffer, shape);
         for (mask, value) in masks.into_iter().flat_map(|mask| values.map(|value| (mask, value))) {
-            let (part, top, high) = (0x1234_5678_9abc_def0, 99, 0xfedc_ba98);
-            let mut buffers = vec![vec![part], vec![mask.wrapping_sub(part)], vec![top], vec![high]];
-            let pair =
-                Kernel::TruncPair { masks: [matrix(0), matrix(1)], top: matrix(2), high: matrix(3), bits };
+            let (part, top_share, high_share) = (0x1234_5678_9abc_def0, 99, 0xfedc_ba98);
+            let mut buffers =
+                vec![vec![part], vec![mask.wrapping_sub(part)], vec![top_share], vec![high_share]];
+            let ([first, second], top, high) = ([0, 1].map(matrix), matrix(2), matrix(3));
+            let pair = Kernel::TruncPair { masks: [first, second], top, high, bits, width };
             evaluate(ring, &pair, &mut buffers);
-            let opened = (value as u64).wrapping_add(1 << (k - 2)).wrapping_add(mask);
+            let opened = (value as u64).wrapping_add(1 << (width - 2)).wrapping_add(mask);
             let share = |top: u64, high: u64, leader: bool| {
                 let mut buffers = vec![vec![0], vec![opened], vec![top], vec![high]];
                 let ([out, top, high], opened) = ([0, 2, 3].map(matrix), vec![matrix(1)]);
-                evaluate(ring, &Kernel::TruncFinish { out, opened, top, high, bits, leader }, &mut buffers);
+                let finish = Kernel::TruncFinish { out, opened, top, high, bits, width, leader };
+                evaluate(ring, &finish, &mut buffers);
                 buffers[0][0]
             };
-            let sum = share(top, high, true).wrapping_add(share(buffers[2][0], buffers[3][0], false));
+            let sum =
+                share(top_share, high_share, true).wrapping_add(share(buffers[2][0], buffers[3][0], false));
             let floor = (value >> bits) as u64;
             assert!(sum.wrapping_sub(floor) <= 1, "{value} under mask {mask}: {sum} for {floor}");
         }

@@ -238,8 +238,8 @@ fn shifts_are_within_the_ring() {
     refused("trunc_finish: by 63 bits of 64", |device, [out, operand]| {
         let (out, operand) = (row(out, 8), row(operand, 8));
         let [opened, top, high] = [operand; 3];
-        let opened = vec![opened];
-        run(device, &Kernel::TruncFinish { out, opened, top, high, bits: 63, leader: true });
+        let (opened, bits, width, leader) = (vec![opened], 63, 64, true);
+        run(device, &Kernel::TruncFinish { out, opened, top, high, bits, width, leader });
     });
 }
 

@@ -5,13 +5,13 @@ use proptest::prelude::*;
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::Kernel;
 
-fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, bits: u32) {
+fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, (bits, width): (u32, u32)) {
     for (leader, parts) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
         let mut builder = Builder::new(ring, pattern, seed);
         let opened = (0..parts).map(|_| builder.operand(shape)).collect();
         let [top, high] = [(); 2].map(|()| builder.operand(shape));
         let out = builder.output(shape);
-        builder.case(Kernel::TruncFinish { out, opened, top, high, bits, leader }).check();
+        builder.case(Kernel::TruncFinish { out, opened, top, high, bits, width, leader }).check();
     }
 }
 
@@ -19,7 +19,8 @@ fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, bits: u32) {
 fn every_shape_and_pattern() {
     for ring in Ring::ALL {
         for shape in shapes() {
-            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 1, shape, 13));
+            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 1, shape, (13, ring.bits())));
+            check(ring, Pattern::Random, 1, shape, (7, 22));
         }
     }
 }
@@ -27,8 +28,10 @@ fn every_shape_and_pattern() {
 #[test]
 fn every_distance() {
     for ring in Ring::ALL {
-        for bits in 1..=ring.bits() - 2 {
-            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 2, Shape::new(3, 23), bits));
+        let whole = (1..=ring.bits() - 2).map(|bits| (bits, ring.bits()));
+        let narrow = (3..ring.bits()).flat_map(|width| [(1, width), (width - 2, width)]);
+        for distance in whole.chain(narrow) {
+            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 2, Shape::new(3, 23), distance));
         }
     }
 }
@@ -38,6 +41,8 @@ proptest! {
 
     #[test]
     fn random_shapes(rows in 0usize..90, cols in 0usize..90, bits in 1u32..31, seed: u64) {
-        Ring::ALL.into_iter().for_each(|ring| check(ring, Pattern::Random, seed, Shape::new(rows, cols), bits));
+        for ring in Ring::ALL {
+            check(ring, Pattern::Random, seed, Shape::new(rows, cols), (bits.min(ring.bits() - 2), ring.bits()));
+        }
     }
 }

@@ -77,7 +77,7 @@ mod tests {
     fn only_dependent_parts_are_sent() {
         let shape = Shape::new(3, 4);
         let mut demand = product(Ring::Z64, Shape::new(3, 100), Shape::new(100, 4), shape);
-        demand.push(Correlation::TruncPair(TruncPairSpec { shape, bits: 16 }));
+        demand.push(Correlation::TruncPair(TruncPairSpec { shape, bits: 16, width: 64 }));
         let list = deal(&demand).unwrap();
         let sent: usize = list
             .steps
@@ -109,7 +109,12 @@ mod tests {
         lasting.once.insert(EntryId(2));
         assert!(refused(&lasting).contains("depends on what every run takes"));
         let mut deep = Demand::new(Ring::Z32);
-        deep.push(Correlation::TruncPair(TruncPairSpec { shape: Shape::SCALAR, bits: 31 }));
+        deep.push(Correlation::TruncPair(TruncPairSpec { shape: Shape::SCALAR, bits: 31, width: 32 }));
         assert!(refused(&deep).contains("malformed"));
+        for (bits, width) in [(5, 6), (0, 9), (5, 33), (5, 1)] {
+            let spec = TruncPairSpec { shape: Shape::SCALAR, bits, width };
+            let demand = Demand { entries: vec![Correlation::TruncPair(spec)], ..Demand::new(Ring::Z32) };
+            assert!(refused(&demand).contains("malformed"), "by {bits} bits modulo 2^{width}");
+        }
     }
 }

@@ -2,8 +2,9 @@
 //! Evaluation of Quantized Neural Networks", PoPETs 2020; Escudero, Ghosh, Keller, Rachuri, Scholl, "Improved
 //! Primitives for MPC over Mixed Arithmetic-Binary Circuits", CRYPTO 2020).
 //!
-//! **Functionality.** A mask r, uniform modulo 2^k, and shares of its top bit r ≫ (k−1) and of its middle bits
-//! (r mod 2^(k−1)) ≫ m.
+//! **Functionality.** A mask r, uniform modulo 2^w with w ≤ k, and shares modulo 2^k of its top bit r ≫ (w−1) and of its
+//! middle bits (r mod 2^(w−1)) ≫ m. The parts of r are drawn modulo 2^k; what lies above their low w bits counts for
+//! nothing, and is sent by nobody.
 //!
 //! **Steps of the dealer.** Draw r_0, r_1 and party 0's shares; send party 1's two. **Bytes.** Two elements for each
 //! element of r, to party 1 only. **Rounds.** One message, before the inputs.
@@ -24,6 +25,8 @@ pub struct TruncPairSpec {
     pub shape: Shape,
     /// m.
     pub bits: u32,
+    /// w.
+    pub width: u32,
 }
 
 /// A party's parts of a truncation pair, consumed by move.
@@ -39,7 +42,8 @@ pub struct TruncPair {
 
 impl TruncPairSpec {
     pub(super) fn malformed(&self, ring: Ring) -> Option<&'static str> {
-        let valid = (1..=ring.bits() - 2).contains(&self.bits);
+        let fits = self.width.checked_sub(2).is_some_and(|most| (1..=most).contains(&self.bits));
+        let valid = fits && self.width <= ring.bits();
         (!valid).then_some("a truncation by no bit, or by more than the ring has to give")
     }
 
@@ -64,7 +68,13 @@ impl TruncPairSpec {
         let masks = [DRAWS, IS_SENT].map(|party| writer.draw(self.shape, party, Part::TruncMask, CLASS));
         let top = writer.draw(self.shape, DRAWS, Part::Top, CLASS);
         let high = writer.draw(self.shape, DRAWS, Part::High, CLASS);
-        writer.push(Action::Kernel(Kernel::TruncPair { masks, top, high, bits: self.bits }));
+        writer.push(Action::Kernel(Kernel::TruncPair {
+            masks,
+            top,
+            high,
+            bits: self.bits,
+            width: self.width,
+        }));
         writer.correct(top, 0);
         writer.correct(high, 1);
         wants_mask.then(|| writer.total(self.shape, masks.to_vec()))

@@ -200,10 +200,10 @@ mod tests {
 
         fn finish(&mut self, opened: Matrix<BufferId>) {
             let (top, high, out) = (self.input(), self.input(), self.buffer());
-            let (opened, bits) = (vec![opened], 16);
+            let (opened, bits, width) = (vec![opened], 16, 64);
             self.push(
                 false,
-                Action::Kernel(Kernel::TruncFinish { out, opened, top, high, bits, leader: true }),
+                Action::Kernel(Kernel::TruncFinish { out, opened, top, high, bits, width, leader: true }),
             );
         }
 

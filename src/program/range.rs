@@ -3,7 +3,7 @@
 //! Truncation is safe while the product it divides stays below 2^(k−2) in magnitude, and a smooth function
 //! approximates only arguments of its domain. Where owners declare bounds on their inputs, intervals pass through every
 //! op as it is built. They hold of the elements themselves, with all roundings and errors of approximation, as long as
-//! arguments lie in their domains. What they prove is acted upon: comparisons look at no more bits; a program that can
+//! arguments lie in their domains. What they prove is acted upon: truncations and comparisons open no more bits; a program that can
 //! leave the range of truncation is refused, and so is a function of arguments that all lie outside its domain. Where
 //! they do not prove that a function's arguments lie inside, [`warnings`] says so, and the user answers for it. Integer
 //! programs wrap by definition and have no range.

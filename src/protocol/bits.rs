@@ -41,11 +41,10 @@ struct Asked {
 impl Lowering<'_> {
     /// Answers about a tile that no party holds alone. Of a sum with a public constant the other summand may be open.
     pub(super) fn test(&mut self, x: Tile, test: Test) -> Bits {
-        let both = Parties::first(2);
         let shape = self.grid(x.value).shape(x.at);
         let (base, constant) = self.compared[x.value.index()];
-        let opened = self.open_masked(Tile { value: base, at: x.at }, both, both);
-        let (question, bits) = super::question(test, self.magnitude_bits[x.value.index()]);
+        let opened = self.open_compared(Tile { value: base, at: x.at });
+        let (question, bits) = super::question(test, self.widths.magnitude_bits(x.value));
         let mask = opened.mask.expect("both parts are masked");
         let opened = PAIR.map(|party| {
             let sum = opened.sum[party.index()].expect("both learn it");
@@ -134,7 +133,7 @@ impl Lowering<'_> {
 
     /// A party's part, to which the leader adds what the third party told.
     fn half_with_told(&mut self, value: &Halves, party: PartyId) -> Option<Block> {
-        let told = value.told.filter(|_| is_leader(party)).map(|told| told[party.index()]);
+        let told = value.told(party).filter(|_| is_leader(party));
         let terms = value.of(party).copied().into_iter().chain(told);
         self.total_at(party, MemoryClass::Shares, terms.map(|term| (1, term)).collect())
     }
@@ -146,17 +145,18 @@ impl Lowering<'_> {
             return self.local(operand, shape, |out, operand| Kernel::Shift { out, operand, bits });
         }
         let operand = self.halves(x);
-        let spec = TruncPairSpec { shape, bits };
+        let width = self.widths.truncation(x.value, bits, shape.len());
+        let spec = TruncPairSpec { shape, bits, width };
         let delivery = self.demand(Correlation::TruncPair(spec));
         let pairs = PAIR.map(|party| spec.acquire(&mut self.lists[party.index()], delivery, party));
-        let offset = 1 << (self.program.ring().bits() - 2);
+        let offset = 1 << (width - 2);
         let masked = PAIR.map(|party| {
             let part = *operand.of(party).expect("a value that no party holds alone has two halves");
             let terms = vec![(1, part), (1, pairs[party.index()].mask)];
             let constant = if is_leader(party) { offset } else { 0 };
             self.combine(party, shape, MemoryClass::Openings, terms, constant)
         });
-        let opened = self.open_to_both(masked, operand.told);
+        let opened = self.open_to_both(masked, operand.told, width);
         if method == Truncation::Exact {
             let asked = Asked { question: Question::Borrow, bits, opened, mask: delivery.entry, shape };
             let answer = self.ask(asked);
@@ -169,7 +169,8 @@ impl Lowering<'_> {
             let pair = &pairs[party.index()];
             let out = self.buffer(party, shape, MemoryClass::Shares);
             let (opened, leader) = (vec![opened[party.index()]], is_leader(party));
-            let kernel = Kernel::TruncFinish { out, opened, top: pair.top, high: pair.high, bits, leader };
+            let (top, high) = (pair.top, pair.high);
+            let kernel = Kernel::TruncFinish { out, opened, top, high, bits, width, leader };
             self.push(party, Action::Kernel(kernel));
             out
         }))

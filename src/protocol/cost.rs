@@ -18,9 +18,15 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A party's part of a value, under its part of a mask: the receiver adds its own and knows the masked value.
-    Masked,
+    Masked {
+        /// How many low bits of each element are sent.
+        width: u32,
+    },
     /// A third party's part of a value, under masks, for both others.
-    Told,
+    Told {
+        /// How many low bits of each element are sent.
+        width: u32,
+    },
     /// A party's parts of bits, under its parts of masks.
     Bits,
     /// What becomes a component of a value that two parties hold.
@@ -34,12 +40,12 @@ pub enum Content {
 
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Content::Masked => "masked values",
-            Content::Told => "masked values for both others",
-            Content::Bits => "masked bits",
-            Content::Share | Content::Output { .. } => "shares",
-        })
+        match self {
+            Content::Masked { width } => write!(f, "masked values of {width} bits"),
+            Content::Told { width } => write!(f, "masked values of {width} bits for both others"),
+            Content::Bits => f.write_str("masked bits"),
+            Content::Share | Content::Output { .. } => f.write_str("shares"),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use super::Content;
 use super::lowering::{Block, Lowering, Parts, Tile};
 use crate::correlation::{Correlation, EntryId, MaskSpec};
 use crate::share::{Parties, PartyId, Sharing};
-use crate::step::MemoryClass;
+use crate::step::bits::packed;
+use crate::step::{Action, Kernel, MemoryClass};
 
 /// The two who compute what is not linear; the first adds what is public.
 pub(super) const PAIR: [PartyId; 2] = [PartyId(0), PartyId(1)];
@@ -22,8 +23,19 @@ const THIRD: PartyId = PartyId(2);
 pub(super) struct Halves {
     /// Their parts; absent ones are zero.
     pub(super) parts: [Option<Block>; 2],
-    /// What the third told them, each one's copy.
-    pub(super) told: Option<[Block; 2]>,
+    /// What the third told them. The value is what the sum is modulo 2^w of this.
+    pub(super) told: Option<Told>,
+}
+
+/// A third party's part under masks, modulo 2^w.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    /// Each one's copy.
+    copies: [Block; 2],
+    /// w.
+    width: u32,
+    /// Whether copies are packed: where w is less than k.
+    is_packed: bool,
 }
 
 impl Halves {
@@ -36,7 +48,21 @@ impl Halves {
     pub(super) fn of(&self, party: PartyId) -> Option<&Block> {
         self.parts[party.index()].as_ref()
     }
+
+    /// A party's copy of what the third told, if it did.
+    ///
+    /// # Panics
+    /// Where it told less than all bits: whoever multiplies has to have asked for them.
+    pub(super) fn told(&self, party: PartyId) -> Option<Block> {
+        self.told.map(|told| {
+            assert!(!told.is_packed, "all bits of the third party's part are told");
+            told.copies[party.index()]
+        })
+    }
 }
+
+/// Which opening of a tile: who learns it, whose parts are masked, and modulo which power of two.
+pub(super) type OpenedKey = (Tile, Parties, Parties, u32);
 
 /// A tile under a mask, opened.
 #[derive(Clone, Copy)]
@@ -44,7 +70,7 @@ pub(super) struct Opened {
     /// The mask, unless nothing needed hiding, and its parts.
     pub(super) mask: Option<EntryId>,
     pub(super) masks: [Option<Block>; 2],
-    /// The masked tile, at those who learnt it.
+    /// The masked tile, at those who learnt it; of what was opened modulo 2^w the low w bits count.
     pub(super) sum: [Option<Block>; 2],
 }
 
@@ -68,7 +94,8 @@ impl Lowering<'_> {
         let parts = self.parts(tile);
         let mut halves = Halves { parts: PAIR.map(|party| self.half(&parts, party)), told: None };
         if let Some(rest) = parts.own(THIRD) {
-            self.tell(&mut halves, rest);
+            let width = self.widths.halves(tile.value, rest.shape.len());
+            self.tell(&mut halves, rest, width);
         }
         halves
     }
@@ -82,8 +109,8 @@ impl Lowering<'_> {
         self.total_at(party, MemoryClass::Shares, terms)
     }
 
-    /// The third party's part, under masks, becomes something that both know.
-    fn tell(&mut self, halves: &mut Halves, rest: Block) {
+    /// The third party's part, under masks, becomes something that both know, modulo 2^width.
+    fn tell(&mut self, halves: &mut Halves, rest: Block, width: u32) {
         let (shape, class) = (rest.shape, MemoryClass::Openings);
         let mut told = rest;
         for party in PAIR {
@@ -93,21 +120,49 @@ impl Lowering<'_> {
             let terms = part.into_iter().chain([(u64::MAX, own)]).collect();
             halves.parts[party.index()] = Some(self.combine(party, shape, MemoryClass::Shares, terms, 0));
         }
-        halves.told = Some(PAIR.map(|party| self.transfer(told, THIRD, party, Content::Told, class)));
+        let is_packed = self.is_packed(width);
+        if is_packed {
+            told = self.pack(THIRD, told, width);
+        }
+        let content = Content::Told { width };
+        let copies = PAIR.map(|party| self.transfer(told, THIRD, party, content, class));
+        halves.told = Some(Told { copies, width, is_packed });
+    }
+
+    fn is_packed(&self, width: u32) -> bool {
+        width < self.program.ring().bits()
+    }
+
+    /// The low bits of a party's matrix.
+    fn pack(&mut self, party: PartyId, operand: Block, width: u32) -> Block {
+        let shape = packed(self.program.ring(), width, operand.shape.len());
+        let out = self.buffer(party, shape, MemoryClass::Openings);
+        self.push(party, Action::Kernel(Kernel::Pack { out, operand, width }));
+        out
     }
 
     /// Opens a tile to `learners`, hiding the parts of `masked`; once, however often it is asked for.
     pub(super) fn open_masked(&mut self, tile: Tile, learners: Parties, masked: Parties) -> Opened {
-        let key = (tile, learners, masked);
+        self.open_modulo((tile, learners, masked, self.program.ring().bits()))
+    }
+
+    /// Opens a tile that is compared to parties 0 and 1: no more of its bits than are needed.
+    pub(super) fn open_compared(&mut self, tile: Tile) -> Opened {
+        let both = Parties::first(2);
+        let width = self.widths.opened(tile.value, self.grid(tile.value).shape(tile.at).len());
+        self.open_modulo((tile, both, both, width))
+    }
+
+    fn open_modulo(&mut self, key: OpenedKey) -> Opened {
         if let Some(&opened) = self.opened.get(&key) {
             return opened;
         }
-        let opened = self.for_value(tile.value, |lowering| lowering.open_tile(tile, learners, masked));
+        let opened = self.for_value(key.0.value, |lowering| lowering.open_tile(key));
         self.opened.insert(key, opened);
         opened
     }
 
-    fn open_tile(&mut self, tile: Tile, learners: Parties, masked: Parties) -> Opened {
+    fn open_tile(&mut self, (tile, learners, masked, width): OpenedKey) -> Opened {
         let value = self.halves(tile);
         let mut opened = Opened { mask: None, masks: [None; 2], sum: [None; 2] };
         if !masked.is_empty() {
@@ -123,31 +178,57 @@ impl Lowering<'_> {
                 let terms = vec![(1, part), (u64::MAX, mask)];
                 Some(self.combine(party, part.shape, MemoryClass::Openings, terms, 0))
             });
-            opened.sum = self.open(Halves { parts: hidden, ..value }, learners);
+            opened.sum = match hidden {
+                [Some(first), Some(second)] if self.is_packed(width) => {
+                    self.open_to_both([first, second], value.told, width).map(Some)
+                }
+                _ => self.open(Halves { parts: hidden, ..value }, learners),
+            };
         }
         opened
     }
 
     /// Sends each part to the learner who does not have it; returns the sum, at the learners.
     fn open(&mut self, value: Halves, learners: Parties) -> [Option<Block>; 2] {
-        let class = MemoryClass::Openings;
+        let (content, class) = (Content::Masked { width: self.program.ring().bits() }, MemoryClass::Openings);
         PAIR.map(|learner| {
             if !learners.contains(learner) {
                 return None;
             }
             let other = PAIR[1 - learner.index()];
-            let received =
-                value.of(other).map(|&part| self.transfer(part, other, learner, Content::Masked, class));
-            let told = value.told.map(|told| told[learner.index()]);
+            let received = value.of(other).map(|&part| self.transfer(part, other, learner, content, class));
+            let told = value.told(learner);
             let terms = value.of(learner).copied().into_iter().chain(received).chain(told);
             self.total_at(learner, class, terms.map(|term| (1, term)).collect())
         })
     }
 
-    /// A value that both have a part of, opened to both.
-    pub(super) fn open_to_both(&mut self, parts: [Block; 2], told: Option<[Block; 2]>) -> [Block; 2] {
-        let opened = self.open(Halves { parts: parts.map(Some), told }, Parties::first(2));
-        opened.map(|sum| sum.expect("both learn it"))
+    /// A value that both have a part of, opened to both modulo 2^width; where that is less than 2^k, `parts` become the
+    /// sums.
+    pub(super) fn open_to_both(&mut self, parts: [Block; 2], told: Option<Told>, width: u32) -> [Block; 2] {
+        if !self.is_packed(width) {
+            let opened = self.open(Halves { parts: parts.map(Some), told }, Parties::first(2));
+            return opened.map(|sum| sum.expect("both learn it"));
+        }
+        let (content, class) = (Content::Masked { width }, MemoryClass::Openings);
+        let sent = PAIR.map(|party| self.pack(party, parts[party.index()], width));
+        PAIR.map(|party| {
+            let (out, other) = (parts[party.index()], PAIR[1 - party.index()]);
+            let received = self.transfer(sent[other.index()], other, party, content, class);
+            self.add_packed(party, out, received, width);
+            match told.map(|told| (told, told.copies[party.index()])) {
+                None => out,
+                Some((Told { width, is_packed: true, .. }, told)) => {
+                    self.add_packed(party, out, told, width);
+                    out
+                }
+                Some((_, told)) => self.combine(party, out.shape, class, vec![(1, out), (1, told)], 0),
+            }
+        })
+    }
+
+    fn add_packed(&mut self, party: PartyId, out: Block, operand: Block, width: u32) {
+        self.push(party, Action::Kernel(Kernel::Unpack { out, operand, width, accumulate: true }));
     }
 
     /// A value of which parties 0 and 1 have a part each.

@@ -6,14 +6,15 @@
 //! for all parties. Which components a tile has is a property of its value.
 
 use super::bits::{Bits, TableKey};
-use super::halves::{Halves, Opened};
+use super::halves::{Halves, Opened, OpenedKey};
+use super::widths::Widths;
 use super::{Content, Lowered, Protocol, beaver, chosen, compared, replicated};
 use crate::correlation::{
     Correlation, Delivery, Demand, DemandError, FIRST_FREE_MESSAGE, FIRST_FREE_STREAM, Product, Purpose,
     dealer,
 };
 use crate::program::tiling::{Grid, Tiling};
-use crate::program::{Op, Output, Program, ValueId, range};
+use crate::program::{Op, Output, Program, ValueId};
 use crate::ring::{Axis, Shape};
 use crate::share::{Parties, PartyId, Role, Sharing};
 use crate::step::{
@@ -64,8 +65,7 @@ pub(super) struct Lowering<'a> {
     places: Vec<(usize, usize)>,
     /// By value: whether it is the same in every run.
     resident: Vec<bool>,
-    /// By value: see [`range::magnitude_bits`].
-    pub(super) magnitude_bits: Vec<u32>,
+    pub(super) widths: Widths,
     /// By value: see [`compared`].
     pub(super) compared: Vec<(ValueId, u64)>,
     /// The tiles that have been lowered.
@@ -76,8 +76,8 @@ pub(super) struct Lowering<'a> {
     pub(super) whole: HashMap<(ValueId, bool), Parts>,
     /// The tiles that parties 0 and 1 hold as halves.
     pub(super) halves: HashMap<Tile, Halves>,
-    /// The tiles that have been opened, by who learnt them and whose parts were masked.
-    pub(super) opened: HashMap<(Tile, Parties, Parties), Opened>,
+    /// The tiles that have been opened.
+    pub(super) opened: HashMap<OpenedKey, Opened>,
     /// The tables of masks, each party's share.
     pub(super) tables: HashMap<TableKey, [Block; 2]>,
     /// The tiles that were replicated.
@@ -102,7 +102,7 @@ impl<'a> Lowering<'a> {
             // Tiles are counted from 1.
             places: vec![(0, 0)],
             resident: program.resident(),
-            magnitude_bits: range::magnitude_bits(program),
+            widths: Widths::new(protocol, program),
             compared: compared(program),
             tiles: HashMap::new(),
             bits: HashMap::new(),

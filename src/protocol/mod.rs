@@ -1,6 +1,6 @@
 //! How a program's ops become steps: a folder for each protocol, and beside them what protocols share, which is all but
 //! products: `lowering` for values tile by tile, `blocks` for moving elements, `halves` and `bits` for what two parties
-//! compute with dealt correlations, `cost` for what the steps send.
+//! compute with dealt correlations, `widths` for the bits that this takes, `cost` for what the steps send.
 //!
 //! A protocol is a set of lowering rules: it emits every party's [`StepList`] and the [`Demand`] of correlated
 //! randomness, purely, and knows nothing of devices, networks or plans. Its documentation states what the rules cost in
@@ -13,6 +13,7 @@ mod cost;
 mod halves;
 mod lowering;
 mod replicated;
+mod widths;
 
 pub use cost::{Content, Cost, Messages, OpCost};
 

@@ -1,5 +1,9 @@
 //! How bits of many elements lie in words, and how comparisons are cut into digits and trees of products.
 //!
+//! **Packed.** The low w bits of n elements, one element behind the other, each from its least significant bit on, fill
+//! ⌈n·w/k⌉ words of k bits, likewise from the least significant on; what is left of the last word is zero. So k elements
+//! fill w words, and every such group begins with a word of its own.
+//!
 //! **Slices.** The same bit of n elements fills ⌈n/k⌉ words of k bits, a *plane*: element i is bit i div W of word
 //! i mod W, with W the number of words. So neighbouring elements lie in neighbouring words, and a kernel on bits is a
 //! loop over words without a shuffle. Several planes are the rows of a matrix. What is sliced reads as zero
@@ -30,6 +34,11 @@ pub fn planes(ring: Ring, planes: u32, elements: usize) -> Shape {
     Shape::new(planes as usize, elements.div_ceil(ring.bits() as usize))
 }
 
+/// The shape of `elements` elements of which the low `width` bits are packed.
+pub const fn packed(ring: Ring, width: u32, elements: usize) -> Shape {
+    Shape::new(1, (elements * width as usize).div_ceil(ring.bits() as usize))
+}
+
 /// What is asked about a secret r and a public c; which of the two is what is up to the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,6 +55,11 @@ impl Question {
     /// Whether the table ends with the plane of r's bit number `bits`.
     pub const fn has_top(self) -> bool {
         matches!(self, Question::Sign)
+    }
+
+    /// How many low bits of c and r the answer depends on, where digits have `bits`.
+    pub const fn width(self, bits: u32) -> u32 {
+        bits + self.has_top() as u32
     }
 
     /// The level of the digits.

@@ -133,8 +133,28 @@ pub enum Kernel<B, K> {
         /// Added to every element.
         constant: u64,
     },
-    /// The dealer's half of a truncation pair. With r = mask₀ + mask₁:
-    /// top = (r ≫ (k−1)) − top and high = ((r mod 2^(k−1)) ≫ bits) − high, in place.
+    /// out = the low `width` bits of each element, one element behind the other (see [`super::bits`]).
+    Pack {
+        /// Written: `packed(ring, width, …)`.
+        out: Matrix<B>,
+        /// Read.
+        operand: Matrix<B>,
+        /// w, at least 1 and below k.
+        width: u32,
+    },
+    /// out (+)= the elements below 2^width that were packed.
+    Unpack {
+        /// Written, or added to.
+        out: Matrix<B>,
+        /// Read: `packed(ring, width, …)`.
+        operand: Matrix<B>,
+        /// w, at least 1 and below k.
+        width: u32,
+        /// Whether `out` keeps what it held.
+        accumulate: bool,
+    },
+    /// The dealer's half of a truncation pair. With r = (mask₀ + mask₁) mod 2^w, w = `width`:
+    /// top = (r ≫ (w−1)) − top and high = ((r mod 2^(w−1)) ≫ bits) − high, in place.
     TruncPair {
         /// The two parts of the mask.
         masks: [Matrix<B>; 2],
@@ -142,23 +162,27 @@ pub enum Kernel<B, K> {
         top: Matrix<B>,
         /// In: party 0's share of r's middle bits. Out: party 1's.
         high: Matrix<B>,
-        /// By how many bits the pair truncates, at least 1 and at most k − 2.
+        /// By how many bits the pair truncates, at least 1 and at most w − 2.
         bits: u32,
+        /// w, at most k.
+        width: u32,
     },
-    /// One party's share of the truncated value, from the opened c = x + 2^(k−2) + r. With t = c ≫ (k−1), and
-    /// `leader` read as 0 or 1:
-    /// out = leader · (((c mod 2^(k−1)) ≫ bits) − 2^(k−2−bits)) − high + (top · (1 − 2t) + leader · t) · 2^(k−1−bits).
+    /// One party's share of the truncated value, from the opened c = (x + 2^(w−2) + r) mod 2^w, w = `width`. With
+    /// t = c ≫ (w−1), and `leader` read as 0 or 1:
+    /// out = leader · (((c mod 2^(w−1)) ≫ bits) − 2^(w−2−bits)) − high + (top · (1 − 2t) + leader · t) · 2^(w−1−bits).
     TruncFinish {
         /// Written.
         out: Matrix<B>,
-        /// The opened masked value, or two parts whose sum it is.
+        /// The opened masked value, or two parts whose sum it is; only the low w bits count.
         opened: Vec<Matrix<B>>,
         /// The share of the mask's top bit.
         top: Matrix<B>,
         /// The share of the mask's middle bits.
         high: Matrix<B>,
-        /// By how many bits, at least 1 and at most k − 2.
+        /// By how many bits, at least 1 and at most w − 2.
         bits: u32,
+        /// w, at most k.
+        width: u32,
         /// Whether this party adds the public terms.
         leader: bool,
     },
@@ -284,6 +308,8 @@ impl<B, K> Kernel<B, K> {
             Kernel::Shift { .. } => "shift",
             Kernel::Fill { .. } => "fill",
             Kernel::Mask { .. } => "mask",
+            Kernel::Pack { .. } => "pack",
+            Kernel::Unpack { .. } => "unpack",
             Kernel::TruncPair { .. } => "trunc_pair",
             Kernel::TruncFinish { .. } => "trunc_finish",
             Kernel::Table { .. } => "table",
@@ -322,9 +348,14 @@ impl<B, K> Kernel<B, K> {
             Kernel::Transpose { out, operand }
             | Kernel::Sum { out, operand, .. }
             | Kernel::Shift { out, operand, .. }
+            | Kernel::Pack { out, operand, .. }
             | Kernel::Mask { out, operand, .. } => {
                 visit(operand, Access::Read);
                 visit(out, Access::Write);
+            }
+            Kernel::Unpack { out, operand, accumulate, .. } => {
+                visit(operand, Access::Read);
+                visit(out, written(accumulate));
             }
             Kernel::Fill { out, .. } => visit(out, Access::Write),
             Kernel::TruncPair { masks, top, high, .. } => {
@@ -406,18 +437,26 @@ impl<B, K> Kernel<B, K> {
                     constant: *constant,
                 }
             }
-            Kernel::TruncPair { masks: [first, second], top, high, bits } => Kernel::TruncPair {
+            Kernel::Pack { out, operand, width } => {
+                Kernel::Pack { out: at(out), operand: at(operand), width: *width }
+            }
+            Kernel::Unpack { out, operand, width, accumulate } => {
+                Kernel::Unpack { out: at(out), operand: at(operand), width: *width, accumulate: *accumulate }
+            }
+            Kernel::TruncPair { masks: [first, second], top, high, bits, width } => Kernel::TruncPair {
                 masks: [at(first), at(second)],
                 top: at(top),
                 high: at(high),
                 bits: *bits,
+                width: *width,
             },
-            Kernel::TruncFinish { out, opened, top, high, bits, leader } => Kernel::TruncFinish {
+            Kernel::TruncFinish { out, opened, top, high, bits, width, leader } => Kernel::TruncFinish {
                 out: at(out),
                 opened: opened.iter().map(&mut at).collect(),
                 top: at(top),
                 high: at(high),
                 bits: *bits,
+                width: *width,
                 leader: *leader,
             },
             Kernel::Table { out, mask, bits, top } => {

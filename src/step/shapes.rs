@@ -1,6 +1,6 @@
 //! What a kernel's matrices and numbers have to be.
 
-use super::bits::{planes, table_planes};
+use super::bits::{packed, planes, table_planes};
 use super::kernel::{Kernel, Loop, MOST_LOOPS, Matrix};
 use crate::ring::{Ring, Shape};
 
@@ -59,14 +59,19 @@ impl<B, K> Kernel<B, K> {
             Kernel::Mask { out, operand, .. } => {
                 assert_eq!(out.shape, operand.shape, "{name}: one shape");
             }
-            Kernel::TruncPair { masks, top, high, bits } => {
-                assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
+            Kernel::Pack { out: few, operand: many, width }
+            | Kernel::Unpack { out: many, operand: few, width, .. } => {
+                assert!((1..k).contains(width), "{name}: {width} bits of {k}");
+                assert_eq!(few.shape, packed(ring, *width, many.shape.len()), "{name}: packed elements");
+            }
+            Kernel::TruncPair { masks, top, high, bits, width } => {
+                assert_truncation(name, ring, *bits, *width);
                 for operand in [&masks[0], &masks[1], high] {
                     assert_eq!(operand.shape, top.shape, "{name}: one shape");
                 }
             }
-            Kernel::TruncFinish { out, opened, top, high, bits, .. } => {
-                assert!((1..=k - 2).contains(bits), "{name}: by {bits} bits of {k}");
+            Kernel::TruncFinish { out, opened, top, high, bits, width, .. } => {
+                assert_truncation(name, ring, *bits, *width);
                 assert!(matches!(opened.len(), 1 | 2), "{name}: one or two parts");
                 for operand in opened.iter().chain([top, high]) {
                     assert_eq!(operand.shape, out.shape, "{name}: one shape");
@@ -126,6 +131,12 @@ impl<B, K> Kernel<B, K> {
             }
         }
     }
+}
+
+/// A truncation by `bits` bits modulo 2^width.
+fn assert_truncation(name: &str, ring: Ring, bits: u32, width: u32) {
+    let valid = bits >= 1 && bits + 2 <= width && width <= ring.bits();
+    assert!(valid, "{name}: by {bits} bits of {width}");
 }
 
 /// A matrix of so many planes.

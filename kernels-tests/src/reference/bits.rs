@@ -20,6 +20,25 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
                 buffers[out.buffer][index] = ring.reduce(old.wrapping_add(chosen));
             }
         }
+        Kernel::Pack { out, operand, width } => {
+            buffers[out.buffer][..out.shape.len()].fill(0);
+            for (index, bit) in every_bit(operand, *width) {
+                let place = index * *width as usize + bit;
+                let set = buffers[operand.buffer][index] >> bit & 1;
+                buffers[out.buffer][place / k] |= set << (place % k);
+            }
+        }
+        Kernel::Unpack { out, operand, width, accumulate } => {
+            if !accumulate {
+                buffers[out.buffer][..out.shape.len()].fill(0);
+            }
+            for (index, bit) in every_bit(out, *width) {
+                let place = index * *width as usize + bit;
+                let set = buffers[operand.buffer][place / k] >> (place % k) & 1;
+                let sum = buffers[out.buffer][index].wrapping_add(set << bit);
+                buffers[out.buffer][index] = ring.reduce(sum);
+            }
+        }
         Kernel::Table { out, mask, bits, top } => {
             for index in 0..out.shape.cols * k {
                 let r = buffers[mask.buffer]
@@ -59,6 +78,11 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
         }
         _ => unreachable!("{} is no kernel on bits", kernel.name()),
     }
+}
+
+/// The low bits of every element, by the element's place and their own.
+fn every_bit(matrix: &Matrix<usize>, width: u32) -> impl Iterator<Item = (usize, usize)> + use<> {
+    (0..matrix.shape.len()).flat_map(move |index| (0..width as usize).map(move |bit| (index, bit)))
 }
 
 /// Bit i of a plane is bit i div W of word i mod W.

@@ -7,8 +7,8 @@ use super::gemm::{self, Scratch, Tiled};
 use super::memory::{Block, Storage};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
-use super::{affine, choose, fill, hadamard, join, linear, mask, monomials, pick, shift, sum, table};
-use super::{transpose, trunc_finish, trunc_pair, xor};
+use super::{affine, choose, fill, hadamard, join, linear, mask, monomials, pack, pick, shift, sum, table};
+use super::{transpose, trunc_finish, trunc_pair, unpack, xor};
 use crate::device::{Buffer, DeviceKernel};
 use crate::ring::{Element, Shape};
 use crate::step::{Kernel, Matrix};
@@ -55,18 +55,25 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
             let (operand, draw) = ((factor, operand.view()), (mask_factor, draw));
             mask::run(workers, Output::new(out).view(), operand, draw, constant);
         }
-        Kernel::TruncPair { masks, top, high, bits } => {
+        Kernel::Pack { out, operand, width } => {
+            pack::run::<E>(workers, Output::new(out).view(), Operand::new(operand).view(), *width);
+        }
+        Kernel::Unpack { out, operand, width, accumulate } => {
+            let operand = Operand::<E>::new(operand);
+            unpack::run(workers, Output::new(out).view(), operand.view(), *width, *accumulate);
+        }
+        Kernel::TruncPair { masks, top, high, bits, width } => {
             let masks = masks.each_ref().map(Operand::<E>::new);
             let (mut top, mut high) = (Output::new(top), Output::new(high));
             let masks = masks.each_ref().map(Operand::view);
-            trunc_pair::run(workers, masks, top.view(), high.view(), *bits);
+            trunc_pair::run(workers, masks, top.view(), high.view(), (*bits, *width));
         }
-        Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
+        Kernel::TruncFinish { out, opened, top, high, bits, width, leader } => {
             let opened: Vec<_> = opened.iter().map(Operand::<E>::new).collect();
             let opened: Vec<_> = opened.iter().map(Operand::view).collect();
             let pair = [top, high].map(Operand::<E>::new);
             let pair = pair.each_ref().map(Operand::view);
-            trunc_finish::run(workers, Output::new(out).view(), &opened, pair, *bits, *leader);
+            trunc_finish::run(workers, Output::new(out).view(), &opened, pair, (*bits, *width), *leader);
         }
         Kernel::Table { .. }
         | Kernel::Pick { .. }

@@ -1,5 +1,5 @@
-//! One party's share of the truncated value, from the opened c or two parts of it. With t = c ≫ (k−1):
-//! out = leader · (((c mod 2^(k−1)) ≫ bits) − 2^(k−2−bits)) − high + (top · (1 − 2t) + leader · t) · 2^(k−1−bits).
+//! One party's share of the truncated value, from the opened c or two parts of it. With w = `width` and t = bit w − 1 of c:
+//! out = leader · (((c mod 2^(w−1)) ≫ bits) − 2^(w−2−bits)) − high + (top · (1 − 2t) + leader · t) · 2^(w−1−bits).
 
 use super::level::{SimdLevel, simd};
 use super::view::{View, ViewMut, elementwise};
@@ -11,18 +11,18 @@ pub(super) fn run<E: Element>(
     out: ViewMut<'_, E>,
     opened: &[View<'_, E>],
     [top, high]: [View<'_, E>; 2],
-    bits: u32,
+    (bits, width): (u32, u32),
     leader: bool,
 ) {
     let level = workers.level();
     match *opened {
         [opened] => elementwise(workers, out, [opened, top, high], |out, [opened, top, high]| {
-            finish(level, out, opened.iter().copied(), [top, high], bits, leader);
+            finish(level, out, opened.iter().copied(), [top, high], (bits, width), leader);
         }),
         [own, other] => {
             elementwise(workers, out, [own, other, top, high], |out, [own, other, top, high]| {
                 let opened = own.iter().zip(other).map(|(&own, &other)| own.add(other));
-                finish(level, out, opened, [top, high], bits, leader);
+                finish(level, out, opened, [top, high], (bits, width), leader);
             });
         }
         _ => unreachable!("Kernel::check allows one or two parts"),
@@ -34,13 +34,13 @@ fn finish<E: Element>(
     out: &mut [E],
     opened: impl Iterator<Item = E>,
     [top, high]: [&[E]; 2],
-    bits: u32,
+    (bits, width): (u32, u32),
     leader: bool,
 ) {
     if leader {
-        leading(level, out, opened, top, high, bits)
+        leading(level, out, opened, top, high, bits, width)
     } else {
-        following(level, out, opened, top, high, bits)
+        following(level, out, opened, top, high, bits, width)
     }
 }
 
@@ -52,24 +52,24 @@ fn flipped<E: Element>(top: E, t: E) -> E {
 
 simd! {
     fn following<E: Element>(
-        out: &mut [E], opened: impl Iterator<Item = E>, top: &[E], high: &[E], bits: u32
+        out: &mut [E], opened: impl Iterator<Item = E>, top: &[E], high: &[E], bits: u32, width: u32,
     ) {
-        let k = E::RING.bits();
         for ((out, c), (&top, &high)) in out.iter_mut().zip(opened).zip(top.iter().zip(high)) {
-            let t = c.shr(k - 1);
-            *out = flipped(top, t).shl(k - 1 - bits).sub(high);
+            let t = c.shr(width - 1).and(E::ONE);
+            *out = flipped(top, t).shl(width - 1 - bits).sub(high);
         }
     }
 
     fn leading<E: Element>(
-        out: &mut [E], opened: impl Iterator<Item = E>, top: &[E], high: &[E], bits: u32
+        out: &mut [E], opened: impl Iterator<Item = E>, top: &[E], high: &[E], bits: u32, width: u32,
     ) {
-        let k = E::RING.bits();
-        let offset = E::ONE.shl(k - 2 - bits);
+        let offset = E::ONE.shl(width - 2 - bits);
+        // So far to the left, and back to the right, drops the top bit and what lies above it.
+        let above = E::RING.bits() - width + 1;
         for ((out, c), (&top, &high)) in out.iter_mut().zip(opened).zip(top.iter().zip(high)) {
-            let t = c.shr(k - 1);
-            let middle = c.shl(1).shr(bits + 1).sub(offset);
-            *out = flipped(top, t).add(t).shl(k - 1 - bits).add(middle).sub(high);
+            let t = c.shr(width - 1).and(E::ONE);
+            let middle = c.shl(above).shr(bits + above).sub(offset);
+            *out = flipped(top, t).add(t).shl(width - 1 - bits).add(middle).sub(high);
         }
     }
 }

@@ -176,20 +176,40 @@ params! {
         count: u32,
         offset: u32,
     }
+    /// `pack.wgsl`
+    Pack {
+        count: u32,
+        elements: u32,
+        width: u32,
+        out_offset: u32,
+        operand_offset: u32,
+        unused: [u32; 3],
+    }
+    /// `unpack.wgsl`
+    Unpack {
+        count: u32,
+        width: u32,
+        accumulate: u32,
+        out_offset: u32,
+        operand_offset: u32,
+        unused: [u32; 3],
+    }
     /// `trunc_pair.wgsl`
     TruncPair {
         count: u32,
         bits: u32,
+        width: u32,
         top_offset: u32,
         high_offset: u32,
         mask_0_offset: u32,
         mask_1_offset: u32,
-        unused: [u32; 2],
+        unused: u32,
     }
     /// `trunc_finish.wgsl`
     TruncFinish {
         count: u32,
         bits: u32,
+        width: u32,
         leader: u32,
         parts: u32,
         out_offset: u32,
@@ -197,7 +217,7 @@ params! {
         second_offset: u32,
         top_offset: u32,
         high_offset: u32,
-        unused: [u32; 3],
+        unused: [u32; 2],
     }
     /// `table.wgsl`
     Table {

@@ -50,6 +50,8 @@ fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
         Program::Shift => of::<params::Shift>(),
         Program::Fill | Program::FillTail => of::<params::Fill>(),
         Program::Mask | Program::MaskTail => of::<params::Mask>(),
+        Program::Pack => of::<params::Pack>(),
+        Program::Unpack => of::<params::Unpack>(),
         Program::TruncPair => of::<params::TruncPair>(),
         Program::TruncFinish => of::<params::TruncFinish>(),
         Program::Table => of::<params::Table>(),

@@ -76,6 +76,10 @@ pub enum Program {
     Mask,
     /// `mask.wgsl`, the last block where it is not whole
     MaskTail,
+    /// `pack.wgsl`
+    Pack,
+    /// `unpack.wgsl`
+    Unpack,
     /// `trunc_pair.wgsl`
     TruncPair,
     /// `trunc_finish.wgsl`
@@ -114,7 +118,7 @@ pub enum Program {
 impl Program {
     /// Every program in WGSL, but for the forms of the matrix product.
     #[cfg(test)]
-    pub const WITHOUT_FORMS: [Program; 27] = [
+    pub const WITHOUT_FORMS: [Program; 29] = [
         Program::Linear,
         Program::Hadamard,
         Program::Transpose,
@@ -124,6 +128,8 @@ impl Program {
         Program::FillTail,
         Program::Mask,
         Program::MaskTail,
+        Program::Pack,
+        Program::Unpack,
         Program::TruncPair,
         Program::TruncFinish,
         Program::Table,
@@ -156,6 +162,8 @@ impl Program {
             Program::Shift => "shift",
             Program::Fill | Program::FillTail => "fill",
             Program::Mask | Program::MaskTail => "mask",
+            Program::Pack => "pack",
+            Program::Unpack => "unpack",
             Program::TruncPair => "trunc_pair",
             Program::TruncFinish => "trunc_finish",
             Program::Table => "table",
@@ -196,7 +204,7 @@ impl Program {
     pub const fn read(self) -> usize {
         match self {
             Program::Fill | Program::FillTail | Program::Bound => 0,
-            Program::Mask | Program::MaskTail => 1,
+            Program::Mask | Program::MaskTail | Program::Pack | Program::Unpack => 1,
             Program::Transpose | Program::Sum | Program::Shift | Program::Table | Program::Affine => 1,
             Program::Linear | Program::TruncPair | Program::Pick | Program::Xor | Program::Monomials => 2,
             Program::ResidueSplit { .. } | Program::ResidueJoin => 2,
@@ -330,6 +338,8 @@ fn source(name: &str, number_type: NumberType) -> Option<&'static str> {
         "chacha" => include_str!("../../../shaders/chacha.wgsl"),
         "mask" => include_str!("../../../shaders/mask.wgsl"),
         "fill" => include_str!("../../../shaders/fill.wgsl"),
+        "pack" => include_str!("../../../shaders/pack.wgsl"),
+        "unpack" => include_str!("../../../shaders/unpack.wgsl"),
         "trunc_pair" => include_str!("../../../shaders/trunc_pair.wgsl"),
         "trunc_finish" => include_str!("../../../shaders/trunc_finish.wgsl"),
         "level" => include_str!("../../../shaders/level.wgsl"),

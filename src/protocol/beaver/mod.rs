@@ -17,17 +17,33 @@
 //! *Bytes:* with shared operands each party sends mk + kn elements; an owner sends only its own operand's. A value that
 //! is a factor of several products is opened once and under one mask. *Rounds:* 1.
 //!
-//! **Truncation** by m bits of a shared x with |x| < 2^(k−2) (Dalskov, Escudero, Keller, PoPETs 2020), with the pair
-//! of a mask r, shares of its top bit b and of its middle bits:
-//! 1. Both send c_i = x_i + i₀·2^(k−2) + r_i, where i₀ is 1 for party 0; c is opened.
-//! 2. v_i = b_i + t·(i₀ − 2·b_i) with t the top bit of c, and
-//!    y_i = i₀·(((c mod 2^(k−1)) ≫ m) − 2^(k−2−m)) − high_i + v_i·2^(k−1−m).
+//! **Truncation** by m bits of a shared x with |x| < 2^(w−2), modulo 2^w with m + 2 ≤ w ≤ k (Dalskov, Escudero, Keller,
+//! PoPETs 2020), with the pair of a mask r that is uniform modulo 2^w, and shares modulo 2^k of its top bit
+//! b = r ≫ (w−1) and of its middle bits high = (r mod 2^(w−1)) ≫ m:
+//! 1. Both send c_i = (x_i + i₀·2^(w−2) + r_i) mod 2^w, where i₀ is 1 for party 0; c = Σ c_i mod 2^w.
+//! 2. v_i = b_i + t·(i₀ − 2·b_i) with t = c ≫ (w−1), and
+//!    y_i = i₀·(((c mod 2^(w−1)) ≫ m) − 2^(w−2−m)) − high_i + v_i·2^(w−1−m).
+//!
+//! *Width:* with |x| < 2^b by the declared bounds (see [`crate::program::range`]), w = max(b, m) + 2; c_i is packed, w bits
+//! a value. Where no bound is known, and where this saves less than an eighth of the words, w = k.
+//!
+//! *Why it is right.* 2^w divides 2^k, so reducing modulo 2^w is a homomorphism of rings from Z_2^k: it commutes with
+//! the sum of the parts, whatever wraps modulo 2^k in it, and c = (x' + r) mod 2^w with x' = x + 2^(w−2), an integer in
+//! 0 … 2^(w−1). As integers, x' + (r mod 2^(w−1)) = (c mod 2^(w−1)) + v·2^(w−1) with v a carry of one bit, since both
+//! summands are below 2^(w−1); and v = b ⊕ t, since b and v add up to t modulo 2. So
+//! ((c mod 2^(w−1)) ≫ m) − ((r mod 2^(w−1)) ≫ m) + v·2^(w−1−m) is ⌊x'/2^m⌋ or one more, and 2^(w−2−m) is what 2^(w−2)
+//! became. This is an equation of integers between −2^(k−1) and 2^(k−1); b and high are dealt as shares of these integers
+//! modulo 2^k, so the y_i add up to the result modulo 2^k, sign and all: it needs no lifting from Z_2^w.
+//!
+//! *What is seen.* The parts of r are uniform modulo 2^k and so are their low w bits modulo 2^w; nobody sends the bits
+//! above. So c_i is uniform modulo 2^w to its receiver, as with w = k; w, as b, follows from public bounds.
 //!
 //! The result is ⌊x/2^m⌋ + [u < x mod 2^m] with u = c mod 2^m: rounded up with probability (x mod 2^m)/2^m; there is
 //! no other error. Both parties see c, so the functionality is: draw u uniformly, *give it to both*, and round by it.
 //! Whoever also learns the result learns on which side of u the dropped bits lie, which over many results that share
-//! their dropped bits pins these down; the result alone would let them be averaged out, only more slowly. *Bytes:* each
-//! party sends one element a value. *Rounds:* 1. A value that one party holds alone is shifted locally, rounding down.
+//! their dropped bits pins these down; the result alone would let them be averaged out, only more slowly. Who deals r
+//! knows as much: the result is also ⌊(x + (r mod 2^m))/2^m⌋. *Bytes:* each party sends w bits a value, in ⌈n·w/k⌉ words
+//! for a tile of n values. *Rounds:* 1. A value that one party holds alone is shifted locally, rounding down.
 //!
 //! **Comparison.** Whether x < 0, for a shared x with |x| < 2^t (t = k − 1 unless declared bounds say less). Its parts
 //! are x_i = c_i + a_i with a mask a, so x = c + a, and x < 0 is bit t of that: c_t ⊕ a_t ⊕ [c̄ < a mod 2^t], with
@@ -40,13 +56,17 @@
 //!    round: Ohata and Nuida, FC 2020, section 3.2). What is left is b_i with b = b_0 ⊕ b_1.
 //! 4. With a dealt random bit ρ, both send b_i ⊕ ρ_i; e = b ⊕ ρ is opened, and [b]_i = i₀·e + (1 − 2e)·[ρ]_i.
 //!
+//! The answer depends on c and a modulo 2^(t+1) alone, so c is opened modulo 2^w with w = t + 1, by the low w bits of each
+//! c_i, which are uniform as those of a_i are; again w = k where little is saved. Where x is a factor of a product or is
+//! chosen, the same opening serves that, and w = k.
+//!
 //! Several comparisons of one x with public constants v, as those that find its power of two, share step 1 and the
 //! table: x + v = (c + v) + a, and nothing but c depends on a where it is seen. What is picked from the table are shares,
 //! and every pick is hidden by masked bits of its own before anything of it is opened, so a table may be picked from for
-//! any number of public c + v. Each further comparison costs the bytes of steps 3 and 4 alone.
+//! any number of public c + v. The largest of their t is taken for w. Each further comparison costs the bytes of steps 3 and 4 alone.
 //!
 //! x ≥ 0 is b negated by party 0 in step 4. x = 0 asks whether every digit of a equals that of −c: tables and trees
-//! of eq alone. *Bytes:* each party sends one element, 33 bits of factors (t = 63: 27 in the first level, 6 in the
+//! of eq alone. *Bytes:* each party sends w bits, 33 bits of factors (t = 63: 27 in the first level, 6 in the
 //! second) and one bit a value; bits travel in words, ⌈n/k⌉ of each kind a tile of n values. *Rounds:* 4, or 2 + the
 //! number of levels. Of a value that one party holds alone it takes the sign locally.
 //!
@@ -55,10 +75,10 @@
 //! value, or none where z is open already: relu(x) = [x ≥ 0]·x costs no more than the comparison, and
 //! max(x, y) = y + relu(x − y). *Rounds:* none but those of the bit, since z is opened meanwhile.
 //!
-//! **Exact truncation** by m bits: with c = x + 2^(k−2) + r as for the stochastic one, the exact result is less by the
+//! **Exact truncation** by m bits: with c = x' + r modulo 2^w as for the stochastic one, the exact result is less by the
 //! borrow [c mod 2^m < r mod 2^m] of the dropped bits. It is found by steps 2 to 4 of a comparison, of the low m bits,
-//! and its shares are added to those of the middle bits. *Bytes:* beside the element, for m = 16, 7 bits. *Rounds:* 3,
-//! or 2 + the number of levels. The result is ⌊x/2^m⌋ for |x| < 2^(k−2); nothing but uniform values is learnt.
+//! and its shares are added to those of the middle bits. *Bytes:* beside the w bits, for m = 16, 7 bits. *Rounds:* 3,
+//! or 2 + the number of levels. The result is ⌊x/2^m⌋; nothing but uniform values is learnt.
 //!
 //! **Moving elements.** Slices, places, reshaping and gathering move each part for itself. They cost nothing.
 //!

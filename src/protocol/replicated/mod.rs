@@ -33,11 +33,15 @@
 //! Chandran, PoPETs 2019, and one of the parties in Dalskov, Escudero, Keller, PoPETs 2020). Party 0's half is x_0 + x_1
 //! and what it holds alone, party 1's is x_2 and what it holds alone. What party 2 holds alone it tells both as
 //! z_2 + s_0 + s_1, with s_i = F(k_i2), which the halves are less by. *Bytes:* two elements a value from party 2, in
-//! the round of the opening that follows, not before it.
+//! the round of the opening that follows, not before it. Where everything that is done with the halves needs their sum
+//! modulo 2^w alone, as truncations and comparisons of bounded values do, party 2 sends the low w bits of it, packed. The
+//! sum of the halves and of what is told is then right modulo 2^w, since reducing commutes with it; s_0 and s_1 are
+//! uniform modulo 2^w as well, and of what is told no bit above is sent. Where several need different widths, the largest
+//! is told.
 //!
 //! **Truncation, comparison, choice, exact truncation**: as with two parties, with c opened between 0 and 1. The
-//! results are parts of parties 0 and 1. No failure for |x| < 2^(k−2). *Bytes* of a truncation behind a product: one
-//! element a value from parties 0 and 1, two from party 2. *Rounds:* 1, and 1 more where a product needs the result
+//! results are parts of parties 0 and 1. No failure for |x| < 2^(w−2). *Bytes* of a truncation behind a product: w bits
+//! a value from parties 0 and 1, 2w from party 2, with the same w. *Rounds:* 1, and 1 more where a product needs the result
 //! replicated. Of comparisons and choices party 2 sees and sends nothing online; in its offline phase it sends party 1
 //! what a dealer would.
 //!
@@ -56,8 +60,9 @@
 //!
 //! Party 2 knows the dealt masks, and is sent nothing that depends on an opening: of what parties 0 and 1 hold alone it
 //! is sent party 0's in step 2 of replicating, under F(k_01), and outputs, of which both hide their parts by F(k_01),
-//! or one sends what the output says anyway. So a party's view is simulated by uniform messages, its outputs, and for
-//! parties 0 and 1 the truncations' rounding thresholds; a test takes the messages of random programs apart and holds
+//! or one sends what the output says anyway. So a party's view is simulated by uniform messages, its outputs, and the
+//! truncations' rounding thresholds: parties 0 and 1 see u = c mod 2^m; party 2 knows r, and where it receives the result
+//! y = ⌊(x + (r mod 2^m))/2^m⌋, that tells it as much; a test takes the messages of random programs apart and holds
 //! this against them. A party that deviates can spoil results unnoticed.
 //!
 //! **Deviations.** ABY3 truncates with a pair whose failures are rare but huge; here the top bit of the mask is dealt as

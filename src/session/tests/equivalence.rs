@@ -208,10 +208,10 @@ fn truncation_holds_at_the_bound() {
 fn replicated_products_cost_their_sharing_and_truncation() {
     let (m, k, n) = (5, 700, 3);
     let mut program = Program::new(3, FixedPoint::new(Ring::Z64, 16).expect("a codec"));
-    let x = program.input("x", PartyId(0), Shape::new(m, k), Some(1.0)).expect("x");
-    let y = program.input("y", PartyId(2), Shape::new(k, n), Some(1.0)).expect("y");
+    let x = program.input("x", PartyId(0), Shape::new(m, k), None).expect("x");
+    let y = program.input("y", PartyId(2), Shape::new(k, n), None).expect("y");
     let z = program.matmul(x, y).expect("z");
-    let v = program.input("v", PartyId(1), Shape::new(n, k), Some(1.0)).expect("v");
+    let v = program.input("v", PartyId(1), Shape::new(n, k), None).expect("v");
     let w = program.matmul(z, v).expect("w");
     program.output("w", w, Parties::from_iter([PartyId(2)])).expect("an output");
     let inputs: Vec<Elements> = program

@@ -45,6 +45,17 @@ fn words(count: usize) -> usize {
     count.div_ceil(64)
 }
 
+/// Words of 64 bits that the low `width` bits of each of `count` values fill, unless that saves less than an eighth.
+fn packed(count: usize, width: usize) -> usize {
+    let words = (count * width).div_ceil(64);
+    if 8 * words <= 7 * count { words } else { count }
+}
+
+/// Bits modulo which a product of matrices of numbers up to 1 is opened, with 16 fraction bits: those of k·2^32, and 2.
+fn product_width(k: usize) -> usize {
+    k.ilog2() as usize + 33 + 2
+}
+
 /// Bits that each party opens of a value that is compared by its low `bits` bits: of every level of D digits 2D − 1 but
 /// for one of each group, and the answer.
 fn order_bits(bits: usize) -> usize {
@@ -84,6 +95,13 @@ impl Draft {
     fn product(&mut self, left: &[u8], right: &[u8]) -> ValueId {
         let x = self.of("x", left, self.sizes.left(), None);
         let y = self.of("y", right, self.sizes.right(), None);
+        self.program.matmul(x, y).expect("a product")
+    }
+
+    /// Of numbers up to 1.
+    fn bounded_product(&mut self, left: &[u8], right: &[u8]) -> ValueId {
+        let x = self.of("x", left, self.sizes.left(), Some(1.0));
+        let y = self.of("y", right, self.sizes.right(), Some(1.0));
         self.program.matmul(x, y).expect("a product")
     }
 
@@ -198,10 +216,72 @@ const CASES: &[Case] = &[
         name: "a comparison of values below 2^18",
         fraction_bits: 16,
         build: |draft| (draft.test(&[0, 1], Some(1.0), Test::Negative), &[0]),
+        sent: |s| both(packed(s.mk(), 19) + order_bits(18) * words(s.mk())),
+        revealed: |s| [0, s.mk(), 0],
+        rounds: 5,
+        ..BEAVER
+    },
+    Case {
+        name: "a rectifier of values below 2^18",
+        fraction_bits: 16,
+        build: |draft| {
+            let x = draft.of("x", &[0, 1], draft.sizes.left(), Some(1.0));
+            (draft.program.relu(x).expect("a choice"), &[0])
+        },
         sent: |s| both(s.mk() + order_bits(18) * words(s.mk())),
         revealed: |s| [0, s.mk(), 0],
         rounds: 5,
         ..BEAVER
+    },
+    Case {
+        name: "a product of bounded values and its truncation",
+        fraction_bits: 16,
+        build: |draft| (draft.bounded_product(&[0], &[1]), &[0]),
+        sent: |s| {
+            let truncation = packed(s.mn(), product_width(s.k));
+            [s.mk() + truncation, s.kn() + truncation, 0]
+        },
+        revealed: |s| [0, s.mn(), 0],
+        rounds: 3,
+        ..BEAVER
+    },
+    Case {
+        name: "a product of bounded values and its exact truncation",
+        fraction_bits: 16,
+        truncation: Truncation::Exact,
+        build: |draft| (draft.bounded_product(&[0], &[1]), &[0]),
+        sent: |s| {
+            let truncation = packed(s.mn(), product_width(s.k)) + 7 * words(s.mn());
+            [s.mk() + truncation, s.kn() + truncation, 0]
+        },
+        revealed: |s| [0, s.mn(), 0],
+        rounds: 5,
+        ..BEAVER
+    },
+    Case {
+        name: "a product of bounded values and its truncation",
+        fraction_bits: 16,
+        build: |draft| (draft.bounded_product(&[0], &[2]), &[0]),
+        sent: |s| {
+            let truncation = packed(s.mn(), product_width(s.k));
+            [s.mk() + truncation, truncation, s.kn() + 2 * truncation]
+        },
+        revealed: |s| [0, s.mn(), 0],
+        rounds: 3,
+        ..REPLICATED
+    },
+    Case {
+        name: "a comparison of bounded values that all hold",
+        fraction_bits: 16,
+        build: |draft| (draft.test(&[0, 1, 2], Some(1.0), Test::Zero), &[0]),
+        sent: |s| {
+            // Of 19 bits, which are 5 digits: of those, of two groups of them, and of the answer one each.
+            let compared = packed(s.mk(), 19) + (4 + 2 + 1) * words(s.mk());
+            [compared, compared, 2 * packed(s.mk(), 19)]
+        },
+        revealed: |s| [0, s.mk(), 0],
+        rounds: 5,
+        ..REPLICATED
     },
     Case {
         name: "a rectifier",

@@ -39,8 +39,9 @@ fn messages(list: &StepList) -> Vec<Sent> {
         }
         let terms = written(&step.action, &buffers);
         // What is updated keeps its terms; a truncation pair's change their sign, which is as good.
+        let is_opened = matches!(step.action, Action::Kernel(Kernel::Unpack { .. }));
         step.action.visit(|matrix, access| {
-            if access == Access::Write {
+            if access == Access::Write || access == Access::Update && is_opened {
                 buffers.insert(matrix.buffer, terms.clone());
             }
         });
@@ -52,6 +53,8 @@ fn messages(list: &StepList) -> Vec<Sent> {
 fn written(action: &Action, buffers: &HashMap<BufferId, Terms>) -> Terms {
     let Action::Kernel(kernel) = action else { return Terms::new() };
     let (out, operands) = match kernel {
+        // The low bits of an odd multiple of a uniform element are uniform.
+        Kernel::Pack { operand, .. } => return buffers.get(&operand.buffer).cloned().unwrap_or_default(),
         Kernel::Fill { key, stream, .. } => return Terms::from([((*key, *stream), 1)]),
         Kernel::Mask { out, factor, operand, .. } => (out, vec![(*factor, *operand)]),
         Kernel::Linear { out, terms, .. } => (out, terms.clone()),

@@ -12,6 +12,7 @@ mod formulas;
 mod keys;
 mod losses;
 mod masks;
+mod narrow;
 mod network;
 mod nonlinear;
 mod ops;
@@ -85,11 +86,19 @@ fn numbers(codec: FixedPoint, len: usize, bound: f64, seed: u64) -> Elements {
 
 /// z = x @ y with x party 0's and y party 1's, for both.
 fn product(protocol: Protocol, ring: Ring, fraction_bits: u32, shape: (usize, usize, usize)) -> Program {
-    let (m, k, n) = shape;
-    let mut program =
-        Program::new(protocol.parties(), FixedPoint::new(ring, fraction_bits).expect("a codec"));
-    let x = program.input("x", PartyId(0), Shape::new(m, k), None).expect("an input");
-    let y = program.input("y", PartyId(1), Shape::new(k, n), None).expect("an input");
+    product_within(protocol, FixedPoint::new(ring, fraction_bits).expect("a codec"), shape, None)
+}
+
+/// The same with a bound of both, if there is one.
+fn product_within(
+    protocol: Protocol,
+    codec: FixedPoint,
+    (m, k, n): (usize, usize, usize),
+    bound: Option<f64>,
+) -> Program {
+    let mut program = Program::new(protocol.parties(), codec);
+    let x = program.input("x", PartyId(0), Shape::new(m, k), bound).expect("an input");
+    let y = program.input("y", PartyId(1), Shape::new(k, n), bound).expect("an input");
     let z = program.matmul(x, y).expect("shapes that fit");
     program.output("z", z, Parties::first(2)).expect("an output");
     program

@@ -1,11 +1,11 @@
 //! What an eavesdropper sees is uniform, and never the same twice.
 
-use super::{product, world};
+use super::{product_within, world};
 use crate::device::cpu::Cpu;
 use crate::net::Frame;
 use crate::net::tamper::Verdict;
 use crate::protocol::Protocol;
-use crate::ring::{Elements, Ring};
+use crate::ring::{Elements, FixedPoint, Ring};
 use crate::session::World;
 use crate::share::Role;
 use std::collections::{HashMap, HashSet};
@@ -18,8 +18,8 @@ const M: usize = 24;
 const K: usize = 32;
 const N: usize = 20;
 
-/// The wire's view of one product of constant matrices.
-fn transcript(protocol: Protocol, world: World) -> Transcript {
+/// The wire's view of one product of constant matrices, of which a bound is declared or not.
+fn transcript(protocol: Protocol, world: World, bound: Option<f64>) -> Transcript {
     let heard: Arc<Mutex<Transcript>> = Arc::default();
     let ear = heard.clone();
     let rule = move |from: Role, to: Role, frame: &Frame| {
@@ -29,7 +29,8 @@ fn transcript(protocol: Protocol, world: World) -> Transcript {
         }
         Verdict::Pass
     };
-    let program = product(protocol, Ring::Z64, 16, (M, K, N));
+    let program =
+        product_within(protocol, FixedPoint::new(Ring::Z64, 16).expect("a codec"), (M, K, N), bound);
     let inputs = [Elements::Z64(vec![1 << 16; M * K]), Elements::Z64(vec![3 << 16; K * N])];
     world.with_rule(Arc::new(rule)).run(&program, &inputs).expect("a run without faults");
     let heard = std::mem::take(&mut *heard.lock().expect("no panic while listening"));
@@ -45,19 +46,42 @@ fn chi_squared(bytes: &[u8]) -> f64 {
     counts.iter().map(|count| (count - expected).powi(2) / expected).sum()
 }
 
+/// Numbers up to 4: the product is below 2^42 and opened modulo 2^44, in words that are all full.
+const BOUND: Option<f64> = Some(4.0);
+
 #[test]
 fn openings_of_fixed_secrets_are_uniform_and_fresh() {
-    // E, F, one c and one output share each way; one triple's and one pair's corrections.
-    are_uniform_and_fresh(Protocol::Beaver, 6 + 3);
-    // A share of x, one of y, one c and one output share each way, the rest for both; one pair's corrections.
-    are_uniform_and_fresh(Protocol::Replicated, 8 + 2);
+    for bound in [None, BOUND] {
+        // E, F, one c and one output share each way; one triple's and one pair's corrections.
+        are_uniform_and_fresh(Protocol::Beaver, bound, 6 + 3);
+        // A share of x, one of y, one c and one output share each way, the rest for both; one pair's corrections.
+        are_uniform_and_fresh(Protocol::Replicated, bound, 8 + 2);
+    }
 }
 
-fn are_uniform_and_fresh(protocol: Protocol, messages: usize) {
+/// Of what is opened modulo 2^44 no more than 44 bits an element are on the wire.
+#[test]
+fn bits_above_the_modulus_are_not_sent() {
+    for (protocol, packed) in [(Protocol::Beaver, 2), (Protocol::Replicated, 4)] {
+        let [whole, narrow] = [None, BOUND].map(|bound| {
+            let heard = transcript(protocol, world(protocol, 3), bound);
+            let mut lengths: Vec<usize> = heard.values().map(Vec::len).collect();
+            lengths.sort_unstable();
+            lengths
+        });
+        let of = |lengths: &[usize], bits: usize| {
+            lengths.iter().filter(|&&length| length == M * N * bits / 8).count()
+        };
+        assert_eq!((of(&whole, 44), of(&narrow, 44)), (0, packed), "{protocol}: {whole:?} and {narrow:?}");
+        assert_eq!(of(&whole, 64) - of(&narrow, 64), packed, "{protocol}: {whole:?} and {narrow:?}");
+    }
+}
+
+fn are_uniform_and_fresh(protocol: Protocol, bound: Option<f64>, messages: usize) {
     let mut pooled: Transcript = HashMap::new();
     let mut seen: HashSet<(Role, Vec<u8>)> = HashSet::new();
     for seed in 0..16 {
-        for (message, bytes) in transcript(protocol, world(protocol, seed)) {
+        for (message, bytes) in transcript(protocol, world(protocol, seed), bound) {
             for word in bytes.chunks_exact(8).take(16) {
                 // What is told to two is the same for both.
                 assert!(
@@ -80,7 +104,7 @@ fn are_uniform_and_fresh(protocol: Protocol, messages: usize) {
 fn without_a_seed_no_two_runs_send_the_same() {
     for protocol in Protocol::ALL {
         let open = || World::new(protocol, Arc::new(Cpu::open(Some(1), None).expect("the CPU device opens")));
-        let (first, second) = (transcript(protocol, open()), transcript(protocol, open()));
+        let (first, second) = (transcript(protocol, open(), None), transcript(protocol, open(), None));
         for (message, bytes) in first {
             assert_ne!(bytes, second[&message], "{message:?} is masked afresh");
         }

@@ -62,11 +62,17 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
-    pub(super) fn trunc_pair(&mut self, masks: &[Matrix<B>; 2], top: Matrix<B>, high: Matrix<B>, bits: u32) {
+    pub(super) fn trunc_pair(
+        &mut self,
+        masks: &[Matrix<B>; 2],
+        [top, high]: [Matrix<B>; 2],
+        (bits, width): (u32, u32),
+    ) {
         self.elementwise(Program::TruncPair, &[top, high, masks[0], masks[1]], |block, views| {
             ParamBytes::new(&params::TruncPair {
                 count: index(block.rows * block.cols),
                 bits,
+                width,
                 top_offset: views[0][0],
                 high_offset: views[1][0],
                 mask_0_offset: views[2][0],
@@ -81,7 +87,7 @@ impl<B: Copy> Planner<'_, B> {
         out: Matrix<B>,
         opened: &[Matrix<B>],
         [top, high]: [Matrix<B>; 2],
-        bits: u32,
+        (bits, width): (u32, u32),
         leader: bool,
     ) {
         let (first, second) = (opened[0], *opened.last().expect("one or two parts"));
@@ -90,6 +96,7 @@ impl<B: Copy> Planner<'_, B> {
             ParamBytes::new(&params::TruncFinish {
                 count: index(block.rows * block.cols),
                 bits,
+                width,
                 leader: leader.into(),
                 parts,
                 out_offset: views[0][0],

@@ -9,6 +9,7 @@ mod axes;
 mod elementwise;
 mod fill;
 mod gemm;
+mod packed;
 mod residue;
 mod slices;
 #[cfg(test)]
@@ -88,9 +89,15 @@ pub fn plan<B: Copy>(
             let masked = Masked { factor, operand, mask_factor, constant };
             planner.mask(out, masked, Drawn { key, stream, block });
         }
-        Kernel::TruncPair { masks, top, high, bits } => planner.trunc_pair(masks, *top, *high, *bits),
-        Kernel::TruncFinish { out, opened, top, high, bits, leader } => {
-            planner.trunc_finish(*out, opened, [*top, *high], *bits, *leader);
+        Kernel::Pack { out, operand, width } => planner.pack(*out, *operand, *width),
+        Kernel::Unpack { out, operand, width, accumulate } => {
+            planner.unpack(*out, *operand, *width, *accumulate);
+        }
+        Kernel::TruncPair { masks, top, high, bits, width } => {
+            planner.trunc_pair(masks, [*top, *high], (*bits, *width));
+        }
+        Kernel::TruncFinish { out, opened, top, high, bits, width, leader } => {
+            planner.trunc_finish(*out, opened, [*top, *high], (*bits, *width), *leader);
         }
         Kernel::Table { out, mask, bits, top } => planner.table(*out, *mask, *bits, *top),
         &Kernel::Pick { out, opened, table, bits, question, leader } => {

@@ -9,6 +9,7 @@ use crate::device::gpu::tile::THREADS;
 use crate::device::gpu::tune::Tuning;
 use crate::ring::Shape;
 use crate::step::Axis;
+use crate::step::bits::packed;
 use proptest::prelude::*;
 
 /// A buffer that only knows its name and how many elements its matrix has.
@@ -55,11 +56,11 @@ fn ends(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         Program::ResidueJoin => vec![element, 16, 4, 64],
         _ => vec![element; dispatch.bindings.len()],
     };
-    last_indices(dispatch).into_iter().zip(units).map(|(last, unit)| (last + 1) * unit).collect()
+    last_indices(ring, dispatch).into_iter().zip(units).map(|(last, unit)| (last + 1) * unit).collect()
 }
 
 /// The last index that the shader forms into each binding.
-fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
+fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     let view = |view: [u32; 4], rows: u32, cols: u32| {
         u64::from(view[0])
             + u64::from(rows - 1) * u64::from(view[1])
@@ -225,6 +226,25 @@ fn last_indices(dispatch: &Dispatch<Name>) -> Vec<u64> {
             let p: params::Shift = dispatch.params.read();
             [p.out_offset, p.operand_offset].map(|offset| last(offset, 1, 0, p.count)).to_vec()
         }
+        Program::Pack => {
+            let p: params::Pack = dispatch.params.read();
+            // The last word begins within the last element, or before.
+            let bit = (p.count - 1) % p.width * ring.bits();
+            let element = (p.count - 1) / p.width * ring.bits() + bit / p.width;
+            assert!(element < p.elements, "{p:?}");
+            [(p.out_offset, p.count), (p.operand_offset, p.elements)]
+                .map(|(offset, count)| last(offset, 1, 0, count))
+                .to_vec()
+        }
+        Program::Unpack => {
+            let p: params::Unpack = dispatch.params.read();
+            let end = |index: u32| {
+                let bits = index % ring.bits() * p.width + p.width;
+                u64::from(index / ring.bits()) * u64::from(p.width) + u64::from(bits.div_ceil(ring.bits()))
+            };
+            let words = (0..p.count).map(end).max().expect("an element");
+            vec![last(p.out_offset, 1, 0, p.count), u64::from(p.operand_offset) + words - 1]
+        }
         Program::TruncPair => {
             let p: params::TruncPair = dispatch.params.read();
             let offsets = [p.top_offset, p.high_offset, p.mask_0_offset, p.mask_1_offset];
@@ -363,10 +383,23 @@ proptest! {
         check_spans(ring, &Kernel::Hadamard { out: whole(0), terms, accumulate: true }, limits);
         check_spans(ring, &Kernel::Shift { out: whole(0), operand: whole(1), bits: 3 }, limits);
         let [top, high, first, second] = [0, 1, 2, 3].map(whole);
-        check_spans(ring, &Kernel::TruncPair { top, high, masks: [first, second], bits: 3 }, limits);
+        let pair = Kernel::TruncPair { top, high, masks: [first, second], bits: 3, width: 30 };
+        check_spans(ring, &pair, limits);
         let [out, own, other, top, high] = [0, 1, 2, 3, 4].map(whole);
         let opened = vec![own, other];
-        check_spans(ring, &Kernel::TruncFinish { out, opened, top, high, bits: 3, leader: true }, limits);
+        let finish = Kernel::TruncFinish { out, opened, top, high, bits: 3, width: 30, leader: true };
+        check_spans(ring, &finish, limits);
+    }
+
+    #[test]
+    fn spans_of_packed_elements_hold(
+        ring in ring(), limits in limits(), rows in extent(), cols in extent(), width in 1u32..32,
+    ) {
+        let len = packed(ring, width, rows * cols).len();
+        let (whole, few) = (|name| matrix(name, rows, cols), |name| matrix(name, 1, len));
+        check_spans(ring, &Kernel::Pack { out: few(0), operand: whole(1), width }, limits);
+        let unpack = Kernel::Unpack { out: whole(0), operand: few(1), width, accumulate: true };
+        check_spans(ring, &unpack, limits);
     }
 
     #[test]

@@ -176,26 +176,29 @@ pub(super) fn shift<E: Element>(bench: &Bench<'_>, shape: Shape) {
 
 fn truncation<E: Element>(bench: &Bench<'_>, shape: Shape) {
     let k = E::RING.bits();
-    let low = |value: E| value.shl(1).shr(1);
-    for bits in [1, 16, k / 2 - 1, k - 2] {
+    for (bits, width) in [(1, k), (16, k), (k / 2 - 1, k), (k - 2, k), (1, 3), (7, 20), (13, k - 5)] {
+        let low = |value: E| value.and(E::ONE.shl(width - 1).sub(E::ONE));
+        let top_of = |value: E| value.shr(width - 1).and(E::ONE);
         let [a, b, c, d] = [1, 2, 3, 4].map(|seed| drawn::<E>(seed, shape));
         let mask = |i: usize| a.0[i].add(b.0[i]);
-        let top: Vec<E> = (0..shape.len()).map(|i| mask(i).shr(k - 1).sub(c.0[i])).collect();
+        let top: Vec<E> = (0..shape.len()).map(|i| top_of(mask(i)).sub(c.0[i])).collect();
         let high: Vec<E> = (0..shape.len()).map(|i| low(mask(i)).shr(bits).sub(d.0[i])).collect();
-        let pair = |m: &[Matrix<_>]| Kernel::TruncPair { top: m[0], high: m[1], masks: [m[2], m[3]], bits };
+        let pair =
+            |m: &[Matrix<_>]| Kernel::TruncPair { top: m[0], high: m[1], masks: [m[2], m[3]], bits, width };
         bench.check(&[c.clone(), d.clone(), a.clone(), b.clone()], pair, &top);
-        let pair = |m: &[Matrix<_>]| Kernel::TruncPair { high: m[0], top: m[1], masks: [m[2], m[3]], bits };
+        let pair =
+            |m: &[Matrix<_>]| Kernel::TruncPair { high: m[0], top: m[1], masks: [m[2], m[3]], bits, width };
         bench.check(&[d.clone(), c.clone(), a.clone(), b.clone()], pair, &high);
 
         for leader in [false, true] {
             let expected: Vec<E> = (0..shape.len())
                 .map(|i| {
                     let (opened, top, high) = (a.0[i], b.0[i], c.0[i]);
-                    let t = opened.shr(k - 1);
-                    let public = low(opened).shr(bits).sub(E::ONE.shl(k - 2 - bits));
+                    let t = top_of(opened);
+                    let public = low(opened).shr(bits).sub(E::ONE.shl(width - 2 - bits));
                     let wrap = top.mul(E::ONE.sub(t.add(t))).add(if leader { t } else { E::ZERO });
                     let value = (if leader { public } else { E::ZERO }).sub(high);
-                    value.add(wrap.mul(E::ONE.shl(k - 1 - bits)))
+                    value.add(wrap.mul(E::ONE.shl(width - 1 - bits)))
                 })
                 .collect();
             let operands = [poison(shape), a.clone(), b.clone(), c.clone()];
@@ -205,6 +208,7 @@ fn truncation<E: Element>(bench: &Bench<'_>, shape: Shape) {
                 top: m[2],
                 high: m[3],
                 bits,
+                width,
                 leader,
             };
             bench.check(&operands, kernel, &expected);
