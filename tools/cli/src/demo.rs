@@ -81,12 +81,12 @@ fn job_text(bytes: &[u8], protocol: Protocol) -> String {
 
 /// Holds the private labels against the true ones, the oracle's and those of floating point.
 fn judge(job: &Job, folder: &Path, run: RunJson, private: &[usize]) -> Result<DemoJson, Failure> {
-    let inputs: BTreeMap<&str, InputData> = job
-        .inputs
-        .keys()
-        .map(|name| Ok((name.as_str(), job.read_input(name, None, 0)?)))
-        .collect::<Result<_, Failure>>()?;
-    let facts = inputs.iter().map(|(&name, input)| (name.to_owned(), input.facts())).collect();
+    let mut inputs: BTreeMap<String, InputData> = BTreeMap::new();
+    job.read_inputs(job.inputs.keys().map(|name| (name.as_str(), None)), 0, |data| {
+        inputs.insert(data.name.clone(), data);
+        Ok(())
+    })?;
+    let facts = inputs.iter().map(|(name, input)| (name.clone(), input.facts())).collect();
     let program = job.program(&facts)?;
     let elements = inputs.values().map(|input| input.encode(job.codec)).collect::<Result<Vec<_>, _>>()?;
     let oracle = oracle::evaluate(&program, &elements)[0].elements.decode(job.codec);
@@ -126,7 +126,7 @@ fn labels(matrix: &Matrix) -> Vec<usize> {
 }
 
 /// What the network says in floating point.
-fn plain_labels(inputs: &BTreeMap<&str, InputData>) -> Vec<usize> {
+fn plain_labels(inputs: &BTreeMap<String, InputData>) -> Vec<usize> {
     let reals = |name: &str| inputs[name].matrix.numbers.reals().collect::<Vec<f64>>();
     let mut values = reals("x");
     for (index, (w, b)) in LAYERS.into_iter().enumerate() {

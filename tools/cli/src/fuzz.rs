@@ -1,7 +1,7 @@
 //! What reads files, for fuzzing: nothing here may panic, or take memory that the file does not pay for.
 
 use crate::config::{PartyConfig, read_dealer};
-use crate::data::{Kind, Matrix, Source};
+use crate::data::{DataFile, Kind, Matrix, Source, TableOptions};
 use crate::job::{Facts, Job};
 use std::path::Path;
 use symbolon::net::{Certificate, Identity};
@@ -72,15 +72,31 @@ pub fn certificate(bytes: &[u8]) {
     let _ = Identity::from_pem(text, text);
 }
 
-/// Reads the bytes as a table of numbers.
+/// Reads the bytes as a table of numbers, as it is and with all that a job can say about it.
 pub fn csv(bytes: &[u8]) {
-    with_file("table.csv", bytes, matrix);
+    with_file("table.csv", bytes, |path| {
+        matrix(path);
+        let Ok(mut file) = DataFile::open(path) else { return };
+        for text in ["missing = 0", "header = true\ncolumns = [2]", "separator = \";\"\nmissing = -1.5"] {
+            let options = toml::from_str::<TableOptions>(text).expect("options of a table");
+            if let Ok(matrix) = file.matrix(None, &options, &mut |_| {}) {
+                encode(&matrix);
+            }
+        }
+    });
 }
 
 fn matrix(path: &Path) {
     let Ok(matrix) = Matrix::read(&Source { file: path.to_owned(), tensor: None }) else { return };
-    let codec = FixedPoint::new(Ring::Z64, 16).expect("16 fraction bits fit");
-    let _ = matrix.encode(codec);
+    encode(&matrix);
+}
+
+/// Encodes a matrix as integers, and with more and fewer fraction bits.
+fn encode(matrix: &Matrix) {
+    for (ring, fraction_bits) in [(Ring::Z64, 0), (Ring::Z64, 4), (Ring::Z64, 16), (Ring::Z32, 8)] {
+        let _ = matrix.encode(FixedPoint::new(ring, fraction_bits).expect("so many fraction bits fit"));
+        let _ = matrix.check(None, Some(9_007_199_254_740_992.0));
+    }
 }
 
 fn with_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path)) {

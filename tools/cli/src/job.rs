@@ -23,15 +23,21 @@
 //! up to four extents, lets `plan` work without the file; `bound` is the largest magnitude that the owner vouches for.
 //! Names are identifiers, see [`check`].
 //!
+//! Of a `.csv`, `header` says whether the first line names the columns, `columns` which of them are read (by name, or by
+//! number from 1 on), `separator` what stands between two, and `missing` what takes the place of a missing value, which
+//! is an error otherwise; in other files `missing` stands for NaN.
+//!
 //! With `batches = N` in `[job]` the program runs N times in one session, and `{batch}` in a path stands for the number
 //! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs. With
 //! `stream_correlations = true` correlations are received as they are used, and not all before the inputs.
 
 mod check;
+mod data;
 
 use crate::config::{folder_of, read_toml};
-use crate::data::{Kind, Matrix, Source, ValueError};
+use crate::data::{Column, Kind, Missing, Separator, Source, TableOptions};
 use crate::failure::Failure;
+pub use data::{InputData, NOTE};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,7 +46,7 @@ use symbolon::plan::Supply;
 use symbolon::program::expression::{Names, add_step};
 use symbolon::program::{Dims, Program, Truncation};
 use symbolon::protocol::Protocol;
-use symbolon::ring::{Elements, FixedPoint, Ring};
+use symbolon::ring::{FixedPoint, Ring};
 use symbolon::share::{Parties, PartyId};
 
 /// A job that has been read and checked as far as it can be without data.
@@ -68,6 +74,19 @@ pub struct Input {
     bound: Option<f64>,
     #[serde(default)]
     resident: bool,
+    missing: Option<Missing>,
+    header: Option<bool>,
+    columns: Option<Vec<Column>>,
+    separator: Option<Separator>,
+}
+
+impl Input {
+    /// How its table is read, where it is one.
+    fn table(&self) -> TableOptions {
+        let (missing, header, columns, separator) =
+            (self.missing, self.header, self.columns.clone(), self.separator);
+        TableOptions { missing, header, columns, separator }
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -136,29 +155,6 @@ pub fn of_batch(file: &Path, batch: u32) -> PathBuf {
     }
 }
 
-/// An input that has been read.
-pub struct InputData {
-    name: String,
-    source: Source,
-    pub matrix: Matrix,
-}
-
-impl InputData {
-    /// Its elements; an error names the file and the place in it.
-    pub fn encode(&self, codec: FixedPoint) -> Result<Elements, Failure> {
-        self.matrix.encode(codec).map_err(|error| self.failed(error))
-    }
-
-    /// What the other parties may know of it.
-    pub fn facts(&self) -> Facts {
-        Facts { shape: self.matrix.dims, kind: self.matrix.kind() }
-    }
-
-    fn failed(&self, error: ValueError) -> Failure {
-        Failure::Value { input: self.name.clone(), file: self.source.name(), error: Box::new(error) }
-    }
-}
-
 impl Job {
     pub fn read(path: &Path) -> Result<Job, Failure> {
         let File { job, inputs, program, outputs } = read_toml(path)?;
@@ -166,6 +162,7 @@ impl Job {
         inputs.keys().chain(outputs.keys()).try_for_each(|name| check::name(name)).map_err(&wrong)?;
         outputs.iter().try_for_each(|(name, output)| check::recipients(name, &output.to)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::bound(name, input.bound)).map_err(&wrong)?;
+        inputs.iter().try_for_each(|(name, input)| check::table(name, &input.table())).map_err(&wrong)?;
         check::batches(job.batches).map_err(&wrong)?;
         let protocol = Protocol::from_str(&job.protocol).map_err(|error| wrong(error.to_string()))?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
@@ -271,26 +268,6 @@ impl Job {
     /// Where the job says that an output goes.
     pub fn output_file(&self, name: &str) -> Option<PathBuf> {
         self.outputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
-    }
-
-    /// Reads an input of a batch from `source`, or from where the job says, and checks it against what the job declares.
-    pub fn read_input(&self, name: &str, source: Option<Source>, batch: u32) -> Result<InputData, Failure> {
-        let declared = &self.inputs[name];
-        let Some(source) = source.or_else(|| self.input_source(name)) else {
-            let reason =
-                format!("input '{name}' has no file: name one here, or under [inputs] of its party's file");
-            return Err(Failure::Text { path: self.path.clone(), line: None, reason });
-        };
-        if declared.resident && is_by_batch(&source.file) {
-            let reason = format!("input '{name}' is resident, so it has one file for all batches");
-            return Err(Failure::Text { path: self.path.clone(), line: None, reason });
-        }
-        let source = Source { file: of_batch(&source.file, batch), ..source };
-        let failed = |error| Failure::Data { input: name.to_owned(), error };
-        let matrix = Matrix::read(&source).map_err(failed)?;
-        let data = InputData { name: name.to_owned(), source, matrix };
-        data.matrix.check(declared.shape, declared.bound).map_err(|error| data.failed(error))?;
-        Ok(data)
     }
 
     /// What the job itself declares of an input, where it does.

@@ -12,7 +12,7 @@ use crate::report::{OutputJson, Ranges, RoleJson, RunJson, StoredJson};
 use crate::targets::check_targets;
 use crate::trace::TraceFile;
 use crate::{output, page, say, table, trace};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -48,7 +48,7 @@ pub fn run(
     check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
     let store = correlations.map(|folder| open_store(folder, &config)).transpose()?;
     let devices = shared.open_devices()?;
-    let own = read_inputs(&job, &config, 0)?;
+    let own = read_inputs(&job, &config, 0, None, |_| true)?;
     let facts: BTreeMap<String, Facts> = own.iter().map(|(name, own)| (name.clone(), own.facts)).collect();
     let mut session = Session::connect(
         devices.clone(),
@@ -87,6 +87,7 @@ pub fn run(
         shared,
         report_to,
         program: &program,
+        facts: &facts,
         kind: job.output_kind(&facts),
         ranges,
         devices: device_lines(&devices),
@@ -128,6 +129,8 @@ struct Batches<'a> {
     /// Where a page about the last run goes.
     report_to: Option<&'a Path>,
     program: &'a Program,
+    /// Of the first batch's inputs, and so of every later one's.
+    facts: &'a BTreeMap<String, Facts>,
     kind: Kind,
     ranges: Ranges,
     devices: Vec<String>,
@@ -156,9 +159,11 @@ impl Batches<'_> {
         let mut next = Some(first);
         let mut reports = Vec::new();
         for batch in 0..self.job.batches {
-            let own = next.take().map_or_else(|| read_inputs(self.job, self.config, batch), Ok)?;
-            let mut own = elements(own);
-            own.retain(|name, _| prepared.awaited().any(|awaited| awaited == name));
+            let awaited: BTreeSet<&str> = prepared.awaited().collect();
+            let is_awaited = |name: &str| awaited.contains(name);
+            let read = || read_inputs(self.job, self.config, batch, Some(self.facts), is_awaited);
+            let mut own = elements(next.take().map_or_else(read, Ok)?);
+            own.retain(|name, _| is_awaited(name));
             let outcome = session.run_prepared(&mut prepared, own)?;
             let report = self.report(&outcome, batch);
             reports.push(if batch + 1 < self.job.batches { Ok(report?) } else { report });
@@ -211,14 +216,23 @@ struct Own {
     elements: Elements,
 }
 
-/// This party's inputs to a batch, encoded; of the first, so that what is wrong with them shows before anybody is
-/// bothered.
-fn read_inputs(job: &Job, config: &PartyConfig, batch: u32) -> Result<BTreeMap<String, Own>, Failure> {
+/// Those of this party's inputs to a batch that the program waits for, encoded. Of the first batch all are read before
+/// anybody is bothered; later ones are held against it, by its facts.
+fn read_inputs(
+    job: &Job,
+    config: &PartyConfig,
+    batch: u32,
+    first: Option<&BTreeMap<String, Facts>>,
+    is_awaited: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Own>, Failure> {
     let mut own = BTreeMap::new();
-    for name in job.inputs_of(config.party()) {
-        let data = job.read_input(name, config.input(name), batch)?;
-        own.insert(name.to_owned(), Own { facts: data.facts(), elements: data.encode(job.codec)? });
-    }
+    let names = job.inputs_of(config.party()).filter(|name| is_awaited(name));
+    job.read_inputs(names.map(|name| (name, config.input(name))), batch, |data| {
+        first.map_or(Ok(()), |first| data.check_first(&first[&data.name], job.codec))?;
+        let (facts, elements) = (data.facts(), data.encode(job.codec)?);
+        own.insert(data.name, Own { facts, elements });
+        Ok(())
+    })?;
     Ok(own)
 }
 

@@ -176,13 +176,22 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
 /// What is known of the inputs: what the files say, and where there is none, what the job declares. A file is held
 /// against what is declared.
 pub fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
-    let is_there =
-        |name: &str| job.input_source(name).is_some_and(|source| of_batch(&source.file, 0).exists());
-    let fact = |name: &String| match job.declared_facts(name) {
-        Some(facts) if !is_there(name) => Ok((name.clone(), facts)),
-        _ => Ok((name.clone(), job.read_input(name, None, 0)?.facts())),
-    };
-    job.inputs.keys().map(fact).collect()
+    let file = |name: &str| job.input_source(name).map(|source| of_batch(&source.file, 0));
+    let mut facts = BTreeMap::new();
+    let mut read = Vec::new();
+    for name in job.inputs.keys() {
+        match (file(name).filter(|file| file.exists()), job.declared_facts(name)) {
+            (Some(_), _) => read.push((name.as_str(), None)),
+            (None, Some(declared)) => drop(facts.insert(name.clone(), declared)),
+            (None, None) => return Err(job.unplanned(name, file(name))),
+        }
+    }
+    job.read_inputs(read, 0, |data| {
+        let read = data.facts();
+        facts.insert(data.name, read);
+        Ok(())
+    })?;
+    Ok(facts)
 }
 
 fn op(cost: &OpCost, plans: &Plans) -> OpPlan {

@@ -13,6 +13,7 @@ pub use group::Group;
 pub use said::{Pieces, Said};
 
 use crate::failure::Failure;
+use crate::job::NOTE;
 use crate::live;
 use crate::output::FailureJson;
 use crate::party::LISTENING;
@@ -204,7 +205,8 @@ fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Sta
             true => text.starts_with('{'),
             false => !text.starts_with("error: ") && live::standing_in(&text).is_none(),
         };
-        if relay && is_said {
+        // What was taken for granted of data is for the user in any case.
+        if (relay || text.starts_with(NOTE)) && is_said {
             eprintln!("{text}");
         }
         line.clear();

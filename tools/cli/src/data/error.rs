@@ -23,6 +23,10 @@ pub enum DataError {
     WhichTensor { path: PathBuf, there: String },
     #[error("{}: `tensor` names a matrix of an .npz or .safetensors file", .path.display())]
     NoContainer { path: PathBuf },
+    #[error("{}: `{option}` says how a .csv is read, and this is none", .path.display())]
+    NoTable { path: PathBuf, option: &'static str },
+    #[error("{}: `missing` is no number that f64, the type of its elements, holds", .path.display())]
+    InexactFill { path: PathBuf },
     #[error("{}, line {line}: {reason}", .path.display())]
     Line { path: PathBuf, line: u64, reason: String },
     #[error("{} is also the file of {by}", .path.display())]
@@ -36,10 +40,21 @@ pub enum ValueError {
     Shape { found: Dims, declared: Dims },
     #[error("{at} is {value}: only finite numbers can be computed on")]
     NotFinite { at: Place, value: f64 },
-    #[error("{at} is {}, above the declared bound {}", number(*.value), number(*.bound))]
-    AboveBound { at: Place, value: f64, bound: f64 },
+    #[error("has shape {found}, in the first batch it was {first}")]
+    LaterShape { found: Dims, first: Dims },
+    #[error("{at} is {value}, above the declared bound {}", number(*.bound))]
+    AboveBound { at: Place, value: String, bound: f64 },
     #[error("{at} is {}, not an integer; set fraction_bits to compute on fractions", number(*.value))]
     Fraction { at: Place, value: f64 },
+    #[error(
+        "{at} is not exactly {}, and so not an integer; set fraction_bits to compute on fractions", number(*.value)
+    )]
+    NearInteger { at: Place, value: f64 },
+    #[error(
+        "{at} is {}: the first batch has {} integers of {bits} bits, and so has every later one",
+        integer(*.value), if *.is_unsigned { "unsigned" } else { "signed" }
+    )]
+    Sign { at: Place, value: i128, is_unsigned: bool, bits: u32 },
     #[error("{at} is {}, which does not fit into {ring_bits} bits", integer(*.value))]
     Integer { at: Place, value: i128, ring_bits: u32 },
     #[error(
@@ -82,7 +97,7 @@ fn called(extension: &str) -> String {
     }
 }
 
-/// An integer in full, or in exponential form where no element could hold it.
+/// An integer in full, or in exponential form where it is far from what an element can hold.
 fn integer(value: i128) -> String {
-    if value.unsigned_abs() <= u64::MAX.into() { value.to_string() } else { number(value as f64) }
+    if value.unsigned_abs() < 10u128.pow(24) { value.to_string() } else { number(value as f64) }
 }

@@ -1,21 +1,28 @@
 //! Matrices and tensors in files: `.npy`, `.npz`, `.safetensors` and `.csv`.
 
 mod csv;
+mod decimal;
 mod error;
 mod npy;
 mod npz;
+mod records;
 mod safetensors;
+mod table;
 mod write;
 
+use decimal::Exact;
 use error::Place;
 pub use error::{DataError, ValueError};
+pub use table::{Column, Missing, Separator, TableOptions};
 pub use write::{check_target, publish, write, write_to};
 
+use crate::table::number;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use symbolon::program::Dims;
-use symbolon::ring::{CodecError, Elements, FixedPoint};
+use symbolon::ring::{CodecError, Elements, FixedPoint, Ring};
 
 /// What kind of numbers a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,31 +69,83 @@ pub enum Numbers {
     Real(Vec<f64>),
     Signed(Vec<i64>),
     Unsigned(Vec<u64>),
+    /// Reals, some of which are exactly what no f64 is.
+    Mixed {
+        reals: Vec<f64>,
+        exact: BTreeMap<usize, Exact>,
+    },
 }
 
-impl Matrix {
-    /// Reads a file by its extension.
-    pub fn read(source: &Source) -> Result<Matrix, DataError> {
-        let (path, tensor) = (&source.file, source.tensor.as_deref());
-        let read: fn(&Path, Option<&str>) -> Result<Matrix, DataError> = match extension(path).as_str() {
-            "npz" => npz::read,
-            "safetensors" => safetensors::read,
-            "npy" | "csv" if tensor.is_some() => {
-                return Err(DataError::NoContainer { path: path.to_owned() });
-            }
-            "npy" => |path, _| npy::read(path),
-            "csv" => |path, _| csv::read(path),
+/// A file of matrices, opened once for all that is read from it.
+pub struct DataFile {
+    path: PathBuf,
+    content: Content,
+}
+
+enum Content {
+    Npy,
+    Npz(npz::Archive),
+    Safetensors(safetensors::Tensors),
+    Csv(csv::Text),
+}
+
+impl DataFile {
+    /// Opens a file by its extension.
+    pub fn open(path: &Path) -> Result<DataFile, DataError> {
+        let open: fn(&Path) -> Result<Content, DataError> = match extension(path).as_str() {
+            "npy" => |_| Ok(Content::Npy),
+            "npz" => |path| npz::Archive::open(path).map(Content::Npz),
+            "safetensors" => |path| safetensors::Tensors::open(path).map(Content::Safetensors),
+            "csv" => |path| csv::Text::open(path).map(Content::Csv),
             other => {
                 return Err(DataError::Extension { path: path.to_owned(), extension: other.to_owned() });
             }
         };
         regular(path).map_err(|reason| DataError::Unreadable { path: path.to_owned(), reason })?;
-        read(path, tensor)
+        Ok(DataFile { path: path.to_owned(), content: open(path)? })
+    }
+
+    /// Reads one of its matrices. `tell` is given what was taken for granted of a table.
+    pub fn matrix(
+        &mut self,
+        tensor: Option<&str>,
+        options: &TableOptions,
+        tell: &mut dyn FnMut(String),
+    ) -> Result<Matrix, DataError> {
+        let path = || self.path.clone();
+        let is_table = matches!(self.content, Content::Csv(_));
+        if tensor.is_some() && (is_table || matches!(self.content, Content::Npy)) {
+            return Err(DataError::NoContainer { path: path() });
+        }
+        if let Some(option) = options.of_tables().filter(|_| !is_table) {
+            return Err(DataError::NoTable { path: path(), option });
+        }
+        let mut matrix = match &mut self.content {
+            Content::Npy => npy::read(&self.path),
+            Content::Npz(archive) => archive.matrix(tensor),
+            Content::Safetensors(tensors) => tensors.matrix(tensor),
+            Content::Csv(text) => text.matrix(options, tell),
+        }?;
+        if let (Numbers::Real(values), Some(fill)) = (&mut matrix.numbers, options.fill()) {
+            if !fill.is_real() {
+                return Err(DataError::InexactFill { path: path() });
+            }
+            values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = fill.real);
+        }
+        Ok(matrix)
+    }
+}
+
+impl Matrix {
+    /// Reads a file by its extension.
+    pub fn read(source: &Source) -> Result<Matrix, DataError> {
+        let mut file = DataFile::open(&source.file)?;
+        file.matrix(source.tensor.as_deref(), &TableOptions::default(), &mut |_| {})
     }
 
     pub fn kind(&self) -> Kind {
         match self.numbers {
-            Numbers::Real(_) => Kind::Real,
+            Numbers::Real(_) | Numbers::Mixed { .. } => Kind::Real,
             Numbers::Signed(_) => Kind::Signed,
             Numbers::Unsigned(_) => Kind::Unsigned,
         }
@@ -100,13 +159,24 @@ impl Matrix {
             return Err(ValueError::Shape { found: self.dims, declared });
         }
         let Some(bound) = bound else { return Ok(()) };
-        // A NaN is not within any bound.
-        let above = |&(_, value): &(usize, f64)| value.is_nan() || value.abs() > bound;
-        let Some((index, value)) = self.numbers.reals().enumerate().find(above) else { return Ok(()) };
+        let Some(index) = self.numbers.first_above(bound) else { return Ok(()) };
         let at = self.place(index);
-        Err(match value.is_finite() {
-            true => ValueError::AboveBound { at, value, bound },
-            false => ValueError::NotFinite { at, value },
+        Err(match self.numbers.real(index) {
+            value if value.is_finite() => {
+                ValueError::AboveBound { at, value: self.numbers.shown(index), bound }
+            }
+            value => ValueError::NotFinite { at, value },
+        })
+    }
+
+    /// Holds integers against the kind of those that stood in their place before.
+    pub fn check_kind(&self, kind: Kind, ring: Ring) -> Result<(), ValueError> {
+        let (bits, is_unsigned) = (ring.bits(), kind == Kind::Unsigned);
+        let range = if is_unsigned { 0..1i128 << bits } else { -(1i128 << (bits - 1))..1i128 << (bits - 1) };
+        let index = (0..self.numbers.len()).find(|&index| !range.contains(&self.numbers.integer(index)));
+        index.map_or(Ok(()), |index| {
+            let value = self.numbers.integer(index);
+            Err(ValueError::Sign { at: self.place(index), value, is_unsigned, bits })
         })
     }
 
@@ -116,16 +186,53 @@ impl Matrix {
             Numbers::Real(values) if codec.fraction_bits() > 0 => {
                 Elements::encode(codec, values).map_err(|error| self.out_of_range(values, codec, error))
             }
-            Numbers::Real(values) => self.integers(
+            Numbers::Mixed { reals, exact } if codec.fraction_bits() > 0 => {
+                let mut elements =
+                    Elements::encode(codec, reals).map_err(|error| self.out_of_range(reals, codec, error))?;
+                self.encode_exact(exact, codec, &mut elements)?;
+                Ok(elements)
+            }
+            Numbers::Real(values) | Numbers::Mixed { reals: values, .. } => self.integers(
                 codec,
                 values.iter().enumerate().map(|(index, &value)| {
                     // Beyond 2^64 no integer fits, and the conversion to i128 saturates far above.
-                    if value.fract() == 0.0 { Ok(value as i128) } else { Err(self.fraction(index, value)) }
+                    let is_integer = value.fract() == 0.0 && !self.numbers.is_fraction(index);
+                    if is_integer {
+                        Ok(self.numbers.integer(index))
+                    } else {
+                        Err(self.fraction(index, value))
+                    }
                 }),
             ),
             Numbers::Signed(values) => self.integers(codec, values.iter().map(|&value| Ok(value.into()))),
             Numbers::Unsigned(values) => self.integers(codec, values.iter().map(|&value| Ok(value.into()))),
         }
+    }
+
+    /// Fixed-point numbers of what f64 does not hold, in place of those of the nearest f64.
+    fn encode_exact(
+        &self,
+        exact: &BTreeMap<usize, Exact>,
+        codec: FixedPoint,
+        elements: &mut Elements,
+    ) -> Result<(), ValueError> {
+        let (ring_bits, fraction_bits) = (codec.ring().bits(), codec.fraction_bits());
+        let limit = 1i128 << (ring_bits - 2);
+        for (&index, number) in exact {
+            if *number == Exact::Fraction {
+                continue;
+            }
+            let scaled = number.scaled(fraction_bits).filter(|scaled| (1 - limit..limit).contains(scaled));
+            let Some(scaled) = scaled else {
+                let (at, value, limit) = (self.place(index), self.numbers.real(index), codec.limit());
+                return Err(ValueError::OutOfRange { at, value, limit, fraction_bits, ring_bits });
+            };
+            // Numbers of 32 bits are far below what f64 holds.
+            if let Elements::Z64(elements) = elements {
+                elements[index] = scaled as u64;
+            }
+        }
+        Ok(())
     }
 
     /// Integers, shifted to the scale of fixed-point numbers where there is one.
@@ -138,6 +245,10 @@ impl Matrix {
         let fraction_bits = codec.fraction_bits();
         // Integers modulo 2^k are signed or unsigned; fixed-point numbers keep to the range of truncation.
         let range = match fraction_bits {
+            // With numbers of either sign beyond 64 bits one of them has no place.
+            0 if matches!(self.numbers, Numbers::Mixed { .. }) => {
+                -(1i128 << (ring_bits - 1))..1i128 << (ring_bits - 1)
+            }
             0 => -(1i128 << (ring_bits - 1))..1i128 << ring_bits,
             _ => 1 - (1i128 << (ring_bits - 2 - fraction_bits))..1i128 << (ring_bits - 2 - fraction_bits),
         };
@@ -163,6 +274,7 @@ impl Matrix {
     fn fraction(&self, index: usize, value: f64) -> ValueError {
         let at = self.place(index);
         match value.is_finite() {
+            true if value.fract() == 0.0 => ValueError::NearInteger { at, value },
             true => ValueError::Fraction { at, value },
             false => ValueError::NotFinite { at, value },
         }
@@ -192,16 +304,70 @@ impl Matrix {
 impl Numbers {
     fn len(&self) -> usize {
         match self {
-            Numbers::Real(values) => values.len(),
+            Numbers::Real(values) | Numbers::Mixed { reals: values, .. } => values.len(),
             Numbers::Signed(values) => values.len(),
             Numbers::Unsigned(values) => values.len(),
+        }
+    }
+
+    /// A number, rounded where f64 does not hold it.
+    fn real(&self, index: usize) -> f64 {
+        match self {
+            Numbers::Real(values) | Numbers::Mixed { reals: values, .. } => values[index],
+            Numbers::Signed(values) => values[index] as f64,
+            Numbers::Unsigned(values) => values[index] as f64,
+        }
+    }
+
+    /// An integer exactly; of other numbers what is before the point.
+    fn integer(&self, index: usize) -> i128 {
+        match self {
+            Numbers::Real(values) => values[index] as i128,
+            Numbers::Signed(values) => values[index].into(),
+            Numbers::Unsigned(values) => values[index].into(),
+            Numbers::Mixed { reals, exact } => match exact.get(&index) {
+                Some(&Exact::Integer(value)) => value,
+                _ => reals[index] as i128,
+            },
+        }
+    }
+
+    /// Whether a number is no integer although the nearest f64 is one.
+    fn is_fraction(&self, index: usize) -> bool {
+        let Numbers::Mixed { exact, .. } = self else { return false };
+        exact.get(&index).is_some_and(|exact| !matches!(exact, Exact::Integer(_)))
+    }
+
+    /// The first number whose magnitude is above `bound`; a NaN is within none.
+    fn first_above(&self, bound: f64) -> Option<usize> {
+        let above = |value: &f64| value.is_nan() || value.abs() > bound;
+        match self {
+            Numbers::Real(values) => values.iter().position(above),
+            Numbers::Signed(values) => {
+                values.iter().position(|&value| decimal::is_above(value.into(), bound))
+            }
+            Numbers::Unsigned(values) => {
+                values.iter().position(|&value| decimal::is_above(value.into(), bound))
+            }
+            Numbers::Mixed { reals, exact } => reals.iter().enumerate().position(|(index, value)| {
+                exact.get(&index).and_then(|exact| exact.is_above(bound)).unwrap_or_else(|| above(value))
+            }),
+        }
+    }
+
+    /// A number as messages show it: integers in full.
+    fn shown(&self, index: usize) -> String {
+        match self {
+            Numbers::Real(values) => number(values[index]),
+            Numbers::Mixed { reals, .. } if self.is_fraction(index) => number(reals[index]),
+            _ => self.integer(index).to_string(),
         }
     }
 
     /// The numbers as reals, integers beyond 2^53 rounded.
     pub fn reals(&self) -> Box<dyn Iterator<Item = f64> + '_> {
         match self {
-            Numbers::Real(values) => Box::new(values.iter().copied()),
+            Numbers::Real(values) | Numbers::Mixed { reals: values, .. } => Box::new(values.iter().copied()),
             Numbers::Signed(values) => Box::new(values.iter().map(|&value| value as f64)),
             Numbers::Unsigned(values) => Box::new(values.iter().map(|&value| value as f64)),
         }
@@ -255,7 +421,6 @@ pub fn regular(path: &Path) -> Result<Metadata, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon::ring::Ring;
 
     fn row(numbers: Numbers) -> Matrix {
         Matrix { dims: Dims::new(&[1, numbers.len()]).unwrap(), numbers }

@@ -3,32 +3,50 @@
 use super::{DataError, Matrix, Source, npy};
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 /// Deflate never shrinks data by more than about this factor: an entry that claims more is not believed.
 const LARGEST_RATIO: u64 = 1032;
 
-/// Reads one array of an archive; `tensor` is its name without `.npy`.
-pub(super) fn read(path: &Path, tensor: Option<&str>) -> Result<Matrix, DataError> {
-    let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let length = file.metadata().map_err(|error| unreadable(error.to_string()))?.len();
-    let mut archive = ZipArchive::new(BufReader::new(file))
-        .map_err(|error| unreadable(format!("not an .npz file: {error}")))?;
-    let names: Vec<String> = (0..archive.len())
-        .filter_map(|index| {
-            let name = archive.name_for_index(index)?.map_err(|error| unreadable(error.to_string()));
-            Some(name.map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned()))
-        })
-        .collect::<Result<_, _>>()?;
-    let index = super::choose(path, tensor, &names)?;
-    let entry = archive.by_index(index).map_err(|error| unreadable(format!("{}: {error}", names[index])))?;
-    let size = entry.size();
-    if size / LARGEST_RATIO > length {
-        return Err(unreadable(format!("{} claims {size} bytes, in a file of {length}", names[index])));
+/// An archive, opened for all that is read from it.
+pub(super) struct Archive {
+    path: PathBuf,
+    archive: ZipArchive<BufReader<File>>,
+    /// The arrays, without `.npy`.
+    names: Vec<String>,
+    length: u64,
+}
+
+impl Archive {
+    pub(super) fn open(path: &Path) -> Result<Archive, DataError> {
+        let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
+        let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+        let length = file.metadata().map_err(|error| unreadable(error.to_string()))?.len();
+        let archive = ZipArchive::new(BufReader::new(file))
+            .map_err(|error| unreadable(format!("not an .npz file: {error}")))?;
+        let names: Vec<String> = (0..archive.len())
+            .filter_map(|index| {
+                let name = archive.name_for_index(index)?.map_err(|error| unreadable(error.to_string()));
+                Some(name.map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned()))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Archive { path: path.to_owned(), archive, names, length })
     }
-    npy::read_from(BufReader::new(entry), size, &Source::label(path, &names[index]))
+
+    /// Reads one array; `tensor` is its name without `.npy`.
+    pub(super) fn matrix(&mut self, tensor: Option<&str>) -> Result<Matrix, DataError> {
+        let Archive { path, archive, names, length } = self;
+        let unreadable = |reason: String| DataError::Unreadable { path: path.clone(), reason };
+        let index = super::choose(path, tensor, names)?;
+        let entry =
+            archive.by_index(index).map_err(|error| unreadable(format!("{}: {error}", names[index])))?;
+        let size = entry.size();
+        if size / LARGEST_RATIO > *length {
+            return Err(unreadable(format!("{} claims {size} bytes, in a file of {length}", names[index])));
+        }
+        npy::read_from(BufReader::new(entry), size, &Source::label(path, &names[index]))
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +80,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.npz");
         std::fs::write(&path, bytes).unwrap();
-        read(&path, tensor)
+        Archive::open(&path)
+            .and_then(|mut archive| archive.matrix(tensor))
             .map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
     }
 

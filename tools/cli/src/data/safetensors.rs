@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Longest header, as in the format's reference implementation.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -25,35 +25,52 @@ struct Entry {
     data_offsets: (u64, u64),
 }
 
-/// Reads one tensor of a file.
-pub(super) fn read(path: &Path, tensor: Option<&str>) -> Result<Matrix, DataError> {
-    let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
-    let mut file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let length = file.metadata().map_err(|error| unreadable(error.to_string()))?.len();
-    let (mut entries, data_offset) = header(&mut file, length).map_err(&unreadable)?;
-    let names: Vec<String> = entries.keys().cloned().collect();
-    let name = &names[super::choose(path, tensor, &names)?];
-    let label = Source::label(path, name);
-    let unreadable = |reason: String| DataError::Unreadable { path: label.clone(), reason };
-    let entry = entries.remove(name).expect("a name of the header");
-    let entry: Entry = serde_json::from_value(entry).map_err(|error| unreadable(error.to_string()))?;
-    let dims = dims_of(&label, &entry.shape)?;
-    let element_bytes = match entry.dtype.as_str() {
-        "F64" | "I64" | "U64" => 8u64,
-        "F32" | "I32" | "U32" => 4,
-        _ => return Err(DataError::Type { path: label, dtype: entry.dtype }),
-    };
-    let (start, end) = entry.data_offsets;
-    let there = end.checked_sub(start).filter(|_| end <= length - data_offset);
-    let there = there.ok_or_else(|| unreadable("its bytes lie outside the file".to_owned()))?;
-    let needed = dims.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
-    if needed != Some(there) {
-        return Err(unreadable(format!("{dims} of {} does not fill {there} bytes", entry.dtype)));
+/// A file, opened for all that is read from it.
+pub(super) struct Tensors {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    /// The header's tensors as they are described.
+    entries: BTreeMap<String, Value>,
+    /// Where the tensors' bytes begin.
+    data_offset: u64,
+}
+
+impl Tensors {
+    pub(super) fn open(path: &Path) -> Result<Tensors, DataError> {
+        let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
+        let mut file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+        let length = file.metadata().map_err(|error| unreadable(error.to_string()))?.len();
+        let (entries, data_offset) = header(&mut file, length).map_err(unreadable)?;
+        Ok(Tensors { path: path.to_owned(), file, length, entries, data_offset })
     }
-    let mut bytes = vec![0; there as usize];
-    file.seek(SeekFrom::Start(data_offset + start)).map_err(|error| unreadable(error.to_string()))?;
-    file.read_exact(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
-    Ok(Matrix { dims, numbers: numbers(&entry.dtype, &bytes) })
+
+    /// Reads one tensor.
+    pub(super) fn matrix(&mut self, tensor: Option<&str>) -> Result<Matrix, DataError> {
+        let names: Vec<String> = self.entries.keys().cloned().collect();
+        let name = &names[super::choose(&self.path, tensor, &names)?];
+        let label = Source::label(&self.path, name);
+        let unreadable = |reason: String| DataError::Unreadable { path: label.clone(), reason };
+        let entry = Entry::deserialize(&self.entries[name]).map_err(|error| unreadable(error.to_string()))?;
+        let dims = dims_of(&label, &entry.shape)?;
+        let element_bytes = match entry.dtype.as_str() {
+            "F64" | "I64" | "U64" => 8u64,
+            "F32" | "I32" | "U32" => 4,
+            _ => return Err(DataError::Type { path: label, dtype: entry.dtype }),
+        };
+        let (start, end) = entry.data_offsets;
+        let there = end.checked_sub(start).filter(|_| end <= self.length - self.data_offset);
+        let there = there.ok_or_else(|| unreadable("its bytes lie outside the file".to_owned()))?;
+        let needed = dims.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
+        if needed != Some(there) {
+            return Err(unreadable(format!("{dims} of {} does not fill {there} bytes", entry.dtype)));
+        }
+        let mut bytes = vec![0; there as usize];
+        let begin = SeekFrom::Start(self.data_offset + start);
+        self.file.seek(begin).map_err(|error| unreadable(error.to_string()))?;
+        self.file.read_exact(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+        Ok(Matrix { dims, numbers: numbers(&entry.dtype, &bytes) })
+    }
 }
 
 /// The header's tensors, and where their bytes begin.
@@ -112,7 +129,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.safetensors");
         std::fs::write(&path, bytes).unwrap();
-        read(&path, tensor)
+        Tensors::open(&path)
+            .and_then(|mut tensors| tensors.matrix(tensor))
             .map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
     }
 

@@ -1,5 +1,6 @@
 //! What is checked of a job's entries one by one.
 
+use crate::data::TableOptions;
 use crate::table::number;
 
 /// Longest name of an input or output.
@@ -39,6 +40,11 @@ pub(super) fn bound(input: &str, bound: Option<f64>) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// What is said about a table goes together.
+pub(super) fn table(input: &str, options: &TableOptions) -> Result<(), String> {
+    options.check().map_err(|reason| format!("input '{input}': {reason}"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The command as a user runs it: exit status, stderr and files.
 
+mod data;
 #[cfg(unix)]
 mod faults;
 #[cfg(unix)]

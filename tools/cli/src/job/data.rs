@@ -1,0 +1,110 @@
+//! A job's inputs as they are read: each file once for all that is in it, held against what the job declares and what
+//! the first batch was.
+
+use super::{BATCH, Facts, Job, is_by_batch, of_batch};
+use crate::data::{DataError, DataFile, Matrix, Source, ValueError};
+use crate::failure::Failure;
+use crate::say;
+use std::path::PathBuf;
+use symbolon::ring::{Elements, FixedPoint};
+
+/// An input that has been read.
+pub struct InputData {
+    pub name: String,
+    source: Source,
+    pub matrix: Matrix,
+}
+
+impl InputData {
+    /// Its elements; an error names the file and the place in it.
+    pub fn encode(&self, codec: FixedPoint) -> Result<Elements, Failure> {
+        self.matrix.encode(codec).map_err(|error| self.failed(error))
+    }
+
+    /// What the other parties may know of it.
+    pub fn facts(&self) -> Facts {
+        Facts { shape: self.matrix.dims, kind: self.matrix.kind() }
+    }
+
+    /// Holds a later batch's data against that of the first, which the program was made for.
+    pub fn check_first(&self, first: &Facts, codec: FixedPoint) -> Result<(), Failure> {
+        let found = self.matrix.dims;
+        if found != first.shape {
+            return Err(self.failed(ValueError::LaterShape { found, first: first.shape }));
+        }
+        match codec.fraction_bits() {
+            0 => self.matrix.check_kind(first.kind, codec.ring()).map_err(|error| self.failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, error: ValueError) -> Failure {
+        Failure::Value { input: self.name.clone(), file: self.source.name(), error: Box::new(error) }
+    }
+}
+
+impl Job {
+    /// Reads inputs of a batch, each from the given source or from where the job says, checks them against what the job
+    /// declares, and hands them to `each`. A file is opened once for all that is read from it. What was taken for
+    /// granted is said on stderr.
+    pub fn read_inputs<'a>(
+        &self,
+        inputs: impl IntoIterator<Item = (&'a str, Option<Source>)>,
+        batch: u32,
+        mut each: impl FnMut(InputData) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut sources: Vec<(&str, Source)> = inputs
+            .into_iter()
+            .map(|(name, source)| Ok((name, self.batch_source(name, source, batch)?)))
+            .collect::<Result<_, Failure>>()?;
+        sources.sort_by(|(_, a), (_, b)| a.file.cmp(&b.file));
+        let mut opened: Option<(PathBuf, DataFile)> = None;
+        for (name, source) in sources {
+            let failed = |error: DataError| Failure::Data { input: name.to_owned(), error };
+            let file = match &mut opened {
+                Some((path, file)) if *path == source.file => file,
+                _ => {
+                    let file = DataFile::open(&source.file).map_err(failed)?;
+                    &mut opened.insert((source.file.clone(), file)).1
+                }
+            };
+            let declared = &self.inputs[name];
+            let mut tell = |note: String| say::note(&format!("{NOTE}input '{name}': {note}"));
+            let matrix =
+                file.matrix(source.tensor.as_deref(), &declared.table(), &mut tell).map_err(failed)?;
+            let data = InputData { name: name.to_owned(), source, matrix };
+            data.matrix.check(declared.shape, declared.bound).map_err(|error| data.failed(error))?;
+            each(data)?;
+        }
+        Ok(())
+    }
+
+    /// Why a plan cannot do without an input's file.
+    pub fn unplanned(&self, name: &str, file: Option<PathBuf>) -> Failure {
+        let file = file
+            .map_or_else(|| "names no file".to_owned(), |file| format!("{}: No such file", file.display()));
+        let reason = format!(
+            "input '{name}': {file}; where only its owner has it, declare its shape in the job, as shape = [rows, cols]"
+        );
+        Failure::Text { path: self.path.clone(), line: None, reason }
+    }
+
+    /// Where an input is in a batch.
+    fn batch_source(&self, name: &str, source: Option<Source>, batch: u32) -> Result<Source, Failure> {
+        let wrong = |reason: String| Failure::Text { path: self.path.clone(), line: None, reason };
+        let Some(source) = source.or_else(|| self.input_source(name)) else {
+            return Err(wrong(format!(
+                "input '{name}' has no file: name one here, or under [inputs] of its party's file"
+            )));
+        };
+        if self.inputs[name].resident && is_by_batch(&source.file) {
+            return Err(wrong(format!(
+                "input '{name}' is resident, so it has one file for all batches: {BATCH} in its path stands for one"
+            )));
+        }
+        Ok(Source { file: of_batch(&source.file, batch), ..source })
+    }
+}
+
+/// What a line on stderr begins with that says what was taken for granted of data.
+pub const NOTE: &str = "note: ";
