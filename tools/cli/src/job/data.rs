@@ -108,3 +108,41 @@ impl Job {
 
 /// What a line on stderr begins with that says what was taken for granted of data.
 pub const NOTE: &str = "note: ";
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use symbolon::ring::Ring;
+
+    #[test]
+    fn a_file_is_opened_once_for_all_that_is_read_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let job = r#"
+            job = { name = "columns", protocol = "beaver", ring_bits = 64 }
+            inputs.a = { owner = 0, file = "people.csv", columns = ["age"] }
+            inputs.b = { owner = 0, file = "other.csv", header = false }
+            inputs.c = { owner = 0, file = "people.csv", columns = [1] }
+            program.steps = ["z = a + c"]
+            outputs.z = { to = [0] }
+        "#;
+        std::fs::write(path("job.toml"), job).unwrap();
+        std::fs::write(path("people.csv"), "weight,age\n70,30\n80,40\n").unwrap();
+        std::fs::write(path("other.csv"), "1\n").unwrap();
+        let job = Job::read(&path("job.toml")).unwrap();
+        let codec = FixedPoint::new(Ring::Z64, 0).unwrap();
+        let mut read = BTreeMap::new();
+        let inputs = job.inputs.keys().map(|name| (name.as_str(), None));
+        job.read_inputs(inputs, 0, |data| {
+            // What is gone can be read on only where it is open.
+            std::fs::remove_file(&data.source.file).ok();
+            read.insert(data.name.clone(), data.encode(codec)?.to_u64());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(read["a"], [30, 40]);
+        assert_eq!(read["b"], [1]);
+        assert_eq!(read["c"], [70, 80]);
+    }
+}
