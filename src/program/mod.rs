@@ -18,8 +18,10 @@ pub mod expression;
 mod functions;
 mod images;
 mod interval;
+mod kind;
 pub mod oracle;
 pub mod range;
+mod reach;
 mod reduce;
 mod tensors;
 pub mod tiling;
@@ -29,6 +31,7 @@ pub use build::Number;
 pub use dims::{Dims, TooManyAxes};
 pub use error::{Operands, ProgramError};
 pub use images::{Image, Window};
+pub use kind::Kind;
 
 use crate::ring::{Axis, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};

@@ -1,6 +1,6 @@
 //! Why a session failed.
 
-use super::StoreError;
+use super::{OfferError, StoreError};
 use crate::net::NetError;
 use crate::plan::PlanError;
 use crate::ring::Ring;
@@ -16,6 +16,9 @@ pub enum SessionError {
     /// A peer could not be reached, or does not agree.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// What a party offers is not what the job allows.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
     /// The store of correlations is of no use.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -127,8 +130,9 @@ impl SessionError {
             SessionError::Store(_) => "its correlation store cannot be used".to_owned(),
             SessionError::Net(error) => error.told(peer),
             SessionError::Run(error) => error.told(peer),
-            SessionError::Plan(_) if is_dealer => "it has no plan".to_owned(),
+            SessionError::Plan(_) | SessionError::Offer(_) if is_dealer => "it has no plan".to_owned(),
             SessionError::Plan(_)
+            | SessionError::Offer(_)
             | SessionError::ResidentFromStore
             | SessionError::OtherSession
             | SessionError::Network { .. }

@@ -5,6 +5,8 @@
 //! it would send to files, from which parties take it later ([`CorrelationStore`]). [`World`] is a whole deployment in
 //! one process, for trying things out and for tests.
 //!
+//! **What peers say of their inputs** is held against the job ([`Session::inputs`]) before anything is planned.
+//!
 //! **Order of a run.** The party plans the program for every role; exchanges facts and plan digest with its peers and
 //! refuses a difference by name; agrees on fresh generator keys with those parties with which the plan has it draw; where
 //! there is a dealer, orders from it exactly what the plan demands and gets a key, or takes both from a store; then
@@ -15,6 +17,7 @@ mod dealer;
 mod devices;
 mod error;
 mod keys;
+mod offer;
 mod order;
 mod party;
 mod prepared;
@@ -32,6 +35,7 @@ pub use devices::{Devices, Spread};
 pub use error::SessionError;
 #[cfg(test)]
 pub(crate) use keys::insecure_dealt_key;
+pub use offer::{ACCEPTED_BYTES, Declared, Offer, OfferError};
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
 pub use prepared::Prepared;
 pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};

@@ -61,6 +61,11 @@ pub struct SessionOptions {
     pub overlap: Overlap,
     /// When correlations come; `None` streams them where the budget asks for it. They are streamed if any party wants so.
     pub supply: Option<Supply>,
+    /// Whether peers may choose the shapes of inputs that the job does not declare, also where they learn what depends
+    /// on this party's inputs: see [`Session::inputs`].
+    pub accept_shapes: bool,
+    /// What such shapes may make a run take: see [`super::ACCEPTED_BYTES`], which is the limit where there is none here.
+    pub accepted_bytes: Option<u64>,
     /// Whether reports have traces.
     pub trace: bool,
     /// What ends the session from outside, its peers told at once.
@@ -77,7 +82,10 @@ pub struct Session {
     pub(super) wire: Wire,
     /// With the other parties, then the dealer; empty once something has failed.
     pub(super) links: Vec<Link>,
-    offers: BTreeMap<PartyId, Vec<(String, String)>>,
+    /// What each party offered, this one among them.
+    pub(super) offers: BTreeMap<PartyId, Vec<(String, String)>>,
+    /// The inputs of which the job declares the shape.
+    pub(super) declared: BTreeSet<String>,
     pub(super) options: SessionOptions,
     /// Where correlations come from, if not from the dealer.
     pub(super) stock: Option<Stock>,
@@ -127,8 +135,8 @@ impl Session {
     /// Connects to the other parties and the dealer, in any order of starting, up to the connect deadline.
     ///
     /// `terms` are what all parties must have in common, such as the text of the job; `offers` what only this party
-    /// knows and the others need, such as the shapes of its inputs. Neither is told to the dealer. `listening` is
-    /// called with the address on which this party listens, once it does.
+    /// knows and the others need, the shapes and kinds of its inputs (see [`Session::inputs`]). Neither is told to the
+    /// dealer. `listening` is called with the address on which this party listens, once it does.
     ///
     /// # Errors
     /// Where the network is not well described, a peer is missing, or was given other terms, and where the offers exceed
@@ -174,6 +182,7 @@ impl Session {
             wire,
             links,
             offers: BTreeMap::new(),
+            declared: BTreeSet::new(),
             options,
             stock: None,
             runs: 0,
@@ -184,7 +193,8 @@ impl Session {
         }
     }
 
-    /// What the other parties offered when they connected.
+    /// What each party, this one among them, offered when it connected: a peer's word, which [`Session::inputs`] holds
+    /// against a job.
     pub fn offers(&self) -> &BTreeMap<PartyId, Vec<(String, String)>> {
         &self.offers
     }
@@ -263,7 +273,7 @@ impl Session {
     /// Tells the other parties the terms, and learns their offers.
     fn introduce(&mut self, ours: Introduction) -> Result<(), NetError> {
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
-        let offers = &mut self.offers;
+        let (role, offers) = (self.role, &mut self.offers);
         self.wire.wait(async {
             let mut disagreement = None;
             for link in parties {
@@ -278,18 +288,26 @@ impl Session {
                 let Role::Party(party) = link.peer() else { unreachable!("the dealer is not introduced") };
                 offers.insert(party, theirs.offers);
             }
+            if let Role::Party(party) = role {
+                offers.insert(party, ours.offers);
+            }
             disagreement.map_or(Ok(()), Err)
         })
     }
 
     /// Plans with the smallest tiles that any party wants, and streams correlations if any does.
-    pub(super) fn plan(&mut self, protocol: Protocol, program: &Program) -> Result<Plans, SessionError> {
+    pub(super) fn plan(
+        &mut self,
+        protocol: Protocol,
+        program: &Program,
+        budget_bytes: Option<u64>,
+    ) -> Result<Plans, SessionError> {
         let default = PlanOptions::default();
         let surroundings = Surroundings {
             models: self.devices.models(),
             spread: self.devices.spread(),
             link: self.options.link.unwrap_or(LinkShape::LAN),
-            budget_bytes: self.options.budget_bytes,
+            budget_bytes,
             staging_bytes: self.devices.staging_bytes(),
         };
         let options = PlanOptions {

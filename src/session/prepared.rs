@@ -8,6 +8,7 @@
 //! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
 //! runs are all alike.
 
+use super::offer::check_host;
 use super::order::{Order, PlanName};
 use super::{Devices, Session, SessionError, SessionOutcome};
 use crate::plan::Plans;
@@ -142,9 +143,12 @@ impl Session {
         program: &Program,
         number: Option<u32>,
     ) -> Result<Prepared, SessionError> {
-        let plans = Arc::new(self.plan(protocol, program)?);
+        let chosen_bytes = self.check_shapes(program)?;
+        let budget_bytes = self.options.budget_bytes.or(chosen_bytes);
+        let plans = Arc::new(self.plan(protocol, program, budget_bytes)?);
         let plan = plans.of(self.role);
-        plan.check_budget(self.devices.staging_bytes(), self.options.budget_bytes)?;
+        plan.check_budget(self.devices.staging_bytes(), budget_bytes)?;
+        chosen_bytes.map_or(Ok(()), |most_bytes| check_host(plan, most_bytes))?;
         self.check_store(&plans, number.is_some())?;
         let nonces = self.confirm(protocol, plans.agreement.fields.clone())?;
         let name = PlanName::new(&plans.agreement.digest, &nonces);

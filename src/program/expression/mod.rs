@@ -50,7 +50,7 @@ mod parse;
 mod token;
 
 use super::{Program, ProgramError, ValueId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest step, in bytes.
 pub const LONGEST_STEP: usize = 64 * 1024;
@@ -156,6 +156,17 @@ pub fn add_step(
         let column = text.get(..offset).unwrap_or(text).chars().count() + 1;
         StepError { number, text: shown + ellipsis, column, kind: Box::new(kind) }
     })
+}
+
+/// The name that a step defines, and all the names in its text behind that, those of functions and arguments among them;
+/// `None` where it is no step.
+pub fn names_in(text: &str) -> Option<(String, BTreeSet<String>)> {
+    let words = token::words(text).ok()?;
+    let mut names = words.into_iter().filter_map(|word| match word.token {
+        token::Token::Name(name) => Some(name),
+        _ => None,
+    });
+    Some((names.next()?, names.collect()))
 }
 
 #[cfg(test)]

@@ -52,6 +52,10 @@ pub enum Command {
         /// Take correlations from this store, which `deal --store` made, and not from a dealer
         #[arg(long, value_name = "DIR")]
         correlations: Option<PathBuf>,
+        /// Take inputs of any shape from the other parties, where the job declares none: a shape can make an output say more
+        /// of this party's inputs than the job means
+        #[arg(long, requires = "party")]
+        accept_shapes: bool,
         #[command(flatten)]
         shared: Shared,
     },

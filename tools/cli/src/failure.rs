@@ -8,7 +8,7 @@ use symbolon::plan::PlanError;
 use symbolon::program::ProgramError;
 use symbolon::program::expression::StepError;
 use symbolon::run::RunError;
-use symbolon::session::{SessionError, StoreError};
+use symbolon::session::{OfferError, SessionError, StoreError};
 
 /// The status of what lacks resources.
 pub const RESOURCES: u8 = 4;
@@ -55,9 +55,6 @@ pub enum Failure {
     /// The session.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// What a peer said when it connected.
-    #[error("{0}")]
-    Peer(String),
     /// Another process of this machine failed; its own line and status.
     #[error("{line}")]
     Child { line: String, status: u8 },
@@ -116,7 +113,7 @@ impl Failure {
             Failure::Step(_) | Failure::Program(_) | Failure::Plan(_) | Failure::Device(_) => {
                 self.to_string()
             }
-            Failure::Peer(_) | Failure::Interrupted | Failure::Ended => self.to_string(),
+            Failure::Interrupted | Failure::Ended => self.to_string(),
         }
     }
 
@@ -133,7 +130,6 @@ impl Failure {
             Failure::Plan(error) => plan_status(error),
             Failure::Device(error) => device_status(error),
             Failure::Session(error) => session_status(error),
-            Failure::Peer(_) => 3,
             Failure::Child { status, .. } => *status,
             Failure::Interrupted | Failure::Ended => INTERRUPTED,
             Failure::Resources(_) => RESOURCES,
@@ -171,6 +167,7 @@ fn session_status(error: &SessionError) -> u8 {
     match error {
         SessionError::Plan(error) => plan_status(error),
         SessionError::Net(error) => net_status(error),
+        SessionError::Offer(error) => offer_status(error),
         SessionError::Store(error) => store_status(error),
         SessionError::Run(RunError::Device { error, .. }) => device_status(error),
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
@@ -187,6 +184,15 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::OtherSession
         | SessionError::Network { .. } => 2,
         SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
+    }
+}
+
+fn offer_status(error: &OfferError) -> u8 {
+    match error {
+        OfferError::Shape { .. } | OfferError::Kind { .. } => 5,
+        OfferError::Missing { .. } | OfferError::Unreadable { .. } | OfferError::Unknown { .. } => 3,
+        OfferError::Undeclared { .. } => 2,
+        OfferError::TooLarge { .. } => 4,
     }
 }
 

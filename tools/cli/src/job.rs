@@ -9,8 +9,8 @@
 //! truncation = "stochastic"          # or "exact": products rounded down, bit for bit
 //!
 //! [inputs]
-//! x = { owner = 0, file = "test_x.npy" }
-//! w = { owner = 1, file = "linear_w.npy", bound = 8.0 }
+//! x = { owner = 0, file = "test_x.npy", shape = [360, 64] }
+//! w = { owner = 1, file = "linear_w.npy", shape = [64, 10], bound = 8.0 }
 //!
 //! [program]
 //! steps = ["scores = x @ w"]
@@ -20,7 +20,8 @@
 //! ```
 //!
 //! `file` is relative to the job; `tensor` names one array of an `.npz` or `.safetensors` file. `shape = [rows, cols]`, of
-//! up to four extents, lets `plan` work without the file; `bound` is the largest magnitude that the owner vouches for.
+//! up to four extents, is what the owner's data must have: it lets `plan` work without the file, and a party whose inputs
+//! reach another's outputs takes no other shape from a peer. `bound` is the largest magnitude that the owner vouches for.
 //! Names are identifiers, see [`check`].
 //!
 //! Of a `.csv`, `header` says whether the first line names the columns, `columns` which of them are read (by name, or by
@@ -33,12 +34,14 @@
 
 mod check;
 mod data;
+mod reach;
 
 use crate::config::{folder_of, read_toml};
 use crate::data::{Column, Kind, Missing, Separator, Source, TableOptions};
 use crate::failure::Failure;
+use crate::report::InputJson;
 pub use data::{InputData, NOTE};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -47,6 +50,7 @@ use symbolon::program::expression::{Names, add_step};
 use symbolon::program::{Dims, Program, Truncation};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring};
+use symbolon::session::Declared;
 use symbolon::share::{Parties, PartyId};
 
 /// A job that has been read and checked as far as it can be without data.
@@ -97,12 +101,7 @@ pub struct Output {
 }
 
 /// What is known of an input without its values: what parties tell each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Facts {
-    pub shape: Dims,
-    pub kind: Kind,
-}
+pub use symbolon::session::Offer as Facts;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -268,6 +267,19 @@ impl Job {
     /// Where the job says that an output goes.
     pub fn output_file(&self, name: &str) -> Option<PathBuf> {
         self.outputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
+    }
+
+    /// What the job declares of every input: what peers' offers are held against.
+    pub fn declared(&self) -> BTreeMap<String, Declared> {
+        let declared =
+            |input: &Input| Declared { owner: PartyId(input.owner), shape: input.shape, kind: None };
+        self.inputs.iter().map(|(name, input)| (name.clone(), declared(input))).collect()
+    }
+
+    /// An input in a report.
+    pub fn input_json(&self, name: &str, &Facts { shape, kind }: &Facts) -> InputJson {
+        let Input { owner, shape: declared, .. } = self.inputs[name];
+        InputJson { name: name.to_owned(), owner, shape, kind, declared: declared.is_some() }
     }
 
     /// What the job itself declares of an input, where it does.

@@ -109,6 +109,8 @@ impl Launch<'_> {
             let arguments = ["run".into(), self.job_path.into(), "--party".into(), name.into()];
             // The parties work at the same time: they divide the cores.
             let mut arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
+            // All parties are this user's.
+            arguments.push("--accept-shapes".into());
             if let Some(store) = self.correlations {
                 arguments.extend(["--correlations".into(), store.into()]);
             }

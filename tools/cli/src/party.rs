@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::job::{Facts, Job, of_batch};
 use crate::live::Watch;
 use crate::process::Pieces;
-use crate::report::{OutputJson, Ranges, RoleJson, RunJson, StoredJson};
+use crate::report::{InputJson, OutputJson, Ranges, RoleJson, RunJson, StoredJson};
 use crate::targets::check_targets;
 use crate::trace::TraceFile;
 use crate::{output, page, say, table, trace};
@@ -29,6 +29,7 @@ pub fn run(
     job_path: &Path,
     config_path: &Path,
     correlations: Option<&Path>,
+    accept_shapes: bool,
     shared: &Shared,
     report_to: Option<&Path>,
 ) -> Result<(), Failure> {
@@ -36,6 +37,9 @@ pub fn run(
     let job = Job::read(job_path)?;
     let config = PartyConfig::read(config_path)?;
     let party = config.party();
+    if !accept_shapes {
+        job.check_shapes(party).map_err(SessionError::from)?;
+    }
     job.check_store(correlations.is_some())?;
     let dealt = job.protocol.has_dealer() && correlations.is_none();
     let network = config.network(config_path, job.protocol, dealt)?;
@@ -56,6 +60,9 @@ pub fn run(
         SessionOptions {
             trace: shared.trace.is_some() || report_to.is_some(),
             supply: job.supply().or(shared.supply()),
+            accept_shapes,
+            // All parties of a launcher are one user's.
+            accepted_bytes: shared.launched.then_some(u64::MAX),
             ..shared.session_options()
         },
         job.terms(),
@@ -72,10 +79,12 @@ pub fn run(
             *stored.lock().expect("no panic while it is told") = Some(StoredJson { order, orders_left });
         });
     }
-    let facts = match all_facts(&job, &session, facts) {
-        Ok(facts) => facts,
-        Err(failure) => return Err(give_up(session, failure)),
-    };
+    let facts = session.inputs(&job.declared())?;
+    let inputs: Vec<InputJson> = facts.iter().map(|(name, facts)| job.input_json(name, facts)).collect();
+    if !shared.launched {
+        let offered = inputs.iter().filter(|input| input.owner != party.0);
+        offered.for_each(|input| eprintln!("{party} is offered {}", input.text()));
+    }
     let program = job.program(&facts).and_then(|program| Ok((Ranges::of(&program)?, program)));
     let (ranges, program) = match program {
         Ok(program) => program,
@@ -90,6 +99,7 @@ pub fn run(
         facts: &facts,
         kind: job.output_kind(&facts),
         ranges,
+        inputs,
         devices: device_lines(&devices),
         stored: &stored,
     };
@@ -133,6 +143,7 @@ struct Batches<'a> {
     facts: &'a BTreeMap<String, Facts>,
     kind: Kind,
     ranges: Ranges,
+    inputs: Vec<InputJson>,
     devices: Vec<String>,
     /// What was used of a store last.
     stored: &'a Mutex<Option<StoredJson>>,
@@ -189,6 +200,7 @@ impl Batches<'_> {
             ring_bits: self.job.codec.ring().bits(),
             fraction_bits: self.job.codec.fraction_bits(),
             ranges: self.ranges.clone(),
+            inputs: self.inputs.clone(),
             device: role.device.clone(),
             offline_s: role.offline_s,
             offline_bytes: outcome.plans.demand.correction_bytes(),
@@ -251,24 +263,6 @@ fn offers(facts: &BTreeMap<String, Facts>) -> Vec<(String, String)> {
         (name.clone(), serde_json::to_string(facts).expect("facts serialise"))
     };
     facts.iter().map(offer).collect()
-}
-
-/// This party's facts and those that the others offered.
-fn all_facts(
-    job: &Job,
-    session: &Session,
-    mut facts: BTreeMap<String, Facts>,
-) -> Result<BTreeMap<String, Facts>, Failure> {
-    for (&party, offers) in session.offers() {
-        let offers: BTreeMap<&str, &str> =
-            offers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        for name in job.inputs_of(party) {
-            let offer = offers.get(name).and_then(|text| serde_json::from_str(text).ok());
-            let missing = || Failure::Peer(format!("{party} did not say what shape its input '{name}' has"));
-            facts.insert(name.to_owned(), offer.ok_or_else(missing)?);
-        }
-    }
-    Ok(facts)
 }
 
 fn give_up(session: Session, failure: Failure) -> Failure {

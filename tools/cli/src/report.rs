@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
-use symbolon::program::{Program, ProgramError, range};
+use symbolon::program::{Dims, Kind, Program, ProgramError, range};
 use symbolon::run::RunReport;
 use symbolon::share::Role;
 
@@ -18,6 +18,9 @@ pub struct RunJson {
     pub fraction_bits: u32,
     #[serde(flatten)]
     pub ranges: Ranges,
+    /// All parties' inputs, as their owners offered them.
+    #[serde(default)]
+    pub inputs: Vec<InputJson>,
     pub device: String,
     /// Those of this process: all of them under `--local`, one otherwise.
     pub parties: Vec<RoleJson>,
@@ -155,6 +158,27 @@ fn id(role: Role) -> String {
     match role {
         Role::Party(party) => party.0.to_string(),
         Role::Dealer => "dealer".to_owned(),
+    }
+}
+
+/// One input, as its owner offered it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InputJson {
+    pub name: String,
+    pub owner: u8,
+    /// Its extents, up to four of them.
+    pub shape: Dims,
+    pub kind: Kind,
+    /// Whether the job declares the shape.
+    pub declared: bool,
+}
+
+impl InputJson {
+    /// In words for people.
+    pub fn text(&self) -> String {
+        let InputJson { name, owner, shape, kind, declared } = self;
+        let word = if *declared { "" } else { ", a shape that the job does not declare" };
+        format!("input {name} {shape} of party {owner}, {kind}{word}")
     }
 }
 

@@ -140,6 +140,9 @@ pub fn run(run: &RunJson) -> String {
             text += &format!("  {} on {}\n", role.name(), device.text(number));
         }
     }
+    for input in &run.inputs {
+        text += &format!("  {}\n", input.text());
+    }
     for output in &run.outputs {
         let extents: Vec<String> = output.shape.iter().map(usize::to_string).collect();
         let to: Vec<String> = output.to.iter().map(|party| format!("party {party}")).collect();

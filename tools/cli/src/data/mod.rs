@@ -17,24 +17,12 @@ pub use table::{Column, Missing, Separator, TableOptions};
 pub use write::{check_target, publish, write, write_to};
 
 use crate::table::number;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use symbolon::program::Dims;
+pub use symbolon::program::Kind;
 use symbolon::ring::{CodecError, Elements, FixedPoint, Ring};
-
-/// What kind of numbers a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// With fractions.
-    Real,
-    /// Integers of either sign.
-    Signed,
-    /// Integers from zero on.
-    Unsigned,
-}
 
 /// Where a matrix is.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 //! others end, with a status and a line that say whose fault it was. The README has the table.
 
 use crate::proxy::{DEALS, Ended, Fault, Line, Moment, ONE, ZERO, nodes, run};
-use crate::support::{Folder, error_line, job, replicated_job, stderr};
+use crate::support::{Folder, declared, error_line, job, replicated_job, stderr};
 use ndarray::Array2;
 use std::collections::BTreeMap;
 use std::process::{Child, Output};
@@ -106,7 +106,7 @@ fn folder(protocol: Protocol) -> Folder {
         // Who only deals has said farewell before the others are done; who learns the result has not.
         Protocol::Replicated => replicated_job(64, 16, "z = x @ w").replace("to = [0]", "to = [2]"),
     };
-    folder.text("job.toml", &text);
+    folder.text("job.toml", &declared(&text, [SIZE; 2], [SIZE; 2]));
     folder
 }
 
@@ -160,7 +160,7 @@ fn run_with(setting: Setting, trouble: Trouble, victim: usize, phase: Phase) -> 
             std::thread::sleep(Duration::from_secs(2));
         }),
         Trouble::DifferentJob => (Moment::NEVER, &|folder| {
-            folder.text("other.toml", &job(64, 12, "z = x @ w"));
+            folder.text("other.toml", &declared(&job(64, 12, "z = x @ w"), [SIZE; 2], [SIZE; 2]));
         }),
         Trouble::LateStart | Trouble::NoStart => (Moment::NEVER, &|_| {}),
     };

@@ -3,7 +3,7 @@
 //! The machines are network namespaces of Linux behind a switch, which takes root and Debian's iproute2. Where that is
 //! not to be had the tests say so and pass, unless `SYMBOLON_REQUIRE_NETNS` is set.
 
-use crate::support::{Folder, data, error_line, job, stderr};
+use crate::support::{Folder, data, declared, declared_job, error_line, job, stderr};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -160,7 +160,7 @@ fn end(children: Vec<Child>) -> Vec<Output> {
 fn three_hosts_do_what_the_readme_says() {
     let Some(machines) = Machines::start(1) else { return };
     data(&machines.folder);
-    let outputs = end(machines.deploy(&job(64, 16, "z = x @ w"), ""));
+    let outputs = end(machines.deploy(&declared_job(64, 16, "z = x @ w"), ""));
     for output in &outputs {
         assert!(output.status.success(), "{}", stderr(output));
     }
@@ -177,7 +177,8 @@ fn a_host_that_is_off_the_net_for_a_while_is_no_fault_and_for_good_is() {
         folder.npy(name, &ndarray::Array2::<f64>::ones((300, 300)));
     }
     // A link this slow makes the run last some seconds.
-    let mut children = machines.deploy(&job(64, 16, "z = x @ w"), " --link 2,1 --silence 3");
+    let mut children =
+        machines.deploy(&declared(&job(64, 16, "z = x @ w"), [300; 2], [300; 2]), " --link 2,1 --silence 3");
     std::thread::sleep(Duration::from_millis(1500));
     machines.plug(1, "down");
     std::thread::sleep(Duration::from_millis(500));

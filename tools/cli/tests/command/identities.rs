@@ -1,6 +1,6 @@
 //! Identities: who makes them, who may read them, and who is turned away.
 
-use crate::support::{Folder, data, deployment, error_line, identities, job, json, refused, stderr};
+use crate::support::{Folder, data, declared_job, deployment, error_line, identities, json, refused, stderr};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
@@ -18,7 +18,7 @@ fn run(folder: &Folder) -> [Output; 3] {
 fn ready() -> Folder {
     let folder = Folder::new();
     data(&folder);
-    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    folder.text("job.toml", &declared_job(64, 16, "z = x @ w"));
     deployment(&folder);
     folder
 }
@@ -36,7 +36,7 @@ fn fingerprint(folder: &Folder, node: &str) -> String {
 fn what_init_makes_is_ready_to_run_and_private() {
     let folder = Folder::new();
     data(&folder);
-    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    folder.text("job.toml", &declared_job(64, 16, "z = x @ w"));
     identities(&folder);
     for node in ["party0", "party1", "dealer"] {
         assert_eq!(mode(&folder, &format!("nodes/{node}")), 0o700);

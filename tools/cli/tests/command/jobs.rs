@@ -1,8 +1,8 @@
 //! Jobs that end well: what they compute, and that the plan had said what they would take.
 
 use crate::support::{
-    Folder, data, deployment, error_line, free_address, job, json, replicated_job, stderr,
-    three_parties_behind,
+    Folder, SHAPES, data, declared, declared_job, deployment, error_line, free_address, job, json,
+    replicated_job, stderr, three_parties_behind,
 };
 use ndarray::{Array2, Ix0, Ix1, array};
 use std::time::Duration;
@@ -292,8 +292,8 @@ fn three_parties_need_no_dealer() {
     let folder = Folder::new();
     data(&folder);
     folder.npy("b.npy", &array![[0.25, -3.0]]);
-    let text = replicated_job(64, 16, "z = relu(x @ w + b)");
-    let text = text.replace("\n[program]", "b = { owner = 2, file = \"b.npy\" }\n[program]");
+    let text = declared(&replicated_job(64, 16, "z = relu(x @ w + b)"), SHAPES[0], SHAPES[1]);
+    let text = text.replace("\n[program]", "b = { owner = 2, shape = [1, 2], file = \"b.npy\" }\n[program]");
     folder.text("job.toml", &text.replace("to = [0]", "to = [1, 2]"));
     let is_right = || {
         let difference = folder.read::<f64>("z.npy") - array![[5.25, 0.0], [11.25, 0.25]];
@@ -342,7 +342,7 @@ fn processes_started_by_hand_in_any_order_find_each_other() {
     for order in orders {
         let folder = Folder::new();
         data(&folder);
-        folder.text("job.toml", &job(64, 16, "z = x @ w"));
+        folder.text("job.toml", &declared_job(64, 16, "z = x @ w"));
         deployment(&folder);
         let mut children = Vec::new();
         for arguments in order {
@@ -372,7 +372,7 @@ fn parties_with_different_jobs_end_and_name_the_field() {
         let folder = Folder::new();
         data(&folder);
         deployment(&folder);
-        let text = job(64, 10, "z = x @ w");
+        let text = declared_job(64, 10, "z = x @ w");
         folder.text("job.toml", &text);
         folder.text("other.toml", &text.replace(ours, theirs));
         let mut dealer = folder.start(&["deal", "--config", "dealer.toml"]);
@@ -408,7 +408,8 @@ fn what_is_wrong_with_a_later_batch_is_not_told_to_peers() {
     deployment(&folder);
     batches(&folder);
     let job = std::fs::read_to_string(folder.path("job.toml")).expect("the job");
-    folder.text("job.toml", &job.replace("x-{batch}.npy\"", "x-{batch}.npy\", bound = 100"));
+    let job = job.replace("x-{batch}.npy\"", "x-{batch}.npy\", bound = 100");
+    folder.text("job.toml", &declared(&job, [2, 3], [3, 4]));
     folder.npy("x-1.npy", &Array2::<u64>::from_elem((2, 3), 4321));
     let dealer = folder.start(&["deal", "--config", "dealer.toml"]);
     let parties = ["p0.toml", "p1.toml"].map(|party| folder.start(&["run", "job.toml", "--party", party]));

@@ -11,6 +11,8 @@ mod hosts;
 mod identities;
 mod jobs;
 mod observe;
+#[cfg(unix)]
+mod offers;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! Bad input: one clear line, the right exit status, and nothing half-written.
 
-use crate::support::{Folder, data, deployment, identities, job, refused};
+use crate::support::{Folder, data, declared_job, deployment, identities, job, refused};
 use ndarray::{Array2, array};
 use std::net::TcpListener;
 
@@ -123,7 +123,7 @@ fn a_budget_that_is_too_small_names_the_one_that_would_do() {
 fn a_missing_dealer_is_named_at_the_deadline() {
     let folder = Folder::new();
     data(&folder);
-    folder.text("job.toml", &job(64, 16, "z = x @ w"));
+    folder.text("job.toml", &declared_job(64, 16, "z = x @ w"));
     let dealer = deployment(&folder);
     let one = folder.start(&["run", "job.toml", "--party", "p1.toml", "--deadline", "5"]);
     let line = refused(&folder, &["run", "job.toml", "--party", "p0.toml", "--deadline", "5"], 3);
@@ -153,7 +153,7 @@ fn configurations_that_do_not_fit_the_job_are_refused() {
     let refuse = |config: &str, words: &str| {
         let folder = Folder::new();
         data(&folder);
-        folder.text("job.toml", &job(64, 16, "z = x @ w"));
+        folder.text("job.toml", &declared_job(64, 16, "z = x @ w"));
         identities(&folder);
         folder.text("p.toml", config);
         let line = refused(&folder, &["run", "job.toml", "--party", "p.toml"], 2);

@@ -1,6 +1,6 @@
 //! Correlations in files: dealt ahead of time, used without a dealer, and never twice.
 
-use crate::support::{Folder, data, deployment, error_line, job, json, refused, stderr};
+use crate::support::{Folder, data, declared_job, deployment, error_line, job, json, refused, stderr};
 use ndarray::{Array2, array};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,7 @@ use std::time::Instant;
 fn dealt(orders: usize) -> Folder {
     let folder = Folder::new();
     data(&folder);
-    folder.text("job.toml", &job(64, 16, "z = x @ w").replace("to = [0]", "to = [0, 1]"));
+    folder.text("job.toml", &declared_job(64, 16, "z = x @ w").replace("to = [0]", "to = [0, 1]"));
     json(&folder.run(&["plan", "job.toml", "--demand", "demand.json", "--json"]));
     deal(&folder, "store", orders);
     folder

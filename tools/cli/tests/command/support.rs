@@ -150,6 +150,20 @@ z = {{ to = [0], file = "z.npy" }}
     )
 }
 
+/// The job with the shapes of its inputs declared, as parties of different owners need it.
+pub fn declared(job: &str, x: [usize; 2], w: [usize; 2]) -> String {
+    let with = |owner: u8, shape: [usize; 2]| format!("owner = {owner}, shape = {shape:?},");
+    job.replace("owner = 0,", &with(0, x)).replace("owner = 1,", &with(1, w))
+}
+
+/// The shapes of [`data`].
+pub const SHAPES: [[usize; 2]; 2] = [[2, 3], [3, 2]];
+
+/// [`job`] with its shapes declared.
+pub fn declared_job(bits: u32, fraction_bits: u32, step: &str) -> String {
+    declared(&job(bits, fraction_bits, step), SHAPES[0], SHAPES[1])
+}
+
 /// The data of [`job`].
 pub fn data(folder: &Folder) {
     folder.npy("x.npy", &ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);

@@ -1,0 +1,70 @@
+//! Whether what a party brings reaches what another learns, as the job's text says: known before anybody is met.
+
+use super::Job;
+use std::collections::BTreeMap;
+use symbolon::program::expression::names_in;
+use symbolon::session::OfferError;
+use symbolon::share::PartyId;
+
+impl Job {
+    /// Refuses a job of which a peer could choose shapes where others learn what depends on `party`'s inputs.
+    pub fn check_shapes(&self, party: PartyId) -> Result<(), OfferError> {
+        let mut others = self.inputs.iter().filter(|(_, input)| input.owner != party.0);
+        let undeclared = others.find(|(_, input)| input.shape.is_none());
+        let (Some((input, peer)), Some((own, output))) = (undeclared, self.reach_of(party)) else {
+            return Ok(());
+        };
+        let (input, owner) = (input.clone(), PartyId(peer.owner));
+        Err(OfferError::Undeclared { input, owner, party, own: own.to_owned(), output: output.to_owned() })
+    }
+
+    /// An input of the party that reaches another party's output, and that output. Every name in a step's text counts,
+    /// which is more than the program needs where one names an argument.
+    fn reach_of(&self, party: PartyId) -> Option<(&str, &str)> {
+        let mut reached: BTreeMap<String, &str> =
+            self.inputs_of(party).map(|name| (name.to_owned(), name)).collect();
+        for step in &self.steps {
+            let (defined, names) = names_in(step)?;
+            if let Some(&own) = names.iter().find_map(|name| reached.get(name)) {
+                reached.insert(defined, own);
+            }
+        }
+        let others = self.outputs.iter().filter(|(_, output)| output.to.iter().any(|&to| to != party.0));
+        others.filter_map(|(name, _)| Some((*reached.get(name)?, name.as_str()))).next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn check(inputs: &str, to: &str, party: u8) -> Result<(), String> {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let text = format!(
+            "[job]\nname = \"t\"\nprotocol = \"beaver\"\nring_bits = 64\n[inputs]\n{inputs}\n[program]\n\
+             steps = [\"h = relu(x @ w)\", \"z = sum(h, axis=0)\", \"v = w * 2\"]\n[outputs]\n{to}\n"
+        );
+        file.write_all(text.as_bytes()).expect("it is written");
+        let job = Job::read(file.path()).expect("a job");
+        job.check_shapes(PartyId(party)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn who_shows_others_what_depends_on_his_data_knows_all_their_shapes() {
+        const NONE: &str = "x = { owner = 0 }\nw = { owner = 1 }";
+        const X: &str = "x = { owner = 0, shape = [2, 3] }\nw = { owner = 1 }";
+        let line = check(NONE, "z = { to = [1] }", 0).expect_err("x reaches party 1");
+        assert!(
+            line.starts_with(
+                "the job declares no shape for input 'w' of party 1, and input 'x' of party 0 reaches output 'z' of \
+                 another party"
+            ),
+            "{line}"
+        );
+        assert_eq!(check(NONE, "z = { to = [1] }", 1), Ok(()), "w reaches party 1 alone");
+        assert_eq!(check(NONE, "v = { to = [1] }", 0), Ok(()), "v does not depend on x");
+        assert_eq!(check(X, "z = { to = [0] }", 1), Ok(()), "all that party 1 takes from others is declared");
+        assert!(check(X, "z = { to = [0, 1] }", 0).is_err(), "w is not");
+    }
+}
