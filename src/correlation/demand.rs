@@ -5,8 +5,10 @@ use super::{
 };
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// A position in a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,10 +42,35 @@ pub struct Demand {
     /// The ring of all entries.
     pub ring: Ring,
     /// The entries.
+    #[serde(deserialize_with = "few")]
     pub entries: Vec<Correlation>,
     /// The entries that the first run alone consumes, where more follow; they depend on no others.
     #[serde(default)]
     pub once: BTreeSet<EntryId>,
+}
+
+/// Reads entries, and gives up at the first beyond those that are dealt: a list takes more memory than its text.
+fn few<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Correlation>, D::Error> {
+    struct Entries;
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<Correlation>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {} correlations", Demand::MOST_ENTRIES)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Correlation>, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = list.next_element()? {
+                if entries.len() == Demand::MOST_ENTRIES {
+                    return Err(A::Error::invalid_length(entries.len() + 1, &self));
+                }
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+    from.deserialize_seq(Entries)
 }
 
 /// A demand that cannot be satisfied.

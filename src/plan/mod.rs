@@ -19,6 +19,7 @@
 //! unfinished step of all can proceed.
 
 mod agreement;
+mod estimate;
 mod fit;
 mod fuse;
 mod memory;
@@ -32,6 +33,7 @@ mod traffic;
 mod uses;
 
 pub use agreement::Agreement;
+pub use estimate::{MOST_STEPS, MOST_TRIED_STEPS, StepEstimate};
 pub use fuse::{dealer_steps, fuse};
 pub use memory::{Occupied, SpilledMemory};
 pub use model::DeviceModel;
@@ -127,6 +129,21 @@ pub enum PlanError {
     /// The correlations cannot be dealt.
     #[error(transparent)]
     Demand(#[from] DemandError),
+    /// Tiles so small that the plan would be too long.
+    #[error(
+        "tiles of side {side} make plans of about {steps} steps in all, of which at most {most} are planned; \
+         --tile {enough} would do"
+    )]
+    TooManySteps {
+        /// The tiles' side.
+        side: usize,
+        /// About how many steps all roles' plans would have.
+        steps: u64,
+        /// The most.
+        most: u64,
+        /// A side that would do.
+        enough: usize,
+    },
     /// The plan does not fit into the budget.
     #[error("{role} needs {needed_bytes} bytes of device memory ({}), the budget is {budget_bytes} bytes", by_class(.classes))]
     OverBudget {
@@ -302,7 +319,8 @@ impl Plans {
     /// Plans `program` for every role, each on one device.
     ///
     /// # Errors
-    /// Where the program has no output, can provably overflow, or asks for correlations that cannot be dealt.
+    /// Where the program has no output, can provably overflow, asks for correlations that cannot be dealt, or for tiles
+    /// so small that the plans would have more than [`MOST_STEPS`].
     pub fn new(protocol: Protocol, program: &Program, options: PlanOptions) -> Result<Plans, PlanError> {
         Plans::on(&[], protocol, program, options)
     }
@@ -325,6 +343,9 @@ impl Plans {
             return Err(ProgramError::NoOutput.into());
         }
         range::reaches(program)?;
+        if options.side != TileSide::WHOLE {
+            StepEstimate::new(protocol, program)?.check(options.side)?;
+        }
         let mut lowered = protocol.lower(program, &Tiling::new(program, options.side))?;
         lowered.demand.check()?;
         lowered.parties.iter_mut().for_each(|list| *list = fuse(list));

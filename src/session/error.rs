@@ -18,7 +18,24 @@ pub enum SessionError {
     Net(#[from] NetError),
     /// What a party offers is not what the job allows.
     #[error(transparent)]
-    Offer(#[from] OfferError),
+    Offer(Box<OfferError>),
+    /// Tiles of a peer's choice so small that the plan would be too long.
+    #[error(
+        "{peer} wants tiles of side {side}, which make plans of about {steps} steps in all; at a peer's wish at most \
+         {most} are planned: start both with --tile {enough}, or more"
+    )]
+    TileSide {
+        /// Who.
+        peer: Role,
+        /// The side that it wants.
+        side: usize,
+        /// About how many steps all roles' plans would have.
+        steps: u64,
+        /// The most.
+        most: u64,
+        /// A side that would do.
+        enough: usize,
+    },
     /// The store of correlations is of no use.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -111,6 +128,12 @@ pub enum SessionError {
     },
 }
 
+impl From<OfferError> for SessionError {
+    fn from(error: OfferError) -> SessionError {
+        SessionError::Offer(Box::new(error))
+    }
+}
+
 impl SessionError {
     /// What `peer` is told: the error, but for what would say something of this process's inputs or files, and, to a
     /// dealer, of what the parties compute.
@@ -130,8 +153,11 @@ impl SessionError {
             SessionError::Store(_) => "its correlation store cannot be used".to_owned(),
             SessionError::Net(error) => error.told(peer),
             SessionError::Run(error) => error.told(peer),
-            SessionError::Plan(_) | SessionError::Offer(_) if is_dealer => "it has no plan".to_owned(),
+            SessionError::Plan(_) | SessionError::Offer(_) | SessionError::TileSide { .. } if is_dealer => {
+                "it has no plan".to_owned()
+            }
             SessionError::Plan(_)
+            | SessionError::TileSide { .. }
             | SessionError::Offer(_)
             | SessionError::ResidentFromStore
             | SessionError::OtherSession

@@ -8,7 +8,7 @@
 //! chose also decide what a run takes: they make no value larger than a limit.
 
 use super::{Session, SessionError};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanError};
 use crate::program::{Dims, Input, Kind, Program};
 use crate::share::{PartyId, Role};
 use serde::{Deserialize, Serialize};
@@ -178,8 +178,8 @@ impl Session {
             let (own, output) = (own.name.clone(), output.name.clone());
             return Err(OfferError::Undeclared { input, owner, party, own, output });
         }
-        let most_bytes =
-            self.options.budget_bytes.map_or(ACCEPTED_BYTES, |budget| budget.max(ACCEPTED_BYTES));
+        let budget_bytes = self.options.budget_bytes.unwrap_or(0);
+        let most_bytes = self.options.accepted_bytes.unwrap_or(ACCEPTED_BYTES.max(budget_bytes));
         check_size(program, party, most_bytes)?;
         Ok(Some(most_bytes))
     }
@@ -230,6 +230,20 @@ fn check_size(program: &Program, party: PartyId, most_bytes: u64) -> Result<(), 
         return too_large(format!("what {party} learns"), learnt);
     }
     Ok(())
+}
+
+/// What is wrong with a plan that exceeds the limit for shapes that peers chose, rather than a budget that was given.
+pub(super) fn over_limit(
+    error: SessionError,
+    chosen_bytes: Option<u64>,
+    given_bytes: Option<u64>,
+) -> SessionError {
+    match (error, chosen_bytes, given_bytes) {
+        (SessionError::Plan(PlanError::OverBudget { needed_bytes, .. }), Some(most_bytes), None) => {
+            OfferError::TooLarge { what: "the plan".to_owned(), bytes: needed_bytes, most_bytes }.into()
+        }
+        (error, ..) => error,
+    }
 }
 
 /// Refuses a plan that holds more than so many bytes on the host, to keep within a budget of device memory.

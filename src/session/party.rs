@@ -2,8 +2,8 @@
 
 use super::keys::{Commitment, KeySource, Nonce, Pledge, Way};
 use super::store::{CorrelationStore, Stock};
-use super::tiles::{Cut, Surroundings, choose_side, plan_tiles};
-use super::topic::{CUT, INTRODUCTION, PLAN, check_offers};
+use super::tiles::{Cut, Surroundings, agree_on_cut, check_side, choose_side, plan_tiles};
+use super::topic::{INTRODUCTION, PLAN, check_offers};
 use super::wire::Wire;
 use super::{Devices, SessionError};
 use crate::net::{
@@ -114,11 +114,11 @@ pub struct SessionOutcome {
 /// The first words of a party to the others, once it is known who they are.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Introduction {
+pub(super) struct Introduction {
     /// What both must have in common.
-    terms: Vec<(String, String)>,
+    pub terms: Vec<(String, String)>,
     /// What only the sender knows and the others need.
-    offers: Vec<(String, String)>,
+    pub offers: Vec<(String, String)>,
 }
 
 /// The facts of a plan, to be compared.
@@ -271,7 +271,7 @@ impl Session {
     }
 
     /// Tells the other parties the terms, and learns their offers.
-    fn introduce(&mut self, ours: Introduction) -> Result<(), NetError> {
+    pub(super) fn introduce(&mut self, ours: Introduction) -> Result<(), NetError> {
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         let (role, offers) = (self.role, &mut self.offers);
         self.wire.wait(async {
@@ -325,11 +325,14 @@ impl Session {
             }
         };
         let wanted = Cut { side, supply: plans.supply() };
-        let agreed = agree_on_cut(&self.wire, &mut self.links, wanted)?;
+        let (agreed, finest) = agree_on_cut(&self.wire, &mut self.links, wanted)?;
         if agreed == wanted {
             return Ok(plans);
         }
         let Cut { side, supply } = agreed;
+        if let Some(peer) = finest {
+            check_side(protocol, program, wanted.side, (peer, side))?;
+        }
         let options = PlanOptions { side, supply: Some(supply), ..options };
         Ok(plan_tiles(protocol, program, options, &surroundings)?)
     }
@@ -499,24 +502,6 @@ fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<
         return Err(SessionError::InputBound { name: name(), bound, found: largest });
     }
     Ok(())
-}
-
-/// What suits all parties.
-fn agree_on_cut(wire: &Wire, links: &mut [Link], wanted: Cut) -> Result<Cut, NetError> {
-    let parties = links.iter_mut().filter(|link| link.peer() != Role::Dealer);
-    wire.wait(async {
-        let mut agreed = wanted;
-        for link in parties {
-            link.send_control(CUT, &wanted).await?;
-            let theirs: Cut = link.receive_control(CUT, link.long_patience()).await?;
-            if theirs.side < TileSide::LEAST && theirs.side < wanted.side {
-                let reason = format!("tiles of side {} are too small", theirs.side.0);
-                return Err(NetError::Malformed { peer: link.peer(), what: CUT.name, reason });
-            }
-            agreed = agreed.with(theirs);
-        }
-        Ok(agreed)
-    })
 }
 
 /// Meets the other parties, then the dealer; those that are there are told where one is missing.

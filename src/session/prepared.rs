@@ -8,7 +8,7 @@
 //! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
 //! runs are all alike.
 
-use super::offer::check_host;
+use super::offer::{check_host, over_limit};
 use super::order::{Order, PlanName};
 use super::{Devices, Session, SessionError, SessionOutcome};
 use crate::plan::Plans;
@@ -145,9 +145,12 @@ impl Session {
     ) -> Result<Prepared, SessionError> {
         let chosen_bytes = self.check_shapes(program)?;
         let budget_bytes = self.options.budget_bytes.or(chosen_bytes);
-        let plans = Arc::new(self.plan(protocol, program, budget_bytes)?);
+        let plans = self.plan(protocol, program, budget_bytes).and_then(|plans| {
+            plans.of(self.role).check_budget(self.devices.staging_bytes(), budget_bytes)?;
+            Ok(Arc::new(plans))
+        });
+        let plans = plans.map_err(|error| over_limit(error, chosen_bytes, self.options.budget_bytes))?;
         let plan = plans.of(self.role);
-        plan.check_budget(self.devices.staging_bytes(), budget_bytes)?;
         chosen_bytes.map_or(Ok(()), |most_bytes| check_host(plan, most_bytes))?;
         self.check_store(&plans, number.is_some())?;
         let nonces = self.confirm(protocol, plans.agreement.fields.clone())?;

@@ -1,13 +1,16 @@
 //! Which tiles to cut a program into, and which of a role's devices to use: those with which it is predicted to be done
 //! first.
 
-use super::Spread;
-use crate::net::LinkShape;
-use crate::plan::{DeviceModel, PlanError, PlanOptions, Plans, Supply};
+use super::topic::CUT;
+use super::wire::Wire;
+use super::{SessionError, Spread};
+use crate::net::{Link, LinkShape, NetError};
+use crate::plan::{DeviceModel, MOST_TRIED_STEPS, PlanError, PlanOptions, Plans, StepEstimate, Supply};
 use crate::program::Program;
 use crate::program::tiling::TileSide;
 use crate::protocol::Protocol;
 use crate::run::{Overlap, simulate};
+use crate::share::Role;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -26,8 +29,8 @@ impl Cut {
     }
 }
 
-/// Sides that are worth a try, the largest first: larger tiles take fewer steps, smaller ones overlap more.
-const SIDES: [usize; 4] = [2048, 1024, 512, 256];
+/// The least side that is tried: larger tiles take fewer steps, smaller ones overlap more.
+const LEAST_TRIED: usize = 256;
 
 /// A side that predicts less than this share of the time is better.
 const WORTHWHILE: f64 = 0.97;
@@ -64,7 +67,8 @@ impl Surroundings<'_> {
 
 /// Plans a program with several tile sides, for all of the devices and for the first one alone, and returns the side with
 /// which its runs are predicted to be done first, among those that fit the budget, with the plans: where inputs are
-/// resident, later runs count.
+/// resident, later runs count. As many sides are tried as take no more than [`MOST_TRIED_STEPS`] together, the largest
+/// first; smaller ones only until one fits the budget.
 ///
 /// # Errors
 /// Where there is no plan, or none that fits: then that which needs least says how much.
@@ -74,10 +78,27 @@ pub fn choose_side(
     options: PlanOptions,
     surroundings: &Surroundings<'_>,
 ) -> Result<(TileSide, Plans), PlanError> {
+    let estimate = StepEstimate::new(protocol, program)?;
+    choose(protocol, program, options, surroundings, &sides(program, &estimate))
+}
+
+/// The sides that may be tried, the largest first, each with the steps of its plans: whole matrices, then powers of two
+/// that make more steps than the one before, as far as such plans are made.
+fn sides(program: &Program, estimate: &StepEstimate<'_>) -> Vec<(TileSide, u64)> {
     let extents = program.values().iter().flat_map(|value| [value.shape.rows, value.shape.cols]);
     let longest = extents.max().unwrap_or(0);
-    let smaller = SIDES.into_iter().filter(|&side| side < longest).map(TileSide);
-    choose(protocol, program, options, surroundings, [TileSide::WHOLE].into_iter().chain(smaller))
+    let mut sides = vec![(TileSide::WHOLE, estimate.steps(TileSide::WHOLE))];
+    let powers = (LEAST_TRIED.ilog2()..usize::BITS).rev().map(|power| 1usize << power);
+    for side in powers.filter(|&side| side < longest).map(TileSide) {
+        let steps = estimate.steps(side);
+        if steps > estimate.most() {
+            break;
+        }
+        if sides.last().is_some_and(|&(_, before)| steps > before) {
+            sides.push((side, steps));
+        }
+    }
+    sides
 }
 
 /// Plans a program with tiles of `options.side`, for all of the devices or the first one, as runs are predicted to be done
@@ -94,7 +115,55 @@ pub fn plan_tiles(
     if let [devices] = surroundings.choices()[..] {
         return Plans::on(devices, protocol, program, options);
     }
-    choose(protocol, program, options, surroundings, [options.side]).map(|(_, plans)| plans)
+    let estimate = StepEstimate::new(protocol, program)?;
+    estimate.check(options.side)?;
+    let sides = [(options.side, estimate.steps(options.side))];
+    choose(protocol, program, options, surroundings, &sides).map(|(_, plans)| plans)
+}
+
+/// What suits all parties, and who wants the smallest tiles where it is not this one.
+pub(super) fn agree_on_cut(
+    wire: &Wire,
+    links: &mut [Link],
+    wanted: Cut,
+) -> Result<(Cut, Option<Role>), NetError> {
+    let parties = links.iter_mut().filter(|link| link.peer() != Role::Dealer);
+    wire.wait(async {
+        let (mut agreed, mut finest) = (wanted, None);
+        for link in parties {
+            link.send_control(CUT, &wanted).await?;
+            let theirs: Cut = link.receive_control(CUT, link.long_patience()).await?;
+            if theirs.side < TileSide::LEAST && theirs.side < wanted.side {
+                let reason = format!("tiles of side {} are too small", theirs.side.0);
+                return Err(NetError::Malformed { peer: link.peer(), what: CUT.name, reason });
+            }
+            if theirs.side < agreed.side {
+                finest = Some(link.peer());
+            }
+            agreed = agreed.with(theirs);
+        }
+        Ok((agreed, finest))
+    })
+}
+
+/// Refuses the tiles that a peer wants where they make more steps than this party would try by itself, or takes with the
+/// tiles that it wants.
+///
+/// # Errors
+/// [`SessionError::TileSide`], with a side that would do.
+pub(super) fn check_side(
+    protocol: Protocol,
+    program: &Program,
+    own: TileSide,
+    (peer, side): (Role, TileSide),
+) -> Result<(), SessionError> {
+    let estimate = StepEstimate::new(protocol, program)?;
+    let (steps, most) = (estimate.steps(side), MOST_TRIED_STEPS.max(estimate.steps(own)));
+    if steps <= most {
+        return Ok(());
+    }
+    let enough = estimate.enough(side, most).0;
+    Err(SessionError::TileSide { peer, side: side.0, steps, most, enough })
 }
 
 fn choose(
@@ -102,14 +171,19 @@ fn choose(
     program: &Program,
     options: PlanOptions,
     surroundings: &Surroundings<'_>,
-    sides: impl IntoIterator<Item = TileSide>,
+    sides: &[(TileSide, u64)],
 ) -> Result<(TileSide, Plans), PlanError> {
     let choices = surroundings.choices();
     let mut best: Option<(Duration, TileSide, Plans)> = None;
     let mut refusal = None;
-    for (side, devices) in
-        sides.into_iter().flat_map(|side| choices.iter().map(move |&models| (side, models)))
+    let mut tried_steps = 0u64;
+    for (&(side, steps), &devices) in
+        sides.iter().flat_map(|side| choices.iter().map(move |models| (side, models)))
     {
+        tried_steps = tried_steps.saturating_add(steps);
+        if tried_steps > MOST_TRIED_STEPS && best.is_some() {
+            break;
+        }
         let options = PlanOptions { side, budget_bytes: surroundings.buffers_bytes(), ..options };
         let within_budget = |plans: Plans| {
             plans.check_budget(surroundings.staging_bytes, surroundings.budget_bytes).map(|()| plans)
@@ -117,7 +191,10 @@ fn choose(
         let plans = match Plans::on(devices, protocol, program, options).and_then(within_budget) {
             Ok(plans) => plans,
             // Other tiles may do.
-            Err(error @ (PlanError::OverBudget { .. } | PlanError::Demand(_))) => {
+            Err(
+                error
+                @ (PlanError::OverBudget { .. } | PlanError::TooManySteps { .. } | PlanError::Demand(_)),
+            ) => {
                 refusal = Some(least(refusal, error));
                 continue;
             }
@@ -145,6 +222,7 @@ fn least(before: Option<PlanError>, error: PlanError) -> PlanError {
 mod tests {
     use super::*;
     use crate::correlation::{Demand, DemandError};
+    use crate::program::tiling::Tiling;
     use crate::ring::{FixedPoint, Ring, Shape};
     use crate::share::{Parties, PartyId};
 
@@ -164,13 +242,20 @@ mod tests {
         choose(&surroundings).map(|(side, _)| side)
     }
 
-    fn choose(side: usize, link: LinkShape, budget_bytes: Option<u64>) -> Result<TileSide, PlanError> {
+    /// A product of integers of two parties, of this side.
+    fn product(side: usize) -> Program {
         let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
-        let shape = Shape::new(side, side);
-        let x = program.input("x", PartyId(0), shape, None)?;
-        let y = program.input("y", PartyId(1), shape, None)?;
-        let z = program.matmul(x, y)?;
-        program.output("z", z, Parties::first(2))?;
+        let [x, y] = [0, 1].map(|owner| {
+            let shape = Shape::new(side, side);
+            program.input(&format!("x{owner}"), PartyId(owner), shape, None).expect("an input")
+        });
+        let z = program.matmul(x, y).expect("a product");
+        program.output("z", z, Parties::first(2)).expect("an output");
+        program
+    }
+
+    fn choose(side: usize, link: LinkShape, budget_bytes: Option<u64>) -> Result<TileSide, PlanError> {
+        let program = product(side);
         surrounded(link, budget_bytes, |surroundings| {
             choose_side(Protocol::Beaver, &program, PlanOptions::default(), surroundings)
         })
@@ -191,26 +276,43 @@ mod tests {
 
     #[test]
     fn tiles_that_ask_for_too_many_correlations_are_refused() {
-        for protocol in Protocol::ALL {
-            let options = PlanOptions { side: TileSide(1), ..PlanOptions::default() };
-            let refused = Plans::new(protocol, &elementwise(protocol), options).expect_err("too many");
-            let PlanError::Demand(DemandError::TooMany { entries }) = refused else { panic!("{refused}") };
-            assert!(entries <= Demand::MOST_ENTRIES + 8, "given up as soon as it is known: {entries}");
-        }
+        // Each tile asks for several, so that a fraction of them is lowered before it is given up.
+        let program = elementwise(Protocol::Beaver);
+        let tiling = Tiling::new(&program, TileSide(1));
+        let refused = Protocol::Beaver.lower(&program, &tiling).expect_err("too many");
+        let DemandError::TooMany { entries } = refused else { panic!("{refused}") };
+        assert!(entries <= Demand::MOST_ENTRIES + 8, "given up as soon as it is known: {entries}");
     }
 
     #[test]
-    fn sides_that_ask_for_too_many_correlations_are_left_out() {
-        let program = elementwise(Protocol::Beaver);
-        let among = |sides: &[usize], budget_bytes| {
-            let sides = sides.iter().copied().map(TileSide);
-            surrounded(LinkShape::LAN, budget_bytes, |surroundings| {
-                super::choose(Protocol::Beaver, &program, PlanOptions::default(), surroundings, sides)
-            })
+    fn sides_are_tried_as_far_as_their_plans_are_short() {
+        let sides = |program: &Program| -> Vec<usize> {
+            let estimate = StepEstimate::new(Protocol::Beaver, program).expect("an estimate");
+            super::sides(program, &estimate).into_iter().map(|(side, _)| side.0).collect()
         };
-        assert_eq!(among(&[520, 1], None), Ok(TileSide(520)));
-        assert!(matches!(among(&[1], None), Err(PlanError::Demand(_))), "there is no other");
-        let error = among(&[1, 520], Some(1000)).expect_err("too little");
+        const WHOLE: usize = usize::MAX;
+        assert_eq!(sides(&elementwise(Protocol::Beaver)), [WHOLE, 512, 256]);
+        assert_eq!(sides(&product(64)), [WHOLE]);
+        assert_eq!(sides(&product(8192)), [WHOLE, 4096, 2048, 1024, 512, 256]);
+        assert_eq!(
+            sides(&product(131_072)),
+            [WHOLE, 65_536, 32_768, 16_384, 8192, 4096],
+            "512 makes 16,777,216 pairs"
+        );
+        let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+        let x = program.input("x", PartyId(0), Shape::new(1, 1 << 22), None).expect("an input");
+        program.output("x", x, PartyId(1).alone()).expect("an output");
+        assert_eq!(sides(&program), [WHOLE, 1024, 512, 256], "larger sides do not cut a row of so many");
+    }
+
+    #[test]
+    fn of_refusals_the_one_that_a_budget_would_satisfy_counts() {
+        let program = elementwise(Protocol::Beaver);
+        let error = surrounded(LinkShape::LAN, Some(1000), |surroundings| {
+            let sides = [1, 520].map(|side| (TileSide(side), 0));
+            super::choose(Protocol::Beaver, &program, PlanOptions::default(), surroundings, &sides)
+        });
+        let error = error.expect_err("too little");
         assert!(matches!(error, PlanError::OverBudget { .. }), "a larger budget would do: {error}");
     }
 

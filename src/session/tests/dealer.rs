@@ -1,6 +1,7 @@
 //! What a dealer is told of a session: what to deal, and nothing of the program.
 
 use super::{elements, numbers, product, world};
+use crate::correlation::Demand;
 use crate::net::Frame;
 use crate::net::tamper::Verdict;
 use crate::program::Program;
@@ -98,4 +99,19 @@ fn a_failure_in_mid_run_does_not_tell_the_dealer_the_step() {
         !words[&Role::Dealer].contains("relu") && !words[&Role::Dealer].contains("salaries"),
         "{words:?}"
     );
+}
+
+#[test]
+fn an_order_of_more_correlations_than_are_dealt_is_given_up_where_the_last_one_comes() {
+    let entries = |count: usize| {
+        let entries = vec!["{\"bit\":{\"shape\":{\"rows\":1,\"cols\":1}}}"; count].join(",");
+        let demand = format!("{{\"ring\":\"Z64\",\"entries\":[{entries}]}}");
+        serde_json::from_str::<Demand>(&demand)
+            .map(|demand| demand.entries.len())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(entries(Demand::MOST_ENTRIES), Ok(Demand::MOST_ENTRIES));
+    // The text goes on for as long again: none of it is taken.
+    let error = entries(2 * Demand::MOST_ENTRIES).expect_err("too many");
+    assert!(error.starts_with("invalid length 262145, expected at most 262144 correlations"), "{error}");
 }

@@ -88,7 +88,7 @@ impl Failure {
         const ENFILE: i32 = 23;
         const EMFILE: i32 = 24;
         let is_own = match self {
-            Failure::Peer(_) | Failure::Child { .. } => false,
+            Failure::Child { .. } => false,
             Failure::Session(error) => !is_told(error),
             _ => true,
         };
@@ -152,7 +152,7 @@ fn is_told(error: &SessionError) -> bool {
 fn plan_status(error: &PlanError) -> u8 {
     match error {
         PlanError::Program(_) | PlanError::Demand(_) => 2,
-        PlanError::OverBudget { .. } => 4,
+        PlanError::OverBudget { .. } | PlanError::TooManySteps { .. } => 4,
     }
 }
 
@@ -168,6 +168,7 @@ fn session_status(error: &SessionError) -> u8 {
         SessionError::Plan(error) => plan_status(error),
         SessionError::Net(error) => net_status(error),
         SessionError::Offer(error) => offer_status(error),
+        SessionError::TileSide { .. } => 5,
         SessionError::Store(error) => store_status(error),
         SessionError::Run(RunError::Device { error, .. }) => device_status(error),
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),

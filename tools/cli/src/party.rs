@@ -83,7 +83,7 @@ pub fn run(
     let inputs: Vec<InputJson> = facts.iter().map(|(name, facts)| job.input_json(name, facts)).collect();
     if !shared.launched {
         let offered = inputs.iter().filter(|input| input.owner != party.0);
-        offered.for_each(|input| eprintln!("{party} is offered {}", input.text()));
+        offered.for_each(|input| say::note(&format!("{party} is offered {}", input.text())));
     }
     let program = job.program(&facts).and_then(|program| Ok((Ranges::of(&program)?, program)));
     let (ranges, program) = match program {

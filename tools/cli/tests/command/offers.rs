@@ -1,22 +1,16 @@
 //! What a party takes from a peer's word: shapes and tiles, by peers that deviate.
 
 use crate::support::{
-    Folder, SHAPES, data, declared_job, deployment, error_line, job, json, refused, stderr,
+    Folder, data, declared, declared_job, deployment, error_line, job, json, refused, stderr,
 };
+use ndarray::Array2;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Child, Output};
-use std::sync::Arc;
 use std::time::Duration;
-use symbolon::device::cpu::Cpu;
 use symbolon::net::{Address, Certificate, Credentials, Frame, Hello, Identity, LinkOptions, Topic, dial};
-use symbolon::program::expression::{Names, add_step};
-use symbolon::program::{Dims, Kind, Program};
-use symbolon::protocol::Protocol;
-use symbolon::ring::{Elements, FixedPoint, Ring};
-use symbolon::session::{Declared, Offer, PartyNetwork, Session, SessionOptions};
-use symbolon::share::{PartyId, Role};
+use symbolon::share::Role;
 
 /// The last words of both ends of a run in which party 1 deviates.
 struct Met {
@@ -34,9 +28,14 @@ struct Scene {
 }
 
 impl Scene {
+    /// On [`data`].
     fn new(job: &str, flags: &[&str]) -> Scene {
         let folder = Folder::new();
         data(&folder);
+        Scene::on(folder, job, flags)
+    }
+
+    fn on(folder: Folder, job: &str, flags: &[&str]) -> Scene {
         folder.text("job.toml", job);
         let dealer = deployment(&folder);
         let p1 = std::fs::read_to_string(folder.path("p1.toml")).expect("a configuration");
@@ -61,23 +60,6 @@ impl Scene {
         }
     }
 
-    /// A session of party 1 that offers what it likes under the job's own terms.
-    fn session(&self, offer: &str) -> Session {
-        let network = PartyNetwork {
-            party: PartyId(1),
-            listen: None,
-            lower: BTreeMap::from([(PartyId(0), self.zero.into())]),
-            parties: 2,
-            dealer: Some(self.dealer.into()),
-            streams: None,
-            credentials: self.credentials(),
-        };
-        let device = Arc::new(Cpu::open(Some(1), None).expect("a device"));
-        let offers = vec![("w".to_owned(), offer.to_owned())];
-        Session::connect(device, &network, SessionOptions::default(), terms("(3, 2)"), offers, |_| ())
-            .expect("party 0 and the dealer are there")
-    }
-
     fn end(mut self, one: String) -> Met {
         let zero = self.processes.pop().expect("party 0").wait_with_output().expect("party 0 ends");
         let mut dealer = self.processes.pop().expect("the dealer");
@@ -87,76 +69,20 @@ impl Scene {
     }
 }
 
-/// The terms of the job on [`data`], word for word, with these shapes.
-fn terms(shape_of_w: &str) -> Vec<(String, String)> {
-    let shape_of_x = if shape_of_w == "none" { "none" } else { "(2, 3)" };
-    [
-        ("name", "test"),
-        ("protocol", "beaver"),
-        ("ring_bits", "64"),
-        ("fraction_bits", "16"),
-        ("truncation", "stochastic"),
-        ("batches", "1"),
-        ("owner of input w", "1"),
-        ("shape of input w", shape_of_w),
-        ("bound of input w", "none"),
-        ("residence of input w", "false"),
-        ("owner of input x", "0"),
-        ("shape of input x", shape_of_x),
-        ("bound of input x", "none"),
-        ("residence of input x", "false"),
-        ("step 1", "z = x @ w"),
-        ("recipients of output z", "[1]"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
-}
-
 /// The job whose output is party 1's.
 fn for_party_1(job: String) -> String {
     job.replace("to = [0], file = \"z.npy\"", "to = [1]")
 }
 
-const IDENTITY: &str = r#"{"shape":[3,3],"kind":"real"}"#;
-
 #[test]
 fn a_shape_that_the_job_does_not_declare_is_refused_by_name_before_anything_is_planned() {
     let scene = Scene::new(&for_party_1(declared_job(64, 16, "z = x @ w")), &[]);
-    let mut session = scene.session(IDENTITY);
-    // What it would take to read x from z = x @ identity.
-    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
-    let mut program = Program::new(2, codec);
-    let mut names = Names::new();
-    for (name, owner, extents) in [("w", 1, [3, 3]), ("x", 0, SHAPES[0])] {
-        let dims = Dims::new(&extents).expect("two axes");
-        names.insert(name.into(), program.input(name, PartyId(owner), dims, None).expect("an input"));
-    }
-    let z = add_step(&mut program, &mut names, 1, "z = x @ w").expect("a step");
-    program.output("z", z, PartyId(1).alone()).expect("an output");
-    let identity = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-    let own = BTreeMap::from([("w".to_owned(), Elements::encode(codec, &identity).expect("numbers"))]);
-    let error = session.run(Protocol::Beaver, &program, own).expect_err("party 0 refuses").to_string();
-    let Met { zero, one } = scene.end(error);
+    // With the identity for w, z would be x.
+    let told = echo(&scene, "[3,3]", 512);
+    let Met { zero, one } = scene.end(told);
     const WORDS: &str = "party 1 offers input 'w' of shape (3, 3); the job declares shape (3, 2)";
-    let line = error_line(&zero);
-    assert_eq!((zero.status.code(), line.as_str()), (Some(5), format!("error: {WORDS}").as_str()));
+    assert_eq!((zero.status.code(), error_line(&zero)), (Some(5), format!("error: {WORDS}")));
     assert_eq!(one, format!("party 0 gave up: {WORDS}"), "the peer is told the same");
-}
-
-#[test]
-fn who_offers_another_shape_than_the_job_declares_finds_the_same_disagreement() {
-    let scene = Scene::new(&for_party_1(declared_job(64, 16, "z = x @ w")), &[]);
-    let mut session = scene.session(IDENTITY);
-    let input = |owner, shape: [usize; 2]| Declared {
-        owner: PartyId(owner),
-        shape: Some(Dims::new(&shape).expect("two axes")),
-        kind: None,
-    };
-    let declared = BTreeMap::from([("x".into(), input(0, SHAPES[0])), ("w".into(), input(1, SHAPES[1]))]);
-    let error = session.inputs(&declared).expect_err("its own offer is wrong").to_string();
-    let Met { zero, one } = scene.end(error);
-    assert_eq!(zero.status.code(), Some(5));
-    assert_eq!(one, "party 1 offers input 'w' of shape (3, 3); the job declares shape (3, 2)");
 }
 
 #[test]
@@ -194,7 +120,8 @@ fn a_party_whose_input_reaches_another_is_not_started_without_its_peers_shapes()
     );
 }
 
-/// Party 1 as nothing but frames: it offers a shape, wants tiles of a side, and says of a plan whatever party 0 says.
+/// Party 1 as nothing but frames: it offers a shape under party 0's own terms, wants tiles of a side, and says of a plan
+/// whatever party 0 says; returns what it is told in the end.
 fn echo(scene: &Scene, shape: &str, side: u64) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -204,24 +131,25 @@ fn echo(scene: &Scene, shape: &str, side: u64) -> String {
         let (zero, dealer) = (Address::from(scene.zero), Address::from(scene.dealer));
         let mut link = dial(Role::party(0), &zero, hello, &credentials, &options).await.expect("party 0");
         let _dealer = dial(Role::Dealer, &dealer, hello, &credentials, &options).await.expect("the dealer");
-        let offers = vec![("w", format!("{{\"shape\":{shape},\"kind\":\"real\"}}"))];
-        let introduction = serde_json::json!({ "terms": terms("none"), "offers": offers }).to_string();
-        let cut = serde_json::json!({ "side": side, "supply": "ahead" }).to_string();
-        let control = |topic: u32, text: String| Frame::Control { topic, payload: text.into_bytes().into() };
-        for frame in [control(1, introduction), control(2, cut)] {
-            link.sender().send(frame).await.expect("it is taken");
-        }
-        for topic in [1, 2, 3, 4] {
+        for topic in 1..10 {
             link.receiver().expect_control(Topic::new(topic, "message", 1 << 20));
-            let frame = tokio::time::timeout(Duration::from_secs(20), link.receiver().receive()).await;
-            match frame.expect("party 0 does not keep its peer waiting") {
-                Ok(Frame::Control { topic: 3, payload }) => {
-                    let echoed = Frame::Control { topic: 3, payload };
-                    link.sender().send(echoed).await.expect("it is taken");
-                }
-                Ok(_) => {}
+            let frame = tokio::time::timeout(Duration::from_secs(120), link.receiver().receive()).await;
+            let said = match frame.expect("party 0 does not keep its peer waiting") {
+                Ok(Frame::Control { payload, .. }) => payload,
+                Ok(frame) => panic!("no control message, but {}", frame.name()),
                 Err(error) => return error.to_string(),
-            }
+            };
+            let answer = match topic {
+                1 => {
+                    let mut introduction: Value = serde_json::from_slice(&said).expect("an introduction");
+                    let offer = format!("{{\"shape\":{shape},\"kind\":\"real\"}}");
+                    introduction["offers"] = serde_json::json!([["w", offer]]);
+                    introduction.to_string().into_bytes().into()
+                }
+                2 => serde_json::json!({ "side": side, "supply": "ahead" }).to_string().into_bytes().into(),
+                _ => said,
+            };
+            link.sender().send(Frame::Control { topic, payload: answer }).await.expect("it is taken");
         }
         "party 0 goes on".to_owned()
     })
@@ -230,19 +158,19 @@ fn echo(scene: &Scene, shape: &str, side: u64) -> String {
 #[test]
 fn shapes_of_a_peers_choice_make_a_party_take_no_more_than_a_limit() {
     let job = for_party_1(job(64, 16, "z = x @ w"));
-    for (shape, words) in [
-        (
-            "[3, 1073741824]",
-            "with the shapes that peers offered, w takes 25769803776 bytes, above the limit of",
-        ),
-        // No value is too large, but all of them together are.
-        ("[3, 40000000]", "the budget is 1073741824 bytes"),
+    const ABSURD: &str =
+        "with the shapes that peers offered, w takes 25769803776 bytes, above the limit of 1073741824";
+    for (shape, side, status, words) in [
+        ("[3, 1073741824]", u64::MAX, 4, ABSURD),
+        ("[3, 1073741824]", 64, 4, ABSURD),
+        // No value is too large, but so many tiles are.
+        ("[3, 40000000]", 64, 5, "party 1 wants tiles of side 64, which make plans of about "),
     ] {
         let scene = Scene::new(&job, &["--accept-shapes"]);
-        let told = echo(&scene, shape, u64::MAX);
+        let told = echo(&scene, shape, side);
         let Met { zero, one } = scene.end(told);
         let line = error_line(&zero);
-        assert!(zero.status.code() == Some(4) && line.contains(words), "{shape}: {line}");
+        assert!(zero.status.code() == Some(status) && line.contains(words), "{shape}, side {side}: {line}");
         assert!(one.contains("party 0 gave up: "), "{one}");
     }
 }
@@ -254,6 +182,37 @@ fn an_offer_that_says_nothing_of_an_input_is_named() {
     let told = echo(&scene, "\"wide\"", 512);
     let line = error_line(&scene.end(told).zero);
     assert!(line.contains("what party 1 offers for input 'w' cannot be read: "), "{line}");
-    let offer = Offer { shape: Dims::new(&[3, 2]).expect("two axes"), kind: Kind::Real };
-    assert_eq!(serde_json::to_string(&offer).expect("it serialises"), r#"{"shape":[3,2],"kind":"real"}"#);
+}
+
+#[test]
+fn tiles_of_a_peers_choice_that_make_far_more_steps_are_refused_before_they_are_cut() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &Array2::<f64>::ones((20_000, 1)));
+    let text = for_party_1(declared(&job(64, 16, "z = x @ w"), [20_000, 1], [1, 20_000]));
+    let scene = Scene::on(folder, &text, &[]);
+    let told = echo(&scene, "[1,20000]", 64);
+    let Met { zero, one } = scene.end(told);
+    let line = error_line(&zero);
+    assert!(
+        line.contains("party 1 wants tiles of side 64, which make plans of about ")
+            && line.contains("start both with --tile 512, or more"),
+        "{line}"
+    );
+    assert_eq!(zero.status.code(), Some(5));
+    assert!(one.contains("party 1 wants tiles of side 64"), "the peer is told: {one}");
+}
+
+#[test]
+fn tiles_far_too_small_for_a_job_are_refused_at_once() {
+    let folder = Folder::new();
+    let text = declared(&job(64, 0, "z = x @ w"), [8192; 2], [8192; 2]);
+    for protocol in ["beaver", "replicated"] {
+        folder.text("tile.toml", &text.replace("beaver", protocol));
+        let line = refused(&folder, &["plan", "tile.toml", "--tile", "64", "--device", "cpu"], 4);
+        assert!(
+            line.contains("tiles of side 64 make plans of about ") && line.contains("; --tile 256 would do"),
+            "{line}"
+        );
+        json(&folder.run(&["plan", "tile.toml", "--tile", "256", "--device", "cpu", "--json"]));
+    }
 }
