@@ -167,10 +167,13 @@ impl Program {
         self.push_like(a, Op::AddConstant(a, element), shape, label)
     }
 
-    /// `a` · `constant`; a constant without a fraction needs no truncation.
+    /// `a` · `constant`; a constant without a fraction needs no truncation, another one as many as its precision takes.
+    ///
+    /// *Error:* at most one unit where `a` is known to be small enough, otherwise two units and 2^−(k/2 − 2) of the
+    /// result.
     ///
     /// # Errors
-    /// Where the constant cannot be written in the ring.
+    /// Where the constant is too large for the ring, or so small that no result would be more than zero.
     pub fn scale(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
         let label = format!("({} * {})", self.short(a), constant.value());
         let shape = self.value(a).shape;
@@ -179,10 +182,12 @@ impl Program {
                 let factor = self.integer(integer)?;
                 self.push_like(a, Op::Scale(a, factor), shape, label)
             }
+            None if self.codec.fraction_bits() == 0 => {
+                Err(ProgramError::NotAnInteger { value: constant.value() })
+            }
             None => {
-                let factor = self.element(constant)?;
-                let bits = self.value(a).fraction_bits + self.codec.fraction_bits();
-                self.push_product(Op::Scale(a, factor), shape, bits, label)
+                let result = self.multiple(a, constant.value(), self.codec.fraction_bits())?;
+                self.called(result, label, None)
             }
         }
     }
@@ -379,13 +384,18 @@ impl Program {
         let own = &mut self.values[value.index()].interval;
         *own = match (*own, interval) {
             (Some(own), Some(known)) => Some(own.intersection(known)),
-            (own, known) => own.or(known),
+            (own, known) => own.or(known).filter(|known| *known != Interval::ANY),
         };
     }
 
     /// Where a value's elements lie, as far as is known.
     pub(super) fn interval(&self, value: ValueId) -> Option<Interval> {
         self.value(value).interval
+    }
+
+    /// Where a value's elements lie; anywhere where nothing is known.
+    pub(super) fn any_or_known(&self, value: ValueId) -> Interval {
+        self.interval(value).unwrap_or(Interval::ANY)
     }
 
     /// What is known of two values together.
@@ -413,11 +423,15 @@ impl Program {
         format!("({} {operator} {})", self.short(a), self.short(b))
     }
 
-    /// What a value is called within another's label: its own where that is short, so that labels stay so.
+    /// What a value is called within another's label: its own, or where that is long its beginning, so that labels stay
+    /// short.
     pub(super) fn short(&self, a: ValueId) -> String {
         const LONGEST: usize = 32;
         let label = &self.value(a).label;
-        if label.len() <= LONGEST { label.clone() } else { format!("%{}", a.0) }
+        if label.chars().count() <= LONGEST {
+            return label.clone();
+        }
+        label.chars().take(LONGEST - 1).chain(['…']).collect()
     }
 
     fn check_party(&self, name: &str, party: PartyId) -> Result<(), ProgramError> {

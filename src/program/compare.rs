@@ -55,7 +55,8 @@ impl Program {
         self.difference_is(a, b, Test::NonZero, "!=")
     }
 
-    /// `x` where `condition` is 1, `y` where it is 0; broadcasting.
+    /// `x` where `condition` is not zero, `y` where it is; broadcasting. An integer that is not known to be 0 or 1 is
+    /// compared with zero first.
     ///
     /// # Errors
     /// Where the shapes do not broadcast, or the condition is no integer.
@@ -64,13 +65,43 @@ impl Program {
             return Err(ProgramError::Condition { label: self.value(condition).label.clone() });
         }
         let label = format!("select({}, {}, {})", self.short(condition), self.short(x), self.short(y));
+        let condition =
+            if self.is_bit(condition) { condition } else { self.test(condition, Test::NonZero)? };
         let (x, y) = self.aligned(x, y)?;
         let difference = self.sub(x, y)?;
         let chosen = self.mul(condition, difference)?;
         let result = self.add(chosen, y)?;
-        let is_bit = self.interval(condition).is_some_and(|known| Interval::new(0.0, 1.0).holds(known));
-        let known = self.intervals((x, y), Interval::hull).filter(|_| is_bit);
-        self.called(result, label, known)
+        self.called(result, label, Some(self.any_or_known(x).hull(self.any_or_known(y))))
+    }
+
+    /// Whether nothing but 0 and 1 can stand there.
+    fn is_bit(&self, a: ValueId) -> bool {
+        let known = self.interval(a).is_some_and(|known| Interval::new(0.0, 1.0).holds(known));
+        known
+            || match self.value(a).op {
+                Op::Test(..) => true,
+                Op::Slice(a, ..) | Op::Gather(a, _) | Op::Transpose(a) | Op::Place(a, _) => self.is_bit(a),
+                Op::Mul(a, b) => self.is_bit(a) && self.is_bit(b),
+                _ => false,
+            }
+    }
+
+    /// `a`, of which the caller knows that no element is below `low` or above `high`: what is computed from it costs less
+    /// where that is a narrower range than was known, and is wrong where it does not hold.
+    ///
+    /// # Errors
+    /// Where there is no such number, or what is known of `a` says that it is none of them.
+    pub fn assume(&mut self, a: ValueId, low: f64, high: f64) -> Result<ValueId, ProgramError> {
+        let label = format!("assume({}, {low}, {high})", self.short(a));
+        let known = self.any_or_known(a);
+        if low > high || low > known.high || high < known.low {
+            let known = if known == Interval::ANY { String::new() } else { format!(": it is {known}") };
+            return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
+        }
+        let copy = self.push_like(a, Op::Scale(a, 1), self.value(a).shape, label.clone())?;
+        // Numbers between elements round to the next ones.
+        let unit = if self.is_integer(a) { 0.0 } else { self.value(a).unit() };
+        self.called(copy, label, Some(Interval::new(low - unit, high + unit)))
     }
 
     /// max(a, 0).
@@ -81,7 +112,7 @@ impl Program {
         let label = format!("relu({})", self.short(a));
         let positive = self.test(a, Test::NonNegative)?;
         let result = self.mul(positive, a)?;
-        self.called(result, label, self.interval(a).map(Interval::positive))
+        self.called(result, label, Some(self.any_or_known(a).positive()))
     }
 
     /// max(a, 0) + slope · min(a, 0).
@@ -92,10 +123,7 @@ impl Program {
         let label = format!("leaky_relu({}, {})", self.short(a), slope.value());
         let positive = self.relu(a)?;
         let negative = self.sub(a, positive)?;
-        // A small slope keeps its precision.
-        let is_small = self.codec().fraction_bits() > 0 && slope.value() != 0.0 && slope.value().abs() < 1.0;
-        let scaled =
-            if is_small { self.portion(negative, slope.value())? } else { self.scale(negative, slope)? };
+        let scaled = self.scale(negative, slope)?;
         let result = self.add(positive, scaled)?;
         self.called(result, label, None)
     }
@@ -109,7 +137,7 @@ impl Program {
         let positive = self.relu(a)?;
         let doubled = self.scale(positive, Number::Integer(2))?;
         let result = self.sub(doubled, a)?;
-        self.called(result, label, self.interval(a).map(Interval::magnitude))
+        self.called(result, label, Some(self.any_or_known(a).magnitude()))
     }
 
     /// The larger of each two elements, broadcasting.
@@ -122,7 +150,7 @@ impl Program {
         let difference = self.sub(a, b)?;
         let excess = self.relu(difference)?;
         let result = self.add(excess, b)?;
-        self.called(result, label, self.intervals((a, b), Interval::larger))
+        self.called(result, label, Some(self.any_or_known(a).larger(self.any_or_known(b))))
     }
 
     /// The smaller of each two elements, broadcasting.
@@ -135,7 +163,7 @@ impl Program {
         let difference = self.sub(a, b)?;
         let excess = self.relu(difference)?;
         let result = self.sub(a, excess)?;
-        self.called(result, label, self.intervals((a, b), Interval::smaller))
+        self.called(result, label, Some(self.any_or_known(a).smaller(self.any_or_known(b))))
     }
 
     /// The larger of each element and a constant.
@@ -177,7 +205,7 @@ impl Program {
 
     /// A value's interval, and a constant's: that of the element which stands for it.
     fn beside(&self, a: ValueId, constant: Number) -> Option<(Interval, Interval)> {
-        let known = self.interval(a)?;
+        let known = self.any_or_known(a);
         let element = self.element(constant).ok()?;
         Some((known, Interval::of_element(self.ring(), element, self.codec().resolution())))
     }

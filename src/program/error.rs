@@ -1,7 +1,7 @@
 //! What can be wrong with a program.
 
 use super::Dims;
-use super::range::Warning;
+use super::range::Outside;
 use crate::share::PartyId;
 
 /// Why a program cannot be built.
@@ -76,6 +76,16 @@ pub enum ProgramError {
         /// f.
         fraction_bits: u32,
     },
+    /// A factor that makes every number vanish.
+    #[error("{label} times {factor:e} is zero for every number that {ring_bits} bits hold: scale the inputs up first")]
+    VanishingMultiple {
+        /// What is multiplied.
+        label: String,
+        /// The factor.
+        factor: f64,
+        /// k.
+        ring_bits: u32,
+    },
     /// A constant outside the range of fixed-point numbers.
     #[error(
         "the constant {value:e} is too large: magnitudes must be below {limit:e} with {fraction_bits} fraction bits in {ring_bits} bits"
@@ -123,10 +133,22 @@ pub enum ProgramError {
         label: String,
     },
     /// A function whose arguments all lie where it is wrong.
-    #[error("{0}, all of it outside")]
-    OutsideDomain(Warning),
+    #[error("{0}")]
+    OutsideDomain(Outside),
+    /// A range that is none, or that contradicts what is known.
+    #[error("assume({label}, {low}, {high}) names no number that {label} can be{known}")]
+    Assumed {
+        /// What it is stated of.
+        label: String,
+        /// None is below.
+        low: f64,
+        /// None is above.
+        high: f64,
+        /// What is known, in words.
+        known: String,
+    },
     /// A condition that is no integer.
-    #[error("select chooses by the result of a comparison, which {label} is not")]
+    #[error("select chooses by the result of a comparison, which {label} is not: write {label} != 0, or another comparison")]
     Condition {
         /// What it is called.
         label: String,
@@ -170,12 +192,13 @@ pub enum ProgramError {
     NoOutput,
     /// A value that can provably leave the range in which truncation is safe.
     #[error(
-        "{label} can overflow: with the declared bounds its magnitude may reach {reach:.6e}, but {ring_bits} bits with {fraction_bits} fraction bits hold less than {limit:.6e} there; lower fraction_bits, widen the ring or declare tighter bounds"
+        "{label} can overflow: as far as is known, its magnitude may reach {reach:.6e}, but {ring_bits} bits with {fraction_bits} fraction bits hold less than {limit:.6e} there; declare tighter bounds, state a range by assume(x, low, high), scale the inputs down{}",
+        if *.ring_bits == 32 { ", or set ring_bits = 64" } else { " or lower fraction_bits" }
     )]
     Overflow {
         /// What the value is called.
         label: String,
-        /// The largest magnitude that the declared bounds allow.
+        /// The largest magnitude that bounds allow.
         reach: f64,
         /// Magnitudes below this are safe.
         limit: f64,
@@ -199,12 +222,12 @@ pub struct Operands {
     pub right: Dims,
 }
 
-/// How many elements there are, for people.
 /// Rows of the right factor of a matrix product, where a vector is a column.
 fn rows_as_factor(dims: Dims) -> usize {
     if dims.rank() < 2 { dims.cols() } else { dims.rows() }
 }
 
+/// How many elements there are, for people.
 fn elements(dims: &Dims) -> String {
     dims.checked_len().map_or("too many".to_owned(), |len| len.to_string())
 }

@@ -203,13 +203,13 @@ impl Program {
     /// The mean of each window of each channel.
     ///
     /// # Errors
-    /// Where images and window do not fit together, or one divided by the window's size cannot be written.
+    /// Where images and window do not fit together, or the program computes on integers.
     pub fn avgpool2d(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
         let label = format!("avgpool2d({})", self.short(a));
-        let a = self.argument(a, &label)?;
         let windows = self.channel_windows(a, image, window)?;
-        let sums = self.sum(windows, Some(Axis::Cols))?;
-        let means = self.portion(sums, 1.0 / (window.height * window.width) as f64)?;
+        let first = self.values.len();
+        let means = self.mean(windows, Some(Axis::Cols))?;
+        self.parts_of(first, &label);
         self.pooled(a, image, window, means, label)
     }
 

@@ -6,7 +6,7 @@
 use crate::ring::Ring;
 use std::fmt;
 
-/// Between which two numbers all elements of a value lie, in the units of the inputs.
+/// Between which two numbers all elements of a value lie, in the units of the inputs; an end can be infinite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// None is below.
@@ -29,6 +29,14 @@ impl Interval {
     /// −bound to bound.
     pub const fn symmetric(bound: f64) -> Interval {
         Interval { low: -bound, high: bound }
+    }
+
+    /// All numbers.
+    pub const ANY: Interval = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
+
+    /// Whether both ends are numbers.
+    pub fn is_finite(self) -> bool {
+        self.low.is_finite() && self.high.is_finite()
     }
 
     /// The largest magnitude in it.

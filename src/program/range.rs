@@ -13,20 +13,31 @@ use super::{Op, Program, ProgramError, Value, ValueId};
 use crate::ring::Axis;
 use std::fmt;
 
-/// The arguments that a function approximates.
+/// Where a function is right, as far as that is not everywhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Domain {
     /// The function's result, whose label is the call.
     pub(super) result: ValueId,
-    /// Its argument.
-    pub(super) argument: ValueId,
-    /// Where the argument should lie.
+    /// What should lie in the interval.
+    pub(super) asked: Asked,
+    /// Where it should lie.
     pub(super) interval: Interval,
-    /// Whether it may lie in the interval's mirror image as well.
-    pub(super) either_sign: bool,
 }
 
-/// A function whose arguments are not proven to lie in its domain.
+/// What should lie in a function's domain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Asked {
+    /// An argument.
+    Value {
+        value: ValueId,
+        /// Whether it may lie in the interval's mirror image as well.
+        either_sign: bool,
+    },
+    /// The result, of which nothing is proven.
+    Result,
+}
+
+/// A function that nothing proves to be right.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Warning {
     /// The call.
@@ -37,18 +48,40 @@ pub struct Warning {
     pub domain: Interval,
     /// Whether the mirror image of that belongs to the domain.
     pub either_sign: bool,
-    /// Where it lies as far as declared bounds say; nothing where an input that it depends on has none.
+    /// Where it lies as far as is known; nothing where nothing is.
     pub proven: Option<Interval>,
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Warning { function, argument, domain, either_sign, proven } = self;
+        self.claim(f)?;
+        match self.proven {
+            Some(proven) => write!(f, "as far as is known, it is {proven}"),
+            None => f.write_str("nothing is known of it"),
+        }?;
+        f.write_str(" (a bound on the inputs or assume(x, low, high) says more)")
+    }
+}
+
+impl Warning {
+    /// Where the function is right.
+    fn claim(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Warning { function, argument, domain, either_sign, .. } = self;
         let sign = if *either_sign { " in magnitude" } else { "" };
-        write!(f, "{function} is right only where {argument} is {domain}{sign}; ")?;
-        match proven {
-            Some(proven) => write!(f, "the declared bounds allow {proven}"),
-            None => f.write_str("no declared bounds prove it"),
+        write!(f, "{function} is right only where {argument} is {domain}{sign}; ")
+    }
+}
+
+/// A function that is provably wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outside(pub Warning);
+
+impl fmt::Display for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.claim(f)?;
+        match self.0.proven {
+            Some(proven) => write!(f, "it is {proven}, all of it outside"),
+            None => f.write_str("all of it is outside"),
         }
     }
 }
@@ -62,58 +95,68 @@ impl fmt::Display for Warning {
 pub fn reaches(program: &Program) -> Result<Vec<Option<f64>>, ProgramError> {
     let fraction_bits = program.codec().fraction_bits();
     let ring_bits = program.ring().bits();
-    for domain in &program.domains {
-        let proven = program.value(domain.argument).interval;
-        if proven.is_some_and(|proven| !domain.reaches(proven)) {
-            return Err(ProgramError::OutsideDomain(domain.warning(program)));
-        }
+    if let Some(domain) = program.domains.iter().find(|domain| !domain.reaches(program)) {
+        return Err(ProgramError::OutsideDomain(Outside(domain.warning(program))));
     }
     for value in program.values() {
         let limit = (f64::from(ring_bits - 2) - f64::from(value.fraction_bits)).exp2();
-        if let Some(reach) = value.interval.map(Interval::reach)
+        if let Some(interval) = value.interval
+            && let reach = interval.reach()
+            && reach.is_finite()
             && reach >= limit
         {
             let label = value.label.clone();
             return Err(ProgramError::Overflow { label, reach, limit, ring_bits, fraction_bits });
         }
     }
-    Ok(program.values().iter().map(|value| value.interval.map(Interval::reach)).collect())
+    let finite = |value: &Value| value.interval.map(Interval::reach).filter(|reach| reach.is_finite());
+    Ok(program.values().iter().map(finite).collect())
 }
 
 /// The functions whose arguments are not proven to lie in their domains, in the order of the program.
 pub fn warnings(program: &Program) -> Vec<Warning> {
     let needed = program.needed();
     let open = program.domains.iter().filter(|domain| {
-        let argument = program.value(domain.argument);
-        needed[domain.result.index()]
-            && !argument.interval.is_some_and(|proven| domain.holds(proven, argument))
+        needed[domain.result.index()] && !domain.holds(program)
     });
     open.map(|domain| domain.warning(program)).collect()
 }
 
 impl Domain {
-    /// Whether all of the interval is in the domain. An argument that was rounded may lie a unit beyond its far end,
-    /// which functions allow for.
-    fn holds(&self, proven: Interval, argument: &Value) -> bool {
-        let Interval { low, high } = self.interval;
-        let rounded = Interval::new(low, high + argument.unit());
-        rounded.holds(proven) || self.either_sign && rounded.times(-1.0).holds(proven)
+    /// The argument and the parts of its domain.
+    fn parts(&self, program: &Program) -> Option<(Interval, Vec<Interval>)> {
+        let Asked::Value { value, either_sign } = self.asked else { return None };
+        let mirror = either_sign.then_some(self.interval.times(-1.0));
+        Some((program.any_or_known(value), std::iter::once(self.interval).chain(mirror).collect()))
     }
 
-    /// Whether any of the interval is.
-    fn reaches(&self, proven: Interval) -> bool {
-        let meets = |own: Interval| own.low.max(proven.low) <= own.high.min(proven.high);
-        meets(self.interval) || self.either_sign && meets(self.interval.times(-1.0))
+    /// Whether the argument is known to be in the domain. One that was rounded may lie some units beyond an end, which
+    /// functions allow for.
+    fn holds(&self, program: &Program) -> bool {
+        const UNITS: f64 = 4.0;
+        let Asked::Value { value, .. } = self.asked else { return false };
+        let slack = UNITS * program.value(value).unit();
+        self.parts(program)
+            .is_some_and(|(known, parts)| parts.iter().any(|part| part.widened(slack).holds(known)))
+    }
+
+    /// Whether the argument can be in the domain.
+    fn reaches(&self, program: &Program) -> bool {
+        self.parts(program).is_none_or(|(known, parts)| {
+            parts.iter().any(|part| part.low.max(known.low) <= part.high.min(known.high))
+        })
     }
 
     fn warning(&self, program: &Program) -> Warning {
-        Warning {
-            function: program.value(self.result).label.clone(),
-            argument: program.value(self.argument).label.clone(),
-            domain: self.interval,
-            either_sign: self.either_sign,
-            proven: program.value(self.argument).interval,
-        }
+        let (argument, either_sign, proven) = match self.asked {
+            Asked::Value { value, either_sign } => {
+                let Value { label, interval, .. } = program.value(value);
+                (label.clone(), either_sign, *interval)
+            }
+            Asked::Result => ("the result".to_owned(), false, None),
+        };
+        let function = program.value(self.result).label.clone();
+        Warning { function, argument, domain: self.interval, either_sign, proven }
     }
 }
 
@@ -146,7 +189,7 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
     // What a unit of the result is worth in units of the operand.
     let units = |operand: ValueId| unit / program.value(operand).unit();
     let sum = |count: usize, term: Interval| term.times(count as f64);
-    Some(match op {
+    let interval = match op {
         // An owner's numbers are rounded to the nearest element.
         Op::Input(index) => {
             Interval::symmetric(program.inputs()[index].bound?).widened(unit / 2.0).multiples(unit)
@@ -158,14 +201,15 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
         Op::Place(a, _) => of(a)?.hull(Interval::at(0.0)),
         Op::AddConstant(a, constant) => of(a)?.plus(element(constant, unit)),
         Op::Scale(a, factor) => of(a)?.product(element(factor, units(a))),
-        Op::Mul(a, b) if a == b => of(a)?.square(),
+        Op::Mul(a, b) if a == b => of(a).unwrap_or(Interval::ANY).square(),
         Op::Mul(a, b) => of(a)?.product(of(b)?),
         Op::MatMul(a, b) => sum(program.value(a).shape.cols, of(a)?.product(of(b)?)),
         Op::Sum(a, Axis::Rows) => sum(program.value(a).shape.rows, of(a)?),
         Op::Sum(a, Axis::Cols) => sum(program.value(a).shape.cols, of(a)?),
         Op::Truncate(a, bits, _) => of(a)?.times(units(a) * (-f64::from(bits)).exp2()).rounded(unit),
         Op::Test(..) => Interval::new(0.0, 1.0),
-    })
+    };
+    (interval.low.is_finite() || interval.high.is_finite()).then_some(interval)
 }
 
 #[cfg(test)]

@@ -13,10 +13,13 @@ use super::{Gather, Number, Op, Program, ProgramError, Stride, Test, Turn, Value
 use crate::ring::{Axis, Shape};
 
 impl Program {
-    /// Means over one axis, or over both: the sums times 1/n, of which f bits are significant.
+    /// Means over one axis, or over both: the sums times 1/n. Where bounds would let the sums leave the ring, each
+    /// element is cut in two first, and the mean is that of both parts.
+    ///
+    /// *Error:* that of [`Program::scale`], twice where elements are cut.
     ///
     /// # Errors
-    /// Where there is no element, or 1/n cannot be written.
+    /// Where there is no element, and in integer programs.
     pub fn mean(&mut self, a: ValueId, axis: Option<Axis>) -> Result<ValueId, ProgramError> {
         let (shape, label) = (self.value(a).shape, self.short(a));
         let count = match axis {
@@ -26,10 +29,23 @@ impl Program {
         if count == 0 {
             return Err(ProgramError::NoElement { label, shape: shape.into() });
         }
-        let label = format!("mean({label})");
+        let (first, label) = (self.values.len(), format!("mean({label})"));
         let a = self.argument(a, &label)?;
-        let sum = self.sum(a, axis)?;
-        let result = self.portion(sum, 1.0 / count as f64)?;
+        let (bits, count) = (self.codec().fraction_bits(), count as f64);
+        let most = f64::from(self.ring().bits() - 2 - self.value(a).fraction_bits).exp2();
+        let known = self.interval(a).filter(|known| known.reach().is_finite());
+        let result = if known.is_some_and(|known| known.reach() < most && known.reach() * count >= most) {
+            let cut = count.log2().ceil() + 1.0;
+            let (high, low) = self.cut(a, cut as u32)?;
+            let (high, low) = (self.sum(high, axis)?, self.sum(low, axis)?);
+            let high = self.multiple(high, cut.exp2() / count, bits)?;
+            let low = self.multiple(low, 1.0 / count, bits)?;
+            self.add(high, low)?
+        } else {
+            let sum = self.sum(a, axis)?;
+            self.multiple(sum, 1.0 / count, bits)?
+        };
+        self.parts_of(first, &label);
         self.called(result, label, None)
     }
 

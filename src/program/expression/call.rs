@@ -5,10 +5,11 @@ use super::parse::Operand;
 use crate::program::{Dims, Image, Number, Program, ValueId, Window};
 
 /// Their names, in alphabetical order.
-pub(super) const FUNCTIONS: [&str; 34] = [
+pub(super) const FUNCTIONS: [&str; 35] = [
     "abs",
     "argmax",
     "argmin",
+    "assume",
     "avgpool2d",
     "batchnorm",
     "clip",
@@ -64,6 +65,7 @@ const USAGE: [&str; FUNCTIONS.len()] = [
     "abs(x)",
     "argmax(x, axis=1)",
     "argmin(x, axis=1)",
+    "assume(x, low, high) with constants low and high",
     "avgpool2d(x, size=2, stride=2) with x of shape (n, c, h, w), or avgpool2d(x, channels=1, height=8, width=8, size=2, stride=2) with a row for each image",
     "batchnorm(x, mean, var, scale, offset, eps=1e-5)",
     "clip(x, low, high) with constants low and high",
@@ -199,6 +201,9 @@ impl Call {
         Some(match (function, &self.positional[..]) {
             ("leaky_relu", &[Matrix(a), Constant(slope)]) => program.leaky_relu(a, slope),
             ("clip", &[Matrix(a), Constant(low), Constant(high)]) => program.clip(a, low, high),
+            ("assume", &[Matrix(a), Constant(low), Constant(high)]) => {
+                program.assume(a, low.value(), high.value())
+            }
             ("select", &[Matrix(c), Matrix(x), Matrix(y)]) => program.select(c, x, y),
             ("max", &[Matrix(a), Matrix(b)]) => program.max(a, b),
             ("min", &[Matrix(a), Matrix(b)]) => program.min(a, b),

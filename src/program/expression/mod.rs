@@ -29,12 +29,13 @@
 //! | `max(x, axis=1)`, `min(x, axis=1)` | the largest or smallest along the axis |
 //! | `argmax(x, axis=1)`, `argmin(x, axis=1)` | its index; of equal ones the first |
 //! | `relu(x)`, `leaky_relu(x, 0.01)`, `abs(x)`, `clip(x, 0, 1)` | elementwise |
+//! | `assume(x, 0.001, 1e6)` | `x`, of which the author states that it lies between these: see [`Program::assume`] |
 //! | `exp(x)`, `log(x)`, `reciprocal(x)`, `sqrt(x)`, `rsqrt(x)` | approximations: see [`Program::exp`] and so on |
 //! | `sigmoid(x)`, `tanh(x)`, `gelu(x)`, `silu(x)` | likewise: see [`Program::sigmoid`] and so on |
 //! | `softmax(x, axis=1)` | exponentials over their sum along the axis |
 //! | `layernorm(x, axis=-1, eps=1e-5)`, `layernorm(x, scale, offset)` | see [`Program::layernorm`] |
 //! | `batchnorm(x, mean, var, scale, offset, eps=1e-5)` | see [`Program::batchnorm`] |
-//! | `select(c, x, y)` | `x` where the comparison's result `c` is 1, `y` where it is 0 |
+//! | `select(c, x, y)` | `x` where the integer `c` is not zero, `y` where it is |
 //! | `transpose(x)`, `transpose(x, 0, 2, 1)` | axes in the opposite or the given order |
 //! | `reshape(x, rows, cols)`, up to four extents; `squeeze(x, axis=1)` | the same elements |
 //! | `concat(x, y, axis=0)` | `y` after `x` along the axis |
@@ -257,7 +258,7 @@ mod tests {
             error(0, "z = x / 2").contains("(x / 2) has a fraction, and this program computes on integers")
         );
         assert!(error(0, "z = x * 0.5").contains("0.5 is not an integer"));
-        assert!(error(16, "z = x * 0.0000001").contains("would be rounded to zero"));
+        assert!(error(16, "z = x * 1e-20").contains("x times 1e-20 is zero for every number that 64 bits hold"));
         assert!(error(16, "z = sum(x, axis=2)").contains("sum is called as sum(x) or sum(x, axis=1)"));
     }
 
@@ -273,6 +274,7 @@ mod tests {
             ("relu(x @ w + b)", "(5, 2)"),
             ("leaky_relu(x, 0.01) + abs(x) - clip(x, -1, 0.5)", "(5, 3)"),
             ("select(x < 1, x, -x)", "(5, 3)"),
+            ("sqrt(assume(x, 0.5, 20))", "(5, 3)"),
             ("softmax(x, axis=1) * sigmoid(tanh(x)) + gelu(exp(x))", "(5, 3)"),
             ("sqrt(abs(x) + 1) * reciprocal(2 + relu(x)) + silu(log(x))", "(5, 3)"),
             ("x / 7 - 1 / (x / x[:1]) * rsqrt(x) + x * (3 / 4)", "(5, 3)"),

@@ -111,7 +111,7 @@ impl Program {
         let a = self.argument(a, &label)?;
         let largest = self.max_along(a, axis)?;
         let below = self.sub(a, largest)?;
-        self.refine(below, self.interval(below).map(|known| known.smaller(Interval::at(0.0))));
+        self.refine(below, Some(self.any_or_known(below).smaller(Interval::at(0.0))));
         let powers = self.exp_below_zero(below)?;
         let sum = self.sum_along(powers.value, axis)?;
         // That of the largest element is one, but for its error.
@@ -122,11 +122,8 @@ impl Program {
         });
         self.refine(sum, known);
         let exponents = self.exponents_from(sum, 1.0);
-        let inverse = self.inverse(sum, exponents, false, self.fine_bits())?;
-        let result = self.product(powers.value, inverse, self.codec().fraction_bits())?;
+        let result = self.ratio(powers.value, sum, exponents)?;
         self.parts_of(first, &label);
-        self.demand(result, sum, exponents.domain(), false);
-        self.set_label(sum, "its sum");
         self.called(result, label, None)
     }
 
@@ -139,7 +136,7 @@ impl Program {
         rest: &[f64],
     ) -> Result<ValueId, ProgramError> {
         let positive = self.mul(folded.positive, a)?;
-        self.refine(positive, self.interval(a).map(Interval::positive));
+        self.refine(positive, Some(self.any_or_known(a).positive()));
         let rest = self.polynomial(t, rest, &[], self.value(a).fraction_bits)?;
         self.sub(positive, rest.value)
     }
@@ -154,10 +151,10 @@ impl Program {
         // −a + 2·[a ≥ 0]·a is |a|; less a where it is above the limit, and plus a where −a is, nothing is left, and the
         // limit itself is added.
         let upper = self.mul(positive, a)?;
-        self.refine(upper, self.interval(a).map(Interval::positive));
+        self.refine(upper, Some(self.any_or_known(a).positive()));
         let doubled = self.rescaled(upper, 1, bits)?;
         let mut sum = self.add(negative, doubled)?;
-        self.refine(sum, self.interval(a).map(Interval::magnitude));
+        self.refine(sum, Some(self.any_or_known(a).magnitude()));
         let over = self.mul(beyond, a)?;
         sum = self.sub(sum, over)?;
         let under = self.mul(below, a)?;
@@ -165,8 +162,8 @@ impl Program {
         let outside = self.add(beyond, below)?;
         let limits = self.weighted(outside, limit, bits)?;
         sum = self.add(sum, limits)?;
-        let known = self.interval(a).map(|known| known.magnitude().smaller(Interval::at(limit)));
-        self.refine(sum, known.or(Some(Interval::new(0.0, limit))));
+        let known = self.any_or_known(a).magnitude().smaller(Interval::at(limit));
+        self.refine(sum, Some(known));
         Ok(Folded { positive, magnitude: sum })
     }
 }

@@ -3,8 +3,8 @@
 //! Within a function numbers have g ≥ f fraction bits, so that roundings on the way do not show in the result. Sums of
 //! multiples by constants are truncated once, together with the product that they are added to.
 
-use super::super::range::{Domain, Interval};
-use super::super::{Number, Op, Program, ProgramError, Test, ValueId};
+use super::super::range::{Asked, Domain, Interval};
+use super::super::{Op, Program, ProgramError, Test, ValueId};
 
 /// Within functions numbers have up to this many fraction bits: products then hold magnitudes below 2^14 in 64 bits.
 const MOST_FINE_BITS: u32 = 24;
@@ -97,36 +97,21 @@ impl Program {
         self.push_scaled(Op::Scale(a, self.fixed(constant, bits - own)), shape, bits, label)
     }
 
-    /// a · factor with the program's fraction bits, f or more of the factor's bits being significant.
-    pub(in crate::program) fn portion(&mut self, a: ValueId, factor: f64) -> Result<ValueId, ProgramError> {
-        self.portion_at(a, factor, self.codec().fraction_bits())
+    /// Asks of a function's argument to lie in `interval`.
+    pub(super) fn demand(&mut self, result: ValueId, argument: ValueId, interval: Interval) {
+        let asked = Asked::Value { value: argument, either_sign: false };
+        self.domains.push(Domain { result, asked, interval });
     }
 
-    /// a · factor with `to` fraction bits, f or more of the factor's bits being significant.
-    pub(super) fn portion_at(&mut self, a: ValueId, factor: f64, to: u32) -> Result<ValueId, ProgramError> {
-        let (own, bits) = (self.value(a).fraction_bits, self.codec().fraction_bits());
-        let leading_zeros = (-factor.abs().log2().floor()).clamp(1.0, 64.0) as u32 - 1;
-        // The product's fraction bits stay within the ring.
-        let factor_bits = (bits + leading_zeros).min(self.ring().bits() - 3 - own);
-        if self.fixed(factor, factor_bits) == 0 {
-            return Err(ProgramError::Vanishes { value: factor, fraction_bits: factor_bits });
-        }
-        if factor.abs() >= self.codec().limit() {
-            return self.scale(a, Number::Real(factor));
-        }
-        let product = self.weighted(a, factor, own + factor_bits)?;
-        self.rescaled(product, 0, to)
+    /// Asks of it to lie there, or with the other sign in the mirror image.
+    pub(super) fn demand_either_sign(&mut self, result: ValueId, argument: ValueId, interval: Interval) {
+        let asked = Asked::Value { value: argument, either_sign: true };
+        self.domains.push(Domain { result, asked, interval });
     }
 
-    /// Asks of a function's argument to lie in `interval`, or with either sign in that or its mirror image.
-    pub(super) fn demand(
-        &mut self,
-        result: ValueId,
-        argument: ValueId,
-        interval: Interval,
-        either_sign: bool,
-    ) {
-        self.domains.push(Domain { result, argument, interval, either_sign });
+    /// Asks of a result to stay below a magnitude, which nothing proves.
+    pub(super) fn demand_of_result(&mut self, result: ValueId, reach: f64) {
+        self.domains.push(Domain { result, asked: Asked::Result, interval: Interval::symmetric(reach) });
     }
 
     /// Whether a ≥ threshold, as an integer 0 or 1.
@@ -147,7 +132,7 @@ impl Program {
     }
 
     /// Calls all values from `first` on by the function that they are parts of.
-    pub(super) fn parts_of(&mut self, first: usize, label: &str) {
+    pub(in crate::program) fn parts_of(&mut self, first: usize, label: &str) {
         self.values[first..].iter_mut().for_each(|value| label.clone_into(&mut value.label));
     }
 

@@ -9,10 +9,13 @@
 
 mod activations;
 mod coefficients;
+mod exponents;
 mod fixed;
 mod lookup;
+mod multiple;
 mod polynomial;
 mod powers;
+mod quotient;
 mod statistics;
 
 #[cfg(test)]

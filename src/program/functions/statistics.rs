@@ -3,6 +3,15 @@
 use super::super::range::Interval;
 use super::super::{Dims, Program, ProgramError, ValueId};
 
+/// More than all roundings of a variance, as a factor of it.
+const SQUARES_ROUND: f64 = 1.0001;
+
+/// More fraction bits than the inverse of a deviation needs.
+const MOST_INVERSE_BITS: u32 = 40;
+
+/// Fraction bits in which the parts of a variance are added, beyond its own.
+const GUARD_BITS: u32 = 3;
+
 impl Program {
     /// The mean of the squared distances from the mean along an axis, which keeps extent 1 (NumPy's `var`). Squares are
     /// summed before they are truncated.
@@ -39,15 +48,16 @@ impl Program {
         let a = self.argument(a, &label)?;
         let (bits, fine) = (self.codec().fraction_bits(), self.fine_bits());
         let (distance, variance) = self.variance(a, axis, fine)?;
-        let deviation = self.inverse_deviation(variance, epsilon)?;
-        let mut result = self.product(distance, deviation.inverse, bits)?;
+        // No distance is above √n times the deviation, and roundings add less than as much again.
+        let reach = 2.0 * (self.dims(a).extents()[axis] as f64).sqrt();
+        let room = self.ring().bits() - 3 - self.value(distance).fraction_bits - reach.log2().ceil() as u32;
+        let inverse = self.inverse_deviation(variance, epsilon, room.min(MOST_INVERSE_BITS))?;
+        let mut result = self.product_within(distance, inverse, bits, Some(Interval::symmetric(reach)))?;
         if let Some((scale, offset)) = affine {
             let scaled = self.mul(result, scale)?;
             result = self.add(scaled, offset)?;
         }
         self.parts_of(first, &label);
-        self.demand(result, deviation.variance, deviation.domain, false);
-        self.set_label(deviation.variance, "its variance");
         self.called(result, label, None)
     }
 
@@ -80,52 +90,77 @@ impl Program {
         let [mean, variance, scale, offset] =
             [of_channels(mean)?, of_channels(variance)?, of_channels(scale)?, of_channels(offset)?];
         let variance = self.rescaled(variance, 0, fine.max(self.value(variance).fraction_bits))?;
-        let deviation = self.inverse_deviation(variance, epsilon)?;
-        let factor = self.product(scale, deviation.inverse, fine)?;
+        let inverse = self.inverse_deviation(variance, epsilon, fine)?;
+        let factor = self.product(scale, inverse, fine)?;
         let distance = self.sub(a, mean)?;
         let scaled = self.product(distance, factor, bits)?;
         let result = self.add(scaled, offset)?;
         self.parts_of(first, &label);
-        self.demand(result, deviation.variance, deviation.domain, false);
-        self.set_label(deviation.variance, "its variance");
+        // Beyond it the inverse has too few bits.
+        let most = f64::from(fine - fine / 6).exp2();
+        self.demand(result, variance, Interval::new(0.0, most));
+        self.set_label(variance, "its variance");
         self.called(result, label, None)
     }
 
-    /// The distances from the mean along an axis, and the mean of their squares with `bits` fraction bits.
+    /// The distances from the mean along an axis, and the mean of their squares with `bits` fraction bits. Where nothing
+    /// says that the squares' sum stays in the ring, each distance is cut into high · 2^s + low, so that the sums of
+    /// high², high · low and low² do.
     fn variance(&mut self, a: ValueId, axis: usize, bits: u32) -> Result<(ValueId, ValueId), ProgramError> {
         let mean = self.mean_along(a, axis)?;
         let distance = self.sub(a, mean)?;
-        let squares = self.raw_product(distance, distance)?;
-        let sum = self.sum_along(squares, axis)?;
-        let sum = self.rescaled(sum, 0, bits)?;
-        let count = self.dims(a).extents()[axis];
-        let variance = self.portion_at(sum, 1.0 / count as f64, bits)?;
-        let low = Interval::new(0.0, f64::INFINITY);
-        self.refine(variance, self.interval(variance).map(|known| known.intersection(low)));
+        let count = self.dims(a).extents()[axis] as f64;
+        let room = f64::from(self.ring().bits() - 2 - 2 * self.value(distance).fraction_bits).exp2();
+        let (reach, unit) = (self.any_or_known(distance).reach(), (-f64::from(bits)).exp2());
+        let mut total = |program: &mut Self, a, b| {
+            let products = program.raw_product(a, b)?;
+            program.sum_along(products, axis)
+        };
+        if count * reach * reach * SQUARES_ROUND < room {
+            let sum = total(self, distance, distance)?;
+            let variance = self.multiple(sum, 1.0 / count, bits)?;
+            self.refine(variance, Some(Interval::new(-2.0 * unit, f64::INFINITY)));
+            return Ok((distance, variance));
+        }
+        // The least s that keeps the sum of high² in the ring wherever the variance is: so low² is small, and rounds to
+        // little where distances are.
+        let wide = (count.log2().ceil() as u32 + 2 * self.value(distance).fraction_bits).div_ceil(2) + 1;
+        let cut = wide.saturating_sub((bits + GUARD_BITS) / 2).clamp(1, self.ring().bits() / 2 - 2);
+        let (high, low) = self.cut(distance, cut)?;
+        let power = f64::from(cut).exp2();
+        let parts = [(high, high, power * power), (high, low, 2.0 * power), (low, low, 1.0)];
+        let mut sum = None;
+        for (a, b, factor) in parts {
+            let part = total(self, a, b)?;
+            let part = self.multiple(part, factor / count, bits + GUARD_BITS)?;
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => self.add(sum, part)?,
+            });
+        }
+        let sum = sum.expect("three parts");
+        self.refine(sum, Some(Interval::new(-unit, reach * reach * SQUARES_ROUND + 2.0 * unit)));
+        let variance = self.rescaled(sum, 0, bits)?;
+        self.refine(variance, Some(Interval::new(-2.0 * unit, f64::INFINITY)));
         Ok((distance, variance))
     }
 
-    /// 1/√(variance + epsilon) with g fraction bits, of a variance with as many.
-    fn inverse_deviation(&mut self, variance: ValueId, epsilon: f64) -> Result<Deviation, ProgramError> {
+    /// 1/√(variance + epsilon) with `bits` fraction bits.
+    fn inverse_deviation(
+        &mut self,
+        variance: ValueId,
+        epsilon: f64,
+        bits: u32,
+    ) -> Result<ValueId, ProgramError> {
         let fine = self.value(variance).fraction_bits;
         let least = (-f64::from(fine)).exp2();
         if !(least..1.0).contains(&epsilon) {
             return Err(ProgramError::Epsilon { epsilon, least });
         }
         let sum = self.offset(variance, epsilon)?;
-        let least = Interval::new(self.nearest(epsilon, fine), f64::INFINITY);
-        self.refine(sum, self.interval(sum).map(|known| known.intersection(least)));
+        let least = self.nearest(epsilon, fine) - 2.0 * self.value(sum).unit();
+        self.refine(sum, Some(Interval::new(least, f64::INFINITY)));
         let exponents = self.exponents_from(sum, epsilon);
-        let inverse = self.inverse_root(sum, exponents, self.fine_bits())?;
-        let domain = Interval::new(0.0, exponents.domain().high - epsilon);
-        Ok(Deviation { variance, inverse, domain })
+        self.inverse_root(sum, exponents, bits)
     }
-}
-
-/// What is divided by.
-struct Deviation {
-    variance: ValueId,
-    inverse: ValueId,
-    /// Where the variance should lie.
-    domain: Interval,
 }

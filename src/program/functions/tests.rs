@@ -1,5 +1,6 @@
 //! The functions' errors, their ranges, and the warnings about their arguments.
 
+mod magnitudes;
 mod ranges;
 
 use crate::program::range::{reaches, warnings};
@@ -180,15 +181,20 @@ fn what_bounds_do_not_prove_is_said() {
     };
     let none: [String; 0] = [];
     assert_eq!(open(|p, x| p.sigmoid(x), None), none, "right everywhere");
+    assert_eq!(open(|p, x| p.reciprocal(x), Some(3.0)), none, "and zero has a stated value");
+    assert_eq!(open(|p, x| p.assume(x, 0.0, 1e6).and_then(|x| p.sqrt(x)), None), none);
+    assert_eq!(open(|p, x| p.var_along(x, 1).and_then(|x| p.sqrt(x)), None), none, "variances are not negative");
     assert_eq!(open(|p, x| p.exp(x), Some(8.0)), none);
     assert_eq!(
         open(|p, x| p.exp(x), None),
-        ["exp(x) is right only where x is at most 8; no declared bounds prove it"]
+        [
+            "exp(x) is right only where x is at most 8; nothing is known of it (a bound on the inputs or assume(x, low, high) says more)"
+        ]
     );
     assert_eq!(
-        open(|p, x| p.reciprocal(x), Some(3.0)),
+        open(|p, x| p.log(x), Some(3.0)),
         [
-            "reciprocal(x) is right only where x is 0.00390625 to 4 in magnitude; the declared bounds allow -3 to 3"
+            "log(x) is right only where x is at least 0; as far as is known, it is -3 to 3 (a bound on the inputs or assume(x, low, high) says more)"
         ]
     );
     let shifted: Build = |p, x| {
@@ -211,7 +217,7 @@ fn arguments_that_are_all_wrong_are_refused() {
     );
     let message = reaches(&program).expect_err("no logarithm").to_string();
     assert!(
-        message.starts_with("log((x + -5)) is right only where (x + -5) is 0.00390625 to 512; "),
+        message.ends_with("log((x + -5)) is right only where (x + -5) is at least 0; it is -9 to -1, all of it outside"),
         "{message}"
     );
 }
