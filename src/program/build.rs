@@ -192,7 +192,8 @@ impl Program {
         }
     }
 
-    /// `a` ∘ `b`, elementwise, broadcasting.
+    /// `a` ∘ `b`, elementwise, broadcasting. Where bounds show that a product can be too large for a single truncation,
+    /// `a` is cut in two first, at the cost of one more product and two truncations.
     ///
     /// # Errors
     /// Where the shapes do not broadcast.
@@ -200,7 +201,13 @@ impl Program {
         let label = self.infix(a, "*", b);
         let (a, b, shape) = self.broadcast(a, b)?;
         let bits = self.value(a).fraction_bits + self.value(b).fraction_bits;
-        self.push_product(Op::Mul(a, b), shape, bits, label)
+        match self.excess_bits(a, b) {
+            0 => self.push_product(Op::Mul(a, b), shape, bits, label),
+            excess => {
+                let result = self.large_product(a, b, excess)?;
+                self.called(result, label, None)
+            }
+        }
     }
 
     /// `a` · `b`, the matrix product; of tensors, the products of the matrices along their last two axes, the other axes

@@ -65,8 +65,7 @@ impl Program {
             return Err(ProgramError::Condition { label: self.value(condition).label.clone() });
         }
         let label = format!("select({}, {}, {})", self.short(condition), self.short(x), self.short(y));
-        let condition =
-            if self.is_bit(condition) { condition } else { self.test(condition, Test::NonZero)? };
+        let condition = if self.is_bit(condition) { condition } else { self.test(condition, Test::NonZero)? };
         let (x, y) = self.aligned(x, y)?;
         let difference = self.sub(x, y)?;
         let chosen = self.mul(condition, difference)?;

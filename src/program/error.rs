@@ -69,7 +69,7 @@ pub enum ProgramError {
         ring_bits: u32,
     },
     /// A constant that would be rounded to zero.
-    #[error("the constant {value} is below the resolution 2^-{fraction_bits} and would be rounded to zero")]
+    #[error("the constant {} is below the resolution 2^-{fraction_bits} and would be rounded to zero: raise fraction_bits, or scale the inputs up", .value.abs())]
     Vanishes {
         /// The constant.
         value: f64,
@@ -77,7 +77,9 @@ pub enum ProgramError {
         fraction_bits: u32,
     },
     /// A factor that makes every number vanish.
-    #[error("{label} times {factor:e} is zero for every number that {ring_bits} bits hold: scale the inputs up first")]
+    #[error(
+        "{label} times {factor:e} is zero for every number that {ring_bits} bits hold: scale the inputs up first"
+    )]
     VanishingMultiple {
         /// What is multiplied.
         label: String,
@@ -148,7 +150,9 @@ pub enum ProgramError {
         known: String,
     },
     /// A condition that is no integer.
-    #[error("select chooses by the result of a comparison, which {label} is not: write {label} != 0, or another comparison")]
+    #[error(
+        "select chooses by the result of a comparison, which {label} is not: write {label} != 0, or another comparison"
+    )]
     Condition {
         /// What it is called.
         label: String,

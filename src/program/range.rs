@@ -116,9 +116,8 @@ pub fn reaches(program: &Program) -> Result<Vec<Option<f64>>, ProgramError> {
 /// The functions whose arguments are not proven to lie in their domains, in the order of the program.
 pub fn warnings(program: &Program) -> Vec<Warning> {
     let needed = program.needed();
-    let open = program.domains.iter().filter(|domain| {
-        needed[domain.result.index()] && !domain.holds(program)
-    });
+    let open =
+        program.domains.iter().filter(|domain| needed[domain.result.index()] && !domain.holds(program));
     open.map(|domain| domain.warning(program)).collect()
 }
 

@@ -258,7 +258,9 @@ mod tests {
             error(0, "z = x / 2").contains("(x / 2) has a fraction, and this program computes on integers")
         );
         assert!(error(0, "z = x * 0.5").contains("0.5 is not an integer"));
-        assert!(error(16, "z = x * 1e-20").contains("x times 1e-20 is zero for every number that 64 bits hold"));
+        assert!(
+            error(16, "z = x * 1e-20").contains("x times 1e-20 is zero for every number that 64 bits hold")
+        );
         assert!(error(16, "z = sum(x, axis=2)").contains("sum is called as sum(x) or sum(x, axis=1)"));
     }
 

@@ -231,13 +231,7 @@ impl Program {
     }
 
     /// How to write as many as possible of the values at `tops`, the largest first.
-    fn table(
-        &self,
-        mantissa: ValueId,
-        tops: &[i32],
-        value: impl Fn(i32) -> f64,
-        to: u32,
-    ) -> Table {
+    fn table(&self, mantissa: ValueId, tops: &[i32], value: impl Fn(i32) -> f64, to: u32) -> Table {
         let (reach, own) = (self.any_or_known(mantissa).reach(), self.value(mantissa).fraction_bits);
         let room = f64::from(self.ring().bits() - 2 - own);
         let largest = value(tops[0]).abs().max(f64::MIN_POSITIVE);

@@ -130,7 +130,11 @@ impl Program {
 
     /// high and low with a = high · 2^bits + low, exactly: high is `a` truncated, of as many fraction bits and so
     /// standing for a · 2^−bits, and low is less than 2^bits units in magnitude.
-    pub(in crate::program) fn cut(&mut self, a: ValueId, bits: u32) -> Result<(ValueId, ValueId), ProgramError> {
+    pub(in crate::program) fn cut(
+        &mut self,
+        a: ValueId,
+        bits: u32,
+    ) -> Result<(ValueId, ValueId), ProgramError> {
         let own = self.value(a).fraction_bits;
         let high = self.rescaled(a, -(bits as i32), own)?;
         let back = self.rescaled(high, bits as i32, own)?;
@@ -138,6 +142,39 @@ impl Program {
         let most = (f64::from(bits).exp2() - 1.0) * self.value(a).unit();
         self.refine(low, Some(Interval::symmetric(most)));
         Ok((high, low))
+    }
+
+    /// By how many bits the product of two numbers is too large to be truncated, as far as is known, where cutting one of
+    /// them in two helps.
+    pub(in crate::program) fn excess_bits(&self, a: ValueId, b: ValueId) -> u32 {
+        let bits = [a, b].map(|value| self.value(value).fraction_bits);
+        let most = f64::from(self.ring().bits() - 2 - bits[0] - bits[1]).exp2();
+        let reach = self.any_or_known(a).product(self.any_or_known(b)).reach();
+        let excess = (reach / most).log2();
+        let program_bits = self.codec().fraction_bits();
+        let helps = bits == [program_bits; 2]
+            && excess.is_finite()
+            && (0.0..f64::from(program_bits)).contains(&excess);
+        if helps { excess as u32 + 1 } else { 0 }
+    }
+
+    /// a ∘ b of numbers of one shape, by the products of b with a · 2^−excess and with what that leaves.
+    pub(in crate::program) fn large_product(
+        &mut self,
+        a: ValueId,
+        b: ValueId,
+        excess: u32,
+    ) -> Result<ValueId, ProgramError> {
+        let bits = self.codec().fraction_bits();
+        let known = self.intervals((a, b), Interval::product);
+        let (high, low) = self.cut(a, excess)?;
+        let high = self.raw_product(high, b)?;
+        let high = self.rescaled(high, excess as i32, bits)?;
+        let low = self.product(low, b, bits)?;
+        let sum = self.add(high, low)?;
+        let slack = 2.0 * self.codec().resolution();
+        self.refine(sum, known.map(|known| known.widened(slack)));
+        Ok(sum)
     }
 
     /// The error of a constant that is too large.

@@ -6,9 +6,7 @@
 
 use super::super::range::Interval;
 use super::super::{Number, Program, ProgramError, ValueId};
-use super::coefficients::{
-    EXP_BELOW_ZERO, EXP_HALF, LOG, RSQRT, SQRT, WIDE_LOG, WIDE_RSQRT, WIDE_SQRT,
-};
+use super::coefficients::{EXP_BELOW_ZERO, EXP_HALF, LOG, RSQRT, SQRT, WIDE_LOG, WIDE_RSQRT, WIDE_SQRT};
 use super::exponents::Exponents;
 use super::polynomial::Rounded;
 

@@ -112,7 +112,7 @@ impl Program {
         let count = self.dims(a).extents()[axis] as f64;
         let room = f64::from(self.ring().bits() - 2 - 2 * self.value(distance).fraction_bits).exp2();
         let (reach, unit) = (self.any_or_known(distance).reach(), (-f64::from(bits)).exp2());
-        let mut total = |program: &mut Self, a, b| {
+        let total = |program: &mut Self, a, b| {
             let products = program.raw_product(a, b)?;
             program.sum_along(products, axis)
         };

@@ -1,5 +1,6 @@
 //! The functions' errors, their ranges, and the warnings about their arguments.
 
+mod everyday;
 mod magnitudes;
 mod ranges;
 
@@ -183,7 +184,11 @@ fn what_bounds_do_not_prove_is_said() {
     assert_eq!(open(|p, x| p.sigmoid(x), None), none, "right everywhere");
     assert_eq!(open(|p, x| p.reciprocal(x), Some(3.0)), none, "and zero has a stated value");
     assert_eq!(open(|p, x| p.assume(x, 0.0, 1e6).and_then(|x| p.sqrt(x)), None), none);
-    assert_eq!(open(|p, x| p.var_along(x, 1).and_then(|x| p.sqrt(x)), None), none, "variances are not negative");
+    assert_eq!(
+        open(|p, x| p.var_along(x, 1).and_then(|x| p.sqrt(x)), None),
+        none,
+        "variances are not negative"
+    );
     assert_eq!(open(|p, x| p.exp(x), Some(8.0)), none);
     assert_eq!(
         open(|p, x| p.exp(x), None),
@@ -217,7 +222,9 @@ fn arguments_that_are_all_wrong_are_refused() {
     );
     let message = reaches(&program).expect_err("no logarithm").to_string();
     assert!(
-        message.ends_with("log((x + -5)) is right only where (x + -5) is at least 0; it is -9 to -1, all of it outside"),
+        message.ends_with(
+            "log((x + -5)) is right only where (x + -5) is at least 0; it is -9 to -1, all of it outside"
+        ),
         "{message}"
     );
 }

@@ -78,9 +78,10 @@ impl Ranges {
                 "with the declared bounds no magnitude exceeds {reach:.4e}: no overflow is possible{given}"
             )
         } else {
-            let (limit, names) = (range::product_limit(program), unbounded.join(", "));
+            let (products, all) = (range::product_limit(program), program.codec().limit());
             format!(
-                "no bound is declared for {names}: overflow is excluded only while products stay below {limit:.4e}"
+                "no bound is declared for {}: overflow is excluded only while products, squares and quotients, and sums of them, stay below {products:.4e}, and everything else, sums on the way included, below {all:.4e}",
+                unbounded.join(", ")
             )
         };
         Ok(Ranges { range, warnings })

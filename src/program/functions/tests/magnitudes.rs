@@ -63,15 +63,30 @@ const CASES: [Case; 30] = [
     case("x / 7000", (-12.0, 45.0), |x, _| each(x, |x| x / 7000.0), (3.0 * UNIT, 1e-8)),
     case("x / 0.001", (-12.0, 35.0), |x, _| each(x, |x| x / 0.001), (UNIT, 1e-12)),
     case("x * 1.5", (-12.0, 44.0), |x, _| each(x, |x| x * 1.5), (UNIT, 1e-12)),
-    case("leaky_relu(x, 0.01)", (-12.0, 45.0), |x, _| each(x, |x| if x < 0.0 { x * 0.01 } else { x }), (3.0 * UNIT, 1e-8)),
+    case(
+        "leaky_relu(x, 0.01)",
+        (-12.0, 45.0),
+        |x, _| each(x, |x| if x < 0.0 { x * 0.01 } else { x }),
+        (3.0 * UNIT, 1e-8),
+    ),
     case("mean(x, axis=1)", (-12.0, 40.0), |x, _| vec![mean(x)], (3.0 * UNIT, 1e-8)),
     case("var(x, axis=1)", (-12.0, 20.0), |x, _| vec![variance(x)], (4.0 * UNIT, 1e-7)),
     case("sqrt(x)", (-16.0, 45.9), |x, _| each(x, f64::sqrt), (3e-5, 1e-6)).positive(),
     case("sqrt(assume(x, 0, 2000000))", (-16.0, 20.0), |x, _| each(x, f64::sqrt), (3e-5, 1e-6)).positive(),
-    case("sqrt(clip(x, 1, 1000000))", (-16.0, 45.9), |x, _| each(x, |x| x.clamp(1.0, 1e6).sqrt()), (3e-5, 1e-6)),
+    case(
+        "sqrt(clip(x, 1, 1000000))",
+        (-16.0, 45.9),
+        |x, _| each(x, |x| x.clamp(1.0, 1e6).sqrt()),
+        (3e-5, 1e-6),
+    ),
     case("rsqrt(x)", (-16.0, 45.9), |x, _| each(x, |x| 1.0 / x.sqrt()), (3e-5, 1e-6)).positive(),
     case("log(x)", (-16.0, 45.9), |x, _| each(x, f64::ln), (3e-5, 0.0)).positive(),
-    case("log(sigmoid(x) + 1)", (-16.0, 45.9), |x, _| each(x, |x| (1.0 / (1.0 + (-x).exp())).ln_1p()), (6e-5, 0.0)),
+    case(
+        "log(sigmoid(x) + 1)",
+        (-16.0, 45.9),
+        |x, _| each(x, |x| (1.0 / (1.0 + (-x).exp())).ln_1p()),
+        (6e-5, 0.0),
+    ),
     case("reciprocal(x)", (-16.0, 45.9), |x, _| each(x, |x| 1.0 / x), (3e-5, 3e-6)),
     case("100000 / x", (-16.0, 45.9), |x, _| each(x, |x| 1e5 / x), (4e-5, 3e-6)),
     case("3e8 / x", (-10.0, 45.9), |x, _| each(x, |x| 3e8 / x), (6e-5, 3e-6)),
@@ -80,11 +95,19 @@ const CASES: [Case; 30] = [
     case("x / y", (-12.0, 13.9), quotient, (8e-5, 3e-5)).by((-16.0, 45.9)),
     case("x / assume(y, 1, 2000000)", (-12.0, 29.9), quotient, (8e-5, 3e-5)).by((0.0, 20.9)).positive(),
     case("assume(x, -5000, 5000) / y", (-12.0, 12.2), quotient, (8e-5, 3e-5)).by((-16.0, 45.9)),
-    case("assume(x, -5000, 5000) / assume(y, 0.5, 500)", (-12.0, 12.2), quotient, (6e-5, 3e-5)).by((-1.0, 8.9)).positive(),
+    case("assume(x, -5000, 5000) / assume(y, 0.5, 500)", (-12.0, 12.2), quotient, (6e-5, 3e-5))
+        .by((-1.0, 8.9))
+        .positive(),
     case("softmax(x, axis=1)", (-12.0, 6.0), softmax, (4e-5, 0.0)),
     case("layernorm(x)", (-4.0, 17.0), normalised, (1e-4, 1e-4)),
     case("layernorm(x)", (-4.0, 2.0), normalised, (1e-4, 1e-4)),
-    case("sum(x * y, axis=1) / sqrt(sum(x * x, axis=1) * sum(y * y, axis=1))", (-4.0, 4.0), correlation, (2e-3, 1e-3)).by((-4.0, 4.0)),
+    case(
+        "sum(x * y, axis=1) / sqrt(sum(x * x, axis=1) * sum(y * y, axis=1))",
+        (-4.0, 4.0),
+        correlation,
+        (2e-3, 1e-3),
+    )
+    .by((-4.0, 4.0)),
 ];
 
 fn quotient(x: &[f64], y: &[f64]) -> Vec<f64> {
@@ -145,7 +168,8 @@ fn worst(codec: FixedPoint, case: &Case, relative: f64, truncation: Truncation, 
         truncation == Truncation::Stochastic && state >> 63 == 1
     };
     let values = oracle::rounded_values(&program, &data, rounds_up);
-    let found = Elements::from_integers(codec.ring(), values[program.outputs()[0].value.index()].iter().copied());
+    let found =
+        Elements::from_integers(codec.ring(), values[program.outputs()[0].value.index()].iter().copied());
     let found = found.decode(codec);
     let rows = x.chunks(SHAPE.cols).zip(y.chunks(SHAPE.cols));
     let expected: Vec<f64> = rows.flat_map(|(x, y)| (case.truth)(x, y)).collect();
@@ -194,9 +218,12 @@ fn functions_in_32_bits_are_right_for_all_numbers() {
         case("reciprocal(x)", (-8.0, 21.9), |x, _| each(x, |x| 1.0 / x), (3.0 * unit, 4e-3)),
         case("x / y", (-4.0, 13.9), quotient, (5.0 * unit, 2e-2)).by((0.0, 21.9)),
         case("x / y", (-4.0, 5.9), quotient, (5.0 * unit, 2e-2)).by((-7.9, 21.9)),
-        case("layernorm(x, eps=0.001)", (-2.0, 5.0), |x, _| {
-            each(x, |element| (element - mean(x)) / (variance(x) + 1e-3).sqrt())
-        }, (4.0 * unit, 1e-2)),
+        case(
+            "layernorm(x, eps=0.001)",
+            (-2.0, 5.0),
+            |x, _| each(x, |element| (element - mean(x)) / (variance(x) + 1e-3).sqrt()),
+            (4.0 * unit, 1e-2),
+        ),
     ];
     let mut wrong = Vec::new();
     for case in &cases {
@@ -221,10 +248,16 @@ fn zero_has_stated_values() {
         let zeros = Elements::zeros(Ring::Z64, SHAPE.len());
         oracle::evaluate(&program, &[zeros.clone(), zeros])[0].elements.decode(codec)[0]
     };
-    for call in ["sqrt(x)", "rsqrt(x)", "reciprocal(x)", "7 / x", "(x + 7) / y", "sqrt(x - 5)", "var(x, axis=1)"] {
+    for call in
+        ["sqrt(x)", "rsqrt(x)", "reciprocal(x)", "7 / x", "(x + 7) / y", "sqrt(x - 5)", "var(x, axis=1)"]
+    {
         assert_eq!(of_zero(call), 0.0, "{call} of zero");
     }
-    assert!((of_zero("log(x)") - UNIT.ln()).abs() < 1e-3, "log(0) is that of one unit, {}", of_zero("log(x)"));
+    assert!(
+        (of_zero("log(x)") - UNIT.ln()).abs() < 1e-3,
+        "log(0) is that of one unit, {}",
+        of_zero("log(x)")
+    );
 }
 
 /// What earlier ops say of a number is enough, whatever is known of their operands.
