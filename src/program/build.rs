@@ -43,7 +43,16 @@ impl Program {
         assert!((1..=8).contains(&parties), "one to eight parties");
         let truncation = Truncation::default();
         let (values, inputs, outputs) = (Vec::new(), Vec::new(), Vec::new());
-        Program { codec, truncation, parties, values, inputs, outputs, domains: Vec::new() }
+        Program {
+            codec,
+            truncation,
+            parties,
+            values,
+            inputs,
+            outputs,
+            domains: Vec::new(),
+            searches: Vec::new(),
+        }
     }
 
     /// The same program, whose products will get back to the scale of their factors in this way; to be called before

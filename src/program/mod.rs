@@ -216,6 +216,8 @@ pub struct Program {
     outputs: Vec<Output>,
     /// What its functions ask of their arguments.
     domains: Vec<range::Domain>,
+    /// Where its functions look for the power of two of their arguments.
+    searches: Vec<range::Search>,
 }
 
 impl Program {

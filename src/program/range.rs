@@ -37,6 +37,38 @@ pub(super) enum Asked {
     Result,
 }
 
+/// A function's search for the power of two of an argument, by comparisons that share an opening.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    /// What is computed of what it finds; its label is the call.
+    pub value: ValueId,
+    /// The least magnitude that it tells from zero.
+    pub low: f64,
+    /// All magnitudes are below.
+    pub high: f64,
+    /// How many comparisons it takes.
+    pub comparisons: usize,
+}
+
+/// The searches of a program's functions, in its order.
+pub fn searches(program: &Program) -> Vec<Search> {
+    let needed = program.needed();
+    let compares = |search: &&Search| search.comparisons > 0 && needed[search.value.index()];
+    program.searches.iter().filter(compares).copied().collect()
+}
+
+impl Search {
+    /// In words.
+    pub fn text(&self, program: &Program) -> String {
+        let (low, high) = (self.low, self.high);
+        format!(
+            "{}: {} comparisons for a magnitude from {low:.1e} to {high:.1e}",
+            program.value(self.value).label,
+            self.comparisons
+        )
+    }
+}
+
 /// A function that nothing proves to be right.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Warning {
@@ -175,6 +207,13 @@ pub fn magnitude_bits(program: &Program) -> Vec<u32> {
 /// Magnitudes of products must stay below this where bounds are not declared: 2^(k−2−2f).
 pub fn product_limit(program: &Program) -> f64 {
     f64::from(program.ring().bits() - 2 - 2 * program.codec().fraction_bits()).exp2()
+}
+
+/// Quotients must stay below this where bounds are not declared: as products, but for leaving a quarter of the ring's bits
+/// for the inverse.
+pub fn quotient_limit(program: &Program) -> f64 {
+    let (ring_bits, fraction_bits) = (program.ring().bits(), program.codec().fraction_bits());
+    f64::from(ring_bits - 2 - fraction_bits - fraction_bits.max(ring_bits / 4)).exp2()
 }
 
 /// Where the elements of an op's result lie as far as the declared bounds say.

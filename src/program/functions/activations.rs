@@ -30,7 +30,7 @@ impl Program {
         // t = min(|a|, 16)/8 − 1
         let eighth = self.rescaled(folded.magnitude, -3, self.fine_bits())?;
         let t = self.offset(eighth, -1.0)?;
-        let upper = self.polynomial(t, &SIGMOID, &[], bits)?.value;
+        let upper = self.polynomial(t, &SIGMOID, bits)?.value;
         // s where a is positive, 1 − s where it is negative.
         let negated = self.neg(upper)?;
         let lower = self.offset(negated, 1.0)?;
@@ -137,7 +137,7 @@ impl Program {
     ) -> Result<ValueId, ProgramError> {
         let positive = self.mul(folded.positive, a)?;
         self.refine(positive, Some(self.any_or_known(a).positive()));
-        let rest = self.polynomial(t, rest, &[], self.value(a).fraction_bits)?;
+        let rest = self.polynomial(t, rest, self.value(a).fraction_bits)?;
         self.sub(positive, rest.value)
     }
 

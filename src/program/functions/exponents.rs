@@ -7,7 +7,7 @@
 //! is known the brackets reach from one unit to the largest number of the ring. A number that is zero lies in none: its
 //! mantissa is that of one unit, and all that is scaled back by it is zero.
 
-use super::super::range::Interval;
+use super::super::range::{Interval, Search};
 use super::super::{Program, ProgramError, ValueId};
 
 /// More brackets than this have a factor four.
@@ -28,10 +28,10 @@ pub(super) struct Exponents {
 }
 
 impl Exponents {
-    /// From 2^least to 2^top.
-    fn between(least: i32, top: i32, low: f64, zero: bool) -> Exponents {
+    /// From 2^least to 2^top; of a factor four, if so many are better and can be.
+    fn between((least, top): (i32, i32), low: f64, zero: bool, can_be_wide: bool) -> Exponents {
         let width = (top - least).max(1);
-        let step = if width > MOST_NARROW_BRACKETS { 2 } else { 1 };
+        let step = if can_be_wide && width > MOST_NARROW_BRACKETS { 2 } else { 1 };
         let count = (width + step - 1) / step;
         Exponents { least, first_top: least + width - step * (count - 1), step, count, low, zero }
     }
@@ -74,17 +74,6 @@ pub(super) struct Normal {
     signed: Option<Vec<ValueId>>,
 }
 
-impl Normal {
-    /// ln of the power of two by which the mantissa was scaled: a constant, and results of comparisons with factors.
-    pub(super) fn logarithm(&self) -> (f64, Vec<(ValueId, f64)>) {
-        let Exponents { first_top, step, count, .. } = self.exponents;
-        let behind_first = self.reached.len() + 1 - count as usize;
-        let terms = self.reached.iter().skip(behind_first);
-        let ln_2 = std::f64::consts::LN_2;
-        (f64::from(first_top) * ln_2, terms.map(|&reached| (reached, f64::from(step) * ln_2)).collect())
-    }
-}
-
 impl Program {
     /// The brackets of `a`, or of |a|, as far as they are known.
     pub(super) fn exponents(&self, a: ValueId, either_sign: bool) -> Exponents {
@@ -93,7 +82,7 @@ impl Program {
         let smallest = -(self.value(a).fraction_bits as i32);
         let least = if known.low > 0.0 { exponent(known.low).max(smallest) } else { smallest };
         let low = known.low.max(f64::from(least).exp2());
-        Exponents::between(least, self.top(a, known.high), low, known.low <= 0.0)
+        Exponents::between((least, self.top(a, known.high)), low, known.low <= 0.0, self.can_be_wide())
     }
 
     /// The brackets of `a`, which is known to be `low` at least but for an error.
@@ -101,7 +90,13 @@ impl Program {
         let known = self.any_or_known(a);
         let least = exponent(low);
         let low = if known.low > 0.0 { known.low.min(low) } else { low };
-        Exponents::between(least, self.top(a, known.high), low.min(f64::from(least).exp2()), false)
+        let (low, ends) = (low.min(f64::from(least).exp2()), (least, self.top(a, known.high)));
+        Exponents::between(ends, low, false, self.can_be_wide())
+    }
+
+    /// Whether the ring holds the polynomials of wide brackets, which reach 4 with 2g fraction bits.
+    fn can_be_wide(&self) -> bool {
+        self.ring().bits() >= 2 * self.fine_bits() + 6
     }
 
     /// The exponent of the power of two below which `a` stays.
@@ -161,6 +156,12 @@ impl Program {
             let ends = Interval::new(end * halving(exponents.step) - middle, end - middle);
             self.refine(normal.t, Some(ends));
         }
+        self.searches.push(Search {
+            value: normal.t,
+            low: exponents.low,
+            high: f64::from(exponents.last_top()).exp2(),
+            comparisons: normal.reached.len() * if signed { 2 } else { 1 },
+        });
         Ok(normal)
     }
 
@@ -179,15 +180,19 @@ impl Program {
         let reached = signed.unwrap_or(&normal.reached);
         let from_zero = reached.len() == values.len();
         let mut ends = Interval::at(if from_zero { 0.0 } else { values[0] });
-        let mut last = ends.low;
+        let (start, mut last) = (ends.low, ends.low);
+        let known = |ends: Interval| if signed.is_some() { Interval::symmetric(ends.reach()) } else { ends };
         let mut sum = None;
         for (&reached, &value) in reached.iter().zip(&values[values.len() - reached.len()..]) {
             let term = self.weighted(reached, value - last, bits)?;
-            sum = Some(match sum {
+            (last, ends) = (value, ends.hull(Interval::at(value)));
+            let next = match sum {
                 None => term,
                 Some(sum) => self.add(sum, term)?,
-            });
-            (last, ends) = (value, ends.hull(Interval::at(value)));
+            };
+            // The powers that a number reaches are the first ones, so what is added up is the value of one of them.
+            self.refine(next, Some(known(ends.plus(Interval::at(-start)))));
+            sum = Some(next);
         }
         let Some(sum) = sum else {
             // One bracket alone: a constant, in the shape of the argument.
@@ -196,8 +201,7 @@ impl Program {
             return self.rescaled(constant, 0, bits);
         };
         let sum = if from_zero { sum } else { self.offset(sum, values[0])? };
-        let known = if signed.is_some() { Interval::symmetric(ends.reach()) } else { ends };
-        self.refine(sum, Some(known));
+        self.refine(sum, Some(known(ends)));
         Ok(sum)
     }
 

@@ -15,14 +15,13 @@ pub(super) struct Rounded {
 }
 
 impl Program {
-    /// Σ coefficients[i] · t^i + Σ factor · term for a t about [−1, 1] of g fraction bits, with `bits` fraction bits; 4,
+    /// Σ coefficients[i] · t^i for a t about [−1, 1] of g fraction bits, with `bits` fraction bits; 4,
     /// 8 or 16 coefficients. Halves are evaluated side by side (Estrin, "Organization of computer systems", 1960), so
     /// 2^n coefficients take n products one after the other.
     pub(super) fn polynomial(
         &mut self,
         t: ValueId,
         coefficients: &[f64],
-        terms: &[(ValueId, f64)],
         bits: u32,
     ) -> Result<Rounded, ProgramError> {
         let fine = self.value(t).fraction_bits;
@@ -35,11 +34,7 @@ impl Program {
             last = self.rounded_product(last, last, fine)?;
             powers.push(last);
         }
-        let mut sum = self.halves(&[t, square, cube], &powers, coefficients)?;
-        for &(term, factor) in terms {
-            let term = self.weighted(term, factor, 2 * fine)?;
-            sum.value = self.add(sum.value, term)?;
-        }
+        let sum = self.halves(&[t, square, cube], &powers, coefficients)?;
         self.rounded(sum, bits)
     }
 

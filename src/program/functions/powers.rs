@@ -9,6 +9,7 @@ use super::super::{Number, Program, ProgramError, ValueId};
 use super::coefficients::{EXP_BELOW_ZERO, EXP_HALF, LOG, RSQRT, SQRT, WIDE_LOG, WIDE_RSQRT, WIDE_SQRT};
 use super::exponents::Exponents;
 use super::polynomial::Rounded;
+use std::f64::consts::LN_2;
 
 /// Where roots and logarithms are.
 const NOT_NEGATIVE: Interval = Interval::new(0.0, f64::INFINITY);
@@ -39,7 +40,7 @@ impl Program {
         let t = self.rescaled(shifted, 0, fine)?;
         // The root's bits leave room for its square.
         let root_bits = (self.room(MOST_EXPONENT.exp()) / 2).min(fine);
-        let root = self.polynomial(t, &EXP_HALF, &[], root_bits)?.value;
+        let root = self.polynomial(t, &EXP_HALF, root_bits)?.value;
         let result = self.product(root, root, bits)?;
         self.parts_of(first, &label);
         self.demand(result, a, Interval::new(f64::NEG_INFINITY, MOST_EXPONENT));
@@ -54,7 +55,7 @@ impl Program {
         // t = a/8 + 1
         let eighth = self.rescaled(clipped, -3, fine)?;
         let t = self.offset(eighth, 1.0)?;
-        let Rounded { value, error } = self.polynomial(t, &EXP_BELOW_ZERO, &[], fine)?;
+        let Rounded { value, error } = self.polynomial(t, &EXP_BELOW_ZERO, fine)?;
         // The polynomial's own error where t = 1.
         let own = (EXP_BELOW_ZERO.iter().sum::<f64>() - 1.0).abs();
         Ok(Rounded { value, error: error + own })
@@ -71,10 +72,13 @@ impl Program {
         let a = self.argument(a, &label)?;
         let exponents = self.exponents(a, false);
         let normal = self.normal(a, exponents, false)?;
-        let mut polynomial = exponents.either(&LOG, &WIDE_LOG).to_vec();
-        let (constant, terms) = normal.logarithm();
-        polynomial[0] += constant;
-        let result = self.polynomial(normal.t, &polynomial, &terms, self.codec().fraction_bits())?.value;
+        let bits = self.codec().fraction_bits();
+        let mantissa = self.polynomial(normal.t, exponents.either(&LOG, &WIDE_LOG), bits)?.value;
+        let least = exponents.tops().next().expect("there is a bracket");
+        let above = |top: i32| f64::from(top - least) * LN_2;
+        let above = self.by_power(&normal, above, bits, false)?;
+        let power = self.offset(above, f64::from(least) * LN_2)?;
+        let result = self.add(mantissa, power)?;
         self.parts_of(first, &label);
         self.demand(result, a, NOT_NEGATIVE);
         self.called(result, label, None)
@@ -135,7 +139,7 @@ impl Program {
         bits: u32,
     ) -> Result<ValueId, ProgramError> {
         let normal = self.normal(a, exponents, false)?;
-        let root = self.polynomial(normal.t, polynomial, &[], self.fine_bits())?.value;
+        let root = self.polynomial(normal.t, polynomial, self.fine_bits())?.value;
         self.powered(root, &normal, |top| (f64::from(top) * power).exp2(), bits)
     }
 }

@@ -5,7 +5,7 @@
 //! scaled first, by so many powers of two at once as there is room for, and then multiplied by p(u): what a scaling
 //! rounds is less than a unit of the quotient, however large b is.
 
-use super::super::range::Interval;
+use super::super::range::{Interval, quotient_limit};
 use super::super::{Number, Program, ProgramError, ValueId};
 use super::coefficients::{RECIPROCAL, WIDE_RECIPROCAL};
 use super::exponents::{Exponents, Normal, halving};
@@ -81,7 +81,7 @@ impl Program {
     }
 
     /// a/b, broadcasting, and 0 where b is zero. Unless bounds prove that it stays below some other magnitude, the
-    /// quotient must stay below 2^(k−2−2f), as a product.
+    /// quotient must stay below [`quotient_limit`].
     ///
     /// *Error:* at most 8·10⁻⁵ and 3·10⁻⁵ of the quotient. In 32 bits: 2·10⁻² of the larger of the quotient and 1.
     /// *Rounds:* 17, or 19 of a wide range of b.
@@ -142,7 +142,7 @@ impl Program {
         let normal = self.normal(b, exponents, self.is_signed(b))?;
         let room = f64::from(self.ring().bits() - 2 - own);
         let largest = self.any_or_known(a).reach() / exponents.low() * QUOTIENT_ROUNDS;
-        let most = f64::from(self.ring().bits() - 2 - 2 * bits).exp2();
+        let most = quotient_limit(self);
         let quotient = if largest < most {
             Quotient { reach: largest.max(16.0 * self.codec().resolution()), is_proven: true }
         } else {
@@ -200,6 +200,6 @@ impl Program {
     /// 1/u for the mantissa u with `bits` fraction bits.
     fn inverse_of_mantissa(&mut self, normal: &Normal, bits: u32) -> Result<ValueId, ProgramError> {
         let polynomial = normal.exponents.either(&RECIPROCAL, &WIDE_RECIPROCAL);
-        Ok(self.polynomial(normal.t, polynomial, &[], bits)?.value)
+        Ok(self.polynomial(normal.t, polynomial, bits)?.value)
     }
 }

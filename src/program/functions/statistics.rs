@@ -58,6 +58,13 @@ impl Program {
             result = self.add(scaled, offset)?;
         }
         self.parts_of(first, &label);
+        // Squares may be larger where there are so few fraction bits.
+        let squares = fine + GUARD_BITS;
+        if self.codec().fraction_bits() * 2 < squares {
+            let most = f64::from(self.ring().bits() - 2 - squares).exp2();
+            self.demand(result, variance, Interval::new(0.0, most));
+            self.set_label(variance, "its variance");
+        }
         self.called(result, label, None)
     }
 

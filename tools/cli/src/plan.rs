@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
+use symbolon::program::range;
 use symbolon::program::tiling::TileSide;
 use symbolon::protocol::{Messages, OpCost};
 use symbolon::run::{Prediction, RolePrediction, simulate};
@@ -41,6 +42,8 @@ struct PlanJson {
     ops: Vec<OpPlan>,
     #[serde(flatten)]
     ranges: Ranges,
+    /// Where functions look for the power of two of an argument, and by how many comparisons.
+    searches: Vec<String>,
     /// Absent where matrices stay whole.
     tile_side: Option<usize>,
     /// Whether correlations are dealt ahead or streamed.
@@ -163,6 +166,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         dealer: plans.dealer.as_ref().map(role),
         ops: plans.cost.ops.iter().map(|cost| op(cost, &plans)).collect(),
         ranges: Ranges::of(&program)?,
+        searches: range::searches(&program).iter().map(|search| search.text(&program)).collect(),
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
         supply: plans.supply(),
         again: plans.again.as_ref().map(|again| {
@@ -325,6 +329,9 @@ fn text(json: &PlanJson) -> String {
     }
     for line in &json.correlations {
         text += &format!("  needs {line}\n");
+    }
+    for search in &json.searches {
+        text += &format!("  {search}\n");
     }
     text += &json.ranges.text();
     let predicted = &json.predicted;

@@ -79,8 +79,9 @@ impl Ranges {
             )
         } else {
             let (products, all) = (range::product_limit(program), program.codec().limit());
+            let quotients = range::quotient_limit(program).min(products);
             format!(
-                "no bound is declared for {}: overflow is excluded only while products, squares and quotients, and sums of them, stay below {products:.4e}, and everything else, sums on the way included, below {all:.4e}",
+                "no bound is declared for {}: overflow is excluded only while products, squares and sums of them stay below {products:.4e}, quotients below {quotients:.4e}, and everything else, sums on the way included, below {all:.4e}",
                 unbounded.join(", ")
             )
         };

@@ -1,7 +1,7 @@
 //! Functions of arguments of all magnitudes, of which nothing is declared: as near to the true ones as they say.
 
 use crate::program::expression::{Names, add_step};
-use crate::program::range::warnings;
+use crate::program::range::{reaches, warnings};
 use crate::program::{Program, Truncation, oracle};
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
@@ -153,6 +153,7 @@ fn program(codec: FixedPoint, call: &str, truncation: Truncation) -> Program {
     }
     let result = add_step(&mut program, &mut names, 1, &format!("z = {call}")).expect("a step");
     program.output("z", result, Parties::first(2)).expect("an output");
+    reaches(&program).unwrap_or_else(|error| panic!("{call} in {codec:?}: {error}"));
     program
 }
 
@@ -233,6 +234,52 @@ fn functions_in_32_bits_are_right_for_all_numbers() {
             println!("{} {truncation:?}: {error:.2e} {text}", case.call);
             if error > case.errors.0 {
                 wrong.push(format!("{} {truncation:?}: {error:.2e} {text}", case.call));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Whatever the fraction bits, and over all that is left beside them.
+#[test]
+fn functions_are_right_with_any_fraction_bits() {
+    let rings = [(Ring::Z64, [1, 4, 12, 20, 24, 27, 30]), (Ring::Z32, [1, 4, 5, 9, 12, 13, 14])];
+    let mut wrong = Vec::new();
+    for (ring, all_bits) in rings {
+        for fraction_bits in all_bits {
+            let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
+            let (low, high) = (-f64::from(fraction_bits), f64::from(ring.bits() - 2 - fraction_bits) - 0.1);
+            let products = high - f64::from(fraction_bits);
+            let quotients = high - f64::from(fraction_bits.max(ring.bits() / 4));
+            let fine = f64::from((ring.bits() - 8) / 2).min(24.0).max(f64::from(fraction_bits));
+            let deviations = products.min(high + f64::from(fraction_bits) - fine - 3.0) / 2.0 - 3.0;
+            let cases = [
+                case("x * 0.3", (low, high), |x, _| each(x, |x| x * 0.3), (3.0, 0.0)),
+                case("x / 70", (low, high), |x, _| each(x, |x| x / 70.0), (3.0, 0.0)),
+                case("mean(x, axis=1)", (low, high - 5.0), |x, _| vec![mean(x)], (3.0, 0.0)),
+                case("var(x, axis=1)", (low, products / 2.0 - 1.0), |x, _| vec![variance(x)], (4.0, 0.0)),
+                case("sqrt(x)", (low, high), |x, _| each(x, f64::sqrt), (4.0, 0.0)).positive(),
+                case("rsqrt(x)", (low, high), |x, _| each(x, |x| 1.0 / x.sqrt()), (4.0, 0.0)).positive(),
+                case("log(x)", (low, high), |x, _| each(x, f64::ln), (4.0, 0.0)).positive(),
+                case("reciprocal(x)", (low, high), |x, _| each(x, |x| 1.0 / x), (4.0, 0.0)),
+                case("x / y", (low, quotients), quotient, (6.0, 0.0)).by((0.0, high)),
+                case("x / y", (low, quotients + low), quotient, (6.0, 0.0)).by((low, high)),
+                case(
+                    "layernorm(x, eps=0.125)",
+                    (low.max(-4.0), deviations),
+                    |x, _| each(x, |element| (element - mean(x)) / (variance(x) + 0.125).sqrt()),
+                    (6.0, 0.0),
+                ),
+            ];
+            // What the polynomials and the bits within functions leave: half of a ring of 32 bits is few.
+            let relative = (3.0 - 0.75 * fine).exp2().max(5e-6);
+            for case in cases.iter().filter(|case| case.x.1 > case.x.0 + 2.0) {
+                for truncation in [Truncation::Exact, Truncation::Stochastic] {
+                    let (error, text) = worst(codec, case, relative, truncation, 3);
+                    if error > (case.errors.0 + 4.0 * relative / codec.resolution()) * codec.resolution() {
+                        wrong.push(format!("{} in {codec:?} {truncation:?}: {error:.2e} {text}", case.call));
+                    }
+                }
             }
         }
     }
