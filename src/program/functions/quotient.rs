@@ -84,7 +84,7 @@ impl Program {
     /// quotient must stay below [`quotient_limit`].
     ///
     /// *Error:* at most 8·10⁻⁵ and 3·10⁻⁵ of the quotient. In 32 bits: 2·10⁻² of the larger of the quotient and 1.
-    /// *Rounds:* 17, or 19 of a wide range of b.
+    /// *Rounds:* 17.
     ///
     /// # Errors
     /// In integer programs, and where the shapes do not broadcast.

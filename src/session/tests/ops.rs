@@ -75,8 +75,18 @@ const OPS: [Group; 7] = [
         steps: &["x * y", "var(x, axis=-1)", "layernorm(x)", "layernorm(x, v, v)", "x * 0.3 @ v"],
     },
     Group { range: (-1e6, 8.0), axes: 1, steps: &["exp(x)"] },
-    Group { range: (-511.9, -1.0 / 256.0), axes: 1, steps: &["reciprocal(x)"] },
-    Group { range: POWERS, axes: 1, steps: &["log(x)", "1 / x", "x / y", "sqrt(x)", "rsqrt(x)"] },
+    Group { range: (-511.9, -1.0 / 256.0), axes: 1, steps: &["reciprocal(assume(x, -512, -0.003))"] },
+    Group {
+        range: POWERS,
+        axes: 1,
+        steps: &[
+            "log(assume(x, 0.003, 512))",
+            "1 / assume(x, 0.003, 512)",
+            "x / assume(y, 0.003, 512)",
+            "sqrt(x)",
+            "rsqrt(assume(x, 0.003, 512))",
+        ],
+    },
     Group {
         range: (-16.0, 16.0),
         axes: 2,
