@@ -11,7 +11,7 @@ use super::super::range::{Interval, Search};
 use super::super::{Program, ProgramError, ValueId};
 
 /// More brackets than this have a factor four.
-const MOST_NARROW_BRACKETS: i32 = 24;
+const MOST_NARROW_BRACKETS: i32 = 32;
 
 /// The brackets of a number's magnitude. Bracket i ends at 2^(first_top + step · i), where the next one begins.
 #[derive(Clone, Copy)]

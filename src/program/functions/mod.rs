@@ -7,7 +7,7 @@
 //! it, and `bench accuracy` for one element of every function and by every protocol. A root, logarithm or quotient
 //! compares its argument with a power of two for each bracket of its magnitude (see [`exponents`]), at 34 bits online
 //! each: 31 of them where nothing is known, twice as many where the sign is open as well, and as many as there are powers
-//! of two between the ends of a known range of up to 24. Rings of 32 bits leave room for 12 fraction bits
+//! of two between the ends of a known range of up to 32. Rings of 32 bits leave room for 12 fraction bits
 //! within functions; what is said of them is with 8 fraction bits, that
 //! is units of 4·10⁻³, over the ranges that `bench accuracy --ring-bits 32` prints, divided by results above 1.
 

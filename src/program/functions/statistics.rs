@@ -17,7 +17,7 @@ impl Program {
     /// summed before they are truncated.
     ///
     /// *Error:* at most 4·10⁻⁵ of the larger of the result and 1; that of the mean counts with its square alone. In 32
-    /// bits: 10⁻². *Rounds:* 3 where bounds show the squares to be small, otherwise 7.
+    /// bits: 10⁻². *Rounds:* 4 where bounds show the squares to be small, otherwise 7.
     ///
     /// # Errors
     /// In integer programs, and where there is no such axis or no element along it.
@@ -32,7 +32,7 @@ impl Program {
     /// (a − mean)/√(variance + epsilon) along an axis, times `scale`, plus `offset`, which broadcast (Ba, Kiros and
     /// Hinton, "Layer Normalization", 2016). The variance has g fraction bits.
     ///
-    /// *Error:* at most 10⁻⁴ for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. In 32 bits: 4·10⁻³. *Rounds:* 20 where bounds do, 26 otherwise, and 2 with
+    /// *Error:* at most 10⁻⁴ for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. In 32 bits: 4·10⁻³. *Rounds:* 21 where bounds do, 26 otherwise, and 2 with
     /// a scale.
     ///
     /// # Errors

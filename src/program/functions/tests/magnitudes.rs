@@ -54,7 +54,7 @@ impl Case {
 
 const UNIT: f64 = 1.0 / 65536.0;
 
-const CASES: [Case; 30] = [
+const CASES: [Case; 32] = [
     case("x * 0.00001", (-12.0, 45.0), |x, _| each(x, |x| x * 0.00001), (3.0 * UNIT, 1e-9)),
     case("x * 0.3", (-12.0, 45.0), |x, _| each(x, |x| x * 0.3), (3.0 * UNIT, 1e-8)),
     case("x * 1e-9", (-12.0, 45.0), |x, _| each(x, |x| x * 1e-9), (3.0 * UNIT, 1e-8)),
@@ -87,6 +87,8 @@ const CASES: [Case; 30] = [
         |x, _| each(x, |x| (1.0 / (1.0 + (-x).exp())).ln_1p()),
         (6e-5, 0.0),
     ),
+    case("exp(x)", (-4.0, 4.32), |x, _| each(x, f64::exp), (6e-5, 3e-5)),
+    case("exp(min(x, 8))", (-4.0, 3.0), |x, _| each(x, f64::exp), (5e-5, 3e-5)),
     case("reciprocal(x)", (-16.0, 45.9), |x, _| each(x, |x| 1.0 / x), (3e-5, 3e-6)),
     case("100000 / x", (-16.0, 45.9), |x, _| each(x, |x| 1e5 / x), (4e-5, 3e-6)),
     case("3e8 / x", (-10.0, 45.9), |x, _| each(x, |x| 3e8 / x), (6e-5, 3e-6)),

@@ -35,7 +35,7 @@ fn what_is_known_about_overflow_is_in_every_report() {
 fn what_bounds_do_not_prove_is_warned_of_in_every_report() {
     let folder = folder();
     folder.text("job.toml", &job(64, 16, "z = exp(x) + sigmoid(x)"));
-    let warning = "exp(x) is right only where x is at most 8; nothing is known of it (a bound on the inputs or assume(x, low, high) says more)";
+    let warning = "exp(x) is right only where x is at most 20; nothing is known of it (a bound on the inputs or assume(x, low, high) says more)";
     for arguments in [&["plan", "job.toml"][..], &["run", "job.toml", "--local"]] {
         let text = stdout(&folder.run(arguments));
         assert!(text.contains(&format!("  warning: {warning}\n")), "{text}");
