@@ -30,7 +30,7 @@ impl Program {
     /// e^a for a ≤ 20, or 8 in 32 bits and with more than 16 fraction bits, and e^−16 below −16. Method: the square of a
     /// polynomial of degree 15 for e^(a/2), or where a can be above 8 the square of the square of one for e^(a/4).
     ///
-    /// *Error:* at most 7·10⁻⁵ of the larger of the result and 1. In 32 bits: 2.1·10⁻². *Rounds:* 18, or 16 where a is
+    /// *Error:* at most 7·10⁻⁵ of the larger of the result and 1. In 32 bits: 2.2·10⁻². *Rounds:* 18, or 16 where a is
     /// known to be 8 at most.
     ///
     /// # Errors
