@@ -87,7 +87,7 @@ impl Dialler {
         let mut opening = JoinSet::new();
         for stream in streams.further() {
             let (dialler, hello) = (self.clone(), Hello { stream, ..hello });
-            opening.spawn(async move { dialler.open(hello).await });
+            opening.spawn(async move { dialler.open_soon(hello).await });
         }
         let mut opened = BTreeMap::new();
         while let Some(visit) = opening.join_next().await {
@@ -101,14 +101,28 @@ impl Dialler {
         Ok(opened.into_values().collect())
     }
 
+    /// Opens a stream that the peer awaits for a while; tries again where strangers were in the way.
+    async fn open_soon(&self, hello: Hello) -> Result<Visit, DialError> {
+        let deadline = Instant::now() + GREETING_PATIENCE;
+        loop {
+            match self.open(hello).await {
+                Err(DialError::Failed(_)) if Instant::now() + RETRY_PAUSE < deadline => {
+                    sleep(RETRY_PAUSE).await
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Opens a stream.
     async fn open(&self, hello: Hello) -> Result<Visit, DialError> {
-        let stream = TcpStream::connect(self.address.as_str()).await.map_err(|error| {
-            let reason = error.to_string();
-            match error.kind() {
-                io::ErrorKind::ConnectionRefused => DialError::Nobody(reason),
-                _ => DialError::Failed(NetError::Handshake { address: self.address.to_string(), reason }),
-            }
+        let failed =
+            |reason| DialError::Failed(NetError::Handshake { address: self.address.to_string(), reason });
+        let connected = timeout(GREETING_PATIENCE, TcpStream::connect(self.address.as_str())).await;
+        let stream = connected.map_err(|_| failed(format!("no answer within {GREETING_PATIENCE:?}")))?;
+        let stream = stream.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionRefused => DialError::Nobody(error.to_string()),
+            _ => failed(error.to_string()),
         })?;
         soon(self.enter(stream, hello), &self.address).await.map_err(|error| match error {
             NetError::Aborted { .. } => DialError::Final(error),

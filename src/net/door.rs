@@ -3,26 +3,30 @@
 //! Whoever connects shows a certificate that is pinned, and greets with the role that it is pinned for and the name of a
 //! link. A name that a link has leads there; another opens a link, where the role is awaited and has none. So a
 //! connection that breaks in the handshake is simply made again, and who does not know a link's name cannot take it
-//! over, even with the peer's own key.
+//! over, even with the peer's own key. Strangers do not keep peers from the door: see [`super::admission`].
 
+use super::admission::Admission;
 use super::carrier::Origin;
-use super::connect::{abort_all, named, prepare, soon};
+use super::connect::abort_all;
 use super::hello::{Token, write_frame};
 use super::tls::Tls;
 use super::visit::Visit;
-use super::{Address, Credentials, Hello, Link, LinkOptions, NetError, Streams, requested};
+use super::{Credentials, Hello, Link, LinkOptions, NetError, requested};
 use crate::share::Role;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-/// Greetings awaited at once, and as many more as the peers may open streams beside their first: strangers beyond it are
-/// turned away, and peers among them try again.
-const MOST_GREETINGS: usize = 16;
+/// Connections that the operating system keeps until they are accepted: as many as it takes, so that a peer's is among
+/// them though strangers come by the thousand.
+const BACKLOG: u32 = 4096;
+
+/// Of connections that were turned away one is logged so often, with how many there were.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Streams that wait for their link to take them, which it does at once: those of one connection, and others that a peer
 /// has given up.
@@ -42,7 +46,7 @@ impl Listener {
     /// Where the address is taken, or not this machine's.
     pub async fn bind(address: SocketAddr) -> Result<Listener, NetError> {
         let refused = |error: std::io::Error| NetError::Listen { address, reason: error.to_string() };
-        let socket = TcpListener::bind(address).await.map_err(refused)?;
+        let socket = listen(address).map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
         Ok(Listener { socket: Arc::new(socket), address })
     }
@@ -67,16 +71,14 @@ impl Listener {
     ) -> Result<Vec<Link>, NetError> {
         let deadline = Instant::now() + options.deadlines.connect;
         let mut door = Door {
-            socket: self.socket.clone(),
             awaited: awaited.to_vec(),
             seats: Vec::new(),
-            greetings: JoinSet::new(),
-            tls: Arc::new(Tls::new(credentials)),
+            admission: Admission::new(self.socket.clone(), Tls::new(credentials)),
             hello: options.greeting(hello),
             options: options.clone(),
         };
         let mut present: Vec<Link> = Vec::new();
-        let mut refused = None;
+        let (mut refused, mut log) = (None, Log::default());
         while present.len() < awaited.len() {
             tokio::select! {
                 () = sleep_until(deadline) => {
@@ -95,8 +97,8 @@ impl Listener {
                 opened = door.open() => match opened {
                     Ok(link) => present.push(link),
                     Err(error) => {
-                        tracing::warn!(%error, "a connection was turned away");
-                        refused = Some(Box::new(error));
+                        log.turned_away(&error);
+                        refused = Some(Box::new(telling(refused, error)));
                     }
                 },
             }
@@ -108,11 +110,9 @@ impl Listener {
 
 /// Lets peers in.
 struct Door {
-    socket: Arc<TcpListener>,
     awaited: Vec<Role>,
     seats: Vec<Seat>,
-    greetings: JoinSet<Result<(Role, Visit), NetError>>,
-    tls: Arc<Tls>,
+    admission: Admission,
     hello: Hello,
     options: LinkOptions,
 }
@@ -128,25 +128,11 @@ impl Door {
     /// The next link that is opened, or why somebody is turned away; connections of links that exist go to them.
     async fn open(&mut self) -> Result<Link, NetError> {
         loop {
-            tokio::select! {
-                connection = self.socket.accept() => {
-                    // A connection that failed before it was taken is nobody's fault here.
-                    if let Ok((stream, address)) = connection && self.greetings.len() < self.most_greetings() {
-                        self.greetings.spawn(admit(stream, address, self.tls.clone()));
-                    }
-                }
-                Some(greeting) = self.greetings.join_next() => {
-                    let (peer, visit) = greeting.expect("greeting does not panic")?;
-                    if let Some(link) = self.seat(peer, visit).await? {
-                        return Ok(link);
-                    }
-                }
+            let (peer, visit) = self.admission.next().await?;
+            if let Some(link) = self.seat(peer, visit).await? {
+                return Ok(link);
             }
         }
-    }
-
-    fn most_greetings(&self) -> usize {
-        MOST_GREETINGS + self.awaited.len() * self.hello.streams.further().count()
     }
 
     /// Keeps the door for as long as there are links.
@@ -158,12 +144,13 @@ impl Door {
             }
         };
         tokio::pin!(ended);
+        let mut log = Log::default();
         loop {
             tokio::select! {
                 () = &mut ended => return,
                 // Who is turned away has been told; nobody here waits for it.
                 opened = self.open() => if let Err(error) = opened {
-                    tracing::warn!(%error, "a connection was turned away");
+                    log.turned_away(&error);
                 },
             }
         }
@@ -222,15 +209,39 @@ impl Door {
     }
 }
 
-/// A connection whose peer has greeted, and who that is.
-async fn admit(stream: TcpStream, address: SocketAddr, tls: Arc<Tls>) -> Result<(Role, Visit), NetError> {
-    let address = Address::from(address);
-    let admission = async {
-        prepare(&stream);
-        let accepted = tls.accept(stream).await;
-        let (peer, mut stream) = accepted.map_err(|failure| named(failure, address.clone()))?;
-        let hello = Hello::hear(peer, &mut stream).await?;
-        Ok((peer, Visit::new(stream, hello)))
-    };
-    soon(admission, &address).await
+/// A socket that listens.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Elsewhere it would let another process have the same address.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Of two reasons why connections were turned away, the one that says more of a peer: strangers, who speak no TLS or say
+/// nothing, are many.
+fn telling(before: Option<Box<NetError>>, error: NetError) -> NetError {
+    match before {
+        Some(before) if matches!(error, NetError::Handshake { .. }) => *before,
+        _ => error,
+    }
+}
+
+/// Says of connections that were turned away why the last one was, now and then: strangers must not fill a log.
+#[derive(Default)]
+struct Log {
+    last: Option<Instant>,
+    untold: u64,
+}
+
+impl Log {
+    fn turned_away(&mut self, error: &NetError) {
+        self.untold += 1;
+        if self.last.is_none_or(|last| last.elapsed() >= LOG_INTERVAL) {
+            let connections = self.untold;
+            tracing::warn!(%error, connections, "turned away");
+            (self.last, self.untold) = (Some(Instant::now()), 0);
+        }
+    }
 }

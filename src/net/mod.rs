@@ -20,6 +20,7 @@
 
 mod activity;
 mod address;
+mod admission;
 mod carrier;
 mod connect;
 mod door;
@@ -38,6 +39,7 @@ mod outlet;
 mod reader;
 mod resend;
 mod shape;
+mod socket;
 mod streams;
 mod stripe;
 pub mod tamper;

@@ -1,5 +1,7 @@
 //! Links between processes, which meet over TCP by way of a proxy.
 
+mod strangers;
+
 use super::hello::write_frame;
 use super::tls::{Stream, Tls};
 use super::*;
@@ -15,7 +17,7 @@ const ONE: Role = Role::party(1);
 const TEXT: Topic = Topic::new(1, "text", 2 << 20);
 
 /// Credentials of parties 0 and 1, and of a stranger who believes party 0.
-fn credentials() -> [Credentials; 3] {
+pub(super) fn credentials() -> [Credentials; 3] {
     let fresh = |owner| {
         let pem = IdentityPem::generate(owner, Duration::from_secs(60 * 60)).expect("an identity");
         Identity::from_pem(&pem.key, &pem.certificate).expect("what was made can be read")

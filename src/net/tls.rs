@@ -6,6 +6,7 @@
 //! whoever breaks one of them later. There is no resumption, no early data, and no older version to fall back to.
 
 use super::identity::{Certificate, Credentials, IdentityError};
+use super::socket::{BUFFER_BYTES, Socket};
 use super::{NetError, error::printable};
 use crate::share::Role;
 use rustls::client::Resumption;
@@ -13,6 +14,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::Acceptor;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::TLS13;
@@ -24,27 +26,37 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use tokio_rustls::server::StartHandshake;
+use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
 /// AES-256 where the processor has instructions for it, as nearly all have; both ends choose from the same list.
 const CIPHER_SUITES: [rustls::SupportedCipherSuite; 2] =
     [cipher_suite::TLS13_AES_256_GCM_SHA384, cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
 
-/// Bytes that are read from a connection at once, and encrypted for it at once: many records, so that the operating
-/// system is not called for each.
-const BUFFER_BYTES: usize = 256 << 10;
-
 /// An encrypted connection.
-pub(super) type Stream = TlsStream<BufReader<TcpStream>>;
+pub(super) type Stream = TlsStream<Socket>;
 
 /// What handshakes of this process take.
 #[derive(Clone, Debug)]
 pub(super) struct Tls {
     provider: Arc<CryptoProvider>,
     credentials: Credentials,
+    /// Whom those that connect must be.
+    verifier: Arc<Verifier>,
+    server: Arc<ServerConfig>,
+}
+
+/// A connection of somebody unknown whose first message is there. Nothing has been computed for it.
+pub(super) struct Opening(StartHandshake<Socket>);
+
+impl Opening {
+    /// Waits for the whole first message.
+    pub(super) async fn hear(stream: TcpStream) -> Result<Opening, Failure> {
+        Ok(Opening(LazyConfigAcceptor::new(Acceptor::default(), Socket::new(stream)).await?))
+    }
 }
 
 impl Tls {
@@ -52,13 +64,21 @@ impl Tls {
         let mut provider = default_provider();
         provider.cipher_suites = CIPHER_SUITES.to_vec();
         provider.kx_groups = vec![kx_group::X25519MLKEM768];
-        Tls { provider: Arc::new(provider), credentials: credentials.clone() }
+        let provider = Arc::new(provider);
+        let verifier = Arc::new(Verifier { pinned: credentials.peers.clone(), provider: provider.clone() });
+        let key = Arc::new(SingleCertAndKey::from(credentials.identity.certified()));
+        let builder = ServerConfig::builder_with_provider(provider.clone());
+        let builder = builder.with_protocol_versions(&[&TLS13]).expect("TLS 1.3 fits the provider");
+        let mut server = builder.with_client_cert_verifier(verifier.clone()).with_cert_resolver(key);
+        server.send_tls13_tickets = 0;
+        Tls { provider, credentials: credentials.clone(), verifier, server: Arc::new(server) }
     }
 
     /// Shakes hands with the process that was dialled, which must be `peer`.
     pub(super) async fn connect(&self, peer: Role, stream: TcpStream) -> Result<Stream, Failure> {
         let pinned = self.credentials.peers.get(&peer).cloned();
-        let verifier = self.verifier(pinned.map(|pinned| (peer, pinned)).into_iter().collect());
+        let pinned = pinned.map(|pinned| (peer, pinned)).into_iter().collect();
+        let verifier = Verifier { pinned, provider: self.provider.clone() };
         let key = Arc::new(SingleCertAndKey::from(self.credentials.identity.certified()));
         let builder = ClientConfig::builder_with_provider(self.provider.clone());
         let builder = builder.with_protocol_versions(&[&TLS13]).expect("TLS 1.3 fits the provider");
@@ -69,42 +89,39 @@ impl Tls {
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
         let name = ServerName::try_from("symbolon").expect("a name");
-        let stream = BufReader::with_capacity(BUFFER_BYTES, stream);
-        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-        stream.get_mut().1.set_buffer_limit(Some(BUFFER_BYTES));
+        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, Socket::new(stream)).await?;
+        let (socket, session) = stream.get_mut();
+        socket.trust();
+        session.set_buffer_limit(Some(BUFFER_BYTES));
         Ok(stream.into())
     }
 
     /// Shakes hands with a process that has connected; returns who it is.
     pub(super) async fn accept(&self, stream: TcpStream) -> Result<(Role, Stream), Failure> {
-        let verifier = Arc::new(self.verifier(self.credentials.peers.clone()));
-        let key = Arc::new(SingleCertAndKey::from(self.credentials.identity.certified()));
-        let builder = ServerConfig::builder_with_provider(self.provider.clone());
-        let builder = builder.with_protocol_versions(&[&TLS13]).expect("TLS 1.3 fits the provider");
-        let mut config = builder.with_client_cert_verifier(verifier.clone()).with_cert_resolver(key);
-        config.send_tls13_tickets = 0;
-        let stream = BufReader::with_capacity(BUFFER_BYTES, stream);
-        let mut stream = match TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible().await {
+        self.answer(Opening::hear(stream).await?).await
+    }
+
+    /// Shakes hands with a process whose first message is there; returns who it is.
+    pub(super) async fn answer(&self, Opening(start): Opening) -> Result<(Role, Stream), Failure> {
+        let mut stream = match start.into_stream(self.server.clone()).into_fallible().await {
             Ok(stream) => stream,
             Err((error, stream)) => {
                 let_the_alert_through(stream).await;
                 return Err(error.into());
             }
         };
-        stream.get_mut().1.set_buffer_limit(Some(BUFFER_BYTES));
-        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(Certificate::from_der);
+        let (socket, session) = stream.get_mut();
+        socket.trust();
+        session.set_buffer_limit(Some(BUFFER_BYTES));
+        let shown = session.peer_certificates().and_then(<[_]>::first).map(Certificate::from_der);
         let role =
-            shown.and_then(|shown| verifier.owner(&shown)).expect("the verifier has seen a pinned one");
+            shown.and_then(|shown| self.verifier.owner(&shown)).expect("the verifier has seen a pinned one");
         Ok((role, stream.into()))
-    }
-
-    fn verifier(&self, pinned: BTreeMap<Role, Certificate>) -> Verifier {
-        Verifier { pinned, provider: self.provider.clone() }
     }
 }
 
 /// Closing a connection on bytes that have not been read would take back the alert that says why.
-async fn let_the_alert_through(mut stream: BufReader<TcpStream>) {
+async fn let_the_alert_through(mut stream: Socket) {
     const PATIENCE: Duration = Duration::from_millis(500);
     const MOST_BYTES: u64 = 64 << 10;
     let _ = stream.shutdown().await;

@@ -23,5 +23,6 @@ mod reports;
 mod signals;
 #[cfg(unix)]
 mod stores;
+mod strangers;
 mod support;
 mod vram;
