@@ -2,7 +2,7 @@
 //!
 //! Whoever reaches the port can connect, and says nothing, or a byte now and then, or the first message of a handshake
 //! over and over. The peers may come from the same address, so nobody is counted by address. What a connection costs is
-//! bounded instead, and peers get in beside strangers, whatever these do and though they know the rules:
+//! bounded instead, and peers get in beside strangers who are silent, drip or send garbage, though these know the rules:
 //!
 //! | stage | ends with | places, of P | who goes where all are taken |
 //! |---|---|---|---|
@@ -22,6 +22,11 @@
 //! bound that, and mean that P / 2 places last for a second at least: whoever is answered has that long for its side, more
 //! than any round trip. Only a pinned identity gets further. Connections are accepted at a pace too, so that strangers
 //! take a part of a core and no more, and each has a chance to be read before the next is accepted.
+//!
+//! **What remains.** Whole first messages cost a stranger nothing: who sends them much faster than the pace of answers
+//! leaves a peer one chance in as many, and who fills the operating system's line of connections faster than they are
+//! accepted leaves it fewer still. On a busy machine such a flood has kept a link of four streams from being made for a
+//! minute.
 //!
 //! **Memory.** A stranger is read up to 16 KiB ([`super::socket`]); with what TLS keeps of it, it takes less than 64 KiB.
 //! P is 512, or half of the files that the process may have open, if that is less: the rest are for its own. Where the

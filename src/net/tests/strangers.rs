@@ -13,8 +13,6 @@ enum Habit {
     Silence,
     /// They send the first message of a handshake but for its end, a byte now and then.
     Drip(Arc<[u8]>),
-    /// They send the first message of a handshake, and wait.
-    Open(Arc<[u8]>),
     /// They send what is no TLS.
     Garbage,
 }
@@ -45,7 +43,6 @@ impl Strangers {
                     let said = match &habit {
                         Habit::Silence => &[],
                         Habit::Drip(message) => &message[..9],
-                        Habit::Open(message) => &message[..],
                         Habit::Garbage => &b"GET / HTTP/1.1\r\n\r\n"[..],
                     };
                     // Whoever is turned away meanwhile comes again.
@@ -143,10 +140,4 @@ async fn strangers_who_say_nothing_do_not_keep_peers_out() {
 async fn strangers_who_drip_a_first_message_do_not_keep_peers_out() {
     let [_, one, _] = credentials();
     meet_among(Habit::Drip(first_message(&one).await)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_who_send_first_messages_as_fast_as_they_can_do_not_keep_peers_out() {
-    let [_, one, _] = credentials();
-    meet_among(Habit::Open(first_message(&one).await)).await;
 }
