@@ -11,7 +11,7 @@ use super::connect::abort_all;
 use super::hello::{Token, write_frame};
 use super::tls::Tls;
 use super::visit::Visit;
-use super::{Credentials, Hello, Link, LinkOptions, NetError, requested};
+use super::{Credentials, Hello, Link, LinkOptions, NetError, Streams, requested};
 use crate::share::Role;
 use std::net::SocketAddr;
 use std::sync::Arc;
