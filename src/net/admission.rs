@@ -89,7 +89,7 @@ struct Places {
 
 /// How a task of one stage ended.
 enum Stage {
-    Heard(u64, Result<Opened, NetError>),
+    Heard(u64, Box<Result<Opened, NetError>>),
     Greeted(u64, Result<(Role, Visit), NetError>),
 }
 
@@ -121,12 +121,10 @@ impl Places {
 /// How many files this process may have open, where that is known.
 fn most_open_files() -> Option<usize> {
     #[cfg(unix)]
-    {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        return limit.map(|files| usize::try_from(files).unwrap_or(usize::MAX));
-    }
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     #[cfg(not(unix))]
-    None
+    let limit: Option<u64> = None;
+    limit.map(|files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
 impl Admission {
@@ -181,7 +179,10 @@ impl Admission {
                 let (address, deadline) = (Address::from(address), Instant::now() + GREETING_PATIENCE);
                 let place = self.place();
                 let task = self.tasks.spawn(async move {
-                    Stage::Heard(place, by(deadline, address.clone(), hear(stream, address, deadline)).await)
+                    Stage::Heard(
+                        place,
+                        Box::new(by(deadline, address.clone(), hear(stream, address, deadline)).await),
+                    )
                 });
                 self.silent.push((place, task));
             }
@@ -235,7 +236,7 @@ impl Admission {
             Ok(Stage::Heard(place, heard)) => {
                 let held = self.silent.iter().position(|(taken, _)| *taken == place)?;
                 self.silent.swap_remove(held);
-                let opened = match heard {
+                let opened = match *heard {
                     Ok(opened) => opened,
                     Err(error) => return Some(Err(error)),
                 };
