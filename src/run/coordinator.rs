@@ -7,7 +7,7 @@ use super::inbox::{Piece, messages};
 use super::lane::{LaneEvent, Order};
 use super::trace::{Recorder, TraceLane};
 use super::transmit::{Delivery, Failure, transmit};
-use super::{DeviceUse, RunError, RunReport};
+use super::{DeviceUse, RunError, RunReport, Stage};
 use crate::device::{DeviceError, Download};
 use crate::net::{Data, Frame, Interrupt, Link, NetError, requested};
 use crate::ring::Elements;
@@ -34,6 +34,8 @@ pub(super) struct Coordinator<'a> {
     events: UnboundedReceiver<LaneEvent>,
     /// Downloads and transmissions under way.
     pub(super) deliveries: JoinSet<Result<Delivery, Failure>>,
+    /// Devices that are not ready for the plan's kernels.
+    unprepared: usize,
     /// Devices that are not done with everything, while that is waited for.
     unsynchronised: usize,
     /// How many pieces of work this process had done when that last changed, and when that was.
@@ -62,6 +64,7 @@ impl<'a> Coordinator<'a> {
         let unready = if plan.role == Role::Dealer { BTreeSet::new() } else { parties.collect() };
         Coordinator {
             engine: Engine::new(plan, execution.models, execution.overlap),
+            unprepared: lanes.len(),
             lanes,
             events,
             deliveries: JoinSet::new(),
@@ -99,12 +102,15 @@ impl<'a> Coordinator<'a> {
         self.phase(Phase::Offline).await?;
         self.barrier().await?;
         let middle = Instant::now();
+        self.execution.stages.end_at(Stage::Offline, middle);
         tracing::info!(%role, offline_s = (middle - start).as_secs_f64(), "the offline phase is over");
         let (devices, activity) = (self.execution.devices, self.execution.activity);
         let busy_before: Vec<Duration> = devices.iter().map(|device| device.busy()).collect();
         let wire_before = activity.busy();
         self.phase(Phase::Online).await?;
         self.synchronise().await?;
+        let end = Instant::now();
+        self.execution.stages.end_at(Stage::Online, end);
         let plan = self.execution.plan;
         let used = (0u8..).zip(devices.iter().zip(busy_before));
         let used = used.map(|(number, (device, before))| DeviceUse::new(plan, number, &**device, before));
@@ -113,8 +119,9 @@ impl<'a> Coordinator<'a> {
             tally: self.engine.tally(),
             devices: used.collect(),
             offline: middle - start,
-            online: middle.elapsed(),
+            online: end - middle,
             wire_busy: activity.busy().saturating_sub(wire_before),
+            stages: Vec::new(),
             peers: self.execution.links.iter().map(|link| (link.peer(), link.traffic())).collect(),
             trace: None,
         };
@@ -223,6 +230,12 @@ impl<'a> Coordinator<'a> {
         match event {
             LaneEvent::Done(positions) => {
                 positions.into_iter().for_each(|position| self.engine.happened(Event::Done(position)));
+            }
+            LaneEvent::Prepared => {
+                self.unprepared -= 1;
+                if self.unprepared == 0 {
+                    self.execution.stages.end(Stage::Preparing);
+                }
             }
             LaneEvent::Downloading(position, download) => self.fetch(position, download),
             LaneEvent::Written(bytes) => self.engine.happened(Event::Written(bytes)),

@@ -3,7 +3,7 @@
 use super::coordinator::Coordinator;
 use super::lane::Lane;
 use super::trace::Recorder;
-use super::{Overlap, Progress, RunError, RunReport};
+use super::{Overlap, Progress, RunError, RunReport, Stages};
 use crate::device::{Buffer, Device, DeviceError};
 use crate::net::{Activity, Interrupt, Link};
 use crate::plan::{DeviceModel, Plan, Slot};
@@ -17,7 +17,6 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::unbounded_channel;
-use tokio::time::Instant;
 
 /// Everything that one run needs.
 pub struct Execution<'a> {
@@ -43,6 +42,8 @@ pub struct Execution<'a> {
     pub interrupt: Option<&'static Interrupt>,
     /// Where what is done is counted, for whoever looks on.
     pub progress: &'a Progress,
+    /// Where time is divided into stages.
+    pub stages: &'a mut Stages,
     /// What frames of this run carry: frames of another are refused.
     pub run: u32,
     /// Without any progress here or at any peer for so long the run ends, though every peer is alive.
@@ -86,7 +87,7 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
     execution.progress.begin(plan);
     let inputs = std::mem::take(&mut execution.inputs);
     let cancelled = AtomicBool::new(false);
-    let start = execution.trace.then(Instant::now);
+    let start = execution.trace.then(|| execution.stages.last());
     if execution.trace {
         activity.record();
         devices.iter().for_each(|device| device.record());

@@ -35,6 +35,8 @@ pub(super) enum Order {
 
 /// What the lane says.
 pub(super) enum LaneEvent {
+    /// The device is ready for all of the plan's kernels.
+    Prepared,
     /// The bytes that the step at this position reads are on their way.
     Downloading(u32, Download),
     /// The jobs of the steps at these positions are with the device.
@@ -79,6 +81,7 @@ impl Lane<'_> {
         }
         recorder.take(TraceLane::Device(self.number), None, "prepare", 0, begin);
         self.activity.advance();
+        let _ = events.send(LaneEvent::Prepared);
         let mut done = Done { positions: Vec::new(), told: Instant::now(), events };
         while !self.cancelled.load(Ordering::Relaxed) {
             let order = match orders.try_recv() {

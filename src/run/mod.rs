@@ -36,6 +36,7 @@ mod progress;
 mod report;
 mod schedule;
 mod simulate;
+mod stages;
 mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -49,5 +50,6 @@ pub use progress::{Portion, Progress, Standing};
 pub use report::{DeviceUse, RunReport};
 pub use schedule::{Overlap, Schedule};
 pub use simulate::{Prediction, RolePrediction, simulate};
+pub use stages::{Stage, StageSpan, Stages};
 pub use tally::Tally;
 pub use trace::{Span, Trace, TraceLane, TracedStep};

@@ -1,5 +1,6 @@
 //! What a run took.
 
+use super::stages::StageSpan;
 use super::tally::Tally;
 use super::trace::Trace;
 use crate::device::{Device, DriverMemory, MemoryUse};
@@ -25,6 +26,9 @@ pub struct RunReport {
     pub online: Duration,
     /// How long the wire was busy online.
     pub wire_busy: Duration,
+    /// Where the time went since the session's start, or since the end of the run before, without gaps; a dealer says it of
+    /// the run alone. A trace begins with [`Stage::Preparing`](super::Stage::Preparing).
+    pub stages: Vec<StageSpan>,
     /// What had crossed the link with each peer by the end of the run, since the beginning of the session.
     pub peers: BTreeMap<Role, LinkTraffic>,
     /// What happened when, if it was asked for.

@@ -9,7 +9,7 @@ use super::outbox::Outgoing;
 use super::simulate::{Observer, Simulation, Size};
 use super::trace::Recorder;
 use super::transmit::{Delivery, Failure};
-use super::{Execution, Memory, Overlap, Progress};
+use super::{Execution, Memory, Overlap, Progress, Stages};
 use crate::device::Device;
 use crate::device::cpu::Cpu;
 use crate::net::{Activity, Data, Frame, Link, LinkOptions, LinkShape};
@@ -430,6 +430,7 @@ async fn follow(
         activity: &Activity::new(),
         interrupt: None,
         progress: &Progress::default(),
+        stages: &mut Stages::default(),
         run: RUN,
         stall: std::time::Duration::from_secs(20),
         overlap,

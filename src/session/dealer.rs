@@ -10,7 +10,7 @@ use crate::correlation::Demand;
 use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, Streams, first_difference};
 use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError, Supply, dealer_steps};
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, Memory, Progress, RunReport, execute};
+use crate::run::{Execution, Memory, Progress, RunReport, Stage, Stages, execute};
 use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId, StepList};
 use crate::wipe;
@@ -110,6 +110,7 @@ fn try_serve(
         let (plan, correlations) = dealing.next_run();
         wipe::stack();
         let label = |op: OpId| format!("correlation {}", op.0);
+        let mut stages = Stages::default();
         let execution = Execution {
             plan,
             devices: devices.all(),
@@ -122,13 +123,16 @@ fn try_serve(
             activity: &wire.links.activity,
             interrupt: wire.links.interrupt,
             progress: &Progress::default(),
+            stages: &mut stages,
             run: name.run_number(run),
             stall: options.deadlines.stall,
             overlap: options.overlap,
             trace: options.trace,
             label: &label,
         };
-        dealt.reports.push(execute(wire.handle(), execution)?.report);
+        let report = execute(wire.handle(), execution)?.report;
+        stages.end(Stage::Wiping);
+        dealt.reports.push(RunReport { stages: stages.take(), ..report });
         dealt.correlations += correlations;
         dealing.runs += 1;
         match number {

@@ -15,7 +15,7 @@ use crate::program::tiling::TileSide;
 use crate::program::{Input, Program};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
-use crate::run::{HostMatrix, Overlap, Progress, RunReport};
+use crate::run::{HostMatrix, Overlap, Progress, RunReport, Stage, Stages};
 use crate::share::{Parties, PartyId, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -94,6 +94,8 @@ pub struct Session {
     /// Programs prepared so far: each has a number for the dealer.
     pub(super) prepared: u32,
     pub(super) progress: Arc<Progress>,
+    /// Where its time goes.
+    pub(super) stages: Stages,
     /// Where this party's contributions to keys come from.
     pub(super) keys: KeySource,
     /// By peer: the commitments to contributions to the next run's key.
@@ -152,6 +154,7 @@ impl Session {
         offers: Vec<(String, String)>,
         listening: impl FnOnce(SocketAddr),
     ) -> Result<Session, SessionError> {
+        let stages = Stages::default();
         network.check()?;
         check_offers(&offers)?;
         let peers = network.parties - 1 + usize::from(network.dealer.is_some());
@@ -159,8 +162,12 @@ impl Session {
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, network, listening))?;
         let mut session = Session::over(role, devices.into(), wire, links, options, KeySource::Entropy);
+        session.stages = stages;
         match session.introduce(Introduction { terms, offers }) {
-            Ok(()) => Ok(session),
+            Ok(()) => {
+                session.stages.end(Stage::Connecting);
+                Ok(session)
+            }
             Err(error) => Err(session.fail(error.into())),
         }
     }
@@ -188,6 +195,7 @@ impl Session {
             runs: 0,
             prepared: 0,
             progress: Arc::default(),
+            stages: Stages::default(),
             keys,
             pledges: HashMap::new(),
         }
@@ -226,13 +234,17 @@ impl Session {
         inputs: BTreeMap<String, Elements>,
     ) -> Result<SessionOutcome, SessionError> {
         self.attempt(|session| {
+            session.stages.end(Stage::Caller);
             session.check_roles(protocol)?;
             let inputs = session.own_inputs(program, inputs, 0)?;
+            session.stages.end(Stage::Inputs);
             let mut prepared = session.plan_and_allocate(protocol, program, None)?;
             let outcome = session.run_plan(&prepared, inputs);
             let freed = prepared.free();
-            let outcome = outcome?;
+            let mut outcome = outcome?;
             freed?;
+            session.stages.end(Stage::Wiping);
+            outcome.report.stages = session.stages.take();
             Ok(outcome)
         })
     }
@@ -324,8 +336,10 @@ impl Session {
                 (side, plan_tiles(protocol, program, PlanOptions { side, ..options }, &surroundings)?)
             }
         };
+        self.stages.end(Stage::Planning);
         let wanted = Cut { side, supply: plans.supply() };
         let (agreed, finest) = agree_on_cut(&self.wire, &mut self.links, wanted)?;
+        self.stages.end(Stage::Agreeing);
         if agreed == wanted {
             return Ok(plans);
         }
@@ -334,7 +348,9 @@ impl Session {
             check_side(protocol, program, wanted.side, (peer, side))?;
         }
         let options = PlanOptions { side, supply: Some(supply), ..options };
-        Ok(plan_tiles(protocol, program, options, &surroundings)?)
+        let plans = plan_tiles(protocol, program, options, &surroundings)?;
+        self.stages.end(Stage::Planning);
+        Ok(plans)
     }
 
     /// This party's inputs to the program's `run`-th run by position, held against what the program says of them.

@@ -15,7 +15,7 @@ use crate::plan::Plans;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
-use crate::run::{Execution, HostMatrix, Memory, RunError, execute};
+use crate::run::{Execution, HostMatrix, Memory, RunError, Stage, execute};
 use crate::share::Role;
 use crate::step::{KeyId, OpId};
 use crate::wipe;
@@ -79,6 +79,7 @@ impl Session {
     /// Within a task of a tokio runtime: sessions block.
     pub fn prepare(&mut self, protocol: Protocol, program: &Program) -> Result<Prepared, SessionError> {
         self.attempt(|session| {
+            session.stages.end(Stage::Caller);
             session.check_roles(protocol)?;
             let number = session.prepared;
             session.prepared += 1;
@@ -104,7 +105,9 @@ impl Session {
             if prepared.session != session.id {
                 return Err(SessionError::OtherSession);
             }
+            session.stages.end(Stage::Caller);
             let inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
+            session.stages.end(Stage::Inputs);
             let digest = blake3::Hash::from(prepared.plans.agreement.digest).to_hex().to_string();
             // Two programs may have one plan, and keep values of their own.
             let number = prepared.number.expect("it was prepared").to_string();
@@ -114,7 +117,9 @@ impl Session {
                 ("number of the run".into(), prepared.runs.to_string()),
             ];
             session.confirm(prepared.protocol, fields)?;
-            let outcome = session.run_plan(prepared, inputs)?;
+            session.stages.end(Stage::Agreeing);
+            let mut outcome = session.run_plan(prepared, inputs)?;
+            outcome.report.stages = session.stages.take();
             prepared.runs += 1;
             Ok(outcome)
         })
@@ -154,8 +159,10 @@ impl Session {
         chosen_bytes.map_or(Ok(()), |most_bytes| check_host(plan, most_bytes))?;
         self.check_store(&plans, number.is_some())?;
         let nonces = self.confirm(protocol, plans.agreement.fields.clone())?;
+        self.stages.end(Stage::Agreeing);
         let name = PlanName::new(&plans.agreement.digest, &nonces);
         let memory = Memory::allocate(plan, self.devices.all())?;
+        self.stages.end(Stage::Allocating);
         let (program, devices) = (program.clone(), self.devices.clone());
         let session = self.id;
         Ok(Prepared { session, protocol, program, plans, name, memory, devices, number, runs: 0 })
@@ -181,6 +188,7 @@ impl Session {
             keys.insert(KeyId::between(self.role, Role::Dealer), key);
         }
         wipe::stack();
+        self.stages.end(Stage::Keys);
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan: plans.of(self.role),
@@ -194,6 +202,7 @@ impl Session {
             activity: &self.wire.links.activity,
             interrupt: self.wire.links.interrupt,
             progress: &self.progress,
+            stages: &mut self.stages,
             run,
             stall: self.options.deadlines.stall,
             overlap: self.options.overlap,
@@ -205,6 +214,7 @@ impl Session {
             failure.map_or(SessionError::from(error), SessionError::from)
         })?;
         self.runs = self.runs.wrapping_add(1);
+        self.stages.end(Stage::Wiping);
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
         let outputs = outcome.outputs.into_iter().map(name).collect();
         Ok(SessionOutcome { outputs, report: outcome.report, plans: plans.clone() })

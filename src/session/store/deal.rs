@@ -10,7 +10,7 @@ use crate::net::{Activity, Data, Frame, Link, LinkOptions, Messages, NetError};
 use crate::plan::{Plan, PlanError, dealer_steps};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, Memory, Progress, RunReport, execute};
+use crate::run::{Execution, Memory, Progress, RunReport, Stage, Stages, execute};
 use crate::session::dealer::plan;
 use crate::session::wire::Wire;
 use crate::session::{Dealt, Devices, SessionError, SessionOptions};
@@ -129,6 +129,7 @@ impl Bench {
             keys.insert(id, key);
         }
         let label = |op: OpId| format!("correlation {}", op.0);
+        let mut stages = Stages::default();
         let execution = Execution {
             plan,
             devices: devices.all(),
@@ -141,6 +142,7 @@ impl Bench {
             activity: &wire.links.activity,
             interrupt: wire.links.interrupt,
             progress: &Progress::default(),
+            stages: &mut stages,
             run: RUN,
             stall: options.deadlines.stall,
             overlap: options.overlap,
@@ -149,7 +151,11 @@ impl Bench {
         };
         let result = execute(wire.handle(), execution).map_err(SessionError::from);
         let result = match result {
-            Ok(outcome) => wire.finish(links).map(|()| outcome.report).map_err(SessionError::from),
+            Ok(outcome) => {
+                stages.end(Stage::Wiping);
+                let report = RunReport { stages: stages.take(), ..outcome.report };
+                wire.finish(links).map(|()| report).map_err(SessionError::from)
+            }
             Err(error) => {
                 wire.abort(links, |peer| error.told(peer));
                 Err(error)

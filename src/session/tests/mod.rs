@@ -25,6 +25,7 @@ mod recipe;
 mod reconnects;
 mod resident;
 mod simulated;
+mod stages;
 mod streamed;
 mod tensors;
 
