@@ -4,6 +4,7 @@
 use crate::huge;
 use bytes::{BufMut, Bytes};
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 use zeroize::Zeroize;
 
@@ -70,6 +71,24 @@ impl Wiped {
     }
 }
 
+/// Appends bytes of which nobody knows how many there will be: where there is no room, all move, and the old memory is wiped.
+impl io::Write for Wiped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Wiped::with_capacity(needed.max(2 * self.0.capacity()));
+            larger.extend(self);
+            *self = larger;
+        }
+        self.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Drop for Wiped {
     fn drop(&mut self) {
         self.wipe();
@@ -116,9 +135,10 @@ mod tests {
     use crate::program::Program;
     use crate::protocol::Protocol;
     use crate::ring::{Elements, FixedPoint, Ring, Shape};
-    use crate::session::{World, insecure_dealt_key};
+    use crate::session::{World, insecure_contribution, insecure_dealt_key};
     use crate::share::{Parties, PartyId, Role};
     use std::alloc::{GlobalAlloc, Layout, System};
+    use std::io::Write;
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
     use std::sync::{Arc, Mutex, PoisonError};
     use zeroize::Zeroizing;
@@ -126,7 +146,7 @@ mod tests {
     /// An allocator that looks for a secret in all memory that is freed.
     struct Watch {
         is_on: AtomicBool,
-        /// Two words that stand one behind the other.
+        /// Two words that stand one behind the other, [`mixed`].
         secret: [AtomicU64; 2],
         found: AtomicUsize,
     }
@@ -162,26 +182,37 @@ mod tests {
     }
 
     impl Watch {
-        /// Looks through `size` bytes at `memory`, at every word of 8 bytes.
+        /// Looks through `size` bytes at `memory`, at every word of 8 bytes, and in small pieces, where what is packed
+        /// may lie anywhere, at every byte.
         ///
         /// # Safety
         /// They belong to the caller.
         unsafe fn look(&self, memory: *mut u8, size: usize) {
-            let start = memory.align_offset(8);
-            let words = size.saturating_sub(start) / 8;
+            const SMALL_BYTES: usize = 4 << 10;
             let [first, second] = [self.secret[0].load(SeqCst), self.secret[1].load(SeqCst)];
-            let mut before = 0;
-            for at in 0..words {
-                // SAFETY: within the memory, and aligned. Words that were never written have some value or other,
-                // which a volatile read is content with.
-                let word = unsafe { memory.add(start + 8 * at).cast::<u64>().read_volatile() };
-                if at > 0 && before == first && word == second {
-                    self.found.fetch_add(1, SeqCst);
-                    return;
+            let aligned = memory.align_offset(8);
+            let shifts = if size <= SMALL_BYTES { 8 } else { 1 };
+            for shift in 0..shifts {
+                let start = (aligned + shift) % 8;
+                let mut before = 0;
+                for at in 0..size.saturating_sub(start) / 8 {
+                    // SAFETY: within the memory. Words that were never written have some value or other, which a volatile
+                    // read is content with.
+                    let word = unsafe { memory.add(start + 8 * at).cast::<[u8; 8]>().read_volatile() };
+                    let word = mixed(u64::from_ne_bytes(word));
+                    if at > 0 && before == first && word == second {
+                        self.found.fetch_add(1, SeqCst);
+                        return;
+                    }
+                    before = word;
                 }
-                before = word;
             }
         }
+    }
+
+    /// A word as the watch compares it: what looks for a secret must not itself leave it on the stack.
+    fn mixed(word: u64) -> u64 {
+        word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     /// How many pieces of memory are freed with these words in them while `work` runs.
@@ -189,8 +220,8 @@ mod tests {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         WATCH.found.store(0, SeqCst);
-        WATCH.secret[0].store(secret[0], SeqCst);
-        WATCH.secret[1].store(secret[1], SeqCst);
+        WATCH.secret[0].store(mixed(secret[0]), SeqCst);
+        WATCH.secret[1].store(mixed(secret[1]), SeqCst);
         WATCH.is_on.store(true, SeqCst);
         work();
         WATCH.is_on.store(false, SeqCst);
@@ -214,6 +245,16 @@ mod tests {
         };
         assert_eq!(left_behind([SECRET; 2], cut), 0);
         assert_eq!(format!("{:?}", Wiped::from(secret_bytes())), "Wiped(8000 bytes)");
+    }
+
+    #[test]
+    fn what_grows_as_it_is_written_is_wiped_where_it_was() {
+        let written = || {
+            let mut bytes = Wiped::with_capacity(100);
+            (0..1000).for_each(|_| bytes.write_all(&SECRET.to_le_bytes()).expect("there is memory"));
+            assert_eq!(*bytes, *Wiped::from(secret_bytes()));
+        };
+        assert_eq!(left_behind([SECRET; 2], written), 0);
     }
 
     /// The same in fixed point and 32 bits, where the input is held against its bound as the real numbers that it is.
@@ -282,6 +323,30 @@ mod tests {
             let key = insecure_dealt_key(SEED, &digest, Role::party(party));
             let words = [0, 2].map(|at| u64::from(key.words()[at]) | u64::from(key.words()[at + 1]) << 32);
             assert_eq!(left_behind(words, run), 0, "the key of party {party}");
+        }
+    }
+
+    /// What parties contribute to the keys that they share is in no memory that a run gives back.
+    #[test]
+    fn a_run_leaves_no_contribution_to_a_key_behind() {
+        const SEED: u64 = 11;
+        let mut program = Program::new(3, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+        let shape = Shape::new(3, 3);
+        let x = program.input("x", PartyId(0), shape, None).expect("an input");
+        let y = program.input("y", PartyId(1), shape, None).expect("an input");
+        let z = program.matmul(x, y).expect("a product");
+        program.output("z", z, Parties::from_iter([PartyId(0)])).expect("an output");
+        let run = || {
+            let inputs = [0, 1].map(|_| Elements::zeros(Ring::Z64, shape.len()));
+            let device = Arc::new(Cpu::open(Some(1), None).expect("a device"));
+            let world = World::new(Protocol::Replicated, device).with_insecure_seed(SEED);
+            world.run(&program, &inputs).expect("a run");
+        };
+        for (from, to) in [(0, 2), (2, 0), (1, 2), (2, 1)] {
+            let contribution = insecure_contribution(SEED, Role::party(from), Role::party(to));
+            let words =
+                [0, 8].map(|at| u64::from_ne_bytes(contribution[at..at + 8].try_into().expect("8 bytes")));
+            assert_eq!(left_behind(words, run), 0, "what party {from} tells party {to}");
         }
     }
 }

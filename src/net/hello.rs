@@ -178,17 +178,16 @@ impl Link {
     /// # Errors
     /// Where the link is broken, or the message longer than a peer takes.
     pub async fn send_control(&mut self, topic: Topic, message: &impl Serialize) -> Result<usize, NetError> {
-        // Room for a key, which growing would leave behind.
+        // An order with its contribution to a key may be longer: what grows is wiped where it was.
         const ROOM_BYTES: usize = 4096;
-        let mut payload = Vec::with_capacity(ROOM_BYTES);
+        let mut payload = Wiped::with_capacity(ROOM_BYTES);
         serde_json::to_writer(&mut payload, message).expect("control messages serialise");
         let Topic { number: topic, name: what, most_bytes } = topic;
         let (peer, bytes) = (self.peer(), payload.len());
         if bytes > most_bytes {
             return Err(NetError::TooLong { peer, what, bytes, most_bytes });
         }
-        let payload = Wiped::from(payload).into();
-        self.sender().send(Frame::Control { topic, payload }).await?;
+        self.sender().send(Frame::Control { topic, payload: payload.into() }).await?;
         Ok(bytes)
     }
 

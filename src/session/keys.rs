@@ -153,6 +153,13 @@ pub(crate) fn insecure_dealt_key(seed: u64, plan_digest: &[u8; 32], party: Role)
     derive(&name, way, &own, &peers)
 }
 
+/// What a seed has a party contribute to the key that it shares with another one, in a session's first run.
+#[cfg(test)]
+pub(crate) fn insecure_contribution(seed: u64, from: Role, to: Role) -> [u8; 32] {
+    let drawn = KeySource::InsecureSeed(seed).contribution(Way { from, to, run: 0 });
+    drawn.expect("a seed gives contributions").contribution
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

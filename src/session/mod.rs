@@ -34,7 +34,7 @@ pub use dealer::{DealerNetwork, Dealt, deal};
 pub use devices::{Devices, Spread};
 pub use error::SessionError;
 #[cfg(test)]
-pub(crate) use keys::insecure_dealt_key;
+pub(crate) use keys::{insecure_contribution, insecure_dealt_key};
 pub use offer::{ACCEPTED_BYTES, Declared, Offer, OfferError};
 pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
 pub use prepared::Prepared;

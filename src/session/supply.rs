@@ -21,8 +21,9 @@ impl Session {
     ) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
         let named = plans.of(self.role).keys();
         let (role, run) = (self.role, self.runs);
-        // Each pledge is for one run, whether the run needs it or not.
-        let mut pledges = std::mem::take(&mut self.pledges);
+        // Each pledge is for one run, whether the run needs it or not. It is wiped where it lies: what is taken out of a map
+        // stays in the map's memory.
+        let pledges = std::mem::take(&mut self.pledges);
         let mut links: Vec<&mut Link> = self.links.iter_mut().collect();
         links
             .retain(|link| link.peer() != Role::Dealer && named.contains(&KeyId::between(role, link.peer())));
@@ -34,15 +35,14 @@ impl Session {
             }
             for link in links {
                 let (peer, patience) = (link.peer(), link.long_patience());
-                let Pledge { own, peers } =
-                    pledges.remove(&peer).expect("the parties have confirmed the run");
+                let Pledge { own, peers } = &pledges[&peer];
                 let theirs: Contribution = link.receive_control(KEY, patience).await?;
-                if !theirs.keeps(peers, Way { from: peer, to: role, run }) {
+                if !theirs.keeps(*peers, Way { from: peer, to: role, run }) {
                     let reason = "it is not what the peer had committed itself to".into();
                     return Err(NetError::Malformed { peer, what: KEY.name, reason }.into());
                 }
                 let way = Way { from: role, to: peer, run };
-                keys.insert(KeyId::between(role, peer), derive(name, way, &own, &theirs));
+                keys.insert(KeyId::between(role, peer), derive(name, way, own, &theirs));
             }
             Ok(keys)
         })

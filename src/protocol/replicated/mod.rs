@@ -9,9 +9,10 @@
 //! meets another's, and what comes out of a product or of a truncation stays a sum of parts until a product needs it
 //! replicated. Linear ops are local on every component.
 //!
-//! **Keys.** Parties i and j have a key k_ij of a pseudo-random generator, which the lower one draws from the operating
-//! system for every run and sends to the other over their link. Streams are numbered in the order of lowering, which is
-//! the same for all, and each is drawn once by each of the two. Below, F(k_ij) is the next unused stream of a key.
+//! **Keys.** Parties i and j have a key k_ij of a pseudo-random generator, to which both contribute for every run, over
+//! their link and bound by commitments, so that the third knows nothing of it and neither chooses it. Streams are numbered
+//! in the order of lowering, which is the same for all, and each is drawn once by each of the two. Below, F(k_ij) is the
+//! next unused stream of a key.
 //!
 //! **Replicating** what parties hold alone.
 //! 1. One or two parties do: each draws F with its partner, which is party 2 (for party 2 it is party 1), as their

@@ -1,8 +1,13 @@
 //! A stored order as a dealer: a link on which what the file holds arrives, while the run takes it.
 //!
 //! **Steps.** 1. Each party sends the others the numbers of its unused orders, and its mark beside the identity. 2. Each
-//! takes the lowest that all have and no mark has passed (see the module above). A peer that lies can keep orders from
-//! being used, and not have one used again: the own marks hold, whatever a peer says. 3. A thread reads the file chunk by chunk, no faster than the link takes them.
+//! takes the lowest that all have and no mark has passed (see the module above). 3. A thread reads the file chunk by chunk,
+//! no faster than the link takes them.
+//!
+//! **A peer that lies** can have this party pass over orders, up to all of them. It cannot have one used again that this
+//! party has marked: its own marks hold, whatever a peer says. Where this party has lost both of its own, in the folder and
+//! beside the identity, the peer's word is all that there is: then a peer that leaves out its marks learns, from what this
+//! party opens under the masks of before, how its values differ from those of before.
 
 use super::{CorrelationStore, MOST_ORDERS, StoreError, TakenOrder};
 use crate::correlation::store::{OrderError, Piece};

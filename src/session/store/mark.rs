@@ -50,10 +50,12 @@ struct Content {
 impl Mark {
     /// The mark of a party's store in a folder, which is made where it is not there.
     pub(super) fn new(folder: &Path, store: StoreId, party: PartyId) -> Result<Mark, StoreError> {
-        if !folder.exists() {
+        let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
+        if !missing.is_empty() {
             create_folder(folder)?;
-            sync_new(folder)?;
         }
+        missing.into_iter().try_for_each(|made| sync_folder(above(made)))?;
         Ok(Mark { folder: folder.to_owned(), store, party })
     }
 
@@ -65,14 +67,13 @@ impl Mark {
     /// The lowest order that may be used: 0 before the first use.
     pub(super) fn next(&self) -> Result<u32, StoreError> {
         let path = self.path();
+        // A link that leads nowhere, as to a disk that is not there, is no sign of a store that was not used.
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(0);
+        }
         let mut text = String::new();
-        match open_private(&path) {
-            Ok(file) => {
-                file.take(MOST_BYTES).read_to_string(&mut text).map_err(|error| failed(&path, error))?
-            }
-            Err(StoreError::File { .. }) if !path.exists() => return Ok(0),
-            Err(error) => return Err(error),
-        };
+        let file = open_private(&path)?;
+        file.take(MOST_BYTES).read_to_string(&mut text).map_err(|error| failed(&path, error))?;
         let wrong = |reason: String| StoreError::Mark { path: path.clone(), reason };
         let content: Content = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if content == self.content(content.next) {
@@ -115,10 +116,9 @@ impl Mark {
     }
 }
 
-/// Waits until a new folder and its name are on the disk.
-fn sync_new(folder: &Path) -> Result<(), StoreError> {
-    sync_folder(folder)?;
-    folder.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
+/// The folder that a folder's name is in.
+fn above(folder: &Path) -> &Path {
+    folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -162,6 +162,26 @@ mod tests {
             assert!(matches!(mark.next(), Err(StoreError::Mark { .. })), "{spoilt}");
             assert!(matches!(mark.pass(9), Err(StoreError::Mark { .. })), "{spoilt}");
         }
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_reached_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mark = mark(folder.path(), 0);
+        let elsewhere = folder.path().join("a disk that is not there").join("a.mark");
+        std::os::unix::fs::symlink(elsewhere, mark.path()).expect("a link");
+        for result in [mark.next().map(drop), mark.pass(0)] {
+            assert!(matches!(result, Err(StoreError::File { .. })), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_marks_is_made_with_those_above_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let marks = folder.path().join("state").join("of").join("stores");
+        assert_eq!(mark(&marks, 0).pass(2), Ok(()));
+        assert_eq!(mark(&marks, 0).next(), Ok(3));
+        assert_eq!(above(Path::new("stores")), Path::new("."));
     }
 
     #[test]
