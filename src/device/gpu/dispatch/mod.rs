@@ -6,10 +6,14 @@
 
 mod affine;
 mod axes;
+#[cfg(test)]
+mod drawn;
 mod elementwise;
 mod fill;
 mod gemm;
 mod packed;
+#[cfg(test)]
+mod planes;
 mod residue;
 mod slices;
 #[cfg(test)]

@@ -1,0 +1,195 @@
+//! The last indices that the shaders on planes of bits form, by the formulas of `level.wgsl` and of each of them.
+
+use super::tests::Name;
+use super::*;
+use crate::device::gpu::params;
+
+const DIGIT_BITS: u32 = 4;
+const DIGIT_PLANES: u32 = 15;
+const FAN_IN: u32 = 4;
+
+/// `level.wgsl`
+#[derive(Clone, Copy)]
+struct Level {
+    digits: u32,
+    order: u32,
+}
+
+impl Level {
+    fn groups(self) -> u32 {
+        self.digits.div_ceil(FAN_IN)
+    }
+
+    fn size(self, group: u32) -> u32 {
+        FAN_IN.min(self.digits - group * FAN_IN)
+    }
+
+    fn eq_planes(self) -> u32 {
+        self.digits - self.order
+    }
+
+    fn lt_plane(self, digit: u32) -> u32 {
+        match digit % FAN_IN {
+            0 => self.eq_planes() + self.digits - self.groups() + digit / FAN_IN,
+            _ => self.eq_planes() + digit - digit / FAN_IN - 1,
+        }
+    }
+
+    fn eq_factors(self, group: u32) -> u32 {
+        let size = self.size(group);
+        match (self.order, size) {
+            (1, _) => size - u32::from(group + 1 == self.groups()),
+            (_, 1) => 0,
+            _ => size,
+        }
+    }
+
+    fn first_monomial(self, group: u32) -> u32 {
+        group * 11 * (1 + self.order)
+    }
+}
+
+/// The last row that is reached of one binding's planes, if any is.
+#[derive(Clone, Copy, Default)]
+struct Rows(Option<u32>);
+
+impl Rows {
+    fn reach(&mut self, row: u32) {
+        self.0 = self.0.max(Some(row));
+    }
+
+    /// The last index: that of the last word of the last row; the first where nothing is read.
+    fn last(self, offset: u32, width: u32) -> u64 {
+        let Some(row) = self.0 else { return 0 };
+        u64::from(offset) + u64::from(row) * u64::from(width) + u64::from(width - 1)
+    }
+}
+
+/// How many jobs there are, all with the same words.
+fn jobs(count: u32, width: u32) -> u32 {
+    assert!(count.is_multiple_of(width), "{count} threads for words of {width}");
+    count / width
+}
+
+/// `table.wgsl`
+pub(super) fn table(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let p: params::Table = dispatch.params.read();
+    let mut out = Rows::default();
+    for job in 0..jobs(p.count, p.width) {
+        let is_top = job == p.digits;
+        let low = if is_top { p.bits } else { job * DIGIT_BITS };
+        let wide = if is_top { 1 } else { DIGIT_BITS.min(p.bits - low.min(p.bits)) };
+        assert!(low < ring.bits() && wide >= 1, "a shift within the ring");
+        let first_plane = if is_top { p.planes - 1 } else { job * DIGIT_PLANES };
+        (1..1 << wide).for_each(|value| out.reach(first_plane + value - 1));
+    }
+    vec![out.last(p.out_offset, p.width), elements(ring, p.mask_offset, p.elements, p.width)]
+}
+
+/// The last element that a loop over a word's bits reads.
+fn elements(ring: Ring, offset: u32, elements: u32, width: u32) -> u64 {
+    let end = u64::from(ring.bits()) * u64::from(width);
+    assert!(end <= u32::MAX.into(), "an index that wraps would be taken for an element's");
+    u64::from(offset) + end.min(elements.into()) - 1
+}
+
+/// `pick.wgsl`
+pub(super) fn pick(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
+    const SIGN: u32 = 1;
+    let p: params::Pick = dispatch.params.read();
+    let level = Level { digits: p.digits, order: p.order };
+    let (mut out, mut table) = (Rows::default(), Rows::default());
+    assert!(p.bits + u32::from(p.question == SIGN) <= ring.bits(), "a shift within the ring");
+    for digit in 0..jobs(p.count, p.width) {
+        let place = p.digits - 1 - digit;
+        let values = (1u32 << DIGIT_BITS.min(p.bits - place * DIGIT_BITS)) - 1;
+        (0..values).for_each(|value| table.reach(place * DIGIT_PLANES + value));
+        if digit < level.eq_planes() {
+            out.reach(digit);
+        }
+        if p.order == 0 {
+            continue;
+        }
+        if digit == 0 && p.question == SIGN {
+            table.reach(p.table_planes - 1);
+        }
+        out.reach(level.lt_plane(digit));
+    }
+    let opened = elements(ring, p.opened_offset, p.elements, p.width);
+    vec![out.last(p.out_offset, p.width), opened, table.last(p.table_offset, p.width)]
+}
+
+/// `monomials.wgsl`
+pub(super) fn monomials(dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let p: params::Monomials = dispatch.params.read();
+    let level = Level { digits: p.digits, order: p.order };
+    let (mut out, mut masks) = (Rows::default(), Rows::default());
+    for number in 0..jobs(p.count, p.width) {
+        let (first, factors) = (number * FAN_IN, level.eq_factors(number));
+        let mut row = level.first_monomial(number);
+        let mut correct = |count: u32| {
+            (0..count).for_each(|_| {
+                out.reach(row);
+                row += 1;
+            })
+        };
+        for factor in 0..factors {
+            masks.reach(first + factor);
+            correct((1 << factor) - 1);
+        }
+        if p.order == 0 {
+            continue;
+        }
+        for digit in 1..level.size(number) {
+            masks.reach(level.lt_plane(first + digit));
+            correct((1 << digit) - 1);
+        }
+    }
+    let masks = [p.mask_0_offset, p.mask_1_offset].map(|offset| masks.last(offset, p.width));
+    [vec![out.last(p.out_offset, p.width)], masks.to_vec()].concat()
+}
+
+/// `join.wgsl`
+pub(super) fn join(dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let p: params::Join = dispatch.params.read();
+    let level = Level { digits: p.digits, order: p.order };
+    let next = Level { digits: level.groups(), order: p.order };
+    let [mut out, mut planes, mut opened, mut masks, mut monomials] = [Rows::default(); 5];
+    for number in 0..jobs(p.count, p.width) {
+        let (first, size, factors) = (number * FAN_IN, level.size(number), level.eq_factors(number));
+        let mut row = level.first_monomial(number);
+        let mut monomial = |count: u32| {
+            (0..count).for_each(|_| {
+                monomials.reach(row);
+                row += 1;
+            })
+        };
+        for factor in 0..factors {
+            masks.reach(first + factor);
+            monomial((1 << factor) - 1);
+        }
+        let mut folded = |factors: u32| (0..factors).for_each(|left| opened.reach(first + left));
+        if number < next.eq_planes() {
+            match size {
+                1 => planes.reach(first),
+                _ => folded(factors),
+            }
+            out.reach(number);
+        }
+        if p.order == 0 {
+            continue;
+        }
+        planes.reach(level.lt_plane(first));
+        for digit in 1..size {
+            folded(digit);
+            masks.reach(level.lt_plane(first + digit));
+            monomial((1 << digit) - 1);
+        }
+        (1..size).for_each(|digit| opened.reach(level.lt_plane(first + digit)));
+        out.reach(next.lt_plane(number));
+    }
+    let offsets = [p.planes_offset, p.opened_offset, p.masks_offset, p.monomials_offset];
+    let read = [planes, opened, masks, monomials].into_iter().zip(offsets);
+    [vec![out.last(p.out_offset, p.width)], read.map(|(rows, offset)| rows.last(offset, p.width)).collect()]
+        .concat()
+}
