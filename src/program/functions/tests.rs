@@ -1,5 +1,6 @@
 //! The functions' errors, their ranges, and the warnings about their arguments.
 
+mod compositions;
 mod everyday;
 mod magnitudes;
 mod ranges;
