@@ -16,12 +16,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use symbolon::device::cpu::Cpu;
-//! use symbolon::program::Program;
-//! use symbolon::protocol::Protocol;
-//! use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
-//! use symbolon::session::World;
-//! use symbolon::share::{Parties, PartyId};
+//! use symbolon::{Cpu, Elements, FixedPoint, Parties, PartyId, Program, Protocol, Ring, Shape, World};
 //!
 //! // scores = x @ w, where x is party 0's and w party 1's; party 0 alone learns the scores.
 //! let codec = FixedPoint::new(Ring::Z64, 16)?;
@@ -41,12 +36,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Between processes each party opens a [`session::Session`] and the dealer calls [`session::deal`].
+//! Between processes each party opens a [`Session`] and the dealer calls [`session::deal`]: `tools/examples` has both.
+//! The [`guide`] answers questions in chapters; [`protocol`] has the formulas, their sources and the security arguments.
 
 pub mod correlation;
 pub mod device;
 #[doc(hidden)]
 pub mod fuzz;
+#[cfg(doc)]
+pub mod guide;
 #[cfg(test)]
 mod house;
 mod huge;
@@ -60,3 +58,11 @@ pub mod session;
 pub mod share;
 pub mod step;
 pub mod wipe;
+
+pub use device::Device;
+pub use device::cpu::Cpu;
+pub use program::{Dims, Number, Program, Truncation, ValueId};
+pub use protocol::Protocol;
+pub use ring::{Axis, Elements, FixedPoint, Ring, Shape};
+pub use session::{Session, SessionError, SessionOptions, SessionOutcome, World};
+pub use share::{Parties, PartyId, Role};

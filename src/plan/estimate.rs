@@ -11,7 +11,7 @@ use crate::program::tiling::{Grid, TileSide, Tiling};
 use crate::program::{Gather, Op, Program, Turn, ValueId};
 use crate::protocol::Protocol;
 
-/// Most steps of a plan, of all roles together, or [`GROWTH`] times those of whole matrices, if that is more: a second or
+/// Most steps of a plan, of all roles together, or `GROWTH` times those of whole matrices, if that is more: a second or
 /// two of planning, and a few hundred megabytes.
 pub const MOST_STEPS: u64 = 1 << 19;
 

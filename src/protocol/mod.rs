@@ -6,13 +6,13 @@
 //! randomness, purely, and knows nothing of devices, networks or plans. Its documentation states what the rules cost in
 //! closed form, which a test holds plans and runs against.
 
-mod beaver;
+pub mod beaver;
 mod bits;
 mod blocks;
 mod cost;
 mod halves;
 mod lowering;
-mod replicated;
+pub mod replicated;
 mod widths;
 
 pub use cost::{Content, Cost, Messages, OpCost};

@@ -12,7 +12,7 @@
 //! 3. Z_i = E·Y_i + A_i·F + C_i, one fused product of inner size 2k; a term whose part is absent is dropped.
 //!
 //! Check: Σ Z_i = E·Y + A·F + A·B = (X−A)·Y + A·(Y−B) + A·B = X·Y. Which parts of A and B exist follows from who
-//! holds X and Y (see [`masks`]): both parties' where both operands are shared; only the owners' where each operand
+//! holds X and Y (see `masks`): both parties' where both operands are shared; only the owners' where each operand
 //! is one party's own, which halves the work to k a party; none where one party owns both, which is local.
 //! *Bytes:* with shared operands each party sends mk + kn elements; an owner sends only its own operand's. A value that
 //! is a factor of several products is opened once and under one mask. *Rounds:* 1.
@@ -38,7 +38,7 @@
 //! *What is seen.* The parts of r are uniform modulo 2^k and so are their low w bits modulo 2^w; nobody sends the bits
 //! above. So c_i is uniform modulo 2^w to its receiver, as with w = k; w, as b, follows from public bounds.
 //!
-//! The result is ⌊x/2^m⌋ + [u < x mod 2^m] with u = c mod 2^m: rounded up with probability (x mod 2^m)/2^m; there is
+//! The result is ⌊x/2^m⌋ + \[u < x mod 2^m\] with u = c mod 2^m: rounded up with probability (x mod 2^m)/2^m; there is
 //! no other error. Both parties see c, so the functionality is: draw u uniformly, *give it to both*, and round by it.
 //! Whoever also learns the result learns on which side of u the dropped bits lie, which over many results that share
 //! their dropped bits pins these down; the result alone would let them be averaged out, only more slowly. Who deals r
@@ -46,15 +46,15 @@
 //! for a tile of n values. *Rounds:* 1. A value that one party holds alone is shifted locally, rounding down.
 //!
 //! **Comparison.** Whether x < 0, for a shared x with |x| < 2^t (t = k − 1 unless declared bounds say less). Its parts
-//! are x_i = c_i + a_i with a mask a, so x = c + a, and x < 0 is bit t of that: c_t ⊕ a_t ⊕ [c̄ < a mod 2^t], with
+//! are x_i = c_i + a_i with a mask a, so x = c + a, and x < 0 is bit t of that: c_t ⊕ a_t ⊕ \[c̄ < a mod 2^t\], with
 //! c̄ = −1 − c mod 2^t, since the low bits carry where a exceeds what c leaves to 2^t.
 //! 1. Both send c_i = x_i − a_i; c is opened. It serves as well where x is a factor of a product or is chosen.
-//! 2. c̄ and a are compared digit by digit: c picks shares of [c̄_d < a_d] and [c̄_d = a_d] from a dealt table of every
+//! 2. c̄ and a are compared digit by digit: c picks shares of \[c̄_d < a_d\] and \[c̄_d = a_d\] from a dealt table of every
 //!    digit a_d (one-time truth tables: Ishai et al., TCC 2013, see [`crate::correlation`]), locally.
 //! 3. ⌈log₄ D⌉ times, for D digits: the factors of a level (see [`crate::step::bits`]) are opened under masked bits,
 //!    and every group of four digits is joined by dealt products of the masks (conjunction of several bits in one
 //!    round: Ohata and Nuida, FC 2020, section 3.2). What is left is b_i with b = b_0 ⊕ b_1.
-//! 4. With a dealt random bit ρ, both send b_i ⊕ ρ_i; e = b ⊕ ρ is opened, and [b]_i = i₀·e + (1 − 2e)·[ρ]_i.
+//! 4. With a dealt random bit ρ, both send b_i ⊕ ρ_i; e = b ⊕ ρ is opened, and \[b\]_i = i₀·e + (1 − 2e)·\[ρ\]_i.
 //!
 //! The answer depends on c and a modulo 2^(t+1) alone, so c is opened modulo 2^w with w = t + 1, by the low w bits of each
 //! c_i, which are uniform as those of a_i are; again w = k where little is saved. Where x is a factor of a product or is
@@ -72,11 +72,11 @@
 //!
 //! **Choice** b·z of a comparison's result and a value z of the same shape: with z = c' + a' opened under a mask as
 //! above and a dealt share of ρ·a', b·z = e·z + (1 − 2e)·(c'·ρ + ρ·a'). *Bytes:* each holder of z sends one element a
-//! value, or none where z is open already: relu(x) = [x ≥ 0]·x costs no more than the comparison, and
+//! value, or none where z is open already: relu(x) = \[x ≥ 0\]·x costs no more than the comparison, and
 //! max(x, y) = y + relu(x − y). *Rounds:* none but those of the bit, since z is opened meanwhile.
 //!
 //! **Exact truncation** by m bits: with c = x' + r modulo 2^w as for the stochastic one, the exact result is less by the
-//! borrow [c mod 2^m < r mod 2^m] of the dropped bits. It is found by steps 2 to 4 of a comparison, of the low m bits,
+//! borrow \[c mod 2^m < r mod 2^m\] of the dropped bits. It is found by steps 2 to 4 of a comparison, of the low m bits,
 //! and its shares are added to those of the middle bits. *Bytes:* beside the w bits, for m = 16, 7 bits. *Rounds:* 3,
 //! or 2 + the number of levels. The result is ⌊x/2^m⌋; nothing but uniform values is learnt.
 //!

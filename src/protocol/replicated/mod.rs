@@ -23,7 +23,7 @@
 //!
 //! A tile becomes replicated once, however many products it is a factor of.
 //!
-//! **Product** of replicated X and Y, elementwise or of matrices: Z_i = [X_i | X_{i+1}] · [Y_i + Y_{i+1} ; Y_i], one fused
+//! **Product** of replicated X and Y, elementwise or of matrices: Z_i = \[X_i | X_{i+1}\] · \[Y_i + Y_{i+1} ; Y_i\], one fused
 //! product of inner size 2k for party i; ΣZ_i = X·Y, since each X_a·Y_b has exactly one party that holds both factors.
 //! *Bytes:* none; the result becomes replicated at one element a value and party, whatever k is. What one party knows
 //! alone has no third component, which is left out. A product of two values that one party knows is local.
