@@ -124,10 +124,16 @@ impl Program {
     /// [`Axis::Cols`].
     ///
     /// # Errors
-    /// Where they differ in the other extent.
+    /// Where they differ in the other extent, or mix signed and unsigned integers that no reading of elements holds.
     pub fn concat(&mut self, a: ValueId, b: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
-        let label = format!("concat({}, {})", self.short(a), self.short(b));
         let (a, b) = self.aligned(a, b)?;
+        let result = self.joined(a, b, axis)?;
+        self.mixed(result, &[a, b], None)
+    }
+
+    /// `a` and `b` one after the other, whichever integers they stand for.
+    pub(super) fn joined(&mut self, a: ValueId, b: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
+        let label = format!("concat({}, {})", self.short(a), self.short(b));
         let (first, second) = (self.value(a).shape, self.value(b).shape);
         let (fits, shape, at) = match axis {
             Axis::Rows => {

@@ -1,7 +1,7 @@
 //! Building a program, value by value.
 
 use super::range::{self, Interval};
-use super::{Dims, Input, Op, Output, Program, ProgramError, Truncation, Value, ValueId};
+use super::{Dims, Input, Kind, Op, Output, Program, ProgramError, Span, Truncation, Value, ValueId};
 use crate::ring::{Axis, FixedPoint, Shape};
 use crate::share::{Parties, PartyId};
 
@@ -86,7 +86,8 @@ impl Program {
             return Err(ProgramError::Bound { name: name.to_owned(), bound });
         }
         let (index, value) = (self.inputs.len(), self.next_id());
-        self.inputs.push(Input { name: name.to_owned(), owner, shape, bound, resident: false, value });
+        let kind = Kind::default();
+        self.inputs.push(Input { name: name.to_owned(), owner, shape, bound, kind, resident: false, value });
         match self.push(Op::Input(index), shape, name.to_owned()) {
             Ok(value) => Ok(self.with_dims(value, dims)),
             Err(error) => {
@@ -172,8 +173,12 @@ impl Program {
             return self.push_like(a, Op::AddConstant(a, element), shape, label);
         }
         let element = self.element(constant)?;
-        let a = self.promoted(a)?;
-        self.push_like(a, Op::AddConstant(a, element), shape, label)
+        let promoted = self.promoted(a)?;
+        let sum = self.push_like(promoted, Op::AddConstant(promoted, element), shape, label)?;
+        if let Some(integer) = whole(constant) {
+            self.settle_constant(sum, a, |span| span.plus(Span::at(integer)));
+        }
+        Ok(sum)
     }
 
     /// `a` · `constant`; a constant without a fraction needs no truncation, another one as many as its precision takes.
@@ -189,7 +194,9 @@ impl Program {
         match whole(constant) {
             Some(integer) => {
                 let factor = self.integer(integer)?;
-                self.push_like(a, Op::Scale(a, factor), shape, label)
+                let scaled = self.push_like(a, Op::Scale(a, factor), shape, label)?;
+                self.settle_constant(scaled, a, |span| span.times(integer));
+                Ok(scaled)
             }
             None if self.codec.fraction_bits() == 0 => {
                 Err(ProgramError::NotAnInteger { value: constant.value() })
@@ -355,9 +362,10 @@ impl Program {
             return Err(ProgramError::TooLarge { label, shape: shape.into() });
         }
         let (id, interval) = (self.next_id(), range::interval_of(self, op, fraction_bits));
+        let integers = self.integers_of(op);
         let dims = self.dims_of(op).unwrap_or(shape.into());
         debug_assert_eq!(dims.folded(), shape, "extents of the same matrix");
-        self.values.push(Value { op, shape, dims, fraction_bits, label, interval });
+        self.values.push(Value { op, shape, dims, fraction_bits, label, interval, integers, meaning: None });
         Ok(id)
     }
 
@@ -393,8 +401,8 @@ impl Program {
     /// whichever way truncations round: comparisons look at no more bits. What a function approximates does not hold of
     /// its result, which [`Program::polynomial`] bounds itself.
     pub(super) fn refine(&mut self, value: ValueId, interval: Option<Interval>) {
-        // Integers wrap: nothing is known of them.
-        if self.codec.fraction_bits() == 0 {
+        // What is known of integers is settled apart.
+        if self.counts() {
             return;
         }
         let own = &mut self.values[value.index()].interval;
@@ -480,7 +488,7 @@ impl Program {
 
     /// An integer as a ring element: among integers signed or unsigned, whichever way it fits; among fixed-point
     /// numbers, which are signed, it would turn negative from 2^(k−1) on.
-    fn integer(&self, value: i128) -> Result<u64, ProgramError> {
+    pub(super) fn integer(&self, value: i128) -> Result<u64, ProgramError> {
         let ring_bits = self.ring().bits();
         let most_bits = if self.codec.fraction_bits() == 0 { ring_bits } else { ring_bits - 1 };
         let fits = value >= -(1 << (ring_bits - 1)) && value < 1 << most_bits;
@@ -490,7 +498,7 @@ impl Program {
 }
 
 /// The constant as an integer, if it is one that a float holds exactly.
-fn whole(constant: Number) -> Option<i128> {
+pub(super) fn whole(constant: Number) -> Option<i128> {
     const EXACT: f64 = (1u64 << 53) as f64;
     match constant {
         Number::Integer(value) => Some(value),

@@ -1,11 +1,13 @@
 //! Comparisons and what is made of them.
 //!
-//! Numbers are compared by the sign of their difference, so operands have to lie less than 2^(k−1) apart, which numbers
-//! below 2^(k−2) in magnitude do; beyond, the difference wraps, in the oracle as in every protocol. A product of a
-//! comparison's result and a value is how a protocol chooses: it costs less than a general product.
+//! Fixed-point numbers are compared by the sign of their difference, so operands have to lie less than 2^(k−1) apart,
+//! which numbers below 2^(k−2) in magnitude do; beyond, the difference wraps, in the oracle as in every protocol. Integers
+//! are compared right over all of their kinds: see [`super::order`] for how. A product of a comparison's result and a value
+//! is how a protocol chooses: it costs less than a general product.
 
+use super::build::whole;
 use super::range::Interval;
-use super::{Number, Op, Program, ProgramError, Test, ValueId};
+use super::{Meaning, Number, Op, Program, ProgramError, Relation, Span, Term, Test, ValueId};
 
 impl Program {
     /// Whether each element is what is asked, as an integer 0 or 1.
@@ -13,6 +15,20 @@ impl Program {
     /// # Errors
     /// None as yet.
     pub fn test(&mut self, a: ValueId, test: Test) -> Result<ValueId, ProgramError> {
+        if !self.counts() {
+            return self.raw_test(a, test);
+        }
+        let relation = match test {
+            Test::Negative => Relation::Less,
+            Test::NonNegative => Relation::AtLeast,
+            Test::Zero => Relation::Equal,
+            Test::NonZero => Relation::NotEqual,
+        };
+        self.ordered(a, relation, Term::Constant(0))
+    }
+
+    /// Whether each element is what is asked of it as a signed integer.
+    pub(super) fn raw_test(&mut self, a: ValueId, test: Test) -> Result<ValueId, ProgramError> {
         let sign = match test {
             Test::Negative => "< 0",
             Test::NonNegative => ">= 0",
@@ -23,12 +39,57 @@ impl Program {
         self.push_scaled(Op::Test(a, test), self.value(a).shape, 0, label)
     }
 
+    /// Whether a is that to b, broadcasting, as an integer 0 or 1.
+    ///
+    /// # Errors
+    /// Where the shapes do not broadcast.
+    pub fn compare(&mut self, a: ValueId, relation: Relation, b: ValueId) -> Result<ValueId, ProgramError> {
+        let label = self.infix(a, relation.sign(), b);
+        let result = match relation.of_difference() {
+            _ if self.counts() => self.ordered(a, relation, Term::Value(b))?,
+            Some(test) => {
+                let difference = self.sub(a, b)?;
+                self.raw_test(difference, test)?
+            }
+            None => self.compare(b, relation.mirrored(), a)?,
+        };
+        self.called(result, label, None)
+    }
+
+    /// Whether a is that to a constant, as an integer 0 or 1.
+    ///
+    /// # Errors
+    /// Where the constant cannot be written in the ring.
+    pub fn compare_constant(
+        &mut self,
+        a: ValueId,
+        relation: Relation,
+        constant: Number,
+    ) -> Result<ValueId, ProgramError> {
+        let label = format!("({} {} {})", self.short(a), relation.sign(), constant.value());
+        let result = if self.counts() {
+            let constant = self.constant(constant)?;
+            self.ordered(a, relation, constant)?
+        } else {
+            let difference = self.add_constant(a, constant.negated())?;
+            match relation.of_difference() {
+                Some(test) => self.raw_test(difference, test)?,
+                None => {
+                    let negative = self.neg(difference)?;
+                    let test = relation.mirrored().of_difference().expect("one of the four");
+                    self.raw_test(negative, test)?
+                }
+            }
+        };
+        self.called(result, label, None)
+    }
+
     /// Whether a < b, broadcasting, as an integer 0 or 1.
     ///
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn less(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        self.difference_is(a, b, Test::Negative, "<")
+        self.compare(a, Relation::Less, b)
     }
 
     /// Whether a ≥ b, broadcasting, as an integer 0 or 1.
@@ -36,7 +97,7 @@ impl Program {
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn at_least(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        self.difference_is(a, b, Test::NonNegative, ">=")
+        self.compare(a, Relation::AtLeast, b)
     }
 
     /// Whether a = b, broadcasting, as an integer 0 or 1.
@@ -44,7 +105,7 @@ impl Program {
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn equal(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        self.difference_is(a, b, Test::Zero, "==")
+        self.compare(a, Relation::Equal, b)
     }
 
     /// Whether a ≠ b, broadcasting, as an integer 0 or 1.
@@ -52,7 +113,7 @@ impl Program {
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn not_equal(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        self.difference_is(a, b, Test::NonZero, "!=")
+        self.compare(a, Relation::NotEqual, b)
     }
 
     /// `x` where `condition` is not zero, `y` where it is; broadcasting. An integer that is not known to be 0 or 1 is
@@ -65,16 +126,31 @@ impl Program {
             return Err(ProgramError::Condition { label: self.value(condition).label.clone() });
         }
         let label = format!("select({}, {}, {})", self.short(condition), self.short(x), self.short(y));
-        let condition = if self.is_bit(condition) { condition } else { self.test(condition, Test::NonZero)? };
-        let (x, y) = self.aligned(x, y)?;
+        let first = self.values.len();
+        let mut condition =
+            if self.is_bit(condition) { condition } else { self.test(condition, Test::NonZero)? };
+        let (mut x, mut y) = self.aligned(x, y)?;
+        if self.counts() {
+            // With rows that fit each other.
+            (x, y, _) = self.broadcast(x, y)?;
+            (condition, x, _) = self.broadcast(condition, x)?;
+            (condition, y, _) = self.broadcast(condition, y)?;
+        }
         let difference = self.sub(x, y)?;
         let chosen = self.mul(condition, difference)?;
         let result = self.add(chosen, y)?;
+        if self.counts() {
+            self.set_label(result, &label);
+            return self.means(first, result, Meaning::Choice(condition, x, y));
+        }
         self.called(result, label, Some(self.any_or_known(x).hull(self.any_or_known(y))))
     }
 
     /// Whether nothing but 0 and 1 can stand there.
     fn is_bit(&self, a: ValueId) -> bool {
+        if self.counts() {
+            return Span::new(0, 1).holds(self.integers(a).span);
+        }
         let known = self.interval(a).is_some_and(|known| Interval::new(0.0, 1.0).holds(known));
         known
             || match self.value(a).op {
@@ -92,12 +168,24 @@ impl Program {
     /// Where there is no such number, or what is known of `a` says that it is none of them.
     pub fn assume(&mut self, a: ValueId, low: f64, high: f64) -> Result<ValueId, ProgramError> {
         let label = format!("assume({}, {low}, {high})", self.short(a));
+        let shape = self.value(a).shape;
+        if self.counts() {
+            let Span { low: least, high: most } = self.integers(a).span;
+            let assumed = Span::new(least.max(low.ceil() as i128), most.min(high.floor() as i128));
+            if assumed.low > assumed.high {
+                let known = format!(": it is {}", Interval::new(least as f64, most as f64));
+                return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
+            }
+            let copy = self.push_like(a, Op::Scale(a, 1), shape, label.clone())?;
+            self.settle(copy, assumed, &[a]);
+            return self.called(copy, label, None);
+        }
         let known = self.any_or_known(a);
         if low > high || low > known.high || high < known.low {
             let known = if known == Interval::ANY { String::new() } else { format!(": it is {known}") };
             return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
         }
-        let copy = self.push_like(a, Op::Scale(a, 1), self.value(a).shape, label.clone())?;
+        let copy = self.push_like(a, Op::Scale(a, 1), shape, label.clone())?;
         // Numbers between elements round to the next ones.
         let unit = if self.is_integer(a) { 0.0 } else { self.value(a).unit() };
         self.called(copy, label, Some(Interval::new(low - unit, high + unit)))
@@ -109,8 +197,12 @@ impl Program {
     /// None as yet.
     pub fn relu(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let label = format!("relu({})", self.short(a));
-        let positive = self.test(a, Test::NonNegative)?;
-        let result = self.mul(positive, a)?;
+        let result = if self.counts() {
+            self.extreme(a, Term::Constant(0), true)?
+        } else {
+            let positive = self.raw_test(a, Test::NonNegative)?;
+            self.mul(positive, a)?
+        };
         self.called(result, label, Some(self.any_or_known(a).positive()))
     }
 
@@ -120,22 +212,31 @@ impl Program {
     /// Where the slope cannot be written in the ring.
     pub fn leaky_relu(&mut self, a: ValueId, slope: Number) -> Result<ValueId, ProgramError> {
         let label = format!("leaky_relu({}, {})", self.short(a), slope.value());
+        let first = self.values.len();
         let positive = self.relu(a)?;
         let negative = self.sub(a, positive)?;
         let scaled = self.scale(negative, slope)?;
         let result = self.add(positive, scaled)?;
+        if let (true, Some(slope)) = (self.counts(), whole(slope)) {
+            self.means(first, result, Meaning::Leaky(a, slope))?;
+        }
         self.called(result, label, None)
     }
 
-    /// |a|.
+    /// |a|; of integers it is unsigned where the least one of the ring is not excluded, and so always right.
     ///
     /// # Errors
     /// None as yet.
     pub fn abs(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let label = format!("abs({})", self.short(a));
+        let first = self.values.len();
+        if self.counts() && self.integers(a).span.low >= 0 {
+            return self.copied(a, &label);
+        }
         let positive = self.relu(a)?;
         let doubled = self.scale(positive, Number::Integer(2))?;
         let result = self.sub(doubled, a)?;
+        self.means(first, result, Meaning::Magnitude(a))?;
         self.called(result, label, Some(self.any_or_known(a).magnitude()))
     }
 
@@ -145,6 +246,10 @@ impl Program {
     /// Where the shapes do not broadcast.
     pub fn max(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let label = format!("max({}, {})", self.short(a), self.short(b));
+        if self.counts() {
+            let result = self.extreme(a, Term::Value(b), true)?;
+            return self.called(result, label, None);
+        }
         let (a, b) = self.aligned(a, b)?;
         let difference = self.sub(a, b)?;
         let excess = self.relu(difference)?;
@@ -158,6 +263,10 @@ impl Program {
     /// Where the shapes do not broadcast.
     pub fn min(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let label = format!("min({}, {})", self.short(a), self.short(b));
+        if self.counts() {
+            let result = self.extreme(a, Term::Value(b), false)?;
+            return self.called(result, label, None);
+        }
         let (a, b) = self.aligned(a, b)?;
         let difference = self.sub(a, b)?;
         let excess = self.relu(difference)?;
@@ -171,6 +280,11 @@ impl Program {
     /// Where the constant cannot be written in the ring.
     pub fn max_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
         let label = format!("max({}, {})", self.short(a), constant.value());
+        if self.counts() {
+            let constant = self.constant(constant)?;
+            let result = self.extreme(a, constant, true)?;
+            return self.called(result, label, None);
+        }
         let difference = self.add_constant(a, constant.negated())?;
         let excess = self.relu(difference)?;
         let result = self.add_constant(excess, constant)?;
@@ -184,6 +298,11 @@ impl Program {
     /// Where the constant cannot be written in the ring.
     pub fn min_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
         let label = format!("min({}, {})", self.short(a), constant.value());
+        if self.counts() {
+            let constant = self.constant(constant)?;
+            let result = self.extreme(a, constant, false)?;
+            return self.called(result, label, None);
+        }
         let difference = self.add_constant(a, constant.negated())?;
         let excess = self.relu(difference)?;
         let result = self.sub(a, excess)?;
@@ -209,16 +328,9 @@ impl Program {
         Some((known, Interval::of_element(self.ring(), element, self.codec().resolution())))
     }
 
-    fn difference_is(
-        &mut self,
-        a: ValueId,
-        b: ValueId,
-        test: Test,
-        operator: &str,
-    ) -> Result<ValueId, ProgramError> {
-        let label = self.infix(a, operator, b);
-        let difference = self.sub(a, b)?;
-        let result = self.test(difference, test)?;
-        self.called(result, label, None)
+    /// A constant of a program on integers.
+    fn constant(&self, constant: Number) -> Result<Term, ProgramError> {
+        self.element(constant)?;
+        whole(constant).map(Term::Constant).ok_or(ProgramError::NotAnInteger { value: constant.value() })
     }
 }

@@ -1,7 +1,7 @@
 //! What can be wrong with a program.
 
-use super::Dims;
 use super::range::Outside;
+use super::{Dims, Kind, Span};
 use crate::share::PartyId;
 
 /// Why a program cannot be built.
@@ -190,6 +190,39 @@ pub enum ProgramError {
     NoInput {
         /// What it is called.
         label: String,
+    },
+    /// A kind of numbers that the program's are not.
+    #[error(
+        "input '{name}' cannot hold {kind}: the program computes on {ring_bits} bits with {fraction_bits} fraction bits"
+    )]
+    Kind {
+        /// The input.
+        name: String,
+        /// What was declared.
+        kind: Kind,
+        /// k.
+        ring_bits: u32,
+        /// f.
+        fraction_bits: u32,
+    },
+    /// A kind that is declared after its input is used.
+    #[error("the kind of input '{name}' is declared after the input is used")]
+    LateKind {
+        /// The input.
+        name: String,
+    },
+    /// Signed and unsigned integers in one value that no reading of its elements holds.
+    #[error(
+        "{label} would hold integers from {} to {}, which neither signed nor unsigned integers of {ring_bits} bits do: declare bounds below 2^{} on unsigned inputs, or widen the ring",
+        .span.low, .span.high, .ring_bits - 1
+    )]
+    Mixture {
+        /// What the value is called.
+        label: String,
+        /// What it would hold.
+        span: Span,
+        /// k.
+        ring_bits: u32,
     },
     /// A program without output.
     #[error("the program has no output: nobody would learn anything")]

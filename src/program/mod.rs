@@ -4,8 +4,8 @@
 //! party beyond owners and recipients; [`oracle`] evaluates it in the clear and is what every protocol is held
 //! against. [`range`] bounds what its values can become.
 //!
-//! **Numbers.** With `fraction_bits` = 0 values are integers modulo 2^k and every op is exact. Otherwise values are
-//! fixed-point numbers with f fraction bits; a product of two has 2f, so the builder follows it by
+//! **Numbers.** With `fraction_bits` = 0 values are integers, signed or unsigned: sums and products that leave the ring wrap
+//! modulo 2^k, and comparisons are right over all of it; see [`Integers`]. Otherwise values are fixed-point numbers with f fraction bits; a product of two has 2f, so the builder follows it by
 //! [`Op::Truncate`], which divides by 2^f. What a comparison gives are integers 0 and 1: a product with one needs no
 //! truncation, and where they meet fixed-point numbers in a sum, or are revealed, they are scaled first.
 
@@ -17,9 +17,11 @@ mod error;
 pub mod expression;
 mod functions;
 mod images;
+mod integers;
 mod interval;
-mod kind;
+mod meaning;
 pub mod oracle;
+mod order;
 pub mod range;
 mod reach;
 mod reduce;
@@ -31,7 +33,8 @@ pub use build::Number;
 pub use dims::{Dims, TooManyAxes};
 pub use error::{Operands, ProgramError};
 pub use images::{Image, Window};
-pub use kind::Kind;
+pub use integers::{Integers, Kind, Span};
+pub use meaning::{Meaning, Relation, Term};
 
 use crate::ring::{Axis, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
@@ -168,6 +171,10 @@ pub struct Value {
     /// Between which numbers its elements lie, in the units of the inputs, as far as declared bounds say: see
     /// [`range`].
     pub interval: Option<range::Interval>,
+    /// The integers that its elements stand for, where the program computes on integers.
+    pub integers: Option<Integers>,
+    /// What it is of other values, where it is computed by several ops in a program on integers.
+    pub meaning: Option<Meaning>,
 }
 
 impl Value {
@@ -188,6 +195,8 @@ pub struct Input {
     pub shape: Shape,
     /// No magnitude is above this, as the owner declares and checks.
     pub bound: Option<f64>,
+    /// Which numbers it holds: see [`Program::hold`].
+    pub kind: Kind,
     /// Whether it stays the same over all runs of the program in a session: see [`Program::reside`].
     pub resident: bool,
     /// The value that stands for it.

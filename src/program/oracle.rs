@@ -1,9 +1,10 @@
 //! The plain oracle: a program evaluated in the clear, in ordinary wrapping and fixed-point arithmetic.
 //!
 //! It is the truth that every protocol, device and tool is held against, so it is written to be obviously right, not
-//! fast, and shares no code with the kernels. It is the one place where values may steer branches.
+//! fast, and shares no code with the kernels. What is computed by several ops in a program on integers it evaluates as what
+//! it means, in integers that cannot wrap. It is the one place where values may steer branches.
 
-use super::{Op, Program, Stride, Test, Truncation, ValueId};
+use super::{Meaning, Op, Program, Stride, Term, Test, Truncation, ValueId};
 use crate::ring::{Axis, Elements, Ring, Shape};
 
 /// A value in the clear.
@@ -66,7 +67,10 @@ fn evaluate_values(
     assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
     let mut values: Vec<Plain> = Vec::with_capacity(program.values().len());
     for value in program.values() {
-        let plain = evaluate_op(program.ring(), value.op, value.shape, inputs, &values, &mut rounds_up);
+        let plain = match value.meaning {
+            Some(meaning) => evaluate_meaning(program, meaning, value.shape, &values),
+            None => evaluate_op(program.ring(), value.op, value.shape, inputs, &values, &mut rounds_up),
+        };
         assert_eq!(plain.elements.len(), value.shape.len(), "{} has its declared shape", value.label);
         values.push(plain);
     }
@@ -75,12 +79,62 @@ fn evaluate_values(
 
 /// The elements of all values where truncations that may round up do so as `rounds_up` says.
 #[cfg(test)]
-pub(super) fn rounded_values(
+pub(crate) fn rounded_values(
     program: &Program,
     inputs: &[Elements],
     rounds_up: impl FnMut() -> bool,
 ) -> Vec<Vec<u64>> {
     evaluate_values(program, inputs, rounds_up).into_iter().map(|value| value.elements).collect()
+}
+
+/// What several ops compute together, of the integers that values stand for: exact, and by none of the ops.
+fn evaluate_meaning(program: &Program, meaning: Meaning, shape: Shape, values: &[Plain]) -> Plain {
+    let ring = program.ring();
+    let read = |id: ValueId, row: usize, col: usize| {
+        let plain = &values[id.index()];
+        let element = plain.elements[plain.index(row, col)];
+        let signed = program.value(id).integers.is_some_and(|integers| integers.signed);
+        if signed { i128::from(ring.signed(element)) } else { i128::from(element) }
+    };
+    let term = |term: Term, row, col| match term {
+        Term::Value(id) => read(id, row, col),
+        Term::Constant(integer) => integer,
+    };
+    // The integers along an axis of which row and column name the other one.
+    let along = |id: ValueId, axis: Axis, row: usize, col: usize| -> Vec<i128> {
+        let own = values[id.index()].shape;
+        match axis {
+            Axis::Rows => (0..own.rows).map(|row| read(id, row, col)).collect(),
+            Axis::Cols => (0..own.cols).map(|col| read(id, row, col)).collect(),
+        }
+    };
+    let first = |integers: &[i128], best: Option<i128>| {
+        integers.iter().position(|&integer| Some(integer) == best).expect("an element") as i128
+    };
+    let integer = |row: usize, col: usize| match meaning {
+        Meaning::Compare(a, relation, b) => relation.holds(read(a, row, col), term(b, row, col)).into(),
+        Meaning::Larger(a, b) => read(a, row, col).max(term(b, row, col)),
+        Meaning::Smaller(a, b) => read(a, row, col).min(term(b, row, col)),
+        Meaning::Choice(condition, x, y) => {
+            read(if read(condition, row, col) == 1 { x } else { y }, row, col)
+        }
+        Meaning::Magnitude(a) => read(a, row, col).abs(),
+        Meaning::Leaky(a, slope) => match read(a, row, col) {
+            negative if negative < 0 => negative.wrapping_mul(slope),
+            positive => positive,
+        },
+        Meaning::Largest(a, axis) => {
+            let integers = along(a, axis, row, col);
+            first(&integers, integers.iter().copied().max())
+        }
+        Meaning::Smallest(a, axis) => {
+            let integers = along(a, axis, row, col);
+            first(&integers, integers.iter().copied().min())
+        }
+    };
+    let places = (0..shape.rows).flat_map(|row| (0..shape.cols).map(move |col| (row, col)));
+    let elements: Vec<u64> = places.map(|(row, col)| ring.reduce(integer(row, col) as u64)).collect();
+    Plain { shape, slack: vec![0; elements.len()], elements }
 }
 
 fn evaluate_op(

@@ -6,7 +6,7 @@
 //! arguments lie in their domains. What they prove is acted upon: truncations and comparisons open no more bits; a program that can
 //! leave the range of truncation is refused, and so is a function of arguments that all lie outside its domain. Where
 //! they do not prove that a function's arguments lie inside, [`warnings`] says so, and the user answers for it. Integer
-//! programs wrap by definition and have no range.
+//! programs wrap by definition: which integers a value can be, and where it wraps, [`super::Integers`] says.
 
 pub use super::interval::Interval;
 use super::{Op, Program, ProgramError, Value, ValueId};
@@ -191,10 +191,31 @@ impl Domain {
     }
 }
 
+/// What the results are called that may leave the ring, and so wrap modulo 2^k, in a program on integers: outputs by their
+/// names, other values by their expressions. Sums and products do that; what comparisons choose does not.
+pub fn wrapping(program: &Program) -> Vec<String> {
+    let needed = program.needed();
+    let mut names: Vec<String> = Vec::new();
+    for (id, value) in (0..).map(ValueId).zip(program.values()) {
+        if !needed[id.index()] || !value.integers.is_some_and(|integers| integers.wraps) {
+            continue;
+        }
+        let output = program.outputs().iter().find(|output| output.value == id);
+        let name = output.map_or(&value.label, |output| &output.name);
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
 /// For each value a number of bits t with |element| < 2^t, as far as the declared bounds say; no more than k − 1.
 pub fn magnitude_bits(program: &Program) -> Vec<u32> {
     let most = program.ring().bits() - 1;
     let bits = |value: &Value| {
+        if let Some(integers) = value.integers {
+            return integers.magnitude_bits(program.ring());
+        }
         let Some(interval) = value.interval else { return most };
         // One unit more than there can be, and by more than all roundings: 2^e ≤ largest < 2^(e+1).
         let largest = interval.reach() * f64::from(value.fraction_bits).exp2() * (1.0 + 1e-9) + 1.0;

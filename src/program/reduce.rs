@@ -9,7 +9,7 @@
 //! indices.
 
 use super::range::Interval;
-use super::{Gather, Number, Op, Program, ProgramError, Stride, Test, Turn, ValueId};
+use super::{Gather, Meaning, Number, Program, ProgramError, Stride, Term, Test, Turn, ValueId};
 use crate::ring::{Axis, Shape};
 
 impl Program {
@@ -74,7 +74,7 @@ impl Program {
     /// # Errors
     /// Where there is none.
     pub fn argmax(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
-        self.arg(a, axis, "argmax")
+        self.arg(a, axis, true)
     }
 
     /// The index along an axis of the smallest element, an integer; of equal ones the first.
@@ -82,8 +82,7 @@ impl Program {
     /// # Errors
     /// Where there is none.
     pub fn argmin(&mut self, a: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
-        let negative = self.neg(a)?;
-        self.arg(negative, axis, "argmin")
+        self.arg(a, axis, false)
     }
 
     /// Sums along an axis.
@@ -200,26 +199,33 @@ impl Program {
 
     /// The tournament of elements with their indices. An index is counted from where the winner's block begins, so that
     /// it is zero before the first round, and a block's width more where the right one wins.
-    fn arg(&mut self, a: ValueId, axis: Axis, name: &str) -> Result<ValueId, ProgramError> {
-        let (mut best, label) = (a, format!("{name}({})", self.short(a)));
+    fn arg(&mut self, a: ValueId, axis: Axis, largest: bool) -> Result<ValueId, ProgramError> {
+        let (name, of) = if largest { ("argmax", "max") } else { ("argmin", "min") };
+        let (first, mut best, label) = (self.values.len(), a, format!("{name}({})", self.short(a)));
         self.check_elements(a, axis)?;
         let mut index = None;
         let mut width = 1;
         while extent(self.value(best).shape, axis) > 1 {
             let (left, right, alone) = self.pairs(best, axis)?;
-            let lead = self.sub(left, right)?;
-            let right_wins = self.test(lead, Test::Negative)?;
-            let lost = self.mul(right_wins, lead)?;
-            let won = self.sub(left, lost)?;
-            let won = self.called(
-                won,
-                format!("max({})", self.short(best)),
-                self.intervals((left, right), Interval::larger),
-            )?;
+            let round = self.values.len();
+            let (lesser, greater) = if largest { (left, right) } else { (right, left) };
+            let lead = self.sub(lesser, greater)?;
+            let right_wins = match self.counts() {
+                true => self.decided(lesser, Test::Negative, Term::Value(greater), lead)?,
+                false => self.raw_test(lead, Test::Negative)?,
+            };
+            let moved = self.mul(right_wins, lead)?;
+            let best_of_two = if largest { self.sub(left, moved)? } else { self.add(left, moved)? };
+            let other = Term::Value(right);
+            let meaning = if largest { Meaning::Larger(left, other) } else { Meaning::Smaller(left, other) };
+            let between = if largest { Interval::larger } else { Interval::smaller };
+            let won = self.means(round, best_of_two, meaning)?;
+            let known = self.intervals((left, right), between);
+            let won = self.called(won, format!("{of}({})", self.short(best)), known)?;
             best = self.with_alone(won, alone, axis)?;
             index = Some(match index {
                 None => {
-                    let waits = alone.map(|alone| self.scale_to_zero(alone)).transpose()?;
+                    let waits = alone.map(|alone| self.everywhere(alone, 0)).transpose()?;
                     self.with_alone(right_wins, waits, axis)?
                 }
                 Some(index) => {
@@ -235,16 +241,12 @@ impl Program {
         }
         let index = match index {
             Some(index) => index,
-            None => self.scale_to_zero(best)?,
+            None => self.everywhere(best, 0)?,
         };
+        let meaning = if largest { Meaning::Largest(a, axis) } else { Meaning::Smallest(a, axis) };
+        self.means(first, index, meaning)?;
         let last = extent(self.value(a).shape, axis) - 1;
         self.called(index, label, Some(Interval::new(0.0, last as f64)))
-    }
-
-    /// Zeros in the shape of a value, integers.
-    fn scale_to_zero(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
-        let label = format!("(0 * {})", self.short(a));
-        self.push_scaled(Op::Scale(a, 0), self.value(a).shape, 0, label)
     }
 
     /// The elements at even places, those at odd ones, and the last if it has no neighbour.

@@ -3,6 +3,7 @@
 use super::{OfferError, StoreError};
 use crate::net::NetError;
 use crate::plan::PlanError;
+use crate::program::{Kind, Span};
 use crate::ring::Ring;
 use crate::run::RunError;
 use crate::share::{PartyId, Role};
@@ -80,6 +81,18 @@ pub enum SessionError {
         /// The largest magnitude.
         found: f64,
     },
+    /// An input has an integer that its kind and bound exclude.
+    #[error("input '{name}' has {found}, but holds {kind} from {} to {}", .span.low, .span.high)]
+    InputInteger {
+        /// The input.
+        name: String,
+        /// Its kind.
+        kind: Kind,
+        /// What the program declares.
+        span: Span,
+        /// The first integer outside.
+        found: i128,
+    },
     /// Data was given for an input that is not this party's.
     #[error("{role} was given data for '{name}', which is no input of its own")]
     UnknownInput {
@@ -144,6 +157,7 @@ impl SessionError {
             | SessionError::InputLength { name, .. }
             | SessionError::InputRing { name, .. }
             | SessionError::InputBound { name, .. }
+            | SessionError::InputInteger { name, .. }
             | SessionError::UnknownInput { name, .. }
             | SessionError::ResidentInput { name } => match is_dealer {
                 true => "its inputs cannot be used".to_owned(),

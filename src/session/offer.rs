@@ -55,7 +55,7 @@ pub enum OfferError {
         offered: Dims,
     },
     /// Another kind than the job declares.
-    #[error("{owner} offers input '{input}' with {offered}; the job declares {declared}")]
+    #[error("{owner} offers input '{input}' as {offered}; the job declares {declared}")]
     Kind {
         /// The input.
         input: String,
@@ -265,7 +265,7 @@ mod tests {
         };
         [
             ("w", input(1, Some(&[6, 1]), None)),
-            ("k", input(1, None, Some(Kind::Signed))),
+            ("k", input(1, None, Some(Kind::I64))),
             ("x", input(0, None, None)),
         ]
         .map(|(name, declared)| (name.to_owned(), declared))
@@ -288,8 +288,8 @@ mod tests {
             "party 1 offers input 'w' of shape (6, 6); the job declares shape (6, 1)"
         );
         assert_eq!(
-            refused(&[("k", r#"{"shape":[2],"kind":"unsigned"}"#)]),
-            "party 1 offers input 'k' with unsigned integers; the job declares signed integers"
+            refused(&[("k", r#"{"shape":[2],"kind":"u64"}"#)]),
+            "party 1 offers input 'k' as u64; the job declares i64"
         );
         assert_eq!(
             refused(&[fits, fits]),

@@ -510,8 +510,17 @@ fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<
     if expected != found {
         return Err(SessionError::InputLength { name: name(), expected, found });
     }
+    let (codec, ring) = (program.codec(), program.ring());
+    if codec.fraction_bits() == 0 {
+        let Some(found) = input.first_outside(elements) else { return Ok(()) };
+        return Err(SessionError::InputInteger {
+            name: name(),
+            kind: input.kind,
+            span: input.span(ring),
+            found,
+        });
+    }
     let Some(bound) = input.bound else { return Ok(()) };
-    let codec = program.codec();
     let most = bound + codec.resolution() / 2.0;
     let largest = elements.largest_magnitude(codec);
     if largest > most {

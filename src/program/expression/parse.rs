@@ -3,7 +3,7 @@
 use super::call::{Arguments, FUNCTIONS};
 use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
-use crate::program::{Number, Program, ProgramError, Stride, Test, ValueId};
+use crate::program::{Number, Program, ProgramError, Relation, Stride, ValueId};
 
 /// Byte offset of what is wrong, and what it is.
 type Located = (usize, StepErrorKind);
@@ -57,10 +57,10 @@ impl Parser<'_> {
         self.nested(|parser| {
             let start = parser.offset();
             let left = parser.sum()?;
-            let Token::Compare(operator) = *parser.peek() else { return Ok(left) };
+            let Token::Compare(relation) = *parser.peek() else { return Ok(left) };
             let offset = parser.advance().0;
             let right = parser.sum()?;
-            let result = parser.compare(operator, left, right).map_err(|kind| (offset, kind))?;
+            let result = parser.compare(relation, left, right).map_err(|kind| (offset, kind))?;
             Ok(parser.labelled(result, start))
         })
     }
@@ -252,22 +252,20 @@ impl Parser<'_> {
         is_next
     }
 
-    fn compare(&mut self, operator: &str, left: Operand, right: Operand) -> Result<Operand, StepErrorKind> {
-        let difference = self.combine('-', left, right)?;
-        let Operand::Matrix(difference) = difference else { return Err(StepErrorKind::Constant) };
-        let program = &mut *self.program;
-        let value = match operator {
-            "<" => program.test(difference, Test::Negative)?,
-            ">=" => program.test(difference, Test::NonNegative)?,
-            "==" => program.test(difference, Test::Zero)?,
-            "!=" => program.test(difference, Test::NonZero)?,
-            _ => {
-                let negative = program.neg(difference)?;
-                let test = if operator == ">" { Test::Negative } else { Test::NonNegative };
-                program.test(negative, test)?
-            }
+    fn compare(
+        &mut self,
+        relation: Relation,
+        left: Operand,
+        right: Operand,
+    ) -> Result<Operand, StepErrorKind> {
+        use Operand::{Constant, Matrix};
+        let value = match (left, right) {
+            (Matrix(a), Matrix(b)) => self.program.compare(a, relation, b)?,
+            (Matrix(a), Constant(b)) => self.program.compare_constant(a, relation, b)?,
+            (Constant(a), Matrix(b)) => self.program.compare_constant(b, relation.mirrored(), a)?,
+            (Constant(_), Constant(_)) => return Err(StepErrorKind::Constant),
         };
-        Ok(Operand::Matrix(value))
+        Ok(Matrix(value))
     }
 
     fn slice(&mut self, operand: Operand, ranges: &[Range]) -> Result<Operand, StepErrorKind> {

@@ -1,7 +1,7 @@
 //! Words of a step.
 
 use super::StepErrorKind;
-use crate::program::Number;
+use crate::program::{Number, Relation};
 
 /// One word.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +11,7 @@ pub(super) enum Token {
     /// One of `= + - * / @ ( ) [ ] : ,`.
     Symbol(char),
     /// One of `<`, `>`, `<=`, `>=`, `==`, `!=`.
-    Compare(&'static str),
+    Compare(Relation),
     /// `.T`
     Transposed,
     End,
@@ -24,7 +24,7 @@ impl Token {
             Token::Name(name) => format!("'{name}'"),
             Token::Number(number) => format!("the number {}", number.value()),
             Token::Symbol(symbol) => format!("'{symbol}'"),
-            Token::Compare(operator) => format!("'{operator}'"),
+            Token::Compare(relation) => format!("'{}'", relation.sign()),
             Token::Transposed => "'.T'".to_owned(),
             Token::End => "the end".to_owned(),
         }
@@ -52,9 +52,9 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
             words.push(Word { token: Token::End, start, end: start });
             return Ok(words);
         };
-        let comparison = COMPARISONS.into_iter().find(|operator| rest.starts_with(operator));
+        let comparison = COMPARISONS.into_iter().find(|relation| rest.starts_with(relation.sign()));
         let (length, token) = match (first, comparison) {
-            (_, Some(operator)) => (operator.len(), Token::Compare(operator)),
+            (_, Some(relation)) => (relation.sign().len(), Token::Compare(relation)),
             ('=' | '+' | '-' | '*' | '/' | '@' | '(' | ')' | '[' | ']' | ':' | ',', _) => {
                 (1, Token::Symbol(first))
             }
@@ -69,7 +69,14 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
 }
 
 /// Longer ones first.
-const COMPARISONS: [&str; 6] = ["<=", ">=", "==", "!=", "<", ">"];
+const COMPARISONS: [Relation; 6] = [
+    Relation::AtMost,
+    Relation::AtLeast,
+    Relation::Equal,
+    Relation::NotEqual,
+    Relation::Less,
+    Relation::Greater,
+];
 
 fn is_transposed(rest: &str) -> bool {
     let mut characters = rest.chars().skip(1);

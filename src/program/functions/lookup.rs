@@ -1,6 +1,6 @@
 //! Choosing by a shared index.
 
-use super::super::{Number, Program, ProgramError, Test, ValueId};
+use super::super::{Number, Program, ProgramError, Span, Test, ValueId};
 use crate::ring::Axis;
 
 impl Program {
@@ -25,11 +25,12 @@ impl Program {
             let more = width.min(count - width);
             let part = self.along(all, Axis::Cols, super::super::Stride::range(0, more))?;
             let lower = self.add_constant(part, Number::Integer(-(width as i128)))?;
-            let next = self.concat(all, lower, Axis::Cols)?;
+            let next = self.joined(all, lower, Axis::Cols)?;
             all = self.with_dims(next, column.with(axis, width + more));
             width += more;
         }
-        let result = self.test(all, Test::Zero)?;
+        let result = self.raw_test(all, Test::Zero)?;
+        self.settle_parts(first);
         self.parts_of(first, &label);
         self.called(result, label, None)
     }
@@ -49,7 +50,13 @@ impl Program {
             return Err(ProgramError::OutOfRange { label: self.short(table), shape: dims, what });
         }
         let chosen = self.one_hot(index, dims.rows())?;
+        let first = self.values().len();
         let result = self.matmul(chosen, table)?;
+        self.settle_parts(first);
+        if self.counts() {
+            let exact = self.integers(table).span.hull(Span::at(0));
+            self.settle(result, exact, &[table]);
+        }
         let known =
             self.interval(table).map(|known| known.hull(super::super::range::Interval::new(0.0, 0.0)));
         self.called(result, label, known)

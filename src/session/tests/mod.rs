@@ -10,6 +10,7 @@ mod equivalence;
 mod estimates;
 mod faults;
 mod formulas;
+mod integers;
 mod keys;
 mod losses;
 mod masks;

@@ -179,6 +179,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::InputLength { .. }
         | SessionError::InputRing { .. }
         | SessionError::InputBound { .. }
+        | SessionError::InputInteger { .. }
         | SessionError::UnknownInput { .. }
         | SessionError::ResidentInput { .. }
         | SessionError::ResidentFromStore

@@ -1,11 +1,11 @@
 //! What reads files, for fuzzing: nothing here may panic, or take memory that the file does not pay for.
 
 use crate::config::{PartyConfig, read_dealer};
-use crate::data::{DataFile, Kind, Matrix, Source, TableOptions};
+use crate::data::{DataFile, Matrix, Source, TableOptions};
 use crate::job::{Facts, Job};
 use std::path::Path;
 use symbolon::net::{Certificate, Identity};
-use symbolon::program::Dims;
+use symbolon::program::{Dims, Kind};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring, Shape};
 
@@ -94,7 +94,11 @@ fn matrix(path: &Path) {
 /// Encodes a matrix as integers, and with more and fewer fraction bits.
 fn encode(matrix: &Matrix) {
     for (ring, fraction_bits) in [(Ring::Z64, 0), (Ring::Z64, 4), (Ring::Z64, 16), (Ring::Z32, 8)] {
-        let _ = matrix.encode(FixedPoint::new(ring, fraction_bits).expect("so many fraction bits fit"));
+        let codec = FixedPoint::new(ring, fraction_bits).expect("so many fraction bits fit");
+        for kind in [matrix.kind, Kind::I32, Kind::U64] {
+            let _ = matrix.check_kind(kind);
+            let _ = matrix.encode(codec, kind);
+        }
         let _ = matrix.check(None, Some(9_007_199_254_740_992.0));
     }
 }

@@ -57,7 +57,7 @@ fn noted(memory: *mut u8) -> *mut u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{self, Kind, Matrix, Source};
+    use crate::data::{self, Matrix, Source};
     use ndarray::{Array2, ArrayD};
     use ndarray_npy::{WritableElement, WriteNpyExt};
     use safetensors::Dtype;
@@ -66,7 +66,7 @@ mod tests {
     use std::path::Path;
     use std::sync::atomic::AtomicUsize;
     use std::sync::{Mutex, PoisonError, RwLock};
-    use symbolon::program::Dims;
+    use symbolon::program::{Dims, Kind};
     use symbolon::ring::{FixedPoint, Ring};
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
@@ -178,7 +178,7 @@ mod tests {
         matrix.check(None, Some(1e9)).expect("within the bound");
         for (ring, fraction_bits) in [Ring::Z32, Ring::Z64].into_iter().zip(fraction_bits) {
             let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
-            drop(matrix.encode(codec).expect("elements"));
+            drop(matrix.encode(codec, matrix.kind).expect("elements"));
         }
     }
 

@@ -21,7 +21,8 @@
 //!
 //! `file` is relative to the job; `tensor` names one array of an `.npz` or `.safetensors` file. `shape = [rows, cols]`, of
 //! up to four extents, is what the owner's data must have: it lets `plan` work without the file, and a party whose inputs
-//! reach another's outputs takes no other shape from a peer. `bound` is the largest magnitude that the owner vouches for.
+//! reach another's outputs takes no other shape from a peer. `bound` is the largest magnitude that the owner vouches for,
+//! and `kind`, one of i32, u32, i64 and u64, says which integers the input holds: its owner's file is held against both.
 //! Names are identifiers, see [`check`].
 //!
 //! Of a `.csv`, `header` says whether the first line names the columns, `columns` which of them are read (by name, or by
@@ -37,7 +38,7 @@ mod data;
 mod reach;
 
 use crate::config::{folder_of, read_toml};
-use crate::data::{Column, Kind, Missing, Separator, Source, TableOptions};
+use crate::data::{Column, Missing, Separator, Source, TableOptions};
 use crate::failure::Failure;
 use crate::report::InputJson;
 pub use data::{InputData, NOTE};
@@ -47,7 +48,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use symbolon::plan::Supply;
 use symbolon::program::expression::{Names, add_step};
-use symbolon::program::{Dims, Program, Truncation};
+use symbolon::program::{Dims, Kind, Program, Truncation};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring};
 use symbolon::session::Declared;
@@ -76,6 +77,7 @@ pub struct Input {
     tensor: Option<String>,
     shape: Option<Dims>,
     bound: Option<f64>,
+    kind: Option<Kind>,
     #[serde(default)]
     resident: bool,
     missing: Option<Missing>,
@@ -166,6 +168,7 @@ impl Job {
         let protocol = Protocol::from_str(&job.protocol).map_err(|error| wrong(error.to_string()))?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
+        inputs.iter().try_for_each(|(name, input)| check::kind(name, input.kind, codec)).map_err(&wrong)?;
         let parties = protocol.parties();
         let owners = inputs.iter().map(|(name, input)| (name, input.owner));
         let recipients =
@@ -271,8 +274,10 @@ impl Job {
 
     /// What the job declares of every input: what peers' offers are held against.
     pub fn declared(&self) -> BTreeMap<String, Declared> {
-        let declared =
-            |input: &Input| Declared { owner: PartyId(input.owner), shape: input.shape, kind: None };
+        let declared = |&Input { owner, shape, kind, .. }: &Input| {
+            let kind = kind.map(|kind| self.kind_in_ring(kind));
+            Declared { owner: PartyId(owner), shape, kind }
+        };
         self.inputs.iter().map(|(name, input)| (name.clone(), declared(input))).collect()
     }
 
@@ -284,7 +289,13 @@ impl Job {
 
     /// What the job itself declares of an input, where it does.
     pub fn declared_facts(&self, name: &str) -> Option<Facts> {
-        Some(Facts { shape: self.inputs[name].shape?, kind: Kind::Real })
+        let Input { shape, kind, .. } = self.inputs[name];
+        Some(Facts { shape: shape?, kind: self.kind_in_ring(kind.unwrap_or_default()) })
+    }
+
+    /// What a program of this job can hold of a kind.
+    fn kind_in_ring(&self, kind: Kind) -> Kind {
+        if self.codec.fraction_bits() == 0 { kind.within(self.codec.ring()) } else { kind }
     }
 
     /// What all parties must have in common, in an order in which the first difference says most.
@@ -304,6 +315,8 @@ impl Job {
             terms.push((format!("shape of input {name}"), shape.unwrap_or_else(none)));
             let bound = input.bound.map(|bound| bound.to_string());
             terms.push((format!("bound of input {name}"), bound.unwrap_or_else(none)));
+            let kind = input.kind.map(|kind| kind.to_string());
+            terms.push((format!("kind of input {name}"), kind.unwrap_or_else(none)));
             terms.push((format!("residence of input {name}"), input.resident.to_string()));
         }
         for (number, step) in (1..).zip(&self.steps) {
@@ -324,6 +337,9 @@ impl Job {
             if input.resident {
                 program.reside(value)?;
             }
+            if self.codec.fraction_bits() == 0 {
+                program.hold(value, self.kind_in_ring(facts[name].kind))?;
+            }
             names.insert(name.clone(), value);
         }
         for (number, step) in (1..).zip(&self.steps) {
@@ -339,14 +355,5 @@ impl Job {
             program.output(name, *value, output.to.iter().map(|&party| PartyId(party)).collect())?;
         }
         Ok(program)
-    }
-
-    /// What kind of numbers integer outputs are shown as: unsigned if all inputs are.
-    pub fn output_kind(&self, facts: &BTreeMap<String, Facts>) -> Kind {
-        match self.codec.fraction_bits() {
-            0 if facts.values().all(|facts| facts.kind == Kind::Unsigned) => Kind::Unsigned,
-            0 => Kind::Signed,
-            _ => Kind::Real,
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::args::Shared;
 use crate::config::PartyConfig;
-use crate::data::{DataError, Kind, write, write_to};
+use crate::data::{DataError, write, write_to};
 use crate::devices::{device_lines, ops};
 use crate::failure::Failure;
 use crate::job::{Facts, Job, of_batch};
@@ -97,7 +97,6 @@ pub fn run(
         report_to,
         program: &program,
         facts: &facts,
-        kind: job.output_kind(&facts),
         ranges,
         inputs,
         devices: device_lines(&devices),
@@ -141,7 +140,6 @@ struct Batches<'a> {
     program: &'a Program,
     /// Of the first batch's inputs, and so of every later one's.
     facts: &'a BTreeMap<String, Facts>,
-    kind: Kind,
     ranges: Ranges,
     inputs: Vec<InputJson>,
     devices: Vec<String>,
@@ -240,8 +238,11 @@ fn read_inputs(
     let mut own = BTreeMap::new();
     let names = job.inputs_of(config.party()).filter(|name| is_awaited(name));
     job.read_inputs(names.map(|name| (name, config.input(name))), batch, |data| {
-        first.map_or(Ok(()), |first| data.check_first(&first[&data.name], job.codec))?;
-        let (facts, elements) = (data.facts(), data.encode(job.codec)?);
+        let elements = match first {
+            None => data.encode(job.codec)?,
+            Some(first) => data.encode_later(&first[&data.name], job.codec)?,
+        };
+        let facts = data.facts();
         own.insert(data.name, Own { facts, elements });
         Ok(())
     })?;
@@ -275,7 +276,7 @@ fn write_outputs(
     outcome: &SessionOutcome,
     batch: u32,
 ) -> Result<Vec<OutputJson>, Failure> {
-    let Batches { job, config, shared, program, kind, .. } = *batches;
+    let Batches { job, config, shared, program, .. } = *batches;
     let mut outputs = Vec::new();
     for declared in program.outputs() {
         let Some(elements) = outcome.outputs.get(&declared.name) else { continue };
@@ -283,6 +284,7 @@ fn write_outputs(
         let shape = program.dims(declared.value);
         let file = output_file(job, config, name).map(|file| of_batch(&file, batch));
         let failed = |error| Failure::Output { output: name.to_owned(), error };
+        let kind = program.value(declared.value).kind(job.codec.ring());
         let mut pieces = Pieces { output: name, batch };
         match &file {
             // The launcher writes it, once all have ended well; what is not written it compares.

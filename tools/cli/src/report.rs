@@ -55,6 +55,9 @@ pub struct StoredJson {
 pub struct Ranges {
     /// What is known about overflow.
     pub range: String,
+    /// Which results may leave the ring, where the program computes on integers.
+    #[serde(default)]
+    pub wraps: Vec<String>,
     /// The functions whose arguments are not proven to lie where they are right.
     pub warnings: Vec<String>,
 }
@@ -69,8 +72,16 @@ impl Ranges {
         let warnings: Vec<String> = range::warnings(program).iter().map(ToString::to_string).collect();
         let inputs = program.inputs().iter().filter(|input| input.bound.is_none());
         let unbounded: Vec<&str> = inputs.map(|input| input.name.as_str()).collect();
-        let range = if program.codec().fraction_bits() == 0 {
-            format!("integers modulo 2^{}: every op is exact", program.ring().bits())
+        let ring_bits = program.ring().bits();
+        let can_wrap = range::wrapping(program);
+        let exceeds = |label| format!("{label} can exceed the ring and wraps modulo 2^{ring_bits}");
+        let wraps: Vec<String> = can_wrap.iter().map(exceeds).collect();
+        let range = if program.codec().fraction_bits() == 0 && wraps.is_empty() {
+            format!("integers in {ring_bits} bits: every op is exact, and no result can exceed the ring")
+        } else if program.codec().fraction_bits() == 0 {
+            format!(
+                "integers modulo 2^{ring_bits}: comparisons are exact, sums and products up to a multiple of that"
+            )
         } else if unbounded.is_empty() {
             let reach = reaches.iter().flatten().copied().fold(0.0, f64::max);
             let given = if warnings.is_empty() { "" } else { ", given what the warnings ask" };
@@ -85,13 +96,17 @@ impl Ranges {
                 unbounded.join(", ")
             )
         };
-        Ok(Ranges { range, warnings })
+        Ok(Ranges { range, wraps, warnings })
     }
 
     /// In lines for people.
     pub fn text(&self) -> String {
+        const MOST_SHOWN: usize = 12;
+        let shown = self.wraps.iter().take(MOST_SHOWN).map(|wraps| format!("  {wraps}\n"));
+        let rest = self.wraps.len().saturating_sub(MOST_SHOWN);
+        let rest = (rest > 0).then(|| format!("  so do {rest} more results\n"));
         let warnings = self.warnings.iter().map(|warning| format!("  warning: {warning}\n"));
-        format!("  {}\n", self.range) + &warnings.collect::<String>()
+        format!("  {}\n", self.range) + &shown.chain(rest).chain(warnings).collect::<String>()
     }
 }
 

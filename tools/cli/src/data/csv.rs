@@ -185,7 +185,8 @@ impl<'a> Table<'a> {
             _ => self.skip_blank(),
         }
         let Some(Layout { columns, .. }) = self.layout.filter(|_| self.rows > 0) else { return Ok(None) };
-        Ok(Some(Matrix { dims: Shape::new(self.rows, columns.len()).into(), numbers: self.cells.numbers() }))
+        let (dims, numbers) = (Shape::new(self.rows, columns.len()).into(), self.cells.numbers());
+        Ok(Some(Matrix { dims, kind: numbers.kind(), numbers }))
     }
 }
 

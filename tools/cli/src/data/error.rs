@@ -2,7 +2,8 @@
 
 use crate::table::number;
 use std::path::PathBuf;
-use symbolon::program::Dims;
+use symbolon::program::{Dims, Kind};
+use symbolon::ring::Ring;
 
 /// Why a file cannot be read or written.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -44,6 +45,11 @@ pub enum ValueError {
     LaterShape { found: Dims, first: Dims },
     #[error("{at} is {value}, above the declared bound {}", number(*.bound))]
     AboveBound { at: Place, value: String, bound: f64 },
+    #[error(
+        "{at} is {}, which is no {kind}; declare the kind of its numbers, such as kind = \"{}\", where they are of another one",
+        integer(*.value), other(*.kind)
+    )]
+    Kind { at: Place, value: i128, kind: Kind },
     #[error("{at} is {}, not an integer; set fraction_bits to compute on fractions", number(*.value))]
     Fraction { at: Place, value: f64 },
     #[error(
@@ -51,10 +57,11 @@ pub enum ValueError {
     )]
     NearInteger { at: Place, value: f64 },
     #[error(
-        "{at} is {}: the first batch has {} integers of {bits} bits, and so has every later one",
-        integer(*.value), if *.is_unsigned { "unsigned" } else { "signed" }
+        "{at} is {}: the first batch has {} integers of {} bits, and so has every later one, unless the job declares \
+         another `kind`",
+        integer(*.value), if .first.is_signed() { "signed" } else { "unsigned" }, bits(*.first)
     )]
-    Sign { at: Place, value: i128, is_unsigned: bool, bits: u32 },
+    LaterKind { at: Place, value: i128, first: Kind },
     #[error("{at} is {}, which does not fit into {ring_bits} bits", integer(*.value))]
     Integer { at: Place, value: i128, ring_bits: u32 },
     #[error(
@@ -86,6 +93,16 @@ impl std::fmt::Display for Place {
             _ => write!(f, "element {indices:?}"),
         }
     }
+}
+
+/// How wide the integers of a kind of integers are.
+fn bits(kind: Kind) -> u32 {
+    kind.width().map_or(0, Ring::bits)
+}
+
+/// The kind of the other sign and the same width.
+fn other(kind: Kind) -> Kind {
+    kind.width().map_or(kind, |width| Kind::integers(!kind.is_signed(), width))
 }
 
 /// A kind of file by its extension.

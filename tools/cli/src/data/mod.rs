@@ -20,9 +20,8 @@ use crate::table::number;
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use symbolon::program::Dims;
-pub use symbolon::program::Kind;
-use symbolon::ring::{CodecError, Elements, FixedPoint, Ring};
+use symbolon::program::{Dims, Kind, Span};
+use symbolon::ring::{CodecError, Elements, FixedPoint};
 
 /// Where a matrix is.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +47,8 @@ impl Source {
 #[derive(Debug)]
 pub struct Matrix {
     pub dims: Dims,
+    /// What the file says that its numbers are.
+    pub kind: Kind,
     pub numbers: Numbers,
 }
 
@@ -131,14 +132,6 @@ impl Matrix {
         file.matrix(source.tensor.as_deref(), &TableOptions::default(), &mut |_| {})
     }
 
-    pub fn kind(&self) -> Kind {
-        match self.numbers {
-            Numbers::Real(_) | Numbers::Mixed { .. } => Kind::Real,
-            Numbers::Signed(_) => Kind::Signed,
-            Numbers::Unsigned(_) => Kind::Unsigned,
-        }
-    }
-
     /// Holds the matrix against what the job declares of it.
     pub fn check(&self, dims: Option<Dims>, bound: Option<f64>) -> Result<(), ValueError> {
         if let Some(declared) = dims
@@ -157,19 +150,28 @@ impl Matrix {
         })
     }
 
-    /// Holds integers against the kind of those that stood in their place before.
-    pub fn check_kind(&self, kind: Kind, ring: Ring) -> Result<(), ValueError> {
-        let (bits, is_unsigned) = (ring.bits(), kind == Kind::Unsigned);
-        let range = if is_unsigned { 0..1i128 << bits } else { -(1i128 << (bits - 1))..1i128 << (bits - 1) };
-        let index = (0..self.numbers.len()).find(|&index| !range.contains(&self.numbers.integer(index)));
-        index.map_or(Ok(()), |index| {
-            let value = self.numbers.integer(index);
-            Err(ValueError::Sign { at: self.place(index), value, is_unsigned, bits })
+    /// Holds the matrix against a kind of integers.
+    pub fn check_kind(&self, kind: Kind) -> Result<(), ValueError> {
+        let Some(width) = kind.width() else { return Ok(()) };
+        let span = kind.span(width);
+        let outside = |(index, integer): (usize, Result<i128, ValueError>)| match integer {
+            Ok(value) if span.low <= value && value <= span.high => None,
+            Ok(value) => Some(ValueError::Kind { at: self.place(index), value, kind }),
+            Err(error) => Some(error),
+        };
+        self.whole().enumerate().find_map(outside).map_or(Ok(()), Err)
+    }
+
+    /// The numbers as integers, which reals must be.
+    fn whole(&self) -> impl Iterator<Item = Result<i128, ValueError>> + '_ {
+        (0..self.numbers.len()).map(|index| match self.numbers.is_integer(index) {
+            true => Ok(self.numbers.integer(index)),
+            false => Err(self.fraction(index, self.numbers.real(index))),
         })
     }
 
-    /// The matrix as ring elements.
-    pub fn encode(&self, codec: FixedPoint) -> Result<Elements, ValueError> {
+    /// The matrix as ring elements, in a program on integers as those of a kind.
+    pub fn encode(&self, codec: FixedPoint, kind: Kind) -> Result<Elements, ValueError> {
         match &self.numbers {
             Numbers::Real(values) if codec.fraction_bits() > 0 => {
                 Elements::encode(codec, values).map_err(|error| self.out_of_range(values, codec, error))
@@ -180,20 +182,7 @@ impl Matrix {
                 self.encode_exact(exact, codec, &mut elements)?;
                 Ok(elements)
             }
-            Numbers::Real(values) | Numbers::Mixed { reals: values, .. } => self.integers(
-                codec,
-                values.iter().enumerate().map(|(index, &value)| {
-                    // Beyond 2^64 no integer fits, and the conversion to i128 saturates far above.
-                    let is_integer = value.fract() == 0.0 && !self.numbers.is_fraction(index);
-                    if is_integer {
-                        Ok(self.numbers.integer(index))
-                    } else {
-                        Err(self.fraction(index, value))
-                    }
-                }),
-            ),
-            Numbers::Signed(values) => self.integers(codec, values.iter().map(|&value| Ok(value.into()))),
-            Numbers::Unsigned(values) => self.integers(codec, values.iter().map(|&value| Ok(value.into()))),
+            _ => self.integers(codec, kind),
         }
     }
 
@@ -224,28 +213,24 @@ impl Matrix {
     }
 
     /// Integers, shifted to the scale of fixed-point numbers where there is one.
-    fn integers(
-        &self,
-        codec: FixedPoint,
-        values: impl Iterator<Item = Result<i128, ValueError>>,
-    ) -> Result<Elements, ValueError> {
+    fn integers(&self, codec: FixedPoint, kind: Kind) -> Result<Elements, ValueError> {
         let ring_bits = codec.ring().bits();
         let fraction_bits = codec.fraction_bits();
-        // Integers modulo 2^k are signed or unsigned; fixed-point numbers keep to the range of truncation.
+        // Integers keep to their kind, fixed-point numbers to the range of truncation.
+        let kind = kind.within(codec.ring());
         let range = match fraction_bits {
-            // With numbers of either sign beyond 64 bits one of them has no place.
-            0 if matches!(self.numbers, Numbers::Mixed { .. }) => {
-                -(1i128 << (ring_bits - 1))..1i128 << (ring_bits - 1)
-            }
-            0 => -(1i128 << (ring_bits - 1))..1i128 << ring_bits,
-            _ => 1 - (1i128 << (ring_bits - 2 - fraction_bits))..1i128 << (ring_bits - 2 - fraction_bits),
+            0 => kind.span(codec.ring()),
+            _ => Span::symmetric((1i128 << (ring_bits - 2 - fraction_bits)) - 1),
         };
         let mut elements = Vec::with_capacity(self.numbers.len());
-        for (index, value) in values.enumerate() {
+        for (index, value) in self.whole().enumerate() {
             let value = value?;
-            if !range.contains(&value) {
+            if value < range.low || value > range.high {
                 let at = self.place(index);
                 return Err(match fraction_bits {
+                    0 if value >= -(1 << (ring_bits - 1)) && value < 1 << ring_bits => {
+                        ValueError::Kind { at, value, kind }
+                    }
                     0 => ValueError::Integer { at, value, ring_bits },
                     _ => {
                         let (value, limit) = (value as f64, codec.limit());
@@ -298,6 +283,15 @@ impl Numbers {
         }
     }
 
+    /// The kind of numbers that are as wide as kinds are.
+    fn kind(&self) -> Kind {
+        match self {
+            Numbers::Real(_) | Numbers::Mixed { .. } => Kind::Real,
+            Numbers::Signed(_) => Kind::I64,
+            Numbers::Unsigned(_) => Kind::U64,
+        }
+    }
+
     /// A number, rounded where f64 does not hold it.
     fn real(&self, index: usize) -> f64 {
         match self {
@@ -310,6 +304,7 @@ impl Numbers {
     /// An integer exactly; of other numbers what is before the point.
     fn integer(&self, index: usize) -> i128 {
         match self {
+            // Beyond 2^64 no integer fits, and the conversion to i128 saturates far above.
             Numbers::Real(values) => values[index] as i128,
             Numbers::Signed(values) => values[index].into(),
             Numbers::Unsigned(values) => values[index].into(),
@@ -317,6 +312,15 @@ impl Numbers {
                 Some(&Exact::Integer(value)) => value,
                 _ => reals[index] as i128,
             },
+        }
+    }
+
+    /// Whether a number is an integer; a NaN and an infinity are none.
+    fn is_integer(&self, index: usize) -> bool {
+        match self {
+            Numbers::Real(values) => values[index].fract() == 0.0,
+            Numbers::Signed(_) | Numbers::Unsigned(_) => true,
+            Numbers::Mixed { reals, .. } => reals[index].fract() == 0.0 && !self.is_fraction(index),
         }
     }
 
@@ -409,9 +413,17 @@ pub fn regular(path: &Path) -> Result<Metadata, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use symbolon::ring::Ring;
 
+    /// A row of numbers of the kind that their file would say.
     fn row(numbers: Numbers) -> Matrix {
-        Matrix { dims: Dims::new(&[1, numbers.len()]).unwrap(), numbers }
+        Matrix { dims: Dims::new(&[1, numbers.len()]).unwrap(), kind: numbers.kind(), numbers }
+    }
+
+    impl Matrix {
+        fn encoded(&self, codec: FixedPoint) -> Result<Elements, ValueError> {
+            self.encode(codec, self.kind)
+        }
     }
 
     fn codec(bits: u32, fraction_bits: u32) -> FixedPoint {
@@ -421,46 +433,65 @@ mod tests {
     #[test]
     fn places_in_tensors_have_all_their_indices() {
         let dims = Dims::new(&[2, 1, 3]).unwrap();
-        let matrix = Matrix { dims, numbers: Numbers::Real(vec![0.0, 0.0, 0.0, 0.0, f64::NAN, 0.0]) };
-        let message = matrix.encode(codec(64, 16)).unwrap_err().to_string();
+        let matrix = Matrix { dims, ..row(Numbers::Real(vec![0.0, 0.0, 0.0, 0.0, f64::NAN, 0.0])) };
+        let message = matrix.encoded(codec(64, 16)).unwrap_err().to_string();
         assert_eq!(message, "element [1, 0, 1] is NaN: only finite numbers can be computed on");
-        let vector = Matrix { dims: Dims::new(&[2]).unwrap(), numbers: Numbers::Real(vec![0.0, f64::NAN]) };
-        let message = vector.encode(codec(64, 16)).unwrap_err().to_string();
+        let vector = Matrix { dims: Dims::new(&[2]).unwrap(), ..row(Numbers::Real(vec![0.0, f64::NAN])) };
+        let message = vector.encoded(codec(64, 16)).unwrap_err().to_string();
         assert_eq!(message, "element [1] is NaN: only finite numbers can be computed on");
     }
 
     #[test]
     fn integers_are_signed_or_unsigned() {
-        let encoded = row(Numbers::Unsigned(vec![u64::MAX, 0])).encode(codec(64, 0)).unwrap();
+        let encoded = row(Numbers::Unsigned(vec![u64::MAX, 0])).encoded(codec(64, 0)).unwrap();
         assert_eq!(encoded, Elements::Z64(vec![u64::MAX, 0]));
-        let encoded = row(Numbers::Signed(vec![-1, 5])).encode(codec(32, 0)).unwrap();
+        let encoded = row(Numbers::Signed(vec![-1, 5])).encoded(codec(32, 0)).unwrap();
         assert_eq!(encoded, Elements::Z32(vec![u32::MAX, 5]));
-        let message = row(Numbers::Signed(vec![0, 1 << 32])).encode(codec(32, 0)).unwrap_err().to_string();
+        let message = row(Numbers::Signed(vec![0, 1 << 32])).encoded(codec(32, 0)).unwrap_err().to_string();
         assert_eq!(message, "row 0, column 1 is 4294967296, which does not fit into 32 bits");
+        let large = row(Numbers::Signed(vec![0, 3_000_000_000]));
+        let message = large.encoded(codec(32, 0)).unwrap_err().to_string();
+        let advice = "declare the kind of its numbers, such as kind = \"u32\", where they are of another one";
+        assert_eq!(message, format!("row 0, column 1 is 3000000000, which is no i32; {advice}"));
+        let encoded = large.encode(codec(32, 0), Kind::U32).unwrap();
+        assert_eq!(encoded, Elements::Z32(vec![0, 3_000_000_000]));
+        assert!(row(Numbers::Signed(vec![-1])).encode(codec(64, 0), Kind::U64).is_err());
+        let message = large.check_kind(Kind::I32).unwrap_err().to_string();
+        assert!(message.starts_with("row 0, column 1 is 3000000000, which is no i32"), "{message}");
+    }
+
+    #[test]
+    fn integers_are_held_against_bounds_exactly() {
+        let numbers = row(Numbers::Unsigned(vec![1 << 53, (1 << 53) + 1]));
+        let message = numbers.check(None, Some((1u64 << 53) as f64)).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "row 0, column 1 is 9007199254740993, above the declared bound 9.007199254740992e15"
+        );
     }
 
     #[test]
     fn integers_in_fixed_point_are_exact() {
         let large = (1i64 << 45) + 1;
-        let encoded = row(Numbers::Signed(vec![large, -large])).encode(codec(64, 16)).unwrap();
+        let encoded = row(Numbers::Signed(vec![large, -large])).encoded(codec(64, 16)).unwrap();
         assert_eq!(encoded, Elements::Z64(vec![(large << 16) as u64, (-large << 16) as u64]));
-        assert!(row(Numbers::Signed(vec![1 << 46])).encode(codec(64, 16)).is_err());
+        assert!(row(Numbers::Signed(vec![1 << 46])).encoded(codec(64, 16)).is_err());
     }
 
     #[test]
     fn what_does_not_fit_is_named_with_its_place() {
-        let message = row(Numbers::Real(vec![1.0, f64::NAN])).encode(codec(64, 16)).unwrap_err().to_string();
+        let message = row(Numbers::Real(vec![1.0, f64::NAN])).encoded(codec(64, 16)).unwrap_err().to_string();
         assert_eq!(message, "row 0, column 1 is NaN: only finite numbers can be computed on");
-        let integers = row(Numbers::Real(vec![f64::INFINITY])).encode(codec(64, 0)).unwrap_err().to_string();
+        let integers = row(Numbers::Real(vec![f64::INFINITY])).encoded(codec(64, 0)).unwrap_err().to_string();
         assert_eq!(integers, "row 0, column 0 is inf: only finite numbers can be computed on");
-        let message = row(Numbers::Real(vec![-1e18])).encode(codec(64, 16)).unwrap_err().to_string();
+        let message = row(Numbers::Real(vec![-1e18])).encoded(codec(64, 16)).unwrap_err().to_string();
         let limit = "magnitudes must be below 70368744177664 with 16 fraction bits in 64 bits";
         assert_eq!(message, format!("row 0, column 0 is -1e18: {limit}"));
-        let message = row(Numbers::Signed(vec![1 << 46])).encode(codec(64, 16)).unwrap_err().to_string();
+        let message = row(Numbers::Signed(vec![1 << 46])).encoded(codec(64, 16)).unwrap_err().to_string();
         assert!(message.ends_with(limit), "{message}");
-        let message = row(Numbers::Real(vec![0.5])).encode(codec(64, 0)).unwrap_err().to_string();
+        let message = row(Numbers::Real(vec![0.5])).encoded(codec(64, 0)).unwrap_err().to_string();
         assert!(message.starts_with("row 0, column 0 is 0.5, not an integer"), "{message}");
-        let message = row(Numbers::Real(vec![1e30])).encode(codec(64, 0)).unwrap_err().to_string();
+        let message = row(Numbers::Real(vec![1e30])).encoded(codec(64, 0)).unwrap_err().to_string();
         assert_eq!(message, "row 0, column 0 is 1e30, which does not fit into 64 bits");
         let message = row(Numbers::Real(vec![1.0, -9.5])).check(None, Some(9.0)).unwrap_err().to_string();
         assert_eq!(message, "row 0, column 1 is -9.5, above the declared bound 9");

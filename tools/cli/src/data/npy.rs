@@ -6,6 +6,7 @@ use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
+use symbolon::program::Kind;
 
 /// Longest header that is read: a matrix needs about a hundred bytes.
 const LONGEST_HEADER: usize = 64 * 1024;
@@ -27,9 +28,13 @@ pub(super) fn read_from(mut reader: impl Read, length: u64, path: &Path) -> Resu
     let header = Header::read(&mut reader).map_err(&unreadable)?;
     let dims = dims_of(path, &header.dimensions)?;
     let dtype = header.dtype.trim_start_matches(['<', '>', '=', '|']);
-    let element_bytes = match dtype {
-        "f8" | "i8" | "u8" => 8u64,
-        "f4" | "i4" | "u4" => 4,
+    let (element_bytes, kind) = match dtype {
+        "f8" => (8u64, Kind::Real),
+        "f4" => (4, Kind::Real),
+        "i8" => (8, Kind::I64),
+        "i4" => (4, Kind::I32),
+        "u8" => (8, Kind::U64),
+        "u4" => (4, Kind::U32),
         _ => return Err(DataError::Type { path: path.to_owned(), dtype: header.dtype }),
     };
     // The library allocates what the header claims: hold that against the file first.
@@ -54,7 +59,7 @@ pub(super) fn read_from(mut reader: impl Read, length: u64, path: &Path) -> Resu
             _ => values::<u32>(reader)
                 .map(|values| Numbers::Unsigned(values.into_iter().map(u64::from).collect())),
         };
-    Ok(Matrix { dims, numbers: numbers.map_err(unreadable)? })
+    Ok(Matrix { dims, kind, numbers: numbers.map_err(unreadable)? })
 }
 
 /// The elements, row-major.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use symbolon::program::Kind;
 
 /// Longest header, as in the format's reference implementation.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -53,9 +54,13 @@ impl Tensors {
         let unreadable = |reason: String| DataError::Unreadable { path: label.clone(), reason };
         let entry = Entry::deserialize(&self.entries[name]).map_err(|error| unreadable(error.to_string()))?;
         let dims = dims_of(&label, &entry.shape)?;
-        let element_bytes = match entry.dtype.as_str() {
-            "F64" | "I64" | "U64" => 8u64,
-            "F32" | "I32" | "U32" => 4,
+        let (element_bytes, kind) = match entry.dtype.as_str() {
+            "F64" => (8u64, Kind::Real),
+            "F32" => (4, Kind::Real),
+            "I64" => (8, Kind::I64),
+            "I32" => (4, Kind::I32),
+            "U64" => (8, Kind::U64),
+            "U32" => (4, Kind::U32),
             _ => return Err(DataError::Type { path: label, dtype: entry.dtype }),
         };
         let (start, end) = entry.data_offsets;
@@ -69,7 +74,7 @@ impl Tensors {
         let begin = SeekFrom::Start(self.data_offset + start);
         self.file.seek(begin).map_err(|error| unreadable(error.to_string()))?;
         self.file.read_exact(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
-        Ok(Matrix { dims, numbers: numbers(&entry.dtype, &bytes) })
+        Ok(Matrix { dims, kind, numbers: numbers(&entry.dtype, &bytes) })
     }
 }
 

@@ -1,14 +1,14 @@
 //! Results into files, all or nothing.
 
-use super::{DataError, Kind, extension, regular};
+use super::{DataError, extension, regular};
 use crate::files::{Making, folder_of, resolve};
 use ndarray::ArrayD;
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use std::fmt::Display;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
-use symbolon::program::Dims;
-use symbolon::ring::{Elements, FixedPoint, Ring};
+use symbolon::program::{Dims, Kind};
+use symbolon::ring::{Elements, FixedPoint};
 
 /// How much is formatted before it is written.
 const PIECE_BYTES: usize = 256 << 10;
@@ -91,16 +91,13 @@ fn format(
 ) -> io::Result<()> {
     let target = Target { dims, csv, file: BufWriter::with_capacity(PIECE_BYTES, to) };
     let signed = |value: u64| codec.ring().signed(value);
-    match (kind, codec.ring()) {
-        (Kind::Real, _) => target.write(elements.decode(codec)),
-        (Kind::Unsigned, Ring::Z64) => target.write(elements.to_u64()),
-        (Kind::Unsigned, Ring::Z32) => {
-            target.write(elements.to_u64().into_iter().map(|value| value as u32).collect())
-        }
-        (Kind::Signed, Ring::Z64) => target.write(elements.to_u64().into_iter().map(signed).collect()),
-        (Kind::Signed, Ring::Z32) => {
-            target.write(elements.to_u64().into_iter().map(|value| signed(value) as i32).collect())
-        }
+    let integers = || elements.to_u64().into_iter();
+    match kind {
+        Kind::Real => target.write(elements.decode(codec)),
+        Kind::U64 => target.write(elements.to_u64()),
+        Kind::U32 => target.write(integers().map(|value| value as u32).collect()),
+        Kind::I64 => target.write(integers().map(signed).collect()),
+        Kind::I32 => target.write(integers().map(|value| signed(value) as i32).collect()),
     }
 }
 

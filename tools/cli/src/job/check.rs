@@ -2,6 +2,8 @@
 
 use crate::data::TableOptions;
 use crate::table::number;
+use symbolon::program::Kind;
+use symbolon::ring::FixedPoint;
 
 /// Longest name of an input or output.
 const LONGEST_NAME: usize = 64;
@@ -45,6 +47,17 @@ pub(super) fn bound(input: &str, bound: Option<f64>) -> Result<(), String> {
 /// What is said about a table goes together.
 pub(super) fn table(input: &str, options: &TableOptions) -> Result<(), String> {
     options.check().map_err(|reason| format!("input '{input}': {reason}"))
+}
+
+/// A kind of integers is no wider than the ring that computes on them.
+pub(super) fn kind(input: &str, kind: Option<Kind>, codec: FixedPoint) -> Result<(), String> {
+    let ring = codec.ring();
+    match kind {
+        Some(kind) if codec.fraction_bits() == 0 && kind.width().is_some_and(|width| width > ring) => {
+            Err(format!("input '{input}' is declared {kind}, but ring_bits = {}", ring.bits()))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

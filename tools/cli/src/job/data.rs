@@ -6,6 +6,7 @@ use crate::data::{DataError, DataFile, Matrix, Source, ValueError};
 use crate::failure::Failure;
 use crate::say;
 use std::path::PathBuf;
+use symbolon::program::Kind;
 use symbolon::ring::{Elements, FixedPoint};
 
 /// An input that has been read.
@@ -13,29 +14,40 @@ pub struct InputData {
     pub name: String,
     source: Source,
     pub matrix: Matrix,
+    /// The kind that the job declares, or else the file's; integers no wider than the ring.
+    kind: Kind,
 }
 
 impl InputData {
     /// Its elements; an error names the file and the place in it.
     pub fn encode(&self, codec: FixedPoint) -> Result<Elements, Failure> {
-        self.matrix.encode(codec).map_err(|error| self.failed(error))
+        self.encode_as(codec, self.kind)
     }
 
-    /// What the other parties may know of it.
-    pub fn facts(&self) -> Facts {
-        Facts { shape: self.matrix.dims, kind: self.matrix.kind() }
-    }
-
-    /// Holds a later batch's data against that of the first, which the program was made for.
-    pub fn check_first(&self, first: &Facts, codec: FixedPoint) -> Result<(), Failure> {
+    /// A later batch's elements, of the shape and the kind of the first batch's, which the program was made for.
+    pub fn encode_later(&self, first: &Facts, codec: FixedPoint) -> Result<Elements, Failure> {
         let found = self.matrix.dims;
         if found != first.shape {
             return Err(self.failed(ValueError::LaterShape { found, first: first.shape }));
         }
-        match codec.fraction_bits() {
-            0 => self.matrix.check_kind(first.kind, codec.ring()).map_err(|error| self.failed(error)),
-            _ => Ok(()),
+        if codec.fraction_bits() == 0 {
+            self.matrix.check_kind(first.kind).map_err(|error| match error {
+                ValueError::Kind { at, value, kind } => {
+                    self.failed(ValueError::LaterKind { at, value, first: kind })
+                }
+                other => self.failed(other),
+            })?;
         }
+        self.encode_as(codec, first.kind)
+    }
+
+    fn encode_as(&self, codec: FixedPoint, kind: Kind) -> Result<Elements, Failure> {
+        self.matrix.encode(codec, kind).map_err(|error| self.failed(error))
+    }
+
+    /// What the other parties may know of it.
+    pub fn facts(&self) -> Facts {
+        Facts { shape: self.matrix.dims, kind: self.kind }
     }
 
     fn failed(&self, error: ValueError) -> Failure {
@@ -72,8 +84,12 @@ impl Job {
             let mut tell = |note: String| say::note(&format!("{NOTE}input '{name}': {note}"));
             let matrix =
                 file.matrix(source.tensor.as_deref(), &declared.table(), &mut tell).map_err(failed)?;
-            let data = InputData { name: name.to_owned(), source, matrix };
-            data.matrix.check(declared.shape, declared.bound).map_err(|error| data.failed(error))?;
+            let kind = self.kind_in_ring(declared.kind.unwrap_or(matrix.kind));
+            let data = InputData { name: name.to_owned(), source, matrix, kind };
+            let checked = data.matrix.check(declared.shape, declared.bound);
+            let checked =
+                checked.and_then(|()| declared.kind.map_or(Ok(()), |kind| data.matrix.check_kind(kind)));
+            checked.map_err(|error| data.failed(error))?;
             each(data)?;
         }
         Ok(())
@@ -113,6 +129,7 @@ pub const NOTE: &str = "note: ";
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use symbolon::program::Dims;
     use symbolon::ring::Ring;
 
     #[test]
@@ -144,5 +161,31 @@ mod tests {
         assert_eq!(read["a"], [30, 40]);
         assert_eq!(read["b"], [1]);
         assert_eq!(read["c"], [70, 80]);
+    }
+
+    #[test]
+    fn a_peers_input_is_of_the_kind_that_the_job_declares_and_no_wider_than_the_ring() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.toml");
+        let kinds = |ring_bits: u32, declared: &str, offered: Kind| {
+            let job = format!(
+                r#"
+                job = {{ name = "kinds", protocol = "beaver", ring_bits = {ring_bits} }}
+                inputs.b = {{ owner = 1{declared} }}
+                program.steps = ["z = b < 7"]
+                outputs.z = {{ to = [0] }}
+                "#
+            );
+            std::fs::write(&path, job).unwrap();
+            let job = Job::read(&path).unwrap();
+            let offer = Facts { shape: Dims::new(&[2, 3]).unwrap(), kind: offered };
+            let program = job.program(&BTreeMap::from([("b".to_owned(), offer)])).unwrap();
+            (job.declared()["b"].kind, program.inputs()[0].kind)
+        };
+        assert_eq!(kinds(64, ", kind = \"u32\"", Kind::U32), (Some(Kind::U32), Kind::U32));
+        assert_eq!(kinds(64, ", kind = \"real\"", Kind::I64), (Some(Kind::I64), Kind::I64));
+        assert_eq!(kinds(64, "", Kind::U32), (None, Kind::U32));
+        assert_eq!(kinds(64, "", Kind::Real), (None, Kind::I64));
+        assert_eq!(kinds(32, "", Kind::U64), (None, Kind::U32), "whatever its owner offers");
     }
 }

@@ -46,7 +46,7 @@ fn integers_of_a_table_are_exact_whatever_stands_beside_them() {
         ("1,2\n3,0.5\n", "row 1, column 1 is 0.5, not an integer"),
         ("1,1.00000000000000000001\n", "row 0, column 1 is not exactly 1, and so not an integer"),
         ("18446744073709551616\n", "row 0, column 0 is 18446744073709551616, which does not fit"),
-        ("-1,9223372036854775809\n", "row 0, column 1 is 9223372036854775809, which does not fit"),
+        ("-1,9223372036854775809\n", "row 0, column 1 is 9223372036854775809, which is no i64"),
         ("1,1e400\n", "x.csv, line 1: column 2: '1e400' is larger than any number"),
     ] {
         folder.text("x.csv", text);
@@ -168,7 +168,7 @@ fn a_later_batch_has_the_shape_and_the_sign_of_the_first() {
 fn a_run_begins_before_the_data_of_later_batches_is_there() {
     let folder = Folder::new();
     deployment(&folder);
-    two_batches(&folder, "");
+    two_batches(&folder, ", shape = [2, 3]");
     let dealer = folder.start(&["deal", "--config", "dealer.toml"]);
     let parties = ["p0.toml", "p1.toml"].map(|party| folder.start(&["run", "job.toml", "--party", party]));
     let [owner, other] = parties.map(|party| party.wait_with_output().expect("a party ends"));

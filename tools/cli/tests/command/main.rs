@@ -9,6 +9,7 @@ mod files;
 mod hosts;
 #[cfg(unix)]
 mod identities;
+mod integers;
 mod jobs;
 mod observe;
 #[cfg(unix)]

@@ -86,6 +86,17 @@ fn a_shape_that_the_job_does_not_declare_is_refused_by_name_before_anything_is_p
 }
 
 #[test]
+fn a_kind_that_the_job_does_not_declare_is_refused_by_name() {
+    let job = for_party_1(declared_job(64, 0, "z = x < w[:, 0]"));
+    let scene = Scene::new(&job.replacen("owner = 1", "owner = 1, kind = \"i32\"", 1), &[]);
+    let told = echo(&scene, "[3,2]", 512);
+    let Met { zero, one } = scene.end(told);
+    const WORDS: &str = "party 1 offers input 'w' as real; the job declares i32";
+    assert_eq!((zero.status.code(), error_line(&zero)), (Some(5), format!("error: {WORDS}")));
+    assert_eq!(one, format!("party 0 gave up: {WORDS}"), "the peer is told the same");
+}
+
+#[test]
 fn a_party_whose_input_reaches_another_is_not_started_without_its_peers_shapes() {
     let folder = Folder::new();
     data(&folder);
@@ -104,7 +115,7 @@ fn a_party_whose_input_reaches_another_is_not_started_without_its_peers_shapes()
         folder.start(&["run", "job.toml", "--party", "p1.toml", "--accept-shapes", "--json"]),
     ];
     let [_, zero, one] = children.map(|child| child.wait_with_output().expect("it ends"));
-    const SHOWN: &str = "input x (2, 3) of party 0, fractions, a shape that the job does not declare";
+    const SHOWN: &str = "input x (2, 3) of party 0, real, a shape that the job does not declare";
     assert!(zero.status.success() && stderr(&one).contains(SHOWN), "{}{}", stderr(&zero), stderr(&one));
     let report = json(&one);
     let inputs = report["inputs"].as_array().expect("all parties' inputs");
@@ -115,7 +126,7 @@ fn a_party_whose_input_reaches_another_is_not_started_without_its_peers_shapes()
     assert_eq!(shapes, expected.iter().map(|(name, shape)| (name, shape)).collect::<Vec<_>>());
     let text = String::from_utf8_lossy(&zero.stdout).into_owned();
     assert!(
-        text.contains("input w (3, 2) of party 1, fractions, a shape that the job does not declare"),
+        text.contains("input w (3, 2) of party 1, real, a shape that the job does not declare"),
         "{text}"
     );
 }

@@ -1,0 +1,341 @@
+//! Integers: which ones the elements of a value stand for.
+//!
+//! In a program on integers an element of a ring of k bits is read as a signed integer, −2^(k−1) to 2^(k−1) − 1, or as an
+//! unsigned one, 0 to 2^k − 1. Every value has one of the two readings, and two ends between which its integers lie. Both
+//! come from the inputs' kinds and bounds and pass through every op, in exact arithmetic:
+//!
+//! - Where the ends of an op's exact result fit one reading, the value stands for exactly that result. It keeps the
+//!   operands' reading if that fits, and takes the other one if not: so the difference of two `u32` is signed in a ring of
+//!   64 bits, and the magnitude of any signed value is unsigned.
+//! - The operands' reading is unsigned where one of them needs it and none is negative, or where all are unsigned. Where
+//!   signed and unsigned values meet, it is signed.
+//! - Where they fit neither, the op wraps modulo 2^k, as integers do: the value stands for what the operands' reading
+//!   makes of the element, which can be any integer of it, and [`Integers::wraps`] says so.
+//!
+//! Comparisons, and what chooses by them, compare the integers that values stand for, whatever their readings.
+
+use super::{Input, Op, Program, ProgramError, Value, ValueId};
+use crate::ring::{Axis, Elements, Ring};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The numbers that an input holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Numbers that may have fractions; in a program on integers signed ones of the ring's width.
+    #[default]
+    Real,
+    /// Signed integers of 32 bits.
+    I32,
+    /// Unsigned integers of 32 bits.
+    U32,
+    /// Signed integers of 64 bits.
+    I64,
+    /// Unsigned integers of 64 bits.
+    U64,
+}
+
+impl Kind {
+    /// The kind of integers with this sign and width.
+    pub const fn integers(signed: bool, ring: Ring) -> Kind {
+        match (signed, ring) {
+            (true, Ring::Z32) => Kind::I32,
+            (false, Ring::Z32) => Kind::U32,
+            (true, Ring::Z64) => Kind::I64,
+            (false, Ring::Z64) => Kind::U64,
+        }
+    }
+
+    /// Its name, as in a job.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Real => "real",
+            Kind::I32 => "i32",
+            Kind::U32 => "u32",
+            Kind::I64 => "i64",
+            Kind::U64 => "u64",
+        }
+    }
+
+    /// How wide its integers are, where it is a kind of integers.
+    pub const fn width(self) -> Option<Ring> {
+        match self {
+            Kind::Real => None,
+            Kind::I32 | Kind::U32 => Some(Ring::Z32),
+            Kind::I64 | Kind::U64 => Some(Ring::Z64),
+        }
+    }
+
+    /// Whether its numbers can be negative.
+    pub const fn is_signed(self) -> bool {
+        !matches!(self, Kind::U32 | Kind::U64)
+    }
+
+    /// The kind of integers that elements of a ring hold of it: no wider than the ring.
+    pub fn within(self, ring: Ring) -> Kind {
+        Kind::integers(self.is_signed(), self.width().map_or(ring, |width| width.min(ring)))
+    }
+
+    /// Its integers in a ring.
+    pub fn span(self, ring: Ring) -> Span {
+        let kind = self.within(ring);
+        Span::of_reading(kind.is_signed(), kind.width().unwrap_or(ring))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The integers between two ends, both included. Arithmetic saturates far beyond all rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The least.
+    pub low: i128,
+    /// The greatest.
+    pub high: i128,
+}
+
+impl Span {
+    /// Both ends.
+    pub const fn new(low: i128, high: i128) -> Span {
+        Span { low, high }
+    }
+
+    /// −bound to bound.
+    pub const fn symmetric(bound: i128) -> Span {
+        Span::new(-bound, bound)
+    }
+
+    /// One integer alone.
+    pub const fn at(integer: i128) -> Span {
+        Span::new(integer, integer)
+    }
+
+    /// All integers of a reading.
+    pub const fn of_reading(signed: bool, ring: Ring) -> Span {
+        let bits = ring.bits();
+        if signed {
+            Span::new(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+        } else {
+            Span::new(0, (1 << bits) - 1)
+        }
+    }
+
+    /// Whether all of `other` is in it.
+    pub const fn holds(self, other: Span) -> bool {
+        self.low <= other.low && other.high <= self.high
+    }
+
+    /// The least span that holds both.
+    pub fn hull(self, other: Span) -> Span {
+        Span::new(self.low.min(other.low), self.high.max(other.high))
+    }
+
+    /// The larger of an integer of each.
+    pub fn larger(self, other: Span) -> Span {
+        Span::new(self.low.max(other.low), self.high.max(other.high))
+    }
+
+    /// The smaller of an integer of each.
+    pub fn smaller(self, other: Span) -> Span {
+        Span::new(self.low.min(other.low), self.high.min(other.high))
+    }
+
+    /// The magnitudes.
+    pub fn magnitude(self) -> Span {
+        let least = self.low.max(self.high.saturating_neg()).max(0);
+        Span::new(least, self.low.saturating_neg().max(self.high))
+    }
+
+    pub(super) fn plus(self, other: Span) -> Span {
+        Span::new(self.low.saturating_add(other.low), self.high.saturating_add(other.high))
+    }
+
+    pub(super) fn minus(self, other: Span) -> Span {
+        Span::new(self.low.saturating_sub(other.high), self.high.saturating_sub(other.low))
+    }
+
+    pub(super) fn times(self, factor: i128) -> Span {
+        let ends = [self.low.saturating_mul(factor), self.high.saturating_mul(factor)];
+        Span::new(ends[0].min(ends[1]), ends[0].max(ends[1]))
+    }
+
+    fn product(self, other: Span) -> Span {
+        self.times(other.low).hull(self.times(other.high))
+    }
+
+    fn square(self) -> Span {
+        let Span { low, high } = self.magnitude();
+        Span::new(low.saturating_mul(low), high.saturating_mul(high))
+    }
+}
+
+/// The integers that the elements of a value stand for. See the module's documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Integers {
+    /// Between which they lie.
+    pub span: Span,
+    /// Whether elements are read as signed integers.
+    pub signed: bool,
+    /// Whether the exact result of the value's op may lie outside its reading, and so is reduced modulo 2^k.
+    pub wraps: bool,
+}
+
+impl Integers {
+    /// What an exact result within `exact` becomes, of operands with this reading.
+    pub(super) fn of_result(exact: Span, signed: bool, ring: Ring) -> Integers {
+        for reading in [signed, !signed] {
+            if Span::of_reading(reading, ring).holds(exact) {
+                return Integers { span: exact, signed: reading, wraps: false };
+            }
+        }
+        Integers { span: Span::of_reading(signed, ring), signed, wraps: true }
+    }
+
+    /// The integer that an element stands for.
+    pub fn read(&self, ring: Ring, element: u64) -> i128 {
+        if self.signed { ring.signed(element).into() } else { ring.reduce(element).into() }
+    }
+
+    /// A number of bits t, at least 1, with |element| < 2^t as a signed integer; no more than k − 1.
+    pub(super) fn magnitude_bits(&self, ring: Ring) -> u32 {
+        let largest = self.span.magnitude().high.unsigned_abs();
+        (u128::BITS - largest.leading_zeros()).clamp(1, ring.bits() - 1)
+    }
+
+    /// The reading of what is computed of these.
+    pub(super) fn reading(operands: &[Integers], ring: Ring) -> bool {
+        let any = |holds: &dyn Fn(&Integers) -> bool| operands.iter().any(holds);
+        let negative = any(&|operand| operand.span.low < 0);
+        let large = any(&|operand| operand.span.high > Span::of_reading(true, ring).high);
+        negative || !large && any(&|operand| operand.signed)
+    }
+}
+
+impl Input {
+    /// The integers that it holds, as its kind and its bound say.
+    pub fn span(&self, ring: Ring) -> Span {
+        let Span { low, high } = self.kind.span(ring);
+        match self.bound.map(|bound| bound.floor() as i128) {
+            Some(bound) => Span::new(low.max(-bound), high.min(bound)),
+            None => Span::new(low, high),
+        }
+    }
+
+    /// The first of its elements that is none of its integers, in a program on integers.
+    pub(crate) fn first_outside(&self, elements: &Elements) -> Option<i128> {
+        let (ring, span) = (elements.ring(), self.span(elements.ring()));
+        let integers = Integers { span, signed: self.kind.is_signed(), wraps: false };
+        if span == Span::of_reading(integers.signed, ring) {
+            return None;
+        }
+        let read = elements.to_u64().into_iter().map(|element| integers.read(ring, element));
+        read.into_iter().find(|&integer| !span.holds(Span::at(integer)))
+    }
+}
+
+impl Value {
+    /// What kind of numbers its elements are read as.
+    pub fn kind(&self, ring: Ring) -> Kind {
+        self.integers.map_or(Kind::Real, |integers| Kind::integers(integers.signed, ring))
+    }
+}
+
+impl Program {
+    /// Whether the program computes on integers.
+    pub(super) const fn counts(&self) -> bool {
+        self.codec.fraction_bits() == 0
+    }
+
+    /// Declares which kind of numbers an input holds; without, these are signed integers of the ring's width in a program
+    /// on integers. To be called before the input is used. Its owner's data are held against it.
+    ///
+    /// # Errors
+    /// Where the value is no input or is used already, or the program's numbers are not of that kind: they have
+    /// fractions, or a ring that is narrower.
+    pub fn hold(&mut self, input: ValueId, kind: Kind) -> Result<(), ProgramError> {
+        let Op::Input(index) = self.value(input).op else {
+            return Err(ProgramError::NoInput { label: self.value(input).label.clone() });
+        };
+        let name = || self.inputs[index].name.clone();
+        let is_used = self.values.iter().any(|value| value.op.operands().any(|operand| operand == input));
+        if is_used || self.outputs.iter().any(|output| output.value == input) {
+            return Err(ProgramError::LateKind { name: name() });
+        }
+        let (ring, fraction_bits) = (self.ring(), self.codec.fraction_bits());
+        if kind.width().is_some_and(|width| width > ring || fraction_bits > 0) {
+            let ring_bits = ring.bits();
+            return Err(ProgramError::Kind { name: name(), kind, ring_bits, fraction_bits });
+        }
+        self.inputs[index].kind = kind;
+        self.values[input.index()].integers = self.integers_of(Op::Input(index));
+        Ok(())
+    }
+
+    /// The integers that a value's elements stand for, where the program computes on integers.
+    ///
+    /// # Panics
+    /// Where its numbers have fractions.
+    pub(super) fn integers(&self, value: ValueId) -> Integers {
+        self.value(value).integers.expect("a program on integers")
+    }
+
+    /// What an op's result stands for; nothing where the program's numbers have fractions.
+    pub(super) fn integers_of(&self, op: Op) -> Option<Integers> {
+        if !self.counts() {
+            return None;
+        }
+        let ring = self.ring();
+        let of = |operand: ValueId| self.integers(operand);
+        let span = |operand: ValueId| of(operand).span;
+        let constant = |element: u64| i128::from(ring.signed(element));
+        let sum = |count: usize, term: Span| term.times(count as i128);
+        let shape = |operand: ValueId| self.value(operand).shape;
+        let exact = match op {
+            Op::Input(index) => {
+                let input = &self.inputs[index];
+                let signed = input.kind.is_signed();
+                return Some(Integers { span: input.span(ring), signed, wraps: false });
+            }
+            Op::Add(a, b) => span(a).plus(span(b)),
+            Op::Sub(a, b) => span(a).minus(span(b)),
+            Op::Neg(a) => span(a).times(-1),
+            Op::Transpose(a) | Op::Slice(a, ..) | Op::Gather(a, _) => span(a),
+            Op::Place(a, _) => span(a).hull(Span::at(0)),
+            Op::AddConstant(a, element) => span(a).plus(Span::at(constant(element))),
+            Op::Scale(a, element) => span(a).times(constant(element)),
+            Op::Mul(a, b) if a == b => span(a).square(),
+            Op::Mul(a, b) => span(a).product(span(b)),
+            Op::MatMul(a, b) => sum(shape(a).cols, span(a).product(span(b))),
+            Op::Sum(a, Axis::Rows) => sum(shape(a).rows, span(a)),
+            Op::Sum(a, Axis::Cols) => sum(shape(a).cols, span(a)),
+            Op::Truncate(a, ..) => span(a).hull(Span::at(0)),
+            Op::Test(..) => Span::new(0, 1),
+        };
+        let operands: Vec<Integers> = op.operands().map(of).collect();
+        Some(Integers::of_result(exact, Integers::reading(&operands, ring), ring))
+    }
+
+    /// Says what a value stands for, of which more is known than its ops say: its exact result lies within `exact`.
+    pub(super) fn settle(&mut self, value: ValueId, exact: Span, operands: &[ValueId]) {
+        let (ring, of) = (self.ring(), |operand: &ValueId| self.integers(*operand));
+        let operands: Vec<Integers> = operands.iter().map(of).collect();
+        let signed = Integers::reading(&operands, ring);
+        self.values[value.index()].integers = Some(Integers::of_result(exact, signed, ring));
+    }
+
+    /// Says of a sum or product with a constant what it stands for: its element alone does not tell large constants from
+    /// negative ones.
+    pub(super) fn settle_constant(&mut self, value: ValueId, a: ValueId, of: impl Fn(Span) -> Span) {
+        if self.counts() {
+            self.settle(value, of(self.integers(a).span), &[a]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
