@@ -160,7 +160,8 @@ impl Program {
         bits: u32,
     ) -> Result<ValueId, ProgramError> {
         let fine = self.value(variance).fraction_bits;
-        let least = (-f64::from(fine)).exp2();
+        // The variance may be two units too small, and epsilon rounded by half of one: the sum stays positive.
+        let least = 3.0 * (-f64::from(fine)).exp2();
         if !(least..1.0).contains(&epsilon) {
             return Err(ProgramError::Epsilon { epsilon, least });
         }

@@ -1,5 +1,5 @@
 //! Whatever happens to a process or its connections, and whenever: either the run goes on and is right, or all the
-//! others end, with a status and a line that say whose fault it was. The README has the table.
+//! others end, with a status and a line that say whose fault it was. The guide has the table.
 
 use crate::proxy::{DEALS, Ended, Fault, Line, Moment, ONE, ZERO, nodes, run};
 use crate::support::{Folder, declared, error_line, job, replicated_job, stderr};
@@ -256,7 +256,7 @@ fn in_time((setting, trouble, victim, phase): Cell) -> Ended {
     (1..TRIES).fold(run(), |ended, _| if too_late(&ended) { run() } else { ended })
 }
 
-/// The table that the README has.
+/// The table that the guide has.
 fn table() -> String {
     let mut table =
         String::from("| a node is | handshake | offline | online | output |\n|---|---|---|---|---|\n");
@@ -303,9 +303,9 @@ fn every_trouble_of_every_node_in_every_phase_ends_as_the_table_says() {
     println!("{} deployments:\n{}", cells.len(), table());
     let wrong = wrong.into_inner().expect("no panic");
     assert!(wrong.is_empty(), "{} of {} cells: {}", wrong.len(), cells.len(), wrong.join("\n"));
-    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = std::fs::read_to_string(readme).expect("the README");
-    assert!(readme.contains(&table()), "the README has this table");
+    let chapter = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/guide/faults.md");
+    let chapter = std::fs::read_to_string(chapter).expect("the guide's chapter");
+    assert!(chapter.contains(&table()), "the guide has this table");
 }
 
 #[test]

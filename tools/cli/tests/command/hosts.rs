@@ -1,4 +1,4 @@
-//! Three machines with addresses of their own, set up as the README says, word for word.
+//! Three machines with addresses of their own, set up as the guide says, word for word.
 //!
 //! The machines are network namespaces of Linux behind a switch, which takes root and Debian's iproute2. Where that is
 //! not to be had the tests say so and pass, unless `SYMBOLON_REQUIRE_NETNS` is set.
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// The hosts of the README, and the folder that each is given.
+/// The hosts of the guide, and the folder that each is given.
 const HOSTS: [(&str, &str); 3] = [("a.example", "party0"), ("b.example", "party1"), ("c.example", "dealer")];
 
 /// Namespaces that end with this.
@@ -80,7 +80,7 @@ impl Machines {
         ip(&format!("-n {}s link set port{index} {state}", self.prefix)).expect("the switch obeys");
     }
 
-    /// Starts a line of the README on a host, in the folder there.
+    /// Starts a line of the guide on a host, in the folder there.
     fn start_line(&self, index: usize, line: &str) -> Child {
         let binary = Path::new(env!("CARGO_BIN_EXE_symbolon")).parent().expect("its folder");
         let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
@@ -117,7 +117,7 @@ impl Machines {
         section[1..]
             .iter()
             .map(|(host, line)| {
-                let index = HOSTS.iter().position(|(name, _)| name == host).expect("a host of the README");
+                let index = HOSTS.iter().position(|(name, _)| name == host).expect("a host of the guide");
                 self.start_line(index, &format!("{line}{more}"))
             })
             .collect()
@@ -134,18 +134,18 @@ impl Drop for Machines {
     }
 }
 
-/// The lines of the README's section on several machines, each with the host that it is for.
+/// The lines of the guide's chapter that set up and start the nodes, each with the host that it is for.
 fn section() -> Vec<(String, String)> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = std::fs::read_to_string(readme).expect("the README");
-    let (_, rest) = readme.split_once("\n## Several machines\n").expect("the section");
-    let section = rest.split("\n## ").next().expect("its text");
+    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/guide/machines.md");
+    let chapter = std::fs::read_to_string(chapter).expect("the guide's chapter");
     let mut host = String::new();
     let mut lines = Vec::new();
-    for line in section.lines().filter_map(|line| line.strip_prefix("    ")) {
-        match line.strip_prefix("# on ") {
-            Some(name) => host = name.split([' ', ',', ':']).next().unwrap_or_default().to_owned(),
-            None => lines.push((host.clone(), line.to_owned())),
+    for block in chapter.split("```sh\n").skip(1) {
+        for line in block.split("\n```").next().expect("a block ends").lines() {
+            match line.strip_prefix("# on ") {
+                Some(name) => host = name.split([' ', ',', ':']).next().unwrap_or_default().to_owned(),
+                None => lines.push((host.clone(), line.to_owned())),
+            }
         }
     }
     assert_eq!(lines.len(), 1 + HOSTS.len(), "init, and a line for each host: {lines:?}");
@@ -157,7 +157,7 @@ fn end(children: Vec<Child>) -> Vec<Output> {
 }
 
 #[test]
-fn three_hosts_do_what_the_readme_says() {
+fn three_hosts_do_what_the_guide_says() {
     let Some(machines) = Machines::start(1) else { return };
     data(&machines.folder);
     let outputs = end(machines.deploy(&declared_job(64, 16, "z = x @ w"), ""));

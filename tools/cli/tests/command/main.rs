@@ -1,6 +1,7 @@
 //! The command as a user runs it: exit status, stderr and files.
 
 mod data;
+mod documents;
 #[cfg(unix)]
 mod faults;
 #[cfg(unix)]
@@ -24,6 +25,7 @@ mod reports;
 mod signals;
 #[cfg(unix)]
 mod stores;
+#[cfg(unix)]
 mod strangers;
 mod support;
 mod vram;
