@@ -154,7 +154,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
     #[test]
     fn every_message_is_masked_by_a_mask_of_its_own(recipe in recipe()) {
         super::masks::check(&recipe.program(), recipe.plan.side);
