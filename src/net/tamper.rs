@@ -36,6 +36,8 @@ pub enum Verdict {
     Repeat,
     /// Another passes in its place.
     Replace(Frame),
+    /// It passes, and another behind it.
+    Then(Frame),
     /// It is lost with the connection; another can be made.
     Break,
     /// It is lost with the connection, and no other can be made.
@@ -154,21 +156,23 @@ async fn pass(
 /// What becomes of a frame. A bundle stays one, since its link counts it as one.
 async fn judge(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Vec<Frame>, Verdict> {
     let Frame::Bundle(bundle) = frame else { return judge_one(frame, rule).await };
-    let mut messages: Vec<Data> = Vec::new();
+    let (mut messages, mut behind): (Vec<Data>, Vec<Frame>) = Default::default();
     for message in bundle.messages {
-        for frame in judge_one(Frame::Data(message), rule).await? {
+        for (index, frame) in judge_one(Frame::Data(message), rule).await?.into_iter().enumerate() {
             match frame {
                 Frame::Data(message) if message.offset == 0 && message.run == bundle.run => {
                     messages.push(message);
                 }
-                // What a bundle cannot say goes in its place.
-                other => return Ok(vec![other]),
+                // What a bundle cannot say goes in its place, or behind it.
+                other if index == 0 => return Ok(vec![other]),
+                other => behind.push(other),
             }
         }
     }
-    let is_empty = messages.is_empty();
-    let bundle = Frame::Bundle(Bundle { run: bundle.run, messages });
-    Ok(if is_empty { Vec::new() } else { vec![bundle] })
+    if !messages.is_empty() {
+        behind.insert(0, Frame::Bundle(Bundle { run: bundle.run, messages }));
+    }
+    Ok(behind)
 }
 
 async fn judge_one(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Vec<Frame>, Verdict> {
@@ -181,6 +185,7 @@ async fn judge_one(frame: Frame, rule: &impl Fn(&Frame) -> Verdict) -> Result<Ve
         Verdict::Drop => Ok(Vec::new()),
         Verdict::Repeat => Ok(vec![frame.clone(), frame]),
         Verdict::Replace(other) => Ok(vec![other]),
+        Verdict::Then(other) => Ok(vec![frame, other]),
         last @ (Verdict::Break | Verdict::Cut) => Err(last),
     }
 }

@@ -15,7 +15,10 @@ use crate::share::{Parties, PartyId, Role};
 use crate::step::{KeyId, OpId, StepList};
 use crate::wipe;
 use std::collections::{BTreeMap, HashMap};
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::task::Poll;
+use tokio::time::{Instant, timeout_at};
 
 /// Where the dealer awaits the parties.
 #[derive(Clone, Debug)]
@@ -223,8 +226,8 @@ fn grant(
 async fn take_order(links: &mut [Link]) -> Result<Option<(Order, Vec<Contribution>)>, NetError> {
     let mut first: Option<(PartyId, Option<Order>)> = None;
     let mut contributions = Vec::new();
-    for link in links.iter_mut() {
-        let request: Option<Request<Order>> = link.receive_control_or_finish(ORDER).await?;
+    let requests = requests(links).await?;
+    for (link, request) in links.iter().zip(requests) {
         let (order, contribution) =
             request.map(|Request { order, contribution }| (order, contribution)).unzip();
         contributions.extend(contribution);
@@ -253,6 +256,40 @@ async fn take_order(links: &mut [Link]) -> Result<Option<(Order, Vec<Contributio
     }
     let order = first.expect("a dealer serves at least one party").1;
     Ok(order.map(|order| (order, contributions)))
+}
+
+/// What each party asks for next, or `None` where it has finished. Once one waits for its grant, the others are to ask
+/// within half of the stall deadline: so that who waits hears whose order is missing, before it gives up on the dealer.
+async fn requests(links: &mut [Link]) -> Result<Vec<Option<Request<Order>>>, NetError> {
+    let peers: Vec<Role> = links.iter().map(Link::peer).collect();
+    let waited = links.first().expect("a dealer serves at least one party").long_patience() / 2;
+    let receive = |link| Box::pin(Link::receive_control_or_finish::<Request<Order>>(link, ORDER));
+    let mut awaited: BTreeMap<usize, _> = links.iter_mut().map(receive).enumerate().collect();
+    let mut requests: Vec<Option<Request<Order>>> = peers.iter().map(|_| None).collect();
+    let mut deadline = None;
+    while let Some((&missing, _)) = awaited.first_key_value() {
+        let next = poll_fn(|context| {
+            let mut polled =
+                awaited.iter_mut().map(|(&index, receive)| (index, receive.as_mut().poll(context)));
+            let ready = polled.find_map(|(index, polled)| match polled {
+                Poll::Ready(request) => Some((index, request)),
+                Poll::Pending => None,
+            });
+            ready.map_or(Poll::Pending, Poll::Ready)
+        });
+        let late = |_| NetError::Late { peer: peers[missing], what: ORDER.name, waited };
+        let (index, request) = match deadline {
+            Some(deadline) => timeout_at(deadline, next).await.map_err(late)?,
+            None => next.await,
+        };
+        awaited.remove(&index);
+        requests[index] = request?;
+        let waits = |request: &Request<Order>| !matches!(request.order, Order::Release(_));
+        if requests[index].as_ref().is_some_and(waits) {
+            deadline.get_or_insert(Instant::now() + waited);
+        }
+    }
+    Ok(requests)
 }
 
 /// An order as far as errors show it.

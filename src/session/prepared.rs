@@ -160,6 +160,9 @@ impl Session {
         self.check_store(&plans, number.is_some())?;
         let nonces = self.confirm(protocol, plans.agreement.fields.clone())?;
         self.stages.end(Stage::Agreeing);
+        // A dealer that knows no nonce cannot guess; and it finds whether a party has told the others different ones. Where
+        // there is none they would break a run between two that do as they should, and keep nothing from anybody.
+        let nonces = if protocol.has_dealer() { nonces } else { BTreeMap::new() };
         let name = PlanName::new(&plans.agreement.digest, &nonces);
         let memory = Memory::allocate(plan, self.devices.all())?;
         self.stages.end(Stage::Allocating);

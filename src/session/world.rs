@@ -26,6 +26,8 @@ pub struct World {
     device: Arc<dyn Device>,
     devices: HashMap<Role, Devices>,
     options: SessionOptions,
+    /// Of those roles whose sessions run otherwise.
+    options_of: HashMap<Role, SessionOptions>,
     keys: KeySource,
     /// Where correlations are, if there is no dealer, and where the parties keep marks of what is used.
     store: Option<[PathBuf; 2]>,
@@ -57,6 +59,7 @@ impl World {
             device,
             devices: HashMap::new(),
             options: SessionOptions::default(),
+            options_of: HashMap::new(),
             keys: KeySource::Entropy,
             store: None,
             rule: Arc::new(|_, _, _| Verdict::Pass),
@@ -77,6 +80,12 @@ impl World {
     /// How the sessions run.
     pub fn with_options(mut self, options: SessionOptions) -> World {
         self.options = options;
+        self
+    }
+
+    /// How the session of one role runs, where it is not as all do.
+    pub fn with_options_of(mut self, role: Role, options: SessionOptions) -> World {
+        self.options_of.insert(role, options);
         self
     }
 
@@ -216,9 +225,10 @@ impl World {
         F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError>,
     {
         let role = Role::from(party);
-        let wire = Wire::new(&self.options)?;
+        let options = self.options_of(role);
+        let wire = Wire::new(&options)?;
         let links = links(&wire, role, ends);
-        let mut session = Session::over(role, self.devices_of(role), wire, links, self.options, self.keys);
+        let mut session = Session::over(role, self.devices_of(role), wire, links, options, self.keys);
         if let Some([folder, marks]) = &self.store {
             session.set_store(CorrelationStore::open(folder, party, marks)?, |_, _| {});
         }
@@ -228,9 +238,14 @@ impl World {
     }
 
     fn dealer(&self, ends: Vec<(Role, WireEnd)>) -> Result<Dealt, SessionError> {
-        let wire = Wire::new(&self.options)?;
+        let options = self.options_of(Role::Dealer);
+        let wire = Wire::new(&options)?;
         let links = links(&wire, Role::Dealer, ends);
-        serve(&self.devices_of(Role::Dealer), wire, links, self.options, self.keys)
+        serve(&self.devices_of(Role::Dealer), wire, links, options, self.keys)
+    }
+
+    fn options_of(&self, role: Role) -> SessionOptions {
+        self.options_of.get(&role).copied().unwrap_or(self.options)
     }
 
     fn devices_of(&self, role: Role) -> Devices {

@@ -4,6 +4,7 @@ mod budget;
 mod coalescing;
 mod compiled;
 mod dealer;
+mod deviating;
 mod devices;
 mod engines;
 mod equivalence;
