@@ -1,4 +1,5 @@
-//! The house plan, enforced: who may import whom, and one stem for each kernel.
+//! The house plan, enforced: who may import whom, and one stem for each kernel. And the security page names tests that
+//! there are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -119,6 +120,55 @@ fn crates_stay_where_they_belong() {
             assert!(allowed || !named, "{file} names {name}, which belongs to {modules:?}");
         }
     }
+}
+
+/// The text of every Rust file below a folder.
+fn texts_below(folder: &Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("a source file").path();
+        if path.is_dir() && !path.ends_with("target") {
+            texts.extend(texts_below(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            texts.push(fs::read_to_string(&path).expect("a source text"));
+        }
+    }
+    texts
+}
+
+/// The names of functions that are tests, in a source text.
+fn tests_in(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut is_test = false;
+    for line in text.lines().map(str::trim) {
+        is_test |= line == "#[test]" || line.starts_with("#[tokio::test");
+        let signature = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+        if let Some((name, _)) = signature.and_then(|signature| signature.split_once('('))
+            && std::mem::take(&mut is_test)
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+#[test]
+fn the_security_page_names_tests_that_there_are() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).expect("the page");
+    let (_, page) = page.split_once("\n## What each can do\n").expect("what each can do");
+    let section = page.split("\n## ").next().expect("a section");
+    let texts = [texts_below(&root().join("src")), texts_below(&root().join("tools"))].concat();
+    let tests: Vec<&str> = texts.iter().flat_map(|text| tests_in(text)).collect();
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut named = 0;
+    for row in rows {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().expect("a last cell");
+        for name in cell.split(", ").filter(|&name| name != "–") {
+            assert!(tests.contains(&name.trim_matches('`')), "{name} is a test: {row}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "the table is found: {named}");
 }
 
 #[test]

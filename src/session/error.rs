@@ -167,9 +167,15 @@ impl SessionError {
             SessionError::Store(_) => "its correlation store cannot be used".to_owned(),
             SessionError::Net(error) => error.told(peer),
             SessionError::Run(error) => error.told(peer),
-            SessionError::Plan(_) | SessionError::Offer(_) | SessionError::TileSide { .. } if is_dealer => {
-                "it has no plan".to_owned()
+            // Who is at fault is named, and nothing is said of the job.
+            SessionError::Offer(error) if is_dealer => match error.offerer() {
+                Some(offerer) => format!("what {offerer} offers is not what was declared"),
+                None => "it has no plan".to_owned(),
+            },
+            SessionError::TileSide { peer, .. } if is_dealer => {
+                format!("{peer} wants tiles that are too small")
             }
+            SessionError::Plan(_) if is_dealer => "it has no plan".to_owned(),
             SessionError::Plan(_)
             | SessionError::TileSide { .. }
             | SessionError::Offer(_)

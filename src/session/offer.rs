@@ -139,6 +139,20 @@ impl Declared {
     }
 }
 
+impl OfferError {
+    /// Who offers what is not taken, if it is one party alone.
+    pub(super) fn offerer(&self) -> Option<PartyId> {
+        match *self {
+            OfferError::Shape { owner, .. }
+            | OfferError::Kind { owner, .. }
+            | OfferError::Missing { owner, .. }
+            | OfferError::Unreadable { owner, .. }
+            | OfferError::Unknown { peer: owner } => Some(owner),
+            OfferError::Undeclared { .. } | OfferError::TooLarge { .. } => None,
+        }
+    }
+}
+
 impl Session {
     /// The shape and kind of every input that the job declares, by name: this party's and its peers', as each offered
     /// its own when it connected, in JSON as [`Offer`] writes it. All offers are held against the declarations.

@@ -7,12 +7,14 @@ use crate::device::cpu::Cpu;
 use crate::net::tamper::Verdict;
 use crate::net::{Deadlines, Frame};
 use crate::plan::{PlanOptions, Plans};
-use crate::program::{Program, Truncation, oracle};
+use crate::program::{Input, Kind, Program, Truncation, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::party::Introduction;
 use crate::session::world::WireRule;
-use crate::session::{Session, SessionError, SessionOptions, SessionOutcome, World, WorldError, deal_ahead};
+use crate::session::{
+    Declared, Offer, Session, SessionError, SessionOptions, SessionOutcome, World, WorldError, deal_ahead,
+};
 use crate::share::{Parties, PartyId, Role};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -177,8 +179,15 @@ impl Deployment {
         let own: BTreeMap<String, Elements> =
             inputs.clone().map(|(input, elements)| (input.name.clone(), elements.clone())).collect();
         let terms = vec![("step 1".to_owned(), "z = relu(x @ w + b)".to_owned())];
-        let offers = inputs.map(|(input, _)| (input.name.clone(), input.shape.to_string())).collect();
+        let offer = |shape: Shape| Offer { shape: shape.into(), kind: Kind::Real };
+        let offered = |input: &Input| serde_json::to_string(&offer(input.shape)).expect("it serialises");
+        let offers = inputs.map(|(input, _)| (input.name.clone(), offered(input))).collect();
         session.attempt(|session| Ok(session.introduce(Introduction { terms, offers })?))?;
+        let declared = |input: &Input| {
+            let declared = Declared { owner: input.owner, shape: Some(input.shape.into()), kind: None };
+            (input.name.clone(), declared)
+        };
+        session.inputs(&self.program.inputs().iter().map(declared).collect())?;
         session.run(self.protocol, &self.program, own)
     }
 

@@ -51,6 +51,8 @@ pub(super) enum Deviation {
 pub(super) enum Leads {
     /// Who is sent it ends with an error that names the sender.
     Refused,
+    /// It ends with what comes next in its place, or once the deadline of one has passed, which says for whom it waits.
+    Late,
     /// All go on; the result may be wrong.
     Spoiled,
     /// Either of the two.
@@ -63,6 +65,7 @@ impl Leads {
     pub(super) fn words(self) -> &'static str {
         match self {
             Leads::Refused => "ends, sender named",
+            Leads::Late => "ends, sender named, or at a deadline, saying who waits for whom",
             Leads::Spoiled => "goes on; the result may be wrong",
             Leads::RefusedOrSpoiled => "ends, sender named, or the result may be wrong",
             Leads::RightOrRefused => "goes on, or ends, sender named",
@@ -70,7 +73,7 @@ impl Leads {
     }
 }
 
-/// The rows of the README's table, and what each leads to for control messages, and for messages of a run.
+/// The rows of the guide's table, and what each leads to for control messages, and for messages of a run.
 pub(super) const RULES: [(&str, Deviation, [Leads; 2]); 10] = {
     use Deviation::*;
     use Leads::*;
@@ -82,7 +85,7 @@ pub(super) const RULES: [(&str, Deviation, [Leads; 2]); 10] = {
         ("long before its turn", Early, [Refused, RightOrRefused]),
         ("and one that nobody awaits", Extra, [Refused, Refused]),
         ("twice", Twice, [Refused, Refused]),
-        ("not at all", Missing, [Refused, Refused]),
+        ("not at all", Missing, [Late, Late]),
         ("of another run", AnotherRun, [RefusedOrSpoiled, Refused]),
         ("of another link", AnotherLink, [RefusedOrSpoiled, RefusedOrSpoiled]),
     ]
@@ -145,7 +148,14 @@ impl Deviation {
             Deviation::Missing => vec![BTreeMap::from([(own, Verdict::Drop)])],
             Deviation::AnotherRun => {
                 let elsewhere = deployment.sent_elsewhere[&way].iter().find(|other| identity(other) == own);
-                replaced(elsewhere.cloned().into_iter().collect())
+                let elsewhere = elsewhere.cloned().map(|other| match (other, frame) {
+                    // The next of the same session.
+                    (Frame::Data(other), Frame::Data(data)) => {
+                        Frame::Data(Data { run: data.run.wrapping_add(1), ..other })
+                    }
+                    (other, _) => other,
+                });
+                replaced(elsewhere.into_iter().collect())
             }
             Deviation::AnotherLink => {
                 let others = deployment.sent.iter().filter(|((from, to), _)| *from == way.0 && *to != way.1);
