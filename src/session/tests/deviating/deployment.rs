@@ -22,7 +22,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Everything in these tests is drawn from it.
-const SEED: u64 = 20261129;
+pub(super) const SEED: u64 = 20261129;
 
 /// From whom to whom.
 pub(super) type Way = (Role, Role);

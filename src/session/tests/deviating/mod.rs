@@ -9,7 +9,7 @@
 mod deployment;
 mod rules;
 
-use self::deployment::{Deployment, Ended, Way};
+use self::deployment::{Deployment, Ended, SEED, Way};
 use self::rules::{Deviation, Identity, Leads, RULES, identity, wire_rule};
 use crate::net::NetError;
 use crate::net::tamper::Verdict;
@@ -19,10 +19,11 @@ use crate::session::SessionError;
 use crate::session::topic::{CUT, UNUSED_ORDERS};
 use crate::share::Role;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 /// Runs at a time: they mostly wait for each other's threads.
@@ -165,9 +166,24 @@ fn cases(deployment: &Arc<Deployment>, wanted: impl Fn(Identity) -> bool) -> Vec
     cases
 }
 
+/// Counts panics of the threads that serve links, which nobody awaits; returns how many there were so far.
+fn panics_of_wires() -> usize {
+    static COUNTED: AtomicUsize = AtomicUsize::new(0);
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let is_wire = std::thread::current().name() == Some("wire");
+            COUNTED.fetch_add(usize::from(is_wire), Ordering::Relaxed);
+            before(info);
+        }));
+    });
+    COUNTED.load(Ordering::Relaxed)
+}
+
 /// Runs the cases, some at a time; panics with those that do not end as they should.
 fn run_all(cases: Vec<Case>) {
-    let count = cases.len();
+    let (count, panics) = (cases.len(), panics_of_wires());
     let (waiting, others): (VecDeque<Case>, VecDeque<Case>) = cases.into_iter().partition(Case::is_missing);
     let under_way: Arc<Mutex<BTreeSet<String>>> = Arc::default();
     let (ended, ends) = channel();
@@ -196,7 +212,8 @@ fn run_all(cases: Vec<Case>) {
         wrong.extend(end.err());
     }
     assert!(wrong.is_empty(), "{} of {count} deviations:\n{}", wrong.len(), wrong.join("\n"));
-    println!("{count} deviations end as they should");
+    assert_eq!(panics_of_wires(), panics, "no thread that serves links panics");
+    println!("{count} deviations end as they should; seed {SEED}");
 }
 
 /// The table that the guide has.
