@@ -1,6 +1,6 @@
 //! Signals that ask a node of a deployment to end, and the limits of the operating system.
 
-use crate::support::{Folder, data, deployment, error_line, job, json, stderr};
+use crate::support::{Folder, data, declared, deployment, error_line, job, json, stderr};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -48,7 +48,8 @@ fn a_node_that_is_asked_to_end_tells_its_peers_at_once() {
     let steps: Vec<String> =
         (0..60).map(|step| format!("\"y{} = relu(y{step} @ w / 300)\"", step + 1)).collect();
     let steps = format!("\"y0 = x @ w / 300\", {}, \"z = y60 @ w\"", steps.join(", "));
-    folder.text("job.toml", &job(64, 16, "z = x @ w").replace("\"z = x @ w\"", &steps));
+    let job = declared(&job(64, 16, "z = x @ w"), [300, 300], [300, 300]);
+    folder.text("job.toml", &job.replace("\"z = x @ w\"", &steps));
     folder.npy("x.npy", &ndarray::Array2::<f64>::ones((300, 300)));
     folder.npy("w.npy", &ndarray::Array2::<f64>::ones((300, 300)));
     for (name, asked) in [("TERM", 2), ("QUIT", 1), ("INT", 0)] {
