@@ -88,6 +88,22 @@ fn name(rest: &str) -> (usize, Token) {
     (length, Token::Name(rest[..length].to_owned()))
 }
 
+/// Up to this, 2^53, every integer is a float.
+const F64_INTEGERS: f64 = 9_007_199_254_740_992.0;
+
+/// The integer that is written with a point or an exponent, such as `1e18`, if it is one.
+fn whole(digits: &str) -> Option<i128> {
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let number: i128 = format!("{integer}{fraction}").parse().ok()?;
+    let shift = exponent.parse::<i64>().ok()? - fraction.len() as i64;
+    let scale = 10i128.checked_pow(shift.unsigned_abs().try_into().ok()?)?;
+    match shift {
+        0.. => number.checked_mul(scale),
+        _ => (number % scale == 0).then_some(number / scale),
+    }
+}
+
 /// Digits with an optional fraction and exponent.
 fn number(rest: &str) -> Result<(usize, Token), StepErrorKind> {
     let mut length = 0;
@@ -105,7 +121,11 @@ fn number(rest: &str) -> Result<(usize, Token), StepErrorKind> {
     let number = match digits.parse::<i128>() {
         Ok(integer) => Number::Integer(integer),
         Err(_) => match digits.parse::<f64>() {
-            Ok(real) if real.is_finite() => Number::Real(real),
+            Ok(real) if real.is_finite() => match whole(digits) {
+                // Not every integer from here on is a float.
+                Some(integer) if real >= F64_INTEGERS => Number::Integer(integer),
+                _ => Number::Real(real),
+            },
             // Words such as `inf` do not come here: a number begins with a digit or a point.
             Ok(_) => return Err(StepErrorKind::NumberTooLarge(digits.to_owned())),
             Err(_) => return Err(StepErrorKind::Number(digits.to_owned())),
@@ -135,6 +155,12 @@ mod tests {
             ]
         );
         assert_eq!(tokens("18446744073709551615")[0], Token::Number(Number::Integer(u64::MAX.into())));
+        for written in ["9007199254740993.0", "9.007199254740993e15", "90071992547409930e-1"] {
+            let integer = Token::Number(Number::Integer(9_007_199_254_740_993));
+            assert_eq!(tokens(written)[0], integer, "{written} is not rounded");
+        }
+        assert_eq!(tokens("2.0")[0], Token::Number(Number::Real(2.0)));
+        assert_eq!(tokens("1e300")[0], Token::Number(Number::Real(1e300)));
     }
 
     #[test]
