@@ -52,6 +52,7 @@ impl Program {
             outputs,
             domains: Vec::new(),
             searches: Vec::new(),
+            assumed: Vec::new(),
         }
     }
 

@@ -177,6 +177,7 @@ impl Program {
                 return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
             }
             let copy = self.push_like(a, Op::Scale(a, 1), shape, label.clone())?;
+            self.assumed.push((copy, label.clone()));
             self.settle(copy, assumed, &[a]);
             return self.called(copy, label, None);
         }
@@ -186,6 +187,7 @@ impl Program {
             return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
         }
         let copy = self.push_like(a, Op::Scale(a, 1), shape, label.clone())?;
+        self.assumed.push((copy, label.clone()));
         // Numbers between elements round to the next ones.
         let unit = if self.is_integer(a) { 0.0 } else { self.value(a).unit() };
         self.called(copy, label, Some(Interval::new(low - unit, high + unit)))

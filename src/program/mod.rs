@@ -227,6 +227,8 @@ pub struct Program {
     domains: Vec<range::Domain>,
     /// Where its functions look for the power of two of their arguments.
     searches: Vec<range::Search>,
+    /// The values whose ranges an author states, and the calls that state them.
+    assumed: Vec<(ValueId, String)>,
 }
 
 impl Program {
@@ -281,6 +283,13 @@ impl Program {
             resident.push(same);
         }
         resident
+    }
+
+    /// The calls of [`Program::assume`] on which an output rests: where one of them is false, so may the output be.
+    pub fn assumptions(&self) -> impl Iterator<Item = &str> {
+        let needed = self.needed();
+        let rests = move |(value, _): &&(ValueId, String)| needed[value.index()];
+        self.assumed.iter().filter(rests).map(|(_, call)| call.as_str())
     }
 
     /// For each value, whether an output depends on it.

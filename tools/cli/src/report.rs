@@ -96,6 +96,8 @@ impl Ranges {
                 unbounded.join(", ")
             )
         };
+        let assumed: Vec<&str> = program.assumptions().collect();
+        let range = if assumed.is_empty() { range } else { format!("{range}; given {}", assumed.join(", ")) };
         Ok(Ranges { range, wraps, warnings })
     }
 

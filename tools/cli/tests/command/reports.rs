@@ -45,6 +45,16 @@ fn what_bounds_do_not_prove_is_warned_of_in_every_report() {
 }
 
 #[test]
+fn a_range_that_an_author_states_is_named_beside_what_it_proves() {
+    let folder = folder();
+    folder.text("job.toml", &job(64, 16, "z = log(assume(x, 1, 10))"));
+    for arguments in [&["plan", "job.toml", "--json"][..], &["run", "job.toml", "--local", "--json"]] {
+        let range = json(&folder.run(arguments))["range"].as_str().expect("a line").to_owned();
+        assert!(range.ends_with("; given assume(x, 1, 10)"), "{range}");
+    }
+}
+
+#[test]
 fn an_output_without_a_file_is_said_to_be_so() {
     let folder = folder();
     folder.text("job.toml", &job(64, 16, "z = x @ w").replace(", file = \"z.npy\"", ""));
