@@ -45,8 +45,6 @@ pub mod device;
 pub mod fuzz;
 #[cfg(doc)]
 pub mod guide;
-#[cfg(test)]
-mod house;
 mod huge;
 pub mod net;
 pub mod plan;

@@ -6,7 +6,7 @@
 //! from "never wrote"; every buffer ends in guard words; operands must be as they were.
 //!
 //! There is one test file per kernel, of the same stem. A failure names kernel, variant, ring, shapes, seed, and the
-//! first element that differs.
+//! first element that differs. `tests/architecture.rs` reads the sources instead, and holds them to the house plan.
 
 mod case;
 pub mod reference;

@@ -1,5 +1,5 @@
-//! The house plan, enforced: who may import whom, and one stem for each kernel. And the security page names tests that
-//! there are.
+//! The architecture, enforced by reading the sources: which module may import which, where a crate may be named, and one
+//! stem for each kernel. The security page names only tests that exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,9 @@ const CONFINED: [(&str, &[&str]); 5] = [
     ("rayon", &["device/cpu"]),
 ];
 
+/// The folder of the workspace.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's folder")
 }
 
 /// Every source file below `src`, by its path from there; tests are free to import.
