@@ -77,6 +77,11 @@ impl LinkShape {
     pub fn bytes_in(self, time: Duration) -> u64 {
         (time.as_nanos() * u128::from(self.bits_per_s) / 8 / 1_000_000_000) as u64
     }
+
+    /// The time that the link takes to transmit so many bytes.
+    pub fn transmission(self, bytes: u64) -> Duration {
+        Duration::from_secs_f64(bytes as f64 * 8.0 / self.bits_per_s as f64)
+    }
 }
 
 impl FromStr for LinkShape {

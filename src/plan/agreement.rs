@@ -1,8 +1,10 @@
 //! What the parties of a run must have in common.
 
 use super::Supply;
+use crate::correlation::Demand;
 use crate::program::Program;
-use crate::protocol::{Lowered, Protocol};
+use crate::protocol::Protocol;
+use crate::step::StepList;
 use serde::Serialize;
 
 /// The facts of a run and the digest of all its plans.
@@ -16,7 +18,13 @@ pub struct Agreement {
 
 impl Agreement {
     /// What parties must agree on to run `program` by `protocol`.
-    pub fn new(protocol: Protocol, program: &Program, lowered: &Lowered, supply: Supply) -> Agreement {
+    pub fn new(
+        protocol: Protocol,
+        program: &Program,
+        parties: &[StepList],
+        demand: &Demand,
+        supply: Supply,
+    ) -> Agreement {
         let mut fields: Vec<(String, String)> = vec![
             ("protocol".into(), protocol.to_string()),
             ("ring_bits".into(), program.ring().bits().to_string()),
@@ -40,7 +48,7 @@ impl Agreement {
             ));
         }
         fields.push(("correlations".into(), supply.to_string()));
-        let digest = digest(lowered);
+        let digest = digest(parties, demand);
         fields.push(("plan digest".into(), blake3::Hash::from(digest).to_hex().to_string()));
         Agreement { fields, digest }
     }
@@ -48,13 +56,13 @@ impl Agreement {
 
 /// The digest of all steps and correlations. Their serialised form is the same on every machine: it has no hash maps and
 /// no floats. It says how many elements follow wherever that is not fixed, so no two lists have the same.
-fn digest(lowered: &Lowered) -> [u8; 32] {
+fn digest(parties: &[StepList], demand: &Demand) -> [u8; 32] {
     let mut digest = Digest { hasher: blake3::Hasher::new(), bytes: Vec::new() };
-    for list in &lowered.parties {
+    for list in parties {
         digest.absorb(&(list.role, list.ring, &list.buffers, list.steps.len()));
         list.steps.iter().for_each(|step| digest.absorb(step));
     }
-    digest.absorb(&lowered.demand);
+    digest.absorb(demand);
     *digest.hasher.finalize().as_bytes()
 }
 

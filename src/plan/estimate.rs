@@ -5,11 +5,13 @@
 //! emits as many steps for each tile whatever the tile's size, and a product a kernel more for each pair of tiles that it
 //! multiplies. So the program is lowered once with whole matrices, which takes no longer for large shapes than for small
 //! ones, and the steps of each op are counted; a side then multiplies them by the tiles, pairs and pieces that it gives.
+//! That lowering is the draft of the program (see [`Draft`](super::Draft)), of which the plan with whole matrices is made.
 
 use super::PlanError;
 use crate::program::tiling::{Grid, TileSide, Tiling};
 use crate::program::{Gather, Op, Program, Turn, ValueId};
-use crate::protocol::Protocol;
+use crate::protocol::{Lowered, Protocol};
+use std::time::Duration;
 
 /// Most steps of a plan, of all roles together, or `GROWTH` times those of whole matrices, if that is more: a second or
 /// two of planning, and a few hundred megabytes.
@@ -21,6 +23,9 @@ const GROWTH: u64 = 4;
 /// Most steps of all plans together that are made to choose a side, or of one that a peer asks for: about half a second.
 pub const MOST_TRIED_STEPS: u64 = 1 << 18;
 
+/// What planning a step takes, for a plan and a simulation of it.
+const STEP_NANOS: u64 = 3000;
+
 /// The steps of a program's plans, by side.
 #[derive(Clone, Debug)]
 pub struct StepEstimate<'a> {
@@ -30,21 +35,17 @@ pub struct StepEstimate<'a> {
     roles: u64,
 }
 
-impl StepEstimate<'_> {
-    /// Counts the steps of `program` with whole matrices.
-    ///
-    /// # Errors
-    /// Where even these ask for more correlations than are dealt.
-    pub fn new(protocol: Protocol, program: &Program) -> Result<StepEstimate<'_>, PlanError> {
-        let lowered = protocol.lower(program, &Tiling::new(program, TileSide::WHOLE))?;
+impl<'a> StepEstimate<'a> {
+    /// Counts the steps of `program`, given as it is lowered with whole matrices.
+    pub(super) fn new(protocol: Protocol, program: &'a Program, whole: &Lowered) -> StepEstimate<'a> {
         let mut weights = vec![0u64; program.values().len()];
-        for step in lowered.parties.iter().flat_map(|list| &list.steps) {
+        for step in whole.parties.iter().flat_map(|list| &list.steps) {
             weights[step.op.0 as usize] += 1;
         }
         // A dealer of its own does about as much as a party.
         let (roles, parties) = (protocol.roles().len() as u64, protocol.parties() as u64);
         weights.iter_mut().for_each(|weight| *weight = (*weight * roles).div_ceil(parties));
-        Ok(StepEstimate { program, weights, roles })
+        StepEstimate { program, weights, roles }
     }
 
     /// About how many steps all roles' plans have together.
@@ -55,6 +56,12 @@ impl StepEstimate<'_> {
             _ => self.of_value(&tiling, id, weight),
         };
         (0..).map(ValueId).zip(&self.weights).map(of_value).fold(0, u64::saturating_add)
+    }
+
+    /// About how long it takes to plan so many steps and to simulate the plan. It is a figure and not a measurement, so that
+    /// what is decided by it does not depend on the clock.
+    pub const fn planning(steps: u64) -> Duration {
+        Duration::from_nanos(steps.saturating_mul(STEP_NANOS))
     }
 
     /// Refuses tiles so small that their plan has more steps than [`MOST_STEPS`] says.
@@ -124,6 +131,7 @@ fn boxes(grid: Grid, gather: Gather) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Draft;
     use crate::ring::{FixedPoint, Ring, Shape};
     use crate::share::{Parties, PartyId};
 
@@ -144,7 +152,8 @@ mod tests {
     fn tiles_far_too_small_are_refused_without_being_cut() {
         for protocol in Protocol::ALL {
             let program = product(protocol, 8192);
-            let estimate = StepEstimate::new(protocol, &program).expect("an estimate");
+            let draft = Draft::new(protocol, &program).expect("a draft");
+            let estimate = draft.estimate();
             let error = estimate.check(TileSide(64)).expect_err("millions of steps");
             let PlanError::TooManySteps { side: 64, steps, most: MOST_STEPS, enough: 256 } = error else {
                 panic!("{protocol}: {error}")
@@ -161,7 +170,8 @@ mod tests {
             let x = program.input("x", PartyId(0), Shape::new(rows, cols), None).expect("an input");
             let y = program.relu(x).expect("a value");
             program.output("y", y, PartyId(1).alone()).expect("an output");
-            let estimate = StepEstimate::new(Protocol::Beaver, &program).expect("an estimate");
+            let draft = Draft::new(Protocol::Beaver, &program).expect("a draft");
+            let estimate = draft.estimate();
             assert!(estimate.steps(TileSide::WHOLE) < 200, "({rows}, {cols})");
             assert!(estimate.check(TileSide(1)).is_err(), "({rows}, {cols})");
         }

@@ -19,6 +19,7 @@
 //! unfinished step of all can proceed.
 
 mod agreement;
+mod draft;
 mod estimate;
 mod fit;
 mod fuse;
@@ -33,6 +34,7 @@ mod traffic;
 mod uses;
 
 pub use agreement::Agreement;
+pub use draft::Draft;
 pub use estimate::{MOST_STEPS, MOST_TRIED_STEPS, StepEstimate};
 pub use fuse::{dealer_steps, fuse};
 pub use memory::{Occupied, SpilledMemory};
@@ -43,9 +45,9 @@ pub use supply::{AHEAD_BYTES, Supply};
 pub use traffic::{Depths, RoleTraffic, Traffic};
 
 use crate::correlation::{Demand, DemandError};
-use crate::program::tiling::{TileSide, Tiling};
-use crate::program::{Program, ProgramError, range};
-use crate::protocol::{Cost, Lowered, Protocol};
+use crate::program::tiling::TileSide;
+use crate::program::{Program, ProgramError};
+use crate::protocol::{Cost, Protocol};
 use crate::ring::Ring;
 use crate::share::Role;
 use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
@@ -339,31 +341,7 @@ impl Plans {
         program: &Program,
         options: PlanOptions,
     ) -> Result<Plans, PlanError> {
-        if program.outputs().is_empty() {
-            return Err(ProgramError::NoOutput.into());
-        }
-        range::reaches(program)?;
-        if options.side != TileSide::WHOLE {
-            StepEstimate::new(protocol, program)?.check(options.side)?;
-        }
-        let mut lowered = protocol.lower(program, &Tiling::new(program, options.side))?;
-        lowered.demand.check()?;
-        lowered.parties.iter_mut().for_each(|list| *list = fuse(list));
-        let dealt = protocol.has_dealer().then(|| dealer_steps(&lowered.demand)).transpose()?;
-        let placement = Placement { devices, tiles: &lowered.tiles };
-        let parties = Plans::of_parties(&lowered.parties, &placement, options);
-        let supply = parties[0].supply;
-        let traffic = Traffic::new(lowered.parties.iter().chain(&dealt), supply);
-        let agreement = Agreement::new(protocol, program, &lowered, supply);
-        let placement = Placement { devices, tiles: &[] };
-        let plan = |list| Plan::within(list, &placement, supply, DEALER_WINDOW, options.budget_bytes);
-        let dealer = dealt.as_ref().map(plan);
-        let Lowered { parties: lists, demand, cost, cost_again, .. } = lowered;
-        let mut plans = Plans { parties, dealer, demand, traffic, cost, agreement, again: None };
-        if lists.iter().any(StepList::keeps) {
-            plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again)));
-        }
-        Ok(plans)
+        Draft::new(protocol, program)?.plans(devices, options)
     }
 
     /// The parties' plans, with the supply that is asked for or else chosen.

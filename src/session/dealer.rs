@@ -38,12 +38,14 @@ pub struct DealerNetwork {
 pub struct Dealt {
     /// How many correlations.
     pub correlations: usize,
-    /// What each order took.
+    /// What each order took; the stages of the first begin with those before it.
     pub reports: Vec<RunReport>,
+    /// Where the time went since the end of the last order.
+    pub stages: Stages,
 }
 
-/// Awaits the parties, deals what they order until they end their sessions, and ends. `listening` is called with the address on which the
-/// dealer listens, once it does.
+/// Awaits the parties, deals what they order until they end their sessions, and ends. `listening` is called with the address
+/// on which the dealer listens, once it does.
 ///
 /// # Errors
 /// Where a party is missing at the deadline, the parties order different things, or the run fails.
@@ -51,6 +53,23 @@ pub struct Dealt {
 /// # Panics
 /// Within a task of a tokio runtime: a dealer blocks.
 pub fn deal(
+    devices: impl Into<Devices>,
+    network: &DealerNetwork,
+    options: SessionOptions,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<Dealt, SessionError> {
+    deal_behind(Stages::default(), devices, network, options, listening)
+}
+
+/// The same, with the time that it takes counted behind stages that its caller has gone through.
+///
+/// # Errors
+/// As [`deal`].
+///
+/// # Panics
+/// As [`deal`].
+pub fn deal_behind(
+    mut stages: Stages,
     devices: impl Into<Devices>,
     network: &DealerNetwork,
     options: SessionOptions,
@@ -64,7 +83,8 @@ pub fn deal(
         listening(listener.address());
         listener.accept(&roles, Hello::new(Role::Dealer), &network.credentials, &wire.links).await
     })?;
-    serve(&devices.into(), wire, links, options, KeySource::Entropy)
+    stages.end(Stage::Connecting);
+    serve(&devices.into(), wire, links, options, KeySource::Entropy, stages)
 }
 
 /// Deals over links with all parties until they finish.
@@ -74,10 +94,12 @@ pub(super) fn serve(
     mut links: Vec<Link>,
     options: SessionOptions,
     keys: KeySource,
+    stages: Stages,
 ) -> Result<Dealt, SessionError> {
-    match try_serve(devices, &wire, &mut links, options, keys) {
-        Ok(dealt) => {
+    match try_serve(devices, &wire, &mut links, options, keys, stages) {
+        Ok(mut dealt) => {
             wire.finish(links)?;
+            dealt.stages.end(Stage::Finishing);
             Ok(dealt)
         }
         Err(error) => {
@@ -95,12 +117,17 @@ fn try_serve(
     links: &mut [Link],
     options: SessionOptions,
     source: KeySource,
+    stages: Stages,
 ) -> Result<Dealt, SessionError> {
-    let mut dealt = Dealt::default();
+    let mut dealt = Dealt { stages, ..Dealt::default() };
     let mut kept: HashMap<u32, Dealing> = HashMap::new();
     while let Some((order, contributions)) = wire.wait(take_order(links))? {
+        let stages = &mut dealt.stages;
+        stages.end(Stage::Ordering);
         let (mut dealing, number) = match order {
-            Order::First { plan, demand, keep } => (Dealing::new(devices, options, plan, &demand)?, keep),
+            Order::First { plan, demand, keep } => {
+                (Dealing::new(devices, options, plan, &demand, stages)?, keep)
+            }
             Order::Again(number) => (take_kept(&mut kept, links, number)?, Some(number)),
             Order::Release(number) => {
                 take_kept(&mut kept, links, number)?.memory.free(devices.all())?;
@@ -110,10 +137,10 @@ fn try_serve(
         let run = dealt.reports.len() as u32;
         let name = dealing.name;
         let keys = grant(wire, links, source, &name, run, &contributions)?;
+        stages.end(Stage::Keys);
         let (plan, correlations) = dealing.next_run();
         wipe::stack();
         let label = |op: OpId| format!("correlation {}", op.0);
-        let mut stages = Stages::default();
         let execution = Execution {
             plan,
             devices: devices.all(),
@@ -126,7 +153,7 @@ fn try_serve(
             activity: &wire.links.activity,
             interrupt: wire.links.interrupt,
             progress: &Progress::default(),
-            stages: &mut stages,
+            stages,
             run: name.run_number(run),
             stall: options.deadlines.stall,
             overlap: options.overlap,
@@ -134,14 +161,14 @@ fn try_serve(
             label: &label,
         };
         let report = execute(wire.handle(), execution)?.report;
-        stages.end(Stage::Wiping);
-        dealt.reports.push(RunReport { stages: stages.take(), ..report });
-        dealt.correlations += correlations;
         dealing.runs += 1;
         match number {
             Some(number) => drop(kept.insert(number, dealing)),
             None => dealing.memory.free(devices.all())?,
         }
+        stages.end(Stage::Wiping);
+        dealt.correlations += correlations;
+        dealt.reports.push(RunReport { stages: stages.take(), ..report });
     }
     kept.into_values().try_for_each(|mut dealing| dealing.memory.free(devices.all()))?;
     Ok(dealt)
@@ -177,13 +204,16 @@ impl Dealing {
         options: SessionOptions,
         name: PlanName,
         demand: &Demand,
+        stages: &mut Stages,
     ) -> Result<Dealing, SessionError> {
         let list = dealer_steps(demand).map_err(PlanError::from)?;
         let first = plan(devices, &list, &options)?;
         let again = list.keeps().then(|| first.again(&list.again()));
         let all = demand.entries.len();
         let correlations = [all, all - demand.once.len()];
+        stages.end(Stage::Planning);
         let memory = Memory::allocate(&first, devices.all())?;
+        stages.end(Stage::Allocating);
         Ok(Dealing { name, first, again, correlations, memory, runs: 0 })
     }
 

@@ -30,7 +30,7 @@ mod topic;
 mod wire;
 mod world;
 
-pub use dealer::{DealerNetwork, Dealt, deal};
+pub use dealer::{DealerNetwork, Dealt, deal, deal_behind};
 pub use devices::{Devices, Spread};
 pub use error::SessionError;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::keys::{Commitment, KeySource, Nonce, Pledge, Way};
 use super::store::{CorrelationStore, Stock};
-use super::tiles::{Cut, Surroundings, agree_on_cut, check_side, choose_side, plan_tiles};
+use super::tiles::{Cut, Surroundings, agree_on_cut, check_side, choose_by_stages, plan_tiles};
 use super::topic::{INTRODUCTION, PLAN, check_offers};
 use super::wire::Wire;
 use super::{Devices, SessionError};
@@ -212,6 +212,12 @@ impl Session {
         self.progress.clone()
     }
 
+    /// Where the session's time goes. Its caller may say what it spent time on between two calls, which is
+    /// [`Stage::Caller`]'s otherwise, and put the session's stages [behind](Stages::behind) those of an earlier clock.
+    pub fn stages(&mut self) -> &mut Stages {
+        &mut self.stages
+    }
+
     /// Takes correlations from a store and not from a dealer, as all parties must. `taken` is told which order each run
     /// uses, and how many are left to all parties, after the order's mark is on the disk and before its first mask is drawn.
     pub fn set_store(&mut self, store: CorrelationStore, taken: impl Fn(u32, usize) + Send + 'static) {
@@ -329,14 +335,22 @@ impl Session {
             ..default
         };
         let (side, plans) = match (self.options.tile_side, &self.stock) {
-            (None, None) => choose_side(protocol, program, options, &surroundings)?,
+            (None, None) => {
+                let stages = &mut self.stages;
+                let planned = || stages.end(Stage::Planning);
+                let chosen = choose_by_stages(protocol, program, options, &surroundings, planned)?;
+                self.stages.end(Stage::Choosing);
+                chosen
+            }
             (side, stock) => {
                 let stored = || stock.as_ref().map(|stock| stock.store.tile_side());
                 let side = side.or_else(stored).expect("a side or a store");
-                (side, plan_tiles(protocol, program, PlanOptions { side, ..options }, &surroundings)?)
+                let options = PlanOptions { side, ..options };
+                let plans = plan_tiles(protocol, program, options, &surroundings)?;
+                self.stages.end(Stage::Planning);
+                (side, plans)
             }
         };
-        self.stages.end(Stage::Planning);
         let wanted = Cut { side, supply: plans.supply() };
         let (agreed, finest) = agree_on_cut(&self.wire, &mut self.links, wanted)?;
         self.stages.end(Stage::Agreeing);

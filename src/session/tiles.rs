@@ -5,12 +5,15 @@ use super::topic::CUT;
 use super::wire::Wire;
 use super::{SessionError, Spread};
 use crate::net::{Link, LinkShape, NetError};
-use crate::plan::{DeviceModel, MOST_TRIED_STEPS, PlanError, PlanOptions, Plans, StepEstimate, Supply};
+use crate::plan::{
+    DeviceModel, Draft, MOST_TRIED_STEPS, Plan, PlanError, PlanOptions, Plans, StepEstimate, Supply,
+};
 use crate::program::Program;
 use crate::program::tiling::TileSide;
 use crate::protocol::Protocol;
 use crate::run::{Overlap, simulate};
 use crate::share::Role;
+use crate::step::Phase;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -67,8 +70,9 @@ impl Surroundings<'_> {
 
 /// Plans a program with several tile sides, for all of the devices and for the first one alone, and returns the side with
 /// which its runs are predicted to be done first, among those that fit the budget, with the plans: where inputs are
-/// resident, later runs count. As many sides are tried as take no more than [`MOST_TRIED_STEPS`] together, the largest
-/// first; smaller ones only until one fits the budget.
+/// resident, later runs count. The largest side is tried first, and smaller ones only as long as overlapping more could
+/// save more than planning with them takes, or until one fits the budget; of all, as many as take no more than
+/// [`MOST_TRIED_STEPS`] together.
 ///
 /// # Errors
 /// Where there is no plan, or none that fits: then that which needs least says how much.
@@ -78,8 +82,24 @@ pub fn choose_side(
     options: PlanOptions,
     surroundings: &Surroundings<'_>,
 ) -> Result<(TileSide, Plans), PlanError> {
-    let estimate = StepEstimate::new(protocol, program)?;
-    choose(protocol, program, options, surroundings, &sides(program, &estimate))
+    choose_by_stages(protocol, program, options, surroundings, || ())
+}
+
+/// The same; `planned` is called once there are plans that fit, before others are considered.
+pub(super) fn choose_by_stages(
+    protocol: Protocol,
+    program: &Program,
+    options: PlanOptions,
+    surroundings: &Surroundings<'_>,
+    planned: impl FnOnce(),
+) -> Result<(TileSide, Plans), PlanError> {
+    let draft = Draft::new(protocol, program)?;
+    let mut choice = Choice::new(&draft, options, surroundings);
+    let mut sides = sides(program, draft.estimate()).into_iter();
+    choice.until_one_fits(&mut sides)?;
+    planned();
+    choice.while_worthwhile(sides)?;
+    choice.best()
 }
 
 /// The sides that may be tried, the largest first, each with the steps of its plans: whole matrices, then powers of two
@@ -112,13 +132,14 @@ pub fn plan_tiles(
     options: PlanOptions,
     surroundings: &Surroundings<'_>,
 ) -> Result<Plans, PlanError> {
+    let draft = Draft::new(protocol, program)?;
     if let [devices] = surroundings.choices()[..] {
-        return Plans::on(devices, protocol, program, options);
+        return draft.plans(devices, options);
     }
-    let estimate = StepEstimate::new(protocol, program)?;
-    estimate.check(options.side)?;
-    let sides = [(options.side, estimate.steps(options.side))];
-    choose(protocol, program, options, surroundings, &sides).map(|(_, plans)| plans)
+    draft.estimate().check(options.side)?;
+    let mut choice = Choice::new(&draft, options, surroundings);
+    choice.until_one_fits(&mut [(options.side, draft.estimate().steps(options.side))].into_iter())?;
+    choice.best().map(|(_, plans)| plans)
 }
 
 /// What suits all parties, and who wants the smallest tiles where it is not this one.
@@ -157,7 +178,8 @@ pub(super) fn check_side(
     own: TileSide,
     (peer, side): (Role, TileSide),
 ) -> Result<(), SessionError> {
-    let estimate = StepEstimate::new(protocol, program)?;
+    let draft = Draft::new(protocol, program)?;
+    let estimate = draft.estimate();
     let (steps, most) = (estimate.steps(side), MOST_TRIED_STEPS.max(estimate.steps(own)));
     if steps <= most {
         return Ok(());
@@ -166,47 +188,147 @@ pub(super) fn check_side(
     Err(SessionError::TileSide { peer, side: side.0, steps, most, enough })
 }
 
-fn choose(
-    protocol: Protocol,
-    program: &Program,
+/// The search for the best plans of a program.
+struct Choice<'a> {
+    draft: &'a Draft<'a>,
     options: PlanOptions,
-    surroundings: &Surroundings<'_>,
-    sides: &[(TileSide, u64)],
-) -> Result<(TileSide, Plans), PlanError> {
-    let choices = surroundings.choices();
-    let mut best: Option<(Duration, TileSide, Plans)> = None;
-    let mut refusal = None;
-    let mut tried_steps = 0u64;
-    for (&(side, steps), &devices) in
-        sides.iter().flat_map(|side| choices.iter().map(move |models| (side, models)))
-    {
-        tried_steps = tried_steps.saturating_add(steps);
-        if tried_steps > MOST_TRIED_STEPS && best.is_some() {
-            break;
+    surroundings: &'a Surroundings<'a>,
+    /// Steps of all plans so far.
+    tried_steps: u64,
+    best: Option<Candidate>,
+    /// Of the plans that there are not, the one that the smallest budget would do for.
+    refusal: Option<PlanError>,
+}
+
+/// Plans that fit the budget.
+struct Candidate {
+    side: TileSide,
+    plans: Plans,
+    /// What its runs are predicted to take; not worked out where it is the only one.
+    online: Option<Duration>,
+}
+
+impl<'a> Choice<'a> {
+    fn new(draft: &'a Draft<'a>, options: PlanOptions, surroundings: &'a Surroundings<'a>) -> Choice<'a> {
+        let options = PlanOptions { budget_bytes: surroundings.buffers_bytes(), ..options };
+        Choice { draft, options, surroundings, tried_steps: 0, best: None, refusal: None }
+    }
+
+    /// Tries sides, each of which makes so many steps, until there are plans that fit.
+    fn until_one_fits(&mut self, sides: &mut impl Iterator<Item = (TileSide, u64)>) -> Result<(), PlanError> {
+        while self.best.is_none()
+            && let Some((side, steps)) = sides.next()
+        {
+            self.tried_steps = self.tried_steps.saturating_add(self.steps(steps));
+            self.consider(side)?;
         }
-        let options = PlanOptions { side, budget_bytes: surroundings.buffers_bytes(), ..options };
-        let within_budget = |plans: Plans| {
-            plans.check_budget(surroundings.staging_bytes, surroundings.budget_bytes).map(|()| plans)
-        };
-        let plans = match Plans::on(devices, protocol, program, options).and_then(within_budget) {
+        Ok(())
+    }
+
+    /// Tries further sides as long as that may be worth it.
+    fn while_worthwhile(&mut self, sides: impl Iterator<Item = (TileSide, u64)>) -> Result<(), PlanError> {
+        for (side, steps) in sides {
+            let steps = self.steps(steps);
+            self.tried_steps = self.tried_steps.saturating_add(steps);
+            let (planning, around) = (StepEstimate::planning(steps), self.surroundings);
+            let is_worth = |best: &mut Candidate| best.leaves_more_to_save(planning, around);
+            if self.tried_steps > MOST_TRIED_STEPS || !self.best.as_mut().is_none_or(is_worth) {
+                break;
+            }
+            self.consider(side)?;
+        }
+        Ok(())
+    }
+
+    /// Of all plans for a side that makes so many.
+    fn steps(&self, steps: u64) -> u64 {
+        steps.saturating_mul(self.surroundings.choices().len() as u64)
+    }
+
+    fn best(self) -> Result<(TileSide, Plans), PlanError> {
+        let refusal = self.refusal;
+        let best = self.best.map(|best| (best.side, best.plans));
+        best.ok_or_else(|| refusal.expect("a plan fits or is refused"))
+    }
+
+    fn consider(&mut self, side: TileSide) -> Result<(), PlanError> {
+        self.surroundings.choices().into_iter().try_for_each(|devices| self.consider_on(side, devices))
+    }
+
+    /// Plans for a side and some devices, and keeps the plans if they are the best so far.
+    fn consider_on(&mut self, side: TileSide, devices: &[DeviceModel]) -> Result<(), PlanError> {
+        let Surroundings { staging_bytes, budget_bytes, .. } = *self.surroundings;
+        let options = PlanOptions { side, ..self.options };
+        let within_budget = |plans: Plans| plans.check_budget(staging_bytes, budget_bytes).map(|()| plans);
+        let plans = match self.draft.plans(devices, options).and_then(within_budget) {
             Ok(plans) => plans,
             // Other tiles may do.
             Err(
                 error
                 @ (PlanError::OverBudget { .. } | PlanError::TooManySteps { .. } | PlanError::Demand(_)),
             ) => {
-                refusal = Some(least(refusal, error));
-                continue;
+                self.refusal = Some(least(self.refusal.take(), error));
+                return Ok(());
             }
             Err(error) => return Err(error),
         };
-        let recurring = plans.again.as_deref().unwrap_or(&plans);
-        let online = simulate(recurring, surroundings.models, surroundings.link, Overlap::On).online;
-        if best.as_ref().is_none_or(|(time, ..)| online < time.mul_f64(WORTHWHILE)) {
-            best = Some((online, side, plans));
+        let mut candidate = Candidate { side, plans, online: None };
+        let is_better = self.best.as_mut().is_none_or(|best| {
+            candidate.online(self.surroundings) < best.online(self.surroundings).mul_f64(WORTHWHILE)
+        });
+        if is_better {
+            self.best = Some(candidate);
         }
+        Ok(())
     }
-    best.map(|(_, side, plans)| (side, plans)).ok_or_else(|| refusal.expect("a plan fits or is refused"))
+}
+
+impl Candidate {
+    /// The plans of the runs that count.
+    fn recurring(&self) -> &Plans {
+        self.plans.again.as_deref().unwrap_or(&self.plans)
+    }
+
+    /// What they are predicted to take; simulated once.
+    fn online(&mut self, surroundings: &Surroundings<'_>) -> Duration {
+        self.online.unwrap_or_else(|| {
+            let Surroundings { models, link, .. } = *surroundings;
+            let online = simulate(self.recurring(), models, link, Overlap::On).online;
+            self.online = Some(online);
+            online
+        })
+    }
+
+    /// Whether smaller tiles, of which the planning takes so long, might be worth it: they overlap more, but no lane has less
+    /// to do. Where work may move to other devices, or leave its device for a while, that is unknown.
+    fn leaves_more_to_save(&mut self, planning: Duration, surroundings: &Surroundings<'_>) -> bool {
+        let plans = self.recurring();
+        if surroundings.models.len() > 1 || plans.roles().any(|plan| !plan.in_core) {
+            return true;
+        }
+        let sent = |plan: &Plan| {
+            let traffic = plans.traffic.of(plan.role);
+            let dealt = if plan.supply == Supply::Streamed { traffic.offline_sent_bytes } else { 0 };
+            surroundings.link.transmission(traffic.sent_bytes + dealt)
+        };
+        let lanes: Vec<Duration> =
+            plans.roles().flat_map(|plan| [device_time(plan, surroundings.models), sent(plan)]).collect();
+        let longest = lanes.iter().max().copied().unwrap_or_default();
+        let least = planning.max(longest.mul_f64(1.0 - WORTHWHILE));
+        // As if no lane ever worked beside another; and if that is too much to say, as predicted.
+        let most = lanes.iter().sum::<Duration>() - longest;
+        most > least && self.online(surroundings).saturating_sub(longest) > least
+    }
+}
+
+/// What the steps of a plan's online phase take of the one device that there is.
+fn device_time(plan: &Plan, models: &[DeviceModel]) -> Duration {
+    let seconds = |at: u32| {
+        let step = &plan.steps[at as usize];
+        models[usize::from(step.device)].seconds(plan.ring, &step.step.action)
+    };
+    let online = (0..plan.steps.len() as u32).filter(|&at| plan.phase_of(at) == Phase::Online);
+    Duration::from_secs_f64(online.map(seconds).sum())
 }
 
 /// Of two refusals the one that a smaller budget would satisfy, if any would.
@@ -287,8 +409,8 @@ mod tests {
     #[test]
     fn sides_are_tried_as_far_as_their_plans_are_short() {
         let sides = |program: &Program| -> Vec<usize> {
-            let estimate = StepEstimate::new(Protocol::Beaver, program).expect("an estimate");
-            super::sides(program, &estimate).into_iter().map(|(side, _)| side.0).collect()
+            let draft = Draft::new(Protocol::Beaver, program).expect("a draft");
+            super::sides(program, draft.estimate()).into_iter().map(|(side, _)| side.0).collect()
         };
         const WHOLE: usize = usize::MAX;
         assert_eq!(sides(&elementwise(Protocol::Beaver)), [WHOLE, 512, 256]);
@@ -310,7 +432,10 @@ mod tests {
         let program = elementwise(Protocol::Beaver);
         let error = surrounded(LinkShape::LAN, Some(1000), |surroundings| {
             let sides = [1, 520].map(|side| (TileSide(side), 0));
-            super::choose(Protocol::Beaver, &program, PlanOptions::default(), surroundings, &sides)
+            let draft = Draft::new(Protocol::Beaver, &program)?;
+            let mut choice = Choice::new(&draft, PlanOptions::default(), surroundings);
+            choice.until_one_fits(&mut sides.into_iter())?;
+            choice.best()
         });
         let error = error.expect_err("too little");
         assert!(matches!(error, PlanError::OverBudget { .. }), "a larger budget would do: {error}");
@@ -322,6 +447,24 @@ mod tests {
         let link = LinkShape::new(1_000_000_000, Duration::ZERO).expect("a link");
         let side = choose(2048, link, None).expect("a plan");
         assert!(side < TileSide(2048), "what is multiplied is sent in pieces, not {side:?}");
+    }
+
+    #[test]
+    fn sides_that_could_save_less_than_planning_with_them_takes_are_not_planned() {
+        let program = product(1024);
+        let link = LinkShape::new(1_000_000_000, Duration::ZERO).expect("a link");
+        let planned_also = |steps| {
+            surrounded(link, None, |surroundings| {
+                let draft = Draft::new(Protocol::Beaver, &program)?;
+                let mut choice = Choice::new(&draft, PlanOptions::default(), surroundings);
+                choice.until_one_fits(&mut [(TileSide::WHOLE, 1)].into_iter())?;
+                choice.while_worthwhile([(TileSide(512), steps)].into_iter())?;
+                choice.best()
+            })
+            .map(|side| side == TileSide(512))
+        };
+        assert_eq!(planned_also(100), Ok(true), "what it saves is worth a hundred steps");
+        assert_eq!(planned_also(MOST_TRIED_STEPS - 1), Ok(false), "but no second of planning");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::plan::PlanOptions;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
+use crate::run::Stages;
 use crate::share::{Parties, PartyId, Role};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -241,7 +242,7 @@ impl World {
         let options = self.options_of(Role::Dealer);
         let wire = Wire::new(&options)?;
         let links = links(&wire, Role::Dealer, ends);
-        serve(&self.devices_of(Role::Dealer), wire, links, options, self.keys)
+        serve(&self.devices_of(Role::Dealer), wire, links, options, self.keys, Stages::default())
     }
 
     fn options_of(&self, role: Role) -> SessionOptions {

@@ -1,7 +1,7 @@
 //! Estimates of steps, held against the steps that programs are lowered to.
 
 use super::recipe::recipe;
-use crate::plan::{StepEstimate, dealer_steps};
+use crate::plan::{Draft, dealer_steps};
 use crate::program::tiling::{TileSide, Tiling};
 use crate::step::StepList;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ proptest! {
         let dealt = recipe.protocol.has_dealer().then(|| dealer_steps(&lowered.demand).expect("a list"));
         let length = |list: &StepList| list.steps.len() as u64;
         let steps: u64 = lowered.parties.iter().chain(&dealt).map(length).sum();
-        let estimate = StepEstimate::new(recipe.protocol, &program).expect("an estimate").steps(side);
+        let estimate = Draft::new(recipe.protocol, &program).expect("a draft").estimate().steps(side);
         prop_assert!(2 * estimate >= steps, "{estimate} for {steps} steps, side {side:?}");
         prop_assert!(estimate <= 5 * steps + 50, "{estimate} for {steps} steps, side {side:?}");
     }

@@ -12,7 +12,7 @@ fn all_of_a_sessions_time_is_in_some_stage() {
     let batch: Vec<_> =
         [20, 30].into_iter().zip(1..).map(|(len, seed)| elements(Ring::Z64, len, seed)).collect();
     let outcomes = world(Protocol::Beaver, 3).run_batches(&program, &[batch.clone(), batch]);
-    let prepared = [Stage::Caller, Stage::Planning, Stage::Agreeing, Stage::Allocating];
+    let prepared = [Stage::Caller, Stage::Planning, Stage::Choosing, Stage::Agreeing, Stage::Allocating];
     let run = [
         Stage::Caller,
         Stage::Inputs,

@@ -1,0 +1,83 @@
+//! A program on its way to plans: checked once, lowered once with whole matrices, and planned with any tiles.
+
+use super::{Agreement, DEALER_WINDOW, Plan, PlanError, PlanOptions, Plans, StepEstimate, Traffic};
+use super::{DeviceModel, Placement, dealer_steps, fuse};
+use crate::program::tiling::{TileSide, Tiling};
+use crate::program::{Program, ProgramError, range};
+use crate::protocol::{Lowered, Protocol};
+use crate::step::StepList;
+use std::sync::Arc;
+
+/// A program of which plans are made: what all of its plans have in common is worked out once.
+#[derive(Clone, Debug)]
+pub struct Draft<'a> {
+    protocol: Protocol,
+    program: &'a Program,
+    /// The program's steps with whole matrices, which take no longer for large shapes than for small ones.
+    whole: Lowered,
+    estimate: StepEstimate<'a>,
+}
+
+impl<'a> Draft<'a> {
+    /// Checks a program, and lowers it with whole matrices.
+    ///
+    /// # Errors
+    /// Where the program has no output, can provably overflow, or asks for more correlations than are dealt however it
+    /// is cut.
+    pub fn new(protocol: Protocol, program: &'a Program) -> Result<Draft<'a>, PlanError> {
+        if program.outputs().is_empty() {
+            return Err(ProgramError::NoOutput.into());
+        }
+        range::reaches(program)?;
+        let whole = protocol.lower(program, &Tiling::new(program, TileSide::WHOLE))?;
+        let estimate = StepEstimate::new(protocol, program, &whole);
+        Ok(Draft { protocol, program, whole, estimate })
+    }
+
+    /// How many steps the plans have, by the side of tiles.
+    pub fn estimate(&self) -> &StepEstimate<'a> {
+        &self.estimate
+    }
+
+    /// Plans for every role, each on devices like these.
+    ///
+    /// # Errors
+    /// Where the tiles are so small that the plans would have more steps than [`super::MOST_STEPS`], or ask for
+    /// correlations that cannot be dealt.
+    ///
+    /// # Panics
+    /// With more than [`super::MOST_DEVICES`].
+    pub fn plans(&self, devices: &[DeviceModel], options: PlanOptions) -> Result<Plans, PlanError> {
+        if options.side == TileSide::WHOLE {
+            return self.planned(devices, options, &self.whole);
+        }
+        self.estimate.check(options.side)?;
+        let cut = self.protocol.lower(self.program, &Tiling::new(self.program, options.side))?;
+        self.planned(devices, options, &cut)
+    }
+
+    fn planned(
+        &self,
+        devices: &[DeviceModel],
+        options: PlanOptions,
+        lowered: &Lowered,
+    ) -> Result<Plans, PlanError> {
+        let Lowered { demand, cost, cost_again, tiles, .. } = lowered;
+        demand.check()?;
+        let lists: Vec<StepList> = lowered.parties.iter().map(fuse).collect();
+        let dealt = self.protocol.has_dealer().then(|| dealer_steps(demand)).transpose()?;
+        let parties = Plans::of_parties(&lists, &Placement { devices, tiles }, options);
+        let supply = parties[0].supply;
+        let traffic = Traffic::new(lists.iter().chain(&dealt), supply);
+        let agreement = Agreement::new(self.protocol, self.program, &lists, demand, supply);
+        let placement = Placement { devices, tiles: &[] };
+        let plan = |list| Plan::within(list, &placement, supply, DEALER_WINDOW, options.budget_bytes);
+        let dealer = dealt.as_ref().map(plan);
+        let (demand, cost) = (demand.clone(), cost.clone());
+        let mut plans = Plans { parties, dealer, demand, traffic, cost, agreement, again: None };
+        if lists.iter().any(StepList::keeps) {
+            plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again.clone())));
+        }
+        Ok(plans)
+    }
+}
