@@ -20,6 +20,7 @@ use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::run::Overlap;
 use symbolon::session::{MOST_ORDERS, SessionOptions};
+use symbolon_job::JobError;
 
 /// Arithmetic on secret shares: several parties compute on data that none shows the others.
 #[derive(Parser)]
@@ -295,7 +296,7 @@ impl Shared {
     }
 
     /// What the device is taken to be.
-    pub fn model(&self) -> Result<DeviceModel, Failure> {
+    pub fn model(&self) -> Result<DeviceModel, JobError> {
         self.device_model.as_deref().map_or(Ok(DeviceModel::typical()), model::read)
     }
 

@@ -1,11 +1,10 @@
 //! `deal`: the dealer of a deployment, or of a store.
 
 use crate::args::{DealTo, Shared};
-use crate::config::read_dealer;
-use crate::demand::DemandFile;
 use crate::devices::device_lines;
 use crate::failure::Failure;
 use crate::party::LISTENING;
+use crate::process::Brief;
 use crate::report::RoleJson;
 use crate::table::{bytes, seconds};
 use crate::{output, say};
@@ -14,6 +13,9 @@ use std::path::Path;
 use std::time::Instant;
 use symbolon::protocol::Protocol;
 use symbolon::session::{deal as serve, deal_ahead};
+use symbolon::share::{Parties, Role};
+use symbolon_job::DealerConfig;
+use symbolon_job::demand::DemandFile;
 
 /// What the dealer did.
 #[derive(Serialize)]
@@ -77,7 +79,15 @@ fn ahead(demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(),
 
 /// Deals to the parties of one deployment until they end.
 fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
-    let network = read_dealer(config, Protocol::Beaver.parties())?;
+    let brief = Brief::own();
+    let file = match brief {
+        Some(brief) => DealerConfig::parse(config, &brief.config)?,
+        None => DealerConfig::read(config)?,
+    };
+    let parties = Protocol::Beaver.parties();
+    let peers: Vec<Role> = Parties::first(parties).iter().map(Role::from).collect();
+    let credentials = brief.map(|brief| brief.credentials(Role::Dealer, &peers)).transpose()?;
+    let network = file.network(parties, credentials, &say::notice)?;
     let devices = shared.open_devices()?;
     let lines = device_lines(&devices);
     let dealt = serve(devices, &network, shared.session_options(), |address| {

@@ -1,9 +1,7 @@
 //! `demo`: private inference of a network that reads handwritten digits, with nothing to configure.
 
 use crate::args::Shared;
-use crate::data::{Matrix, Source};
 use crate::failure::Failure;
-use crate::job::{InputData, Job};
 use crate::local::launch;
 use crate::report::RunJson;
 use crate::scratch::Scratch;
@@ -13,6 +11,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::program::oracle;
 use symbolon::protocol::Protocol;
+use symbolon_job::data::{Matrix, Source};
+use symbolon_job::{InputData, Job, JobError};
 
 const FILES: [(&str, &[u8]); 9] = [
     (JOB, include_bytes!("../../digits/network.toml")),
@@ -53,7 +53,7 @@ pub fn demo(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
         let path = folder.path().join(name);
         let text = (name == JOB).then(|| job_text(bytes, protocol).into_bytes());
         let written = std::fs::write(&path, text.as_deref().unwrap_or(bytes));
-        written.map_err(|error| Failure::File { path, reason: error.to_string() })?;
+        written.map_err(|error| JobError::File { path, reason: error.to_string() })?;
     }
     let job_path = folder.path().join(JOB);
     let job = Job::read(&job_path)?;
@@ -82,12 +82,13 @@ fn job_text(bytes: &[u8], protocol: Protocol) -> String {
 /// Holds the private labels against the true ones, the oracle's and those of floating point.
 fn judge(job: &Job, folder: &Path, run: RunJson, private: &[usize]) -> Result<DemoJson, Failure> {
     let mut inputs: BTreeMap<String, InputData> = BTreeMap::new();
-    job.read_inputs(job.inputs.keys().map(|name| (name.as_str(), None)), 0, |data| {
+    let names = job.inputs.keys().map(|name| (name.as_str(), None));
+    job.read_inputs(names, 0, &say::notice, |data| {
         inputs.insert(data.name.clone(), data);
         Ok(())
     })?;
-    let facts = inputs.iter().map(|(name, input)| (name.clone(), input.facts())).collect();
-    let program = job.program(&facts)?;
+    let offers = inputs.iter().map(|(name, input)| (name.clone(), input.offer())).collect();
+    let program = job.program(&offers)?;
     let elements = inputs.values().map(|input| input.encode(job.codec)).collect::<Result<Vec<_>, _>>()?;
     let oracle = oracle::evaluate(&program, &elements)[0].elements.decode(job.codec);
     let oracle: Vec<usize> = oracle.into_iter().map(|label| label as usize).collect();
@@ -122,12 +123,12 @@ fn read(path: &Path) -> Result<Matrix, Failure> {
 }
 
 fn labels(matrix: &Matrix) -> Vec<usize> {
-    matrix.numbers.reals().map(|label| label as usize).collect()
+    matrix.reals().map(|label| label as usize).collect()
 }
 
 /// What the network says in floating point.
 fn plain_labels(inputs: &BTreeMap<String, InputData>) -> Vec<usize> {
-    let reals = |name: &str| inputs[name].matrix.numbers.reals().collect::<Vec<f64>>();
+    let reals = |name: &str| inputs[name].matrix.reals().collect::<Vec<f64>>();
     let mut values = reals("x");
     for (index, (w, b)) in LAYERS.into_iter().enumerate() {
         values = layer(&values, &reals(w), &reals(b));
@@ -135,7 +136,7 @@ fn plain_labels(inputs: &BTreeMap<String, InputData>) -> Vec<usize> {
             values.iter_mut().for_each(|value| *value = value.max(0.0));
         }
     }
-    let classes = inputs[LAYERS[LAYERS.len() - 1].1].matrix.numbers.reals().count();
+    let classes = inputs[LAYERS[LAYERS.len() - 1].1].matrix.reals().count();
     values.chunks(classes).map(largest).collect()
 }
 

@@ -12,6 +12,7 @@ use symbolon::program::Program;
 use symbolon::run::RunReport;
 use symbolon::session::{Devices, Spread};
 use symbolon::step::Action;
+use symbolon_job::JobError;
 
 /// Ops of a device that people are shown; programs get all of them.
 const SHOWN_OPS: usize = 6;
@@ -40,7 +41,7 @@ impl Shared {
     }
 
     /// What the devices are to be taken to be, if anything was said.
-    fn models(&self) -> Result<Option<Vec<DeviceModel>>, Failure> {
+    fn models(&self) -> Result<Option<Vec<DeviceModel>>, JobError> {
         self.device_model.as_ref().map(|names| names.split(',').map(model::read).collect()).transpose()
     }
 }

@@ -1,14 +1,12 @@
 //! Why a command failed, and the exit status that says so to scripts.
 
-use crate::data::{DataError, ValueError};
-use std::path::PathBuf;
 use symbolon::device::DeviceError;
 use symbolon::net::NetError;
 use symbolon::plan::PlanError;
 use symbolon::program::ProgramError;
-use symbolon::program::expression::StepError;
 use symbolon::run::RunError;
 use symbolon::session::{OfferError, SessionError, StoreError};
+use symbolon_job::JobError;
 
 /// The status of what lacks resources.
 pub const RESOURCES: u8 = 4;
@@ -25,24 +23,9 @@ pub enum Failure {
     /// A command line that cannot be followed.
     #[error("{0}")]
     Usage(String),
-    /// A file that cannot be read or written.
-    #[error("{}: {reason}", .path.display())]
-    File { path: PathBuf, reason: String },
-    /// A file whose text is not what it should be.
-    #[error("{}{}: {reason}", .path.display(), .line.map_or_else(String::new, |line| format!(":{line}")))]
-    Text { path: PathBuf, line: Option<usize>, reason: String },
-    /// An input's data.
-    #[error("input '{input}': {error}")]
-    Data { input: String, error: DataError },
-    /// An input's data that does not fit the job.
-    #[error("input '{input}': {}: {error}", .file.display())]
-    Value { input: String, file: PathBuf, error: Box<ValueError> },
-    /// An output that cannot be written.
-    #[error("output '{output}': {error}")]
-    Output { output: String, error: DataError },
-    /// A step of the program.
+    /// The job, its files, or its party.
     #[error(transparent)]
-    Step(#[from] StepError),
+    Job(JobError),
     /// The program as a whole.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -75,6 +58,16 @@ pub enum Failure {
     Wrong(String),
 }
 
+impl From<JobError> for Failure {
+    /// A session's failure is the session's, wherever it comes from.
+    fn from(error: JobError) -> Failure {
+        match error {
+            JobError::Session(error) => Failure::Session(error),
+            error => Failure::Job(error),
+        }
+    }
+}
+
 impl Failure {
     /// There is no thread to be had.
     pub fn thread(error: &std::io::Error) -> Failure {
@@ -100,19 +93,13 @@ impl Failure {
     /// What the other parties are told: nothing of the values and files of this one.
     pub fn public_reason(&self) -> String {
         match self {
-            Failure::Data { input, .. } | Failure::Value { input, .. } => {
-                format!("its input '{input}' cannot be used")
-            }
-            Failure::Output { output, .. } => format!("its output '{output}' cannot be written"),
-            Failure::File { .. } | Failure::Text { .. } => "one of its files cannot be used".to_owned(),
+            Failure::Job(error) => error.public_reason(),
             Failure::Session(_) | Failure::Wrong(_) | Failure::Usage(_) | Failure::Child { .. } => {
                 "it cannot go on".to_owned()
             }
             Failure::Resources(_) => "it lacks resources".to_owned(),
             Failure::Fault(_) => "it has failed".to_owned(),
-            Failure::Step(_) | Failure::Program(_) | Failure::Plan(_) | Failure::Device(_) => {
-                self.to_string()
-            }
+            Failure::Program(_) | Failure::Plan(_) | Failure::Device(_) => self.to_string(),
             Failure::Interrupted | Failure::Ended => self.to_string(),
         }
     }
@@ -124,9 +111,9 @@ impl Failure {
             return RESOURCES;
         }
         match self {
-            Failure::Usage(_) | Failure::File { .. } | Failure::Text { .. } => 2,
-            Failure::Data { .. } | Failure::Value { .. } | Failure::Output { .. } => 2,
-            Failure::Step(_) | Failure::Program(_) => 2,
+            Failure::Usage(_) | Failure::Program(_) => 2,
+            Failure::Job(JobError::Identity { .. }) => RESOURCES,
+            Failure::Job(_) => 2,
             Failure::Plan(error) => plan_status(error),
             Failure::Device(error) => device_status(error),
             Failure::Session(error) => session_status(error),
@@ -224,12 +211,13 @@ mod tests {
     #[test]
     fn too_many_files_are_a_lack_of_resources_wherever_they_are_opened() {
         let reason = || "Too many open files (os error 24)".to_owned();
-        let file = Failure::File { path: "x.npy".into(), reason: reason() };
+        let file = JobError::File { path: "x.npy".into(), reason: reason() };
         let address = "127.0.0.1:7000".parse().expect("an address");
         let listening = Failure::Session(NetError::Listen { address, reason: reason() }.into());
         let of_peer = Failure::Session(NetError::Aborted { peer: Role::Dealer, reason: reason() }.into());
-        assert_eq!([file.status(), listening.status(), of_peer.status()], [4, 4, 3]);
-        let missing = "No such file or directory (os error 2)".to_owned();
-        assert_eq!(Failure::File { path: "x.npy".into(), reason: missing }.status(), 2);
+        assert_eq!([Failure::from(file).status(), listening.status(), of_peer.status()], [4, 4, 3]);
+        let reason = "No such file or directory (os error 2)".to_owned();
+        let missing = JobError::File { path: "x.npy".into(), reason };
+        assert_eq!(Failure::from(missing).status(), 2);
     }
 }

@@ -57,7 +57,6 @@ fn noted(memory: *mut u8) -> *mut u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{self, Matrix, Source};
     use ndarray::{Array2, ArrayD};
     use ndarray_npy::{WritableElement, WriteNpyExt};
     use safetensors::Dtype;
@@ -68,6 +67,7 @@ mod tests {
     use std::sync::{Mutex, PoisonError, RwLock};
     use symbolon::program::{Dims, Kind};
     use symbolon::ring::{FixedPoint, Ring};
+    use symbolon_job::data::{Matrix, OutputData, Source};
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
 
@@ -225,7 +225,8 @@ mod tests {
                     let values = vec![f64::from(SECRET); COUNT];
                     let elements = symbolon::ring::Elements::encode(codec, &values).expect("elements");
                     let path = folder.path().join(name);
-                    data::write(&path, dims, &elements, codec, Kind::Real).expect("a file");
+                    let output = OutputData { dims, kind: Kind::Real, codec, elements };
+                    output.write(&path, 0o600).expect("a file");
                 };
                 assert_eq!(left_behind(forms(), write), 0, "{name} of {} bits", ring.bits());
             }

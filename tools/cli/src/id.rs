@@ -1,11 +1,11 @@
 //! `id`: fingerprints, to be compared aloud before anybody is trusted.
 
 use crate::failure::Failure;
-use crate::identity::{self, CERTIFICATE};
 use crate::{init, output};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use symbolon_job::identity::{self, CERTIFICATE};
 
 /// All nodes of a folder, of which there is one where the folder is a node's own.
 #[derive(Serialize)]

@@ -3,9 +3,7 @@
 //! Whoever runs it for all nodes knows all their keys for a moment. Where that is too much, each node's owner runs it
 //! with `--only`, and they exchange the certificates.
 
-use crate::config::PartyConfig;
 use crate::failure::Failure;
-use crate::identity::{self, CERTIFICATE, KEY, Readers, pin, stem};
 use clap::Args;
 use std::fmt::Write;
 use std::fs;
@@ -13,6 +11,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use symbolon::net::Address;
 use symbolon::share::{Parties, Role};
+use symbolon_job::identity::{self, CERTIFICATE, KEY, Readers, pin, stem};
+use symbolon_job::{JobError, PartyConfig};
 
 const FIRST_PORT: u16 = 7000;
 const DEALER_PORT: u16 = 7100;
@@ -82,7 +82,7 @@ impl Deployment {
             let path = folder.join(stem(role));
             if path.exists() {
                 let reason = "it is there already; `symbolon init --renew` replaces its identity".into();
-                return Err(Failure::File { path, reason });
+                return Err(JobError::File { path, reason }.into());
             }
         }
         identity::make(folder, &made)?;
@@ -177,7 +177,7 @@ fn nodes(folder: &Path) -> Result<Vec<(PathBuf, Role)>, Failure> {
 
 /// The folders of nodes that a folder holds or is.
 pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |reason: String| Failure::File { path: folder.to_owned(), reason };
+    let failed = |reason: String| JobError::File { path: folder.to_owned(), reason };
     if folder.join(KEY).exists() {
         return Ok(vec![folder.to_owned()]);
     }
@@ -186,7 +186,7 @@ pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     folders.retain(|path| path.join(KEY).exists());
     folders.sort();
     match folders.is_empty() {
-        true => Err(failed("there is no identity in it; `symbolon init` makes them".into())),
+        true => Err(failed("there is no identity in it; `symbolon init` makes them".into()).into()),
         false => Ok(folders),
     }
 }

@@ -1,11 +1,9 @@
-//! The `symbolon` command: private computations from files, between processes. A library only for its fuzz targets.
+//! The `symbolon` command: private computations from files, between processes. It is a library for its fuzz targets alone;
+//! `symbolon_job` is what other programs use.
 
 mod args;
 mod bench;
-mod config;
-mod data;
 mod deal;
-mod demand;
 mod demo;
 mod devices;
 mod doctor;
@@ -16,10 +14,8 @@ mod files;
 pub mod fuzz;
 mod heap;
 mod id;
-mod identity;
 mod init;
 mod interrupt;
-mod job;
 mod live;
 mod local;
 mod log;
@@ -34,7 +30,6 @@ mod say;
 mod scratch;
 mod state;
 mod table;
-mod targets;
 mod trace;
 mod vram;
 

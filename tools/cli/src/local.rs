@@ -7,17 +7,13 @@
 //! same. A launcher that is killed so leaves neither keys nor results behind, and its processes end with it.
 
 use crate::args::Shared;
-use crate::data::{DataError, publish};
 use crate::failure::Failure;
-use crate::identity;
-use crate::job::{Job, of_batch};
 use crate::live::Live;
 use crate::process::{Brief, Ended, Group};
 use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::scratch::Scratch;
-use crate::targets::check_targets;
 use crate::trace::TraceFile;
-use crate::{interrupt, live, output, page, state, table, trace};
+use crate::{files, interrupt, live, output, page, state, table, trace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -26,6 +22,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use symbolon::net::{IdentityPem, Streams};
 use symbolon::share::{PartyId, Role};
+use symbolon_job::data::{DataError, publish};
+use symbolon_job::{Job, JobError, check_targets, identity, of_batch};
 
 /// Runs a job, and reports on it in a folder if there is one.
 pub fn run(
@@ -290,7 +288,7 @@ impl Launch<'_> {
     fn outputs(&self, runs: &[RunJson], parties: &[Ended], batch: u32) -> Result<Vec<OutputJson>, Failure> {
         let mut outputs = Vec::new();
         for name in self.job.outputs.keys() {
-            let failed = |error| Failure::Output { output: name.clone(), error };
+            let failed = |error| JobError::Output { output: name.clone(), error };
             let lost = |error: std::io::Error| {
                 failed(DataError::Unreadable { path: std::env::temp_dir(), reason: error.to_string() })
             };
@@ -308,7 +306,7 @@ impl Launch<'_> {
             let mut output = output.clone();
             if let Some(to) = self.job.output_file(name) {
                 let to = of_batch(&to, batch);
-                publish(&mut said.output(name, batch), &to).map_err(failed)?;
+                publish(&mut said.output(name, batch), &to, files::mode()).map_err(failed)?;
                 output.file = Some(to.display().to_string());
             }
             outputs.push(output);

@@ -1,14 +1,11 @@
 //! `plan`: what a job will take.
 
 use crate::args::Shared;
-use crate::demand::DemandFile;
 use crate::devices::{DeviceJson, device_lines};
 use crate::failure::Failure;
-use crate::job::{Facts, Job, of_batch};
-use crate::output;
 use crate::report::Ranges;
 use crate::table::{Table, bytes};
-use crate::targets::check_targets;
+use crate::{output, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +18,8 @@ use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{Surroundings, choose_side, plan_tiles};
 use symbolon::share::{Parties, Role};
 use symbolon::step::MemoryClass;
+use symbolon_job::demand::DemandFile;
+use symbolon_job::{Job, check_targets};
 
 /// A plan as JSON; the names are those of a run's report.
 #[derive(Serialize)]
@@ -119,7 +118,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     job.check_store(demand.is_some())?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
-    let program = job.program(&facts(&job)?)?;
+    let program = job.program(&job.offers(&say::notice)?)?;
     let devices = shared.open_devices()?;
     let (staging_bytes, models) = (devices.staging_bytes(), devices.models());
     let link = shared.link.unwrap_or(LinkShape::LAN);
@@ -175,27 +174,6 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         predicted: predicted_json(&predicted, models, link),
     };
     output::print(shared.json, &json, &text(&json))
-}
-
-/// What is known of the inputs: what the files say, and where there is none, what the job declares. A file is held
-/// against what is declared.
-pub fn facts(job: &Job) -> Result<BTreeMap<String, Facts>, Failure> {
-    let file = |name: &str| job.input_source(name).map(|source| of_batch(&source.file, 0));
-    let mut facts = BTreeMap::new();
-    let mut read = Vec::new();
-    for name in job.inputs.keys() {
-        match (file(name).filter(|file| file.exists()), job.declared_facts(name)) {
-            (Some(_), _) => read.push((name.as_str(), None)),
-            (None, Some(declared)) => drop(facts.insert(name.clone(), declared)),
-            (None, None) => return Err(job.unplanned(name, file(name))),
-        }
-    }
-    job.read_inputs(read, 0, |data| {
-        let read = data.facts();
-        facts.insert(data.name, read);
-        Ok(())
-    })?;
-    Ok(facts)
 }
 
 fn op(cost: &OpCost, plans: &Plans) -> OpPlan {

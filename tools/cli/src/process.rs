@@ -13,11 +13,10 @@ pub use group::Group;
 pub use said::{Pieces, Said};
 
 use crate::failure::Failure;
-use crate::job::NOTE;
 use crate::live;
 use crate::output::FailureJson;
 use crate::party::LISTENING;
-use crate::say;
+use crate::say::{self, NOTE};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};

@@ -7,7 +7,9 @@ use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
 use symbolon::program::{Dims, Kind, Program, ProgramError, range};
 use symbolon::run::RunReport;
+use symbolon::session::{Declared, Offer};
 use symbolon::share::Role;
+use symbolon_job::{Job, StoredOrder};
 
 /// A run as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,6 +50,12 @@ pub struct StoredJson {
     pub order: u32,
     /// How many are left to all parties.
     pub orders_left: usize,
+}
+
+impl From<StoredOrder> for StoredJson {
+    fn from(StoredOrder { order, orders_left }: StoredOrder) -> StoredJson {
+        StoredJson { order, orders_left }
+    }
 }
 
 /// What is known about ranges before anything runs.
@@ -193,6 +201,16 @@ pub struct InputJson {
 }
 
 impl InputJson {
+    /// The inputs of a job, as their owners offered them.
+    pub fn all(job: &Job, offers: &BTreeMap<String, Offer>) -> Vec<InputJson> {
+        let declared = job.declared();
+        let input = |(name, &Offer { shape, kind }): (&String, &Offer)| {
+            let Declared { owner, shape: declared, .. } = declared[name];
+            InputJson { name: name.clone(), owner: owner.0, shape, kind, declared: declared.is_some() }
+        };
+        offers.iter().map(input).collect()
+    }
+
     /// In words for people.
     pub fn text(&self) -> String {
         let InputJson { name, owner, shape, kind, declared } = self;

@@ -2,6 +2,7 @@
 
 use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
+use symbolon_job::Notice;
 
 /// What events of the log are told by that are said whatever its level is.
 pub const TARGET: &str = "symbolon_cli::say";
@@ -22,6 +23,18 @@ pub fn is_json() -> bool {
 /// Says what happens, to whoever looks.
 pub fn note(line: &str) {
     if is_json() { tracing::info!(target: TARGET, "{line}") } else { text(&format!("{line}\n")) }
+}
+
+/// The beginning of a line about assumptions that were made of data.
+pub const NOTE: &str = "note: ";
+
+/// Says what a job tells of itself.
+pub fn notice(notice: Notice) {
+    match notice {
+        Notice::Assumed { .. } => note(&format!("{NOTE}{notice}")),
+        Notice::Certificate(_) | Notice::BroughtBack { .. } => warning(&notice.to_string()),
+        Notice::Listening { .. } | Notice::Stored { .. } => note(&notice.to_string()),
+    }
 }
 
 /// Says what should be looked at.

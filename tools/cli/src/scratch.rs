@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use symbolon_job::JobError;
 use tempfile::{Builder, TempDir};
 
 /// What the folders' names begin with.
@@ -26,7 +27,7 @@ impl Scratch {
     /// A new folder; those that launchers which were killed have left are removed.
     pub fn new() -> Result<Scratch, Failure> {
         remove_abandoned(&std::env::temp_dir());
-        let failed = |error: io::Error| Failure::File {
+        let failed = |error: io::Error| JobError::File {
             path: std::env::temp_dir(),
             reason: format!("there can be no temporary folder: {error}"),
         };

@@ -72,16 +72,6 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
-/// A number as it is written, or in exponential form where that would be a long row of digits.
-pub fn number(value: f64) -> String {
-    const FEW_DIGITS: std::ops::Range<f64> = 1e-6..1e15;
-    if value == 0.0 || !value.is_finite() || FEW_DIGITS.contains(&value.abs()) {
-        format!("{value}")
-    } else {
-        format!("{value:e}")
-    }
-}
-
 /// A time in the unit that suits it.
 pub fn seconds(seconds: f64) -> String {
     match seconds {
@@ -191,8 +181,6 @@ mod tests {
         assert_eq!(size(1000), "1000 B");
         assert_eq!(size(1 << 20), "1.00 MiB");
         assert_eq!(size(25 << 30), "25.0 GiB");
-        assert_eq!(number(-9.5), "-9.5");
-        assert_eq!(number(-1e18), "-1e18");
         assert_eq!(seconds(0.0123), "12.3 ms");
         assert_eq!(seconds(2.5), "2.50 s");
     }

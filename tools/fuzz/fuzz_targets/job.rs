@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| symbolon_cli::fuzz::job(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| symbolon_job::fuzz::job(bytes));

@@ -3,7 +3,7 @@
 use super::BenchOptions;
 use crate::failure::Failure;
 use crate::output;
-use crate::table::{Table, number};
+use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
 use symbolon::plan::{PlanOptions, Plans};
@@ -12,6 +12,7 @@ use symbolon::program::{Program, Truncation, oracle, range};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::share::{Parties, PartyId};
+use symbolon_job::{JobError, number};
 
 /// What to measure.
 #[derive(Args)]
@@ -269,7 +270,7 @@ fn program(
         let (own, other) = (part(0, bound)?, part(1, bound.map(|_| codec.resolution()))?);
         names.insert(name.to_owned(), program.add(own, other)?);
     }
-    let result = add_step(&mut program, &mut names, 1, &format!("z = {call}"))?;
+    let result = add_step(&mut program, &mut names, 1, &format!("z = {call}")).map_err(JobError::from)?;
     program.output("z", result, Parties::first(1))?;
     Ok(program)
 }

@@ -1,8 +1,8 @@
 //! Device models: files, and those that come with the program.
 
-use crate::failure::Failure;
 use std::path::Path;
 use symbolon::plan::DeviceModel;
+use symbolon_job::JobError;
 
 /// The models that come with the program; each says where its figures are from.
 const SHIPPED: [(&str, &str); 3] = [
@@ -12,7 +12,7 @@ const SHIPPED: [(&str, &str); 3] = [
 ];
 
 /// The model in a file, or the shipped one of this name.
-pub fn read(name_or_path: &str) -> Result<DeviceModel, Failure> {
+pub fn read(name_or_path: &str) -> Result<DeviceModel, JobError> {
     let path = Path::new(name_or_path);
     let shipped = SHIPPED.iter().find(|(name, _)| *name == name_or_path && !path.exists());
     let text = match shipped {
@@ -20,20 +20,20 @@ pub fn read(name_or_path: &str) -> Result<DeviceModel, Failure> {
         None => std::fs::read_to_string(path).map_err(|error| {
             let names = SHIPPED.map(|(name, _)| name).join(", ");
             let reason = format!("{error}; models that come with symbolon: {names}");
-            Failure::File { path: path.to_owned(), reason }
+            JobError::File { path: path.to_owned(), reason }
         })?,
     };
-    let malformed = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
+    let malformed = |reason: String| JobError::Text { path: path.to_owned(), line: None, reason };
     let model: DeviceModel = toml::from_str(&text).map_err(|error| malformed(error.message().to_owned()))?;
     model.check().map_err(malformed)?;
     Ok(model)
 }
 
 /// Writes a model.
-pub fn write(path: &Path, model: &DeviceModel) -> Result<(), Failure> {
+pub fn write(path: &Path, model: &DeviceModel) -> Result<(), JobError> {
     let text = toml::to_string(model).expect("a model serialises");
     std::fs::write(path, text)
-        .map_err(|error| Failure::File { path: path.to_owned(), reason: error.to_string() })
+        .map_err(|error| JobError::File { path: path.to_owned(), reason: error.to_string() })
 }
 
 #[cfg(test)]

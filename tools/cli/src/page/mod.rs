@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::files;
 use chart::escape;
 use std::path::{Path, PathBuf};
+use symbolon_job::JobError;
 
 /// The page's file in the folder that `--report` names.
 const FILE: &str = "report.html";
@@ -112,7 +113,7 @@ impl Page {
     /// Writes the page into a folder, which is made where it is not there; returns the file.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
         let path = folder.join(FILE);
-        let failed = |error: std::io::Error| Failure::File { path: path.clone(), reason: error.to_string() };
+        let failed = |error: std::io::Error| JobError::File { path: path.clone(), reason: error.to_string() };
         std::fs::create_dir_all(folder).map_err(failed)?;
         files::write(&path, self.html().as_bytes())?;
         Ok(path)

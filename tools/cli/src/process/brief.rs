@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::io::{copy, sink, stdin};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
+use symbolon::net::{Certificate, Credentials, Identity};
+use symbolon::share::Role;
+use symbolon_job::identity::stem;
 use zeroize::Zeroizing;
 
 /// What a process of a launcher is and whom it believes.
@@ -20,9 +23,9 @@ pub struct Brief {
     /// The process's own key; it is handed out once.
     key: Mutex<String>,
     /// Its certificate.
-    pub certificate: String,
+    certificate: String,
     /// Its peers' certificates, by the names of their files.
-    pub peers: BTreeMap<String, String>,
+    peers: BTreeMap<String, String>,
 }
 
 /// What this process was told.
@@ -57,8 +60,25 @@ impl Brief {
         Zeroizing::new(serde_json::to_string(self).expect("a brief serialises") + "\n")
     }
 
+    /// The process's own identity, and those of its peers.
+    pub fn credentials(&self, role: Role, peers: &[Role]) -> Result<Credentials, Failure> {
+        let wrong = |what: String| Failure::Usage(format!("the launcher's words: {what}"));
+        let read = |text: &str| Certificate::from_pem(text).map_err(|error| wrong(error.to_string()));
+        let identity = Identity::from_pem(&self.take_key(), &self.certificate);
+        let identity = identity.map_err(|error| wrong(error.to_string()))?;
+        let pinned = |&peer: &Role| {
+            let text =
+                self.peers.get(&stem(peer)).ok_or_else(|| wrong(format!("no certificate of {peer}")))?;
+            Ok((peer, read(text)?))
+        };
+        let credentials =
+            Credentials { identity, peers: peers.iter().map(pinned).collect::<Result<_, Failure>>()? };
+        credentials.check(role).map_err(|error| wrong(error.to_string()))?;
+        Ok(credentials)
+    }
+
     /// The key, which is not kept.
-    pub fn take_key(&self) -> Zeroizing<String> {
+    fn take_key(&self) -> Zeroizing<String> {
         Zeroizing::new(std::mem::take(&mut *self.key.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }

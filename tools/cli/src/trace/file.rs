@@ -11,6 +11,7 @@ use symbolon::plan::{Occupied, Plan};
 use symbolon::run::{Span, Trace, TraceLane};
 use symbolon::share::Role;
 use symbolon::step::MemoryClass;
+use symbolon_job::JobError;
 
 /// What the events of memory are called.
 const MEMORY: &str = "device memory";
@@ -131,10 +132,10 @@ impl TraceFile {
         merged
     }
 
-    pub fn read(path: &Path) -> Result<TraceFile, Failure> {
+    pub fn read(path: &Path) -> Result<TraceFile, JobError> {
         let text = std::fs::read(path)
-            .map_err(|error| Failure::File { path: path.to_owned(), reason: error.to_string() })?;
-        serde_json::from_slice(&text).map_err(|error| Failure::Text {
+            .map_err(|error| JobError::File { path: path.to_owned(), reason: error.to_string() })?;
+        serde_json::from_slice(&text).map_err(|error| JobError::Text {
             path: path.to_owned(),
             line: Some(error.line()),
             reason: format!("not a trace that symbolon wrote: {error}"),

@@ -19,9 +19,8 @@ pub fn write(path: &Path, trace: &Trace, plan: &Plan) -> Result<(), Failure> {
 
 /// Puts the traces of several processes of one machine into one file.
 pub fn merge(from: &[impl AsRef<Path>], to: &Path) -> Result<(), Failure> {
-    let files: Result<Vec<TraceFile>, Failure> =
-        from.iter().map(|path| TraceFile::read(path.as_ref())).collect();
-    TraceFile::merge(files?).write(to)
+    let files = from.iter().map(|path| TraceFile::read(path.as_ref())).collect::<Result<_, _>>()?;
+    TraceFile::merge(files).write(to)
 }
 
 impl TraceFile {

@@ -5,10 +5,8 @@ use super::sweep::{Point, sweep};
 use super::{Least, Planned, Planner, StreamedMemory, VramArguments, classes, id, named, ratio, side_of};
 use crate::args::Shared;
 use crate::failure::Failure;
-use crate::job::Job;
-use crate::output;
 use crate::page::chart::{Bar, bars, short};
-use crate::plan::facts;
+use crate::{output, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +17,7 @@ use symbolon::ring::Elements;
 use symbolon::session::World;
 use symbolon::share::{Parties, Role};
 use symbolon::step::{MemoryClass, Phase};
+use symbolon_job::Job;
 
 /// The answer as JSON.
 #[derive(Serialize)]
@@ -88,13 +87,13 @@ pub struct OpJson {
 /// Prints what a job takes.
 pub fn job(path: &Path, arguments: &VramArguments) -> Result<(), Failure> {
     let mut job = Job::read(path)?;
-    let facts = facts(&job)?;
+    let offers = job.offers(&say::notice)?;
     let planner = Planner::new(&arguments.shared)?;
     let own = job.protocol.parties();
     let mut json = VramJson {
         job: job.name.clone(),
         ring_bits: job.codec.ring().bits(),
-        plain_bytes: Plain::new(&job.program(&facts)?).peak_bytes,
+        plain_bytes: Plain::new(&job.program(&offers)?).peak_bytes,
         device: crate::devices::device_line(&*arguments.shared.open_device()?),
         device_model: planner.model.name.clone(),
         link: planner.link.to_string(),
@@ -102,7 +101,7 @@ pub fn job(path: &Path, arguments: &VramArguments) -> Result<(), Failure> {
     };
     for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.parties() >= own) {
         job.protocol = protocol;
-        let program = job.program(&facts)?;
+        let program = job.program(&offers)?;
         json.protocols.push(protocol_json(&planner, protocol, &program, arguments)?);
     }
     if let Some(svg) = &arguments.svg {

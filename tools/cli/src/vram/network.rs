@@ -6,7 +6,6 @@
 
 use super::layer::{Layer, Network};
 use super::{Planned, Planner, VramArguments, classes, ratio};
-use crate::config::{parse_toml, read_toml};
 use crate::failure::Failure;
 use crate::output;
 use crate::page::Page;
@@ -19,6 +18,8 @@ use symbolon::plan::{Plain, PlanError};
 use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring};
+use symbolon_job::JobError;
+use symbolon_job::config::{parse_toml, read_toml};
 
 /// The networks that come with the program; each says where its shapes are from.
 const SHIPPED: [(&str, &str); 7] = [
@@ -134,15 +135,15 @@ pub fn network(name_or_path: &str, arguments: &VramArguments) -> Result<(), Fail
 }
 
 /// The description in a file, or the shipped one of this name.
-fn read(name_or_path: &str) -> Result<Network, Failure> {
+fn read(name_or_path: &str) -> Result<Network, JobError> {
     let path = Path::new(name_or_path);
     match SHIPPED.iter().find(|(name, _)| *name == name_or_path && !path.exists()) {
         Some((_, text)) => parse_toml(path, text),
         None => read_toml(path).map_err(|failure| match failure {
-            Failure::File { path, reason } => {
+            JobError::File { path, reason } => {
                 let names = SHIPPED.map(|(name, _)| name).join(", ");
                 let reason = format!("{reason}; networks that come with symbolon: {names}");
-                Failure::File { path, reason }
+                JobError::File { path, reason }
             }
             other => other,
         }),

@@ -1,20 +1,23 @@
 //! Where outputs go: checked before anything is computed.
 
+use crate::JobError;
 use crate::data::{DataError, check_target};
-use crate::failure::Failure;
 use crate::files::{folder_of, resolve};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Makes sure that every output can be written, to a file of its own which no input is read from.
+///
+/// # Errors
+/// Where one cannot.
 pub fn check_targets<'a>(
     inputs: impl IntoIterator<Item = (&'a str, PathBuf)>,
     outputs: impl IntoIterator<Item = (&'a str, PathBuf)>,
-) -> Result<(), Failure> {
+) -> Result<(), JobError> {
     let mut taken: BTreeMap<PathBuf, String> =
         inputs.into_iter().map(|(name, file)| (identity(&file), format!("input '{name}'"))).collect();
     for (name, file) in outputs {
-        let failed = |error| Failure::Output { output: name.to_owned(), error };
+        let failed = |error| JobError::Output { output: name.to_owned(), error };
         if let Some(by) = taken.insert(identity(&file), format!("output '{name}'")) {
             return Err(failed(DataError::Taken { path: file, by }));
         }

@@ -12,8 +12,8 @@
 //! It says what shapes and widths the job computes on and which values are multiplied; no names or constants of the
 //! program, and nothing of the data.
 
+use crate::JobError;
 use crate::data::regular;
-use crate::failure::Failure;
 use crate::identity::{self, Readers};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -26,12 +26,15 @@ const FORMAT: u32 = 1;
 /// Most bytes of a demand file: the largest demand fits.
 const LONGEST: u64 = 64 << 20;
 
+/// A demand and the tiles that it was planned with.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DemandFile {
     format: u32,
+    /// BLAKE3 of the demand, in hexadecimal.
     pub digest: String,
     tile_side: Option<usize>,
+    /// Every correlation, in order.
     pub demand: Demand,
 }
 
@@ -46,20 +49,27 @@ impl DemandFile {
         }
     }
 
-    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+    /// Writes the file, for everybody to read.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), JobError> {
         let text = serde_json::to_string(self).expect("a demand serialises") + "\n";
         identity::write(path, &text, Readers::All)
     }
 
     /// Reads a file and checks that it can be dealt.
-    pub fn read(path: &Path) -> Result<DemandFile, Failure> {
-        let unreadable = |reason: String| Failure::File { path: path.to_owned(), reason };
+    ///
+    /// # Errors
+    /// Where it cannot be read, is no demand, or was altered.
+    pub fn read(path: &Path) -> Result<DemandFile, JobError> {
+        let unreadable = |reason: String| JobError::File { path: path.to_owned(), reason };
         let length = regular(path).map_err(unreadable)?.len();
         if length > LONGEST {
             return Err(unreadable(format!("{length} bytes are too many for a demand: at most {LONGEST}")));
         }
         let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-        DemandFile::parse(&text).map_err(|(line, reason)| Failure::Text {
+        DemandFile::parse(&text).map_err(|(line, reason)| JobError::Text {
             path: path.to_owned(),
             line,
             reason,
@@ -67,7 +77,7 @@ impl DemandFile {
     }
 
     /// The demand in a text; an error has its line, where there is one.
-    pub fn parse(text: &[u8]) -> Result<DemandFile, (Option<usize>, String)> {
+    fn parse(text: &[u8]) -> Result<DemandFile, (Option<usize>, String)> {
         let file: DemandFile = serde_json::from_slice(text)
             .map_err(|error| (Some(error.line()), format!("this is no demand: {error}")))?;
         if file.format != FORMAT {
@@ -84,6 +94,7 @@ impl DemandFile {
         Ok(file)
     }
 
+    /// The side of the tiles that the demand was planned with.
     pub fn tile_side(&self) -> TileSide {
         self.tile_side.map_or(TileSide::WHOLE, TileSide)
     }

@@ -37,11 +37,10 @@ mod check;
 mod data;
 mod reach;
 
+use crate::JobError;
 use crate::config::{folder_of, read_toml};
 use crate::data::{Column, Missing, Separator, Source, TableOptions};
-use crate::failure::Failure;
-use crate::report::InputJson;
-pub use data::{InputData, NOTE};
+pub use data::InputData;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,27 +50,35 @@ use symbolon::program::expression::{Names, add_step};
 use symbolon::program::{Dims, Kind, Program, Truncation};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring};
-use symbolon::session::Declared;
+use symbolon::session::{Declared, Offer};
 use symbolon::share::{Parties, PartyId};
 
 /// A job that has been read and checked as far as it can be without data.
 pub struct Job {
+    /// What people call it.
     pub name: String,
+    /// By which protocol it runs.
     pub protocol: Protocol,
+    /// The ring and the scale of its numbers.
     pub codec: FixedPoint,
     truncation: Truncation,
     /// How often the program runs.
     pub batches: u32,
     stream_correlations: bool,
+    /// Its inputs, by name.
     pub inputs: BTreeMap<String, Input>,
+    /// The steps of its program, in order.
     pub steps: Vec<String>,
+    /// Its outputs, by name.
     pub outputs: BTreeMap<String, Output>,
     path: PathBuf,
 }
 
+/// An input, as the job describes it.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
+    /// The party that brings it.
     pub owner: u8,
     file: Option<PathBuf>,
     tensor: Option<String>,
@@ -95,15 +102,14 @@ impl Input {
     }
 }
 
+/// An output, as the job describes it.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Output {
+    /// The parties that learn it.
     pub to: Vec<u8>,
     file: Option<PathBuf>,
 }
-
-/// What is known of an input without its values: what parties tell each other.
-pub use symbolon::session::Offer as Facts;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,10 +147,10 @@ struct Steps {
 }
 
 /// What stands for the number of the batch in a path.
-pub const BATCH: &str = "{batch}";
+pub(crate) const BATCH: &str = "{batch}";
 
 /// Whether a path says which batch it is for.
-pub fn is_by_batch(file: &Path) -> bool {
+pub(crate) fn is_by_batch(file: &Path) -> bool {
     file.to_string_lossy().contains(BATCH)
 }
 
@@ -157,9 +163,13 @@ pub fn of_batch(file: &Path, batch: u32) -> PathBuf {
 }
 
 impl Job {
-    pub fn read(path: &Path) -> Result<Job, Failure> {
+    /// Reads a job and checks it as far as that is possible without data.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or describes no job.
+    pub fn read(path: &Path) -> Result<Job, JobError> {
         let File { job, inputs, program, outputs } = read_toml(path)?;
-        let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
+        let wrong = |reason: String| JobError::Text { path: path.to_owned(), line: None, reason };
         inputs.keys().chain(outputs.keys()).try_for_each(|name| check::name(name)).map_err(&wrong)?;
         outputs.iter().try_for_each(|(name, output)| check::recipients(name, &output.to)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::bound(name, input.bound)).map_err(&wrong)?;
@@ -200,17 +210,18 @@ impl Job {
         self.stream_correlations.then_some(Supply::Streamed)
     }
 
+    /// Its parties.
     pub fn parties(&self) -> impl Iterator<Item = PartyId> + use<> {
         Parties::first(self.protocol.parties()).iter()
     }
 
     /// Refuses what is dealt ahead of time where nothing could deal it.
-    pub fn check_store(&self, wanted: bool) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Where the protocol has no dealer.
+    pub fn check_store(&self, wanted: bool) -> Result<(), JobError> {
         if wanted && !self.protocol.has_dealer() {
-            let protocol = self.protocol;
-            return Err(Failure::Usage(format!(
-                "{protocol} has no dealer, so that nothing is dealt ahead of time"
-            )));
+            return Err(JobError::NoDealer { protocol: self.protocol });
         }
         Ok(())
     }
@@ -250,10 +261,13 @@ impl Job {
     }
 
     /// Makes sure that no batch's output takes the place of another's.
+    ///
+    /// # Errors
+    /// Where one would.
     pub fn check_outputs<'a>(
         &self,
         files: impl IntoIterator<Item = (&'a str, PathBuf)>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), JobError> {
         let mut files = files.into_iter();
         match files.find(|(_, file)| self.batches > 1 && !is_by_batch(file)) {
             None => Ok(()),
@@ -262,7 +276,7 @@ impl Job {
                 let reason = format!(
                     "output '{name}' of {batches} batches has one file, {file}: put {BATCH} in its path"
                 );
-                Err(Failure::Text { path: self.path.clone(), line: None, reason })
+                Err(JobError::Text { path: self.path.clone(), line: None, reason })
             }
         }
     }
@@ -281,16 +295,10 @@ impl Job {
         self.inputs.iter().map(|(name, input)| (name.clone(), declared(input))).collect()
     }
 
-    /// An input in a report.
-    pub fn input_json(&self, name: &str, &Facts { shape, kind }: &Facts) -> InputJson {
-        let Input { owner, shape: declared, .. } = self.inputs[name];
-        InputJson { name: name.to_owned(), owner, shape, kind, declared: declared.is_some() }
-    }
-
     /// What the job itself declares of an input, where it does.
-    pub fn declared_facts(&self, name: &str) -> Option<Facts> {
+    pub fn declared_offer(&self, name: &str) -> Option<Offer> {
         let Input { shape, kind, .. } = self.inputs[name];
-        Some(Facts { shape: shape?, kind: self.kind_in_ring(kind.unwrap_or_default()) })
+        Some(Offer { shape: shape?, kind: self.kind_in_ring(kind.unwrap_or_default()) })
     }
 
     /// What a program of this job can hold of a kind.
@@ -328,17 +336,20 @@ impl Job {
         terms
     }
 
-    /// The program, once the facts of all inputs are known.
-    pub fn program(&self, facts: &BTreeMap<String, Facts>) -> Result<Program, Failure> {
+    /// The program, once the shapes and kinds of all inputs are known.
+    ///
+    /// # Errors
+    /// Where a step is wrong for these shapes, or defines no output of the job.
+    pub fn program(&self, inputs: &BTreeMap<String, Offer>) -> Result<Program, JobError> {
         let mut program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
         let mut names = Names::new();
         for (name, input) in &self.inputs {
-            let value = program.input(name, PartyId(input.owner), facts[name].shape, input.bound)?;
+            let value = program.input(name, PartyId(input.owner), inputs[name].shape, input.bound)?;
             if input.resident {
                 program.reside(value)?;
             }
             if self.codec.fraction_bits() == 0 {
-                program.hold(value, self.kind_in_ring(facts[name].kind))?;
+                program.hold(value, self.kind_in_ring(inputs[name].kind))?;
             }
             names.insert(name.clone(), value);
         }
@@ -350,7 +361,7 @@ impl Job {
                 let known: Vec<&str> = names.keys().map(String::as_str).collect();
                 let reason =
                     format!("output '{name}' is defined by no step; known are: {}", known.join(", "));
-                Failure::Text { path: self.path.clone(), line: None, reason }
+                JobError::Text { path: self.path.clone(), line: None, reason }
             })?;
             program.output(name, *value, output.to.iter().map(|&party| PartyId(party)).collect())?;
         }

@@ -8,6 +8,9 @@ use symbolon::share::PartyId;
 
 impl Job {
     /// Refuses a job of which a peer could choose shapes where others learn what depends on `party`'s inputs.
+    ///
+    /// # Errors
+    /// Where it is such a job.
     pub fn check_shapes(&self, party: PartyId) -> Result<(), OfferError> {
         let mut others = self.inputs.iter().filter(|(_, input)| input.owner != party.0);
         let undeclared = others.find(|(_, input)| input.shape.is_none());

@@ -8,11 +8,13 @@ use toml::Value;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TableOptions {
+    /// What takes the place of a missing value, which is an error where nothing is said.
     pub missing: Option<Missing>,
     /// Whether the first line names the columns.
     pub header: Option<bool>,
     /// Which columns are read, and in which order; all of them where it is not said.
     pub columns: Option<Vec<Column>>,
+    /// The sign between two cells; a comma where nothing is said.
     pub separator: Option<Separator>,
 }
 
@@ -52,6 +54,7 @@ impl TableOptions {
         .find_map(|(name, is_said)| is_said.then_some(name))
     }
 
+    /// The sign between two cells.
     pub fn separator(&self) -> char {
         self.separator.map_or(',', |separator| separator.0)
     }

@@ -3,9 +3,7 @@
 //! A node's folder holds `identity.key`, which only its user may read; `identity.crt`, which its peers need; and in
 //! `peers` their certificates, each named by its owner: `party0.crt`, `dealer.crt`.
 
-use crate::failure::Failure;
-use crate::process::Brief;
-use crate::say;
+use crate::{JobError, Notice};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -14,7 +12,9 @@ use symbolon::net::{Certificate, Credentials, Identity, IdentityPem, VALIDITY};
 use symbolon::share::{PartyId, Role};
 use tempfile::NamedTempFile;
 
+/// The file of the key, in a node's folder.
 pub const KEY: &str = "identity.key";
+/// The file of the certificate, in a node's folder.
 pub const CERTIFICATE: &str = "identity.crt";
 const PEERS: &str = "peers";
 
@@ -35,9 +35,12 @@ pub fn pin(folder: &Path, peer: Role) -> PathBuf {
 }
 
 /// The certificates that a node keeps of its peers, by the stem of their files.
-pub fn pins(folder: &Path) -> Result<BTreeMap<String, Certificate>, Failure> {
+///
+/// # Errors
+/// Where the folder or a certificate cannot be read.
+pub fn pins(folder: &Path) -> Result<BTreeMap<String, Certificate>, JobError> {
     let folder = folder.join(PEERS);
-    let listed = |error: std::io::Error| Failure::File { path: folder.clone(), reason: error.to_string() };
+    let listed = |error: std::io::Error| JobError::File { path: folder.clone(), reason: error.to_string() };
     let mut pins = BTreeMap::new();
     for entry in fs::read_dir(&folder).map_err(listed)? {
         let path = entry.map_err(listed)?.path();
@@ -49,7 +52,10 @@ pub fn pins(folder: &Path) -> Result<BTreeMap<String, Certificate>, Failure> {
 }
 
 /// Makes an identity for each of `nodes`, in a folder of its own below `folder`; all know each other.
-pub fn make(folder: &Path, nodes: &[Role]) -> Result<(), Failure> {
+///
+/// # Errors
+/// Where a file cannot be written.
+pub fn make(folder: &Path, nodes: &[Role]) -> Result<(), JobError> {
     let mut certificates = BTreeMap::new();
     for &role in nodes {
         certificates.insert(role, make_one(&folder.join(stem(role)), role)?);
@@ -63,7 +69,10 @@ pub fn make(folder: &Path, nodes: &[Role]) -> Result<(), Failure> {
 }
 
 /// Makes one identity, or replaces it; returns the text of its certificate.
-pub fn make_one(folder: &Path, role: Role) -> Result<String, Failure> {
+///
+/// # Errors
+/// Where a file cannot be written.
+pub fn make_one(folder: &Path, role: Role) -> Result<String, JobError> {
     create_folder(folder)?;
     create_folder(&folder.join(PEERS))?;
     let pem = generate(role)?;
@@ -73,79 +82,78 @@ pub fn make_one(folder: &Path, role: Role) -> Result<String, Failure> {
 }
 
 /// A fresh identity.
-pub fn generate(role: Role) -> Result<IdentityPem, Failure> {
-    IdentityPem::generate(role, VALIDITY)
-        .map_err(|error| Failure::Resources(format!("no identity can be made: {error}")))
+///
+/// # Errors
+/// Where the operating system gives no randomness.
+pub fn generate(role: Role) -> Result<IdentityPem, JobError> {
+    IdentityPem::generate(role, VALIDITY).map_err(|error| JobError::Identity { reason: error.to_string() })
 }
 
-/// The identities that a launcher has told this process: its own, and those of its peers by the stems of their files.
-pub fn told(brief: &Brief, role: Role, peers: &[Role]) -> Result<Credentials, Failure> {
-    let wrong = |what: String| Failure::Usage(format!("the launcher's words: {what}"));
-    let read = |text: &str| Certificate::from_pem(text).map_err(|error| wrong(error.to_string()));
-    let identity = Identity::from_pem(&brief.take_key(), &brief.certificate);
-    let identity = identity.map_err(|error| wrong(error.to_string()))?;
-    let pinned = |&peer: &Role| {
-        let text = brief.peers.get(&stem(peer)).ok_or_else(|| wrong(format!("no certificate of {peer}")))?;
-        Ok((peer, read(text)?))
-    };
-    let credentials =
-        Credentials { identity, peers: peers.iter().map(pinned).collect::<Result<_, Failure>>()? };
-    credentials.check(role).map_err(|error| wrong(error.to_string()))?;
-    Ok(credentials)
-}
-
-/// A node's identity and those of its peers. What is to be warned of goes to stderr.
-pub fn credentials(folder: &Path, role: Role, peers: &[Role]) -> Result<Credentials, Failure> {
+/// A node's identity and those of its peers, from the node's folder. Warnings of certificates go to `notify`.
+///
+/// # Errors
+/// Where a file is missing or is not what it should be, others may read the key, or two peers have one certificate.
+pub fn credentials(
+    folder: &Path,
+    role: Role,
+    peers: &[Role],
+    notify: &dyn Fn(Notice),
+) -> Result<Credentials, JobError> {
     let (key_path, path) = (folder.join(KEY), folder.join(CERTIFICATE));
-    let wrong = |error| Failure::Text { path: path.clone(), line: None, reason: format!("{error}") };
+    let wrong = |error| JobError::Text { path: path.clone(), line: None, reason: format!("{error}") };
     check_private(&key_path)?;
     let key = zeroize::Zeroizing::new(read(&key_path, "`symbolon init` makes one")?);
     let text = read(&path, "`symbolon init --renew` makes a new one")?;
     let identity = Identity::from_pem(&key, &text).map_err(wrong)?;
     let pinned = |&peer: &Role| Ok((peer, peer_certificate(&pin(folder, peer), peer)?));
-    let peers = peers.iter().map(pinned).collect::<Result<_, Failure>>()?;
+    let peers = peers.iter().map(pinned).collect::<Result<_, JobError>>()?;
     let credentials = Credentials { identity, peers };
     let one_twice =
-        |error| Failure::Text { path: folder.join(PEERS), line: None, reason: format!("{error}") };
+        |error| JobError::Text { path: folder.join(PEERS), line: None, reason: format!("{error}") };
     credentials.check_distinct().map_err(one_twice)?;
     for warning in credentials.check(role).map_err(wrong)? {
-        say::warning(&warning);
+        notify(Notice::Certificate(warning));
     }
     Ok(credentials)
 }
 
 /// A certificate in a file.
-pub fn certificate(path: &Path) -> Result<Certificate, Failure> {
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn certificate(path: &Path) -> Result<Certificate, JobError> {
     parse(path, &read(path, "it should hold a certificate")?)
 }
 
-fn peer_certificate(path: &Path, owner: Role) -> Result<Certificate, Failure> {
+fn peer_certificate(path: &Path, owner: Role) -> Result<Certificate, JobError> {
     let advice = format!("ask for the {CERTIFICATE} of {owner}, put it there, and compare `symbolon id`");
     parse(path, &read(path, &advice)?)
 }
 
-fn parse(path: &Path, text: &str) -> Result<Certificate, Failure> {
-    let wrong = |error| Failure::Text { path: path.to_owned(), line: None, reason: format!("{error}") };
+fn parse(path: &Path, text: &str) -> Result<Certificate, JobError> {
+    let wrong = |error| JobError::Text { path: path.to_owned(), line: None, reason: format!("{error}") };
     Certificate::from_pem(text).map_err(wrong)
 }
 
-fn read(path: &Path, advice: &str) -> Result<String, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::File { path: path.to_owned(), reason: format!("{error}: {advice}") };
+fn read(path: &Path, advice: &str) -> Result<String, JobError> {
+    let failed = |error: std::io::Error| JobError::File {
+        path: path.to_owned(),
+        reason: format!("{error}: {advice}"),
+    };
     let mut text = String::new();
     File::open(path).map_err(failed)?.take(LONGEST_PEM).read_to_string(&mut text).map_err(failed)?;
     Ok(text)
 }
 
 /// Refuses a key that others on this machine may read.
-fn check_private(path: &Path) -> Result<(), Failure> {
+fn check_private(path: &Path) -> Result<(), JobError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         const OTHERS: u32 = 0o077;
         if fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHERS != 0) {
             let reason = format!("others may read this key: chmod 600 {}", path.display());
-            return Err(Failure::File { path: path.to_owned(), reason });
+            return Err(JobError::File { path: path.to_owned(), reason });
         }
     }
     Ok(())
@@ -154,13 +162,18 @@ fn check_private(path: &Path) -> Result<(), Failure> {
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
+    /// Its owner alone.
     Owner,
+    /// Everybody.
     All,
 }
 
 /// Writes a file, which appears whole or not at all, and replaces what is there.
-pub fn write(path: &Path, text: &str, readers: Readers) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::File { path: path.to_owned(), reason: error.to_string() };
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write(path: &Path, text: &str, readers: Readers) -> Result<(), JobError> {
+    let failed = |error: std::io::Error| JobError::File { path: path.to_owned(), reason: error.to_string() };
     let folder = path.parent().expect("a file in a folder");
     let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
@@ -174,10 +187,13 @@ pub fn write(path: &Path, text: &str, readers: Readers) -> Result<(), Failure> {
 }
 
 /// A folder that only its user can enter.
-pub fn create_folder(path: &Path) -> Result<(), Failure> {
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn create_folder(path: &Path) -> Result<(), JobError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| Failure::File { path: path.to_owned(), reason: error.to_string() })
+    builder.create(path).map_err(|error| JobError::File { path: path.to_owned(), reason: error.to_string() })
 }

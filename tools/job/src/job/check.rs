@@ -1,7 +1,7 @@
 //! What is checked of a job's entries one by one.
 
 use crate::data::TableOptions;
-use crate::table::number;
+use crate::number;
 use symbolon::program::Kind;
 use symbolon::ring::FixedPoint;
 

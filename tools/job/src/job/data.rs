@@ -1,31 +1,40 @@
 //! A job's inputs as they are read: each file once for all that is in it, held against what the job declares and what
 //! the first batch was.
 
-use super::{BATCH, Facts, Job, is_by_batch, of_batch};
+use super::{BATCH, Job, is_by_batch, of_batch};
 use crate::data::{DataError, DataFile, Matrix, Source, ValueError};
-use crate::failure::Failure;
-use crate::say;
+use crate::{JobError, Notice};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use symbolon::program::Kind;
 use symbolon::ring::{Elements, FixedPoint};
+use symbolon::session::Offer;
 
 /// An input that has been read.
 pub struct InputData {
+    /// Its name.
     pub name: String,
     source: Source,
+    /// Its numbers.
     pub matrix: Matrix,
     /// The kind that the job declares, or else the file's; integers no wider than the ring.
     kind: Kind,
 }
 
 impl InputData {
-    /// Its elements; an error names the file and the place in it.
-    pub fn encode(&self, codec: FixedPoint) -> Result<Elements, Failure> {
+    /// Its elements.
+    ///
+    /// # Errors
+    /// Where a number does not fit; the error names the file and the place in it.
+    pub fn encode(&self, codec: FixedPoint) -> Result<Elements, JobError> {
         self.encode_as(codec, self.kind)
     }
 
     /// A later batch's elements, of the shape and the kind of the first batch's, which the program was made for.
-    pub fn encode_later(&self, first: &Facts, codec: FixedPoint) -> Result<Elements, Failure> {
+    ///
+    /// # Errors
+    /// Where its shape or its kind is another, or a number does not fit.
+    pub fn encode_later(&self, first: &Offer, codec: FixedPoint) -> Result<Elements, JobError> {
         let found = self.matrix.dims;
         if found != first.shape {
             return Err(self.failed(ValueError::LaterShape { found, first: first.shape }));
@@ -41,38 +50,42 @@ impl InputData {
         self.encode_as(codec, first.kind)
     }
 
-    fn encode_as(&self, codec: FixedPoint, kind: Kind) -> Result<Elements, Failure> {
+    fn encode_as(&self, codec: FixedPoint, kind: Kind) -> Result<Elements, JobError> {
         self.matrix.encode(codec, kind).map_err(|error| self.failed(error))
     }
 
     /// What the other parties may know of it.
-    pub fn facts(&self) -> Facts {
-        Facts { shape: self.matrix.dims, kind: self.kind }
+    pub fn offer(&self) -> Offer {
+        Offer { shape: self.matrix.dims, kind: self.kind }
     }
 
-    fn failed(&self, error: ValueError) -> Failure {
-        Failure::Value { input: self.name.clone(), file: self.source.name(), error: Box::new(error) }
+    fn failed(&self, error: ValueError) -> JobError {
+        JobError::Value { input: self.name.clone(), file: self.source.name(), error: Box::new(error) }
     }
 }
 
 impl Job {
     /// Reads inputs of a batch, each from the given source or from where the job says, checks them against what the job
-    /// declares, and hands them to `each`. A file is opened once for all that is read from it. What was taken for
-    /// granted is said on stderr.
+    /// declares, and hands them to `each`. A file is opened once for all that is read from it. Assumptions about tables go
+    /// to `notify`.
+    ///
+    /// # Errors
+    /// Where an input has no file, cannot be read, or does not fit, and as `each` says.
     pub fn read_inputs<'a>(
         &self,
         inputs: impl IntoIterator<Item = (&'a str, Option<Source>)>,
         batch: u32,
-        mut each: impl FnMut(InputData) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        notify: &dyn Fn(Notice),
+        mut each: impl FnMut(InputData) -> Result<(), JobError>,
+    ) -> Result<(), JobError> {
         let mut sources: Vec<(&str, Source)> = inputs
             .into_iter()
             .map(|(name, source)| Ok((name, self.batch_source(name, source, batch)?)))
-            .collect::<Result<_, Failure>>()?;
+            .collect::<Result<_, JobError>>()?;
         sources.sort_by(|(_, a), (_, b)| a.file.cmp(&b.file));
         let mut opened: Option<(PathBuf, DataFile)> = None;
         for (name, source) in sources {
-            let failed = |error: DataError| Failure::Data { input: name.to_owned(), error };
+            let failed = |error: DataError| JobError::Data { input: name.to_owned(), error };
             let file = match &mut opened {
                 Some((path, file)) if *path == source.file => file,
                 _ => {
@@ -81,7 +94,7 @@ impl Job {
                 }
             };
             let declared = &self.inputs[name];
-            let mut tell = |note: String| say::note(&format!("{NOTE}input '{name}': {note}"));
+            let mut tell = |text: String| notify(Notice::Assumed { input: name.to_owned(), text });
             let matrix =
                 file.matrix(source.tensor.as_deref(), &declared.table(), &mut tell).map_err(failed)?;
             let kind = self.kind_in_ring(declared.kind.unwrap_or(matrix.kind));
@@ -95,19 +108,43 @@ impl Job {
         Ok(())
     }
 
-    /// Why a plan cannot do without an input's file.
-    pub fn unplanned(&self, name: &str, file: Option<PathBuf>) -> Failure {
+    /// The shape and kind of every input: those of its file, held against the declaration, or where there is no file here,
+    /// the declared ones.
+    ///
+    /// # Errors
+    /// Where an input has neither, or a file cannot be read or differs from what is declared.
+    pub fn offers(&self, notify: &dyn Fn(Notice)) -> Result<BTreeMap<String, Offer>, JobError> {
+        let file = |name: &str| self.input_source(name).map(|source| of_batch(&source.file, 0));
+        let mut offers = BTreeMap::new();
+        let mut read = Vec::new();
+        for name in self.inputs.keys() {
+            match (file(name).filter(|file| file.exists()), self.declared_offer(name)) {
+                (Some(_), _) => read.push((name.as_str(), None)),
+                (None, Some(declared)) => drop(offers.insert(name.clone(), declared)),
+                (None, None) => return Err(self.unplanned(name, file(name))),
+            }
+        }
+        self.read_inputs(read, 0, notify, |data| {
+            let offer = data.offer();
+            offers.insert(data.name, offer);
+            Ok(())
+        })?;
+        Ok(offers)
+    }
+
+    /// The error of an input without a file here and without a declared shape.
+    fn unplanned(&self, name: &str, file: Option<PathBuf>) -> JobError {
         let file = file
             .map_or_else(|| "names no file".to_owned(), |file| format!("{}: No such file", file.display()));
         let reason = format!(
             "input '{name}': {file}; where only its owner has it, declare its shape in the job, as shape = [rows, cols]"
         );
-        Failure::Text { path: self.path.clone(), line: None, reason }
+        JobError::Text { path: self.path.clone(), line: None, reason }
     }
 
     /// Where an input is in a batch.
-    fn batch_source(&self, name: &str, source: Option<Source>, batch: u32) -> Result<Source, Failure> {
-        let wrong = |reason: String| Failure::Text { path: self.path.clone(), line: None, reason };
+    fn batch_source(&self, name: &str, source: Option<Source>, batch: u32) -> Result<Source, JobError> {
+        let wrong = |reason: String| JobError::Text { path: self.path.clone(), line: None, reason };
         let Some(source) = source.or_else(|| self.input_source(name)) else {
             return Err(wrong(format!(
                 "input '{name}' has no file: name one here, or under [inputs] of its party's file"
@@ -122,13 +159,9 @@ impl Job {
     }
 }
 
-/// What a line on stderr begins with that says what was taken for granted of data.
-pub const NOTE: &str = "note: ";
-
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
     use symbolon::program::Dims;
     use symbolon::ring::Ring;
 
@@ -151,7 +184,7 @@ mod tests {
         let codec = FixedPoint::new(Ring::Z64, 0).unwrap();
         let mut read = BTreeMap::new();
         let inputs = job.inputs.keys().map(|name| (name.as_str(), None));
-        job.read_inputs(inputs, 0, |data| {
+        job.read_inputs(inputs, 0, &|_| {}, |data| {
             // What is gone can be read on only where it is open.
             std::fs::remove_file(&data.source.file).ok();
             read.insert(data.name.clone(), data.encode(codec)?.to_u64());
@@ -178,7 +211,7 @@ mod tests {
             );
             std::fs::write(&path, job).unwrap();
             let job = Job::read(&path).unwrap();
-            let offer = Facts { shape: Dims::new(&[2, 3]).unwrap(), kind: offered };
+            let offer = Offer { shape: Dims::new(&[2, 3]).unwrap(), kind: offered };
             let program = job.program(&BTreeMap::from([("b".to_owned(), offer)])).unwrap();
             (job.declared()["b"].kind, program.inputs()[0].kind)
         };

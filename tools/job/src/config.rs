@@ -18,13 +18,12 @@
 //! scores = "scores.npy"
 //! ```
 //!
-//! A dealer: `listen`, `identity` and `streams`. Paths are relative to the file. `symbolon init` writes both.
+//! A dealer: `listen`, `identity` and `streams`. Paths are relative to the file. `symbolon init` writes both. Who has the
+//! identities from elsewhere, and not in a folder, hands them to [`PartyConfig::network`].
 
 use crate::data::{Source, regular};
-use crate::failure::Failure;
 use crate::identity;
-use crate::job::Job;
-use crate::process::Brief;
+use crate::{Job, JobError, Notice};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -41,6 +40,7 @@ const LONGEST_TEXT: u64 = 16 << 20;
 /// The folder beside an identity with the marks of stores.
 const MARKS: &str = "stores";
 
+/// One party of a deployment.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartyConfig {
@@ -56,9 +56,8 @@ pub struct PartyConfig {
     inputs: BTreeMap<String, InputEntry>,
     #[serde(default)]
     outputs: BTreeMap<String, PathBuf>,
-    /// The folder of the file.
     #[serde(skip)]
-    folder: PathBuf,
+    path: PathBuf,
 }
 
 /// A path, or one matrix of a file that may hold several.
@@ -76,29 +75,60 @@ struct TensorEntry {
     tensor: String,
 }
 
+/// The dealer of a deployment.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DealerConfig {
+pub struct DealerConfig {
     listen: SocketAddr,
     identity: Option<PathBuf>,
     streams: Option<Streams>,
+    #[serde(skip)]
+    path: PathBuf,
 }
 
 impl PartyConfig {
-    pub fn read(path: &Path) -> Result<PartyConfig, Failure> {
-        let mut config: PartyConfig = described(path)?;
-        config.folder = folder_of(path);
-        Ok(config)
+    /// Reads the file of a party.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is no such file.
+    pub fn read(path: &Path) -> Result<PartyConfig, JobError> {
+        PartyConfig::parse(path, &read_text(path)?)
     }
 
+    /// Takes the text of such a file; `path` is what errors call it, and relative paths start from its folder.
+    ///
+    /// # Errors
+    /// Where the text describes no party.
+    pub fn parse(path: &Path, text: &str) -> Result<PartyConfig, JobError> {
+        Ok(PartyConfig { path: path.to_owned(), ..parse_toml(path, text)? })
+    }
+
+    /// Which party it is.
     pub fn party(&self) -> PartyId {
         PartyId(self.party)
     }
 
-    /// Where the party and its peers are, in a job of this protocol; `dealt` says whether a dealer is to serve it.
-    pub fn network(&self, path: &Path, protocol: Protocol, dealt: bool) -> Result<PartyNetwork, Failure> {
+    /// The roles that it connects to in a job of this protocol; a dealer is one of them where it is to serve the job.
+    pub fn peers(&self, protocol: Protocol, dealt: bool) -> Vec<Role> {
+        let mut peers = protocol.roles();
+        peers.retain(|&role| role != self.party().into() && (dealt || role != Role::Dealer));
+        peers
+    }
+
+    /// The addresses of the party and its peers in a job of this protocol; `dealt` says whether a dealer is to serve it.
+    /// Identities that are not given come from the folder that the file names.
+    ///
+    /// # Errors
+    /// Where the file does not name them all, or an identity cannot be used.
+    pub fn network(
+        &self,
+        protocol: Protocol,
+        dealt: bool,
+        credentials: Option<Credentials>,
+        notify: &dyn Fn(Notice),
+    ) -> Result<PartyNetwork, JobError> {
         let parties = protocol.parties();
-        let wrong = |reason: String| Failure::Text { path: path.to_owned(), line: None, reason };
+        let wrong = |reason: String| JobError::Text { path: self.path.clone(), line: None, reason };
         if usize::from(self.party) >= parties {
             return Err(wrong(format!(
                 "party = {} but the job has parties 0 to {}",
@@ -134,9 +164,9 @@ impl PartyConfig {
             true => Some(place("dealer", self.dealer.as_ref().ok_or_else(missing)?)?),
             false => None,
         };
-        let mut peers = protocol.roles();
-        peers.retain(|&role| role != self.party().into() && (dealt || role != Role::Dealer));
-        let credentials = credentials(path, self.identity.as_deref(), self.party().into(), &peers)?;
+        let (role, peers) = (self.party().into(), self.peers(protocol, dealt));
+        let folder = self.identity.as_deref();
+        let credentials = credentials_or(credentials, &self.path, folder, role, &peers, notify)?;
         let streams = self.streams;
         Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, streams, credentials })
     }
@@ -144,11 +174,14 @@ impl PartyConfig {
     /// Where the party remembers how far it has used its stores: outside of these, and by default beside its identity.
     pub fn marks(&self) -> PathBuf {
         let beside = || self.identity.as_deref().unwrap_or(Path::new("")).join(MARKS);
-        self.folder.join(self.marks.clone().unwrap_or_else(beside))
+        folder_of(&self.path).join(self.marks.clone().unwrap_or_else(beside))
     }
 
     /// Refuses names that the job does not have, or not for this party.
-    pub fn check_names(&self, path: &Path, job: &Job) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Where there is one.
+    pub fn check_names(&self, job: &Job) -> Result<(), JobError> {
         let party = self.party();
         let input = self.inputs.keys().find(|name| !job.inputs_of(party).any(|own| own == name.as_str()));
         let learns = |name: &String| job.outputs.get(name).is_some_and(|output| output.to.contains(&party.0));
@@ -158,7 +191,7 @@ impl PartyConfig {
             (Some(name), _) => format!("[inputs] '{name}' is no input of {party} in this job"),
             (None, Some(name)) => format!("[outputs] '{name}' is no output that {party} learns in this job"),
         };
-        Err(Failure::Text { path: path.to_owned(), line: None, reason })
+        Err(JobError::Text { path: self.path.clone(), line: None, reason })
     }
 
     /// Where an input of this party is, if not where the job says.
@@ -167,67 +200,98 @@ impl PartyConfig {
             InputEntry::File(file) => (file, None),
             InputEntry::Tensor(TensorEntry { file, tensor }) => (file, Some(tensor.clone())),
         };
-        Some(Source { file: self.folder.join(file), tensor })
+        Some(Source { file: folder_of(&self.path).join(file), tensor })
     }
 
     /// Where an output of this party goes, if not where the job says.
     pub fn output(&self, name: &str) -> Option<PathBuf> {
-        self.outputs.get(name).map(|path| self.folder.join(path))
+        self.outputs.get(name).map(|path| folder_of(&self.path).join(path))
     }
 }
 
-pub fn read_dealer(path: &Path, parties: usize) -> Result<DealerNetwork, Failure> {
-    let DealerConfig { listen, identity, streams } = described(path)?;
-    let peers: Vec<Role> = Parties::first(parties).iter().map(Role::from).collect();
-    let credentials = credentials(path, identity.as_deref(), Role::Dealer, &peers)?;
-    Ok(DealerNetwork { listen, parties, streams, credentials })
+impl DealerConfig {
+    /// Reads the file of a dealer.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is no such file.
+    pub fn read(path: &Path) -> Result<DealerConfig, JobError> {
+        DealerConfig::parse(path, &read_text(path)?)
+    }
+
+    /// Takes the text of such a file, as [`PartyConfig::parse`] does.
+    ///
+    /// # Errors
+    /// Where the text describes no dealer.
+    pub fn parse(path: &Path, text: &str) -> Result<DealerConfig, JobError> {
+        Ok(DealerConfig { path: path.to_owned(), ..parse_toml(path, text)? })
+    }
+
+    /// The dealer of this many parties; identities as in [`PartyConfig::network`].
+    ///
+    /// # Errors
+    /// Where an identity cannot be used.
+    pub fn network(
+        &self,
+        parties: usize,
+        credentials: Option<Credentials>,
+        notify: &dyn Fn(Notice),
+    ) -> Result<DealerNetwork, JobError> {
+        let peers: Vec<Role> = Parties::first(parties).iter().map(Role::from).collect();
+        let folder = self.identity.as_deref();
+        let credentials = credentials_or(credentials, &self.path, folder, Role::Dealer, &peers, notify)?;
+        Ok(DealerNetwork { listen: self.listen, parties, streams: self.streams, credentials })
+    }
 }
 
-/// The identities in the folder that a configuration names.
-fn credentials(
+/// The identities that are given, or else those in the folder that a configuration names.
+fn credentials_or(
+    given: Option<Credentials>,
     path: &Path,
     folder: Option<&Path>,
     role: Role,
     peers: &[Role],
-) -> Result<Credentials, Failure> {
-    if let Some(brief) = Brief::own() {
-        return identity::told(brief, role, peers);
+    notify: &dyn Fn(Notice),
+) -> Result<Credentials, JobError> {
+    if let Some(credentials) = given {
+        return Ok(credentials);
     }
     let reason = || "identity: the folder with this node's key and its peers' certificates is missing; `symbolon init` makes them";
-    let missing = || Failure::Text { path: path.to_owned(), line: None, reason: reason().into() };
+    let missing = || JobError::Text { path: path.to_owned(), line: None, reason: reason().into() };
     let folder = folder.ok_or_else(missing)?;
-    identity::credentials(&folder_of(path).join(folder), role, peers)
-}
-
-/// What describes this process: the file, or what its launcher has told it.
-fn described<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
-    match Brief::own() {
-        Some(brief) => parse_toml(path, &brief.config),
-        None => read_toml(path),
-    }
+    identity::credentials(&folder_of(path).join(folder), role, peers, notify)
 }
 
 /// The folder that a file's relative paths start from.
-pub fn folder_of(path: &Path) -> PathBuf {
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).to_owned()
 }
 
 /// Reads a TOML file; an error is one line with the file's name and the place.
-pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
-    let unreadable = |reason: String| Failure::File { path: path.to_owned(), reason };
+///
+/// # Errors
+/// Where it cannot be read, or is not what `T` is.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, JobError> {
+    parse_toml(path, &read_text(path)?)
+}
+
+fn read_text(path: &Path) -> Result<String, JobError> {
+    let unreadable = |reason: String| JobError::File { path: path.to_owned(), reason };
     let length = regular(path).map_err(unreadable)?.len();
     if length > LONGEST_TEXT {
         let reason = format!("{length} bytes are too many for a description: at most {LONGEST_TEXT}");
         return Err(unreadable(reason));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    parse_toml(path, &text)
+    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
 }
 
-pub fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Failure> {
+/// Takes the text of a TOML file; `path` is what errors call it.
+///
+/// # Errors
+/// Where the text is not what `T` is.
+pub fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, JobError> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         let reason = error.message().lines().collect::<Vec<_>>().join(" ");
-        Failure::Text { path: path.to_owned(), line, reason }
+        JobError::Text { path: path.to_owned(), line, reason }
     })
 }

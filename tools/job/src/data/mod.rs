@@ -11,12 +11,13 @@ mod table;
 mod write;
 
 use decimal::Exact;
-use error::Place;
+pub use error::Place;
 pub use error::{DataError, ValueError};
-pub use table::{Column, Missing, Separator, TableOptions};
-pub use write::{check_target, publish, write, write_to};
+pub use table::TableOptions;
+pub(crate) use table::{Column, Missing, Separator};
+pub use write::{OutputData, check_target, publish};
 
-use crate::table::number;
+use crate::number;
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use symbolon::ring::{CodecError, Elements, FixedPoint};
 /// Where a matrix is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
+    /// The file.
     pub file: PathBuf,
     /// Which of its matrices, where it may hold several.
     pub tensor: Option<String>,
@@ -46,15 +48,16 @@ impl Source {
 /// A matrix or tensor as a file has it.
 #[derive(Debug)]
 pub struct Matrix {
+    /// Its extents.
     pub dims: Dims,
     /// What the file says that its numbers are.
     pub kind: Kind,
-    pub numbers: Numbers,
+    pub(crate) numbers: Numbers,
 }
 
 /// Its numbers, row-major.
 #[derive(Debug, PartialEq)]
-pub enum Numbers {
+pub(crate) enum Numbers {
     Real(Vec<f64>),
     Signed(Vec<i64>),
     Unsigned(Vec<u64>),
@@ -130,6 +133,11 @@ impl Matrix {
     pub fn read(source: &Source) -> Result<Matrix, DataError> {
         let mut file = DataFile::open(&source.file)?;
         file.matrix(source.tensor.as_deref(), &TableOptions::default(), &mut |_| {})
+    }
+
+    /// Its numbers as reals, row-major; integers beyond 2^53 are rounded.
+    pub fn reals(&self) -> impl Iterator<Item = f64> {
+        self.numbers.reals()
     }
 
     /// Holds the matrix against what the job declares of it.
@@ -356,8 +364,7 @@ impl Numbers {
         }
     }
 
-    /// The numbers as reals, integers beyond 2^53 rounded.
-    pub fn reals(&self) -> Box<dyn Iterator<Item = f64> + '_> {
+    fn reals(&self) -> Box<dyn Iterator<Item = f64> + '_> {
         match self {
             Numbers::Real(values) | Numbers::Mixed { reals: values, .. } => Box::new(values.iter().copied()),
             Numbers::Signed(values) => Box::new(values.iter().map(|&value| value as f64)),

@@ -1,0 +1,267 @@
+//! One party of a job: checked, connected to its peers, and run batch by batch.
+
+use crate::config::PartyConfig;
+use crate::data::OutputData;
+use crate::{Job, JobError, Notice, Notify, check_targets, of_batch};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use symbolon::net::Credentials;
+use symbolon::program::Program;
+use symbolon::ring::Elements;
+use symbolon::session::{
+    CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session, SessionError, SessionOptions,
+    SessionOutcome,
+};
+use symbolon::share::PartyId;
+
+/// A job and one of its parties, checked as far as that is possible before data is read and peers are met.
+pub struct PartyJob {
+    job: Job,
+    config: PartyConfig,
+    network: PartyNetwork,
+    store: Option<CorrelationStore>,
+    accept_shapes: bool,
+    notify: Notify,
+}
+
+/// How a party takes part in a job.
+#[derive(Default)]
+pub struct PartyOptions<'a> {
+    /// The store, in which this party has a folder, that correlations come from; `None` takes them from the dealer.
+    pub store: Option<&'a Path>,
+    /// Whether peers may choose shapes that the job does not declare: see [`SessionOptions::accept_shapes`].
+    pub accept_shapes: bool,
+    /// The identities of this party and its [`peers`](PartyConfig::peers); `None` reads the folder that its file names.
+    pub credentials: Option<Credentials>,
+}
+
+/// An order of a store that a run has used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// Its number.
+    pub order: u32,
+    /// How many orders are left to all parties.
+    pub orders_left: usize,
+}
+
+impl PartyJob {
+    /// Holds the job and the party's file against each other.
+    ///
+    /// # Errors
+    /// Where the two do not fit, an output cannot be written, or the store or an identity cannot be used.
+    pub fn new(
+        job: Job,
+        config: PartyConfig,
+        options: PartyOptions<'_>,
+        notify: Notify,
+    ) -> Result<PartyJob, JobError> {
+        let PartyOptions { store, accept_shapes, credentials } = options;
+        let party = config.party();
+        if !accept_shapes {
+            job.check_shapes(party).map_err(SessionError::from)?;
+        }
+        job.check_store(store.is_some())?;
+        let dealt = job.protocol.has_dealer() && store.is_none();
+        let network = config.network(job.protocol, dealt, credentials, &*notify)?;
+        config.check_names(&job)?;
+        let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
+        let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));
+        let outputs: Vec<_> = outputs.collect();
+        let input = |name| config.input(name).or_else(|| job.input_source(name));
+        let inputs = job.inputs_of(party).filter_map(|name| Some((name, input(name)?.file)));
+        job.check_outputs(outputs.iter().cloned())?;
+        check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
+        let store = store.map(|folder| open_store(folder, &config, &notify)).transpose()?;
+        Ok(PartyJob { job, config, network, store, accept_shapes, notify })
+    }
+
+    /// The job.
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Reads this party's inputs to the first batch, meets the peers, and makes the program once it knows what they
+    /// offer. What the job and the party say of shapes and streaming goes before `options`.
+    ///
+    /// # Errors
+    /// Where an input cannot be used, a peer is missing or has another job, or the offers and the program do not fit. The
+    /// peers are told.
+    ///
+    /// # Panics
+    /// Within a task of a tokio runtime: sessions block.
+    pub fn connect(self, devices: Devices, options: SessionOptions) -> Result<ConnectedJob, JobError> {
+        let PartyJob { job, config, network, store, accept_shapes, notify } = self;
+        let mut own = BTreeMap::new();
+        let first = encode_own(&job, &config, 0, &mut own, &notify, |_| true)?;
+        let party = config.party();
+        let options = SessionOptions { supply: job.supply().or(options.supply), accept_shapes, ..options };
+        let offer = |(name, offer): (&String, &Offer)| {
+            (name.clone(), serde_json::to_string(offer).expect("an offer serialises"))
+        };
+        let offers = own.iter().map(offer).collect();
+        let listening = |address| notify(Notice::Listening { party, address });
+        let mut session = Session::connect(devices, &network, options, job.terms(), offers, listening)?;
+        let stored: Arc<Mutex<Option<StoredOrder>>> = Arc::default();
+        if let Some(store) = store {
+            let (stored, notify) = (stored.clone(), notify.clone());
+            session.set_store(store, move |order, orders_left| {
+                notify(Notice::Stored { party, order, orders_left });
+                *stored.lock().expect("no panic while it is told") = Some(StoredOrder { order, orders_left });
+            });
+        }
+        let offers = session.inputs(&job.declared())?;
+        match job.program(&offers) {
+            Ok(program) => {
+                let first = Some(first);
+                Ok(ConnectedJob {
+                    job,
+                    config,
+                    session,
+                    program,
+                    offers,
+                    first,
+                    prepared: None,
+                    batch: 0,
+                    stored,
+                    notify,
+                })
+            }
+            Err(error) => {
+                session.abort(&error.public_reason());
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A party that is connected. It must be ended by [`ConnectedJob::finish`]; dropping it tells the peers that it failed.
+#[must_use = "a party that is dropped fails its peers: end it with `finish`"]
+pub struct ConnectedJob {
+    job: Job,
+    config: PartyConfig,
+    session: Session,
+    program: Program,
+    /// All parties' inputs, as the program was made for them.
+    offers: BTreeMap<String, Offer>,
+    /// This party's inputs to the first batch, until it runs.
+    first: Option<BTreeMap<String, Elements>>,
+    prepared: Option<Prepared>,
+    batch: u32,
+    stored: Arc<Mutex<Option<StoredOrder>>>,
+    notify: Notify,
+}
+
+impl ConnectedJob {
+    /// The job.
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Which party this is.
+    pub fn party(&self) -> PartyId {
+        self.config.party()
+    }
+
+    /// The session, such as for its progress.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// All parties' inputs by name, as their owners offered them.
+    pub fn offers(&self) -> &BTreeMap<String, Offer> {
+        &self.offers
+    }
+
+    /// The order of a store that the last run used up, if there is a store.
+    pub fn stored(&self) -> Option<StoredOrder> {
+        *self.stored.lock().expect("no panic while it is told")
+    }
+
+    /// Runs the next batch; `None` after the last.
+    ///
+    /// # Errors
+    /// Where an input cannot be used, and as [`Session::run`]. Nothing can be run after that: tell the peers the reason by
+    /// [`ConnectedJob::abort`].
+    ///
+    /// # Panics
+    /// Within a task of a tokio runtime: sessions block.
+    pub fn run(&mut self) -> Result<Option<SessionOutcome>, JobError> {
+        let ConnectedJob { job, config, session, program, offers, first, prepared, batch, notify, .. } = self;
+        if *batch == job.batches {
+            return Ok(None);
+        }
+        let own = first.take();
+        let outcome = if job.batches == 1 {
+            session.run(job.protocol, program, own.expect("the first batch"))?
+        } else {
+            let prepared = match prepared {
+                Some(prepared) => prepared,
+                none => none.insert(session.prepare(job.protocol, program)?),
+            };
+            let awaited: BTreeSet<&str> = prepared.awaited().collect();
+            let read = || encode_own(job, config, *batch, offers, notify, |name| awaited.contains(name));
+            let own = own.map_or_else(read, Ok)?;
+            session.run_prepared(prepared, own)?
+        };
+        *batch += 1;
+        Ok(Some(outcome))
+    }
+
+    /// The outputs of a run, by name.
+    pub fn outputs(&self, outcome: &mut SessionOutcome) -> BTreeMap<String, OutputData> {
+        self.job.output_data(&self.program, std::mem::take(&mut outcome.outputs))
+    }
+
+    /// Where this party's copy of an output goes, in a batch.
+    pub fn output_file(&self, name: &str, batch: u32) -> Option<PathBuf> {
+        output_file(&self.job, &self.config, name).map(|file| of_batch(&file, batch))
+    }
+
+    /// Ends the session in order: returns once all peers have everything.
+    ///
+    /// # Errors
+    /// As [`Session::finish`].
+    pub fn finish(self) -> Result<(), JobError> {
+        Ok(self.session.finish()?)
+    }
+
+    /// Tells the other parties that this one gives up, and why: see [`JobError::public_reason`].
+    pub fn abort(self, reason: &str) {
+        self.session.abort(reason);
+    }
+}
+
+/// This party's store.
+fn open_store(folder: &Path, config: &PartyConfig, notify: &Notify) -> Result<CorrelationStore, JobError> {
+    let party = config.party();
+    let store = CorrelationStore::open(folder, party, &config.marks()).map_err(SessionError::from)?;
+    match store.brought_back() {
+        0 => {}
+        orders => notify(Notice::BroughtBack { store: folder.to_owned(), party, orders }),
+    }
+    Ok(store)
+}
+
+/// This party's inputs to a batch that the program waits for, encoded.
+fn encode_own(
+    job: &Job,
+    config: &PartyConfig,
+    batch: u32,
+    offers: &mut BTreeMap<String, Offer>,
+    notify: &Notify,
+    is_awaited: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Elements>, JobError> {
+    let names = job.inputs_of(config.party()).filter(|name| is_awaited(name));
+    job.encode_batch(names.map(|name| (name, config.input(name))), batch, offers, &**notify)
+}
+
+/// Where this party's copy of an output goes.
+fn output_file(job: &Job, config: &PartyConfig, name: &str) -> Option<PathBuf> {
+    config.output(name).or_else(|| job.output_file(name))
+}
