@@ -146,7 +146,8 @@ impl Program {
             }
         };
         if !fits {
-            return Err(self.unbroadcast(a, b));
+            let axis = usize::from(axis == Axis::Cols);
+            return Err(ProgramError::Joined { operands: self.operands(a, b), axis });
         }
         let left = self.place(a, (0, 0), shape)?;
         let right = self.place(b, at, shape)?;

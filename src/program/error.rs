@@ -167,6 +167,27 @@ pub enum ProgramError {
         /// What is asked for.
         what: String,
     },
+    /// Images, kernels or windows that do not fit together.
+    #[error("{label} of shape {shape} {what}")]
+    Images {
+        /// What does not fit.
+        label: String,
+        /// Its shape.
+        shape: Dims,
+        /// What it has, and what is due.
+        what: String,
+    },
+    /// Values to be joined that differ along another axis.
+    #[error(
+        "{} of shape {} and {} of shape {} cannot be joined along axis {axis}: all other extents must be equal",
+        .operands.left_label, .operands.left, .operands.right_label, .operands.right
+    )]
+    Joined {
+        /// Both.
+        operands: Box<Operands>,
+        /// The axis.
+        axis: usize,
+    },
     /// A shape with another number of elements.
     #[error("{label} of shape {from} cannot have shape {to}: {} elements against {}", elements(.from), elements(.to))]
     Reshape {
@@ -260,7 +281,7 @@ pub struct Operands {
 }
 
 /// Rows of the right factor of a matrix product, where a vector is a column.
-fn rows_as_factor(dims: Dims) -> usize {
+pub(super) fn rows_as_factor(dims: Dims) -> usize {
     if dims.rank() < 2 { dims.cols() } else { dims.rows() }
 }
 

@@ -4,6 +4,7 @@
 //! height h and width w are a matrix (n, c·h·w); or they are a tensor (n, c, h, w), whose elements lie in the same order.
 //! Windows are gathered by public loops and then multiplied, summed or compared like any matrix.
 
+use super::error::rows_as_factor;
 use super::{Dims, Gather, Program, ProgramError, Turn, ValueId};
 use crate::ring::{Axis, Shape};
 
@@ -35,6 +36,13 @@ impl Image {
         self.channels.checked_mul(self.height)?.checked_mul(self.width)
     }
 
+    /// The image with so many zeros on each side, or `None` where an address cannot name its extents.
+    fn surrounded(self, padding: usize) -> Option<Image> {
+        let both = padding.checked_mul(2)?;
+        let (height, width) = (self.height.checked_add(both)?, self.width.checked_add(both)?);
+        Some(Image { height, width, ..self })
+    }
+
     /// Places of a window: rows and columns of them, or `None` where it does not fit or does not move.
     pub fn places(self, window: Window) -> Option<(usize, usize)> {
         let places = |extent: usize, of: usize| Some(extent.checked_sub(of)?.checked_div(window.stride)? + 1);
@@ -58,7 +66,10 @@ impl Program {
         window: Window,
         padding: usize,
     ) -> Result<ValueId, ProgramError> {
-        let label = format!("conv2d({}, {})", self.short(a), self.short(kernels));
+        let (first, label) =
+            (self.values.len(), format!("conv2d({}, {})", self.short(a), self.short(kernels)));
+        self.check_images(a, image)?;
+        self.places(a, image, window, padding)?;
         let (product, (rows, cols)) = self.convolved(a, image, (kernels, bias), window, padding)?;
         let turn = |count, step| Turn { count, step };
         // A row for each place of each image, and a column for each channel: channels come first in an image.
@@ -70,6 +81,7 @@ impl Program {
             cols: [Turn::ONCE, turn(channels, 1), turn(places, channels)],
         };
         let result = self.gather(product, images)?;
+        self.parts_of(first, &label);
         self.called(result, label, None)
     }
 
@@ -85,15 +97,24 @@ impl Program {
         stride: usize,
         padding: usize,
     ) -> Result<ValueId, ProgramError> {
-        let label = format!("conv2d({}, {})", self.short(a), self.short(kernels));
+        let (first, label) =
+            (self.values.len(), format!("conv2d({}, {})", self.short(a), self.short(kernels)));
         let ((count, image), own) = (self.images(a)?, self.dims(kernels));
         let &[channels, of, height, width] = own.extents() else {
-            let what = "kernels of the form (o, c, height, width)".to_owned();
-            return Err(ProgramError::OutOfRange { label: self.short(kernels), shape: own, what });
+            return Err(self.unfit(kernels, "is no tensor of kernels (o, c, height, width)".to_owned()));
         };
         if of != image.channels {
-            return Err(self.unbroadcast(a, kernels));
+            let what = format!(
+                "has kernels of {of} channel(s), and the images of {} of shape {} have {}: a kernel spans all channels, \
+                 there are no groups",
+                self.short(a),
+                self.dims(a),
+                image.channels
+            );
+            return Err(self.unfit(kernels, what));
         }
+        let window = Window { height, width, stride };
+        self.places(a, image, window, padding)?;
         let turn = |count, step| Turn { count, step };
         let size = of * height * width;
         let columns = Gather {
@@ -102,9 +123,10 @@ impl Program {
             cols: [Turn::ONCE, Turn::ONCE, turn(channels, size)],
         };
         let columns = self.gather_from(kernels, columns)?;
+        let of_kernels = Dims::new(&[channels]).expect("one axis");
         let bias =
-            bias.map(|bias| self.reshape_to(bias, Dims::new(&[channels]).expect("one axis"))).transpose()?;
-        let window = Window { height, width, stride };
+            bias.map(|bias| self.reshape_to(bias, of_kernels).map_err(|_| self.unfit_bias(bias, channels)));
+        let bias = bias.transpose()?;
         let matrix = self.image_rows(a, count, image)?;
         let (product, (rows, cols)) = self.convolved(matrix, image, (columns, bias), window, padding)?;
         let images = Gather {
@@ -114,6 +136,7 @@ impl Program {
         };
         let result = self.gather(product, images)?;
         let result = self.with_dims(result, dims([count, channels, rows, cols]));
+        self.parts_of(first, &label);
         self.called(result, label, None)
     }
 
@@ -140,25 +163,23 @@ impl Program {
         pool: fn(&mut Program, ValueId, Image, Window) -> Result<ValueId, ProgramError>,
     ) -> Result<ValueId, ProgramError> {
         let (count, image) = self.images(a)?;
+        let (rows, cols) = self.places(a, image, window, 0)?;
         let matrix = self.image_rows(a, count, image)?;
-        let (rows, cols) = self.places(matrix, image, window)?;
         let result = pool(self, matrix, image, window)?;
         self.reshape_to(result, dims([count, image.channels, rows, cols]))
     }
 
     /// How many images a tensor has, and of what form.
     fn images(&self, a: ValueId) -> Result<(usize, Image), ProgramError> {
-        let shape = self.dims(a);
-        let &[count, channels, height, width] = shape.extents() else {
-            let what = "images of the form (n, c, h, w)".to_owned();
-            return Err(ProgramError::OutOfRange { label: self.short(a), shape, what });
+        let &[count, channels, height, width] = self.dims(a).extents() else {
+            return Err(self.unfit(a, "is no tensor of images (n, c, h, w)".to_owned()));
         };
         Ok((count, Image { channels, height, width }))
     }
 
     /// The images of a tensor as rows.
     fn image_rows(&mut self, a: ValueId, count: usize, image: Image) -> Result<ValueId, ProgramError> {
-        let size = image.elements().ok_or_else(|| self.unfit(a, image))?;
+        let size = image.elements().ok_or_else(|| self.unaddressable(a))?;
         self.reshape_to(a, Shape::new(count, size).into())
     }
 
@@ -173,7 +194,7 @@ impl Program {
     ) -> Result<(ValueId, (usize, usize)), ProgramError> {
         let (padded, image) = self.padded(a, image, padding)?;
         let count = self.value(a).shape.rows;
-        let (rows, cols) = self.places(a, image, window)?;
+        let (rows, cols) = self.places(a, image, window, 0)?;
         let (step, plane) = (window.stride, image.height * image.width);
         let turn = |count, step| Turn { count, step };
         let windows = Gather {
@@ -182,9 +203,19 @@ impl Program {
             cols: [turn(image.channels, plane), turn(window.height, image.width), turn(window.width, 1)],
         };
         let windows = self.gather_from(padded, windows)?;
-        let mut product = self.matmul(windows, kernels)?;
+        let mut product = self.matmul(windows, kernels).map_err(|error| match error {
+            ProgramError::Inner(operands) => {
+                let [rows, due] = [rows_as_factor(operands.right), operands.left.cols()];
+                let what = format!("has {rows} rows, and a window of all channels has {due} elements");
+                self.unfit(kernels, what)
+            }
+            error => error,
+        })?;
         if let Some(bias) = bias {
-            product = self.add(product, bias)?;
+            product = self.add(product, bias).map_err(|error| match error {
+                ProgramError::Broadcast(operands) => self.unfit_bias(bias, operands.left.cols()),
+                error => error,
+            })?;
         }
         Ok((product, (rows, cols)))
     }
@@ -216,7 +247,7 @@ impl Program {
     /// A row for each place of the window in each channel of each image.
     fn channel_windows(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
         self.check_images(a, image)?;
-        let (rows, cols) = self.places(a, image, window)?;
+        let (rows, cols) = self.places(a, image, window, 0)?;
         let turn = |count, step| Turn { count, step };
         let (planes, step) = (self.value(a).shape.rows * image.channels, window.stride);
         let windows = Gather {
@@ -239,7 +270,7 @@ impl Program {
         column: ValueId,
         label: String,
     ) -> Result<ValueId, ProgramError> {
-        let (rows, cols) = self.places(a, image, window)?;
+        let (rows, cols) = self.places(a, image, window, 0)?;
         let shape = Shape::new(self.value(a).shape.rows, image.channels * rows * cols);
         let result = self.reshape(column, shape)?;
         self.called(result, label, None)
@@ -247,18 +278,13 @@ impl Program {
 
     /// The images with zeros around them.
     fn padded(&mut self, a: ValueId, image: Image, padding: usize) -> Result<(ValueId, Image), ProgramError> {
-        self.check_images(a, image)?;
-        let wider = |extent: usize| padding.checked_mul(2).and_then(|both| extent.checked_add(both));
-        let (Some(height), Some(width)) = (wider(image.height), wider(image.width)) else {
-            return Err(self.unfit(a, image));
-        };
-        let larger = Image { height, width, ..image };
         if padding == 0 {
             return Ok((a, image));
         }
-        let (Some(size), count) = (larger.elements(), self.value(a).shape.rows) else {
-            return Err(self.unfit(a, image));
-        };
+        let larger = image.surrounded(padding).ok_or_else(|| self.unaddressable(a))?;
+        let Image { height, width, .. } = larger;
+        let (size, count) =
+            (larger.elements().ok_or_else(|| self.unaddressable(a))?, self.value(a).shape.rows);
         let planes = count * image.channels;
         let lines = self.reshape(a, Shape::new(planes * image.height, image.width))?;
         let lines = self.place(lines, (0, padding), Shape::new(planes * image.height, width))?;
@@ -267,19 +293,55 @@ impl Program {
         Ok((self.reshape(whole, Shape::new(count, size))?, larger))
     }
 
-    fn places(&self, a: ValueId, image: Image, window: Window) -> Result<(usize, usize), ProgramError> {
-        image.places(window).ok_or_else(|| self.unfit(a, image))
+    /// Places of a window in an image with this padding around it.
+    fn places(
+        &self,
+        a: ValueId,
+        image: Image,
+        window: Window,
+        padding: usize,
+    ) -> Result<(usize, usize), ProgramError> {
+        let places = image.surrounded(padding).ok_or_else(|| self.unaddressable(a))?.places(window);
+        let Window { height, width, stride } = window;
+        places.ok_or_else(|| {
+            let (images, padded) = (
+                format!("has images of height {} and width {}", image.height, image.width),
+                if padding > 0 { format!(" with a padding of {padding}") } else { String::new() },
+            );
+            let windows = format!("windows of height {height} and width {width}");
+            self.unfit(
+                a,
+                match height.min(width).min(stride) {
+                    0 => format!("{images}: {windows} cannot move by {stride}, all must be at least 1"),
+                    _ => format!("{images}{padded}: {windows} are larger"),
+                },
+            )
+        })
     }
 
     fn check_images(&self, a: ValueId, image: Image) -> Result<(), ProgramError> {
-        if image.elements() == Some(self.value(a).shape.cols) { Ok(()) } else { Err(self.unfit(a, image)) }
+        let (cols, Image { channels, height, width }) = (self.value(a).shape.cols, image);
+        if image.elements() == Some(cols) {
+            return Ok(());
+        }
+        let what = format!(
+            "has rows of {cols} elements, which are no images of {channels} channel(s), height {height} and width {width}"
+        );
+        Err(self.unfit(a, what))
     }
 
-    fn unfit(&self, a: ValueId, Image { channels, height, width }: Image) -> ProgramError {
+    fn unfit_bias(&self, bias: ValueId, kernels: usize) -> ProgramError {
+        self.unfit(bias, format!("has not one number for each of the {kernels} kernels"))
+    }
+
+    fn unfit(&self, a: ValueId, what: String) -> ProgramError {
         let value = self.value(a);
-        let what =
-            format!("images of {channels} channel(s), height {height} and width {width} for such a window");
-        ProgramError::OutOfRange { label: value.label.clone(), shape: value.dims, what }
+        ProgramError::Images { label: value.label.clone(), shape: value.dims, what }
+    }
+
+    fn unaddressable(&self, a: ValueId) -> ProgramError {
+        let value = self.value(a);
+        ProgramError::TooLarge { label: value.label.clone(), shape: value.dims }
     }
 }
 

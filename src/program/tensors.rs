@@ -111,7 +111,7 @@ impl Program {
         self.check_axis(a, axis)?;
         let fits = first.rank() == second.rank() && first.with(axis, 1) == second.with(axis, 1);
         if !fits {
-            return Err(self.unbroadcast(a, b));
+            return Err(ProgramError::Joined { operands: self.operands(a, b), axis });
         }
         if first.rank() == 2 {
             return self.concat(a, b, if axis == 0 { Axis::Rows } else { Axis::Cols });

@@ -19,38 +19,17 @@
 //! the right, as in NumPy. Constants are public. Errors name the step, the text and the place in it. The text comes from
 //! a file: its length and depth are bounded.
 //!
-//! The functions; `axis` is counted from 0, or from the last one with −1. A reduced axis is dropped; `keepdims=1` keeps it
-//! with extent 1, so that the result broadcasts with what was reduced.
-//!
-//! | function | result |
-//! |---|---|
-//! | `sum(x)`, `sum(x, axis=0)`; `mean` likewise; `var(x, axis=1)` | sums, means, variances |
-//! | `max(x, y)`, `min(x, y)` | the larger or smaller of each two; one may be a constant |
-//! | `max(x, axis=1)`, `min(x, axis=1)` | the largest or smallest along the axis |
-//! | `argmax(x, axis=1)`, `argmin(x, axis=1)` | its index; of equal ones the first |
-//! | `relu(x)`, `leaky_relu(x, 0.01)`, `abs(x)`, `clip(x, 0, 1)` | elementwise |
-//! | `assume(x, 0.001, 1e6)` | `x`, of which the author states that it lies between these: see [`Program::assume`] |
-//! | `exp(x)`, `log(x)`, `reciprocal(x)`, `sqrt(x)`, `rsqrt(x)` | approximations: see [`Program::exp`] and so on |
-//! | `sigmoid(x)`, `tanh(x)`, `gelu(x)`, `silu(x)` | likewise: see [`Program::sigmoid`] and so on |
-//! | `softmax(x, axis=1)` | exponentials over their sum along the axis |
-//! | `layernorm(x, axis=-1, eps=1e-5)`, `layernorm(x, scale, offset)` | see [`Program::layernorm`] |
-//! | `batchnorm(x, mean, var, scale, offset, eps=1e-5)` | see [`Program::batchnorm`] |
-//! | `select(c, x, y)` | `x` where the integer `c` is not zero, `y` where it is |
-//! | `transpose(x)`, `transpose(x, 0, 2, 1)` | axes in the opposite or the given order |
-//! | `reshape(x, rows, cols)`, up to four extents; `squeeze(x, axis=1)` | the same elements |
-//! | `concat(x, y, axis=0)` | `y` after `x` along the axis |
-//! | `gather(x, [2, 0, 0], axis=1)` | these indices along the axis |
-//! | `one_hot(i, 10)`, `lookup(table, i)` | by a shared index: see [`Program::one_hot`], [`Program::lookup`] |
-//! | `conv2d(x, w, b, stride=1, padding=0)` | of tensors: see [`Program::conv2d_tensor`]; `b` may be left out |
-//! | `maxpool2d(x, size=2, stride=2)`, `avgpool2d` | of windows of tensors (n, c, h, w) |
-//! | `conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0)` | of images in rows: see [`Program::conv2d`] |
-//! | `maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2)`, `avgpool2d` | likewise |
+//! [`functions`] has a row for each function; the guide's chapter on jobs lists them. `axis` is counted from 0, or from the last one
+//! with −1. A reduced axis is dropped; `keepdims=1` keeps it with extent 1, so that the result broadcasts with the operand.
 
+pub mod accuracy;
 mod call;
+pub mod functions;
 mod parse;
 mod token;
 
 use super::{Program, ProgramError, ValueId};
+use functions::Function;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest step, in bytes.
@@ -105,16 +84,21 @@ pub enum StepErrorKind {
         known: Vec<String>,
     },
     /// A function that does not exist.
-    #[error("unknown function '{0}'; there are {all}", all = call::FUNCTIONS.join(", "))]
+    #[error("unknown function '{0}'; there are {all}", all = Function::names())]
     UnknownFunction(String),
     /// Arguments that a function does not take.
-    #[error("{function} is called as {usage}")]
+    #[error("{}{function} is called as {usage}", .cause.as_ref().map_or(String::new(), |cause| format!("{cause}; ")))]
     Arguments {
         /// The function.
         function: &'static str,
-        /// How to call it.
-        usage: &'static str,
+        /// The argument that does not fit, where one alone does not.
+        cause: Option<String>,
+        /// The forms of its call.
+        usage: String,
     },
+    /// Several numbers for an argument that is one.
+    #[error("{0} is one number, and there are several")]
+    Several(String),
     /// A range that a matrix does not have.
     #[error("the range ends before it begins, or its step is not positive")]
     Range,
@@ -243,8 +227,6 @@ mod tests {
         );
         assert!(error(16, "z = x + y").ends_with("column 9: unknown name 'y'; known are: b, w, x"));
         assert!(error(16, "z = rely(x)").contains("unknown function 'rely'; there are abs, argmax"));
-        assert!(error(16, "z = relu(x, 3)").ends_with("column 5: relu is called as relu(x)"));
-        assert!(error(16, "z = max(x, axis=2)").ends_with("max is called as max(x, y) or max(x, axis=1)"));
         assert!(error(16, "z = x[3:1]").ends_with("ends before it begins, or its step is not positive"));
         assert!(error(16, "z = x[:, 7]").contains("x of shape (5, 3) has no columns 7"));
         assert!(error(16, "z = x < w").contains("do not broadcast"));
@@ -261,7 +243,138 @@ mod tests {
         assert!(
             error(16, "z = x * 1e-20").contains("x times 1e-20 is zero for every number that 64 bits hold")
         );
-        assert!(error(16, "z = sum(x, axis=2)").contains("sum is called as sum(x) or sum(x, axis=1)"));
+    }
+
+    /// The forms of a function follow the cause, if the call itself is wrong.
+    #[test]
+    fn wrong_calls_name_their_cause() {
+        let cases = [
+            ("relu(x, 3)", "1 value at most, and there are 2; relu is called as relu(x)"),
+            ("relu(3)", "argument 1 is a constant, and a value is due; relu is called as relu(x)"),
+            (
+                "sum(x, axis=2)",
+                "x of shape (5, 3) has no axis 2; sum is called as sum(x) or sum(x, axis=1, keepdims=0)",
+            ),
+            (
+                "max(x, axis=2)",
+                "x of shape (5, 3) has no axis 2; max is called as max(x, y) or max(x, axis=1, keepdims=0)",
+            ),
+            (
+                "softmax(x, axis=5)",
+                "x of shape (5, 3) has no axis 5; softmax is called as softmax(x, axis=1)",
+            ),
+            (
+                "argmax(x, axis=-3)",
+                "x of shape (5, 3) has no axis -3; argmax is called as argmax(x, axis=1, keepdims=0)",
+            ),
+            ("squeeze(x, axis=0.5)", "x of shape (5, 3) has no axis 0.5; squeeze is called as"),
+            ("softmax(x)", "axis is missing; softmax is called as softmax(x, axis=1)"),
+            ("softmax(x, dim=1)", "softmax has no dim: write axis; softmax is called as"),
+            ("sum(x, axis=0, axis=1)", "axis is given twice; sum is called as"),
+            ("sum(x, axis=(0, 1))", "axis is one number, and there are several"),
+            ("sum(x, keepdims=2)", "keepdims is neither 0 nor 1; sum is called as"),
+            ("max(x, w, axis=1)", "column 5: max is called as max(x, y) or max(x, axis=1, keepdims=0)"),
+            ("var(x, axis=0, ddof=1)", "var has no ddof: multiply by n/(n − ddof); var is called as"),
+            ("reshape(x, -1)", "argument 2 is -1, and a whole number from 0 on is due; reshape is called as"),
+            ("reshape(x)", "the extents are missing; reshape is called as"),
+            ("reshape(x, 1, 1, 1, 1, 15)", "5 axes: there are at most four; reshape is called as"),
+            ("select(x < 1, x, 0)", "argument 3 is a constant, and a value is due; select is called as"),
+            ("clip(x, 0, x)", "argument 3 is a value, and a constant is due; clip is called as"),
+            (
+                "leaky_relu(x)",
+                "argument 2 is missing; leaky_relu is called as leaky_relu(x, slope) with a constant slope",
+            ),
+            ("gather(x, axis=0)", "the indices are missing, such as [2, 0, 1]; gather is called as"),
+            (
+                "concat(x, w, axis=0)",
+                "x of shape (5, 3) and w of shape (3, 2) cannot be joined along axis 0: all other extents must be equal",
+            ),
+            (
+                "concat(x, x[0], axis=0)",
+                "x of shape (5, 3) and x[0] of shape (3,) cannot be joined along axis 0: all other extents must be equal",
+            ),
+            ("maxpool2d(x, size=1)", "x of shape (5, 3) is no tensor of images (n, c, h, w)"),
+            (
+                "maxpool2d(x, size=1, padding=1)",
+                "maxpool2d has no padding: put zeros around x by concat; maxpool2d is called as",
+            ),
+            (
+                "avgpool2d(x, channels=1, height=2, width=2, size=1)",
+                "x of shape (5, 3) has rows of 3 elements, which are no images of 1 channel(s), height 2 and width 2",
+            ),
+            (
+                "maxpool2d(x, channels=1, height=1, width=3, size=2)",
+                "x of shape (5, 3) has images of height 1 and width 3: windows of height 2 and width 2 are larger",
+            ),
+            (
+                "conv2d(x, w, channels=1, height=1, width=3, kernel=1)",
+                "w of shape (3, 2) has 3 rows, and a window of all channels has 1 elements",
+            ),
+            (
+                "conv2d(x, w[:1], x, channels=1, height=1, width=3, kernel=1)",
+                "x of shape (5, 3) has not one number for each of the 2 kernels",
+            ),
+            ("conv2d(x, w)", "x of shape (5, 3) is no tensor of images (n, c, h, w)"),
+        ];
+        for (call, cause) in cases {
+            let message = error(16, &format!("z = {call}"));
+            let (_, found) = message.split_once("`, ").expect("the step's text");
+            assert!(found.contains(cause), "{call}: {found}");
+        }
+    }
+
+    #[test]
+    fn images_and_kernels_that_do_not_fit_are_named() {
+        let (mut program, mut names) = program(16);
+        for (name, extents) in [("t", [2, 3, 9, 7]), ("k", [3, 1, 3, 3]), ("l", [4, 3, 3, 3])] {
+            names.insert(
+                name.into(),
+                program.input(name, PartyId(0), Dims::new(&extents).unwrap(), None).unwrap(),
+            );
+        }
+        let cases = [
+            (
+                "conv2d(t, k)",
+                "k of shape (3, 1, 3, 3) has kernels of 1 channel(s), and the images of t of shape (2, 3, 9, 7) have 3: a kernel spans all channels, there are no groups",
+            ),
+            (
+                "conv2d(t, k, groups=3)",
+                "conv2d has no groups: convolve slices of the channels, and join the results by concat; conv2d is called as",
+            ),
+            ("conv2d(t, w)", "w of shape (3, 2) is no tensor of kernels (o, c, height, width)"),
+            (
+                "conv2d(t[:, :, :2, :2], l)",
+                "t[:, :, :2, :2] of shape (2, 3, 2, 2) has images of height 2 and width 2: windows of height 3 and width 3 are larger",
+            ),
+            ("conv2d(t[:, :, :1], l, padding=0)", "has images of height 1 and width 7: windows"),
+            (
+                "conv2d(t, l, stride=0)",
+                "has images of height 9 and width 7: windows of height 3 and width 3 cannot move by 0, all must be at least 1",
+            ),
+            ("conv2d(t, l, stride=(2, 1))", "stride is one number, and there are several"),
+            ("conv2d(t, l, b)", "b of shape (1, 2) has not one number for each of the 4 kernels"),
+            (
+                "conv2d(t, l, channels=3, height=9, width=7, kernel=3)",
+                "t of shape (2, 3, 9, 7) has its extents: leave out channels; conv2d is called as",
+            ),
+            (
+                "maxpool2d(t, size=8)",
+                "t of shape (2, 3, 9, 7) has images of height 9 and width 7: windows of height 8 and width 8 are larger",
+            ),
+            (
+                "batchnorm(t, b, b, b, b)",
+                "b of shape (1, 2) cannot have shape (3, 1, 1): 2 elements against 3",
+            ),
+        ];
+        for (call, cause) in cases {
+            let step = format!("z = {call}");
+            let message = add_step(&mut program, &mut names, 1, &step).unwrap_err().to_string();
+            assert!(message.contains(cause), "{message}");
+        }
+        let first = program.values().len();
+        add_step(&mut program, &mut names, 1, "z = conv2d(t * 1e6, l * 1e6)").unwrap();
+        let labels: Vec<&str> = program.values()[first..].iter().map(|value| value.label.as_str()).collect();
+        assert!(labels.iter().all(|label| !label.contains("gather")), "an overflow would be of {labels:?}");
     }
 
     #[test]

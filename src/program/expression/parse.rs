@@ -1,6 +1,7 @@
 //! From the words of a step to the ops of a program, by recursive descent.
 
-use super::call::{Arguments, FUNCTIONS};
+use super::call::{Arguments, Call};
+use super::functions::Function;
 use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
 use crate::program::{Number, Program, ProgramError, Relation, Stride, ValueId};
@@ -22,7 +23,7 @@ pub(super) fn statement(program: &mut Program, names: &mut Names, text: &str) ->
     }
     let mut parser = Parser { program, names, text, words: words(text)?, at: 0, depth: 0 };
     let (offset, name) = parser.name("the name that the step defines")?;
-    if FUNCTIONS.contains(&name.as_str()) {
+    if Function::of(&name).is_some() {
         return Err((offset, StepErrorKind::FunctionAsName(name)));
     }
     if parser.names.contains_key(&name) {
@@ -185,19 +186,19 @@ impl Parser<'_> {
         if let Some(&value) = self.names.get(&name) {
             return Ok(value);
         }
-        if FUNCTIONS.contains(&name.as_str()) {
+        if Function::of(&name).is_some() {
             return Err(StepErrorKind::FunctionAsName(name));
         }
         Err(StepErrorKind::UnknownName { name, known: self.names.keys().cloned().collect() })
     }
 
     fn call(&mut self, function: &str, start: usize) -> Result<Operand, Located> {
-        if !FUNCTIONS.contains(&function) {
+        let Some(function) = Function::of(function) else {
             return Err((start, StepErrorKind::UnknownFunction(function.to_owned())));
-        }
-        let usage = |kind| (start, kind);
+        };
         let arguments = self.arguments()?;
-        super::call::call(self.program, function, arguments).map(Operand::Matrix).map_err(usage)
+        let result = Call::new(function, arguments).and_then(|call| call.apply(self.program));
+        result.map(Operand::Matrix).map_err(|kind| (start, kind))
     }
 
     /// What stands between a call's parentheses.
@@ -209,8 +210,11 @@ impl Parser<'_> {
             if let (Token::Name(name), true) = (self.peek().clone(), is_named) {
                 self.advance();
                 self.expect('=')?;
-                let (offset, value) = (self.offset(), self.comparison()?);
-                let Operand::Constant(number) = value else {
+                let offset = self.offset();
+                if self.is_tuple() {
+                    return Err((offset, StepErrorKind::Several(name)));
+                }
+                let Operand::Constant(number) = self.comparison()? else {
                     return Err((offset, unexpected("a number", &Token::Name("a matrix".into()))));
                 };
                 arguments.named.push((name, number));
@@ -228,6 +232,15 @@ impl Parser<'_> {
         }
         self.expect(')')?;
         Ok(arguments)
+    }
+
+    /// Whether numbers follow in parentheses, as Python writes tuples.
+    fn is_tuple(&self) -> bool {
+        let mut ahead = self.words[self.at..].iter().map(|word| &word.token);
+        let mut inside = ahead.by_ref().skip_while(|&token| *token == Token::Symbol('-'));
+        inside.next() == Some(&Token::Symbol('('))
+            && inside.find(|&token| !matches!(token, Token::Number(_) | Token::Symbol('-')))
+                == Some(&Token::Symbol(','))
     }
 
     /// Whole numbers and the closing bracket.

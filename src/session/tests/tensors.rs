@@ -4,9 +4,9 @@ use super::equivalence::{check, check_in};
 use super::recipe::plan;
 use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
-use crate::program::{Dims, Number, Program, ProgramError, Stride, Truncation, ValueId, Window, range};
+use crate::program::{Dims, Program, ProgramError, Stride, Truncation, ValueId, Window, range};
 use crate::protocol::Protocol;
-use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -149,63 +149,6 @@ fn any_tensor_program_equals_the_oracle_on_gpus() {
     });
 }
 
-type Build = fn(&mut Program, ValueId) -> Result<ValueId, ProgramError>;
-
-/// A function, by how many rounds beaver takes for it, and the ends of what it is tested on.
-type Case = (&'static str, Build, u32, (f64, f64));
-
-const FUNCTIONS: [Case; 21] = [
-    ("exp", |p, x| p.exp(x), 18, (-1e6, 20.0)),
-    ("log", |p, x| p.log(x), 15, (1.0 / 256.0, 1e13)),
-    ("log of few", |p, x| known(p, x, (0.004, 512.0), Program::log), 13, (0.0041, 511.9)),
-    ("reciprocal", |p, x| p.reciprocal(x), 17, (-1e13, -1.0 / 4096.0)),
-    ("1/x", |p, x| p.constant_over(Number::Integer(1), x), 17, (1.0 / 256.0, 511.9)),
-    ("1/x of few", |p, x| known(p, x, (0.004, 512.0), Program::reciprocal), 15, (0.0041, 511.9)),
-    ("x/x", |p, x| p.div(x, x), 17, (1.0 / 256.0, 1e9)),
-    ("x/x of few", |p, x| known(p, x, (0.004, 512.0), |p, x| p.div(x, x)), 17, (0.0041, 511.9)),
-    ("x/7", |p, x| p.div_constant(x, Number::Integer(7)), 2, (-1e13, 1e13)),
-    ("sqrt", |p, x| p.sqrt(x), 17, (0.0, 1e13)),
-    ("sqrt of few", |p, x| known(p, x, (0.004, 512.0), Program::sqrt), 15, (0.0041, 511.9)),
-    ("rsqrt", |p, x| p.rsqrt(x), 17, (1.0 / 4096.0, 1e13)),
-    ("sigmoid", |p, x| p.sigmoid(x), 14, (-1e6, 1e6)),
-    ("tanh", |p, x| p.tanh(x), 14, (-1e6, 1e6)),
-    ("gelu", |p, x| p.gelu(x), 13, (-1e6, 1e6)),
-    ("silu", |p, x| p.silu(x), 14, (-1e6, 1e6)),
-    ("softmax", |p, x| p.softmax(x, 1), 8 + 30, (-1e6, 1e6)),
-    ("var", |p, x| p.var_along(x, 1), 7, (-1e5, 1e5)),
-    ("var of few", |p, x| known(p, x, (-100.0, 100.0), |p, x| p.var_along(x, 1)), 4, (-99.0, 99.0)),
-    ("layernorm", |p, x| p.layernorm(x, None, 1, 1e-5), 26, (-3000.0, 16.0)),
-    (
-        "layernorm of few",
-        |p, x| known(p, x, (-16.0, 16.0), |p, x| p.layernorm(x, None, 1, 1e-5)),
-        21,
-        (-15.0, 15.0),
-    ),
-];
-
-/// The function of an argument of which a range is stated.
-fn known(
-    program: &mut Program,
-    x: ValueId,
-    (low, high): (f64, f64),
-    build: Build,
-) -> Result<ValueId, ProgramError> {
-    let x = program.assume(x, low, high)?;
-    build(program, x)
-}
-
-/// The function of a value that all parties hold parts of.
-fn program_of(protocol: Protocol, build: Build, truncation: Truncation, shape: Shape) -> Program {
-    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
-    let mut program = Program::new(protocol.parties(), codec).with_truncation(truncation);
-    let x = program.input("x", PartyId(0), shape, None).expect("x");
-    let y = program.input("y", PartyId(1), shape, None).expect("y");
-    let sum = program.add(x, y).expect("a sum");
-    let result = build(&mut program, sum).expect("a function");
-    program.output("z", result, Parties::first(2)).expect("an output");
-    program
-}
-
 /// Numbers between two others, both of them among them, in two parts.
 pub(super) fn parts(codec: FixedPoint, len: usize, (low, high): (f64, f64)) -> [Elements; 2] {
     let number = |at: usize| match at {
@@ -218,19 +161,6 @@ pub(super) fn parts(codec: FixedPoint, len: usize, (low, high): (f64, f64)) -> [
     let rest = sum.to_u64().into_iter().zip(first.to_u64()).map(|(sum, first)| sum.wrapping_sub(first));
     let second = Elements::from_integers(Ring::Z64, rest);
     [first, second]
-}
-
-#[test]
-fn functions_equal_the_oracle_bit_for_bit_with_exact_truncation() {
-    for protocol in Protocol::ALL {
-        for (name, build, _, range) in FUNCTIONS {
-            for shape in [Shape::new(1, 1), Shape::new(7, 3), Shape::new(0, 3)] {
-                println!("{name} of {shape} by {protocol}");
-                let program = program_of(protocol, build, Truncation::Exact, shape);
-                check(&program, &parts(program.codec(), shape.len(), range), 11);
-            }
-        }
-    }
 }
 
 /// Of shared statistics, and of those that one party has for itself.
@@ -275,19 +205,6 @@ fn a_batchnorm_divides_before_its_argument_is_there() {
         }
         check(&program, &data, 23);
     }
-}
-
-#[test]
-fn functions_take_the_rounds_that_they_say() {
-    let mut wrong = Vec::new();
-    for (name, build, rounds, _) in FUNCTIONS {
-        let program = program_of(Protocol::Beaver, build, Truncation::Stochastic, Shape::new(7, 3));
-        let plans = Plans::new(Protocol::Beaver, &program, PlanOptions::default()).expect("a plan");
-        if plans.traffic.rounds != rounds + 1 {
-            wrong.push(format!("{name}: {} and the output", plans.traffic.rounds - 1));
-        }
-    }
-    assert_eq!(wrong, [""; 0]);
 }
 
 /// Two convolutions, two pools and two dense layers on images of 28 by 28, as LeCun's network, with fewer channels.

@@ -7,6 +7,8 @@ use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
 use symbolon::plan::{PlanOptions, Plans};
+use symbolon::program::expression::accuracy::{Accuracy, Measured, case, each};
+use symbolon::program::expression::functions::FUNCTIONS;
 use symbolon::program::expression::{Names, add_step};
 use symbolon::program::{Program, Truncation, oracle, range};
 use symbolon::protocol::Protocol;
@@ -64,79 +66,14 @@ struct CostJson {
     bytes_per_element: f64,
 }
 
-/// The true function of a row of `x` and one of `y`.
-type Truth = fn(&[f64], &[f64]) -> Vec<f64>;
-
-/// A function, measured in either ring.
-struct Case {
-    /// With 64 bits.
-    wide: Range,
-    /// With 32 bits.
-    narrow: Range,
-    /// Whether the inputs declare the ends as their bounds.
-    declared: bool,
-    truth: Truth,
-}
-
-/// A function as steps call it, between which numbers, and the error that it states with a quarter of the ring's bits
-/// behind the point: the largest of |result − truth|, divided by |truth| where that is above 1.
-#[derive(Clone, Copy)]
-struct Range {
-    call: &'static str,
-    ends: (f64, f64),
-    most: f64,
-}
-
-/// Of inputs that declare bounds.
-const fn case(call: &'static str, ends: (f64, f64), most: [f64; 2], truth: Truth) -> Case {
-    Case { wide: range_of(call, ends, most[0]), narrow: range_of(call, ends, most[1]), declared: true, truth }
-}
-
-const fn range_of(call: &'static str, ends: (f64, f64), most: f64) -> Range {
-    Range { call, ends, most }
-}
-
-impl Case {
-    /// What 32 bits do not hold is called like this and between these instead.
-    const fn narrow(mut self, call: &'static str, ends: (f64, f64)) -> Case {
-        self.narrow = range_of(call, ends, self.narrow.most);
-        self
-    }
-
-    /// Of inputs that declare nothing.
-    const fn undeclared(mut self) -> Case {
-        self.declared = false;
-        self
-    }
-
-    const fn within(&self, ring: Ring) -> Range {
-        match ring {
-            Ring::Z32 => self.narrow,
-            Ring::Z64 => self.wide,
-        }
-    }
-}
-
 const ROWS: usize = 256;
 const COLS: usize = 16;
-
-/// Where declared bounds leave functions that scale by powers of two little to do.
-const FEW: (f64, f64) = (1.0 / 256.0, 511.0);
-
-/// All positive numbers that the rings hold.
-const ALL: (f64, f64) = (1.0 / 65536.0, 7e13);
-const ALL_NARROW: (f64, f64) = (1.0 / 256.0, 4.1e6);
 
 /// Dividends and divisors whose quotients the rings hold.
 const QUOTIENTS: (f64, f64) = (1.0 / 4096.0, 131_072.0);
 const QUOTIENTS_NARROW: (f64, f64) = (1.0 / 64.0, 128.0);
 
-/// A row of `x` for each channel, and of `y` with its statistics.
-const BATCHNORM: &str = "batchnorm(reshape(x, 1, 256, 16), y[:, 0], abs(y[:, 1]) + 1, y[:, 2], y[:, 3])";
-const BATCHNORM_NARROW: &str =
-    "batchnorm(reshape(x, 1, 256, 16), y[:, 0], abs(y[:, 1]) + 1, y[:, 2], y[:, 3], eps=0.001)";
-
-const CASES: [Case; 28] = [
+const OPERATORS: [Accuracy; 6] = [
     case("x * y", (-100.0, 100.0), [2e-5, 4e-3], |x, y| x.iter().zip(y).map(|(x, y)| x * y).collect()),
     case("x * 0.00123", (-7e13, 7e13), [4e-5, 1.2e-2], |x, _| each(x, |x| x * 0.00123))
         .narrow("x * 0.00123", (-4e6, 4e6))
@@ -145,53 +82,17 @@ const CASES: [Case; 28] = [
     case("x / 7", (-7e13, 7e13), [4e-5, 1.2e-2], |x, _| each(x, |x| x / 7.0))
         .narrow("x / 7", (-4e6, 4e6))
         .undeclared(),
-    case("x / y", FEW, [6e-5, 2e-2], |x, y| x.iter().zip(y).map(|(x, y)| x / y).collect())
+    case("x / y", (1.0 / 256.0, 511.0), [6e-5, 2e-2], |x, y| x.iter().zip(y).map(|(x, y)| x / y).collect())
         .narrow("x / y", (1.0 / 256.0, 3.9)),
     case("x / y", QUOTIENTS, [1.1e-4, 3e-2], |x, y| x.iter().zip(y).map(|(x, y)| x / y).collect())
         .narrow("x / y", QUOTIENTS_NARROW)
         .undeclared(),
-    case("reciprocal(x)", FEW, [3e-5, 4.1e-3], |x, _| each(x, |x| 1.0 / x)),
-    case("reciprocal(x)", ALL, [3e-5, 4.1e-3], |x, _| each(x, |x| 1.0 / x))
-        .narrow("reciprocal(x)", ALL_NARROW)
-        .undeclared(),
-    case("exp(x)", (-20.0, 20.0), [7e-5, 2.2e-2], |x, _| each(x, f64::exp)).narrow("exp(x)", (-20.0, 8.0)),
-    case("log(x)", FEW, [3e-5, 5e-3], |x, _| each(x, f64::ln)),
-    case("log(x)", ALL, [3e-5, 5e-3], |x, _| each(x, f64::ln)).narrow("log(x)", ALL_NARROW).undeclared(),
-    case("sqrt(x)", FEW, [3e-5, 4.1e-3], |x, _| each(x, f64::sqrt)),
-    case("sqrt(x)", ALL, [3e-5, 4.1e-3], |x, _| each(x, f64::sqrt))
-        .narrow("sqrt(x)", ALL_NARROW)
-        .undeclared(),
-    case("rsqrt(x)", FEW, [3e-5, 4.2e-3], |x, _| each(x, |x| 1.0 / x.sqrt())),
-    case("rsqrt(x)", ALL, [3e-5, 4.2e-3], |x, _| each(x, |x| 1.0 / x.sqrt()))
-        .narrow("rsqrt(x)", ALL_NARROW)
-        .undeclared(),
-    case("sigmoid(x)", (-20.0, 20.0), [3e-5, 4.9e-3], |x, _| each(x, sigmoid)),
-    case("tanh(x)", (-20.0, 20.0), [6e-5, 8.9e-3], |x, _| each(x, f64::tanh)),
-    case("gelu(x)", (-12.0, 12.0), [4e-5, 4.1e-3], |x, _| each(x, |x| x * normal(x))),
-    case("silu(x)", (-20.0, 20.0), [7e-5, 5.3e-3], |x, _| each(x, |x| x * sigmoid(x))),
-    case("relu(x)", (-100.0, 100.0), [0.0, 0.0], |x, _| each(x, |x| x.max(0.0))),
-    case("leaky_relu(x, 0.01)", (-100.0, 100.0), [2e-5, 5e-3], |x, _| {
-        each(x, |x| if x < 0.0 { x * 0.01 } else { x })
-    }),
-    case("softmax(x, axis=1)", (-20.0, 20.0), [3e-5, 5e-3], softmax),
-    case("mean(x, axis=1)", (-100.0, 100.0), [2e-5, 5e-3], |x, _| vec![mean(x)]),
-    case("var(x, axis=1)", (-100.0, 100.0), [4e-5, 5e-3], |x, _| vec![variance(x)])
-        .narrow("var(x, axis=1)", (-15.0, 15.0)),
-    case("var(x, axis=1)", (-1e6, 1e6), [4e-5, 1e-2], |x, _| vec![variance(x)])
-        .narrow("var(x, axis=1)", (-200.0, 200.0))
-        .undeclared(),
-    case("layernorm(x)", (-16.0, 16.0), [1e-4, 5e-3], |x, _| {
-        each(x, |element| (element - mean(x)) / (variance(x) + 1e-5).sqrt())
-    })
-    .narrow("layernorm(x, eps=0.001)", (-5.0, 5.0)),
-    case(BATCHNORM, (-16.0, 16.0), [1e-4, 1.1e-2], |x, y| {
-        each(x, |element| (element - y[0]) / (y[1].abs() + 1.0 + 1e-5).sqrt() * y[2] + y[3])
-    })
-    .narrow(BATCHNORM_NARROW, (-3.0, 3.0)),
-    case("max(x, axis=1)", (-100.0, 100.0), [0.0, 0.0], |x, _| {
-        vec![x.iter().copied().fold(f64::MIN, f64::max)]
-    }),
 ];
+
+/// The calls that are measured: those of operators, and of the functions that state an error.
+fn cases() -> impl Iterator<Item = &'static Accuracy> {
+    OPERATORS.iter().chain(FUNCTIONS.iter().flat_map(|function| function.accuracy))
+}
 
 /// Measures and prints.
 pub fn accuracy(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
@@ -199,7 +100,7 @@ pub fn accuracy(options: &Options, common: &BenchOptions) -> Result<(), Failure>
     let ring = Ring::from_bits(options.ring_bits).map_err(|error| usage(error.to_string()))?;
     let fraction_bits = options.fraction_bits.unwrap_or(ring.bits() / 4);
     let codec = FixedPoint::new(ring, fraction_bits).map_err(|error| usage(error.to_string()))?;
-    let functions = CASES.iter().map(|case| measure(codec, case)).collect::<Result<_, _>>()?;
+    let functions = cases().map(|case| measure(codec, case)).collect::<Result<_, _>>()?;
     let json = AccuracyJson {
         ring_bits: ring.bits(),
         fraction_bits: codec.fraction_bits(),
@@ -215,8 +116,8 @@ pub fn accuracy(options: &Options, common: &BenchOptions) -> Result<(), Failure>
     Err(Failure::Wrong(format!("beyond the stated error: {}", exceeding.join(", "))))
 }
 
-fn measure(codec: FixedPoint, case: &Case) -> Result<FunctionJson, Failure> {
-    let Range { call, ends: (low, high), most } = case.within(codec.ring());
+fn measure(codec: FixedPoint, case: &Accuracy) -> Result<FunctionJson, Failure> {
+    let Measured { call, ends: (low, high), most } = case.within(codec.ring());
     let (bound, truth) = (case.declared.then_some(low.abs().max(high.abs())), case.truth);
     let stated = (codec.fraction_bits() == codec.ring().bits() / 4).then_some(most);
     let row = |refused, max_error, mean_error, costs| FunctionJson {
@@ -295,42 +196,6 @@ fn point(codec: FixedPoint, index: usize, (low, high): (f64, f64)) -> f64 {
     ((number / codec.resolution()).round() * codec.resolution()).clamp(low, high)
 }
 
-fn each(x: &[f64], of: impl Fn(f64) -> f64) -> Vec<f64> {
-    x.iter().map(|&x| of(x)).collect()
-}
-
-fn mean(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len() as f64
-}
-
-fn variance(x: &[f64]) -> f64 {
-    mean(&each(x, |element| (element - mean(x)).powi(2)))
-}
-
-fn softmax(x: &[f64], _: &[f64]) -> Vec<f64> {
-    let largest = x.iter().copied().fold(f64::MIN, f64::max);
-    let powers = each(x, |x| (x - largest).exp());
-    let sum: f64 = powers.iter().sum();
-    each(&powers, |power| power / sum)
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-/// The normal distribution's Φ, by its series.
-fn normal(x: f64) -> f64 {
-    if x.abs() > 7.0 {
-        return if x < 0.0 { 0.0 } else { 1.0 };
-    }
-    let (mut term, mut sum) = (x, x);
-    for n in 1..300 {
-        term *= x * x / f64::from(2 * n + 1);
-        sum += term;
-    }
-    0.5 + (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * sum
-}
-
 /// A call, or the function alone where it is long.
 fn shown(call: &str) -> String {
     const LONGEST: usize = 32;
@@ -395,7 +260,7 @@ mod tests {
     fn functions_are_as_accurate_as_they_say() {
         for (ring, fraction_bits) in [(Ring::Z64, 16), (Ring::Z32, 8)] {
             let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
-            for case in &CASES {
+            for case in cases() {
                 let measured = measure(codec, case).expect("a measurement");
                 let FunctionJson { call, max_error, mean_error, stated, .. } = measured;
                 assert_eq!(measured.refused, None, "{call}");
