@@ -1,15 +1,15 @@
-//! What every device relies on, checked before a kernel runs or bytes move: violations are faults of the caller's
-//! code, so they panic, and on every device alike.
+//! The preconditions of every device, checked before a kernel runs or bytes move. A violation is a fault of the
+//! caller's code, so it panics, and on every device alike.
 
 use super::{Buffer, DeviceId, DeviceKernel};
 use crate::ring::Ring;
 use crate::step::Access;
 
-/// A kernel fits the ring, every matrix lies within a buffer of this device, and what is written is used for nothing
-/// else.
+/// Checks that a kernel fits the ring, that every matrix lies within a buffer of this device, and that no matrix that
+/// is written overlaps another.
 ///
 /// # Panics
-/// Where that is not so.
+/// On a violation.
 pub(super) fn check_kernel(device: DeviceId, ring: Ring, kernel: &DeviceKernel<'_>) {
     kernel.check(ring);
     let name = kernel.name();
@@ -36,7 +36,7 @@ pub(super) fn check_kernel(device: DeviceId, ring: Ring, kernel: &DeviceKernel<'
     });
 }
 
-/// An upload is of whole words within a buffer of this device.
+/// Checks that an upload is whole words within a buffer of this device.
 ///
 /// # Panics
 /// Where it is not.
@@ -53,7 +53,7 @@ pub(super) fn check_upload(device: DeviceId, to: &Buffer, offset_bytes: u64, len
     );
 }
 
-/// A download is of whole words of a buffer of this device.
+/// Checks that a download is whole words of a buffer of this device.
 ///
 /// # Panics
 /// Where it is not.

@@ -1,9 +1,9 @@
-//! The ledger: every byte that a device holds, by what it is for.
+//! The ledger: every byte that a device holds, by its class.
 //!
-//! An allocation is first reserved, which the budget may refuse, and booked once the device has made it: what a device
-//! refuses never counts as a peak. A [`Booking`] closes when it is dropped. Live and peak bytes are kept per class and
-//! in all; the budget is a hard limit on the live sum, reservations included. Memory that a pool keeps for later is not live: it is given back
-//! before an allocation would otherwise fail.
+//! An allocation is first reserved, which the budget may refuse, and booked once the device has made it, so that a
+//! refused allocation never counts as a peak. A [`Booking`] closes when it is dropped. Live and peak bytes are kept per
+//! class and in all; the budget is a hard limit on the live sum, reservations included. Memory that a pool keeps for
+//! later is not live: the pool gives it back before an allocation would otherwise fail.
 
 use super::DeviceError;
 use crate::step::MemoryClass;
@@ -20,7 +20,7 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct Account {
     live: BTreeMap<MemoryClass, u64>,
-    // Never wraps, and so neither does any sum of live bytes: together they are below the budget.
+    // The sum never wraps, and so no sum of live bytes does: together they are below the budget.
     reserved: u64,
     peak: BTreeMap<MemoryClass, u64>,
     peak_total: u64,
@@ -66,19 +66,19 @@ impl Ledger {
         self.reserve(size_bytes, class).map(Reservation::commit)
     }
 
-    /// What is allocated now.
+    /// The bytes allocated now.
     pub fn live(&self) -> MemoryUse {
         let account = self.account();
         MemoryUse { total_bytes: account.live_total(), by_class: account.live.clone() }
     }
 
-    /// What was allocated at most since the device was opened or [`Ledger::restart_peak`] was called.
+    /// The most bytes allocated at a time since the device was opened or [`Ledger::restart_peak`] was called.
     pub fn peak(&self) -> MemoryUse {
         let account = self.account();
         MemoryUse { total_bytes: account.peak_total, by_class: account.peak.clone() }
     }
 
-    /// Lets the peak begin anew from what is live.
+    /// Sets the peak to the live bytes.
     pub fn restart_peak(&self) {
         let mut account = self.account();
         account.live.retain(|_, bytes| *bytes > 0);
@@ -86,7 +86,7 @@ impl Ledger {
         account.peak_total = account.live_total();
     }
 
-    /// How many allocations were booked so far.
+    /// The number of allocations booked so far.
     pub fn bookings(&self) -> u64 {
         self.account().bookings
     }
@@ -107,7 +107,7 @@ impl Account {
 pub struct Reservation(Booking);
 
 impl Reservation {
-    /// Books the allocation, which was made.
+    /// Books the allocation, once it is made.
     pub fn commit(self) -> Booking {
         let Reservation(mut booking) = self;
         let mut account = booking.ledger.account();
@@ -141,7 +141,7 @@ impl Booking {
         self.size_bytes
     }
 
-    /// What for.
+    /// Its class.
     pub fn class(&self) -> MemoryClass {
         self.class
     }

@@ -25,24 +25,24 @@ use std::time::{Duration, Instant};
 /// A kernel on a device's own buffers.
 pub type DeviceKernel<'a> = Kernel<&'a Buffer, &'a PrgKey>;
 
-/// A kernel of which it is known what it computes, and not on which buffers.
+/// A kernel without its buffers: what it computes, not on what.
 pub type KernelShape = Kernel<(), ()>;
 
 /// The bytes of a buffer, once the device has computed them.
 pub type Download = Pin<Box<dyn Future<Output = Result<Wiped, DeviceError>> + Send>>;
 
-/// Something that computes on ring elements in memory of its own.
+/// A device computes on ring elements in memory of its own.
 ///
 /// Calls take effect in the order in which they are made. `upload` and `run` may return before the work is done;
 /// a [`Download`] resolves when everything enqueued before it is. One thread at a time enqueues.
 ///
-/// Calls panic, on every device alike, where a kernel does not fit its ring or its buffers, bytes to be moved are not
-/// whole words of 4 bytes within a buffer, or a buffer is another device's.
+/// Every device panics alike on a caller's mistake: a kernel that does not fit its ring or its buffers, a transfer
+/// that is not whole words of 4 bytes within a buffer, a buffer of another device.
 pub trait Device: Send + Sync {
-    /// What this device is.
+    /// Name, driver and arithmetic, for reports.
     fn description(&self) -> &Description;
 
-    /// What is allocated, and was at most.
+    /// The account of this device's memory.
     fn ledger(&self) -> &Ledger;
 
     /// A buffer of `size_bytes`, with undefined content.
@@ -63,8 +63,8 @@ pub trait Device: Send + Sync {
     /// Where the device failed.
     fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError>;
 
-    /// Makes ready what runs of such kernels take, such as programs that have to be compiled: what is not announced is
-    /// made ready in mid-run. It enqueues nothing, and may be called at any time, from any thread.
+    /// Compiles what these kernels need. A kernel that was not announced is compiled in mid-run. The call enqueues
+    /// nothing, and may come at any time, from any thread.
     ///
     /// # Errors
     /// Where the device failed.
@@ -73,22 +73,22 @@ pub trait Device: Send + Sync {
         Ok(())
     }
 
-    /// Computes.
+    /// Enqueues a kernel.
     ///
     /// # Errors
     /// Where the device failed or has no way to run this kernel at this size.
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError>;
 
-    /// Starts what is enqueued, without waiting for it.
+    /// Starts the enqueued work without waiting for it.
     ///
     /// # Errors
     /// Where the device failed.
     fn flush(&self) -> Result<(), DeviceError>;
 
-    /// Waits until at most `in_flight` of the submissions that were started are not done: back-pressure for whoever
-    /// chooses what to run next, and wants the choice to count. What is enqueued and not started does not count; a
-    /// device starts it by itself once it is some milliseconds' worth of work, otherwise [`Device::flush`] does. With
-    /// two in flight, one computes while the next is ready. A device that computes at once has none.
+    /// Waits until at most `in_flight` started submissions are unfinished. The scheduler calls it so that a kernel it
+    /// chooses late still runs early. Work that is enqueued but not started does not count: a device starts it by
+    /// itself once it amounts to some milliseconds, otherwise [`Device::flush`] does. With two in flight, one computes
+    /// while the next is ready. A device that computes within the call has none.
     ///
     /// # Errors
     /// Where the device failed.
@@ -97,33 +97,33 @@ pub trait Device: Send + Sync {
         Ok(())
     }
 
-    /// Waits until everything enqueued is done.
+    /// Waits until all enqueued work is done.
     ///
     /// # Errors
     /// Where the device failed.
     fn synchronise(&self) -> Result<(), DeviceError>;
 
-    /// Overwrites what freed buffers held, and what lies in memory for transfers and partial results. A device that is
-    /// dropped does so by itself, unless it has failed.
+    /// Overwrites freed buffers, and the memory for transfers and partial results. A device does so by itself when it
+    /// is dropped, unless it has failed.
     ///
     /// # Errors
     /// Where the device failed.
     fn wipe(&self) -> Result<(), DeviceError>;
 
-    /// How long the device has been busy since it was opened: wall-clock time in which it had work that was started.
-    /// After [`Device::synchronise`] all that was enqueued before is counted.
+    /// The wall-clock time in which the device had started work, since it was opened. After [`Device::synchronise`]
+    /// all earlier work is counted.
     fn busy(&self) -> Duration;
 
-    /// What the driver's allocator holds for this device now, where it can say.
+    /// The memory that the driver's allocator holds for this device now, where the driver reports it.
     fn driver_memory(&self) -> Option<DriverMemory> {
         None
     }
 
-    /// Takes down from now on when the device works on what, where that is not while it is called.
+    /// Starts to record the time stretches in which the device works outside of calls.
     fn record(&self) {}
 
-    /// Stops taking down, and returns when the device worked on each of its submissions, in order. A device that
-    /// computes while it is called has none: its caller knows.
+    /// Stops the recording and returns one stretch for each submission, in order. A device that computes within the
+    /// call returns none: its caller knows the times.
     fn stop_recording(&self) -> Vec<WorkSpan> {
         Vec::new()
     }
@@ -132,47 +132,47 @@ pub trait Device: Send + Sync {
 /// Device memory as a driver's allocator accounts for it, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DriverMemory {
-    /// In allocations: what the ledger booked, and the driver's own small ones and alignment.
+    /// Bytes in allocations: those that the ledger booked, and the driver's own small ones and alignment.
     pub allocated_bytes: u64,
-    /// In blocks that allocations are cut from.
+    /// Bytes in the blocks that allocations are cut from.
     pub reserved_bytes: u64,
 }
 
 impl DriverMemory {
-    /// What blocks hold beside allocations.
+    /// Bytes of blocks outside of allocations.
     pub const fn slack_bytes(&self) -> u64 {
         self.reserved_bytes.saturating_sub(self.allocated_bytes)
     }
 }
 
-/// A stretch of time in which a device worked on what was submitted together.
+/// The stretch of time in which a device worked on one submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkSpan {
-    /// From when: it was submitted, and what was submitted before was complete.
+    /// The start: the later of its submission and the end of the submission before.
     pub begin: Instant,
-    /// When it was seen to be complete.
+    /// The moment at which its end was noticed.
     pub end: Instant,
 }
 
-/// What a device is, for reports.
+/// A device's description, for reports.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Description {
     /// The device's own name, such as the adapter's or the processor's.
     pub name: String,
-    /// How it is driven, with version: a SIMD level and threads, or a driver.
+    /// The driver and its version, or the SIMD level and number of threads.
     pub driver: String,
-    /// How ring elements are computed on: a SIMD level, or a WGSL number type.
+    /// The arithmetic of ring elements: a SIMD level, or a WGSL number type.
     pub arithmetic: String,
     /// Memory that the device keeps for transfers and partial results, booked as staging from the start.
     pub staging_bytes: u64,
 }
 
-/// Which of the devices that were opened a buffer is of.
+/// The identity of an opened device, by which its buffers are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct DeviceId(u64);
 
 impl DeviceId {
-    /// One that no other device has.
+    /// An identity that no other device has.
     fn next() -> DeviceId {
         static OPENED: AtomicU64 = AtomicU64::new(0);
         DeviceId(OPENED.fetch_add(1, Ordering::Relaxed))
@@ -192,12 +192,12 @@ impl Buffer {
         Buffer { device, storage: Box::new(storage), booking }
     }
 
-    /// Bytes it holds.
+    /// Size in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.booking.size_bytes()
     }
 
-    /// What the device put in.
+    /// The device's own storage behind the buffer.
     ///
     /// # Panics
     /// Where the buffer is another device's.
@@ -212,7 +212,7 @@ impl std::fmt::Debug for Buffer {
     }
 }
 
-/// Why a device could not do what was asked.
+/// The failure of a device, or of a request to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
     /// The budget given by the user does not hold an allocation.

@@ -1,4 +1,4 @@
-//! Finding the device that a user asks for.
+//! The choice of a device by the name that a user gives.
 //!
 //! `auto` is a discrete GPU, otherwise an integrated one, otherwise the processor. `gpu` is the best real GPU.
 //! `cpu` is the processor. Anything else names an adapter: `gpu:1`, or `1` where there are as many, by its place in the
@@ -18,16 +18,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// How to open a device.
+/// Options for opening a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeviceOptions {
-    /// Threads of the processor, by default as many as the process may use.
+    /// Threads of the CPU device; by default as many as the process may use.
     pub threads: Option<usize>,
-    /// What the device may have allocated at a time.
+    /// The most bytes that the device may have allocated at a time.
     pub budget_bytes: Option<u64>,
     /// Whether matrix products run on a GPU's matrix units.
     pub matrix_units: MatrixUnits,
-    /// Whether a GPU is taken as it is, not measured at its first opening to find the fastest way to compute products.
+    /// Skips the measurement by which a GPU's first opening finds the fastest way to compute products.
     pub no_autotune: bool,
 }
 
@@ -37,7 +37,7 @@ impl DeviceOptions {
     }
 }
 
-/// Which device to open.
+/// A choice of device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// A GPU where there is a real one, otherwise the processor.
@@ -47,7 +47,7 @@ pub enum DeviceChoice {
     Cpu,
     /// The best real GPU.
     Gpu,
-    /// The adapter of this place, as in `gpu:1`, at this PCI bus id, as in `41:00.0`, or with this in its name.
+    /// One adapter: by its place (`gpu:1`), its PCI bus id (`41:00.0`) or a part of its name.
     Named(String),
 }
 
@@ -98,13 +98,13 @@ pub struct Survey {
     pub cpu: CpuSurvey,
     /// The adapters; their places are what `gpu:0`, `gpu:1` and so on name.
     pub adapters: Vec<Adapter>,
-    /// Of each adapter, whether its matrix units compute products exactly.
+    /// For each adapter, whether its matrix units compute products exactly.
     pub matrix_units: Vec<MatrixUnitsState>,
-    /// Of each adapter, how products are computed on it, where that was measured.
+    /// For each adapter, the way in which it computes products, where that was measured.
     pub tuning: Vec<Option<Tuning>>,
-    /// What `auto` opens: `cpu`, or an adapter's place.
+    /// The device that `auto` opens: `cpu`, or an adapter's place.
     pub auto: String,
-    /// Why.
+    /// The reason for that choice.
     pub reason: String,
 }
 
@@ -177,12 +177,12 @@ pub fn adapter(choice: &DeviceChoice) -> Result<Option<Adapter>, DeviceError> {
     })
 }
 
-/// Whether another device may serve: it is the driver that refuses or fails, not the budget.
+/// Tells a failure after which another device may serve (the driver refused or failed) from a budget that is too small.
 fn does_not_open(error: &DeviceError) -> bool {
     matches!(error, DeviceError::Unusable { .. } | DeviceError::Lost { .. })
 }
 
-/// What devices there are, and what `auto` would open.
+/// Lists the devices of this machine, and the one that `auto` would open.
 pub fn survey() -> Survey {
     let adapters = adapters();
     let candidates = candidates(&adapters);
@@ -204,7 +204,7 @@ pub fn survey() -> Survey {
     Survey { cpu, adapters, matrix_units, tuning, auto, reason }
 }
 
-/// What the choice depends on.
+/// The properties of an adapter on which the choice depends.
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     name: &'a str,

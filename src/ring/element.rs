@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A ring of integers modulo a power of two, known at run time.
+/// A ring of integers modulo a power of two, chosen at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Ring {
     /// Integers modulo 2^32, stored as `u32`.
@@ -40,7 +40,7 @@ impl Ring {
         }
     }
 
-    /// Bytes that one element takes in memory and on the wire.
+    /// Bytes of one element, in memory and on the wire.
     pub const fn element_bytes(self) -> usize {
         self.bits() as usize / 8
     }

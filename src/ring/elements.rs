@@ -1,4 +1,4 @@
-//! Elements of a ring that is only known at run time, on the host.
+//! Elements, on the host, of a ring that is chosen at run time.
 
 use super::{CodecError, Element, FixedPoint, Ring, Shape};
 use crate::huge;
@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 use zeroize::Zeroize;
 
-/// A row of elements of one ring, where values enter and leave the engine.
+/// A row of elements of one ring: the form in which values enter and leave the engine.
 ///
-/// `Debug` shows how many there are, never what they are. They are wiped when dropped.
+/// `Debug` shows their number, never their values. They are wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Elements {
     /// Of Z_2^32.
@@ -135,7 +135,7 @@ impl Elements {
         }
     }
 
-    /// How many there are.
+    /// The number of elements.
     pub const fn len(&self) -> usize {
         match self {
             Elements::Z32(elements) => elements.len(),
@@ -143,7 +143,7 @@ impl Elements {
         }
     }
 
-    /// Whether there are none.
+    /// True where there is no element.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -157,7 +157,7 @@ impl Elements {
     }
 }
 
-/// All of them, without a copy left behind where there are more than was foreseen.
+/// Collects all of them, and leaves no copy behind where there are more than was foreseen.
 fn gathered<E: Element>(elements: impl Iterator<Item = E>) -> Vec<E> {
     const LEAST: usize = 16;
     let room = |count: usize| {
@@ -178,7 +178,7 @@ fn gathered<E: Element>(elements: impl Iterator<Item = E>) -> Vec<E> {
     all
 }
 
-/// Where each row of a block lies among the bytes of a matrix.
+/// The byte range of each row of a block within a matrix.
 fn block_rows(
     ring: Ring,
     shape: Shape,
@@ -195,7 +195,7 @@ fn block_rows(
 
 impl Drop for Elements {
     fn drop(&mut self) {
-        // As slices: a vector is wiped element by element.
+        // Slices are wiped at once, a vector element by element.
         match self {
             Elements::Z32(elements) => elements.as_mut_slice().zeroize(),
             Elements::Z64(elements) => elements.as_mut_slice().zeroize(),

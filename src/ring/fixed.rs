@@ -17,9 +17,9 @@ pub enum CodecError {
     /// More fraction bits than leave room for a product.
     #[error("fraction_bits = {fraction_bits} is too many for a ring of {} bits: at most {}", .ring.bits(), FixedPoint::most_fraction_bits(*.ring))]
     FractionBits {
-        /// What was asked for.
+        /// The fraction bits asked for.
         fraction_bits: u32,
-        /// The ring it was asked of.
+        /// The ring.
         ring: Ring,
     },
     /// NaN stands for no number.
@@ -41,7 +41,7 @@ pub enum CodecError {
         index: usize,
         /// The number.
         value: f64,
-        /// Magnitudes below this fit.
+        /// The bound: magnitudes below it fit.
         limit: f64,
         /// f.
         fraction_bits: u32,

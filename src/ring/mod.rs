@@ -1,4 +1,4 @@
-//! The rings that shares live in: Z_2^32 and Z_2^64, and what is written in their elements.
+//! The rings of shares: Z_2^32 and Z_2^64, and fixed-point numbers in their elements.
 //!
 //! A ring element is a `u32` or `u64` with wrapping arithmetic; signed values are two's complement.
 //! [`Element`] is the arithmetic, [`Ring`] names a ring at run time, [`Shape`] says how elements form a

@@ -6,18 +6,18 @@
 //!
 //! **Discipline.** A key serves one run and one pair of roles and is drawn from the operating system. Within a key, each
 //! correlation part and each value that two parties have in common has a stream of its own, and each of the two reads a
-//! stream once, from block 0; what is read again is to make the same values again for the same use. No (key, stream, block) is used twice, because no key outlives its run: after a crash a
-//! new key is drawn.
+//! stream once, from block 0, or again only to make the same values for the same use. No (key, stream, block) is used
+//! twice, because no key outlives its run: after a crash a new key is drawn.
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Bytes that one block of the generator yields.
+/// Bytes of one block of the generator.
 pub const BLOCK_BYTES: usize = 64;
 
-/// A secret key of the generator. It is never printed, and wiped when dropped; the generator's own state and what is
-/// drawn from it are not.
+/// A secret key of the generator. It is never printed, and is wiped when dropped; the generator's own state and the
+/// values drawn from it are not.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct PrgKey([u8; 32]);
 

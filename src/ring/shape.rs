@@ -13,7 +13,7 @@ pub struct Shape {
     pub cols: usize,
 }
 
-/// What a sum runs over.
+/// The axis of a sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Axis {
     /// Over the rows (axis 0): the result is one row of column sums.
@@ -45,7 +45,7 @@ impl Shape {
         }
     }
 
-    /// Whether there are no more elements than [`Shape::MOST_ELEMENTS`].
+    /// True where there are at most [`Shape::MOST_ELEMENTS`] elements.
     pub const fn is_bearable(self) -> bool {
         matches!(self.checked_len(), Some(len) if len <= Shape::MOST_ELEMENTS)
     }
@@ -55,7 +55,7 @@ impl Shape {
         self.rows.checked_mul(self.cols)
     }
 
-    /// Bytes that so many elements of a ring take.
+    /// Bytes of a matrix of this shape.
     ///
     /// # Panics
     /// As [`Shape::len`].
@@ -63,7 +63,7 @@ impl Shape {
         (self.len() * ring.element_bytes()) as u64
     }
 
-    /// Whether there is no element at all.
+    /// True where there is no element.
     pub const fn is_empty(self) -> bool {
         self.rows == 0 || self.cols == 0
     }
@@ -94,7 +94,7 @@ impl Shape {
         Some(Shape::new(extent(self.rows, other.rows)?, extent(self.cols, other.cols)?))
     }
 
-    /// Whether a matrix of this shape can stand where `wider` is wanted, repeating rows or columns.
+    /// True where a matrix of this shape becomes one of shape `wider` by repeating rows or columns.
     pub fn broadcasts_to(self, wider: Shape) -> bool {
         self.broadcast(wider) == Some(wider)
     }
