@@ -1,7 +1,7 @@
 //! Faults of this program: they end a command with an exit status and a line of their own.
 //!
-//! A panic is taken down and not printed; whoever ends the command then says what happened, whatever followed from it. An
-//! abort is told by the handler of its signal.
+//! The hook records a panic and prints nothing; the end of the command then reports the first panic, whatever followed
+//! from it. The handler of its signal reports an abort.
 
 use crate::failure::{FAULT, Failure, RESOURCES};
 use crate::interrupt;
@@ -16,10 +16,10 @@ static FIRST: Mutex<Option<Failure>> = Mutex::new(None);
 /// The thread that the command runs on.
 static MAIN: OnceLock<thread::ThreadId> = OnceLock::new();
 
-/// What panics begin with where the operating system gives no thread: they are no faults.
+/// The beginnings of panics where the operating system gives no thread: these are limits, no faults.
 const NO_THREADS: [&str; 2] = ["failed to spawn thread", "OS can't spawn worker thread"];
 
-/// Threads of the library on which a driver may panic: the library takes it for the device's failure.
+/// Threads of the library on which a driver may panic: the library treats that as the device's failure.
 const GUARDED: &str = "gpu-watch";
 
 /// Runs a command; a panic anywhere becomes its failure.
@@ -62,8 +62,8 @@ fn failure(words: &str, place: &str) -> Failure {
     }
 }
 
-/// From now on an abort, such as where the operating system gives no memory, ends the process with a status of its own.
-/// With `json` it says so on stdout as well.
+/// Installs the handler by which an abort, such as for want of memory, ends the process with a status of its own. With
+/// `json` it reports on stdout as well.
 #[cfg(unix)]
 pub fn catch_aborts(json: bool) {
     use std::ffi::c_int;

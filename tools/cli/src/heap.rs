@@ -1,8 +1,7 @@
-//! The command's heap: what is given back to it is overwritten first.
+//! The command's heap: it overwrites memory that is given back to it.
 //!
-//! Inputs and results pass through text, records, archives and arrays, most of them in libraries that wipe nothing when
-//! they are done. So the heap does, whoever held the memory and whatever was in it. Memory that grows is copied, and the
-//! old copy overwritten.
+//! Inputs and results pass through text, records, archives and arrays, most of them in libraries that wipe nothing. So
+//! the heap wipes all memory, whoever held it. Memory that grows is copied, and the old copy overwritten.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -12,15 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[global_allocator]
 static HEAP: Wiping<System> = Wiping(System);
 
-/// Whether the operating system has refused memory.
+/// Set once the operating system has refused memory.
 static EXHAUSTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the operating system has refused memory so far. A signal's handler may ask.
+/// True once the operating system has refused memory. A signal's handler may call it.
 pub fn is_exhausted() -> bool {
     EXHAUSTED.load(Ordering::Relaxed)
 }
 
-/// An allocator that overwrites what is given back to it before `A` gets it.
+/// An allocator that overwrites freed memory before `A` gets it back.
 struct Wiping<A>(A);
 
 // SAFETY: every call is handed on as it is; what is written before `dealloc` is still the caller's.

@@ -1,4 +1,4 @@
-//! `id`: fingerprints, to be compared aloud before anybody is trusted.
+//! `id`: fingerprints, which people compare over the phone before their nodes trust each other.
 
 use crate::failure::Failure;
 use crate::{init, output};
@@ -13,7 +13,7 @@ struct IdJson {
     nodes: Vec<NodeJson>,
 }
 
-/// A node's own fingerprint and those of the peers that it believes.
+/// A node's own fingerprint and those of its pinned peers.
 #[derive(Serialize)]
 struct NodeJson {
     folder: String,

@@ -1,7 +1,7 @@
 //! `init`: a folder for each node of a deployment, with an identity, its peers' certificates and a configuration.
 //!
-//! Whoever runs it for all nodes knows all their keys for a moment. Where that is too much, each node's owner runs it
-//! with `--only`, and they exchange the certificates.
+//! A person who runs it for all nodes holds all their keys for a moment. Where that is too much, each node's owner runs
+//! it with `--only`, and the owners exchange the certificates.
 
 use crate::failure::Failure;
 use clap::Args;
@@ -19,7 +19,7 @@ const DEALER_PORT: u16 = 7100;
 const PARTY_CONFIG: &str = "party.toml";
 const DEALER_CONFIG: &str = "dealer.toml";
 
-/// What to make.
+/// The arguments of `init`.
 #[derive(Args)]
 pub struct InitArguments {
     /// How many parties the deployment has
@@ -50,7 +50,7 @@ pub fn init(arguments: &InitArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The nodes of a deployment, and where they are.
+/// The nodes of a deployment, and their addresses.
 struct Deployment {
     nodes: Vec<(Role, Address)>,
     only: Option<Role>,
@@ -129,7 +129,7 @@ impl Deployment {
     }
 }
 
-/// Where a node is reached.
+/// A node's address.
 fn address(host: &str, role: Role) -> Result<Address, Failure> {
     let port = match role {
         Role::Party(party) => FIRST_PORT + u16::from(party.0),
@@ -142,7 +142,7 @@ fn address(host: &str, role: Role) -> Result<Address, Failure> {
     text.parse().map_err(|error| Failure::Usage(format!("--hosts: {error}")))
 }
 
-/// Where a node that is reached at an address listens: on all interfaces, but for this machine's own.
+/// The address on which a node listens: all interfaces, or loopback where the node's address is loopback.
 fn listen(address: &Address) -> String {
     let text = address.to_string();
     let (host, port) = text.rsplit_once(':').expect("an address has a port");
@@ -153,7 +153,7 @@ fn listen(address: &Address) -> String {
     }
 }
 
-/// Replaces the identities of the nodes in a folder, and what the others there know of them.
+/// Replaces the identities of the nodes in a folder, and their certificates at the other nodes there.
 fn renew(folder: &Path) -> Result<String, Failure> {
     let nodes = nodes(folder)?;
     let mut text = String::new();
@@ -191,7 +191,7 @@ pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
 }
 
-/// Whose folder it is, as its configuration says.
+/// The role of a folder's node, by its configuration.
 fn role(folder: &Path) -> Result<Role, Failure> {
     match folder.join(DEALER_CONFIG).exists() {
         true => Ok(Role::Dealer),

@@ -10,10 +10,10 @@ use symbolon::net::Interrupt;
 
 static REQUEST: Interrupt = Interrupt::new();
 
-/// How long a node may take to end by itself: its peers are told at once, and what it is at is of no use any more.
+/// The time for a node to end by itself: its peers are told at once, and its work is of no use any more.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What ends the sessions of this process.
+/// The switch that ends the sessions of this process.
 pub fn own() -> &'static Interrupt {
     &REQUEST
 }
@@ -23,12 +23,12 @@ pub fn request() {
     REQUEST.request();
 }
 
-/// From now on signals do not end this launcher but are noticed by [`check`].
+/// Installs the handler by which signals no longer end this launcher; [`check`] notices them.
 pub fn catch() -> Result<(), Failure> {
     set_handler(request)
 }
 
-/// From now on signals end this node's session, and then the node.
+/// Installs the handler by which signals end this node's session, and then the node.
 pub fn catch_as_node(json: bool) -> Result<(), Failure> {
     set_handler(move || {
         request();
@@ -44,7 +44,7 @@ pub fn check() -> Result<(), Failure> {
     if REQUEST.is_requested() { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
-/// What a node failed by: a request to end, where there was one.
+/// The failure of a node: the signal's, where one has come.
 pub fn cause(failure: Failure) -> Failure {
     if REQUEST.is_requested() { Failure::Ended } else { failure }
 }
@@ -59,7 +59,7 @@ fn set_handler(handler: impl FnMut() + Send + 'static) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the handler's library leaves out.
+/// The signals that the handler's library leaves out.
 #[cfg(unix)]
 mod unix {
     use std::ffi::c_int;
@@ -75,7 +75,7 @@ mod unix {
         fn raise(number: c_int) -> c_int;
     }
 
-    /// Whether who started this process wants it to live on without a terminal, as `nohup` does.
+    /// True where this process is to live on without a terminal, as under `nohup`.
     pub fn hangup_is_ignored() -> bool {
         // SAFETY: both are dispositions that every signal has.
         unsafe {
@@ -85,7 +85,7 @@ mod unix {
         }
     }
 
-    /// Has QUIT do what INT does, and HUP what it did.
+    /// Makes QUIT act as INT does, and keeps HUP ignored where it was.
     pub fn complete(hangup_is_ignored: bool) {
         extern "C" fn interrupt(_: c_int) {
             // SAFETY: a signal's handler may raise another.

@@ -1,7 +1,7 @@
-//! The live line: how far each lane is, on a terminal, while a job runs.
+//! The live line: each lane's progress, on a terminal, while a job runs.
 //!
-//! A party that was started by hand shows its own lanes. Under a launcher a party tells how far it is by lines on its
-//! stderr, and the launcher shows all parties' lanes; it asks for these lines only where somebody looks.
+//! A party that was started by hand shows its own lanes. Under a launcher a party writes its progress to stderr, and the
+//! launcher shows all parties' lanes; it asks for these lines only where stderr is a terminal.
 
 use crate::args::Shared;
 use crate::say;
@@ -14,13 +14,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use symbolon::run::{Progress, Standing};
 
-/// How often a party's counters are read.
+/// The interval at which a party's counters are read.
 const INTERVAL: Duration = Duration::from_millis(150);
 
-/// What a line on stderr begins with that tells how far a party is.
+/// The beginning of a progress line on stderr.
 const PREFIX: &str = "progress ";
 
-/// Whether somebody looks: stderr is a terminal, and text is wanted.
+/// True where stderr is a terminal and text is wanted.
 pub fn is_watched(shared: &Shared) -> bool {
     !shared.json && !say::is_json() && std::io::stderr().is_terminal()
 }
@@ -37,7 +37,7 @@ struct Lanes {
 }
 
 impl Live {
-    /// Lines for parties of these names, or none where nobody looks.
+    /// Lines for parties of these names; none where stderr is no terminal.
     pub fn new(names: impl Iterator<Item = String>, shared: &Shared) -> Option<Live> {
         if !is_watched(shared) {
             return None;
@@ -59,7 +59,7 @@ impl Live {
         Some(Live { lines, parties })
     }
 
-    /// Shows how far a party is; of others nothing is shown.
+    /// Shows a party's progress; that of unknown names is ignored.
     pub fn show(&self, name: &str, standing: Standing) {
         let Some(Lanes { device, wire }) = self.parties.get(name) else { return };
         let Standing { steps, sent_bytes, received_bytes } = standing;
@@ -77,14 +77,14 @@ impl Drop for Live {
     }
 }
 
-/// Shows or tells how far a party's session is, until it is dropped.
+/// Shows or reports the progress of a party's session, until it is dropped.
 pub struct Watch {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Watch {
-    /// Reads the session's counters on a thread of its own, where anybody wants to know.
+    /// Reads the session's counters on a thread of its own, where progress is wanted.
     pub fn start(name: String, progress: Arc<Progress>, shared: &Shared) -> Watch {
         let live = Live::new(std::iter::once(name.clone()), shared);
         if live.is_none() && !shared.progress {
@@ -109,18 +109,18 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // It only shows: a run does not fail by it.
+            // A run does not fail by its progress line.
             let _ = thread.join();
         }
     }
 }
 
-/// The line by which a process tells its launcher how far it is.
+/// The line by which a process reports its progress to its launcher.
 fn line(standing: &Standing) -> String {
     format!("{PREFIX}{}", serde_json::to_string(standing).expect("counters serialise"))
 }
 
-/// What such a line says, if it is one.
+/// The progress in a line, if it is such a line.
 pub fn standing_in(line: &str) -> Option<Standing> {
     serde_json::from_str(line.strip_prefix(PREFIX)?).ok()
 }

@@ -1,6 +1,6 @@
-//! `--log`: what a node does, line by line on stderr.
+//! `--log`: a node's events, line by line on stderr.
 //!
-//! The library says what happens and to whom, and never a key, a share or a value.
+//! The library's events name actions and peers, and never hold a key, a share or a value.
 
 use crate::failure::Failure;
 use crate::say;
@@ -10,22 +10,22 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
-/// How much is said.
+/// The level of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Level {
-    /// What ends a run.
+    /// Failures that end a run.
     Error,
-    /// What should not happen.
+    /// Events that should not happen.
     Warn,
-    /// What a node does.
+    /// The actions of a node.
     Info,
-    /// And why.
+    /// Also the reasons.
     Debug,
     /// Everything.
     Trace,
 }
 
-/// What a line is made of.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Text for people.
@@ -54,10 +54,10 @@ fn word(value: impl ValueEnum) -> String {
     value.get_name().to_owned()
 }
 
-/// Says from now on what happens in this process.
+/// Starts the log of this process.
 ///
 /// # Errors
-/// Where it is said elsewhere already.
+/// Where a log has started already.
 pub fn begin(level: Level, format: Format) -> Result<(), Failure> {
     let filter = match level {
         Level::Error => LevelFilter::ERROR,
@@ -66,7 +66,7 @@ pub fn begin(level: Level, format: Format) -> Result<(), Failure> {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    // Other libraries have no part in it: what they say is theirs to keep safe.
+    // Other libraries' events are left out: nobody has checked them for secrets.
     let filter = Targets::new().with_target("symbolon", filter).with_target(say::TARGET, LevelFilter::INFO);
     let lines = match format {
         Format::Human => fmt::layer().with_writer(stderr).with_ansi(false).boxed(),

@@ -1,7 +1,7 @@
-//! `--metrics`: what a node's links carry, as Prometheus reads it.
+//! `--metrics`: the traffic of a node's links, in Prometheus' format.
 //!
-//! A thread answers `GET /metrics` on a loopback address, one connection at a time. What is counted are bytes, frames
-//! and times, which whoever listens on the wire sees as well; still nobody but this machine is told.
+//! A thread answers `GET /metrics` on a loopback address, one connection at a time. The counters are bytes, frames and
+//! times, which a listener on the wire sees as well; still only this machine can ask.
 
 use crate::failure::Failure;
 use crate::say;
@@ -11,10 +11,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use symbolon::net::{ObservedLink, observe};
 
-/// Most bytes of a request that are read: one of Prometheus has some hundreds.
+/// The most bytes of a request that are read: Prometheus sends some hundreds.
 const REQUEST_BYTES: usize = 8 << 10;
 
-/// How long a request may take to arrive, and its answer to be taken.
+/// The deadline of a request, and of its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves until the process ends.
@@ -31,7 +31,7 @@ pub fn serve(address: SocketAddr) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(taken)?;
     say::note(&format!("metrics are at http://{address}/metrics"));
     let serve = move || {
-        // A connection that fails is its peer's loss.
+        // A failed connection is its peer's loss.
         listener.incoming().flatten().for_each(|stream| drop(answer(stream)));
     };
     std::thread::Builder::new().spawn(serve).map(drop).map_err(|error| Failure::thread(&error))
@@ -69,7 +69,7 @@ fn respond(line: &str, links: &[ObservedLink]) -> String {
     )
 }
 
-/// A counter of every link: its name, what it is, and its value.
+/// A counter of every link: its name, its help text, and its value.
 type Counter = (&'static str, &'static str, fn(&ObservedLink) -> u64);
 
 const COUNTERS: [Counter; 6] = [

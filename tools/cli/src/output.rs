@@ -1,4 +1,4 @@
-//! What a command prints: JSON on stdout where it was asked for, text otherwise.
+//! A command's result: JSON on stdout where it was asked for, text otherwise.
 
 use crate::failure::Failure;
 use crate::say;
@@ -24,7 +24,7 @@ pub fn print(as_json: bool, json: &impl Serialize, text: &str) -> Result<(), Fai
     Ok(())
 }
 
-/// Says on stderr what went wrong, and on stdout too where JSON was asked for; once in a process.
+/// Prints the failure on stderr, and on stdout too where JSON was asked for; once in a process.
 pub fn print_failure(as_json: bool, failure: &Failure) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if SAID.swap(true, Ordering::Relaxed) {
@@ -32,7 +32,7 @@ pub fn print_failure(as_json: bool, failure: &Failure) {
     }
     let (error, status) = (failure.to_string(), failure.status());
     if as_json {
-        // Where stdout fails as well, the line on stderr has to do.
+        // Where stdout fails as well, the line on stderr suffices.
         let _ = to_stdout(&line(&FailureJson { error: error.clone(), status }));
     }
     say::error(&error, status);
@@ -42,7 +42,7 @@ fn line(json: &impl Serialize) -> String {
     serde_json::to_string(json).expect("reports serialise") + "\n"
 }
 
-/// Writes to stdout; a reader that has gone away is no failure of the work that is done.
+/// Writes to stdout; a reader that has gone away is no failure, since the work is done.
 fn to_stdout(text: &str) -> Result<(), Failure> {
     let mut stdout = stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

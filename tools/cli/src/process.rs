@@ -1,8 +1,9 @@
 //! A process of this program that the launcher has started.
 //!
-//! The launcher tells the process by its stdin what it is, and holds the writing end, its **lifeline**: when the launcher
-//! ends, however it ends, the process reads the end of its stdin and ends too. A process says what came of it, or what is
-//! wrong, on stdout; its stderr is read for the line that says where it listens, and kept for what it could not say.
+//! The launcher writes the process's brief to its stdin and holds the writing end, its **lifeline**: when the launcher
+//! ends, however it ends, the process reads the end of its stdin and ends too. A process writes its report, or its
+//! failure, to stdout. The launcher reads the address from its stderr, and keeps the last line for a process that could
+//! not report.
 
 mod brief;
 mod group;
@@ -28,10 +29,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use symbolon::run::Standing;
 
-/// Pause between two looks at a process.
+/// The interval at which a process is polled.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The exit status of a process that its peers let down.
+/// The exit status of a process whose peers let it down.
 const PEER_FAILED: u8 = 3;
 
 /// A running process; it does not outlive this.
@@ -39,7 +40,7 @@ struct Process {
     name: String,
     child: Child,
     lines: Receiver<String>,
-    /// How far it says it is.
+    /// Its progress.
     standing: Arc<Mutex<Standing>>,
     /// The last line of its stderr.
     last_line: Option<String>,
@@ -54,20 +55,20 @@ pub struct Ended {
     last_line: Option<String>,
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By itself, with this status.
+    /// It ended by itself, with this status.
     Exit(u8),
-    /// By a signal that the launcher did not send.
+    /// A signal ended it that the launcher did not send.
     Signal(i32),
-    /// By the launcher, because another process had failed.
+    /// The launcher ended it, because another process had failed.
     Stopped,
 }
 
 impl Process {
-    /// Starts this program again with other arguments, and tells it the rest. With `relay`, what it says on stderr is
-    /// said on the launcher's as well.
+    /// Starts this program again with other arguments and a brief. With `relay`, its stderr is copied to the
+    /// launcher's.
     fn start(name: &str, arguments: &[OsString], brief: &Brief, relay: bool) -> Result<Process, Failure> {
         let failed = |error: io::Error| Failure::Resources(format!("{name} cannot be started: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
@@ -79,7 +80,7 @@ impl Process {
         let (sender, lines) = channel();
         let standing: Arc<Mutex<Standing>> = Arc::default();
         let told = standing.clone();
-        // Whatever fails from here on ends the child.
+        // A failure from here on ends the child.
         let mut process =
             Process { name: name.to_owned(), child, lines, standing, last_line: None, stdout: None };
         let stdin = process.child.stdin.as_mut().expect("a piped stdin");
@@ -93,7 +94,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Where the process says that it listens, if it has said so; `Err` once it can no longer say it.
+    /// The address on which the process listens, once it has printed it; `Err` where it has ended before.
     fn listening(&mut self) -> Result<Option<SocketAddr>, ()> {
         match self.lines.recv_timeout(PAUSE) {
             Ok(line) => {
@@ -106,17 +107,17 @@ impl Process {
         }
     }
 
-    /// How far it last said that it is.
+    /// Its last reported progress.
     fn standing(&self) -> Standing {
         *self.standing.lock().expect("no panic while a line is read")
     }
 
-    /// Whether it has ended, well or not.
+    /// True once it has ended, well or not.
     fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// How it ended, if it has, and not well.
+    /// Its end, if it has ended and not well.
     fn failure(&mut self) -> Option<End> {
         match self.child.try_wait() {
             Ok(Some(status)) if !status.success() => Some(End::of(status)),
@@ -124,7 +125,7 @@ impl Process {
         }
     }
 
-    /// What it left behind; a process that still runs is ended.
+    /// Ends the process if it still runs, and returns its text and its end.
     fn end(mut self) -> Ended {
         let stopped = !self.has_ended();
         if stopped {
@@ -134,7 +135,7 @@ impl Process {
             Ok(status) if !stopped => End::of(status),
             _ => End::Stopped,
         };
-        // What a language's runtime says of itself is no reason.
+        // The notes of the language's runtime are no reason.
         let is_reason = |line: &String| !line.trim().is_empty() && !line.starts_with("note: ");
         if let Some(line) = self.lines.iter().filter(is_reason).last() {
             self.last_line = Some(line);
@@ -165,14 +166,14 @@ impl End {
         End::Exit(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
     }
 
-    /// Whether it is a failure of the process's own, and not one that its peers caused.
+    /// True for a failure of the process's own, false for one that its peers caused.
     fn is_cause(self) -> bool {
         !matches!(self, End::Exit(0 | PEER_FAILED) | End::Stopped)
     }
 }
 
 impl Ended {
-    /// Why it failed, in a line that names it.
+    /// Its failure, in a line that names it.
     fn failure(&self) -> Failure {
         let said: Option<FailureJson> = serde_json::from_str(&self.said.text).ok();
         let name = &self.name;
@@ -192,7 +193,7 @@ impl Ended {
     }
 }
 
-/// Sends on every line, whatever bytes it is made of, but for those that say how far the process is.
+/// Sends on every line, of whatever bytes, except those of the progress.
 fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Standing>, relay: bool) {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
@@ -204,7 +205,7 @@ fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Sta
             true => text.starts_with('{'),
             false => !text.starts_with("error: ") && live::standing_in(&text).is_none(),
         };
-        // What was taken for granted of data is for the user in any case.
+        // Assumptions about data always reach the user.
         if (relay || text.starts_with(NOTE)) && is_said {
             eprintln!("{text}");
         }

@@ -1,26 +1,26 @@
-//! What a command says on stderr: lines for people, or for programs where the log is JSON.
+//! A command's messages on stderr: lines for people, or for programs where the log is JSON.
 
 use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use symbolon_job::Notice;
 
-/// What events of the log are told by that are said whatever its level is.
+/// The target of events that are printed at every level of the log.
 pub const TARGET: &str = "symbolon_cli::say";
 
-/// Whether stderr has JSON lines alone.
+/// Set where stderr has JSON lines alone.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// From now on everything is a JSON object a line; the log must have begun.
+/// Makes every message a JSON object a line; the log must have started.
 pub fn in_json() {
     IS_JSON.store(true, Ordering::Relaxed);
 }
 
-/// Whether everything is a JSON object a line.
+/// True where every message is a JSON object a line.
 pub fn is_json() -> bool {
     IS_JSON.load(Ordering::Relaxed)
 }
 
-/// Says what happens, to whoever looks.
+/// Prints a message.
 pub fn note(line: &str) {
     if is_json() { tracing::info!(target: TARGET, "{line}") } else { text(&format!("{line}\n")) }
 }
@@ -28,7 +28,7 @@ pub fn note(line: &str) {
 /// The beginning of a line about assumptions that were made of data.
 pub const NOTE: &str = "note: ";
 
-/// Says what a job tells of itself.
+/// Prints a notice of a job.
 pub fn notice(notice: Notice) {
     match notice {
         Notice::Assumed { .. } => note(&format!("{NOTE}{notice}")),
@@ -37,12 +37,12 @@ pub fn notice(notice: Notice) {
     }
 }
 
-/// Says what should be looked at.
+/// Prints a warning.
 pub fn warning(line: &str) {
     if is_json() { tracing::warn!(target: TARGET, "{line}") } else { text(&format!("warning: {line}\n")) }
 }
 
-/// Says what went wrong.
+/// Prints an error.
 pub fn error(line: &str, status: u8) {
     if is_json() {
         tracing::error!(target: TARGET, status, "{line}")
@@ -51,7 +51,7 @@ pub fn error(line: &str, status: u8) {
     }
 }
 
-/// Text for people, which programs have as an object on stdout.
+/// Prints text for people; programs find the same as an object on stdout.
 pub fn report(report: &str) {
     if !is_json() {
         text(report);
@@ -59,6 +59,6 @@ pub fn report(report: &str) {
 }
 
 fn text(text: &str) {
-    // A reader that has gone away is no failure of the work.
+    // A reader that has gone away is no failure.
     let _ = stderr().lock().write_all(text.as_bytes());
 }

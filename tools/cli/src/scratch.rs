@@ -1,7 +1,7 @@
 //! Temporary folders of a launcher, which only its user can enter.
 //!
-//! A folder goes with its launcher. One that was killed leaves it behind: the next launcher of the same user removes it.
-//! What such a folder holds are traces and the demo's data; keys and results are never in one.
+//! A launcher removes its folder when it ends. A launcher that was killed leaves it behind, and the next launcher of the
+//! same user removes it. Such a folder holds traces and the demo's data, never keys or results.
 
 use crate::failure::Failure;
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use std::path::Path;
 use symbolon_job::JobError;
 use tempfile::{Builder, TempDir};
 
-/// What the folders' names begin with.
+/// The beginning of the folders' names.
 const PREFIX: &str = "symbolon-";
 
 /// A file in each folder that its launcher holds locked for as long as it lives.
@@ -24,7 +24,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// A new folder; those that launchers which were killed have left are removed.
+    /// Makes a new folder, and removes those of launchers that were killed.
     pub fn new() -> Result<Scratch, Failure> {
         remove_abandoned(&std::env::temp_dir());
         let failed = |error: io::Error| JobError::File {
@@ -53,7 +53,7 @@ fn locked(folder: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Removes this user's folders whose launcher has ended. What cannot be removed stays.
+/// Removes this user's folders whose launcher has ended. A folder that cannot be removed stays.
 fn remove_abandoned(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let own = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));

@@ -1,10 +1,10 @@
-//! What the command remembers between runs on this machine, for its user.
+//! The command's state between runs on this machine, for its user.
 
 use crate::failure::Failure;
 use std::path::PathBuf;
 
-/// Where `run --local` remembers how far stores have been used: outside of them, so that a store that is brought back from
-/// a copy is not used from its beginning.
+/// The folder where `run --local` records how far stores have been used. It lies outside of the stores, so that a store
+/// that is restored from a copy is not used from its beginning.
 pub fn marks() -> Result<PathBuf, Failure> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = |below: &str| folder("HOME").map(|home| home.join(below));

@@ -60,7 +60,7 @@ pub fn bytes(count: u64) -> String {
     grouped
 }
 
-/// A number of bytes as people say it, in binary units.
+/// A number of bytes in binary units.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut value, mut unit) = (bytes as f64, 0);
@@ -81,7 +81,7 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// What a run took.
+/// A run's figures.
 pub fn run(run: &RunJson) -> String {
     let roles: Vec<&RoleJson> = run.parties.iter().chain(&run.dealer).collect();
     let mut text = format!(
@@ -144,7 +144,7 @@ pub fn run(run: &RunJson) -> String {
     if run.later.is_empty() { text } else { text + &later(&run.later) }
 }
 
-/// What the runs after the first took.
+/// The figures of the runs after the first.
 fn later(runs: &[RunJson]) -> String {
     let mut table = Table::new(["later run", "offline", "online", "bytes sent", "correction bytes"]);
     for (number, run) in (1..).zip(runs) {

@@ -1,4 +1,4 @@
-//! Where outputs go: checked before anything is computed.
+//! The files of outputs, checked before anything is computed.
 
 use crate::JobError;
 use crate::data::{DataError, check_target};
@@ -26,9 +26,9 @@ pub fn check_targets<'a>(
     Ok(())
 }
 
-/// A path that two names of one file have in common, as far as can be told.
+/// A path that is the same for all names of one file, as far as the file system shows.
 fn identity(file: &Path) -> PathBuf {
-    // A link that is not followed stands for itself, and is refused where it would be written to.
+    // A link is not followed: it stands for itself, and writing to it is refused.
     let file = resolve(file).unwrap_or_else(|_| file.to_owned());
     let absolute = file
         .canonicalize()

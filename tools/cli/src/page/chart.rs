@@ -7,11 +7,11 @@ use symbolon::step::MemoryClass;
 /// Bytes by class, in the order of [`MemoryClass::ALL`].
 pub type Classes = [u64; MemoryClass::ALL.len()];
 
-/// What a class is drawn in; the same order.
+/// The colours of classes, in the same order.
 const COLOURS: [&str; MemoryClass::ALL.len()] =
     ["#2f6fb0", "#d9822b", "#4c9f70", "#8a8f98", "#b9a45b", "#b0485a"];
 
-/// What plain runs are drawn in.
+/// The colour of plain runs.
 const PLAIN: &str = "#5b6470";
 
 const WIDTH: f64 = 760.0;
@@ -57,7 +57,7 @@ pub fn bars(bars: &[Bar]) -> String {
     svg + "</svg>\n"
 }
 
-/// Memory by class over something that grows: time or steps. Points are (x, bytes), in order.
+/// Memory by class over time or steps. Points are (x, bytes), in order.
 pub fn area(points: &[(f64, Classes)], unit: &str, online: Option<f64>) -> String {
     let most = points.iter().map(|(_, classes)| classes.iter().sum::<u64>()).max().unwrap_or(1).max(1) as f64;
     let end = points.last().map_or(1.0, |(x, _)| *x).max(f64::MIN_POSITIVE);
@@ -74,7 +74,7 @@ pub fn area(points: &[(f64, Classes)], unit: &str, online: Option<f64>) -> Strin
         let above: Vec<u64> =
             below.iter().zip(points).map(|(below, (_, classes))| below + classes[class]).collect();
         let mut path = String::new();
-        // Steps, not slopes: memory is what it is until the next point.
+        // Steps, not slopes: memory stays the same until the next point.
         for (index, (at, _)) in points.iter().enumerate() {
             let next = points.get(index + 1).map_or(end, |(next, _)| *next);
             let word = if index == 0 { "M" } else { "L" };
@@ -124,12 +124,12 @@ pub fn curve(points: &[(f64, f64)], x_unit: &str, y_label: impl Fn(f64) -> Strin
     svg + "</svg>\n"
 }
 
-/// How many times more: `2.1×`, or nothing to compare with.
+/// The ratio, as `2.1×`, or nothing where there is no plain figure.
 pub fn factor(private: u64, plain: u64) -> String {
     if plain == 0 { "–".to_owned() } else { format!("{:.2}×", private as f64 / plain as f64) }
 }
 
-/// What may stand between tags.
+/// Text escaped for use between tags.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -184,7 +184,7 @@ fn axes(svg: &mut String, most: f64, label: impl Fn(f64) -> String, (end, unit):
     text(svg, (LEFT + WIDTH) / 2.0, TOP + HEIGHT + 34.0, "middle", unit);
 }
 
-/// A number with three digits or so.
+/// A number with about three digits.
 fn short_number(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),

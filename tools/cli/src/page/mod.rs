@@ -42,7 +42,7 @@ p{margin:0 0 12px}
 header div,main{padding:0 12px}}
 ";
 
-/// A page that is being written.
+/// A page under construction.
 pub struct Page {
     title: String,
     subtitle: String,
@@ -54,7 +54,7 @@ impl Page {
         Page { title: title.to_owned(), subtitle: subtitle.to_owned(), body: String::new() }
     }
 
-    /// A few figures that say most.
+    /// A row of headline figures.
     pub fn figures(&mut self, figures: &[(&str, String)]) {
         let figure = |(name, value): &(&str, String)| {
             format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value))
@@ -80,7 +80,7 @@ impl Page {
         self.section(heading, &format!("<div class=\"wide\">{svg}</div>{}", note_of(note)));
     }
 
-    /// Where and by what the page was made.
+    /// The page's footer: its origin and version.
     pub fn environment(&mut self, facts: &[(&str, String)]) {
         let mut rows = vec![vec!["environment".to_owned(), String::new()]];
         let own = [

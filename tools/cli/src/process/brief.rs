@@ -1,4 +1,5 @@
-//! What a launcher tells a process that it starts: one line on its stdin, which afterwards is the process's lifeline.
+//! The brief: one line that a launcher writes to the stdin of a process that it starts. The pipe is afterwards the
+//! process's lifeline.
 //!
 //! Keys go this way and lie in no file, so that a launcher that is killed leaves none behind.
 
@@ -14,11 +15,11 @@ use symbolon::share::Role;
 use symbolon_job::identity::stem;
 use zeroize::Zeroizing;
 
-/// What a process of a launcher is and whom it believes.
+/// The role of a launched process, its identity and its peers'.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Brief {
-    /// What a node that is started by hand reads from its file.
+    /// The configuration, which a node that is started by hand reads from its file.
     pub config: String,
     /// The process's own key; it is handed out once.
     key: Mutex<String>,
@@ -28,7 +29,7 @@ pub struct Brief {
     peers: BTreeMap<String, String>,
 }
 
-/// What this process was told.
+/// The brief of this process.
 static OWN: OnceLock<Brief> = OnceLock::new();
 
 impl Brief {
@@ -36,12 +37,12 @@ impl Brief {
         Brief { config, key: Mutex::new(key.to_owned()), certificate: certificate.to_owned(), peers }
     }
 
-    /// What this process's launcher has told it, if it has one.
+    /// The brief of this process, if a launcher started it.
     pub fn own() -> Option<&'static Brief> {
         OWN.get()
     }
 
-    /// Reads what the launcher tells this process, which from then on ends when the launcher has ended.
+    /// Reads the brief. From then on this process ends when its launcher has ended.
     pub fn receive() -> Result<(), Failure> {
         let unheard = |reason: String| Failure::Usage(format!("the launcher cannot be heard: {reason}"));
         let mut line = Zeroizing::new(String::new());
@@ -55,7 +56,7 @@ impl Brief {
         thread::Builder::new().spawn(lifeline).map(drop).map_err(|error| Failure::thread(&error))
     }
 
-    /// The line that tells it.
+    /// The brief as a line.
     pub fn line(&self) -> Zeroizing<String> {
         Zeroizing::new(serde_json::to_string(self).expect("a brief serialises") + "\n")
     }
@@ -77,7 +78,7 @@ impl Brief {
         Ok(credentials)
     }
 
-    /// The key, which is not kept.
+    /// Hands out the key, which the brief does not keep.
     fn take_key(&self) -> Zeroizing<String> {
         Zeroizing::new(std::mem::take(&mut *self.key.lock().unwrap_or_else(PoisonError::into_inner)))
     }

@@ -1,4 +1,4 @@
-//! All processes of a job: they end together, and the one that failed first is named.
+//! All processes of a job. They end together, and the launcher names the one that failed first.
 
 use super::{Brief, End, Ended, PAUSE, Process};
 use crate::failure::Failure;
@@ -8,15 +8,14 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How long processes may take to end by themselves after a peer has let one down: the one to blame ends soon, and
-/// says why.
+/// The time for processes to end by themselves after a peer has let one down: the one to blame ends soon, and says why.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Running processes, in the order of their start; none outlives this.
 #[derive(Default)]
 pub struct Group {
     running: Vec<Process>,
-    /// Whether what they say on stderr is said on the launcher's as well.
+    /// Their stderr is copied to the launcher's.
     relay: bool,
 }
 
@@ -57,7 +56,7 @@ impl Group {
         }
     }
 
-    /// Waits until all have ended well, and shows meanwhile how far the parties are.
+    /// Waits until all have ended well, and shows the parties' progress meanwhile.
     ///
     /// Where one fails, the others are ended, and the failure is that of the one to blame.
     pub fn wait(mut self, live: Option<&Live>) -> Result<Vec<Ended>, Failure> {
@@ -75,7 +74,7 @@ impl Group {
         }
     }
 
-    /// Shows how far the parties are.
+    /// Shows the parties' progress.
     fn show(&self, live: Option<&Live>) {
         let Some(live) = live else { return };
         for process in &self.running {

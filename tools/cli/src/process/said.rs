@@ -1,5 +1,4 @@
-//! What a launched process says on its stdout: its outputs in pieces, each behind a line that says whose it is, and last
-//! its report.
+//! The stdout of a launched process: its outputs in pieces, each behind a line that names its output, and last its report.
 //!
 //! The launcher keeps the pieces in a file without a name, which goes with it however it ends.
 
@@ -18,7 +17,7 @@ struct Piece {
     bytes: u64,
 }
 
-/// Where a launched process writes an output.
+/// The writer of an output in a launched process.
 pub struct Pieces<'a> {
     pub output: &'a str,
     pub batch: u32,
@@ -38,13 +37,13 @@ impl Write for Pieces<'_> {
     }
 }
 
-/// What a process has said.
+/// The text of a process that has ended.
 #[derive(Default)]
 pub struct Said {
-    /// Its report, or why it failed.
+    /// Its report, or its failure.
     pub text: String,
     spool: Option<File>,
-    /// Where each output of each batch lies in the spool.
+    /// The places of each batch's outputs in the spool.
     outputs: BTreeMap<(String, u32), Range<u64>>,
 }
 
@@ -54,7 +53,7 @@ impl Said {
         Said { text, ..Said::default() }
     }
 
-    /// Takes in all that a process says.
+    /// Reads a process's stdout to its end.
     pub fn listen(stdout: impl Read) -> io::Result<Said> {
         let (mut said, mut stdout) = (Said::default(), BufReader::new(stdout));
         let mut line = Vec::new();
@@ -97,7 +96,7 @@ pub struct Content<'a> {
 }
 
 impl Content<'_> {
-    /// Whether two outputs are the same to the end.
+    /// True where two outputs are equal to the end.
     pub fn equals(mut self, mut other: Content<'_>) -> io::Result<bool> {
         const PIECE_BYTES: usize = 64 << 10;
         if self.place.end - self.place.start != other.place.end - other.place.start {

@@ -1,4 +1,4 @@
-//! The file: Chrome's trace event format, with what a summary needs beside the events.
+//! The file: Chrome's trace event format, with the data that a summary needs beside the events.
 
 use crate::failure::Failure;
 use crate::files;
@@ -13,10 +13,10 @@ use symbolon::share::Role;
 use symbolon::step::MemoryClass;
 use symbolon_job::JobError;
 
-/// What the events of memory are called.
+/// The name of memory events.
 const MEMORY: &str = "device memory";
 
-/// Events of memory that a process has at most.
+/// The most memory events of a process.
 const MOST_COUNTERS: usize = 2000;
 
 /// A trace file.
@@ -24,19 +24,19 @@ const MOST_COUNTERS: usize = 2000;
 pub struct TraceFile {
     #[serde(rename = "displayTimeUnit")]
     unit: String,
-    /// What happened.
+    /// The events.
     #[serde(rename = "traceEvents")]
     pub events: Vec<Event>,
-    /// Whose events they are.
+    /// The processes of the events.
     #[serde(rename = "otherData")]
     pub about: About,
 }
 
-/// What a file says beside its events.
+/// The data beside the events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     start_unix_us: u64,
-    /// By process number.
+    /// The processes, by number.
     pub roles: Vec<RoleAbout>,
 }
 
@@ -45,7 +45,7 @@ pub struct About {
 pub struct RoleAbout {
     pub pid: u32,
     pub role: String,
-    /// When its online phase began, in µs.
+    /// The start of its online phase, in µs.
     pub online_us: f64,
 }
 
@@ -66,7 +66,7 @@ pub struct Event {
     pub args: Arguments,
 }
 
-/// What an event carries.
+/// An event's arguments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Arguments {
     /// The name that an event of kind `M` gives.
@@ -190,7 +190,7 @@ fn event(pid: u32, span: &Span) -> Event {
     }
 }
 
-/// What was in use while the device's steps ran: an event wherever it changes, but for so many at most.
+/// Bytes in use while the device's steps ran: an event at each change, up to the most events.
 fn counters(pid: u32, trace: &Trace, plan: &Plan) -> Vec<Event> {
     let on_device = trace.spans.iter().filter(|span| matches!(span.lane, TraceLane::Device(_)));
     let mut ran: Vec<(Duration, u32)> =
@@ -201,7 +201,7 @@ fn counters(pid: u32, trace: &Trace, plan: &Plan) -> Vec<Event> {
     let mut seen: Vec<(Duration, Occupied)> = begun.zip(plan.occupied_in(&order)).collect();
     seen.dedup_by_key(|(_, occupied)| *occupied);
     let stretch = seen.len().div_ceil(MOST_COUNTERS).max(1);
-    // Of each stretch the most: a peak that is not shown would be a lie.
+    // Each stretch shows its maximum, so that no peak is hidden.
     let most = |stretch: &[(Duration, Occupied)]| {
         let (_, most) = stretch.iter().max_by_key(|(_, occupied)| occupied.total_bytes()).expect("not empty");
         (stretch[0].0, *most)
@@ -234,21 +234,21 @@ fn number(role: Role) -> u32 {
     }
 }
 
-/// What a lane is of.
+/// The subject of a lane.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum LaneKind {
     /// A device.
     Device,
     /// The handing over to a device that works in the background.
     Handover,
-    /// What leaves devices.
+    /// Downloads from devices.
     Readback,
     /// A direction of a link.
     Wire,
 }
 
-/// Thread numbers: of the first device its lane, what is read back from any, and what is handed over; of every other
-/// device as much more for its number.
+/// Thread numbers: the first device's lane, downloads from any device, and the first device's submissions. Every other
+/// device adds its number to the first.
 const DEVICE: u32 = 1;
 const READBACK: u32 = 2;
 const HANDOVER: u32 = 3;
@@ -278,7 +278,7 @@ fn lane_name(lane: TraceLane) -> String {
     }
 }
 
-/// What the lane of this thread number is of.
+/// The subject of the lane with this thread number.
 pub fn kind(tid: u32) -> LaneKind {
     match tid % NEXT_DEVICE {
         _ if tid >= TO => LaneKind::Wire,
@@ -288,7 +288,7 @@ pub fn kind(tid: u32) -> LaneKind {
     }
 }
 
-/// Whether a lane is of the wire.
+/// True for a lane of the wire.
 pub fn is_wire(tid: u32) -> bool {
     kind(tid) == LaneKind::Wire
 }

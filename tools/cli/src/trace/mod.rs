@@ -1,4 +1,4 @@
-//! Traces: what each lane of each process did when, as files that Perfetto and Chrome open.
+//! Traces: the work of each lane of each process over time, as files that Perfetto and Chrome open.
 
 mod file;
 mod summary;
@@ -30,13 +30,13 @@ impl TraceFile {
     }
 }
 
-/// What is in a file, and its timeline as SVG.
+/// A file's summary, and its timeline as SVG.
 pub fn draw(path: &Path) -> Result<(summary::Summary, String), Failure> {
     let file = TraceFile::read(path)?;
     Ok((summary::Summary::new(&file, &path.with_extension("svg")), timeline::draw(&file)))
 }
 
-/// `trace`: prints what is in a file, and draws its timeline beside it.
+/// `trace`: prints a file's summary, and draws its timeline beside it.
 pub fn trace(path: &Path, json: bool) -> Result<(), Failure> {
     let svg = path.with_extension("svg");
     let (summary, drawn) = draw(path)?;

@@ -1,4 +1,4 @@
-//! What a trace comes to.
+//! The summary of a trace.
 
 use super::file::{Event, LaneKind, TraceFile, is_wire, kind};
 use crate::table::{Table, bytes};
@@ -17,13 +17,13 @@ pub struct Summary {
 struct RoleSummary {
     role: String,
     online_s: f64,
-    /// Of the busiest device.
+    /// Busy time of the busiest device.
     device_s: f64,
     wire_s: f64,
     /// max(device, wire) / online.
     overlap: f64,
     lanes: Vec<LaneSummary>,
-    /// What the device did, by kernel; of one that works in the background, what handing that over took.
+    /// The device's time by kernel; for a device that works in the background, the time that submission took.
     kernels: BTreeMap<String, KernelSummary>,
 }
 

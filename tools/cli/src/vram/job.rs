@@ -32,7 +32,7 @@ pub struct VramJson {
     pub protocols: Vec<ProtocolJson>,
 }
 
-/// What one protocol takes.
+/// One protocol's figures.
 #[derive(Serialize)]
 pub struct ProtocolJson {
     pub protocol: String,
@@ -42,19 +42,19 @@ pub struct ProtocolJson {
     pub factor: f64,
     pub offline_s: f64,
     pub online_s: f64,
-    /// Whether correlations are dealt ahead or streamed.
+    /// Correlations dealt ahead, or streamed.
     pub supply: Supply,
-    /// Without a budget, with correlations streamed.
+    /// The figures without a budget, with correlations streamed.
     pub streamed: StreamedMemory,
-    /// In the least memory that will do.
+    /// The figures in the least memory that suffices.
     pub least: Least,
     pub ops: Vec<OpJson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sweep: Vec<Point>,
-    /// What is in use at each step of the largest party.
+    /// Bytes in use at each step of the largest party.
     #[serde(skip)]
     pub in_use: Vec<[u64; MemoryClass::ALL.len()]>,
-    /// Where the online phase begins among them.
+    /// The step at which the online phase begins.
     #[serde(skip)]
     pub online_step: usize,
 }
@@ -84,7 +84,7 @@ pub struct OpJson {
     pub classes: [u64; MemoryClass::ALL.len()],
 }
 
-/// Prints what a job takes.
+/// Prints a job's figures.
 pub fn job(path: &Path, arguments: &VramArguments) -> Result<(), Failure> {
     let mut job = Job::read(path)?;
     let offers = job.offers(&say::notice)?;
@@ -169,7 +169,7 @@ fn protocol_json(
     })
 }
 
-/// What is in use at most while each op runs online, in the clear and at the largest party.
+/// The most bytes in use while each op runs online, in the clear and at the largest party.
 fn ops(program: &Program, planned: &Planned, plain: &Plain) -> Vec<OpJson> {
     let plan = planned.largest();
     let mut most: BTreeMap<u32, [u64; MemoryClass::ALL.len()]> = BTreeMap::new();
@@ -189,7 +189,7 @@ fn ops(program: &Program, planned: &Planned, plain: &Plain) -> Vec<OpJson> {
         classes,
     };
     let all = most.iter().map(op).filter(|op| op.plain_bytes > 0);
-    // A product and its truncation are one op to whoever wrote the step: the larger stands for both.
+    // A product and its truncation are one op to the job's author: the larger figure stands for both.
     let mut ops: Vec<OpJson> = Vec::new();
     for op in all {
         match ops.last_mut() {
@@ -204,7 +204,7 @@ fn ops(program: &Program, planned: &Planned, plain: &Plain) -> Vec<OpJson> {
     ops
 }
 
-/// Runs the program in this process, each role on a device of its own, and takes down what the ledgers saw.
+/// Runs the program in this process, each role on a device of its own, and returns the ledgers' peaks.
 fn measure(
     protocol: Protocol,
     program: &Program,
@@ -225,7 +225,7 @@ fn measure(
     for party in Parties::first(protocol.parties()).iter() {
         world = world.with_device(Role::Party(party), own.open_device()?);
     }
-    // What is computed on makes no difference to memory, nor to the steps that are taken.
+    // The values make no difference to memory or steps.
     let zeros = |input: &symbolon::program::Input| Elements::zeros(program.ring(), input.shape.len());
     let inputs: Vec<Elements> = program.inputs().iter().map(zeros).collect();
     let outcomes = world.run(program, &inputs).map_err(|error| Failure::Wrong(error.to_string()))?;

@@ -1,8 +1,8 @@
 //! A network's layers by their shapes, and each as a small program of its own.
 //!
-//! Activations are shared: two parties each bring a part, and the sum costs nothing. Weights are the last party's. What
-//! a layer gives is revealed to party 0, since a program must end somewhere: that adds one element a value to what is
-//! sent, and a round.
+//! Activations are shared: two parties each bring a part, and the sum costs nothing. The last party owns the weights. A
+//! layer's result is revealed to party 0, since a program must end somewhere: that adds a round, and one element a value
+//! to the traffic.
 
 use serde::Deserialize;
 use symbolon::program::{Image, Program, ProgramError, ValueId, Window};
@@ -10,7 +10,7 @@ use symbolon::protocol::Protocol;
 use symbolon::ring::{Axis, FixedPoint, Shape};
 use symbolon::share::{Parties, PartyId};
 
-/// What parts of arguments of smooth functions stay below.
+/// The bound of each party's part of a smooth function's argument.
 const MOST: f64 = 4.0;
 
 /// A description file.
@@ -18,21 +18,21 @@ const MOST: f64 = 4.0;
 #[serde(deny_unknown_fields)]
 pub struct Network {
     pub name: String,
-    /// Where the shapes are from.
+    /// The source of the shapes.
     pub source: String,
-    /// What a batch counts, such as `image`.
+    /// The unit of a batch, such as `image`.
     pub item: String,
-    /// What others have published of the same network, as text.
+    /// Figures that others have published for the same network, as text.
     #[serde(default)]
     pub published: Vec<String>,
     pub layers: Vec<Layer>,
 }
 
-/// Layers that are alike.
+/// A number of equal layers.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Layer {
     pub name: String,
-    /// How often the network has it.
+    /// The number of such layers in the network.
     #[serde(default = "once")]
     pub times: u32,
     #[serde(flatten)]
@@ -43,7 +43,7 @@ fn once() -> u32 {
     1
 }
 
-/// What a layer computes on one item.
+/// A layer's computation on one item.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LayerShape {
@@ -75,7 +75,7 @@ pub enum LayerShape {
     },
     /// Rows by columns, both activations; one product for each item, one after the other.
     Product { rows: usize, inner: usize, cols: usize },
-    /// Something of every element, or of every row.
+    /// A function of every element, or of every row.
     Every { function: Function, rows: usize, cols: usize },
 }
 
@@ -83,7 +83,7 @@ fn one() -> usize {
     1
 }
 
-/// What follows a layer in place.
+/// A function applied to a layer's result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Then {
@@ -113,7 +113,7 @@ pub enum Function {
 }
 
 impl Layer {
-    /// How often the layer's program runs for a batch.
+    /// The number of runs of the layer's program for a batch.
     pub fn runs(&self, batch: usize) -> u64 {
         let each = if matches!(self.shape, LayerShape::Product { .. }) { batch } else { 1 };
         u64::from(self.times) * each as u64
@@ -148,7 +148,7 @@ impl Layer {
 
 struct Build {
     program: Program,
-    /// Whose the weights are.
+    /// The owner of the weights.
     owner: PartyId,
 }
 

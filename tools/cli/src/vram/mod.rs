@@ -1,6 +1,6 @@
-//! `vram`: how much device memory a private computation takes, next to the same in the clear.
+//! `vram`: the device memory of a private computation, next to the same computation in the clear.
 //!
-//! Everything is planned, nothing is measured unless asked for: plans are exact, and `--measure` shows it.
+//! The figures are those of plans, which are exact; `--measure` also runs the job and shows it.
 
 mod job;
 mod layer;
@@ -25,7 +25,7 @@ use symbolon::session::{Spread, Surroundings, choose_side};
 use symbolon::share::Role;
 use symbolon::step::MemoryClass;
 
-/// Whose memory is asked about.
+/// The arguments of `vram`.
 #[derive(Args)]
 pub struct VramArguments {
     /// The job's description
@@ -59,7 +59,7 @@ pub struct VramArguments {
     pub shared: Shared,
 }
 
-/// Prints how much memory a job or a network takes.
+/// Prints the memory of a job or a network.
 pub fn vram(arguments: &VramArguments) -> Result<(), Failure> {
     match (&arguments.job, &arguments.model) {
         (Some(job), _) => job::job(job, arguments),
@@ -68,7 +68,7 @@ pub fn vram(arguments: &VramArguments) -> Result<(), Failure> {
     }
 }
 
-/// What plans are made for.
+/// The program, and the conditions under which it is planned.
 struct Planner {
     model: DeviceModel,
     link: LinkShape,
@@ -132,7 +132,7 @@ impl Planner {
         planner.plan(protocol, program, None)
     }
 
-    /// Plans within the least memory that will do.
+    /// Plans within the least memory that suffices.
     fn least(&self, protocol: Protocol, program: &Program) -> Result<Planned, PlanError> {
         match self.plan(protocol, program, Some(0)) {
             Err(PlanError::OverBudget { needed_bytes, .. }) => {
@@ -149,7 +149,7 @@ impl Planned {
         self.plans.parties.iter().max_by_key(|plan| plan.size_bytes()).expect("a protocol has parties")
     }
 
-    /// What the largest party takes, with the device's own memory.
+    /// The largest party's memory, with the device's own.
     fn size_bytes(&self, planner: &Planner) -> u64 {
         self.largest().size_bytes() + planner.staging_bytes
     }
@@ -205,7 +205,7 @@ impl StreamedMemory {
     }
 }
 
-/// Memory within the least budget that will do.
+/// Memory within the least budget that suffices.
 #[derive(Serialize)]
 pub struct Least {
     planned_bytes: u64,

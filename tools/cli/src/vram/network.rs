@@ -32,10 +32,10 @@ const SHIPPED: [(&str, &str); 7] = [
     ("decoder-7b", include_str!("../../../networks/decoder-7b.toml")),
 ];
 
-/// Tiles of large layers, unless asked for otherwise: few steps, and still several on their way.
+/// The default tile side of large layers: few steps, and still several in flight.
 const SIDE: TileSide = TileSide(2048);
 
-/// The largest batch that is looked for.
+/// The largest batch that the search considers.
 const MOST: usize = 1 << 16;
 
 /// The answer as JSON.
@@ -55,7 +55,7 @@ struct NetworkJson {
     protocols: Vec<ProtocolJson>,
 }
 
-/// What one protocol takes.
+/// One protocol's figures.
 #[derive(Serialize)]
 struct ProtocolJson {
     protocol: String,
@@ -71,7 +71,7 @@ struct ProtocolJson {
     /// The largest layer in the least memory that it can be computed in.
     least_bytes: u64,
     least_factor: f64,
-    /// Of one batch, within the card's memory; absent where it does not fit.
+    /// Time of one batch within the card's memory; absent where it does not fit.
     offline_s: Option<f64>,
     online_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ struct ProtocolJson {
     layers: Vec<LayerJson>,
 }
 
-/// What a layer takes.
+/// A layer's figures.
 #[derive(Serialize)]
 struct LayerJson {
     layer: String,
@@ -88,7 +88,7 @@ struct LayerJson {
     private_bytes: u64,
     streamed_bytes: u64,
     least_bytes: u64,
-    /// Of all its runs, within the card's memory.
+    /// Time of all its runs, within the card's memory.
     offline_s: Option<f64>,
     online_s: Option<f64>,
     spilled_bytes: u64,
@@ -358,7 +358,7 @@ fn layers(protocol: &ProtocolJson) -> Vec<Vec<String>> {
     rows
 }
 
-/// What the figures mean.
+/// The note that explains the figures.
 const RULES: &str = "Layer by layer: each is planned as a program of its own on shared activations, its \
                      correlations dealt before it or streamed into it, and gives its result to party 0. In between, weights and activations \
                      wait in host memory, in the clear as well as privately. Least: what does not fit waits on the host or is \

@@ -127,7 +127,7 @@ fn parties(json: &VramJson) -> Vec<Vec<String>> {
     rows
 }
 
-/// Planned, and measured where that differs.
+/// The planned figure, and the measured one where it differs.
 fn class(party: &PartyJson, name: &str) -> String {
     let planned = party.planned_by_class.get(name).copied().unwrap_or(0);
     match party.measured_by_class.as_ref().map(|classes| classes.get(name).copied().unwrap_or(0)) {

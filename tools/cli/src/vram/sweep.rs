@@ -1,4 +1,4 @@
-//! Ever smaller budgets, and what each costs in time.
+//! A sweep over ever smaller budgets, with the predicted time of each.
 
 use super::{Planned, Planner, side_of};
 use serde::Serialize;
@@ -6,13 +6,13 @@ use symbolon::plan::PlanError;
 use symbolon::program::Program;
 use symbolon::protocol::Protocol;
 
-/// Budgets as shares of what the plan takes without one.
+/// Budgets, as fractions of the memory of the plan without a budget.
 const SHARES: [f64; 8] = [1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125, 0.0625];
 
 /// One budget.
 #[derive(Clone, Serialize)]
 pub struct Point {
-    /// Without a limit, and in the least memory, what the plan takes.
+    /// The plan's memory without a limit, and the least that suffices.
     pub budget_bytes: u64,
     pub planned_bytes: u64,
     pub tile_side: Option<usize>,
