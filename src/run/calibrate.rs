@@ -7,27 +7,27 @@ use crate::ring::{Ring, Shape};
 use crate::step::{Kernel, Matrix, MemoryClass};
 use std::time::Instant;
 
-/// The side of the tiles that are measured: that of plans, unless they say otherwise, and on a device that multiplies such
-/// tiles in an instant a larger one, which keeps it busy.
+/// The side of the measured tiles: that of plans by default, and a larger one on a device that multiplies such tiles in
+/// an instant, to keep it busy.
 const SIDES: [usize; 2] = [512, 2048];
 const INSTANT: f64 = 0.4e-3;
 
-/// How many tiles kernels go through in turn, so that caches serve them no better than in a run.
+/// The number of tiles that kernels go through in turn, so that caches serve them no better than in a run.
 const TILES: usize = 12;
 
-/// Work is queued for so long, or so many times what is in a row at least: in a run, a device is not waited for after
-/// every kernel.
+/// The least time, and the least number of repetitions, for which work is queued: a run does not wait for the device
+/// after every kernel.
 const QUEUED: f64 = 5e-3;
 const MOST_TIMES: usize = 32;
 
-/// Each rate is the median of so many measurements.
+/// The number of measurements of which each rate is the median.
 const REPEATS: usize = 5;
 
-/// How many small steps are timed together.
+/// The number of small steps that are timed together.
 const SMALL_STEPS: usize = 256;
 
-/// Measures the device: what a plan's steps take on tiles of usual size, one after the other. Takes about a second on
-/// a processor's core, and 25 MB of device memory; on a GPU 400 MB, or as little where a budget does not hold them.
+/// Measures the device: the times of a plan's steps on tiles of usual size, one after the other. It takes about a second
+/// on a processor's core, and 25 MB of device memory; on a GPU 400 MB, or less where a budget does not hold them.
 ///
 /// # Errors
 /// Where the device fails or has no memory.
@@ -70,7 +70,7 @@ impl<'a> Bench<'a> {
         let size_bytes = Shape::new(side, side).size_bytes(Ring::Z64);
         let tile = |_| device.allocate(size_bytes, MemoryClass::Scratch);
         let tiles = (0..TILES).map(tile).collect::<Result<_, _>>()?;
-        // The key guards nothing: what is drawn is overwritten.
+        // The key guards nothing: the drawn values are overwritten.
         let bench = Bench { device, side, tiles, key: PrgKey::from_bytes([7; 32]) };
         (0..TILES).try_for_each(|tile| bench.run(Ring::Z64, &bench.fill_of(tile)))?;
         Ok(bench)
@@ -84,7 +84,7 @@ impl<'a> Bench<'a> {
         self.device.run(ring, kernel)
     }
 
-    /// Seconds that one piece of work takes, several in a row.
+    /// Seconds of one piece of work, several in a row.
     fn time(
         &self,
         in_a_row: usize,

@@ -1,5 +1,5 @@
-//! The coordinator: the driver of a run on real devices and links. It tells the engine what they do, and them what the
-//! engine asks for.
+//! The coordinator: the driver of a run on real devices and links. It passes their events to the engine, and the engine's
+//! commands to them.
 
 use super::engine::{Command, Engine, Event};
 use super::execute::{Execution, Outcome};
@@ -23,25 +23,25 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// How often progress is looked at within a stall deadline.
+/// The number of times that progress is checked within a stall deadline.
 const STALL_CHECKS: u32 = 8;
 
 pub(super) struct Coordinator<'a> {
     execution: Execution<'a>,
     pub(super) engine: Engine<'a, Bytes>,
-    /// By device.
+    /// The lanes, by device.
     lanes: Vec<Sender<Order>>,
     events: UnboundedReceiver<LaneEvent>,
     /// Downloads and transmissions under way.
     pub(super) deliveries: JoinSet<Result<Delivery, Failure>>,
     /// Devices that are not ready for the plan's kernels.
     unprepared: usize,
-    /// Devices that are not done with everything, while that is waited for.
+    /// Devices that still have work, while the coordinator waits for them to finish.
     unsynchronised: usize,
-    /// How many pieces of work this process had done when that last changed, and when that was.
+    /// The number of pieces of work that this process has done, and the time of its last change.
     progress: (u64, Instant),
     outputs: BTreeMap<usize, Elements>,
-    /// Peers that have not said that their offline phase is over.
+    /// Peers that have not yet reported the end of their offline phase.
     unready: BTreeSet<Role>,
     recorder: Recorder,
 }
@@ -78,7 +78,7 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Runs the plan; a failure is told to all peers at once, before the device lane has ended.
-    /// Returns also what was taken down, and when the online phase began.
+    /// Returns also the trace, and the start of the online phase.
     pub(super) async fn run(mut self) -> Result<(Outcome, Recorder, Instant), RunError> {
         match self.try_run().await {
             Ok((outcome, online)) => Ok((outcome, self.recorder, online)),
@@ -130,7 +130,7 @@ impl<'a> Coordinator<'a> {
         Ok((Outcome { outputs: std::mem::take(&mut self.outputs), report }, middle))
     }
 
-    /// Runs the steps of one phase until all have passed and what they send and hand out has left the device.
+    /// Runs the steps of one phase until all have passed and all messages and results have left the device.
     async fn phase(&mut self, phase: Phase) -> Result<(), RunError> {
         self.engine.begin(phase);
         loop {
@@ -142,7 +142,7 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Waits until the devices are done with everything.
+    /// Waits until the devices have finished all work.
     async fn synchronise(&mut self) -> Result<(), RunError> {
         self.unsynchronised = self.lanes.len();
         (0..self.lanes.len()).for_each(|device| self.order(device, Order::Synchronise));
@@ -170,7 +170,7 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Does what the engine asks for.
+    /// Carries out the engine's commands.
     pub(super) fn obey(&mut self) {
         while let Some(command) = self.engine.next_command() {
             match command {
@@ -186,7 +186,7 @@ impl<'a> Coordinator<'a> {
     }
 
     fn order(&self, device: usize, order: Order) {
-        // The lane ends early only by failing, and has then said so: `wait` returns its error.
+        // The lane ends early only by a failure that it has reported: `wait` returns its error.
         let _ = self.lanes[device].send(order);
     }
 
@@ -203,7 +203,7 @@ impl<'a> Coordinator<'a> {
         whole.set_block(shape, at, from.shape, block);
     }
 
-    /// Waits for one thing to happen, and takes in all that has. `doing` says what is awaited where no step is.
+    /// Waits for an event, and handles all that have come. `doing` names what is awaited where no step is.
     async fn wait(&mut self, doing: &str) -> Result<(), RunError> {
         let listening = self.engine.has_room();
         tokio::select! {
@@ -245,7 +245,7 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Awaits what the device has computed, to be sent, handed out or kept.
+    /// Awaits a download: bytes to be sent, handed out or kept.
     fn fetch(&mut self, position: u32, download: Download) {
         let begin = self.recorder.now();
         self.deliveries.spawn(async move {
@@ -276,7 +276,7 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Takes in a frame, or the end of a link.
+    /// Handles a frame, or the end of a link.
     pub(super) fn take_in(
         &mut self,
         peer: Role,
@@ -312,8 +312,8 @@ impl<'a> Coordinator<'a> {
         self.engine.happened(Event::Received(peer, piece));
     }
 
-    /// Ends the run where this process has got on with nothing for the stall deadline: no step of its own was done, no
-    /// frame was sent, and none arrived that the plan has. A peer's word that it gets on does not count.
+    /// Ends the run where this process has made no progress for the stall deadline: it did no step, sent no frame and
+    /// received none that the plan has. A peer's claim of progress does not count.
     fn check_progress(&mut self, doing: &str) -> Result<(), RunError> {
         let seen = self.execution.activity.progress();
         if seen != self.progress.0 {
@@ -322,8 +322,8 @@ impl<'a> Coordinator<'a> {
         if self.progress.1.elapsed() < self.execution.stall { Ok(()) } else { Err(self.stalled(doing)) }
     }
 
-    /// The error of a peer that failed: the step is that of the message with which it broke the plan, or the first that
-    /// waits for it, if one does, whether sending or receiving has failed first.
+    /// The error of a peer that failed. It names the step of the message with which the peer broke the plan, or else the
+    /// first step that waits for the peer, whether sending or receiving failed first.
     fn peer_error(&self, peer: Role, error: NetError, doing: &str) -> RunError {
         let message = if let NetError::OffPlan { offence, .. } = &error { offence.message() } else { None };
         let broken = message.and_then(|message| self.engine.inbox().position(peer, MessageId(message)));
@@ -336,7 +336,7 @@ impl<'a> Coordinator<'a> {
         RunError::Device { error, doing }
     }
 
-    /// Which steps wait for which peer.
+    /// The steps that wait, and the peers they wait for.
     fn stalled(&self, doing: &str) -> RunError {
         let mut stuck: Vec<String> = Vec::new();
         for peer in self.execution.links.iter().map(Link::peer) {
@@ -356,7 +356,7 @@ impl<'a> Coordinator<'a> {
         RunError::Stalled { waited: self.execution.stall, stuck }
     }
 
-    /// A step as errors call it.
+    /// A step's name in errors.
     fn describe(&self, position: u32) -> String {
         let step = &self.execution.plan.steps[position as usize].step;
         format!("step {position}, {} of `{}`", step.action.name(), (self.execution.label)(step.op))
@@ -367,8 +367,8 @@ impl<'a> Coordinator<'a> {
     }
 }
 
-/// The next frame of any link of whose peer something is still awaited, with the peer. Frames behind those of this
-/// run belong to the next and stay where they are.
+/// The next frame, with its peer, of any link on which a message is still awaited. Frames behind those of this run belong
+/// to the next run and stay where they are.
 async fn next_frame(
     links: &mut [Link],
     engine: &Engine<'_, Bytes>,

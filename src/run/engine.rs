@@ -1,13 +1,13 @@
-//! What a role does when: the run of a plan as a state machine without threads, clocks or I/O.
+//! The engine: a role's run of a plan as a state machine without threads, clocks or I/O.
 //!
-//! A driver tells the [`Engine`] what has happened, as [`Event`]s, and carries out what it asks for, as [`Command`]s, in
-//! their order. The engine queues steps for the devices as the [`Schedule`] says, gives every link what waits for it,
-//! lets messages and what was spilled into their buffers, and counts. The executor's driver (`coordinator`) has devices
-//! and links; that of simulations (`simulate`) has models of them and a virtual clock.
+//! A driver passes [`Event`]s to the [`Engine`] and carries out its [`Command`]s in their order. The engine queues steps
+//! for the devices by the [`Schedule`], gives every link the messages that wait for it, lets messages and spilled
+//! contents into their buffers, and counts. The executor's driver (`coordinator`) has devices and links; that of
+//! simulations (`simulate`) has models of them and a virtual clock.
 //!
-//! **Invariant.** Commands depend on the plan, the devices' models and the order of the events, and on nothing else: an
-//! engine knows of contents `C` no more than their sizes. So a simulated role does what a real one does to which the same
-//! happens.
+//! **Invariant.** Commands depend on the plan, the devices' models and the order of the events, and on nothing else: of
+//! contents `C` an engine knows only their sizes. So after the same events a simulated role gives the same commands as a
+//! real one.
 
 use super::Tally;
 use super::host_slots::HostSlots;
@@ -20,7 +20,7 @@ use crate::step::{Action, Phase};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
-/// Bytes on the host, or how many they would be.
+/// Bytes on the host, or only their number.
 pub(super) trait Content: Clone {
     fn len(&self) -> usize;
 }
@@ -31,7 +31,7 @@ impl Content for Bytes {
     }
 }
 
-/// Something that has happened to a role.
+/// An event at a role.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Event<C> {
     /// The device has taken the job of the step at this position from its queue. Of the pieces of a message see
@@ -39,7 +39,7 @@ pub(super) enum Event<C> {
     Done(u32),
     /// The device has taken so many bytes of pieces.
     Written(u64),
-    /// What the step at this position sends, hands out or spills is on the host.
+    /// The bytes that the step at this position sends, hands out or spills are on the host.
     Downloaded(u32, C),
     /// The link with this peer has taken the messages of the steps at these positions.
     Sent(Role, Vec<u32>),
@@ -47,24 +47,24 @@ pub(super) enum Event<C> {
     Received(Role, Piece<C>),
 }
 
-/// Something that a driver is to do.
+/// A command to the driver.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command<C> {
-    /// To queue a job for the device with this number.
+    /// Queue a job for the device with this number.
     Queue(usize, Job<C>),
-    /// To have the link with this peer take messages, each with the position of its step.
+    /// Give the link with this peer messages, each with the position of its step.
     Transmit(Role, Vec<(u32, Outgoing<C>)>),
-    /// To give the caller the block of a result that the step at this position hands out.
+    /// Give the caller the block of a result that the step at this position hands out.
     HandOut(u32, C),
 }
 
 /// Work for a device.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Job<C> {
-    /// Does what the step at this position says: computes, writes a block of an input, or reads what is sent, handed out
-    /// or spilled.
+    /// The work of the step at this position: a kernel, a block of an input to write, or bytes to read that are sent,
+    /// handed out or spilled.
     Step(u32),
-    /// Writes what the step at this position receives or reloads, from this offset on.
+    /// A write, from this offset on, of bytes that the step at this position receives or reloads.
     Write(u32, u64, C),
 }
 
@@ -80,11 +80,11 @@ impl<C> Job<C> {
 /// One role's run.
 pub(super) struct Engine<'a, C> {
     plan: &'a Plan,
-    /// What each device is taken to be, to know how much is queued for it.
+    /// The model of each device, by which its queued work is estimated.
     models: &'a [DeviceModel],
     overlap: Overlap,
     schedule: Schedule<'a>,
-    /// By device: seconds of work that is queued.
+    /// Seconds of queued work, by device.
     ahead_s: Vec<f64>,
     inbox: Inbox<C>,
     outbox: Outbox<C>,
@@ -93,8 +93,7 @@ pub(super) struct Engine<'a, C> {
     tally: Tally,
     /// Steps that are with their device, or whose message is.
     steps_done: u64,
-    /// What was asked of a device and is neither with its link nor where it is kept, and the bytes of it that await a
-    /// link or the caller.
+    /// Downloads that have not reached their link or host slot, with the bytes that await a link or the caller.
     undelivered: usize,
     undelivered_bytes: u64,
     /// Bytes of received pieces that are queued for a device.
@@ -103,7 +102,7 @@ pub(super) struct Engine<'a, C> {
 }
 
 impl<'a, C: Content> Engine<'a, C> {
-    /// A run that is yet to begin.
+    /// A run that has not begun.
     ///
     /// # Panics
     /// Where the plan is for more devices than there are models.
@@ -134,12 +133,12 @@ impl<'a, C: Content> Engine<'a, C> {
         self.schedule.begin(phase);
     }
 
-    /// Whether all steps of the phase have passed, and what they send, hand out and spill has left the devices.
+    /// True once all steps of the phase have passed and all their downloads have left the devices.
     pub(super) fn is_done(&self) -> bool {
         self.schedule.is_done() && self.undelivered == 0
     }
 
-    /// Takes in what has happened.
+    /// Handles an event.
     pub(super) fn happened(&mut self, event: Event<C>) {
         match event {
             Event::Done(position) => {
@@ -164,14 +163,14 @@ impl<'a, C: Content> Engine<'a, C> {
         }
     }
 
-    /// The next thing to do; `None` until something else happens.
+    /// The next command; `None` until another event.
     pub(super) fn next_command(&mut self) -> Option<Command<C>> {
         while self.commands.is_empty() && self.release() {}
         self.commands.pop_front()
     }
 
-    /// Lets the messages and spilled contents that now may into their buffers, or else hands the next step to a device that
-    /// has not enough to do. Returns whether there was anything.
+    /// Lets messages and spilled contents into those of their buffers that are free, or else gives the next step to a device
+    /// with too little work. Returns true where it did either.
     fn release(&mut self) -> bool {
         let arrivals = self.schedule.take_arrivals();
         if !arrivals.is_empty() {
@@ -193,7 +192,7 @@ impl<'a, C: Content> Engine<'a, C> {
             Action::Send { from, peer, .. } => {
                 self.undelivered += 1;
                 self.undelivered_bytes += from.shape.size_bytes(self.plan.ring);
-                // A message is one round deeper than what is sent; offline there are no rounds.
+                // A message is one round deeper than its content; offline there are no rounds.
                 let depth = if planned.phase == Phase::Online { depth.saturating_add(1) } else { 0 };
                 self.tally.rounds = self.tally.rounds.max(depth);
                 self.outbox.ask(peer, position, depth);
@@ -211,7 +210,7 @@ impl<'a, C: Content> Engine<'a, C> {
         self.queue(Job::Step(position));
     }
 
-    /// A step may write its buffer with what arrives from a peer or from the host.
+    /// A step may write its buffer with bytes from a peer or from the host.
     fn arrive(&mut self, position: u32) {
         match *self.action(position) {
             Action::Receive { .. } => {
@@ -247,7 +246,7 @@ impl<'a, C: Content> Engine<'a, C> {
         }
     }
 
-    /// Queues a step's only job. Devices work in order: what waits for the step may be queued behind it.
+    /// Queues a step's only job. Devices work in order: steps that wait for it may be queued behind it.
     fn queue(&mut self, job: Job<C>) {
         let position = job.position();
         let device = self.device_of(position);
@@ -265,7 +264,7 @@ impl<'a, C: Content> Engine<'a, C> {
         }
     }
 
-    /// What a step sends, hands out or spills is on the host.
+    /// Handles a completed download.
     fn deliver(&mut self, position: u32, content: C) {
         match *self.action(position) {
             Action::Send { peer, message, .. } => {
@@ -288,7 +287,7 @@ impl<'a, C: Content> Engine<'a, C> {
         }
     }
 
-    /// Gives a peer's link what waits for it, if it takes anything.
+    /// Gives a peer's link the messages that wait for it, if it has room.
     fn transmit(&mut self, peer: Role) {
         if let Some(messages) = self.outbox.take(peer) {
             self.commands.push_back(Command::Transmit(peer, messages));
@@ -312,28 +311,28 @@ impl<'a, C: Content> Engine<'a, C> {
         self.transmit(peer);
     }
 
-    /// Whether more messages may be taken in: there is room for what is on its way from the links to the devices.
+    /// True where there is room for more bytes between the links and the devices.
     pub(super) fn has_room(&self) -> bool {
         self.unwritten_bytes <= WINDOW_BYTES
     }
 
-    /// The messages that are awaited.
+    /// The awaited messages.
     pub(super) fn inbox(&self) -> &Inbox<C> {
         &self.inbox
     }
 
-    /// What has been counted so far.
+    /// The counts so far.
     pub(super) fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// How many steps are with their device, or have their message there.
+    /// The number of steps that are with their device, or whose message is.
     pub(super) fn steps_done(&self) -> u64 {
         self.steps_done
     }
 
-    /// How many messages, results and spilled contents are on their way from the devices, and how many of the messages wait
-    /// for their link.
+    /// The number of messages, results and spilled contents on their way from the devices, and the number of messages that
+    /// wait for their link.
     pub(super) fn undelivered(&self) -> (usize, usize) {
         (self.undelivered, self.outbox.len())
     }
@@ -347,7 +346,7 @@ impl<'a, C: Content> Engine<'a, C> {
         self.plan.steps[position as usize].device.into()
     }
 
-    /// What a step takes of its device.
+    /// A step's estimated time on its device.
     pub(super) fn seconds(&self, position: u32) -> f64 {
         self.models[self.device_of(position)].seconds(self.plan.ring, self.action(position))
     }

@@ -1,17 +1,17 @@
-//! Why a run ended early.
+//! The failures of a run.
 
 use crate::device::DeviceError;
 use crate::net::NetError;
 use crate::share::Role;
 use std::time::Duration;
 
-/// Why a run ended early: which layer, and what the run was doing.
+/// A run's failure: the layer that failed, and the step at which.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// The device failed.
     #[error("{error} (in {doing})")]
     Device {
-        /// What it says.
+        /// The error.
         error: DeviceError,
         /// The step and its op.
         doing: String,
@@ -19,7 +19,7 @@ pub enum RunError {
     /// A peer failed.
     #[error("{error} (in {doing})")]
     Peer {
-        /// What happened to it.
+        /// The network's error.
         error: NetError,
         /// The step and its op.
         doing: String,
@@ -30,7 +30,7 @@ pub enum RunError {
     /// The operating system gives no thread for a device's lane.
     #[error("a thread cannot be started for the device: {reason}")]
     Thread {
-        /// What it says.
+        /// The error.
         reason: String,
     },
     /// The device lane ended without a word: a fault of this program.
@@ -39,15 +39,15 @@ pub enum RunError {
     /// Every peer is alive, but nothing moves.
     #[error("no progress for {waited:?}: {}", .stuck.join("; "))]
     Stalled {
-        /// How long.
+        /// The time without progress.
         waited: Duration,
-        /// Which steps wait for whom.
+        /// The waiting steps, and their peers.
         stuck: Vec<String>,
     },
 }
 
 impl RunError {
-    /// What `peer` may be told of it. A dealer does not learn which step of which op failed.
+    /// The text that `peer` may learn. A dealer does not learn which step of which op failed.
     pub fn told(&self, peer: Role) -> String {
         match (self, peer) {
             (RunError::Device { .. }, Role::Dealer) => "its device has failed".to_owned(),

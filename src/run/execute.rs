@@ -1,4 +1,4 @@
-//! Running a plan: what it needs, and what it gives.
+//! The run of a plan: its inputs and its results.
 
 use super::coordinator::Coordinator;
 use super::lane::Lane;
@@ -18,13 +18,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::unbounded_channel;
 
-/// Everything that one run needs.
+/// The inputs of a run.
 pub struct Execution<'a> {
-    /// What to do.
+    /// The plan.
     pub plan: &'a Plan,
-    /// Where to compute: the devices that the plan is for, by number, and maybe others, which it leaves alone.
+    /// The devices that the plan is for, by number, and maybe others, which it leaves alone.
     pub devices: &'a [Arc<dyn Device>],
-    /// What each is taken to be, to know how much is queued for it.
+    /// The model of each device, by which its queued work is estimated.
     pub models: &'a [DeviceModel],
     /// The plan's memory on them.
     pub memory: &'a Memory,
@@ -36,23 +36,23 @@ pub struct Execution<'a> {
     pub outputs: Vec<Shape>,
     /// The links with the peers that the plan names.
     pub links: &'a mut [Link],
-    /// What the links count their work in.
+    /// The counter of the links' work.
     pub activity: &'a Activity,
-    /// What ends the run from outside.
+    /// The switch that ends the run from outside.
     pub interrupt: Option<&'static Interrupt>,
-    /// Where what is done is counted, for whoever looks on.
+    /// The counters of the run's progress, which other threads may read.
     pub progress: &'a Progress,
-    /// Where time is divided into stages.
+    /// The clock that divides time into stages.
     pub stages: &'a mut Stages,
-    /// What frames of this run carry: frames of another are refused.
+    /// The tag of this run's frames: frames of another run are refused.
     pub run: u32,
-    /// Without any progress here or at any peer for so long the run ends, though every peer is alive.
+    /// The time without progress, here or at any peer, after which the run ends though every peer is alive.
     pub stall: Duration,
-    /// Whether the lanes work at once.
+    /// Lanes at work together, or one step at a time.
     pub overlap: Overlap,
-    /// Whether to take down what happens when.
+    /// Record a trace.
     pub trace: bool,
-    /// What an op is called, for errors.
+    /// The ops' names, for errors.
     pub label: &'a dyn Fn(OpId) -> String,
 }
 
@@ -65,12 +65,12 @@ pub struct HostMatrix {
     pub elements: Elements,
 }
 
-/// What a run gave.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// The outputs that this role learns, by their position in the program.
     pub outputs: BTreeMap<usize, Elements>,
-    /// What it took.
+    /// Its figures.
     pub report: RunReport,
 }
 
@@ -105,7 +105,7 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
             .collect();
         let started = started.map_err(|error| RunError::Thread { reason: error.to_string() })?;
         let (orders, lanes): (Vec<_>, Vec<_>) = started.into_iter().unzip();
-        // Only the lanes say anything.
+        // Only the lanes send events.
         drop(lane_events);
         // The coordinator owns the only senders of orders: the lanes' threads end with it.
         let result =
@@ -120,7 +120,7 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
             outcome
         })
     });
-    // What passed through the devices' own memory is this run's alone.
+    // Bytes that passed through the devices' own memory are this run's alone.
     let wiped = devices.iter().try_for_each(|device| wipe(&**device));
     let outcome = result?;
     wiped?;
@@ -158,14 +158,14 @@ fn wipe(device: &dyn Device) -> Result<(), RunError> {
     device.wipe().map_err(|error| RunError::Device { error, doing: "wiping the run's memory".into() })
 }
 
-/// A plan's slots on its devices, for one run or for many: what one run keeps, the next finds.
+/// A plan's slots on its devices, for one run or for many: the next run finds the values that one run keeps.
 #[derive(Debug)]
 pub struct Memory {
     slots: Vec<Buffer>,
 }
 
 impl Memory {
-    /// Allocates all that runs of the plan take on its devices, given by number.
+    /// Allocates the plan's memory on its devices, given by number.
     ///
     /// # Errors
     /// Where a device does not hold it.
@@ -176,7 +176,7 @@ impl Memory {
         let mut held = BTreeMap::new();
         let allocate = |slot: &Slot| {
             let device = &devices[usize::from(slot.device)];
-            // The ledger of this moment: what fails gives everything back.
+            // On a failure the slots allocated so far are dropped and give their memory back.
             held = device.ledger().live().by_class;
             device.allocate(slot.size_bytes, slot.class)
         };
@@ -189,7 +189,7 @@ impl Memory {
         Ok(Memory { slots })
     }
 
-    /// Gives all of it back to the devices that it is of, overwritten. Nothing is left to run in.
+    /// Overwrites all slots and gives them back to their devices. No run can follow.
     ///
     /// # Errors
     /// Where a device failed.

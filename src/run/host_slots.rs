@@ -1,4 +1,4 @@
-//! What was spilled, in host memory: until its last reload, then it is wiped.
+//! Spilled contents in host memory, which are wiped after their last reload.
 
 use crate::plan::Plan;
 use crate::step::{Action, PlaceId};
@@ -10,12 +10,12 @@ pub(super) struct HostSlots<C> {
 }
 
 struct HostSlot<C> {
-    /// Rounds that lie behind the content.
+    /// The rounds before the content.
     depth: u32,
     content: Option<C>,
-    /// How many reloads are to come.
+    /// The number of reloads to come.
     reloads: u32,
-    /// Steps that may reload and wait for the content.
+    /// Steps that wait for the content and may reload it.
     waiting: Vec<u32>,
 }
 
@@ -30,12 +30,12 @@ impl<C: Clone> HostSlots<C> {
         slots
     }
 
-    /// The device is asked for what is to go to a slot.
+    /// Notes that a download for a slot has begun.
     pub(super) fn expect(&mut self, slot: PlaceId, depth: u32) {
         self.at(slot).depth = depth;
     }
 
-    /// The content is on the host; returns the steps that wait for it.
+    /// Stores the content; returns the steps that wait for it.
     pub(super) fn store(&mut self, slot: PlaceId, content: C) -> Vec<u32> {
         let slot = self.at(slot);
         slot.content = Some(content);

@@ -1,4 +1,4 @@
-//! What arrives from peers, and the steps that it is for.
+//! The messages from peers, and the steps that receive them.
 
 use super::engine::Content;
 use super::schedule::takes_in;
@@ -14,12 +14,12 @@ pub(super) struct Piece<C> {
     pub message: MessageId,
     /// Rounds up to and with the message.
     pub depth: u32,
-    /// Where it lies within the message, in bytes.
+    /// Its offset within the message, in bytes.
     pub offset: u64,
     pub content: C,
 }
 
-/// The messages that a plan awaits, and the pieces that are there. Links deliver what the plan has and no more (see
+/// The messages that a plan awaits, and the pieces that have come. Links deliver only messages of the plan (see
 /// [`messages`]).
 pub(super) struct Inbox<C> {
     by_message: HashMap<(Role, MessageId), u32>,
@@ -37,13 +37,13 @@ struct Awaited<C> {
     complete: bool,
     /// Rounds up to and with the message.
     depth: u32,
-    /// Whether its step may write its buffer.
+    /// Set once its step may write its buffer.
     released: bool,
     /// Pieces that wait for that, with their offsets.
     held: Vec<(u64, C)>,
 }
 
-/// What `peer` is to send in a run of the plan.
+/// The messages that `peer` sends in a run of the plan.
 pub(super) fn messages(plan: &Plan, peer: Role, run: u32) -> Messages {
     // The parties of a plan have about as many steps each, and every round is some party's step.
     const STEPS_OF_ALL: usize = 8;
@@ -95,7 +95,7 @@ impl<C: Content> Inbox<C> {
     /// Takes a piece in; returns the position of the step that awaits it.
     ///
     /// # Panics
-    /// Where the plan does not have it: its link has made sure of that.
+    /// Where the plan does not have the message: its link has checked that.
     pub(super) fn accept(&mut self, peer: Role, piece: Piece<C>) -> u32 {
         let position = self.position(peer, piece.message).expect("a message of the plan");
         let awaited = self.awaited.get_mut(&position).expect("every awaited message has an entry");
@@ -137,7 +137,7 @@ impl<C: Content> Inbox<C> {
         self.missing.get(&peer).and_then(BTreeSet::first).copied()
     }
 
-    /// Whether what `peer` sends is taken in: something of it is missing, and not too much waits for its steps.
+    /// True where messages of `peer` are missing, and not too many bytes of it wait for their steps.
     pub(super) fn listens_to(&self, peer: Role) -> bool {
         self.first_missing(peer).is_some_and(|first| {
             let held_bytes = self.held_bytes.get(&peer).copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The device lane: one thread that feeds the device, in the order in which it is told.
+//! The device lane: one thread that feeds the device in the order of its queue.
 
 use super::engine::Job;
 use super::execute::HostMatrix;
@@ -17,23 +17,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// One computes while the next is ready: what is chosen later can still go before the rest.
+/// Submissions in flight: one computes while the next is ready, so that a step chosen later can still overtake the rest.
 const SUBMISSIONS_IN_FLIGHT: usize = 2;
 
-/// Steps that are told of together at the most, and how long the first of them may wait for that: waking the
-/// coordinator takes longer than handing over a small kernel, and it must know in time what to hand over next.
+/// The most steps that are reported together, and the longest wait of the first of them. Waking the coordinator takes
+/// longer than submitting a small kernel, and it must learn in time to choose the next step.
 const MOST_TOLD: usize = 64;
 const LONGEST_UNTOLD: Duration = Duration::from_micros(100);
 
-/// What the lane is told.
+/// An order to the lane.
 pub(super) enum Order {
-    /// To do a job.
+    /// Do a job.
     Do(Job<Bytes>),
-    /// To wait for everything before it.
+    /// Wait for everything before it.
     Synchronise,
 }
 
-/// What the lane says.
+/// A report of the lane.
 pub(super) enum LaneEvent {
     /// The device is ready for all of the plan's kernels.
     Prepared,
@@ -43,13 +43,13 @@ pub(super) enum LaneEvent {
     Done(Vec<u32>),
     /// Everything before an [`Order::Synchronise`] is done.
     Synchronised,
-    /// So many bytes of pieces are with the device.
+    /// This number of bytes of pieces is with the device.
     Written(u64),
     /// The device failed, in the step at this position if it was in one.
     Failed(Option<u32>, DeviceError),
 }
 
-/// What the lane works on.
+/// The lane's state.
 pub(super) struct Lane<'a> {
     pub plan: &'a Plan,
     /// The device, and its number.
@@ -59,15 +59,15 @@ pub(super) struct Lane<'a> {
     pub slots: &'a [Buffer],
     pub keys: &'a HashMap<KeyId, PrgKey>,
     pub inputs: &'a BTreeMap<usize, HostMatrix>,
-    /// What is done is counted here.
+    /// The counters of progress.
     pub activity: &'a Activity,
-    /// Set when the run has failed: what is still queued is dropped.
+    /// Set when the run has failed: queued jobs are then dropped.
     pub cancelled: &'a AtomicBool,
 }
 
 impl Lane<'_> {
-    /// Works until there are no more jobs, one fails, or the run is cancelled. First the device is made ready for all of
-    /// the plan's kernels; other devices and the peers do so meanwhile, and nobody's online phase begins before.
+    /// Works until there are no more jobs, one fails, or the run is cancelled. First the device compiles all of the plan's
+    /// kernels; other devices and the peers do so at the same time, and no online phase begins before.
     pub(super) fn work(
         &self,
         orders: &Receiver<Order>,
@@ -87,7 +87,7 @@ impl Lane<'_> {
             let order = match orders.try_recv() {
                 Ok(order) => order,
                 Err(TryRecvError::Disconnected) => return recorder,
-                // Nothing more to batch: what is enqueued must start before this thread sleeps.
+                // Nothing more to batch: enqueued work must start before this thread sleeps.
                 Err(TryRecvError::Empty) => {
                     done.tell();
                     if let Err(error) = self.device.flush() {
@@ -117,7 +117,7 @@ impl Lane<'_> {
             };
             done.positions.extend(position.filter(|_| !matches!(event, Some(LaneEvent::Written(_)))));
             match event {
-                // Whoever waits for this is told of all that was before it.
+                // The report follows those of all steps before it.
                 Some(LaneEvent::Synchronised) => done.tell(),
                 _ => done.tell_in_time(),
             }
@@ -175,7 +175,7 @@ impl Lane<'_> {
         &self.plan.steps[position as usize].step.action
     }
 
-    /// What traces say of an order: its step, its name, and the bytes that it moves between host and device.
+    /// An order in traces: its step, its name, and the bytes that it moves between host and device.
     fn describe(&self, order: &Order) -> (Option<u32>, &'static str, u64) {
         let Order::Do(job) = order else { return (None, "synchronise", 0) };
         let (name, bytes) = match (self.action(job.position()), job) {
@@ -195,7 +195,7 @@ impl Lane<'_> {
     }
 }
 
-/// Steps that are with the device, and that nobody was told of.
+/// Steps that are with the device and not yet reported.
 struct Done<'a> {
     positions: Vec<u32>,
     told: Instant,

@@ -17,11 +17,11 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug)]
 pub struct Schedule<'a> {
     plan: &'a Plan,
-    /// For each step, how many of the steps it waits for have not passed.
+    /// For each step, the number of its predecessors that have not passed.
     waiting: Vec<u32>,
-    /// For each step, who waits for it.
+    /// For each step, its successors.
     followers: Followers,
-    /// For each step, whether it feeds the wire.
+    /// The steps that feed the wire.
     feeds: Vec<bool>,
     /// Ready steps of each device's lane that feed the wire, and the others.
     feeding: Vec<BTreeSet<u32>>,
@@ -33,33 +33,33 @@ pub struct Schedule<'a> {
     remaining: usize,
 }
 
-/// Bytes on their way from the device to a link, and from links to the device, that the host holds at the most; one
-/// message or piece more may be under way. Enough to keep a fast link busy while the device computes.
+/// The most bytes that the host holds on their way from the device to a link, and from links to the device; one message
+/// or piece more may be under way. This keeps a fast link busy while the device computes.
 pub(super) const WINDOW_BYTES: u64 = 64 << 20;
 
-/// Work that is queued for the device, in seconds as estimated: enough for it never to wait for the coordinator and to
-/// batch small kernels, little enough for what becomes ready later, but should go first, not to wait long.
+/// Estimated seconds of work that are queued for a device: enough that it never waits for the coordinator and batches
+/// small kernels, and little enough that urgent steps which become ready later do not wait long.
 pub(super) const AHEAD_S: f64 = 3e-3;
 
-/// Whether a role takes in what `peer` sends, of which `held_bytes` wait for their steps; `first_is_ready` says whether
-/// the first of its messages that are missing may be written to the device. A dealer runs ahead of what it deals for, as
-/// far as it is let (see [`crate::plan::Supply`]).
+/// True where a role accepts more of `peer`'s messages, of which `held_bytes` wait for their steps; `first_is_ready` is
+/// true where the first missing message may be written to the device. A dealer runs ahead of the computation within
+/// limits (see [`crate::plan::Supply`]).
 pub(super) const fn takes_in(peer: Role, held_bytes: u64, first_is_ready: bool) -> bool {
     !matches!(peer, Role::Dealer) || held_bytes <= AHEAD_BYTES || first_is_ready
 }
 
-/// Whether lanes work at once.
+/// Lanes at work together, or one step at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overlap {
     /// A step goes to its lane as soon as the steps that it waits for allow.
     #[default]
     On,
-    /// A step begins once the one before it in the plan is done: what overlap is measured against.
+    /// A step begins once the one before it in the plan is done: the reference against which overlap is measured.
     Off,
 }
 
 impl<'a> Schedule<'a> {
-    /// A run that is yet to begin.
+    /// A run that has not begun.
     pub fn new(plan: &'a Plan, overlap: Overlap) -> Schedule<'a> {
         let in_turn: Vec<u32> = (0..plan.steps.len() as u32).collect();
         let after = |position: usize| match overlap {
@@ -74,7 +74,7 @@ impl<'a> Schedule<'a> {
             feeds[position] = match &planned.step.action {
                 Action::Send { .. } => true,
                 Action::Kernel(Kernel::Gemm { .. }) | Action::Receive { .. } | Action::Output { .. } => false,
-                // Nor what comes back under a budget; on its way to another device it may lead to a send.
+                // A reload under a budget does not either; one on its way to another device may lead to a send.
                 Action::Reload { .. } if devices == 1 => false,
                 Action::Kernel(_) | Action::Input { .. } | Action::Spill { .. } | Action::Reload { .. } => {
                     followers.of(position as u32).any(|follower| feeds[follower as usize])
@@ -105,7 +105,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Whether every step of the phase has passed.
+    /// True once every step of the phase has passed.
     pub fn is_done(&self) -> bool {
         self.remaining == 0
     }
@@ -128,7 +128,7 @@ impl<'a> Schedule<'a> {
         std::mem::take(&mut self.arrivals)
     }
 
-    /// A step no longer holds up those that wait for it.
+    /// Marks a step as passed and releases its successors.
     pub fn pass(&mut self, position: u32) {
         self.remaining -= 1;
         for at in self.followers.range(position) {
@@ -152,16 +152,16 @@ impl<'a> Schedule<'a> {
     }
 }
 
-/// For each step, who waits for it; all in one list, by step.
+/// The successors of each step, in one list.
 #[derive(Clone, Debug)]
 struct Followers {
     all: Vec<u32>,
-    /// Where in the list those of each step begin.
+    /// The start of each step's successors in the list.
     starts: Vec<u32>,
 }
 
 impl Followers {
-    /// `after` gives the steps that the step at a position waits for.
+    /// Builds the list; `after` gives the predecessors of the step at a position.
     fn new<'a>(steps: usize, after: impl Fn(usize) -> &'a [u32]) -> Followers {
         let edges = || (0..steps).flat_map(|position| after(position).iter().map(move |&at| (at, position)));
         let mut starts = vec![0; steps + 1];

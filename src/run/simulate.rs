@@ -1,10 +1,10 @@
-//! What a run will take: the driver of engines on modelled lanes, under a virtual clock.
+//! Predictions: the driver of engines on modelled lanes, under a virtual clock.
 //!
-//! Each device of a role does one job after the other, each for as long as its [`DeviceModel`] says; a direction of a link
-//! transmits one frame after the other at the link's bandwidth, and what it carries arrives after its latency; where the
-//! receiver takes nothing in, it waits with its sender, which no buffer between them makes easier. Hosts
-//! and coordinators cost nothing beyond the model's time for each step. Nothing is random and no thread runs, so a
-//! simulation of any size of data takes time and memory by its steps alone.
+//! Each device of a role does one job after the other, each for the time in its [`DeviceModel`]. A direction of a link
+//! transmits one frame after the other at the link's bandwidth, and a frame arrives after the link's latency. Where the
+//! receiver has no room, the frame waits with its sender; no buffer lies between them. Hosts and coordinators cost
+//! nothing beyond the model's time for each step. Nothing is random and no thread runs, so the time and memory of a
+//! simulation depend on its steps alone.
 
 use super::engine::{Command, Content, Engine, Event, Job};
 use super::inbox::Piece;
@@ -18,21 +18,21 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
-/// What a run is predicted to take.
+/// The prediction of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prediction {
-    /// Until all parties have their correlations.
+    /// Seconds until all parties have their correlations.
     pub offline: Duration,
-    /// From there until the last party is done.
+    /// Seconds from there until the last party is done.
     pub online: Duration,
     /// Each party's lanes.
     pub parties: Vec<RolePrediction>,
 }
 
-/// How long a party's lanes are busy online.
+/// The time for which a party's lanes are busy online.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolePrediction {
-    /// Who.
+    /// The party.
     pub role: Role,
     /// Each of its devices, by number.
     pub devices: Vec<Duration>,
@@ -48,7 +48,7 @@ impl Prediction {
 }
 
 impl RolePrediction {
-    /// Its busiest device.
+    /// The time of its busiest device.
     pub fn device(&self) -> Duration {
         self.devices.iter().copied().max().unwrap_or_default()
     }
@@ -71,7 +71,7 @@ pub fn simulate(
 /// Nanoseconds since the start.
 type Time = u64;
 
-/// A content of which only the size in bytes is known.
+/// A content that is its size in bytes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size(pub usize);
 
@@ -81,17 +81,17 @@ impl Content for Size {
     }
 }
 
-/// Looks on at what passes between this driver and the engines of the roles, given by number.
+/// An observer of the events and commands between this driver and the engines of the roles, given by number.
 pub(super) trait Observer {
     /// The engine goes on to a phase.
     fn begins(&mut self, _role: usize, _phase: Phase) {}
-    /// The engine is told what has happened.
+    /// The engine is given an event.
     fn told(&mut self, _role: usize, _event: &Event<Size>) {}
-    /// The engine is asked what to do, and says this.
+    /// The engine gives a command.
     fn asked(&mut self, _role: usize, _command: Option<&Command<Size>>) {}
 }
 
-/// Nobody looks on.
+/// No observer.
 impl Observer for () {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,15 +114,15 @@ struct Actor<'a> {
     plan: &'a Plan,
     engine: Engine<'a, Size>,
     devices: Vec<Lane>,
-    /// Transmissions that it does not take in.
+    /// Transmissions that it has no room for.
     refused: VecDeque<u64>,
     wire_busy: Time,
-    /// Transmissions under way in either direction, and since when.
+    /// Transmissions under way in either direction, and their starts.
     transfers: u32,
     transfers_since: Time,
 }
 
-/// A device. It is at the first of its jobs, if it has any.
+/// A device. It works on the first of its jobs, if it has any.
 #[derive(Default)]
 struct Lane {
     jobs: VecDeque<Job<Size>>,
@@ -233,7 +233,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         self.actors[index].engine.happened(event);
     }
 
-    /// Does what an engine asks for, and takes in what was refused before, if it is wanted now.
+    /// Carries out an engine's commands, and delivers transmissions for which there is room by now.
     fn obey(&mut self, index: usize) {
         loop {
             let command = self.actors[index].engine.next_command();
@@ -267,7 +267,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         self.moments.push(Reverse((self.clock + took, Moment::Computed(index, number))));
     }
 
-    /// A device is done with its first job, and goes on to the next before any is queued.
+    /// A device ends its first job, and begins the next before another is queued.
     fn computed(&mut self, index: usize, number: usize) {
         let actor = &mut self.actors[index];
         let position = actor.devices[number].jobs.pop_front().expect("the device was at a job").position();
@@ -307,7 +307,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         self.hand_over(number);
     }
 
-    /// The sender is done with a transmission, if its receiver takes it in.
+    /// Ends a transmission at its sender, if its receiver has room.
     fn hand_over(&mut self, number: u64) {
         let Transmission { from, to, ref messages } = self.under_way[&number];
         let positions = messages.iter().map(|&(position, _)| position).collect();

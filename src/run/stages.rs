@@ -1,11 +1,11 @@
-//! Where a session's time goes: stages that follow each other without gaps.
+//! A session's time, divided into stages without gaps.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a role is at. Those of a session come from it; what its caller does between two calls is the caller's to name (see
-/// [`Stages::end`]), or else [`Stage::Caller`].
+/// A stage of a role's time. A session names its own stages; its caller names the time between two calls (see
+/// [`Stages::end`]), which is [`Stage::Caller`] otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -21,15 +21,15 @@ pub enum Stage {
     Connecting,
     /// Making a program of a job, and bounding its values.
     Building,
-    /// Whatever its caller does between two calls.
+    /// The caller's work between two calls.
     Caller,
-    /// Holding the inputs against the program.
+    /// Checking the inputs against the program.
     Inputs,
     /// A dealer's wait for the next order.
     Ordering,
-    /// Planning with the first tiles that may be the ones.
+    /// Planning with the first candidate tiles.
     Planning,
-    /// Finding out whether other tiles or devices are better, and planning with them.
+    /// Comparing other tiles and devices, and planning with them.
     Choosing,
     /// Agreeing with the other parties on tiles and plan, which waits for the slowest.
     Agreeing,
@@ -37,7 +37,7 @@ pub enum Stage {
     Allocating,
     /// Sharing keys, and ordering correlations.
     Keys,
-    /// Making the devices ready: compiling shaders.
+    /// Preparing the devices: compiling shaders.
     Preparing,
     /// The offline phase.
     Offline,
@@ -52,7 +52,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All of them, in the order of reports.
+    /// All stages, in the order of reports.
     pub const ALL: [Stage; 20] = [
         Stage::Launching,
         Stage::Opening,
@@ -76,7 +76,7 @@ impl Stage {
         Stage::Finishing,
     ];
 
-    /// What reports call it.
+    /// Its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Stage::Launching => "starting processes",
@@ -102,7 +102,7 @@ impl Stage {
         }
     }
 
-    /// Whether the time is the protocol's own, and not what surrounds it.
+    /// True for the protocol's own time, false for the time around it.
     pub const fn is_protocol(self) -> bool {
         matches!(self, Stage::Offline | Stage::Online)
     }
@@ -112,7 +112,7 @@ impl Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageSpan {
-    /// What it was spent on.
+    /// The stage.
     pub stage: Stage,
     /// Since the session's start.
     pub begin: Duration,
@@ -120,11 +120,11 @@ pub struct StageSpan {
     pub end: Duration,
 }
 
-/// Divides time into stages: all that passes belongs to the stage that ends next.
+/// A clock of stages: time belongs to the stage that ends next.
 #[derive(Debug)]
 pub struct Stages {
     start: Instant,
-    /// When the last stage ended.
+    /// The end of the last stage.
     last: Instant,
     spans: Vec<StageSpan>,
 }
@@ -153,7 +153,7 @@ impl Stages {
         self.last = end;
     }
 
-    /// When the last stage ended.
+    /// The end of the last stage.
     pub(super) fn last(&self) -> Instant {
         self.last
     }

@@ -1,8 +1,8 @@
-//! Counting what crosses the wire while it does.
+//! Counters of traffic.
 
 use crate::step::Phase;
 
-/// What one role has sent and received; bytes are without framing.
+/// One role's traffic; bytes are without framing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Online bytes sent.

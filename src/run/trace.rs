@@ -1,4 +1,4 @@
-//! What each lane did when.
+//! The work of each lane over time.
 
 use crate::device::WorkSpan;
 use crate::net::WireSpan;
@@ -24,12 +24,12 @@ pub enum TraceLane {
     From(Role),
 }
 
-/// A stretch of time in which a lane was at one thing.
+/// A stretch of time in which a lane did one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Which lane.
+    /// The lane.
     pub lane: TraceLane,
-    /// What it did, such as `gemm`.
+    /// The name of its work, such as `gemm`.
     pub name: &'static str,
     /// The step of the plan, with its op's label and its tile; frames may carry several.
     pub step: Option<TracedStep>,
@@ -55,17 +55,17 @@ pub struct TracedStep {
 /// A run's spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// Whose.
+    /// The role.
     pub role: Role,
-    /// When the run began.
+    /// The start of the run.
     pub start: SystemTime,
-    /// When the online phase began, since the start.
+    /// The start of the online phase, since the start of the run.
     pub online: Duration,
-    /// In no particular order.
+    /// The spans, in no particular order.
     pub spans: Vec<Span>,
 }
 
-/// Takes down what one thread does; nothing where no trace was asked for.
+/// Records the work of one thread; nothing where no trace was asked for.
 #[derive(Debug)]
 pub(super) struct Recorder {
     start: Option<Instant>,
@@ -92,7 +92,7 @@ impl Recorder {
         self.start.map(|_| Instant::now())
     }
 
-    /// Something that began at `begin` has ended.
+    /// Records a span that began at `begin` and has ended.
     pub(super) fn take(
         &mut self,
         lane: TraceLane,
@@ -106,8 +106,8 @@ impl Recorder {
         }
     }
 
-    /// The trace of this thread, the links, and the devices: what each one's lane took down, and the device where it works
-    /// in the background.
+    /// The trace of this thread, the links, and the devices: each lane's spans, and those of a device that works in the
+    /// background.
     pub(super) fn finish(
         self,
         devices: Vec<(Recorder, Vec<WorkSpan>)>,
@@ -147,8 +147,7 @@ impl Recorder {
         })
     }
 
-    /// What the lane of a device took down, and the device itself where it works in the background: then the lane only
-    /// hands over.
+    /// The spans of a device's lane, and those of the device where it works in the background: its lane then only submits.
     fn on_device(mut self, number: u8, work: Vec<WorkSpan>) -> impl Iterator<Item = Taken> {
         if !work.is_empty() {
             self.taken.iter_mut().for_each(|taken| taken.lane = TraceLane::Handover(number));

@@ -1,4 +1,4 @@
-//! From the device to the wire: what is on its way, and how messages are cut into frames.
+//! From the device to the wire: messages under way, and their frames.
 
 use super::outbox::{Outgoing, piece_count};
 use crate::device::DeviceError;
@@ -8,7 +8,7 @@ use crate::wipe::Wiped;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-/// What has left the device, or this process.
+/// A completed download, or a completed transmission.
 pub(super) enum Delivery {
     /// What the step at this position sends, hands out or spills is on the host; since when it was on its way, where that is taken
     /// down.
@@ -17,7 +17,7 @@ pub(super) enum Delivery {
     Sent(Role, Vec<u32>),
 }
 
-/// Why a delivery failed, with the position of its step, and the peer that it was for.
+/// The failure of a delivery, with the position of its step, and its peer.
 pub(super) enum Failure {
     Device(u32, DeviceError),
     Net(u32, Role, NetError),

@@ -6,11 +6,11 @@ use crate::share::Role;
 use serde::Serialize;
 use std::collections::HashSet;
 
-/// What memory is used for; every allocation is booked under one.
+/// A class of memory; every allocation is booked under one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemoryClass {
-    /// A party's parts of values.
+    /// A party's shares of values.
     Shares,
     /// Preprocessed randomness.
     Correlations,
@@ -35,7 +35,7 @@ impl MemoryClass {
         MemoryClass::Plain,
     ];
 
-    /// The name used in reports.
+    /// Its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             MemoryClass::Shares => "shares",
@@ -63,7 +63,7 @@ pub struct InputId(pub u32);
 #[serde(transparent)]
 pub struct MessageId(pub u32);
 
-/// A place in host memory for what leaves the device for a while: it is written once.
+/// A place in host memory for a content that leaves the device for a while. It is written once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct PlaceId(pub u32);
@@ -96,14 +96,14 @@ impl KeyId {
         [self.lower, self.higher]
     }
 
-    /// Whether `role` has it.
+    /// True where `role` has it.
     pub fn is_held_by(self, role: Role) -> bool {
         self.lower == role || self.higher == role
     }
 }
 
-/// What a step counts for. It runs before the inputs are there, or with them; where correlations are streamed, all run
-/// with them.
+/// The phase of a step: before the inputs are there, or with them. Where correlations are streamed, all steps run with
+/// the inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -116,22 +116,22 @@ pub enum Phase {
 /// A buffer's size and use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BufferSpec {
-    /// Elements it holds.
+    /// The number of its elements.
     pub len: usize,
-    /// What it is booked under.
+    /// Its memory class.
     pub class: MemoryClass,
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Action {
-    /// Computes on the device.
+    /// Runs a kernel on the device.
     Kernel(Kernel<BufferId, KeyId>),
     /// Puts a block of one of this party's own inputs on the device.
     Input {
         /// Written.
         to: Matrix<BufferId>,
-        /// Which input.
+        /// The input.
         input: InputId,
         /// The input's row and column at which the block begins.
         at: (usize, usize),
@@ -140,7 +140,7 @@ pub enum Action {
     Send {
         /// Read.
         from: Matrix<BufferId>,
-        /// Who receives it.
+        /// The receiver.
         peer: Role,
         /// The message's number.
         message: MessageId,
@@ -149,7 +149,7 @@ pub enum Action {
     Receive {
         /// Written.
         to: Matrix<BufferId>,
-        /// Who sends it.
+        /// The sender.
         peer: Role,
         /// The message's number.
         message: MessageId,
@@ -168,20 +168,20 @@ pub enum Action {
     Spill {
         /// Read.
         from: Matrix<BufferId>,
-        /// Where it waits.
+        /// The host slot.
         place: PlaceId,
     },
-    /// Puts a copy of what was spilled back on the device, or on another.
+    /// Puts a copy of a spilled content back on the device, or on another.
     Reload {
         /// Written.
         to: Matrix<BufferId>,
-        /// Where it waits.
+        /// The host slot.
         place: PlaceId,
     },
 }
 
 impl Action {
-    /// Calls `visit` with each matrix of the action and how it is used.
+    /// Calls `visit` with each matrix of the action and its use.
     pub fn visit<'a>(&'a self, mut visit: impl FnMut(&'a Matrix<BufferId>, Access)) {
         match self {
             Action::Kernel(kernel) => kernel.visit(visit),
@@ -227,27 +227,27 @@ impl Action {
 /// One instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What to do.
+    /// The action.
     pub action: Action,
-    /// When.
+    /// The phase.
     pub phase: Phase,
-    /// For which op of the program.
+    /// The op of the program that the step belongs to.
     pub op: OpId,
-    /// For which tile of which op: counted over all ops in the order in which they are lowered, which is the same for
-    /// every role.
+    /// The tile that the step belongs to: counted over all ops in the order in which they are lowered, which is the same
+    /// for every role.
     pub tile: u32,
-    /// Whether only the first run of the list in a session takes it: what it writes is the same in every run, and
-    /// later ones find it where the first one put it.
+    /// Set where only the first run of the list in a session takes the step: it writes the same in every run, and later
+    /// runs find it where the first one put it.
     pub once: bool,
 }
 
 /// The straight-line program of one role. Every buffer is written before it is read.
 ///
-/// **Later runs** take the steps that are not [`Step::once`]. What these read of what a `once` step wrote is *kept*
-/// between the runs; so no other step writes it, and no `once` step reads what another wrote.
+/// **Later runs** take the steps that are not [`Step::once`]. A buffer that a `once` step writes and such a step reads is
+/// *kept* between the runs; so no other step writes it, and no `once` step reads a buffer that another step wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StepList {
-    /// Whose steps these are.
+    /// The role whose steps these are.
     pub role: Role,
     /// The ring of every element.
     pub ring: Ring,
@@ -255,10 +255,10 @@ pub struct StepList {
     pub buffers: Vec<BufferSpec>,
     /// The steps, in an order that respects every dependency.
     pub steps: Vec<Step>,
-    /// Which (key, stream) pairs are drawn: none twice.
+    /// The (key, stream) pairs that are drawn: none twice.
     #[serde(skip)]
     drawn: HashSet<(KeyId, u64)>,
-    /// By buffer: whether the steps that wrote it are `once`.
+    /// By buffer: true where the steps that wrote it are `once`.
     #[serde(skip)]
     written: Vec<Option<bool>>,
 }
@@ -331,7 +331,7 @@ impl StepList {
         self.steps.push(step);
     }
 
-    /// Whether later runs differ from the first.
+    /// True where later runs differ from the first.
     pub fn keeps(&self) -> bool {
         self.steps.iter().any(|step| step.once)
     }
