@@ -1,4 +1,4 @@
-//! What the parties of a run must have in common.
+//! The agreement of a run's parties.
 
 use super::Supply;
 use crate::correlation::Demand;
@@ -10,14 +10,14 @@ use serde::Serialize;
 /// The facts of a run and the digest of all its plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
-    /// Names and values, in an order in which the first difference says most; the digest is the last.
+    /// Names and values. The order makes the first difference the most telling one; the digest is the last.
     pub fields: Vec<(String, String)>,
     /// BLAKE3 over every role's steps, buffers and correlations.
     pub digest: [u8; 32],
 }
 
 impl Agreement {
-    /// What parties must agree on to run `program` by `protocol`.
+    /// The agreement for a run of `program` by `protocol`.
     pub fn new(
         protocol: Protocol,
         program: &Program,
@@ -55,7 +55,7 @@ impl Agreement {
 }
 
 /// The digest of all steps and correlations. Their serialised form is the same on every machine: it has no hash maps and
-/// no floats. It says how many elements follow wherever that is not fixed, so no two lists have the same.
+/// no floats. Every list begins with its length, so no two lists have the same form.
 fn digest(parties: &[StepList], demand: &Demand) -> [u8; 32] {
     let mut digest = Digest { hasher: blake3::Hasher::new(), bytes: Vec::new() };
     for list in parties {
@@ -68,7 +68,7 @@ fn digest(parties: &[StepList], demand: &Demand) -> [u8; 32] {
 
 struct Digest {
     hasher: blake3::Hasher,
-    /// What is absorbed, kept for its memory.
+    /// The buffer of the serialised form, kept for its memory.
     bytes: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! A program on its way to plans: checked once, lowered once with whole matrices, and planned with any tiles.
+//! The draft of a program: checked once, lowered once with whole matrices, and planned with any tiles.
 
 use super::{Agreement, DEALER_WINDOW, Plan, PlanError, PlanOptions, Plans, StepEstimate, Traffic};
 use super::{DeviceModel, Placement, dealer_steps, fuse};
@@ -8,7 +8,7 @@ use crate::protocol::{Lowered, Protocol};
 use crate::step::StepList;
 use std::sync::Arc;
 
-/// A program of which plans are made: what all of its plans have in common is worked out once.
+/// A program that is ready to be planned: the work that all of its plans have in common is done once.
 #[derive(Clone, Debug)]
 pub struct Draft<'a> {
     protocol: Protocol,
@@ -22,8 +22,7 @@ impl<'a> Draft<'a> {
     /// Checks a program, and lowers it with whole matrices.
     ///
     /// # Errors
-    /// Where the program has no output, can provably overflow, or asks for more correlations than are dealt however it
-    /// is cut.
+    /// Where the program has no output, can provably overflow, or needs too many correlations with any tiles.
     pub fn new(protocol: Protocol, program: &'a Program) -> Result<Draft<'a>, PlanError> {
         if program.outputs().is_empty() {
             return Err(ProgramError::NoOutput.into());
@@ -34,7 +33,7 @@ impl<'a> Draft<'a> {
         Ok(Draft { protocol, program, whole, estimate })
     }
 
-    /// How many steps the plans have, by the side of tiles.
+    /// The number of steps of the plans, by the side of tiles.
     pub fn estimate(&self) -> &StepEstimate<'a> {
         &self.estimate
     }

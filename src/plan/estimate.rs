@@ -1,9 +1,9 @@
-//! How many steps a program's plans have, by the side of its tiles: known before anything is cut into them.
+//! The number of steps of a program's plans, by the side of its tiles, known before anything is cut into tiles.
 //!
 //! A plan takes time and host memory by its steps, some 3 µs and 700 bytes for each, and halving the tiles of a product
 //! makes eight times as many: tiles that are far too small, which a peer may ask for, take minutes and gigabytes. An op
-//! emits as many steps for each tile whatever the tile's size, and a product a kernel more for each pair of tiles that it
-//! multiplies. So the program is lowered once with whole matrices, which takes no longer for large shapes than for small
+//! emits the same number of steps for each tile whatever the tile's size, and a product one kernel more for each pair of
+//! tiles that it multiplies. So the program is lowered once with whole matrices, which takes no longer for large shapes than for small
 //! ones, and the steps of each op are counted; a side then multiplies them by the tiles, pairs and pieces that it gives.
 //! That lowering is the draft of the program (see [`Draft`](super::Draft)), of which the plan with whole matrices is made.
 
@@ -13,17 +13,17 @@ use crate::program::{Gather, Op, Program, Turn, ValueId};
 use crate::protocol::{Lowered, Protocol};
 use std::time::Duration;
 
-/// Most steps of a plan, of all roles together, or `GROWTH` times those of whole matrices, if that is more: a second or
-/// two of planning, and a few hundred megabytes.
+/// The most steps of a plan, of all roles together, or `GROWTH` times those of whole matrices, if that is more: a second
+/// or two of planning, and a few hundred megabytes.
 pub const MOST_STEPS: u64 = 1 << 19;
 
-/// How many times the steps of whole matrices a plan may have in any case.
+/// A plan may have this many times the steps of whole matrices in any case.
 const GROWTH: u64 = 4;
 
-/// Most steps of all plans together that are made to choose a side, or of one that a peer asks for: about half a second.
+/// The most steps of all plans together that are made to choose a side, or of one that a peer asks for: half a second.
 pub const MOST_TRIED_STEPS: u64 = 1 << 18;
 
-/// What planning a step takes, for a plan and a simulation of it.
+/// Seconds of planning a step and simulating it.
 const STEP_NANOS: u64 = 3000;
 
 /// The steps of a program's plans, by side.
@@ -48,7 +48,7 @@ impl<'a> StepEstimate<'a> {
         StepEstimate { program, weights, roles }
     }
 
-    /// About how many steps all roles' plans have together.
+    /// An estimate of the steps of all roles' plans together.
     pub fn steps(&self, side: TileSide) -> u64 {
         let tiling = Tiling::new(self.program, side);
         let of_value = |(id, &weight): (ValueId, &u64)| match weight {
@@ -58,8 +58,8 @@ impl<'a> StepEstimate<'a> {
         (0..).map(ValueId).zip(&self.weights).map(of_value).fold(0, u64::saturating_add)
     }
 
-    /// About how long it takes to plan so many steps and to simulate the plan. It is a figure and not a measurement, so that
-    /// what is decided by it does not depend on the clock.
+    /// An estimate of the time to plan and simulate this number of steps. It is no measurement, so that decisions by it do
+    /// not depend on the clock.
     pub const fn planning(steps: u64) -> Duration {
         Duration::from_nanos(steps.saturating_mul(STEP_NANOS))
     }
@@ -67,7 +67,7 @@ impl<'a> StepEstimate<'a> {
     /// Refuses tiles so small that their plan has more steps than [`MOST_STEPS`] says.
     ///
     /// # Errors
-    /// [`PlanError::TooManySteps`], with tiles that would do.
+    /// [`PlanError::TooManySteps`], with tiles that suffice.
     pub fn check(&self, side: TileSide) -> Result<(), PlanError> {
         let (steps, most) = (self.steps(side), self.most());
         if steps <= most {
@@ -76,12 +76,12 @@ impl<'a> StepEstimate<'a> {
         Err(PlanError::TooManySteps { side: side.0, steps, most, enough: self.enough(side, most).0 })
     }
 
-    /// Most steps of a plan of the program.
+    /// The most steps of a plan of the program.
     pub fn most(&self) -> u64 {
         MOST_STEPS.max(self.steps(TileSide::WHOLE).saturating_mul(GROWTH))
     }
 
-    /// The first of `side`, twice that and so on that takes no more than so many steps.
+    /// The first of `side`, twice that and so on, whose plan has at most this number of steps.
     pub fn enough(&self, side: TileSide, most: u64) -> TileSide {
         let doubled = std::iter::successors(Some(side.0.max(1)), |side| side.checked_mul(2)).map(TileSide);
         doubled.into_iter().find(|&side| self.steps(side) <= most).unwrap_or(TileSide::WHOLE)
@@ -111,13 +111,13 @@ impl<'a> StepEstimate<'a> {
     }
 }
 
-/// How many tiles there are along the rows and the columns.
+/// The number of tiles along the rows and the columns.
 fn axes(grid: Grid) -> [u64; 2] {
     let (rows, cols) = grid.extent();
     [rows as u64, cols as u64]
 }
 
-/// In how many parts a tile of what is gathered is moved at most: where an axis is cut, a part of each loop's turn but the
+/// The most parts in which a tile of a gathered value is moved: where an axis is cut, a part of each loop's turn but the
 /// innermost's lies at either end.
 fn boxes(grid: Grid, gather: Gather) -> u64 {
     let along = |tiles: u64, turns: [Turn; 3]| {

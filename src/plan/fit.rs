@@ -5,10 +5,10 @@ use super::slots::Reuse;
 use super::{Plan, Supply, in_order, spill};
 use crate::step::StepList;
 
-/// How many limits are tried to find steps whose slots fit a budget, before the least.
+/// The number of limits that are tried, before the least, to find steps whose slots fit a budget.
 const FITTINGS: usize = 8;
 
-/// By how much the next limit is below what the last one's slots suggest.
+/// The margin of the next limit below the figure that the last one's slots suggest.
 const FITTING_STEP: f64 = 0.98;
 
 impl Plan {
@@ -35,7 +35,7 @@ impl Plan {
             }
         }
         let pooled = in_core(0, false);
-        // What a later run is to find must stay where it is.
+        // Values that a later run is to find must stay where they are.
         if pooled.fullest_bytes() <= budget_bytes || list.keeps() {
             return pooled;
         }

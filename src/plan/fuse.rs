@@ -1,12 +1,13 @@
-//! Kernels joined with those that write for them alone, so that nothing is written only to be read again.
+//! Fuses a producer kernel into its single consumer, so that nothing is written only to be read again.
 //!
-//! - A mask that is drawn whole, and then does nothing but cover one value of its shape, is drawn where it is added: the
-//!   two become [`Kernel::Mask`]. Where anything else reads it, as a product that it is a factor of, it stays a fill. The
-//!   same stream is drawn for the same purpose, only later, so masks that wait for their values take no memory.
-//! - A truncation adds the two parts of what was opened itself, where nothing else reads their sum.
+//! - A mask that is drawn whole and only covers one value of its shape is drawn where it is added: the two become
+//!   [`Kernel::Mask`]. Where anything else reads it, such as a product that has it as a factor, it stays a fill. The same
+//!   stream is drawn for the same purpose, only later, so masks that wait for their values take no memory.
+//! - A truncation itself adds the two parts of an opening, where nothing else reads their sum.
 //!
-//! What is written has one value and one reader, so the joined step may stand where the reader stood. It depends on what
-//! both did, and counts for what the reader did. The result is a function of the list alone: every role finds the same for all.
+//! A buffer that is fused away has one value and one reader, so the joined step may stand where the reader stood. It has
+//! the dependences of both, and the reader's op and tile. The result is a function of the list alone: every role derives
+//! the same for all.
 
 use crate::correlation::{Demand, DemandError, dealer};
 use crate::ring::Shape;
@@ -27,7 +28,7 @@ pub fn fuse(list: &StepList) -> StepList {
     fusion.list(list)
 }
 
-/// How often a buffer is used.
+/// The uses of a buffer.
 #[derive(Clone, Copy, Default)]
 struct Uses {
     writes: usize,
@@ -37,7 +38,7 @@ struct Uses {
 }
 
 struct Fusion {
-    /// What is left of the list: `None` where a step was joined with a later one.
+    /// The remaining list: `None` where a step was joined with a later one.
     steps: Vec<Option<Step>>,
     /// By buffer.
     uses: Vec<Uses>,
@@ -135,7 +136,7 @@ impl Fusion {
         Some((writer, finish))
     }
 
-    /// What is left, over the buffers that are left.
+    /// The remaining steps, over the remaining buffers.
     fn list(self, of: &StepList) -> StepList {
         let mut list = StepList::new(of.role, of.ring);
         let mut numbers: Vec<Option<BufferId>> = vec![None; of.buffers.len()];

@@ -1,12 +1,11 @@
-//! What a plan's memory is used for, step by step.
+//! The use of a plan's memory, step by step.
 
 use super::Plan;
 use crate::step::{Action, MemoryClass, PlaceId};
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// What a plan moves between devices and host memory, in bytes: to keep within its budget, and to move it to another
-/// device.
+/// A plan's moves between devices and host memory, in bytes: to keep within its budget, and from device to device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SpilledMemory {
     /// From a device to the host, to come back to it.
@@ -31,9 +30,9 @@ impl Occupied {
 }
 
 impl Plan {
-    /// The memory that holds something a step still needs, for each step in plan order: slots between the first and
-    /// the last use of each of their buffers. Its largest total is what the plan would take if slots were shared by all
-    /// classes at once; what is allocated is [`Plan::memory`].
+    /// The memory in use at each step in plan order: slots between the first and the last use of each of their buffers.
+    /// Its largest total is the memory of the plan if slots were shared by all classes; the allocated memory is
+    /// [`Plan::memory`].
     pub fn occupied(&self) -> Vec<Occupied> {
         let order: Vec<u32> = (0..self.steps.len() as u32).collect();
         self.occupied_in(&order)
@@ -62,7 +61,7 @@ impl Plan {
         changes[..order.len()].iter().map(after).collect()
     }
 
-    /// What leaves a device for a while, to keep within the budget or to move to another.
+    /// The bytes that leave a device for a while, to keep within the budget or to move to another.
     pub fn spilled(&self) -> SpilledMemory {
         let mut spilled = SpilledMemory::default();
         let mut places: HashMap<PlaceId, Place> = HashMap::new();
@@ -108,11 +107,11 @@ impl Plan {
 /// A place in host memory.
 #[derive(Default)]
 struct Place {
-    /// Where its content comes from.
+    /// The device that its content comes from.
     device: u8,
-    /// How often it is reloaded from now on.
+    /// The number of reloads to come.
     reloads: u64,
-    /// Whether it ever comes back to where it came from.
+    /// Set where it comes back to the device that it came from.
     returns: bool,
 }
 

@@ -1,18 +1,18 @@
-//! From a role's steps to a [`Plan`]: where every buffer lies, what waits for what, and what the run will take.
+//! From a role's steps to a [`Plan`]: the slots of its buffers, the edges of its step DAG, and its memory and traffic.
 //!
-//! Planning is pure. It joins kernels that write for one other with that one (see [`fuse`](fuse())), puts the offline
-//! phase first or streams it (see the module `supply`), gives every buffer a *slot* of device memory for the steps
-//! between its first and its last use, and writes down the edges of the step DAG: a step waits for the steps that write what it reads, and for the steps that still use the slot it writes.
-//! Slots are allocated once, before the run, so the peak is a property of the plan and not of timing. How soon a
-//! slot is used again is the *window*: how many tiles a party may run ahead of what its peers have sent. Under a
-//! budget slots are used again sooner, and where that does not do, contents wait in host memory or are made a second
-//! time.
+//! Planning is pure. It fuses a producer kernel into its single consumer (see [`fuse`](fuse())), puts the offline phase
+//! first or streams it (see the module `supply`), gives every buffer a *slot* of device memory for the steps between its
+//! first and its last use, and writes down the edges of the step DAG: a step waits for the steps that write its operands,
+//! and for the steps that still use the slot it writes. Slots are allocated once, before the run, so the peak is a
+//! property of the plan and not of timing. The *window* is the number of tiles that a slot rests before its next use, and
+//! so the number by which a party may run ahead of its peers' messages. Under a budget slots are used again sooner, and
+//! where that does not suffice, contents wait in host memory or are made a second time.
 //!
-//! **Several devices.** Where a role has several, every step is placed on one of them, and what another reads moves
-//! there through host memory (see the module `placement`). Every slot is a device's.
+//! **Several devices.** Where a role has several, every step is placed on one of them, and a result that another device
+//! reads moves there through host memory (see the module `placement`). Every slot is a device's.
 //!
-//! **Later runs.** Where inputs are resident, a session's first run keeps what depends on them alone, each in a slot of
-//! its own, and every later run has plans of its own over the same slots (see [`Plans::again`]).
+//! **Later runs.** Where inputs are resident, a session's first run keeps the buffers that depend on them alone, each in
+//! a slot of its own, and every later run has plans of its own over the same slots (see [`Plans::again`]).
 //!
 //! **No deadlock.** Every edge runs forward in plan order, and [`Traffic`] is computed by running all roles' lists
 //! against each other in that order: if each message is sent before it is awaited there, then in any run the earliest
@@ -57,22 +57,22 @@ use slots::{Placed, Reuse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How to plan.
+/// The options of planning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanOptions {
     /// The side of a tile; parties must plan with the same.
     pub side: TileSide,
-    /// When correlations come; parties must plan with the same. `None` has them dealt ahead where the parties' plans fit
-    /// the budget so, with everything in core, and streamed otherwise.
+    /// The supply of correlations; parties must plan with the same. `None` deals them ahead where the parties' plans then
+    /// fit the budget with everything in core, and streams them otherwise.
     pub supply: Option<Supply>,
-    /// How many tiles, of all ops, are lowered between the last use of a slot and its next, where the budget allows.
+    /// The number of tiles, of all ops, between the last use of a slot and its next, where the budget allows.
     pub window: u32,
-    /// Most bytes of memory for a role's buffers on each of its devices; see [`Plan::within`]. Parties may plan with
-    /// different ones.
+    /// The most bytes of memory for a role's buffers on each of its devices; see [`Plan::within`]. Parties may plan with
+    /// different budgets.
     pub budget_bytes: Option<u64>,
 }
 
-/// How many correlations the dealer makes between two uses of a slot: enough to send some while it makes others.
+/// The number of correlations that the dealer makes between two uses of a slot: enough to send some while it makes others.
 pub const DEALER_WINDOW: u32 = 16;
 
 impl Default for PlanOptions {
@@ -86,16 +86,16 @@ impl Default for PlanOptions {
 pub struct Slot {
     /// Its size: that of the largest of its buffers.
     pub size_bytes: u64,
-    /// What it is booked under.
+    /// Its memory class.
     pub class: MemoryClass,
     /// The number of the device whose memory it is.
     pub device: u8,
 }
 
-/// A step, where it runs, and the steps it waits for.
+/// A step, its device, and its predecessors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedStep {
-    /// What to do.
+    /// The step.
     pub step: Step,
     /// The number of the device that has its buffers.
     pub device: u8,
@@ -103,26 +103,26 @@ pub struct PlannedStep {
     pub after: Vec<u32>,
 }
 
-/// How one role runs.
+/// The run of one role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Whose plan it is.
+    /// The role.
     pub role: Role,
     /// The ring of all elements.
     pub ring: Ring,
-    /// When correlations come.
+    /// The supply of correlations.
     pub supply: Supply,
     /// The steps, in an order that respects every edge; see [`Supply`].
     pub steps: Vec<PlannedStep>,
     /// The memory that is allocated for the run.
     pub slots: Vec<Slot>,
-    /// Whether nothing leaves the device for a while, nor is made a second time.
+    /// True where no content leaves the device for a while or is made a second time.
     pub in_core: bool,
     /// In which slot a buffer lies.
     slot_of: Vec<u32>,
 }
 
-/// Why there is no plan.
+/// The reason why there is no plan.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
     /// The program cannot be run as it stands.
@@ -139,23 +139,23 @@ pub enum PlanError {
     TooManySteps {
         /// The tiles' side.
         side: usize,
-        /// About how many steps all roles' plans would have.
+        /// An estimate of the steps of all roles' plans.
         steps: u64,
         /// The most.
         most: u64,
-        /// A side that would do.
+        /// A side that suffices.
         enough: usize,
     },
     /// The plan does not fit into the budget.
     #[error("{role} needs {needed_bytes} bytes of device memory ({}), the budget is {budget_bytes} bytes", by_class(.classes))]
     OverBudget {
-        /// Who.
+        /// The role.
         role: Role,
-        /// The smallest budget that would do for this plan.
+        /// The smallest budget that suffices for this plan.
         needed_bytes: u64,
         /// By class.
         classes: BTreeMap<MemoryClass, u64>,
-        /// What is allowed.
+        /// The budget.
         budget_bytes: u64,
     },
 }
@@ -194,13 +194,13 @@ impl Plan {
         (0..self.device_count()).map(size).max().unwrap_or(0)
     }
 
-    /// How many devices the plan is for: one more than the highest number of one that it uses.
+    /// The number of devices that the plan is for: one more than the highest number that it uses.
     pub fn device_count(&self) -> u8 {
         self.slots.iter().map(|slot| slot.device + 1).max().unwrap_or(1)
     }
 
-    /// Plans a later run of a list that this is the plan of (see [`StepList::again`]): the same steps in the same slots,
-    /// but for those of the first run, so that it finds what was kept.
+    /// Plans a later run of this plan's list (see [`StepList::again`]): the same steps in the same slots, without those of
+    /// the first run alone, so that it finds the kept buffers.
     pub fn again(&self, again: &StepList) -> Plan {
         let steps = self.steps.iter().map(|planned| &planned.step);
         let steps = steps.filter(|step| !step.once).cloned().collect();
@@ -231,7 +231,7 @@ impl Plan {
         self.slot_of[buffer.0 as usize] as usize
     }
 
-    /// How many buffers there are.
+    /// The number of buffers.
     pub fn buffer_count(&self) -> usize {
         self.slot_of.len()
     }
@@ -249,12 +249,12 @@ impl Plan {
         self.kernels().filter_map(|(_, kernel)| kernel.draws()).map(|(&key, _)| key).collect()
     }
 
-    /// In which phase the step at a position is taken: where correlations are streamed, all are online.
+    /// The phase of the step at a position: where correlations are streamed, all are online.
     pub fn phase_of(&self, position: u32) -> Phase {
         self.supply.phase(&self.steps[position as usize].step)
     }
 
-    /// How many steps are taken in `phase`.
+    /// The number of steps in `phase`.
     pub fn steps_in(&self, phase: Phase) -> usize {
         self.steps.iter().filter(|planned| self.supply.phase(&planned.step) == phase).count()
     }
@@ -264,7 +264,7 @@ impl Plan {
         by_class_of(self.slots.iter())
     }
 
-    /// What of that is one device's.
+    /// One device's part of that memory.
     pub fn memory_on(&self, device: u8) -> BTreeMap<MemoryClass, u64> {
         by_class_of(self.slots.iter().filter(|slot| slot.device == device))
     }
@@ -272,7 +272,7 @@ impl Plan {
     /// Refuses a plan of which, with a device's own staging memory, any device's part does not fit.
     ///
     /// # Errors
-    /// [`PlanError::OverBudget`], which names the smallest budget that would do.
+    /// [`PlanError::OverBudget`], which names the smallest budget that suffices.
     pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
         let parts = (0..self.device_count()).map(|device| self.memory_on(device));
         let size = |part: &BTreeMap<MemoryClass, u64>| part.values().sum::<u64>();
@@ -298,22 +298,22 @@ fn by_class_of<'a>(slots: impl Iterator<Item = &'a Slot>) -> BTreeMap<MemoryClas
     memory
 }
 
-/// The plans of every role of a program, and what they exchange.
+/// The plans of every role of a program, and their traffic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plans {
     /// By party.
     pub parties: Vec<Plan>,
     /// The dealer's, where it is a process of its own.
     pub dealer: Option<Plan>,
-    /// What is dealt.
+    /// The correlations.
     pub demand: Demand,
     /// Bytes, messages and rounds.
     pub traffic: Traffic,
-    /// What each op sends.
+    /// The traffic of each op.
     pub cost: Cost,
-    /// What the parties must have in common.
+    /// The agreement of the parties.
     pub agreement: Agreement,
-    /// How every run but the first goes, in the same memory, where inputs are resident; otherwise all are alike.
+    /// The plans of every run but the first, in the same memory, where inputs are resident; otherwise all runs are alike.
     pub again: Option<Arc<Plans>>,
 }
 
@@ -327,8 +327,8 @@ impl Plans {
         Plans::on(&[], protocol, program, options)
     }
 
-    /// Plans `program` for every role, each on devices like these. Which they are is each role's own affair: with others
-    /// it has the same agreement.
+    /// Plans `program` for every role, each on devices like these. The devices are each role's own affair: with others it
+    /// has the same agreement.
     ///
     /// # Errors
     /// As [`Plans::new`].
@@ -360,7 +360,7 @@ impl Plans {
             return ahead;
         }
         let streamed = plan(Supply::Streamed);
-        // Within a budget that nothing fits, what comes nearest.
+        // Within a budget that no plan fits, the nearest.
         if most(&streamed) <= budget_bytes.max(most(&ahead)) { streamed } else { ahead }
     }
 
@@ -384,12 +384,12 @@ impl Plans {
         }
     }
 
-    /// When correlations come.
+    /// The supply of correlations.
     pub fn supply(&self) -> Supply {
         self.parties[0].supply
     }
 
-    /// Refuses plans of which any does not fit; see [`Plan::check_budget`].
+    /// Refuses plans where any of them does not fit; see [`Plan::check_budget`].
     ///
     /// # Errors
     /// [`PlanError::OverBudget`], for the role that needs most.

@@ -1,4 +1,4 @@
-//! What kernels and transfers take on a device: rates, to order and to predict work.
+//! The model of a device: rates of kernels and transfers, to order and to predict work.
 
 use crate::ring::Ring;
 use crate::step::{Action, Kernel};
@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceModel {
-    /// What the device is, and where the figures come from.
+    /// The device's name, and the source of the figures.
     pub name: String,
     /// Multiply-adds a second in matrix products over Z_2^32.
     pub gemm_z32_per_s: f64,
     /// Multiply-adds a second in matrix products over Z_2^64.
     pub gemm_z64_per_s: f64,
-    /// Bytes a second that elementwise kernels read and write.
+    /// Bytes a second of elementwise kernels, reads and writes together.
     pub elementwise_bytes_per_s: f64,
-    /// Bytes a second that the generator yields.
+    /// Bytes a second of the generator.
     pub fill_bytes_per_s: f64,
     /// Bytes a second from the host to the device.
     pub upload_bytes_per_s: f64,
     /// Bytes a second from the device to the host.
     pub download_bytes_per_s: f64,
-    /// Seconds that every kernel and transfer takes beside.
+    /// Seconds of overhead of every kernel and transfer.
     pub step_s: f64,
 }
 
@@ -48,7 +48,7 @@ impl DeviceModel {
         }
     }
 
-    /// Makes sure that every rate is a positive number, and the time of a step no negative one.
+    /// Checks that every rate is a positive number, and the time of a step no negative one.
     ///
     /// # Errors
     /// With the name of the rate that is not.
@@ -82,7 +82,7 @@ impl DeviceModel {
                 out.shape.len() as f64 * inner as f64 / rate
             }
             Action::Kernel(Kernel::Fill { .. }) => bytes / self.fill_bytes_per_s,
-            // What the generator yields is as much as is written, and as much as is read.
+            // The generator yields as many bytes as are written, and as are read.
             Action::Kernel(Kernel::Mask { .. }) => {
                 bytes / 2.0 / self.fill_bytes_per_s + bytes / 2.0 / self.elementwise_bytes_per_s
             }

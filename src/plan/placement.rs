@@ -1,22 +1,22 @@
-//! Which device takes which steps, where a role has several.
+//! The placement of steps on devices, where a role has several.
 //!
-//! What is placed is a *panel*: all steps of one row of an op's tiles, or of one column where an op has fewer rows of
-//! tiles than there are devices. Panels are taken in the order of lowering, and each goes to the device that is done
+//! The unit of placement is a *panel*: all steps of one row of an op's tiles, or of one column where an op has fewer rows
+//! of tiles than there are devices. Panels are taken in the order of lowering, and each goes to the device that is done
 //! with it first, by the devices' models: after what that device was given before, after the panels of other ops that it
 //! reads from, and after what must be moved there first (list scheduling by earliest finish; Topcuoglu, Hariri and Wu,
 //! "Performance-effective and low-complexity task scheduling for heterogeneous computing", IEEE TPDS 2002, section 4.2).
-//! So a large op's rows are divided by what the devices can do, what follows stays where its operands are, and an op of
-//! many small kernels goes to the processor where handing them to a GPU would take longer than the way there and back.
+//! So a large op's rows are divided by the devices' speeds, later ops stay where their operands are, and an op of many
+//! small kernels goes to the processor where submitting them to a GPU would take longer than moving the operands.
 //!
 //! A buffer has a copy on every device that reads it:
 //!
-//! - what a generator or an input makes is made on each. That is the same mask or share for the same purpose, not a
+//! - the content of a generator or an input is made on each. That is the same mask or share for the same purpose, not a
 //!   second use of its stream;
-//! - all else is *moved*: spilled to host memory as soon as it is written, and reloaded before its first use elsewhere.
-//!   Later steps there read the copy, until the original is written again.
+//! - any other content is *moved*: spilled to host memory as soon as it is written, and reloaded before its first use
+//!   elsewhere. Later steps there read the copy, until the original is written again.
 //!
-//! Steps keep their order, messages theirs, and every edge runs forward in plan order. Where steps go is this role's own
-//! affair: the lists of all roles, their digest and what crosses the wire are the same wherever they run.
+//! Steps and messages keep their order, and every edge runs forward in plan order. The placement is this role's own
+//! affair: the lists of all roles, their digest and their messages do not depend on it.
 
 use super::DeviceModel;
 use super::uses::operands;
@@ -24,15 +24,15 @@ use crate::ring::{Ring, Shape};
 use crate::step::{Action, BufferId, BufferSpec, Kernel, Matrix, MemoryClass, OpId, PlaceId, Step, StepList};
 use std::collections::HashMap;
 
-/// Devices that one role computes on at the most.
+/// The most devices of one role.
 pub const MOST_DEVICES: usize = 16;
 
-/// A buffer, and the device whose it is.
+/// A buffer on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Located {
-    /// Elements it holds.
+    /// The number of its elements.
     pub len: usize,
-    /// What it is booked under.
+    /// Its memory class.
     pub class: MemoryClass,
     /// The device's number.
     pub device: u8,
@@ -42,11 +42,11 @@ pub(super) struct Located {
 pub(super) struct PlacedSteps {
     pub steps: Vec<Step>,
     pub buffers: Vec<Located>,
-    /// Whether no step is there to make room.
+    /// Set where no step makes room.
     pub in_core: bool,
 }
 
-/// What steps are placed by.
+/// The conditions of a placement.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement<'a> {
     /// The devices, by number; none or one leave every step on the only one.
@@ -82,7 +82,7 @@ fn located(spec: BufferSpec, device: u8) -> Located {
     Located { len: spec.len, class: spec.class, device }
 }
 
-/// Whether any device can make what the step writes, from nothing that another has.
+/// True where any device can make the step's result, from nothing that another has.
 fn is_made(action: &Action) -> bool {
     matches!(action, Action::Kernel(Kernel::Fill { .. }) | Action::Input { .. })
 }
@@ -90,7 +90,7 @@ fn is_made(action: &Action) -> bool {
 /// An op and one of its rows, columns or tiles.
 type Key = (OpId, usize);
 
-/// What is placed as one.
+/// The unit of placement.
 struct Panel {
     op: OpId,
     /// Its steps, by position in the list.
@@ -103,7 +103,7 @@ struct Panel {
 struct Panels<'a> {
     list: &'a StepList,
     tiles: &'a [(usize, usize)],
-    /// How ops are cut: by op, whether into columns.
+    /// By op: true where its panels are columns.
     columns: HashMap<OpId, bool>,
     number: HashMap<Key, usize>,
     panels: Vec<Panel>,
@@ -187,12 +187,12 @@ impl<'a> Panels<'a> {
     }
 }
 
-/// What has been placed so far.
+/// The placement so far.
 struct Choice<'a> {
     ring: Ring,
     buffers: &'a [BufferSpec],
     devices: &'a [DeviceModel],
-    /// When each device has done what it was given, in seconds.
+    /// The end of each device's work, in seconds.
     free: Vec<f64>,
     /// By buffer: the devices that have it, as bits.
     there: Vec<u32>,
@@ -222,8 +222,8 @@ impl Choice<'_> {
         self.device[number] = Some(device);
     }
 
-    /// When the panels of other ops that it reads from are done. Those of its own op go on beside it: what they share
-    /// with it, such as an opened factor, is there early.
+    /// The end of the panels of other ops that it reads from. Those of its own op go on beside it: buffers that they share
+    /// with it, such as an opened factor, are there early.
     fn ready(&self, panels: &Panels<'_>, panel: &Panel) -> f64 {
         let writers = panel.reads.iter().filter_map(|&buffer| match panels.recipe[buffer as usize] {
             None => panels.writer[buffer as usize],
@@ -233,7 +233,7 @@ impl Choice<'_> {
         others.map(|writer| self.done[writer]).fold(0.0, f64::max)
     }
 
-    /// Seconds until a buffer is on a device; what is not placed yet counts as being there.
+    /// Seconds until a buffer is on a device; a buffer that is not placed yet counts as being there.
     fn bring(&self, panels: &Panels<'_>, buffer: u32, device: u8) -> f64 {
         let index = buffer as usize;
         let model = &self.devices[usize::from(device)];
@@ -252,15 +252,15 @@ impl Choice<'_> {
     }
 }
 
-/// What a buffer holds between two steps that write it.
+/// A version of a buffer: its content between two steps that write it.
 struct Version {
     /// The devices on which it is read, as bits.
     needed: u32,
-    /// Whether the step that writes it is of the first run alone.
+    /// Set where the step that writes it is of the first run alone.
     once: bool,
 }
 
-/// Where every step goes, and where what it writes is read.
+/// The device of every step, and the devices that read its result.
 struct Versions {
     /// By step.
     device: Vec<u8>,
@@ -271,8 +271,8 @@ struct Versions {
 }
 
 impl Versions {
-    /// `device` says where a step is to go. What is sent or handed out goes from where it is; what arrives goes to
-    /// where it is read.
+    /// `device` gives the device of a step. Messages and results leave from the device that has them, and messages arrive
+    /// on the device that reads them.
     fn new(steps: &[Step], list: &StepList, device: impl Fn(&Step) -> u8) -> Versions {
         let lens: Vec<usize> = list.buffers.iter().map(|spec| spec.len).collect();
         let mut versions: Vec<Version> = Vec::new();
@@ -311,11 +311,11 @@ impl Versions {
     }
 }
 
-/// Where the present version of a buffer is.
+/// The places of a buffer's present version.
 #[derive(Clone, Copy, Default)]
 struct Present {
     version: usize,
-    /// On which devices, as bits.
+    /// The devices that have it, as bits.
     there: u32,
     /// On the host, to be moved.
     place: Option<PlaceId>,
@@ -326,7 +326,7 @@ struct Emission<'a> {
     list: &'a StepList,
     placed: PlacedSteps,
     present: Vec<Option<Present>>,
-    /// What a buffer is called on a device.
+    /// A buffer's number on a device.
     copies: HashMap<(u32, u8), BufferId>,
     versions: usize,
     places: u32,
@@ -359,7 +359,7 @@ impl<'a> Emission<'a> {
         self.placed
     }
 
-    /// Makes a buffer wherever it is read.
+    /// Makes a buffer on every device that reads it.
     fn make(&mut self, step: Step, device: u8, versions: &Versions) {
         for use_ in operands(&step, |buffer| versions.lens[buffer as usize]) {
             if use_.needs && self.present[use_.buffer as usize].is_some() {
@@ -377,7 +377,7 @@ impl<'a> Emission<'a> {
         }
     }
 
-    /// Brings a step's operands to its device, and moves on what it writes.
+    /// Brings a step's operands to its device, and moves its result on.
     fn compute(&mut self, step: Step, device: u8, versions: &Versions) {
         let uses = operands(&step, |buffer| versions.lens[buffer as usize]);
         for use_ in uses.iter().filter(|use_| use_.needs) {
@@ -396,7 +396,7 @@ impl<'a> Emission<'a> {
         }
     }
 
-    /// Reloads what is not on the device, before `step`.
+    /// Reloads the operands that are not on the device, before `step`.
     fn bring(&mut self, buffer: u32, device: u8, step: &Step, versions: &Versions) {
         let Some(present) = &mut self.present[buffer as usize] else { return };
         if present.there >> device & 1 == 1 {
@@ -405,7 +405,7 @@ impl<'a> Emission<'a> {
         present.there |= 1 << device;
         let (place, once) = (present.place, versions.versions[present.version].once);
         let place = place.expect("what is read on several devices was moved");
-        // What comes again is a new buffer: it takes no room meanwhile.
+        // A reloaded content is a new buffer: it takes no room meanwhile.
         self.copies.remove(&(buffer, device));
         self.copy(buffer, device);
         let action = Action::Reload { to: self.whole(buffer, device), place };

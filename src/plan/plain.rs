@@ -1,4 +1,4 @@
-//! What a program takes in the clear, at the same width of numbers: what private plans are compared with.
+//! The memory of a program in the clear, at the same width of numbers: the reference for private plans.
 
 use crate::program::{Op, Program, ValueId};
 
@@ -14,7 +14,7 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// The memory that `program` takes in the clear.
+    /// The memory of `program` in the clear.
     pub fn new(program: &Program) -> Plain {
         let values = program.values();
         let size = |id: ValueId| program.value(id).shape.size_bytes(program.ring());

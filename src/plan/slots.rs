@@ -1,4 +1,4 @@
-//! Which buffers share memory, and which steps wait for which.
+//! The buffers that share memory, and the edges of the step DAG.
 
 use super::placement::Located;
 use super::{PlannedStep, Slot};
@@ -6,32 +6,32 @@ use crate::ring::Ring;
 use crate::step::{Access, Action, MemoryClass, PlaceId, Step};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-/// Where buffers lie.
+/// The slots of buffers.
 pub(super) struct Placed {
     pub slots: Vec<Slot>,
     pub slot_of: Vec<u32>,
 }
 
 /// Slots up to this size are used again only after [`SMALL_WINDOWS`] times as many tiles as others: they take little
-/// memory, and small openings that do not depend on each other should all be on their way before the first comes back.
+/// memory, and independent small openings should all be under way before the first comes back.
 const SMALL_SLOT_BYTES: u64 = 4096;
 const SMALL_WINDOWS: u32 = 16;
 
-/// Bytes of slots that rest at the most, of large ones: what is on the wire, some times over. Beyond, the slot that has
-/// rested the longest is used again.
+/// The most bytes of large slots that rest: some times the bytes on the wire. Beyond, the slot that has rested the
+/// longest is used again.
 const RESTING_BYTES: u64 = 1 << 30;
 
-/// How slots are used again.
+/// The rules of the reuse of slots.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reuse {
-    /// For how many tiles after its last use a slot rests, within [`RESTING_BYTES`].
+    /// The number of tiles for which a slot rests after its last use, within [`RESTING_BYTES`].
     pub window: u32,
-    /// Whether a slot serves buffers of one class only, or of any: then it counts as its first buffer's.
+    /// Set where a slot serves buffers of one class only. One that serves any counts as its first buffer's.
     pub by_class: bool,
 }
 
 /// Walks the steps in order, giving each buffer a slot on its device from its first to its last use, and `window` tiles
-/// longer. What is kept between runs has a slot of its own.
+/// longer. A buffer that is kept between runs has a slot of its own.
 pub(super) fn place(steps: &[Step], buffers: &[Located], ring: Ring, reuse: Reuse) -> Placed {
     let Reuse { window, by_class } = reuse;
     let last_use = last_uses(steps, buffers.len());
@@ -79,7 +79,7 @@ pub(super) fn place(steps: &[Step], buffers: &[Located], ring: Ring, reuse: Reus
 
 /// Slots between their last use and their next.
 struct Cooling {
-    /// How many tiles that takes.
+    /// The number of tiles that they rest.
     window: u32,
     /// The tile that used a slot last, the slot, and its size; in the order of tiles.
     slots: VecDeque<(u32, u32, u64)>,
@@ -111,8 +111,8 @@ struct Users {
     readers: Vec<u32>,
 }
 
-/// For each step, the steps it waits for: those that write what it reads, and those that still use what it writes. A
-/// reload reads what its spill wrote.
+/// For each step, its predecessors: steps that write a buffer it reads, and steps that still use a slot it writes. A
+/// reload reads its spill's host slot.
 pub(super) fn edges(steps: &[Step], slots: usize, slot_of: &[u32]) -> Vec<Vec<u32>> {
     let mut users: Vec<Users> = Vec::new();
     users.resize_with(slots, Users::default);
@@ -145,13 +145,13 @@ pub(super) fn edges(steps: &[Step], slots: usize, slot_of: &[u32]) -> Vec<Vec<u3
     edges
 }
 
-/// What moves between devices and is not awaited in plan order any more may still be on the host, up to so many bytes: enough
-/// for one device to run ahead of another, little next to the memory of either.
+/// The most bytes of moves between devices that may be on the host at a time: enough for one device to run ahead of
+/// another, little next to the memory of either.
 pub(super) const MOVING_BYTES: u64 = 256 << 20;
 
-/// Lets a move out of a device wait for earlier ones to have arrived, where more than `most_bytes` of these might still be
-/// on the host: so a device that runs ahead of another does not fill the host's memory. These edges run forward in plan
-/// order, as all do.
+/// Adds edges by which a move out of a device waits for the arrival of earlier ones, where more than `most_bytes` of
+/// these might still be on the host. So a device that runs ahead of another does not fill the host's memory. These edges
+/// run forward in plan order, as all do.
 pub(super) fn bound_moves(steps: &mut [PlannedStep], ring: Ring, most_bytes: u64) {
     let mut last_reload: HashMap<PlaceId, u32> = HashMap::new();
     for (position, planned) in (0u32..).zip(steps.iter()) {
@@ -183,7 +183,7 @@ pub(super) fn bound_moves(steps: &mut [PlannedStep], ring: Ring, most_bytes: u64
     }
 }
 
-/// When a buffer's slot is free again.
+/// The time at which a buffer's slot is free again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LastUse {
     /// After the step at this position.

@@ -1,15 +1,15 @@
-//! Fitting a role's steps into less memory than all their buffers take.
+//! Spilling: a role's steps in less memory than all their buffers take.
 //!
 //! The pass walks the steps in plan order, as a register allocator does, and keeps the sizes of the buffers that are on
 //! a device within a limit, for each device. Where a step's operands do not fit beside the others, it evicts the buffer whose next use
 //! is the farthest (Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal
-//! 1966). What becomes of its content:
+//! 1966). The content of an evicted buffer:
 //!
-//! - what a generator or an input made, or was moved here from another device, and nothing has changed since, is
-//!   dropped, and made or reloaded again by the same step just before its next use. That is the same mask or share for
-//!   the same purpose, not a second use of its stream; a step that made it for nothing is taken out again;
-//! - what a place in host memory holds already is dropped;
-//! - all else is spilled to a new place, and reloaded from there.
+//! - a content that a generator or an input made, or that was moved here from another device, and that is unchanged, is
+//!   dropped. The same step makes or reloads it again just before its next use. That is the same mask or share for the
+//!   same purpose, not a second use of its stream; a step that made it for nothing is taken out again;
+//! - a content that a place in host memory holds already is dropped;
+//! - any other content is spilled to a new place, and reloaded from there.
 //!
 //! A buffer that comes back is a new buffer, with a place of its own among the slots. Steps are inserted, none is
 //! reordered, so messages keep their order, and every edge still runs forward in plan order: a reload waits for the
@@ -22,7 +22,7 @@ use crate::ring::{Ring, Shape};
 use crate::step::{Action, BufferId, Kernel, Matrix, PlaceId, Step};
 use std::collections::BTreeSet;
 
-/// The least limit that [`spill`] can keep: what the largest step's own operands take.
+/// The least limit that [`spill`] can keep: the bytes of the largest step's own operands.
 pub(super) fn least_bytes(steps: &[Step], buffers: &[Located], ring: Ring) -> u64 {
     let taken = |step: &Step| {
         operands(step, len_in(buffers)).iter().map(|use_| size_of(buffers, ring, use_.buffer)).sum()
@@ -53,7 +53,7 @@ fn size_of(buffers: &[Located], ring: Ring, buffer: u32) -> u64 {
     (buffers[buffer as usize].len * ring.element_bytes()) as u64
 }
 
-/// Where a step puts its buffer's content, to be moved to another device.
+/// The place into which a step puts its buffer's content, to be moved to another device.
 fn spilled_to(step: &Step) -> Option<PlaceId> {
     match step.action {
         Action::Spill { place, .. } => Some(place),
@@ -61,20 +61,20 @@ fn spilled_to(step: &Step) -> Option<PlaceId> {
     }
 }
 
-/// Where a buffer's content is.
+/// The state of a buffer's content.
 #[derive(Clone, Default)]
 struct Content {
     /// On the device, under this number.
     here: Option<BufferId>,
     /// In host memory.
     place: Option<PlaceId>,
-    /// What makes it, where that is a generator, an input or a place.
+    /// Its maker, where that is a generator, an input or a place.
     recipe: Option<Action>,
-    /// Where it was last made, as long as nothing has read it there.
+    /// The position at which it was last made, as long as nothing has read it since.
     unread: Option<usize>,
-    /// Whether it was ever written.
+    /// Set once it was written.
     exists: bool,
-    /// Whether its next use needs it, and the positions of all uses to come, the nearest last.
+    /// Set where its next use reads it, and the positions of all uses to come, the nearest last.
     uses: Vec<(u32, bool)>,
 }
 
@@ -85,13 +85,13 @@ struct Walk<'a> {
     contents: Vec<Content>,
     /// By device.
     rooms: Vec<Room>,
-    /// What has been written; `None` where a step was taken out again.
+    /// The steps written so far; `None` where a step was taken out again.
     steps: Vec<Option<Step>>,
     placed: Vec<Located>,
     places: u32,
 }
 
-/// What a device has.
+/// The buffers on a device.
 #[derive(Clone, Default)]
 struct Room {
     live_bytes: u64,
@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
         &mut self.rooms[usize::from(self.buffers[buffer as usize].device)]
     }
 
-    /// Writes one step, with what must go before it.
+    /// Writes one step, with the steps that must go before it.
     fn step(&mut self, step: &Step) -> Option<()> {
         let uses = operands(step, len_in(self.buffers));
         let mut wanted_bytes = 0;
@@ -199,7 +199,7 @@ impl<'a> Walk<'a> {
         self.insert(step, action);
     }
 
-    /// Takes down what the step that was written at `position` did to a buffer.
+    /// Records the effect on a buffer of the step that was written at `position`.
     fn used(&mut self, use_: Use, step: &Step, position: usize) {
         let content = &mut self.contents[use_.buffer as usize];
         if use_.needs {

@@ -1,28 +1,28 @@
-//! When correlations are made and delivered: ahead of the inputs, or streamed into the computation.
+//! Supply: correlations are made and delivered ahead of the inputs, or streamed into the computation.
 //!
 //! **Ahead**, the offline phase comes first, and everything dealt waits in device memory for its use: the online phase
 //! is as short as it can be, and memory grows with the program. Only a mask that covers one value is drawn with it (see
 //! [`super::fuse`](super::fuse())). **Streamed**, there is one phase. A mask is drawn and a
 //! correction received for the tile that uses it, so it holds a slot from there to its last use; since slots rest for a
 //! window of tiles, both happen that far ahead of the computation, where memory allows, and no further. The steps, the
-//! streams and the messages are the same either way: only their order differs, and with it time and memory. What is
-//! dealt stays accounted for as offline.
+//! streams and the messages are the same either way: only their order differs, and with it time and memory. Dealing
+//! counts as offline in both.
 //!
-//! **Order.** A list is written as its tiles are lowered, each correlation just before what it is for, so a party that
-//! is dealt to streams by running its list as it is. A party that deals to the others has those steps behind all of its
-//! own, and takes those of a tile before the rest of the tile.
+//! **Order.** A list is written as its tiles are lowered, each correlation just before its use, so a party that receives
+//! correlations streams by running its list as it is. A party that deals to the others has those steps behind all of
+//! its own, and takes those of a tile before the rest of the tile.
 //!
 //! **No deadlock.** All roles' lists, in these orders, can be merged into one in which every message is sent before it is
 //! awaited ([`super::Traffic`] is computed by doing so): a tile's corrections depend on nothing, and go before whatever
 //! the dealing party sends for that tile, as they come before it at their receiver. So the earliest unfinished step of
-//! that order can always proceed, if nobody refuses to take its message in. Parties always take in what other parties
-//! send. From a dealer of its own a party takes nothing in while [`AHEAD_BYTES`] of it wait on the host, unless the
-//! first of its messages that is missing may be written to the device: the receiving step that the order has next
-//! always may. What the dealer then cannot send holds up nobody else, since it sends to nobody else.
+//! that order can always proceed, if its receiver accepts its message. Parties always accept messages of other parties.
+//! From a dealer of its own a party accepts none while [`AHEAD_BYTES`] of them wait on the host, unless the first
+//! missing message may be written to the device: the next receiving step of the order always may. A dealer that cannot
+//! send then holds up nobody else, since it sends to nobody else.
 //!
-//! **How far ahead.** A dealer of its own is held back by its links. A party that deals is paced by its own part of the
-//! computation: what it deals for a tile waits until all but [`AHEAD_BYTES`] of what it dealt before is for tiles that
-//! it has itself computed.
+//! **Pacing.** Its links hold back a dealer of its own. A party that deals is paced by its own part of the computation:
+//! the corrections for a tile wait until all but [`AHEAD_BYTES`] of those before are for tiles that it has itself
+//! computed.
 
 use super::PlannedStep;
 use crate::ring::Ring;
@@ -30,11 +30,11 @@ use crate::step::{Action, Phase, Step, StepList};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Bytes of corrections that may wait on the host of the party that they are for: enough to bridge what a dealer takes
-/// for one large product. The crate's own tests have so few that they reach it.
+/// The most bytes of corrections that wait on the host of their party: enough to bridge a dealer's time for one large
+/// product. The crate's own tests set it so low that they reach it.
 pub const AHEAD_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 64 << 20 };
 
-/// When correlations come. Parties must plan with the same.
+/// The time of correlations. Parties must plan with the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Supply {
@@ -55,7 +55,7 @@ impl fmt::Display for Supply {
 }
 
 impl Supply {
-    /// In which phase of a run a step is taken.
+    /// The phase of a run in which a step is taken.
     pub(super) fn phase(self, step: &Step) -> Phase {
         match self {
             Supply::Ahead => step.phase,
@@ -78,12 +78,12 @@ impl Supply {
     }
 }
 
-/// Whether a step sends a correction.
+/// True for a step that sends a correction.
 fn deals(step: &Step) -> bool {
     step.phase == Phase::Offline && matches!(step.action, Action::Send { .. })
 }
 
-/// Lets what a party deals wait for its own part of the computation, `ahead_bytes` of corrections behind.
+/// Makes the corrections of a party that deals wait for its own part of the computation, `ahead_bytes` behind.
 pub(super) fn pace(steps: &mut [PlannedStep], ring: Ring, ahead_bytes: u64) {
     // By tile, in order: the bytes that are dealt for it, and the last step of the computation up to its end.
     let mut tiles: Vec<(u64, Option<u32>)> = Vec::new();

@@ -1,4 +1,4 @@
-//! What crosses the wire: bytes and rounds, exactly, before anything runs.
+//! The traffic of a plan: its exact bytes and rounds, before anything runs.
 
 use super::Supply;
 use crate::share::Role;
@@ -6,7 +6,7 @@ use crate::step::{Access, Action, MessageId, Phase, StepList};
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// What one role sends and receives, without framing.
+/// One role's traffic, without framing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RoleTraffic {
     /// Online bytes sent.
@@ -19,7 +19,7 @@ pub struct RoleTraffic {
     pub offline_received_bytes: u64,
 }
 
-/// What all roles exchange.
+/// The traffic of all roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traffic {
     /// By role.
@@ -28,7 +28,7 @@ pub struct Traffic {
     pub rounds: u32,
 }
 
-/// How many rounds lie behind each buffer of a role.
+/// The number of rounds behind each buffer of a role.
 pub struct Depths(Vec<u32>);
 
 impl Depths {
@@ -37,8 +37,7 @@ impl Depths {
         Depths(vec![0; buffers])
     }
 
-    /// Accounts for a step; `received` is the depth of the message that it awaits. Returns the depth of what it
-    /// reads.
+    /// Accounts for a step; `received` is the depth of the message that it awaits. Returns the depth of its operands.
     pub fn pass(&mut self, action: &Action, received: u32) -> u32 {
         let mut depth = received;
         action.visit(|matrix, access| {
@@ -74,7 +73,7 @@ impl Traffic {
         traffic
     }
 
-    /// What one role exchanges.
+    /// One role's traffic.
     pub fn of(&self, role: Role) -> RoleTraffic {
         self.roles.get(&role).copied().unwrap_or_default()
     }
@@ -98,7 +97,7 @@ impl<'a> Walk<'a> {
         Walk { list, order, next: 0, depths, traffic: RoleTraffic::default() }
     }
 
-    /// Steps until one awaits a message that is not there; returns how many.
+    /// Takes steps until one awaits a message that is not there; returns their number.
     fn advance(&mut self, in_flight: &mut InFlight, rounds: &mut u32) -> usize {
         let start = self.next;
         while let Some(&at) = self.order.get(self.next) {

@@ -1,18 +1,18 @@
-//! How steps use buffers.
+//! The uses of buffers by steps.
 
 use crate::step::{Access, Step};
 
-/// How a step uses a buffer, all its matrices together.
+/// A step's use of a buffer, all its matrices together.
 #[derive(Clone, Copy)]
 pub(super) struct Use {
     pub buffer: u32,
-    /// Whether the step needs what the buffer holds.
+    /// Set where the step reads the buffer's content.
     pub needs: bool,
-    /// Whether it changes that.
+    /// Set where the step changes it.
     pub changes: bool,
 }
 
-/// A step's buffers, each once; `len` says how many elements a buffer holds.
+/// A step's buffers, each once; `len` gives the number of a buffer's elements.
 pub(super) fn operands(step: &Step, len: impl Fn(u32) -> usize) -> Vec<Use> {
     let mut uses: Vec<Use> = Vec::new();
     step.action.visit(|matrix, access| {

@@ -3,23 +3,22 @@
 //! Three lanes work at once. The *device lane* is one thread that feeds the device in order and never waits for the
 //! network; where a plan is for several devices, each has a lane of its own. The *wire lane* is the links' tasks, which
 //! write and read frames. Between them an *engine* without I/O decides which steps go to which lane, as the [`Schedule`]
-//! says: what feeds the wire first, otherwise in plan order. Two drivers stand on it. The *coordinator* tells it what
-//! devices and links do; [`simulate`](simulate()) what models of them would do, to predict a run.
+//! says: steps that feed the wire first, otherwise in plan order. Two drivers stand on it. The *coordinator* reports the
+//! events of devices and links; [`simulate`](simulate()) those of models, to predict a run.
 //!
-//! Because the device lane is in order, a step may be queued behind the steps it waits for before they are done; only
-//! what arrives from a peer is waited for. So a step counts as passed once it is queued, and an awaited message once
-//! its last piece is. The queue is kept short: what becomes ready later but should go first need not wait long, and a
-//! message is written to the wire while the device computes on.
+//! Because the device lane is in order, a step may be queued behind its predecessors before they are done; only messages
+//! from peers are waited for. So a step counts as passed once it is queued, and an awaited message once its last piece
+//! is. The queue is kept short, so that an urgent step that becomes ready later need not wait long, and a message is
+//! written to the wire while the device computes on.
 //!
 //! Where a plan makes room by moving contents to host memory and back, or moves them from one device to another, a spill
 //! is a download like that of a message, and a reload is written to its device as soon as its buffer is free and its
-//! content is on the host. Nothing else is waited for between devices.
+//! content is on the host. Devices wait for each other in no other way.
 //!
-//! **No deadlock.** A job in the device lane waits for nothing but the device, and a transmission for nothing but its
-//! peer's reading, which goes on as long as the peer's device lane takes pieces; a reload waits for its spill, and that for the
-//! device. So the queues' limits hold up no step
-//! for ever; and of the steps that have not passed at any role, the first in the common order of lowering waits only
-//! for steps before it, which have.
+//! **No deadlock.** A job in the device lane waits for nothing but the device. A transmission waits for nothing but its
+//! peer's reading, which goes on as long as the peer's device lane takes pieces. A reload waits for its spill, and that
+//! for the device. So the queues' limits hold up no step for ever. Of the steps that have not passed at any role, the
+//! first in the common order of lowering waits only for steps before it, which have.
 //!
 //! All of this knows steps, slots and frames; it knows no protocol and no program.
 

@@ -1,4 +1,4 @@
-//! What waits to be sent, and which of it shares a frame.
+//! The messages that wait to be sent, and the frames that they share.
 
 use super::engine::Content;
 use crate::net::{
@@ -19,26 +19,26 @@ pub(super) struct Outgoing<C> {
 
 /// The messages that wait for their link, by peer and in plan order. A link takes one transmission at a time.
 ///
-/// A small message waits for those for the same peer that the device had been asked for when it came: they come as soon
-/// as the device has worked off its queue, which is short, and share a frame.
+/// A small message waits for the downloads for the same peer that had been requested when it came: they come as soon as
+/// the device has worked off its short queue, and share a frame.
 pub(super) struct Outbox<C> {
     lines: BTreeMap<Role, Line<C>>,
-    /// The depths of messages that the device has been asked for, by their steps.
+    /// The depths of requested downloads, by their steps.
     depths: HashMap<u32, u32>,
 }
 
-/// What waits for one peer.
+/// The queue of one peer.
 struct Line<C> {
     waiting: BTreeMap<u32, Outgoing<C>>,
-    /// What they take of a bundle.
+    /// Their bytes in a bundle.
     bytes: usize,
     /// A transmission is under way.
     busy: bool,
-    /// Messages that the device has been asked for so far.
+    /// Downloads requested so far.
     asked: u64,
-    /// Messages that have come from it.
+    /// Downloads that have come.
     come: u64,
-    /// How many had been asked for when the first of those that wait came.
+    /// The value of the first counter when the oldest waiting message came.
     worth_waiting: u64,
 }
 
@@ -50,7 +50,7 @@ impl<C> Outgoing<C> {
         self.content.len() <= SMALL_MESSAGE_BYTES
     }
 
-    /// What the message takes of a bundle.
+    /// The message's bytes in a bundle.
     fn bundled_bytes(&self) -> usize
     where
         C: Content,
@@ -70,13 +70,13 @@ impl<C: Content> Outbox<C> {
         Outbox { lines: BTreeMap::new(), depths: HashMap::new() }
     }
 
-    /// The device is asked for the message that the step at `position` sends, `depth` rounds deep; it will be pushed.
+    /// Notes a requested download: the message that the step at `position` sends, `depth` rounds deep. It will be pushed.
     pub(super) fn ask(&mut self, peer: Role, position: u32, depth: u32) {
         self.depths.insert(position, depth);
         self.lines.entry(peer).or_default().asked += 1;
     }
 
-    /// The message that the step at `position` sends waits for its link.
+    /// Queues the message that the step at `position` sends.
     pub(super) fn push(&mut self, peer: Role, position: u32, message: MessageId, content: C) {
         let depth = self.depths.remove(&position).expect("it was asked for");
         let outgoing = Outgoing { message, depth, content };
@@ -89,8 +89,8 @@ impl<C: Content> Outbox<C> {
         line.waiting.insert(position, outgoing);
     }
 
-    /// What the link is to send now, if it is free and anything waits; it takes nothing more until [`Outbox::free`]. The
-    /// first message in plan order; where it is small, with those that are small and follow.
+    /// The link's next transmission, if the link is free and a message waits: the first message in plan order, and where it
+    /// is small, the small ones that follow. The link then takes no more until [`Outbox::free`].
     pub(super) fn take(&mut self, peer: Role) -> Option<Vec<(u32, Outgoing<C>)>> {
         let Line { waiting, bytes, busy, come, worth_waiting, .. } = self.lines.get_mut(&peer)?;
         let (_, first) = waiting.first_key_value().filter(|_| !*busy)?;
@@ -118,13 +118,13 @@ impl<C: Content> Outbox<C> {
         self.lines.entry(peer).or_default().busy = false;
     }
 
-    /// How many messages wait.
+    /// The number of waiting messages.
     pub(super) fn len(&self) -> usize {
         self.lines.values().map(|line| line.waiting.len()).sum()
     }
 }
 
-/// What framing adds to a transmission of so many messages with so many bytes of payload.
+/// The bytes that framing adds to a transmission.
 pub(super) fn framing_bytes(messages: usize, payload_bytes: usize) -> usize {
     match messages {
         1 => piece_count(payload_bytes) * HEADER_BYTES,
@@ -132,7 +132,7 @@ pub(super) fn framing_bytes(messages: usize, payload_bytes: usize) -> usize {
     }
 }
 
-/// Into how many pieces a message is cut. One without elements still crosses the wire: its receiver waits for it.
+/// The number of pieces of a message. One without elements still crosses the wire: its receiver waits for it.
 pub(super) fn piece_count(bytes: usize) -> usize {
     bytes.div_ceil(DATA_PAYLOAD_BYTES).max(1)
 }

@@ -1,4 +1,4 @@
-//! How far a run is, to be read by any thread while it goes on.
+//! A run's progress, which any thread may read while the run goes on.
 
 use super::Tally;
 use crate::plan::Plan;
@@ -20,7 +20,7 @@ struct Count {
     all: AtomicU64,
 }
 
-/// How far a run is: what is done, and what there is to do in all.
+/// A run's progress: the work done, and the work in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standing {
@@ -36,14 +36,14 @@ pub struct Standing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Portion {
-    /// How much is done.
+    /// The part that is done.
     pub done: u64,
-    /// How much there is.
+    /// The whole.
     pub all: u64,
 }
 
 impl Progress {
-    /// How far the run is. Counters are read one after the other: each by itself is right.
+    /// The progress. Counters are read one after the other: each by itself is right.
     pub fn standing(&self) -> Standing {
         Standing {
             steps: self.steps.read(),
@@ -52,7 +52,7 @@ impl Progress {
         }
     }
 
-    /// A run of `plan` begins.
+    /// Starts the counters for a run of `plan`.
     pub(super) fn begin(&self, plan: &Plan) {
         let (mut sent, mut received) = (0, 0);
         for planned in &plan.steps {
@@ -67,7 +67,7 @@ impl Progress {
         self.received_bytes.restart(received);
     }
 
-    /// So far the run has come.
+    /// A copy of the counters.
     pub(super) fn reach(&self, steps: u64, tally: &Tally) {
         self.steps.reach(steps);
         self.sent_bytes.reach(tally.sent_bytes + tally.offline_sent_bytes);

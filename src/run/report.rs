@@ -1,4 +1,4 @@
-//! What a run took.
+//! The figures of a run.
 
 use super::stages::StageSpan;
 use super::tally::Tally;
@@ -11,49 +11,49 @@ use crate::step::MemoryClass;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What one role's run took, as measured.
+/// One role's run, as measured.
 #[derive(Clone, Debug)]
 pub struct RunReport {
-    /// Whose run it was.
+    /// The role.
     pub role: Role,
     /// Bytes and rounds.
     pub tally: Tally,
-    /// What each device did and held, by its number.
+    /// Each device's figures, by its number.
     pub devices: Vec<DeviceUse>,
-    /// From the start until the correlations were there, and the devices ready for what is online.
+    /// Seconds from the start until the correlations were there, and the devices ready for the online phase.
     pub offline: Duration,
-    /// From there until the last step.
+    /// Seconds from there until the last step.
     pub online: Duration,
-    /// How long the wire was busy online.
+    /// Seconds for which the wire was busy online.
     pub wire_busy: Duration,
-    /// Where the time went since the session's start, or since the end of the run before, without gaps; a dealer says it of
+    /// The stages since the session's start, or since the end of the run before, without gaps; a dealer reports those of
     /// the run alone. A trace begins with [`Stage::Preparing`](super::Stage::Preparing).
     pub stages: Vec<StageSpan>,
-    /// What had crossed the link with each peer by the end of the run, since the beginning of the session.
+    /// The traffic of each peer's link, from the beginning of the session to the end of the run.
     pub peers: BTreeMap<Role, LinkTraffic>,
-    /// What happened when, if it was asked for.
+    /// The trace, if it was asked for.
     pub trace: Option<Trace>,
 }
 
-/// What a role's run took of one of its devices.
+/// One device's figures in a role's run.
 #[derive(Clone, Debug)]
 pub struct DeviceUse {
     /// Steps of the plan that were placed on it.
     pub steps: usize,
     /// Its memory by class, as planned, with its own staging memory.
     pub planned: BTreeMap<MemoryClass, u64>,
-    /// Its memory at its peak, as its ledger saw it.
+    /// Its peak memory by its ledger.
     pub peak: MemoryUse,
-    /// What the driver's allocator held at the end of the run, when all memory of the plan was still allocated; `None`
-    /// where it does not say.
+    /// The memory of the driver's allocator at the end of the run, when all memory of the plan was still allocated; `None`
+    /// where the driver does not report it.
     pub driver: Option<DriverMemory>,
-    /// How long it was busy online.
+    /// Seconds for which it was busy online.
     pub busy: Duration,
 }
 
 impl DeviceUse {
-    /// Of the device with this number, at the end of a run of which the online phase began when it had been busy for
-    /// `before`.
+    /// The figures of the device with this number at the end of a run; `before` is its busy time when the online phase
+    /// began.
     pub(super) fn new(plan: &Plan, number: u8, device: &dyn Device, before: Duration) -> DeviceUse {
         let mut planned = plan.memory_on(number);
         if device.description().staging_bytes > 0 {
@@ -83,7 +83,7 @@ impl RunReport {
         }
     }
 
-    /// What the drivers' allocators held at the end of the run, of those that say.
+    /// The memory of the drivers' allocators at the end of the run, of those that report it.
     pub fn driver(&self) -> Option<DriverMemory> {
         let add = |a: DriverMemory, b: DriverMemory| DriverMemory {
             allocated_bytes: a.allocated_bytes + b.allocated_bytes,
@@ -92,7 +92,7 @@ impl RunReport {
         self.devices.iter().filter_map(|device| device.driver).reduce(add)
     }
 
-    /// How long the busiest device was busy online.
+    /// Seconds for which the busiest device was busy online.
     pub fn device_busy(&self) -> Duration {
         self.devices.iter().map(|device| device.busy).max().unwrap_or_default()
     }
