@@ -123,6 +123,89 @@ fn crates_stay_where_they_belong() {
     }
 }
 
+/// Whether a line of code decides by which protocol it is: compares one, or matches on one.
+fn branches_on_the_protocol(line: &str) -> bool {
+    let names_one = |text: &str| {
+        let name = text.trim_start_matches(['&', '(', ' ']).strip_prefix("Protocol::");
+        name.is_some_and(|name| {
+            name.starts_with(|first: char| first.is_ascii_uppercase()) && !name.starts_with("ALL")
+        })
+    };
+    let is_arm = || {
+        let (pattern, _) = line.split_once("=>").unwrap_or_default();
+        names_one(pattern.trim_start())
+    };
+    let operands = line.split("==").skip(1).chain(line.split("!=").skip(1));
+    let is_compared =
+        operands.into_iter().any(names_one) || line.contains("protocol ==") || line.contains("protocol !=");
+    let is_bound = line.split("let ").skip(1).any(names_one);
+    let is_matched = line.contains("matches!(") && line.contains("rotocol")
+        || line.contains("match ") && line.trim_end().ends_with("protocol {");
+    is_arm() || is_compared || is_bound || is_matched
+}
+
+/// Every Rust file of the workspace, by its path from there.
+fn all_sources() -> Vec<(PathBuf, String)> {
+    let (mut sources, mut folders) =
+        (Vec::new(), ["src", "tools", "benches", "kernels-tests"].map(|name| root().join(name)).to_vec());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("a source file").path();
+            if path.is_dir() && !path.ends_with("target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).expect("a source text");
+                sources.push((path.strip_prefix(root()).expect("below the workspace").to_owned(), text));
+            }
+        }
+    }
+    sources
+}
+
+#[test]
+fn only_protocols_know_which_protocol_it_is() {
+    let branching = [
+        "if protocol == Protocol::Beaver {",
+        "Protocol::Beaver => 2,",
+        "let Protocol::Beaver = protocol else",
+        "match job.protocol {",
+        "matches!(protocol, Protocol::Beaver)",
+    ];
+    assert!(branching.into_iter().all(branches_on_the_protocol), "each of these is one");
+    let free = [
+        "World::new(Protocol::Beaver, device)",
+        "for protocol in Protocol::ALL {",
+        "[(Protocol::Beaver, 1)]",
+    ];
+    assert!(!free.into_iter().any(branches_on_the_protocol), "none of these is one");
+    let mut protocols = 0;
+    for (file, text) in all_sources() {
+        if file.starts_with("src/protocol") || file.ends_with("architecture.rs") {
+            protocols += 1;
+            continue;
+        }
+        let found =
+            text.lines().find(|line| !line.trim_start().starts_with("//") && branches_on_the_protocol(line));
+        assert_eq!(found, None, "{} asks which protocol it is; only src/protocol may", file.display());
+    }
+    assert!(protocols > 10, "the protocols are found");
+}
+
+/// What all protocols share must do without any of them, and without the toolkit that only some call.
+#[test]
+fn what_protocols_share_names_none_of_them() {
+    let shared = ["lowering", "local", "moves", "emit", "cost", "rules"];
+    for stem in shared {
+        let text = fs::read_to_string(root().join(format!("src/protocol/{stem}.rs"))).expect("a shared file");
+        let uses = text.lines().filter(|line| line.starts_with("use "));
+        for named in
+            uses.filter(|line| ["dealt", "beaver", "replicated"].iter().any(|name| line.contains(name)))
+        {
+            panic!("src/protocol/{stem}.rs: {named}");
+        }
+    }
+}
+
 /// The text of every Rust file below a folder.
 fn texts_below(folder: &Path) -> Vec<String> {
     let mut texts = Vec::new();

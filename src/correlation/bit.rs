@@ -7,7 +7,7 @@
 //! **Steps of the dealer.** Draw the parts and party 0's share; send party 1's. **Bytes.** One element for each element
 //! of either, to party 1 only. **Rounds.** One message, before the inputs.
 
-use super::{DRAWS, Delivery, EntryId, IS_SENT, Part, Writer};
+use super::{Acquisition, DRAWS, EntryId, IS_SENT, Part, Writer};
 use crate::ring::Shape;
 use crate::share::PartyId;
 use crate::step::bits::planes;
@@ -51,9 +51,9 @@ pub struct BitProduct(pub Matrix<BufferId>);
 
 impl BitSpec {
     /// The steps by which `party` comes by its parts.
-    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> Bit {
+    pub fn acquire(&self, list: &mut StepList, acquisition: Acquisition, party: PartyId) -> Bit {
         let plane = planes(list.ring, 1, self.shape.len());
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         Bit {
             mask: writer.draw(plane, party, Part::Mask, CLASS),
             share: writer.dependent(self.shape, party, Part::Product, CLASS, 0),
@@ -61,9 +61,9 @@ impl BitSpec {
     }
 
     /// The dealer's steps: the bits, a plane.
-    pub(super) fn deal(&self, list: &mut StepList, delivery: Delivery) -> Matrix<BufferId> {
+    pub(super) fn deal(&self, list: &mut StepList, acquisition: Acquisition) -> Matrix<BufferId> {
         let plane = planes(list.ring, 1, self.shape.len());
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         let [left, right] = [DRAWS, IS_SENT].map(|party| writer.draw(plane, party, Part::Mask, CLASS));
         let out = writer.buffer(plane, CLASS);
         writer.push(Action::Kernel(Kernel::Xor { out, left, right, flip: false }));
@@ -80,8 +80,8 @@ impl BitProductSpec {
     }
 
     /// The step by which `party` comes by its share.
-    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> BitProduct {
-        let mut writer = Writer { list, delivery };
+    pub fn acquire(&self, list: &mut StepList, acquisition: Acquisition, party: PartyId) -> BitProduct {
+        let mut writer = Writer { list, acquisition };
         BitProduct(writer.dependent(self.shape, party, Part::Product, CLASS, 0))
     }
 
@@ -89,11 +89,11 @@ impl BitProductSpec {
     pub(super) fn deal(
         &self,
         list: &mut StepList,
-        delivery: Delivery,
+        acquisition: Acquisition,
         bits: Matrix<BufferId>,
         mask: Matrix<BufferId>,
     ) {
-        send_products(&mut Writer { list, delivery }, self.shape, bits, Some(mask));
+        send_products(&mut Writer { list, acquisition }, self.shape, bits, Some(mask));
     }
 }
 

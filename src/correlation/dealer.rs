@@ -4,7 +4,7 @@
 //! parties, entry by entry, so its memory is that of the largest entry and not of the list. Where a party deals to the
 //! two others, the same steps are written into its list.
 
-use super::{Correlation, Delivery, Demand, DemandError, EntryId, Purpose};
+use super::{Acquisition, Correlation, Demand, DemandError, EntryId, Purpose, Source};
 use crate::share::Role;
 use crate::step::{BufferId, Matrix, OpId, StepList};
 use std::collections::{HashMap, HashSet};
@@ -17,7 +17,11 @@ pub fn deal(demand: &Demand) -> Result<StepList, DemandError> {
     demand.check()?;
     let mut list = StepList::new(Role::Dealer, demand.ring);
     let once = |entry: EntryId| demand.once.contains(&entry);
-    deal_into(&mut list, demand, |entry| Purpose { op: OpId(entry.0), tile: entry.0, once: once(entry) });
+    deal_into(&mut list, demand, Source::Dealer, |entry| Purpose {
+        op: OpId(entry.0),
+        tile: entry.0,
+        once: once(entry),
+    });
     Ok(list)
 }
 
@@ -25,23 +29,23 @@ pub fn deal(demand: &Demand) -> Result<StepList, DemandError> {
 ///
 /// # Panics
 /// Where the demand is malformed: it is one of the caller's own.
-pub fn deal_into(list: &mut StepList, demand: &Demand, purpose: impl Fn(EntryId) -> Purpose) {
+pub fn deal_into(list: &mut StepList, demand: &Demand, source: Source, purpose: impl Fn(EntryId) -> Purpose) {
     let mut masks: HashMap<EntryId, Matrix<BufferId>> = HashMap::new();
     let mut bits: HashMap<EntryId, Matrix<BufferId>> = HashMap::new();
     let tabled: HashSet<EntryId> = demand.entries.iter().filter_map(tabled_mask).collect();
     for (entry, correlation) in (0..).map(EntryId).zip(&demand.entries) {
-        let delivery = Delivery { entry, dealer: list.role, purpose: purpose(entry) };
+        let acquisition = Acquisition { entry, source, purpose: purpose(entry) };
         match correlation {
-            Correlation::Mask(spec) => drop(masks.insert(entry, spec.deal(list, delivery))),
-            Correlation::Product(spec) => spec.deal(list, delivery, |mask| masks[&mask]),
+            Correlation::Mask(spec) => drop(masks.insert(entry, spec.deal(list, acquisition))),
+            Correlation::Product(spec) => spec.deal(list, acquisition, |mask| masks[&mask]),
             Correlation::TruncPair(spec) => {
-                let mask = spec.deal(list, delivery, tabled.contains(&entry));
+                let mask = spec.deal(list, acquisition, tabled.contains(&entry));
                 masks.extend(mask.map(|mask| (entry, mask)));
             }
-            Correlation::Table(spec) => spec.deal(list, delivery, masks[&spec.mask]),
-            Correlation::Monomials(spec) => spec.deal(list, delivery),
-            Correlation::Bit(spec) => drop(bits.insert(entry, spec.deal(list, delivery))),
-            Correlation::BitProduct(spec) => spec.deal(list, delivery, bits[&spec.bit], masks[&spec.mask]),
+            Correlation::Table(spec) => spec.deal(list, acquisition, masks[&spec.mask]),
+            Correlation::Monomials(spec) => spec.deal(list, acquisition),
+            Correlation::Bit(spec) => drop(bits.insert(entry, spec.deal(list, acquisition))),
+            Correlation::BitProduct(spec) => spec.deal(list, acquisition, bits[&spec.bit], masks[&spec.mask]),
         }
     }
 }

@@ -29,6 +29,7 @@ mod demand;
 pub mod fuzz;
 mod monomials;
 mod product;
+mod source;
 pub mod store;
 mod table;
 mod trunc_pair;
@@ -37,10 +38,11 @@ pub use bit::{Bit, BitProduct, BitProductSpec, BitSpec};
 pub use demand::{Correlation, Demand, DemandError, EntryId};
 pub use monomials::{Monomials, MonomialsSpec};
 pub use product::{MaskSpec, Product, ProductShare, ProductSpec};
+pub use source::Source;
 pub use table::{Table, TableSpec};
 pub use trunc_pair::{TruncPair, TruncPairSpec};
 
-use crate::ring::Shape;
+use crate::ring::{MINUS_ONE, Shape};
 use crate::share::{PartyId, Role};
 use crate::step::{
     Action, BufferId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, Step, StepList,
@@ -76,13 +78,13 @@ pub struct Purpose {
     pub once: bool,
 }
 
-/// How an entry gets to its parties.
+/// One entry of a demand as its parties come by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivery {
+pub struct Acquisition {
     /// The entry.
     pub entry: EntryId,
-    /// Who deals it.
-    pub dealer: Role,
+    /// Who makes it.
+    pub source: Source,
     /// What it is for.
     pub purpose: Purpose,
 }
@@ -102,13 +104,18 @@ const STREAMS: u64 = 8;
 /// Writes one entry's steps into one role's list.
 struct Writer<'a> {
     list: &'a mut StepList,
-    delivery: Delivery,
+    acquisition: Acquisition,
 }
 
 impl Writer<'_> {
     fn push(&mut self, action: Action) {
-        let Purpose { op, tile, once } = self.delivery.purpose;
+        let Purpose { op, tile, once } = self.acquisition.purpose;
         self.list.push_step(Step { action, phase: Phase::Offline, op, tile, once });
+    }
+
+    /// Who knows the masks.
+    fn dealer(&self) -> Role {
+        self.acquisition.source.dealer().expect("a protocol that demands correlations has a source of them")
     }
 
     fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
@@ -118,8 +125,8 @@ impl Writer<'_> {
     /// `part` as `party` and the dealer draw it.
     fn draw(&mut self, shape: Shape, party: PartyId, part: Part, class: MemoryClass) -> Matrix<BufferId> {
         let out = self.buffer(shape, class);
-        let stream = u64::from(self.delivery.entry.0) * STREAMS + part as u64;
-        let key = KeyId::between(party, self.delivery.dealer);
+        let stream = u64::from(self.acquisition.entry.0) * STREAMS + part as u64;
+        let key = KeyId::between(party, self.dealer());
         self.push(Action::Kernel(Kernel::Fill { out, key, stream, block: 0 }));
         out
     }
@@ -138,7 +145,7 @@ impl Writer<'_> {
         }
         let to = self.buffer(shape, class);
         let message = self.message(correction);
-        self.push(Action::Receive { to, peer: self.delivery.dealer, message });
+        self.push(Action::Receive { to, peer: self.dealer(), message });
         to
     }
 
@@ -153,14 +160,14 @@ impl Writer<'_> {
         let shape = product.shape;
         let first = self.draw(shape, DRAWS, Part::Product, MemoryClass::Correlations);
         let out = self.buffer(shape, MemoryClass::Correlations);
-        let terms = vec![(1, product), (u64::MAX, first)];
+        let terms = vec![(1, product), (MINUS_ONE, first)];
         self.push(Action::Kernel(Kernel::Linear { out, terms, constant: 0 }));
         self.correct(out, 0);
     }
 
     fn message(&self, correction: u32) -> MessageId {
         debug_assert!(correction < CORRECTIONS);
-        MessageId(self.delivery.entry.0 * CORRECTIONS + correction)
+        MessageId(self.acquisition.entry.0 * CORRECTIONS + correction)
     }
 
     /// The sum of the parts that are there.

@@ -8,7 +8,7 @@
 //! **Bytes.** One bit for each product of each element, to party 1 only: 22 for a group of four. **Rounds.** One
 //! message, before the inputs.
 
-use super::{DRAWS, Delivery, IS_SENT, Part, Writer};
+use super::{Acquisition, DRAWS, IS_SENT, Part, Writer};
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
 use crate::step::bits::{Level, planes};
@@ -51,9 +51,9 @@ impl MonomialsSpec {
     }
 
     /// The steps by which `party` comes by its parts.
-    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> Monomials {
+    pub fn acquire(&self, list: &mut StepList, acquisition: Acquisition, party: PartyId) -> Monomials {
         let (masks, shape) = (self.masks(list.ring), self.planes(list.ring));
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         Monomials {
             masks: writer.draw(masks, party, Part::Mask, CLASS),
             monomials: writer.dependent(shape, party, Part::Product, CLASS, 0),
@@ -61,9 +61,9 @@ impl MonomialsSpec {
     }
 
     /// The dealer's steps.
-    pub(super) fn deal(&self, list: &mut StepList, delivery: Delivery) {
+    pub(super) fn deal(&self, list: &mut StepList, acquisition: Acquisition) {
         let (masks, shape) = (self.masks(list.ring), self.planes(list.ring));
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         let masks = [DRAWS, IS_SENT].map(|party| writer.draw(masks, party, Part::Mask, CLASS));
         let out = writer.draw(shape, DRAWS, Part::Product, CLASS);
         writer.push(Action::Kernel(Kernel::Monomials { out, masks, level: self.level }));

@@ -11,7 +11,7 @@
 //! A party's share of a product of masks is where its share of the values' product is then accumulated, so it is booked
 //! under shares.
 
-use super::{DRAWS, Delivery, EntryId, IS_SENT, Part, Writer};
+use super::{Acquisition, DRAWS, EntryId, IS_SENT, Part, Writer};
 use crate::ring::Shape;
 use crate::share::{Parties, PartyId};
 use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
@@ -87,17 +87,17 @@ impl MaskSpec {
     pub fn acquire(
         &self,
         list: &mut StepList,
-        delivery: Delivery,
+        acquisition: Acquisition,
         party: PartyId,
     ) -> Option<Matrix<BufferId>> {
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         let mut draw = || writer.draw(self.shape, party, Part::Mask, MemoryClass::Correlations);
         self.parts.contains(party).then(&mut draw)
     }
 
     /// The dealer's steps: the whole mask.
-    pub(super) fn deal(&self, list: &mut StepList, delivery: Delivery) -> Matrix<BufferId> {
-        let mut writer = Writer { list, delivery };
+    pub(super) fn deal(&self, list: &mut StepList, acquisition: Acquisition) -> Matrix<BufferId> {
+        let mut writer = Writer { list, acquisition };
         let class = MemoryClass::Correlations;
         let parts =
             self.parts.iter().map(|party| writer.draw(self.shape, party, Part::Mask, class)).collect();
@@ -123,8 +123,8 @@ impl ProductSpec {
     }
 
     /// The step by which `party` comes by its share.
-    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> ProductShare {
-        let mut writer = Writer { list, delivery };
+    pub fn acquire(&self, list: &mut StepList, acquisition: Acquisition, party: PartyId) -> ProductShare {
+        let mut writer = Writer { list, acquisition };
         ProductShare(writer.dependent(self.shape, party, Part::Product, MemoryClass::Shares, 0))
     }
 
@@ -132,10 +132,10 @@ impl ProductSpec {
     pub(super) fn deal(
         &self,
         list: &mut StepList,
-        delivery: Delivery,
+        acquisition: Acquisition,
         mask: impl Fn(EntryId) -> Matrix<BufferId>,
     ) {
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         let product = writer.buffer(self.shape, MemoryClass::Correlations);
         for (index, &(left, right)) in self.terms.iter().enumerate() {
             writer.push(self.product.kernel(product, vec![(mask(left), mask(right))], index > 0));

@@ -10,7 +10,7 @@
 //! **Deviation.** The source shares the one-hot vector of a digit, sixteen bits; its running sums are fifteen, and both
 //! [c < r] and [c ≤ r] are then one of them.
 
-use super::{DRAWS, Delivery, EntryId, Part, Writer};
+use super::{Acquisition, DRAWS, EntryId, Part, Writer};
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
 use crate::step::bits::{planes, table_planes};
@@ -57,16 +57,16 @@ impl TableSpec {
     }
 
     /// The step by which `party` comes by its share.
-    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> Table {
+    pub fn acquire(&self, list: &mut StepList, acquisition: Acquisition, party: PartyId) -> Table {
         let shape = self.planes(list.ring);
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         Table(writer.dependent(shape, party, Part::Product, CLASS, 0))
     }
 
     /// The dealer's steps; `mask` is the whole mask.
-    pub(super) fn deal(&self, list: &mut StepList, delivery: Delivery, mask: Matrix<BufferId>) {
+    pub(super) fn deal(&self, list: &mut StepList, acquisition: Acquisition, mask: Matrix<BufferId>) {
         let shape = self.planes(list.ring);
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         let out = writer.draw(shape, DRAWS, Part::Product, CLASS);
         writer.push(Action::Kernel(Kernel::Table { out, mask, bits: self.bits, top: self.top }));
         writer.correct(out, 0);

@@ -9,7 +9,7 @@
 //! **Steps of the dealer.** Draw r_0, r_1 and party 0's shares; send party 1's two. **Bytes.** Two elements for each
 //! element of r, to party 1 only. **Rounds.** One message, before the inputs.
 
-use super::{DRAWS, Delivery, IS_SENT, Part, Writer};
+use super::{Acquisition, DRAWS, IS_SENT, Part, Writer};
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
 use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
@@ -48,8 +48,8 @@ impl TruncPairSpec {
     }
 
     /// The steps by which `party` comes by its parts.
-    pub fn acquire(&self, list: &mut StepList, delivery: Delivery, party: PartyId) -> TruncPair {
-        let mut writer = Writer { list, delivery };
+    pub fn acquire(&self, list: &mut StepList, acquisition: Acquisition, party: PartyId) -> TruncPair {
+        let mut writer = Writer { list, acquisition };
         TruncPair {
             mask: writer.draw(self.shape, party, Part::TruncMask, CLASS),
             top: writer.dependent(self.shape, party, Part::Top, CLASS, 0),
@@ -61,10 +61,10 @@ impl TruncPairSpec {
     pub(super) fn deal(
         &self,
         list: &mut StepList,
-        delivery: Delivery,
+        acquisition: Acquisition,
         wants_mask: bool,
     ) -> Option<Matrix<BufferId>> {
-        let mut writer = Writer { list, delivery };
+        let mut writer = Writer { list, acquisition };
         let masks = [DRAWS, IS_SENT].map(|party| writer.draw(self.shape, party, Part::TruncMask, CLASS));
         let top = writer.draw(self.shape, DRAWS, Part::Top, CLASS);
         let high = writer.draw(self.shape, DRAWS, Part::High, CLASS);

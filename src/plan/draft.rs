@@ -2,6 +2,7 @@
 
 use super::{Agreement, DEALER_WINDOW, Plan, PlanError, PlanOptions, Plans, StepEstimate, Traffic};
 use super::{DeviceModel, Placement, dealer_steps, fuse};
+use crate::correlation::Source;
 use crate::program::tiling::{TileSide, Tiling};
 use crate::program::{Program, ProgramError, range};
 use crate::protocol::{Lowered, Protocol};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Draft<'a> {
     protocol: Protocol,
+    source: Source,
     program: &'a Program,
     /// The program's steps with whole matrices, which take no longer for large shapes than for small ones.
     whole: Lowered,
@@ -19,18 +21,26 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Checks a program, and lowers it with whole matrices.
+    /// Checks a program, and lowers it with whole matrices; `source` makes its correlations, or else the protocol's
+    /// default.
     ///
     /// # Errors
-    /// Where the program has no output, can provably overflow, or needs too many correlations with any tiles.
-    pub fn new(protocol: Protocol, program: &'a Program) -> Result<Draft<'a>, PlanError> {
+    /// Where the program has no output, can provably overflow, or needs too many correlations with any tiles, and where
+    /// the source cannot serve the protocol.
+    pub fn new(
+        protocol: Protocol,
+        source: Option<Source>,
+        program: &'a Program,
+    ) -> Result<Draft<'a>, PlanError> {
+        let source = source.unwrap_or(protocol.default_source());
+        protocol.check_source(source)?;
         if program.outputs().is_empty() {
             return Err(ProgramError::NoOutput.into());
         }
         range::reaches(program)?;
-        let whole = protocol.lower(program, &Tiling::new(program, TileSide::WHOLE))?;
-        let estimate = StepEstimate::new(protocol, program, &whole);
-        Ok(Draft { protocol, program, whole, estimate })
+        let whole = protocol.lower(program, &Tiling::new(program, TileSide::WHOLE), source)?;
+        let estimate = StepEstimate::new(protocol, source, program, &whole);
+        Ok(Draft { protocol, source, program, whole, estimate })
     }
 
     /// The number of steps of the plans, by the side of tiles.
@@ -38,7 +48,7 @@ impl<'a> Draft<'a> {
         &self.estimate
     }
 
-    /// Plans for every role, each on devices like these.
+    /// Plans for every role, each on devices like these; the source is the draft's.
     ///
     /// # Errors
     /// Where the tiles are so small that the plans would have more steps than [`super::MOST_STEPS`], or ask for
@@ -51,7 +61,8 @@ impl<'a> Draft<'a> {
             return self.planned(devices, options, &self.whole);
         }
         self.estimate.check(options.side)?;
-        let cut = self.protocol.lower(self.program, &Tiling::new(self.program, options.side))?;
+        let tiling = Tiling::new(self.program, options.side);
+        let cut = self.protocol.lower(self.program, &tiling, self.source)?;
         self.planned(devices, options, &cut)
     }
 
@@ -64,7 +75,7 @@ impl<'a> Draft<'a> {
         let Lowered { demand, cost, cost_again, tiles, .. } = lowered;
         demand.check()?;
         let lists: Vec<StepList> = lowered.parties.iter().map(fuse).collect();
-        let dealt = self.protocol.has_dealer().then(|| dealer_steps(demand)).transpose()?;
+        let dealt = self.source.has_own_steps().then(|| dealer_steps(demand)).transpose()?;
         let parties = Plans::of_parties(&lists, &Placement { devices, tiles }, options);
         let supply = parties[0].supply;
         let traffic = Traffic::new(lists.iter().chain(&dealt), supply);
@@ -73,7 +84,8 @@ impl<'a> Draft<'a> {
         let plan = |list| Plan::within(list, &placement, supply, DEALER_WINDOW, options.budget_bytes);
         let dealer = dealt.as_ref().map(plan);
         let (demand, cost) = (demand.clone(), cost.clone());
-        let mut plans = Plans { parties, dealer, demand, traffic, cost, agreement, again: None };
+        let mut plans =
+            Plans { parties, dealer, source: self.source, demand, traffic, cost, agreement, again: None };
         if lists.iter().any(StepList::keeps) {
             plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again.clone())));
         }

@@ -8,6 +8,7 @@
 //! That lowering is the draft of the program (see [`Draft`](super::Draft)), of which the plan with whole matrices is made.
 
 use super::PlanError;
+use crate::correlation::Source;
 use crate::program::tiling::{Grid, TileSide, Tiling};
 use crate::program::{Gather, Op, Program, Turn, ValueId};
 use crate::protocol::{Lowered, Protocol};
@@ -37,13 +38,18 @@ pub struct StepEstimate<'a> {
 
 impl<'a> StepEstimate<'a> {
     /// Counts the steps of `program`, given as it is lowered with whole matrices.
-    pub(super) fn new(protocol: Protocol, program: &'a Program, whole: &Lowered) -> StepEstimate<'a> {
+    pub(super) fn new(
+        protocol: Protocol,
+        source: Source,
+        program: &'a Program,
+        whole: &Lowered,
+    ) -> StepEstimate<'a> {
         let mut weights = vec![0u64; program.values().len()];
         for step in whole.parties.iter().flat_map(|list| &list.steps) {
             weights[step.op.0 as usize] += 1;
         }
         // A dealer of its own does about as much as a party.
-        let (roles, parties) = (protocol.roles().len() as u64, protocol.parties() as u64);
+        let (roles, parties) = (protocol.roles(source).len() as u64, protocol.parties() as u64);
         weights.iter_mut().for_each(|weight| *weight = (*weight * roles).div_ceil(parties));
         StepEstimate { program, weights, roles }
     }
@@ -152,7 +158,7 @@ mod tests {
     fn tiles_far_too_small_are_refused_without_being_cut() {
         for protocol in Protocol::ALL {
             let program = product(protocol, 8192);
-            let draft = Draft::new(protocol, &program).expect("a draft");
+            let draft = Draft::new(protocol, None, &program).expect("a draft");
             let estimate = draft.estimate();
             let error = estimate.check(TileSide(64)).expect_err("millions of steps");
             let PlanError::TooManySteps { side: 64, steps, most: MOST_STEPS, enough: 256 } = error else {
@@ -170,7 +176,7 @@ mod tests {
             let x = program.input("x", PartyId(0), Shape::new(rows, cols), None).expect("an input");
             let y = program.relu(x).expect("a value");
             program.output("y", y, PartyId(1).alone()).expect("an output");
-            let draft = Draft::new(Protocol::Beaver, &program).expect("a draft");
+            let draft = Draft::new(Protocol::Beaver, None, &program).expect("a draft");
             let estimate = draft.estimate();
             assert!(estimate.steps(TileSide::WHOLE) < 200, "({rows}, {cols})");
             assert!(estimate.check(TileSide(1)).is_err(), "({rows}, {cols})");

@@ -44,10 +44,10 @@ pub use plain::Plain;
 pub use supply::{AHEAD_BYTES, Supply};
 pub use traffic::{Depths, RoleTraffic, Traffic};
 
-use crate::correlation::{Demand, DemandError};
+use crate::correlation::{Demand, DemandError, Source};
 use crate::program::tiling::TileSide;
 use crate::program::{Program, ProgramError};
-use crate::protocol::{Cost, Protocol};
+use crate::protocol::{Cost, Protocol, UnservedBy};
 use crate::ring::Ring;
 use crate::share::Role;
 use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
@@ -62,6 +62,8 @@ use std::sync::Arc;
 pub struct PlanOptions {
     /// The side of a tile; parties must plan with the same.
     pub side: TileSide,
+    /// The source of correlations; parties must plan with the same. `None` is the protocol's default.
+    pub source: Option<Source>,
     /// The supply of correlations; parties must plan with the same. `None` deals them ahead where the parties' plans then
     /// fit the budget with everything in core, and streams them otherwise.
     pub supply: Option<Supply>,
@@ -77,7 +79,7 @@ pub const DEALER_WINDOW: u32 = 16;
 
 impl Default for PlanOptions {
     fn default() -> PlanOptions {
-        PlanOptions { side: TileSide(512), supply: None, window: 64, budget_bytes: None }
+        PlanOptions { side: TileSide(512), source: None, supply: None, window: 64, budget_bytes: None }
     }
 }
 
@@ -128,6 +130,9 @@ pub enum PlanError {
     /// The program cannot be run as it stands.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// The source of correlations cannot serve the protocol.
+    #[error(transparent)]
+    Source(#[from] UnservedBy),
     /// The correlations cannot be dealt.
     #[error(transparent)]
     Demand(#[from] DemandError),
@@ -303,8 +308,10 @@ fn by_class_of<'a>(slots: impl Iterator<Item = &'a Slot>) -> BTreeMap<MemoryClas
 pub struct Plans {
     /// By party.
     pub parties: Vec<Plan>,
-    /// The dealer's, where it is a process of its own.
+    /// The dealer's, where correlations are dealt by steps of their own, during the run or ahead of it.
     pub dealer: Option<Plan>,
+    /// The source of the correlations.
+    pub source: Source,
     /// The correlations.
     pub demand: Demand,
     /// Bytes, messages and rounds.
@@ -341,7 +348,7 @@ impl Plans {
         program: &Program,
         options: PlanOptions,
     ) -> Result<Plans, PlanError> {
-        Draft::new(protocol, program)?.plans(devices, options)
+        Draft::new(protocol, options.source, program)?.plans(devices, options)
     }
 
     /// The parties' plans, with the supply that is asked for or else chosen.
@@ -376,6 +383,7 @@ impl Plans {
         Plans {
             parties,
             dealer,
+            source: self.source,
             demand: self.demand.again(),
             traffic: Traffic::new(lists.iter().chain(&dealt), self.supply()),
             cost,

@@ -4,6 +4,7 @@
 //! the protocols stand in their documentation, and a test holds lowered programs against them.
 
 use super::lowering::Lowering;
+use super::rules::Rules;
 use crate::correlation::FIRST_FREE_MESSAGE;
 use crate::program::{Op, Program, ValueId};
 use crate::ring::Ring;
@@ -106,7 +107,7 @@ impl Cost {
 /// By op, those of outputs behind all others, and by content: ring elements sent by each party.
 type Sent = BTreeMap<(Option<usize>, ValueId), BTreeMap<Content, Vec<u64>>>;
 
-impl Lowering<'_> {
+impl<P: Rules> Lowering<'_, P> {
     /// What the first run sends, or a run `again` in the same session.
     pub(super) fn cost(&self, again: bool) -> Cost {
         let mut sent = Sent::new();

@@ -1,101 +1,143 @@
-//! How a program's ops become steps: a folder for each protocol, and beside them what protocols share, which is all but
-//! products: `lowering` for values tile by tile, `blocks` for moving elements, `halves` and `bits` for what two parties
-//! compute with dealt correlations, `widths` for the bits that this takes, `cost` for what the steps send.
+//! How a program's ops become steps: a folder for each protocol, behind one interface ([`rules`](self)).
 //!
-//! A protocol is a set of lowering rules: it emits every party's [`StepList`] and the [`Demand`] of correlated
-//! randomness, purely, and knows nothing of devices, networks or plans. Its documentation states what the rules cost in
-//! closed form, which a test holds plans and runs against.
+//! A protocol is a row of facts (its name, parties, sources of correlations and whom they are trusted with) and a set of
+//! lowering rules: it emits every party's [`StepList`] and the [`Demand`] of correlated randomness, purely, and knows
+//! nothing of devices, networks or plans. Its documentation states what the rules cost in closed form, which a test holds
+//! plans and runs against.
+//!
+//! Protocols share `lowering` for values tile by tile, `local` for ops that every party does for itself, `moves` for
+//! moving elements, `cost` for what the steps send; and, where two parties compute with dealt correlations, the toolkit
+//! `dealt`. Nothing outside this folder asks which protocol it is; a test enforces that.
 
 pub mod beaver;
-mod bits;
-mod blocks;
 mod cost;
-mod halves;
+mod dealt;
+mod emit;
+mod local;
 mod lowering;
+mod moves;
 pub mod replicated;
-mod widths;
+mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use cost::{Content, Cost, Messages, OpCost};
+pub use rules::Coalition;
 
-use crate::correlation::{Demand, DemandError};
+use crate::correlation::{Demand, DemandError, Source};
 use crate::program::tiling::Tiling;
-use crate::program::{Op, Program, Test, ValueId};
+use crate::program::{Op, Program, ValueId};
 use crate::share::{Parties, Role};
 use crate::step::StepList;
-use crate::step::bits::Question;
-use serde::Serialize;
+use rules::{Row, Served};
 use std::fmt;
 use std::str::FromStr;
 
 /// The protocols there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Two parties, additive sharing, dealt multiplication triples.
     Beaver,
-    /// Three parties, replicated sharing, no dealer.
+    /// Three parties, replicated sharing.
     Replicated,
+    /// No protocol: all parties trust one.
+    #[cfg(test)]
+    InsecureClear,
 }
 
 /// A protocol that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no protocol '{0}'; there are: beaver (2 parties and a dealer), replicated (3 parties)")]
-pub struct UnknownProtocol(pub String);
+#[error("there is no protocol '{name}'; there are: {}", protocols())]
+pub struct UnknownProtocol {
+    /// What it was called.
+    pub name: String,
+}
+
+/// A source of correlations that cannot serve a protocol.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{protocol} takes no correlations from {wanted}, but from {}", listed(*.protocol))]
+pub struct UnservedBy {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The source.
+    pub wanted: Source,
+}
+
+fn protocols() -> String {
+    let one = |protocol: Protocol| format!("{protocol} ({} parties)", protocol.parties());
+    Protocol::ALL.map(one).join(", ")
+}
+
+fn listed(protocol: Protocol) -> String {
+    protocol.sources().map(|source| source.to_string()).collect::<Vec<_>>().join(" or ")
+}
 
 impl Protocol {
     /// All of them.
     pub const ALL: [Protocol; 2] = [Protocol::Beaver, Protocol::Replicated];
 
+    const fn row(self) -> &'static Row {
+        match self {
+            Protocol::Beaver => &beaver::ROW,
+            Protocol::Replicated => &replicated::ROW,
+            #[cfg(test)]
+            Protocol::InsecureClear => &tests::insecure_clear::ROW,
+        }
+    }
+
     /// How many parties compute.
     pub const fn parties(self) -> usize {
-        match self {
-            Protocol::Beaver => 2,
-            Protocol::Replicated => 3,
-        }
+        self.row().parties
     }
 
-    /// Who deals correlations to parties 0 and 1: a process of its own, or a third party.
-    pub const fn dealer(self) -> Role {
-        match self {
-            Protocol::Beaver => Role::Dealer,
-            Protocol::Replicated => Role::party(2),
-        }
+    /// The sources of correlations that can serve it, the default first.
+    pub fn sources(self) -> impl Iterator<Item = Source> {
+        self.row().sources.iter().map(|served| served.source)
     }
 
-    /// Whether a deployment has a dealer as a process of its own.
-    pub const fn has_dealer(self) -> bool {
-        matches!(self.dealer(), Role::Dealer)
+    /// The source of correlations where neither the job nor the session names one.
+    pub const fn default_source(self) -> Source {
+        self.row().sources[0].source
     }
 
-    /// Everybody who takes part: the parties in order, then the dealer, if it is a process of its own.
-    pub fn roles(self) -> Vec<Role> {
-        let parties = Parties::first(self.parties()).iter().map(Role::from);
-        parties.chain(self.has_dealer().then_some(Role::Dealer)).collect()
+    /// Makes sure that a source can serve it.
+    ///
+    /// # Errors
+    /// [`UnservedBy`].
+    pub fn check_source(self, source: Source) -> Result<(), UnservedBy> {
+        self.served(source).map(drop).ok_or(UnservedBy { protocol: self, wanted: source })
     }
 
-    const fn name(self) -> &'static str {
-        match self {
-            Protocol::Beaver => "beaver",
-            Protocol::Replicated => "replicated",
-        }
+    /// Who learns what if who colludes, with correlations from this source; nothing where it cannot serve the protocol.
+    pub fn trust(self, source: Source) -> &'static [Coalition] {
+        self.served(source).map_or(&[], |served| served.trust)
     }
 
-    /// Lowers a program whose matrices are cut by `tiling`.
+    fn served(self, source: Source) -> Option<&'static Served> {
+        self.row().sources.iter().find(|served| served.source == source)
+    }
+
+    /// The processes of a run: the parties in order, then that of the source, if it has one.
+    pub fn roles(self, source: Source) -> Vec<Role> {
+        Parties::first(self.parties()).iter().map(Role::from).chain(source.process()).collect()
+    }
+
+    /// Lowers a program whose matrices are cut by `tiling`, with correlations from `source`.
     ///
     /// # Errors
     /// [`DemandError::TooMany`], as soon as that is known: tiles may be so small that there is no end of them.
     ///
     /// # Panics
     /// Where the program is for another number of parties.
-    pub fn lower(self, program: &Program, tiling: &Tiling) -> Result<Lowered, DemandError> {
+    pub fn lower(self, program: &Program, tiling: &Tiling, source: Source) -> Result<Lowered, DemandError> {
         assert_eq!(program.parties(), self.parties(), "a program for the protocol's parties");
-        lowering::lower(self, program, tiling)
+        (self.row().lower)(program, tiling, source)
     }
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.row().name)
     }
 }
 
@@ -103,8 +145,8 @@ impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
     fn from_str(name: &str) -> Result<Protocol, UnknownProtocol> {
-        let found = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
-        found.ok_or_else(|| UnknownProtocol(name.to_owned()))
+        let found = Protocol::ALL.into_iter().find(|protocol| protocol.row().name == name);
+        found.ok_or_else(|| UnknownProtocol { name: name.to_owned() })
     }
 }
 
@@ -132,9 +174,8 @@ fn chosen(program: &Program, a: ValueId, b: ValueId) -> Option<(ValueId, ValueId
     [(a, b), (b, a)].into_iter().find(|&(condition, _)| is_test(condition))
 }
 
-/// For each value what a comparison of it opens, and what is added to that where it is open: the value itself, or, of a
-/// sum with a public constant that only comparisons use, the value before. So all comparisons of a value with constants
-/// share one opening.
+/// For each value, the (base, constant) pair that a comparison of it opens: a sum with a public constant that only
+/// comparisons use shares the opening of its base, and any other value is its own base.
 fn compared(program: &Program) -> Vec<(ValueId, u64)> {
     let mut only_tested = vec![true; program.values().len()];
     for value in program.values().iter().filter(|value| !matches!(value.op, Op::Test(..))) {
@@ -150,20 +191,4 @@ fn compared(program: &Program) -> Vec<(ValueId, u64)> {
             _ => (id, 0),
         })
         .collect()
-}
-
-/// What is asked about x = c + a, and of how many low bits of a there is a table, where |x| < 2^bits.
-fn question(test: Test, bits: u32) -> (Question, u32) {
-    match test {
-        Test::Negative | Test::NonNegative => (Question::Sign, bits),
-        // One bit more, since −2^bits might be there where the ring has no more bits.
-        Test::Zero | Test::NonZero => (Question::Zero, bits + 1),
-    }
-}
-
-/// Whether a value becomes replicated before its elements are gathered, unless one party knows it: there are more of
-/// them afterwards.
-fn replicates_first(protocol: Protocol, program: &Program, operand: ValueId, gathered: ValueId) -> bool {
-    let len = |value: ValueId| program.value(value).shape.len();
-    protocol == Protocol::Replicated && len(gathered) > len(operand)
 }

@@ -11,6 +11,9 @@ pub enum Ring {
     Z64,
 }
 
+/// −1 as a factor in every ring: a factor counts modulo 2^k.
+pub const MINUS_ONE: u64 = u64::MAX;
+
 /// A ring width that symbolon does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no ring of {0} bits: ring_bits is 32 or 64")]

@@ -10,7 +10,7 @@ mod fixed;
 pub mod prg;
 mod shape;
 
-pub use element::{Element, Ring, UnknownRing};
+pub use element::{Element, MINUS_ONE, Ring, UnknownRing};
 pub use elements::Elements;
 pub use fixed::{CodecError, FixedPoint};
 pub use shape::{Axis, Shape};

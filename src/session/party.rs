@@ -6,11 +6,12 @@ use super::tiles::{Cut, Surroundings, agree_on_cut, check_side, choose_by_stages
 use super::topic::{INTRODUCTION, PLAN, check_offers};
 use super::wire::Wire;
 use super::{Devices, SessionError};
+use crate::correlation::Source;
 use crate::net::{
     Address, Credentials, Deadlines, Hello, Interrupt, Link, LinkShape, Listener, NetError, Streams,
     abort_all, dial, first_difference, requested,
 };
-use crate::plan::{PlanOptions, Plans, Supply};
+use crate::plan::{PlanError, PlanOptions, Plans, Supply};
 use crate::program::tiling::TileSide;
 use crate::program::{Input, Program};
 use crate::protocol::Protocol;
@@ -330,6 +331,7 @@ impl Session {
         };
         let options = PlanOptions {
             window: self.options.window.unwrap_or(default.window),
+            source: Some(self.source(protocol)),
             supply: self.options.supply,
             budget_bytes: surroundings.buffers_bytes(),
             ..default
@@ -359,7 +361,8 @@ impl Session {
         }
         let Cut { side, supply } = agreed;
         if let Some(peer) = finest {
-            check_side(protocol, program, wanted.side, (peer, side))?;
+            let own = PlanOptions { side: wanted.side, ..options };
+            check_side(protocol, program, own, (peer, side))?;
         }
         let options = PlanOptions { side, supply: Some(supply), ..options };
         let plans = plan_tiles(protocol, program, options, &surroundings)?;
@@ -416,8 +419,8 @@ impl Session {
         mut fields: Vec<(String, String)>,
     ) -> Result<BTreeMap<Role, Nonce>, SessionError> {
         let nonce = self.keys.nonce(self.role)?;
-        let dealer = || protocol.dealer().to_string();
-        let source = self.stock.as_ref().map_or_else(dealer, |stock| stock.store.name());
+        let unnamed = || protocol.default_source().to_string();
+        let source = self.stock.as_ref().map_or_else(unnamed, |stock| stock.store.name());
         fields.push(("source of correlations".into(), source));
         let (role, run, keys) = (self.role, self.runs, self.keys);
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
@@ -444,7 +447,7 @@ impl Session {
     /// only a dealer could have filled.
     pub(super) fn check_roles(&self, protocol: Protocol) -> Result<(), SessionError> {
         let is_party = |role: &Role| *role != Role::Dealer;
-        let roles = || protocol.roles().into_iter().filter(is_party);
+        let roles = || Parties::first(protocol.parties()).iter().map(Role::from);
         let others: BTreeSet<Role> = self.links.iter().map(Link::peer).filter(is_party).collect();
         if !roles().filter(|&role| role != self.role).eq(others.iter().copied()) {
             let reason = format!(
@@ -455,11 +458,12 @@ impl Session {
             );
             return Err(SessionError::Network { reason });
         }
-        if self.stock.is_some() && !protocol.has_dealer() {
-            let reason = format!("{protocol} has no dealer, and takes nothing from a store");
-            return Err(SessionError::Network { reason });
-        }
-        Ok(())
+        Ok(protocol.check_source(self.source(protocol)).map_err(PlanError::from)?)
+    }
+
+    /// Who makes the correlations of its runs.
+    fn source(&self, protocol: Protocol) -> Source {
+        if self.stock.is_some() { Source::Store } else { protocol.default_source() }
     }
 
     fn fail(&mut self, error: SessionError) -> SessionError {

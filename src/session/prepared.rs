@@ -11,6 +11,7 @@
 use super::offer::{check_host, over_limit};
 use super::order::{Order, PlanName};
 use super::{Devices, Session, SessionError, SessionOutcome};
+use crate::correlation::Source;
 use crate::plan::Plans;
 use crate::program::Program;
 use crate::protocol::Protocol;
@@ -136,7 +137,7 @@ impl Session {
             }
             prepared.free()?;
             // Before its first run a dealer knows nothing of it.
-            let is_known = prepared.protocol.has_dealer() && prepared.runs > 0;
+            let is_known = prepared.plans.source == Source::Dealer && prepared.runs > 0;
             let Some(number) = prepared.number.filter(|_| is_known) else { return Ok(()) };
             session.tell_dealer(&Order::Release(number))
         })
@@ -162,7 +163,7 @@ impl Session {
         self.stages.end(Stage::Agreeing);
         // A dealer that knows no nonce cannot guess; and it finds whether a party has told the others different ones. Where
         // there is none they would break a run between two that do as they should, and keep nothing from anybody.
-        let nonces = if protocol.has_dealer() { nonces } else { BTreeMap::new() };
+        let nonces = if plans.source.has_own_steps() { nonces } else { BTreeMap::new() };
         let name = PlanName::new(&plans.agreement.digest, &nonces);
         let memory = Memory::allocate(plan, self.devices.all())?;
         self.stages.end(Stage::Allocating);
@@ -176,12 +177,12 @@ impl Session {
         prepared: &Prepared,
         inputs: BTreeMap<usize, HostMatrix>,
     ) -> Result<SessionOutcome, SessionError> {
-        let Prepared { protocol, program, name, memory, number, runs, .. } = prepared;
+        let Prepared { program, name, memory, number, runs, .. } = prepared;
         let plans = prepared.plans();
         let run = name.run_number(self.runs);
         let mut keys = self.share_keys(plans, name)?;
         let mut feed = None;
-        if protocol.has_dealer() {
+        if plans.source.has_own_steps() {
             let order = match number {
                 Some(number) if *runs > 0 => Order::Again(*number),
                 &keep => Order::First { plan: *name, demand: plans.demand.clone(), keep },

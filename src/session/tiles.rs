@@ -93,7 +93,7 @@ pub(super) fn choose_by_stages(
     surroundings: &Surroundings<'_>,
     planned: impl FnOnce(),
 ) -> Result<(TileSide, Plans), PlanError> {
-    let draft = Draft::new(protocol, program)?;
+    let draft = Draft::new(protocol, options.source, program)?;
     let mut choice = Choice::new(&draft, options, surroundings);
     let mut sides = sides(program, draft.estimate()).into_iter();
     choice.until_one_fits(&mut sides)?;
@@ -132,7 +132,7 @@ pub fn plan_tiles(
     options: PlanOptions,
     surroundings: &Surroundings<'_>,
 ) -> Result<Plans, PlanError> {
-    let draft = Draft::new(protocol, program)?;
+    let draft = Draft::new(protocol, options.source, program)?;
     if let [devices] = surroundings.choices()[..] {
         return draft.plans(devices, options);
     }
@@ -175,12 +175,12 @@ pub(super) fn agree_on_cut(
 pub(super) fn check_side(
     protocol: Protocol,
     program: &Program,
-    own: TileSide,
+    own: PlanOptions,
     (peer, side): (Role, TileSide),
 ) -> Result<(), SessionError> {
-    let draft = Draft::new(protocol, program)?;
+    let draft = Draft::new(protocol, own.source, program)?;
     let estimate = draft.estimate();
-    let (steps, most) = (estimate.steps(side), MOST_TRIED_STEPS.max(estimate.steps(own)));
+    let (steps, most) = (estimate.steps(side), MOST_TRIED_STEPS.max(estimate.steps(own.side)));
     if steps <= most {
         return Ok(());
     }
@@ -343,7 +343,7 @@ fn least(before: Option<PlanError>, error: PlanError) -> PlanError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correlation::{Demand, DemandError};
+    use crate::correlation::{Demand, DemandError, Source};
     use crate::program::tiling::Tiling;
     use crate::ring::{FixedPoint, Ring, Shape};
     use crate::share::{Parties, PartyId};
@@ -401,7 +401,7 @@ mod tests {
         // Each tile asks for several, so that a fraction of them is lowered before it is given up.
         let program = elementwise(Protocol::Beaver);
         let tiling = Tiling::new(&program, TileSide(1));
-        let refused = Protocol::Beaver.lower(&program, &tiling).expect_err("too many");
+        let refused = Protocol::Beaver.lower(&program, &tiling, Source::Dealer).expect_err("too many");
         let DemandError::TooMany { entries } = refused else { panic!("{refused}") };
         assert!(entries <= Demand::MOST_ENTRIES + 8, "given up as soon as it is known: {entries}");
     }
@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn sides_are_tried_as_far_as_their_plans_are_short() {
         let sides = |program: &Program| -> Vec<usize> {
-            let draft = Draft::new(Protocol::Beaver, program).expect("a draft");
+            let draft = Draft::new(Protocol::Beaver, None, program).expect("a draft");
             super::sides(program, draft.estimate()).into_iter().map(|(side, _)| side.0).collect()
         };
         const WHOLE: usize = usize::MAX;
@@ -432,7 +432,7 @@ mod tests {
         let program = elementwise(Protocol::Beaver);
         let error = surrounded(LinkShape::LAN, Some(1000), |surroundings| {
             let sides = [1, 520].map(|side| (TileSide(side), 0));
-            let draft = Draft::new(Protocol::Beaver, &program)?;
+            let draft = Draft::new(Protocol::Beaver, None, &program)?;
             let mut choice = Choice::new(&draft, PlanOptions::default(), surroundings);
             choice.until_one_fits(&mut sides.into_iter())?;
             choice.best()
@@ -455,7 +455,7 @@ mod tests {
         let link = LinkShape::new(1_000_000_000, Duration::ZERO).expect("a link");
         let planned_also = |steps| {
             surrounded(link, None, |surroundings| {
-                let draft = Draft::new(Protocol::Beaver, &program)?;
+                let draft = Draft::new(Protocol::Beaver, None, &program)?;
                 let mut choice = Choice::new(&draft, PlanOptions::default(), surroundings);
                 choice.until_one_fits(&mut [(TileSide::WHOLE, 1)].into_iter())?;
                 choice.while_worthwhile([(TileSide(512), steps)].into_iter())?;

@@ -7,6 +7,7 @@ use super::dealer::{Dealt, serve};
 use super::keys::KeySource;
 use super::wire::Wire;
 use super::{CorrelationStore, Devices, Session, SessionError, SessionOptions, SessionOutcome};
+use crate::correlation::Source;
 use crate::device::Device;
 use crate::net::tamper::{Rule, Verdict, WireEnd, wire as wire_between};
 use crate::net::{Frame, Link};
@@ -256,8 +257,8 @@ impl World {
     /// A wire between every two roles.
     fn wires(&self, plumbing: &Wire) -> HashMap<Role, Vec<(Role, WireEnd)>> {
         let mut ends: HashMap<Role, Vec<(Role, WireEnd)>> = HashMap::new();
-        let mut roles = self.protocol.roles();
-        roles.retain(|&role| role != Role::Dealer || self.store.is_none());
+        let source = if self.store.is_some() { Source::Store } else { self.protocol.default_source() };
+        let roles = self.protocol.roles(source);
         for (index, &first) in roles.iter().enumerate() {
             for &second in &roles[index + 1..] {
                 let rule = self.rule.clone();

@@ -1,10 +1,8 @@
 //! Who holds which part of a value.
 //!
-//! [`PartyId`] and [`Role`] name the processes of a run, [`Parties`] is a set of parties, [`Sharing`] is a value as
-//! the sum of components that parties hold, and [`additive`] is sharing as a sum of two parts. `Debug` of what holds
-//! shares shows shapes, never elements.
+//! [`PartyId`] and [`Role`] name the processes of a run, [`Parties`] is a set of parties, and [`Sharing`] is a value as
+//! the sum of components that parties hold. `Debug` of what holds shares shows shapes, never elements.
 
-pub mod additive;
 mod party;
 mod sharing;
 

@@ -59,12 +59,15 @@ impl fmt::Display for Role {
 }
 
 /// A set of computing parties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Parties(pub(super) u8);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Parties(u8);
 
 impl Parties {
     /// No party.
     pub const NONE: Parties = Parties(0);
+
+    /// Most parties of a set, and of a run.
+    pub const MOST: usize = u8::BITS as usize;
 
     /// Parties 0 to `count` − 1.
     pub fn first(count: usize) -> Parties {
@@ -98,7 +101,7 @@ impl Parties {
 
     /// The members, in ascending order.
     pub fn iter(self) -> impl Iterator<Item = PartyId> {
-        (0..8).map(PartyId).filter(move |&party| self.contains(party))
+        (0..Parties::MOST as u8).map(PartyId).filter(move |&party| self.contains(party))
     }
 
     /// The member with the lowest number.
@@ -110,7 +113,7 @@ impl Parties {
 impl FromIterator<PartyId> for Parties {
     fn from_iter<I: IntoIterator<Item = PartyId>>(parties: I) -> Parties {
         parties.into_iter().fold(Parties::NONE, |set, party| {
-            assert!(party.0 < 8, "a set of parties holds numbers below 8");
+            assert!(party.index() < Parties::MOST, "a set of parties holds numbers below {}", Parties::MOST);
             Parties(set.0 | 1 << party.0)
         })
     }

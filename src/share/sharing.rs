@@ -6,52 +6,30 @@
 
 use super::{Parties, PartyId};
 
-/// Every copy of every component that up to three parties can hold without all of them knowing it.
-const COPIES: [(Parties, PartyId); 9] = {
-    const fn copy(holders: u8, party: u8) -> (Parties, PartyId) {
-        (Parties(holders), PartyId(party))
-    }
-    [
-        copy(0b001, 0),
-        copy(0b010, 1),
-        copy(0b100, 2),
-        copy(0b011, 0),
-        copy(0b011, 1),
-        copy(0b101, 0),
-        copy(0b101, 2),
-        copy(0b110, 1),
-        copy(0b110, 2),
-    ]
-};
-
 /// One value's copies of its components; `T` is the elements themselves, or a handle of where they are.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sharing<T> {
-    copies: [Option<T>; COPIES.len()],
+    /// Each with the component's holders and whose copy it is; sorted by the number of holders, then by both.
+    copies: Vec<(Parties, PartyId, T)>,
+}
+
+/// The order of copies: components that one party holds come first.
+const fn rank(holders: Parties, party: PartyId) -> (usize, Parties, PartyId) {
+    (holders.len(), holders, party)
 }
 
 impl<T: Copy> Sharing<T> {
     /// The value zero: no component is there.
-    pub const ZERO: Sharing<T> = Sharing { copies: [None; COPIES.len()] };
-
-    /// The value whose copies `copy` gives, where it gives any.
-    pub fn new(mut copy: impl FnMut(Parties, PartyId) -> Option<T>) -> Sharing<T> {
-        Sharing { copies: COPIES.map(|(holders, party)| copy(holders, party)) }
-    }
+    pub const ZERO: Sharing<T> = Sharing { copies: Vec::new() };
 
     /// The value that `party` alone knows.
     pub fn alone(party: PartyId, elements: T) -> Sharing<T> {
-        let mut value = Sharing::ZERO;
-        value.put(party.alone(), party, elements);
-        value
+        Sharing { copies: vec![(party.alone(), party, elements)] }
     }
 
     /// `party`'s copy of the component that `holders` hold, or `None` where it is zero.
-    ///
-    /// # Panics
-    /// Where `party` is none of them, or they are no one or two of three parties.
     pub fn copy(&self, holders: Parties, party: PartyId) -> Option<T> {
-        self.copies[position(holders, party)]
+        self.position(holders, party).ok().map(|at| self.copies[at].2)
     }
 
     /// The component that `party` alone holds.
@@ -59,42 +37,66 @@ impl<T: Copy> Sharing<T> {
         self.copy(party.alone(), party)
     }
 
-    /// Makes a copy what it is to be.
+    /// Sets one holder's copy of a component.
     ///
     /// # Panics
-    /// As [`Sharing::copy`].
+    /// Where `party` is none of the holders.
     pub fn put(&mut self, holders: Parties, party: PartyId, copy: T) {
-        self.copies[position(holders, party)] = Some(copy);
+        assert!(holders.contains(party), "{party} holds no copy of what {holders:?} hold");
+        match self.position(holders, party) {
+            Ok(at) => self.copies[at].2 = copy,
+            Err(at) => self.copies.insert(at, (holders, party, copy)),
+        }
     }
 
     /// Every copy that is there, with the component's holders and whose copy it is.
     pub fn iter(&self) -> impl Iterator<Item = (Parties, PartyId, T)> {
-        COPIES.iter().zip(self.copies).filter_map(|(&(holders, party), copy)| Some((holders, party, copy?)))
+        self.copies.iter().copied()
+    }
+
+    /// Every copy that is in either value, with both values' part of it.
+    pub fn zip(&self, other: &Sharing<T>) -> impl Iterator<Item = (Parties, PartyId, [Option<T>; 2])> {
+        let places = self.iter().chain(other.iter()).map(|(holders, party, _)| (holders, party));
+        let mut places: Vec<(Parties, PartyId)> = places.collect();
+        places.sort_by_key(|&(holders, party)| rank(holders, party));
+        places.dedup();
+        places.into_iter().map(move |(holders, party)| {
+            (holders, party, [self, other].map(|value| value.copy(holders, party)))
+        })
     }
 
     /// The holders of every component that is there.
     pub fn components(&self) -> impl Iterator<Item = Parties> {
-        self.iter()
-            .filter(|&(holders, party, _)| holders.lowest() == Some(party))
-            .map(|(holders, ..)| holders)
+        let first = self.iter().filter(|&(holders, party, _)| holders.lowest() == Some(party));
+        first.map(|(holders, ..)| holders)
     }
 
     /// Who alone knows the value, if somebody does.
     pub fn owner(&self) -> Option<PartyId> {
-        let mut copies = self.iter();
-        let (holders, party, _) = copies.next()?;
-        (holders == party.alone() && copies.next().is_none()).then_some(party)
+        match self.copies[..] {
+            [(holders, party, _)] if holders == party.alone() => Some(party),
+            _ => None,
+        }
     }
 
     /// The same components, each copy as `change` makes it.
-    pub fn map<U: Copy>(&self, mut change: impl FnMut(Parties, PartyId, T) -> U) -> Sharing<U> {
-        Sharing::new(|holders, party| self.copy(holders, party).map(|copy| change(holders, party, copy)))
+    pub fn map<U>(&self, mut change: impl FnMut(Parties, PartyId, T) -> U) -> Sharing<U> {
+        let copies = self.iter().map(|(holders, party, copy)| (holders, party, change(holders, party, copy)));
+        Sharing { copies: copies.collect() }
+    }
+
+    /// Where a copy is, or would be.
+    fn position(&self, holders: Parties, party: PartyId) -> Result<usize, usize> {
+        self.copies.binary_search_by_key(&rank(holders, party), |&(of, whose, _)| rank(of, whose))
     }
 }
 
-fn position(holders: Parties, party: PartyId) -> usize {
-    let is_it = |&(of, whose): &(Parties, PartyId)| of == holders && whose == party;
-    COPIES.iter().position(is_it).expect("a copy of one of its holders")
+impl<T: Copy> FromIterator<(Parties, PartyId, T)> for Sharing<T> {
+    fn from_iter<I: IntoIterator<Item = (Parties, PartyId, T)>>(copies: I) -> Sharing<T> {
+        let mut value = Sharing::ZERO;
+        copies.into_iter().for_each(|(holders, party, copy)| value.put(holders, party, copy));
+        value
+    }
 }
 
 impl<T: Copy> std::fmt::Debug for Sharing<T> {
@@ -121,10 +123,21 @@ mod tests {
     }
 
     #[test]
-    fn a_component_of_two_has_two_copies() {
-        let pair = Parties::first(2);
-        let value = Sharing::new(|holders, party| (holders == pair).then_some(party.0));
-        assert_eq!(value.components().collect::<Vec<_>>(), [pair]);
-        assert_eq!(value.map(|_, _, copy| copy + 1).copy(pair, PartyId(1)), Some(2));
+    fn a_component_has_as_many_copies_as_holders() {
+        let holders: Parties = [1, 4, 7].map(PartyId).into_iter().collect();
+        let copies = [7, 1, 4].map(|party| (holders, PartyId(party), party));
+        let value: Sharing<u8> = copies.into_iter().collect();
+        assert_eq!(value.components().collect::<Vec<_>>(), [holders]);
+        assert_eq!(value.map(|_, _, copy| copy + 1).copy(holders, PartyId(4)), Some(5));
+        assert_eq!(value.iter().map(|(_, party, _)| party.0).collect::<Vec<_>>(), [1, 4, 7]);
+    }
+
+    #[test]
+    fn copies_of_two_values_meet_in_order() {
+        let (pair, one) = (Parties::first(2), PartyId(1));
+        let a: Sharing<u8> = [(pair, one, 1), (one.alone(), one, 2)].into_iter().collect();
+        let b = Sharing::alone(one, 3);
+        let both: Vec<_> = a.zip(&b).collect();
+        assert_eq!(both, [(one.alone(), one, [Some(2), Some(3)]), (pair, one, [Some(1), None])]);
     }
 }

@@ -104,9 +104,94 @@ mod product;
 #[cfg(test)]
 mod tests;
 
-pub(super) use product::product;
-
+use super::dealt::{self, Bits, Toolkit, UsesToolkit};
+use super::lowering::{Lowering, Parts, Tile, lower};
+use super::rules::{Coalition, Row, Rules, Served};
+use crate::correlation::{Product, Source};
+use crate::program::{Program, Test, Truncation};
+use crate::ring::Shape;
 use crate::share::Parties;
+
+const ONE_PARTY: Coalition = Coalition {
+    who: "a party alone",
+    learns: "nothing but its inputs and outputs, and of a stochastic truncation the rounding threshold",
+};
+
+pub(super) const ROW: Row = Row {
+    name: "beaver",
+    parties: 2,
+    sources: &[
+        Served {
+            source: Source::Dealer,
+            trust: &[
+                ONE_PARTY,
+                Coalition { who: "the dealer alone", learns: "the list of correlations, and no data" },
+                Coalition { who: "the dealer and a party", learns: "the other party's inputs" },
+            ],
+        },
+        Served {
+            source: Source::Store,
+            trust: &[
+                ONE_PARTY,
+                Coalition {
+                    who: "a party and whoever dealt the store, or has read the other party's folder",
+                    learns: "the other party's inputs",
+                },
+            ],
+        },
+    ],
+    lower: lower::<Beaver>,
+};
+
+/// The rules of this protocol.
+struct Beaver {
+    toolkit: Toolkit,
+}
+
+impl Rules for Beaver {
+    type Bits = Bits;
+
+    fn new(program: &Program) -> Beaver {
+        Beaver { toolkit: Toolkit::new(program, true) }
+    }
+
+    fn product(
+        lowering: &mut Lowering<'_, Beaver>,
+        product: Product,
+        shape: Shape,
+        terms: &[(Tile, Tile)],
+    ) -> Parts {
+        product::product(lowering, product, shape, terms)
+    }
+
+    fn truncate(
+        lowering: &mut Lowering<'_, Beaver>,
+        x: Tile,
+        shape: Shape,
+        bits: u32,
+        method: Truncation,
+    ) -> Parts {
+        dealt::truncate(lowering, x, shape, bits, method)
+    }
+
+    fn test(lowering: &mut Lowering<'_, Beaver>, x: Tile, test: Test) -> Bits {
+        dealt::test(lowering, x, test)
+    }
+
+    fn elements(lowering: &mut Lowering<'_, Beaver>, bits: Bits) -> Parts {
+        dealt::elements(lowering, bits)
+    }
+
+    fn choose(lowering: &mut Lowering<'_, Beaver>, bits: Bits, z: Tile) -> Parts {
+        dealt::choose(lowering, bits, z)
+    }
+}
+
+impl UsesToolkit for Beaver {
+    fn toolkit(&mut self) -> &mut Toolkit {
+        &mut self.toolkit
+    }
+}
 
 /// Who draws a part of which mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

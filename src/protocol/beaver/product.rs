@@ -1,21 +1,21 @@
-//! Products, by dealt products of masks. Formulas and names are those of the module above.
+//! Products, by dealt products of masks. Formulas and names are those of [`super`].
 
-use super::{Masks, masks};
+use super::{Beaver, Masks, masks};
 use crate::correlation::{Correlation, Product, ProductSpec};
-use crate::protocol::halves::{Opened, PAIR};
+use crate::protocol::dealt::{COMPUTING, Opened};
 use crate::protocol::lowering::{Block, Lowering, Parts, Tile};
 use crate::ring::Shape;
 use crate::share::Sharing;
 use crate::step::MemoryClass;
 
 /// Σ X·Y over pairs of tiles.
-pub(in crate::protocol) fn product(
-    lowering: &mut Lowering<'_>,
+pub(super) fn product(
+    lowering: &mut Lowering<'_, Beaver>,
     product: Product,
     shape: Shape,
     terms: &[(Tile, Tile)],
 ) -> Parts {
-    let (x, y) = (lowering.halves(terms[0].0).holders(), lowering.halves(terms[0].1).holders());
+    let (x, y) = (lowering.two_party(terms[0].0).holders(), lowering.two_party(terms[0].1).holders());
     let masks = masks(x, y);
     let opened: Vec<(Opened, Opened)> = terms
         .iter()
@@ -26,7 +26,7 @@ pub(in crate::protocol) fn product(
         .collect();
     let shares = shares_of_product(lowering, product, shape, masks, &opened);
     let mut result = Sharing::ZERO;
-    for party in PAIR {
+    for party in COMPUTING {
         let index = party.index();
         let dealt = shares[index];
         if dealt.is_none() && !y.contains(party) {
@@ -36,7 +36,7 @@ pub(in crate::protocol) fn product(
         let out = dealt.unwrap_or_else(|| lowering.buffer(party, shape, MemoryClass::Shares));
         for (&(_, right), (e, f)) in terms.iter().zip(&opened) {
             let learnt = |sum: [Option<Block>; 2]| sum[index].expect("a factor that was opened");
-            let own = lowering.halves(right).of(party).map(|&y| (learnt(e.sum), y));
+            let own = lowering.two_party(right).of(party).map(|&y| (learnt(e.sum), y));
             let hidden = e.masks[index].map(|a| (a, learnt(f.sum)));
             let pairs = own.into_iter().chain(hidden).collect();
             lowering.push(party, product.kernel(out, pairs, accumulate));
@@ -49,7 +49,7 @@ pub(in crate::protocol) fn product(
 
 /// Each party's share of the product of the masks, or nothing where no operand needs hiding.
 fn shares_of_product(
-    lowering: &mut Lowering<'_>,
+    lowering: &mut Lowering<'_, Beaver>,
     product: Product,
     shape: Shape,
     masks: Masks,
@@ -61,6 +61,6 @@ fn shares_of_product(
     let mask = |opened: &Opened| opened.mask.expect("an operand that is masked");
     let terms = opened.iter().map(|(left, right)| (mask(left), mask(right))).collect();
     let spec = ProductSpec { product, shape, terms };
-    let delivery = lowering.demand(Correlation::Product(spec.clone()));
-    PAIR.map(|party| Some(spec.acquire(&mut lowering.lists[party.index()], delivery, party).0))
+    let acquired = lowering.demand(Correlation::Product(spec.clone()));
+    COMPUTING.map(|party| Some(spec.acquire(&mut lowering.lists[party.index()], acquired, party).0))
 }

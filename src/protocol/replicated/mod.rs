@@ -28,15 +28,15 @@
 //! *Bytes:* none; the result becomes replicated at one element a value and party, whatever k is. What one party knows
 //! alone has no third component, which is left out. A product of two values that one party knows is local.
 //!
-//! **Halves.** What is not linear is computed between parties 0 and 1, by the same steps as with two parties (see
+//! **Between two.** What is not linear is computed between parties 0 and 1, by the same steps as with two parties (see
 //! [`super::beaver`]), and party 2 deals the correlations, in its offline phase: the seeds are k_02 and k_12, and
 //! corrections are sent to party 1 (the helper of Chameleon, Riazi et al., ASIACCS 2018, and of SecureNN, Wagh, Gupta,
-//! Chandran, PoPETs 2019, and one of the parties in Dalskov, Escudero, Keller, PoPETs 2020). Party 0's half is x_0 + x_1
+//! Chandran, PoPETs 2019, and one of the parties in Dalskov, Escudero, Keller, PoPETs 2020). Party 0's part is x_0 + x_1
 //! and what it holds alone, party 1's is x_2 and what it holds alone. What party 2 holds alone it tells both as
-//! z_2 + s_0 + s_1, with s_i = F(k_i2), which the halves are less by. *Bytes:* two elements a value from party 2, in
-//! the round of the opening that follows, not before it. Where everything that is done with the halves needs their sum
+//! z_2 + s_0 + s_1, with s_i = F(k_i2), which the parts are less by. *Bytes:* two elements a value from party 2, in
+//! the round of the opening that follows, not before it. Where everything that is done with the parts needs their sum
 //! modulo 2^w alone, as truncations and comparisons of bounded values do, party 2 sends the low w bits of it, packed. The
-//! sum of the halves and of what is told is then right modulo 2^w, since reducing commutes with it; s_0 and s_1 are
+//! sum of the parts and of what is told is then right modulo 2^w, since reducing commutes with it; s_0 and s_1 are
 //! uniform modulo 2^w as well, and of what is told no bit above is sent. Where several need different widths, the largest
 //! is told.
 //!
@@ -72,9 +72,90 @@
 
 mod product;
 
-pub(super) use product::product;
-
+use super::dealt::{self, Bits, HELPER, Toolkit, UsesToolkit};
+use super::lowering::{Block, Lowering, Parts, Tile, lower};
+use super::rules::{Coalition, Row, Rules, Served};
+use crate::correlation::{Product, Source};
+use crate::program::{Program, Test, Truncation};
+use crate::ring::Shape;
 use crate::share::{Parties, PartyId, Sharing};
+use std::collections::HashMap;
+
+pub(super) const ROW: Row = Row {
+    name: "replicated",
+    parties: 3,
+    sources: &[Served {
+        source: Source::Party(HELPER),
+        trust: &[
+            Coalition {
+                who: "a party alone",
+                learns: "nothing but its inputs and outputs, and of a stochastic truncation the rounding threshold",
+            },
+            Coalition { who: "two of the three parties", learns: "everything" },
+        ],
+    }],
+    lower: lower::<Replicated>,
+};
+
+/// The rules of this protocol.
+struct Replicated {
+    toolkit: Toolkit,
+    /// The tiles that were replicated.
+    replicas: HashMap<Tile, Parts>,
+    /// Sums of a party's two components of a replicated tile.
+    sums: HashMap<(Tile, PartyId), Block>,
+}
+
+impl Rules for Replicated {
+    type Bits = Bits;
+
+    fn new(program: &Program) -> Replicated {
+        let toolkit = Toolkit::new(program, false);
+        Replicated { toolkit, replicas: HashMap::new(), sums: HashMap::new() }
+    }
+
+    fn product(
+        lowering: &mut Lowering<'_, Replicated>,
+        product: Product,
+        shape: Shape,
+        terms: &[(Tile, Tile)],
+    ) -> Parts {
+        product::product(lowering, product, shape, terms)
+    }
+
+    fn truncate(
+        lowering: &mut Lowering<'_, Replicated>,
+        x: Tile,
+        shape: Shape,
+        bits: u32,
+        method: Truncation,
+    ) -> Parts {
+        dealt::truncate(lowering, x, shape, bits, method)
+    }
+
+    fn test(lowering: &mut Lowering<'_, Replicated>, x: Tile, test: Test) -> Bits {
+        dealt::test(lowering, x, test)
+    }
+
+    fn elements(lowering: &mut Lowering<'_, Replicated>, bits: Bits) -> Parts {
+        dealt::elements(lowering, bits)
+    }
+
+    fn choose(lowering: &mut Lowering<'_, Replicated>, bits: Bits, z: Tile) -> Parts {
+        dealt::choose(lowering, bits, z)
+    }
+
+    /// Replicated before it is repeated, unless one party knows it: there are more elements afterwards.
+    fn repeatable(lowering: &mut Lowering<'_, Replicated>, tile: Tile) -> Option<Parts> {
+        lowering.parts(tile).owner().is_none().then(|| lowering.replicated(tile))
+    }
+}
+
+impl UsesToolkit for Replicated {
+    fn toolkit(&mut self) -> &mut Toolkit {
+        &mut self.toolkit
+    }
+}
 
 const PARTIES: [PartyId; 3] = [PartyId(0), PartyId(1), PartyId(2)];
 

@@ -1,25 +1,20 @@
-//! Replicating values, and products of replicated ones. Formulas and names are those of the module above.
+//! Replicating values, and products of replicated ones. Formulas and names are those of [`super`].
 
-use super::{PARTIES, factors, next, partner, rest};
+use super::{PARTIES, Replicated, factors, next, partner, rest};
 use crate::correlation::Product;
 use crate::protocol::Content;
 use crate::protocol::lowering::{Block, Lowering, Parts, Tile};
-use crate::ring::Shape;
+use crate::ring::{MINUS_ONE, Shape};
 use crate::share::{Parties, PartyId, Sharing};
 use crate::step::MemoryClass;
 
 /// Σ X·Y over pairs of tiles.
-pub(in crate::protocol) fn product(
-    lowering: &mut Lowering<'_>,
+pub(super) fn product(
+    lowering: &mut Lowering<'_, Replicated>,
     product: Product,
     shape: Shape,
     terms: &[(Tile, Tile)],
 ) -> Parts {
-    let (left, right) = terms[0];
-    let owner = lowering.parts(left).owner();
-    if owner.is_some() && owner == lowering.parts(right).owner() {
-        return product_alone(lowering, product, shape, terms);
-    }
     // All that is sent comes first: it crosses the wire while products are computed.
     let operands: Vec<(Parts, Parts)> =
         terms.iter().map(|&(x, y)| (lowering.replicated(x), lowering.replicated(y))).collect();
@@ -47,38 +42,20 @@ pub(in crate::protocol) fn product(
     result
 }
 
-/// The product of what one party knows.
-fn product_alone(
-    lowering: &mut Lowering<'_>,
-    product: Product,
-    shape: Shape,
-    terms: &[(Tile, Tile)],
-) -> Parts {
-    let owner = lowering.parts(terms[0].0).owner().expect("an operand that one party knows");
-    let out = lowering.buffer(owner, shape, MemoryClass::Shares);
-    for (index, &(x, y)) in terms.iter().enumerate() {
-        let own = |parts: Parts| parts.own(owner).expect("tiles of a value have the same components");
-        let pair = (own(lowering.parts(x)), own(lowering.parts(y)));
-        lowering.push(owner, product.kernel(out, vec![pair], index > 0));
-    }
-    Sharing::alone(owner, out)
-}
-
-impl Lowering<'_> {
+impl Lowering<'_, Replicated> {
     /// A tile of which every component has two holders.
-    pub(in crate::protocol) fn replicated(&mut self, tile: Tile) -> Parts {
-        if let Some(&parts) = self.replicas.get(&tile) {
-            return parts;
+    pub(super) fn replicated(&mut self, tile: Tile) -> Parts {
+        if let Some(parts) = self.rules.replicas.get(&tile) {
+            return parts.clone();
         }
         let replica = self.for_value(tile.value, |lowering| lowering.replicate(tile));
-        self.replicas.insert(tile, replica);
+        self.rules.replicas.insert(tile, replica.clone());
         replica
     }
 
     fn replicate(&mut self, tile: Tile) -> Parts {
         let parts = self.parts(tile);
-        let mut replica =
-            Sharing::new(|holders, party| if holders.len() == 2 { parts.copy(holders, party) } else { None });
+        let mut replica: Parts = parts.iter().filter(|(holders, ..)| holders.len() == 2).collect();
         match PARTIES.map(|party| parts.own(party)) {
             [Some(first), Some(second), Some(third)] => self.reshare(&mut replica, [first, second, third]),
             own => {
@@ -96,7 +73,7 @@ impl Lowering<'_> {
     fn share(&mut self, replica: &mut Parts, party: PartyId, part: Block) {
         let (partner, rest) = (partner(party), rest(party));
         let [own, theirs] = self.common(party, partner, part.shape, MemoryClass::Shares);
-        let terms = vec![(1, part), (u64::MAX, own)];
+        let terms = vec![(1, part), (MINUS_ONE, own)];
         let masked = self.combine(party, part.shape, MemoryClass::Shares, terms, 0);
         let received = self.transfer(masked, party, rest, Content::Share, MemoryClass::Shares);
         for (other, at_party, at_other) in [(partner, own, theirs), (rest, masked, received)] {
@@ -114,7 +91,7 @@ impl Lowering<'_> {
         for party in PARTIES {
             let after = next(party);
             let common = self.common(party, after, shape, MemoryClass::Correlations);
-            for (whose, factor, mask) in [(party, u64::MAX, common[0]), (after, 1, common[1])] {
+            for (whose, factor, mask) in [(party, MINUS_ONE, common[0]), (after, 1, common[1])] {
                 let terms = vec![(1, masked[whose.index()]), (factor, mask)];
                 masked[whose.index()] = self.combine(whose, shape, class, terms, 0);
             }
@@ -141,14 +118,14 @@ impl Lowering<'_> {
 
     /// The sum of a party's two components of a replicated tile, made once.
     fn sum_of_both(&mut self, tile: Tile, party: PartyId, first: Block, second: Block) -> Block {
-        if let Some(&sum) = self.sums.get(&(tile, party)) {
+        if let Some(&sum) = self.rules.sums.get(&(tile, party)) {
             return sum;
         }
         let terms = vec![(1, first), (1, second)];
         let sum = self.for_value(tile.value, |lowering| {
             lowering.combine(party, first.shape, MemoryClass::Scratch, terms, 0)
         });
-        self.sums.insert((tile, party), sum);
+        self.rules.sums.insert((tile, party), sum);
         sum
     }
 }

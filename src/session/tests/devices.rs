@@ -48,7 +48,7 @@ fn spread(protocol: Protocol, seed: u64) -> World {
         let devices = models(seed).into_iter().map(|model| (cpu(), model)).collect();
         world.with_devices(role, Devices::new(devices).with_spread(Spread::Always))
     };
-    protocol.roles().into_iter().zip(seed..).fold(world(protocol, seed), place)
+    protocol.roles(protocol.default_source()).into_iter().zip(seed..).fold(world(protocol, seed), place)
 }
 
 /// Every device held at most what its part of the plan says.
@@ -115,7 +115,7 @@ proptest! {
             let plans = Plans::on(&devices, recipe.protocol, &program, options).expect("a plan");
             plans.roles().map(|plan| plan.fullest_bytes()).max().expect("there are roles")
         };
-        let roles = recipe.protocol.roles().len() as u64;
+        let roles = recipe.protocol.roles(recipe.protocol.default_source()).len() as u64;
         let least_bytes = (0..roles).map(|role| least(models(recipe.seed.wrapping_add(role)))).max();
         let budget_bytes = Some(least_bytes.expect("there are roles") * (4 + more) / 4);
         check(&program, &recipe.data(&program), PlanOptions { budget_bytes, ..plan }, recipe.seed);

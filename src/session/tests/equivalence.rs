@@ -65,7 +65,8 @@ pub(super) fn check_run(
     }
     let rounds = outcomes.iter().map(|outcome| outcome.report.tally.rounds).max().expect("parties");
     assert_eq!(rounds, plans.traffic.rounds, "rounds against the plan");
-    assert_eq!(plans.traffic.of(protocol.dealer()).offline_sent_bytes, plans.demand.correction_bytes());
+    let dealer = plans.source.dealer().expect("somebody deals");
+    assert_eq!(plans.traffic.of(dealer).offline_sent_bytes, plans.demand.correction_bytes());
 }
 
 proptest! {

@@ -12,11 +12,13 @@ proptest! {
     #[test]
     fn estimates_are_near_the_steps_that_there_are(recipe in recipe(), side in 1..20usize) {
         let (program, side) = (recipe.program(), TileSide(side));
-        let lowered = recipe.protocol.lower(&program, &Tiling::new(&program, side)).expect("few correlations");
-        let dealt = recipe.protocol.has_dealer().then(|| dealer_steps(&lowered.demand).expect("a list"));
+        let source = recipe.protocol.default_source();
+        let lowered = recipe.protocol.lower(&program, &Tiling::new(&program, side), source);
+        let lowered = lowered.expect("few correlations");
+        let dealt = source.has_own_steps().then(|| dealer_steps(&lowered.demand).expect("a list"));
         let length = |list: &StepList| list.steps.len() as u64;
         let steps: u64 = lowered.parties.iter().chain(&dealt).map(length).sum();
-        let estimate = Draft::new(recipe.protocol, &program).expect("a draft").estimate().steps(side);
+        let estimate = Draft::new(recipe.protocol, None, &program).expect("a draft").estimate().steps(side);
         prop_assert!(2 * estimate >= steps, "{estimate} for {steps} steps, side {side:?}");
         prop_assert!(estimate <= 5 * steps + 50, "{estimate} for {steps} steps, side {side:?}");
     }

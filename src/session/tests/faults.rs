@@ -65,7 +65,8 @@ fn delays_change_nothing() {
     let slow = |_: &Data| Verdict::Delay(Duration::from_millis(50));
     for protocol in Protocol::ALL {
         run_with(protocol, ZERO, ONE, slow).expect("a slow run");
-        run_with(protocol, protocol.dealer(), ONE, slow).expect("a slow dealer");
+        run_with(protocol, protocol.default_source().dealer().expect("somebody deals"), ONE, slow)
+            .expect("a slow dealer");
     }
 }
 
@@ -80,7 +81,7 @@ fn a_lost_message_is_reported_as_a_stall() {
         // Who notices first tells the others.
         let stalled =
             |role: Role| matches!(error_of(&failure, role), SessionError::Run(RunError::Stalled { .. }));
-        assert!(protocol.roles().into_iter().any(stalled), "{failure}");
+        assert!(protocol.roles(protocol.default_source()).into_iter().any(stalled), "{failure}");
         let error = error_of(&failure, ZERO).to_string();
         assert!(error.contains("receive of `(x @ y)`"), "{error}");
     }
@@ -97,7 +98,7 @@ fn a_cut_connection_names_the_peer_and_the_step() {
         );
         assert!(closed, "{error}");
         assert!(error.to_string().contains("receive of `(x @ y)`"), "{error}");
-        for role in protocol.roles() {
+        for role in protocol.roles(protocol.default_source()) {
             error_of(&failure, role);
         }
     }

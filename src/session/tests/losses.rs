@@ -66,7 +66,7 @@ fn run_with_loss(
 
 /// Brings about each loss in turn; runs that fail before it came are given twice the patience.
 fn every_loss(protocol: Protocol, fate: &Verdict, patience: Duration) {
-    let roles = protocol.roles();
+    let roles = protocol.roles(protocol.default_source());
     std::thread::scope(|scope| {
         for (from, to) in roles.iter().flat_map(|&from| roles.iter().map(move |&to| (from, to))) {
             if from == to {

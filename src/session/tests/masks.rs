@@ -128,7 +128,9 @@ fn unmasked(mut messages: Vec<Sent>) -> Vec<Sent> {
 
 /// The parties' steps as they are planned.
 fn lists(program: &Program, side: TileSide) -> Vec<StepList> {
-    let lowered = protocol_of(program).lower(program, &Tiling::new(program, side)).expect("few tiles");
+    let protocol = protocol_of(program);
+    let lowered = protocol.lower(program, &Tiling::new(program, side), protocol.default_source());
+    let lowered = lowered.expect("few tiles");
     lowered.parties.iter().map(fuse).collect()
 }
 

@@ -54,7 +54,7 @@ fn world(protocol: Protocol, seed: u64) -> World {
     let deadlines = Deadlines { stall: Duration::from_secs(20), ..Deadlines::default() };
     // A device for each role, so that each has a ledger of its own.
     let world = World::new(protocol, device());
-    let roles = protocol.roles().into_iter();
+    let roles = protocol.roles(protocol.default_source()).into_iter();
     roles
         .fold(world, |world, role| world.with_device(role, device()))
         .with_options(SessionOptions { deadlines, ..SessionOptions::default() })

@@ -248,8 +248,8 @@ fn relu_costs_one_opening_and_34_bits_in_four_rounds() {
             640 * (233 + 81 + 15) / 8 + 640 * 2 * 8,
             "table, monomials, bits"
         );
-        if protocol == Protocol::Replicated {
-            let third = plans.traffic.of(Role::party(2));
+        if let Some(third) = plans.source.dealing_party() {
+            let third = plans.traffic.of(third.into());
             assert_eq!((third.sent_bytes, third.received_bytes), (0, 0), "who deals sees nothing");
         }
         let data = [1, 2].map(|seed| numbers(program.codec(), 640, 2.0, seed));

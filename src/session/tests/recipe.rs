@@ -33,6 +33,7 @@ pub(super) fn plan() -> impl Strategy<Value = PlanOptions> {
     let supply = prop::sample::select(&[None, Some(Supply::Ahead), Some(Supply::Streamed)][..]);
     (side, 0..6u32, supply).prop_map(|(side, window, supply)| PlanOptions {
         side: TileSide(side),
+        source: None,
         supply,
         window,
         budget_bytes: None,

@@ -16,8 +16,13 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-const AHEAD: PlanOptions =
-    PlanOptions { side: TileSide(16), supply: Some(Supply::Ahead), window: 2, budget_bytes: None };
+const AHEAD: PlanOptions = PlanOptions {
+    side: TileSide(16),
+    source: None,
+    supply: Some(Supply::Ahead),
+    window: 2,
+    budget_bytes: None,
+};
 const STREAMED: PlanOptions = PlanOptions { supply: Some(Supply::Streamed), ..AHEAD };
 
 /// relu(… relu(x · w) · w …), so many layers deep, for both.

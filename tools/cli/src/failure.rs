@@ -138,7 +138,7 @@ fn is_told(error: &SessionError) -> bool {
 
 fn plan_status(error: &PlanError) -> u8 {
     match error {
-        PlanError::Program(_) | PlanError::Demand(_) => 2,
+        PlanError::Program(_) | PlanError::Demand(_) | PlanError::Source(_) => 2,
         PlanError::OverBudget { .. } | PlanError::TooManySteps { .. } => 4,
     }
 }

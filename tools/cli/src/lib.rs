@@ -31,6 +31,7 @@ mod scratch;
 mod state;
 mod table;
 mod trace;
+mod trust;
 mod vram;
 
 use args::{Arguments, Command, RunMode, Shared};

@@ -20,6 +20,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use symbolon::correlation::Source;
 use symbolon::net::{IdentityPem, Streams};
 use symbolon::share::{PartyId, Role};
 use symbolon_job::data::{DataError, publish};
@@ -56,14 +57,14 @@ pub fn launch(
     shared: &Shared,
 ) -> Result<RunJson, Failure> {
     let start = Instant::now();
-    job.check_store(correlations.is_some())?;
+    let source = job.source(correlations.is_some())?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let roles = job.parties().map(Role::from).chain(Some(Role::Dealer));
     let identities =
         roles.map(|role| Ok((role, identity::generate(role)?))).collect::<Result<_, Failure>>()?;
     let traces = shared.trace.is_some().then(Scratch::new).transpose()?;
-    let launch = Launch { job_path, job, correlations, shared, identities, traces };
+    let launch = Launch { job_path, job, source, correlations, shared, identities, traces };
     let ended = launch.processes();
     launch.result(ended?, start)
 }
@@ -71,6 +72,8 @@ pub fn launch(
 struct Launch<'a> {
     job_path: &'a Path,
     job: &'a Job,
+    source: Source,
+    /// The store, where that is the source.
     correlations: Option<&'a Path>,
     shared: &'a Shared,
     /// Of the parties and a dealer, for this run alone.
@@ -130,7 +133,7 @@ impl Launch<'_> {
 
     /// Whether a dealer is one of the processes.
     fn is_dealt(&self) -> bool {
-        self.job.protocol.has_dealer() && self.correlations.is_none()
+        self.source.process().is_some()
     }
 
     /// How many streams a link has: the processes divide the cores.

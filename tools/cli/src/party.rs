@@ -7,6 +7,7 @@ use crate::live::Watch;
 use crate::process::{Brief, Pieces};
 use crate::report::{InputJson, OutputJson, Ranges, RoleJson, RunJson};
 use crate::trace::TraceFile;
+use crate::trust::Trust;
 use crate::{files, output, page, say, table, trace};
 use std::io::Write;
 use std::path::Path;
@@ -36,8 +37,7 @@ pub fn run(
         None => PartyConfig::read(config_path)?,
     };
     let party = config.party();
-    let dealt = job.protocol.has_dealer() && correlations.is_none();
-    let peers = config.peers(job.protocol, dealt);
+    let peers = config.peers(job.protocol, job.source(correlations.is_some())?);
     let credentials = brief.map(|brief| brief.credentials(party.into(), &peers)).transpose()?;
     let options = PartyOptions { store: correlations, accept_shapes, credentials };
     let party_job = PartyJob::new(job, config, options, Arc::new(say::notice))?;
@@ -117,6 +117,7 @@ impl Reports<'_> {
             protocol: protocol.to_string(),
             ring_bits: codec.ring().bits(),
             fraction_bits: codec.fraction_bits(),
+            trust: Trust::new(*protocol, outcome.plans.source),
             ranges: self.ranges.clone(),
             inputs: self.inputs.clone(),
             device: role.device.clone(),

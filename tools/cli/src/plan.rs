@@ -5,6 +5,7 @@ use crate::devices::{DeviceJson, device_lines};
 use crate::failure::Failure;
 use crate::report::Ranges;
 use crate::table::{Table, bytes};
+use crate::trust::Trust;
 use crate::{output, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ struct PlanJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     dealer: Option<RolePlan>,
     ops: Vec<OpPlan>,
+    trust: Trust,
     #[serde(flatten)]
     ranges: Ranges,
     /// Where functions look for the power of two of an argument, and by how many comparisons.
@@ -115,7 +117,7 @@ struct MessagesPlan {
 /// Prints what a job will take, and writes its demand where that was asked for.
 pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
-    job.check_store(demand.is_some())?;
+    job.source(demand.is_some())?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&job.offers(&say::notice)?)?;
@@ -164,6 +166,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         parties: plans.parties.iter().map(role).collect(),
         dealer: plans.dealer.as_ref().map(role),
         ops: plans.cost.ops.iter().map(|cost| op(cost, &plans)).collect(),
+        trust: Trust::new(job.protocol, plans.source),
         ranges: Ranges::of(&program)?,
         searches: range::searches(&program).iter().map(|search| search.text(&program)).collect(),
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
@@ -311,6 +314,7 @@ fn text(json: &PlanJson) -> String {
     for search in &json.searches {
         text += &format!("  {search}\n");
     }
+    text += &json.trust.text();
     text += &json.ranges.text();
     let predicted = &json.predicted;
     let tiles =

@@ -1,6 +1,7 @@
 //! What a run took, for people and for programs.
 
 use crate::devices::DeviceJson;
+use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbolon::device::DriverMemory;
@@ -18,6 +19,7 @@ pub struct RunJson {
     pub protocol: String,
     pub ring_bits: u32,
     pub fraction_bits: u32,
+    pub trust: Trust,
     #[serde(flatten)]
     pub ranges: Ranges,
     /// All parties' inputs, as their owners offered them.

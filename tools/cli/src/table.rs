@@ -112,6 +112,7 @@ pub fn run(run: &RunJson) -> String {
     for role in roles.iter().filter(|role| role.id == "dealer" || role.offline_bytes_sent > 0) {
         text += &format!("  {} sent {} bytes of corrections\n", role.name(), bytes(role.offline_bytes_sent));
     }
+    text += &run.trust.text();
     text += &run.ranges.text();
     text += &memory(&roles);
     for role in &roles {

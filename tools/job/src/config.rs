@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use symbolon::correlation;
 use symbolon::net::{Address, AddressError, Credentials, Streams};
 use symbolon::protocol::Protocol;
 use symbolon::session::{DealerNetwork, PartyNetwork};
@@ -108,14 +109,14 @@ impl PartyConfig {
         PartyId(self.party)
     }
 
-    /// The roles that it connects to in a job of this protocol; a dealer is one of them where it is to serve the job.
-    pub fn peers(&self, protocol: Protocol, dealt: bool) -> Vec<Role> {
-        let mut peers = protocol.roles();
-        peers.retain(|&role| role != self.party().into() && (dealt || role != Role::Dealer));
+    /// The roles that it connects to in a job of this protocol with correlations from this source.
+    pub fn peers(&self, protocol: Protocol, source: correlation::Source) -> Vec<Role> {
+        let mut peers = protocol.roles(source);
+        peers.retain(|&role| role != self.party().into());
         peers
     }
 
-    /// The addresses of the party and its peers in a job of this protocol; `dealt` says whether a dealer is to serve it.
+    /// The addresses of the party and its peers in a job of this protocol with correlations from this source.
     /// Identities that are not given come from the folder that the file names.
     ///
     /// # Errors
@@ -123,7 +124,7 @@ impl PartyConfig {
     pub fn network(
         &self,
         protocol: Protocol,
-        dealt: bool,
+        source: correlation::Source,
         credentials: Option<Credentials>,
         notify: &dyn Fn(Notice),
     ) -> Result<PartyNetwork, JobError> {
@@ -160,11 +161,11 @@ impl PartyConfig {
         }
         let listen = self.listen.filter(|_| !is_last);
         let missing = || wrong("dealer: the address of the dealer is missing".into());
-        let dealer = match dealt {
-            true => Some(place("dealer", self.dealer.as_ref().ok_or_else(missing)?)?),
-            false => None,
+        let dealer = match source.process() {
+            Some(_) => Some(place("dealer", self.dealer.as_ref().ok_or_else(missing)?)?),
+            None => None,
         };
-        let (role, peers) = (self.party().into(), self.peers(protocol, dealt));
+        let (role, peers) = (self.party().into(), self.peers(protocol, source));
         let folder = self.identity.as_deref();
         let credentials = credentials_or(credentials, &self.path, folder, role, &peers, notify)?;
         let streams = self.streams;

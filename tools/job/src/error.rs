@@ -4,7 +4,7 @@ use crate::data::{DataError, ValueError};
 use std::path::PathBuf;
 use symbolon::program::ProgramError;
 use symbolon::program::expression::StepError;
-use symbolon::protocol::Protocol;
+use symbolon::protocol::UnservedBy;
 use symbolon::session::{SessionError, WorldError};
 
 /// Why a job cannot be read or run: one line that says where, what and what to do.
@@ -54,12 +54,9 @@ pub enum JobError {
         /// The fault.
         error: DataError,
     },
-    /// A store for a protocol that no dealer serves.
-    #[error("{protocol} has no dealer, so that nothing is dealt ahead of time")]
-    NoDealer {
-        /// The protocol.
-        protocol: Protocol,
-    },
+    /// A source of correlations that cannot serve the protocol.
+    #[error(transparent)]
+    Source(#[from] UnservedBy),
     /// An identity that cannot be made.
     #[error("no identity can be made: {reason}")]
     Identity {
@@ -89,9 +86,7 @@ impl JobError {
             }
             JobError::Output { output, .. } => format!("its output '{output}' cannot be written"),
             JobError::File { .. } | JobError::Text { .. } => "one of its files cannot be used".to_owned(),
-            JobError::Session(_) | JobError::World(_) | JobError::NoDealer { .. } => {
-                "it cannot go on".to_owned()
-            }
+            JobError::Session(_) | JobError::World(_) | JobError::Source(_) => "it cannot go on".to_owned(),
             JobError::Identity { .. } => "it lacks resources".to_owned(),
             JobError::Step(_) | JobError::Program(_) => self.to_string(),
         }

@@ -45,6 +45,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use symbolon::correlation;
 use symbolon::plan::Supply;
 use symbolon::program::expression::{Names, add_step};
 use symbolon::program::{Dims, Kind, Program, Truncation};
@@ -215,15 +216,14 @@ impl Job {
         Parties::first(self.protocol.parties()).iter()
     }
 
-    /// Refuses what is dealt ahead of time where nothing could deal it.
+    /// The source of correlations: a store, where one is wanted, or else the protocol's default.
     ///
     /// # Errors
-    /// Where the protocol has no dealer.
-    pub fn check_store(&self, wanted: bool) -> Result<(), JobError> {
-        if wanted && !self.protocol.has_dealer() {
-            return Err(JobError::NoDealer { protocol: self.protocol });
-        }
-        Ok(())
+    /// Where no store can serve the protocol.
+    pub fn source(&self, stored: bool) -> Result<correlation::Source, JobError> {
+        let source = if stored { correlation::Source::Store } else { self.protocol.default_source() };
+        self.protocol.check_source(source)?;
+        Ok(source)
     }
 
     /// The names of a party's inputs.

@@ -61,9 +61,8 @@ impl PartyJob {
         if !accept_shapes {
             job.check_shapes(party).map_err(SessionError::from)?;
         }
-        job.check_store(store.is_some())?;
-        let dealt = job.protocol.has_dealer() && store.is_none();
-        let network = config.network(job.protocol, dealt, credentials, &*notify)?;
+        let source = job.source(store.is_some())?;
+        let network = config.network(job.protocol, source, credentials, &*notify)?;
         config.check_names(&job)?;
         let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
         let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));

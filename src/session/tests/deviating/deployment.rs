@@ -2,6 +2,7 @@
 
 use super::super::numbers;
 use super::rules::{Identity, identity};
+use crate::correlation::Source;
 use crate::device::Device;
 use crate::device::cpu::Cpu;
 use crate::net::tamper::Verdict;
@@ -108,9 +109,7 @@ impl Deployment {
 
     /// Those that are there.
     pub(super) fn roles(&self) -> Vec<Role> {
-        let mut roles = self.protocol.roles();
-        roles.retain(|&role| role != Role::Dealer || !self.stored);
-        roles
+        self.protocol.roles(if self.stored { Source::Store } else { self.protocol.default_source() })
     }
 
     /// What is sent where nobody deviates, and how that ends.

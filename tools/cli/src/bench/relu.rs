@@ -155,7 +155,7 @@ fn measure(
     let first = open(common, protocol)?;
     *device = first.description().name.clone();
     let mut world = World::new(protocol, first);
-    for role in protocol.roles().into_iter().skip(1) {
+    for role in protocol.roles(protocol.default_source()).into_iter().skip(1) {
         world = world.with_device(role, open(common, protocol)?);
     }
     let runs = world

@@ -101,10 +101,10 @@ fn folder(protocol: Protocol) -> Folder {
     for name in ["x.npy", "w.npy"] {
         folder.npy(name, &Array2::<f64>::ones((SIZE, SIZE)));
     }
-    let text = match protocol {
-        Protocol::Beaver => job(64, 16, "z = x @ w"),
+    let text = match protocol.default_source().process() {
+        Some(_) => job(64, 16, "z = x @ w"),
         // Who only deals has said farewell before the others are done; who learns the result has not.
-        Protocol::Replicated => replicated_job(64, 16, "z = x @ w").replace("to = [0]", "to = [2]"),
+        None => replicated_job(64, 16, "z = x @ w").replace("to = [0]", "to = [2]"),
     };
     folder.text("job.toml", &declared(&text, [SIZE; 2], [SIZE; 2]));
     folder
@@ -121,7 +121,7 @@ fn bytes_of(setting: Setting, line: Line) -> u64 {
     CARRIED[index].get_or_init(|| {
         let (protocol, streams) = setting;
         let ended = run(folder(protocol), Moment { protocol, streams, ..Moment::NEVER }, |_| {}, start);
-        assert_eq!(outcome(&ended, nodes(protocol), DEALS, false), Ok("goes on"));
+        assert_eq!(outcome(&ended, &nodes(protocol), DEALS, false), Ok("goes on"));
         ended.carried
     })[&line]
 }
@@ -182,7 +182,12 @@ fn certify(folder: &Folder, node: usize, validity: Duration, pinned: bool) {
 }
 
 /// What a deployment came to in which `victim` had its trouble: one for all nodes, or an account of what is wrong.
-fn outcome(ended: &Ended, nodes: [&str; 3], victim: usize, names_step: bool) -> Result<&'static str, String> {
+fn outcome(
+    ended: &Ended,
+    nodes: &[String; 3],
+    victim: usize,
+    names_step: bool,
+) -> Result<&'static str, String> {
     let Ended { folder, outputs, .. } = ended;
     let account = || outputs.each_ref().map(|output| (output.status.code(), stderr(output)));
     whole_or_absent(folder).map_err(|wrong| format!("{wrong}: {:?}", account()))?;
@@ -195,7 +200,7 @@ fn outcome(ended: &Ended, nodes: [&str; 3], victim: usize, names_step: bool) -> 
         };
     }
     let lines: Vec<(Option<i32>, String)> = others.into_iter().map(end).collect();
-    let names = |line: &str| line.contains(nodes[victim]);
+    let names = |line: &str| line.contains(&nodes[victim]);
     if lines.iter().all(|(status, line)| *status == Some(3) && names(line)) {
         let step = lines.iter().any(|(_, line)| line.contains("(in "));
         return if step || !names_step { Ok("3, node named") } else { Err(format!("no step: {lines:?}")) };
@@ -233,7 +238,7 @@ fn cell((setting, trouble, victim, phase): Cell) -> Result<(), String> {
     // Once a node has its inputs from the dealer, or has sent its last message, only its farewell is awaited.
     let names_step = !matches!(phase, Phase::Handshake | Phase::Output) && victim != DEALS;
     let (ended, nodes) = (in_time((setting, trouble, victim, phase)), nodes(setting.0));
-    let found = match outcome(&ended, nodes, victim, names_step) {
+    let found = match outcome(&ended, &nodes, victim, names_step) {
         Ok(found) if found == trouble.expected() => return Ok(()),
         Ok(found) => found.to_owned(),
         Err(account) => account,
@@ -314,7 +319,7 @@ fn connections_that_are_dropped_again_and_again_change_nothing() {
     for (protocol, streams) in SETTINGS {
         let moment = Moment { protocol, streams, fault: Fault::Drops(DROPS), ..Moment::NEVER };
         let ended = run(folder(protocol), moment, |_| {}, start);
-        assert_eq!(outcome(&ended, nodes(protocol), DEALS, false), Ok("goes on"));
+        assert_eq!(outcome(&ended, &nodes(protocol), DEALS, false), Ok("goes on"));
         assert!(ended.dropped > 3, "connections were made again: {}", ended.dropped);
     }
 }

@@ -12,13 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbolon::protocol::Protocol;
+use symbolon::share::Role;
 
 /// The processes, in the order of starting: who deals comes first.
-pub const fn nodes(protocol: Protocol) -> [&'static str; 3] {
-    match protocol {
-        Protocol::Beaver => ["the dealer", "party 0", "party 1"],
-        Protocol::Replicated => ["party 2", "party 0", "party 1"],
-    }
+pub fn nodes(protocol: Protocol) -> [String; 3] {
+    let deals = protocol.default_source().dealer().expect("a role that deals");
+    [deals, Role::party(0), Role::party(1)].map(|role| role.to_string())
 }
 
 pub const DEALS: usize = 0;
@@ -254,12 +253,12 @@ pub fn run(
         };
         proxy(&scene, line, to)
     };
-    let third: &[&str] = match moment.protocol {
-        Protocol::Beaver => {
+    let third: &[&str] = match moment.protocol.default_source().process() {
+        Some(_) => {
             deployment_behind(&folder, deals, zero, through);
             &["deal", "--config", "dealer.toml"]
         }
-        Protocol::Replicated => {
+        None => {
             three_parties_behind(&folder, [zero, free_address()], through);
             &["run", "job.toml", "--party", "p2.toml"]
         }

@@ -1,12 +1,13 @@
-//! Modulo which powers of two values are opened between two parties.
+//! The powers of two modulo which values are opened between the two.
 //!
 //! Truncations and comparisons depend on the low bits of what they open alone, on as many as their operands have by the
 //! declared bounds. Reducing modulo 2^w commutes with sums, so each party sends the low w bits of its masked part, and the
 //! low w bits of the mask are as uniform as the mask. A value that is multiplied under the same opening is opened whole, and
 //! so is one of which the bits that are left out are few.
 
-use super::{Protocol, chosen, compared, question};
+use super::bits::predicate;
 use crate::program::{Op, Program, ValueId, range};
+use crate::protocol::{chosen, compared};
 use crate::ring::Ring;
 use crate::step::bits::packed;
 
@@ -20,35 +21,35 @@ pub(super) struct Widths {
     magnitude: Vec<u32>,
     /// By value: how many low bits everything needs that works with one opening of it.
     opened: Vec<u32>,
-    /// By value: how many low bits everything needs that works with it as halves.
-    halves: Vec<u32>,
+    /// By value: how many low bits everything needs that works with it between the two.
+    shares: Vec<u32>,
 }
 
 impl Widths {
     /// Goes through all that is done with each value of the program.
-    pub(super) fn new(protocol: Protocol, program: &Program) -> Widths {
+    pub(super) fn new(program: &Program, products_open: bool) -> Widths {
         let count = program.values().len();
         let ring = program.ring();
         let magnitude = range::magnitude_bits(program);
-        let mut widths = Widths { ring, magnitude, opened: vec![0; count], halves: vec![0; count] };
+        let mut widths = Widths { ring, magnitude, opened: vec![0; count], shares: vec![0; count] };
         let compared = compared(program);
         let needed = program.values().iter().zip(program.needed()).filter(|(_, needed)| *needed);
         for (value, _) in needed {
             match value.op {
                 Op::Test(a, test) => {
-                    let (question, bits) = question(test, widths.magnitude[a.index()]);
-                    widths.open(compared[a.index()].0, question.width(bits));
+                    let (predicate, bits) = predicate(test, widths.magnitude[a.index()]);
+                    widths.open(compared[a.index()].0, predicate.width(bits));
                 }
                 Op::Truncate(a, bits, _) => {
                     let width = widths.truncation_bits(a, bits);
-                    let of_halves = &mut widths.halves[a.index()];
-                    *of_halves = width.max(*of_halves);
+                    let of_shares = &mut widths.shares[a.index()];
+                    *of_shares = width.max(*of_shares);
                 }
                 Op::Mul(a, b) => {
                     chosen(program, a, b).into_iter().for_each(|(_, z)| widths.open(z, ring.bits()));
-                    widths.multiply(protocol, [a, b]);
+                    widths.multiply([a, b], products_open);
                 }
-                Op::MatMul(a, b) => widths.multiply(protocol, [a, b]),
+                Op::MatMul(a, b) => widths.multiply([a, b], products_open),
                 _ => {}
             }
         }
@@ -56,14 +57,13 @@ impl Widths {
     }
 
     fn open(&mut self, value: ValueId, width: u32) {
-        for of_value in [&mut self.opened[value.index()], &mut self.halves[value.index()]] {
+        for of_value in [&mut self.opened[value.index()], &mut self.shares[value.index()]] {
             *of_value = width.max(*of_value);
         }
     }
 
-    /// Between two parties a product opens its factors; among three it does not.
-    fn multiply(&mut self, protocol: Protocol, factors: [ValueId; 2]) {
-        if protocol == Protocol::Beaver {
+    fn multiply(&mut self, factors: [ValueId; 2], products_open: bool) {
+        if products_open {
             factors.into_iter().for_each(|factor| self.open(factor, self.ring.bits()));
         }
     }
@@ -73,7 +73,7 @@ impl Widths {
         self.magnitude[x.index()]
     }
 
-    /// w of a truncation of a tile of so many elements by m bits; see [`super::beaver`].
+    /// w of a truncation of a tile of so many elements by m bits; see [`crate::protocol::beaver`].
     pub(super) fn truncation(&self, x: ValueId, bits: u32, elements: usize) -> u32 {
         self.worth(self.truncation_bits(x, bits), elements)
     }
@@ -83,9 +83,9 @@ impl Widths {
         self.worth(self.opened[x.index()], elements)
     }
 
-    /// w of a third party's part of a tile.
-    pub(super) fn halves(&self, x: ValueId, elements: usize) -> u32 {
-        self.worth(self.halves[x.index()], elements)
+    /// w of the helper's part of a tile.
+    pub(super) fn shares(&self, x: ValueId, elements: usize) -> u32 {
+        self.worth(self.shares[x.index()], elements)
     }
 
     /// |x| < 2^(w−2), and m ≤ w − 2.
@@ -124,38 +124,37 @@ mod tests {
 
     #[test]
     fn what_is_only_compared_is_opened_by_its_own_bits() {
-        for (protocol, test, width) in
-            Protocol::ALL.into_iter().flat_map(|p| [(p, Test::Negative, 19), (p, Test::Zero, 19)])
+        for (products_open, test) in
+            [true, false].into_iter().flat_map(|p| [(p, Test::Negative), (p, Test::Zero)])
         {
-            let (program, x) =
-                program(protocol.parties(), |program, x| program.test(x, test).expect("a test"));
-            assert_eq!(Widths::new(protocol, &program).opened(x, 64), width, "{protocol}, {test:?}");
+            let (program, x) = program(2, |program, x| program.test(x, test).expect("a test"));
+            assert_eq!(Widths::new(&program, products_open).opened(x, 64), 19, "{products_open}, {test:?}");
         }
     }
 
     #[test]
     fn what_is_multiplied_as_well_is_opened_whole() {
         let (program, x) = program(2, |program, x| program.relu(x).expect("a choice"));
-        assert_eq!(Widths::new(Protocol::Beaver, &program).opened(x, 64), 64);
+        assert_eq!(Widths::new(&program, true).opened(x, 64), 64);
     }
 
     #[test]
-    fn among_three_a_product_opens_nothing() {
+    fn products_that_open_nothing_leave_openings_narrow() {
         let build = |program: &mut Program, x| {
             let test = program.test(x, Test::Negative).expect("a test");
             let square = program.matmul(x, x).expect("a product");
             let sum = program.sum(test, Some(Axis::Rows)).expect("a sum");
             program.add(square, sum).expect("a sum")
         };
-        let ((two, x), (three, _)) = (program(2, build), program(3, build));
-        assert_eq!(Widths::new(Protocol::Beaver, &two).opened(x, 64), 64);
-        assert_eq!(Widths::new(Protocol::Replicated, &three).opened(x, 64), 19);
+        let (program, x) = program(2, build);
+        assert_eq!(Widths::new(&program, true).opened(x, 64), 64);
+        assert_eq!(Widths::new(&program, false).opened(x, 64), 19);
     }
 
     #[test]
     fn a_truncation_has_room_for_its_operand_and_for_what_it_drops() {
         let (program, x) = program(2, |_, x| x);
-        let widths = Widths::new(Protocol::Beaver, &program);
+        let widths = Widths::new(&program, true);
         assert_eq!([1, 16, 18, 30].map(|bits| widths.truncation(x, bits, 640)), [20, 20, 20, 32]);
         assert_eq!(widths.truncation(x, 16, 1), 64, "one element fills one word");
         assert_eq!([54, 55].map(|bits| widths.truncation(x, bits, 64)), [56, 64], "an eighth is worth it");

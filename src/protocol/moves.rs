@@ -1,6 +1,7 @@
 //! Ops that only move elements: every party moves those of its copies.
 
-use super::lowering::{Lowering, Parts, Tile};
+use super::lowering::{Lowering, Parts, SAME_COMPONENTS, Tile};
+use super::rules::Rules;
 use crate::program::{Gather, Op, Stride, Turn, ValueId};
 use crate::ring::Shape;
 use crate::step::{Action, Kernel, Loop, MemoryClass};
@@ -28,7 +29,7 @@ struct Run {
     count: usize,
 }
 
-impl Lowering<'_> {
+impl<P: Rules> Lowering<'_, P> {
     /// The parts of a tile of a slice or a placed value; at least one, which is empty where nothing is read.
     pub(super) fn pieces(&self, tile: Tile) -> Vec<Piece> {
         let grid = self.grid(tile.value);
@@ -94,9 +95,8 @@ impl Lowering<'_> {
         origin: (usize, usize),
         shape: Shape,
     ) -> Parts {
-        let is_shared = self.parts(Tile { value: a, at: (0, 0) }).owner().is_none();
-        let replicated = is_shared && super::replicates_first(self.protocol, self.program, a, value);
-        let operand = self.whole(a, replicated);
+        let len = |value: ValueId| self.program.value(value).shape.len();
+        let operand = self.whole(a, len(value) > len(a));
         let rows = boxes(&gather.rows, origin.0, shape.rows);
         let cols = boxes(&gather.cols, origin.1, shape.cols);
         operand.map(|_, party, operand| {
@@ -119,19 +119,20 @@ impl Lowering<'_> {
         })
     }
 
-    /// A value in one buffer, replicated if asked for.
-    fn whole(&mut self, value: ValueId, replicated: bool) -> Parts {
+    /// A value in one buffer, of which elements are to be repeated or not.
+    fn whole(&mut self, value: ValueId, repeats: bool) -> Parts {
         let (grid, shape) = (self.grid(value), self.program.value(value).shape);
-        if let Some(&whole) = self.whole.get(&(value, replicated)) {
-            return whole;
+        let changes = repeats && P::repeatable(self, Tile { value, at: (0, 0) }).is_some();
+        if let Some(whole) = self.whole.get(&(value, changes)) {
+            return whole.clone();
         }
-        let mut tile = |at| match replicated {
-            true => self.replicated(Tile { value, at }),
+        let mut tile = |at| match changes {
+            true => P::repeatable(self, Tile { value, at }).expect(SAME_COMPONENTS),
             false => self.parts(Tile { value, at }),
         };
         let tiles: Vec<_> = grid.tiles().map(|at| (grid.origin(at), tile(at))).collect();
-        let whole = match tiles[..] {
-            [(_, only)] => only,
+        let whole = match &tiles[..] {
+            [(_, only)] => only.clone(),
             _ => tiles[0].1.map(|holders, party, _| {
                 let out = self.buffer(party, shape, MemoryClass::Scratch);
                 for (index, ((row, col), tile)) in tiles.iter().enumerate() {
@@ -147,12 +148,10 @@ impl Lowering<'_> {
                 out
             }),
         };
-        self.whole.insert((value, replicated), whole);
+        self.whole.insert((value, changes), whole.clone());
         whole
     }
 }
-
-const SAME_COMPONENTS: &str = "tiles of a value have the same components";
 
 /// The indices of `stride`, which stand from `to` on in the result, by the tile of `length` that they are read from.
 fn run(stride: Stride, to: usize, length: usize) -> Vec<Run> {
@@ -172,7 +171,7 @@ fn run(stride: Stride, to: usize, length: usize) -> Vec<Run> {
     runs
 }
 
-/// Part of a range of indices that nested loops count: each loop over neighbouring turns.
+/// A part of a range of indices that nested loops count: each loop over neighbouring turns.
 struct Counted {
     loops: Vec<Loop>,
     /// Where the first is read, from the loops' start.

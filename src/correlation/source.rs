@@ -1,0 +1,60 @@
+//! Who makes the correlations of a run.
+//!
+//! A source is chosen by the session and its job. A protocol states by which sources it can be served and what each of
+//! them is trusted with; its rules demand correlations and know nothing of where these come from.
+
+use crate::share::{PartyId, Role};
+use std::fmt;
+
+/// Who makes the correlations of a run, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A process of its own, which the parties are connected to.
+    Dealer,
+    /// A dealer that wrote them to files before the run.
+    Store,
+    /// One of three computing parties, within its own steps.
+    Party(PartyId),
+    /// Nobody: the protocol takes none.
+    Nobody,
+}
+
+impl Source {
+    /// Who draws the masks and sends corrections, now or ahead of time: steps name it as the other holder of keys.
+    pub const fn dealer(self) -> Option<Role> {
+        match self {
+            Source::Dealer | Source::Store => Some(Role::Dealer),
+            Source::Party(party) => Some(Role::Party(party)),
+            Source::Nobody => None,
+        }
+    }
+
+    /// The party among whose steps those of dealing are.
+    pub const fn dealing_party(self) -> Option<PartyId> {
+        match self {
+            Source::Party(party) => Some(party),
+            Source::Dealer | Source::Store | Source::Nobody => None,
+        }
+    }
+
+    /// Whether a list of steps of its own deals, apart from the parties'.
+    pub const fn has_own_steps(self) -> bool {
+        matches!(self, Source::Dealer | Source::Store)
+    }
+
+    /// The process that a run needs beside the parties.
+    pub fn process(self) -> Option<Role> {
+        (self == Source::Dealer).then_some(Role::Dealer)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Dealer => f.write_str("the dealer"),
+            Source::Store => f.write_str("a store"),
+            Source::Party(party) => party.fmt(f),
+            Source::Nobody => f.write_str("nobody"),
+        }
+    }
+}

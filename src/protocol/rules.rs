@@ -1,0 +1,83 @@
+//! The interface of a protocol: one static row of facts, and the rules by which it lowers what is not local.
+
+use super::Lowered;
+use super::lowering::{Block, Lowering, Parts, Tile};
+use crate::correlation::{DemandError, Product, Source};
+use crate::program::tiling::Tiling;
+use crate::program::{Program, Test, Truncation};
+use crate::ring::Shape;
+use crate::share::{PartyId, Sharing};
+use serde::Serialize;
+
+/// The facts that a protocol's folder states of it.
+pub(super) struct Row {
+    /// The name in jobs and reports.
+    pub name: &'static str,
+    /// How many parties compute.
+    pub parties: usize,
+    /// The sources that can serve it; the first is the default.
+    pub sources: &'static [Served],
+    /// [`super::lowering::lower`] with the protocol's rules.
+    pub lower: fn(&Program, &Tiling, Source) -> Result<Lowered, DemandError>,
+}
+
+/// A source that can serve a protocol, and the trust that both together ask for.
+pub(super) struct Served {
+    pub source: Source,
+    pub trust: &'static [Coalition],
+}
+
+/// What roles that put together all that they see learn beside their own inputs and outputs, and what follows from these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Coalition {
+    /// The roles.
+    pub who: &'static str,
+    /// What they learn.
+    pub learns: &'static str,
+}
+
+/// How a protocol lowers what is not local, and what it keeps while it lowers one program. Ops on values that one party
+/// knows alone are local, and no rule is asked about them.
+pub(super) trait Rules: Sized {
+    /// The form in which the protocol keeps the answers of a comparison until an op needs them.
+    type Bits: Copy;
+
+    /// The rules, before anything of `program` is lowered.
+    fn new(program: &Program) -> Self;
+
+    /// A tile of an input, given its owner's copy.
+    fn input(_: &mut Lowering<'_, Self>, owner: PartyId, block: Block) -> Parts {
+        Sharing::alone(owner, block)
+    }
+
+    /// Σ X·Y over pairs of tiles.
+    fn product(
+        lowering: &mut Lowering<'_, Self>,
+        product: Product,
+        shape: Shape,
+        terms: &[(Tile, Tile)],
+    ) -> Parts;
+
+    /// Truncation by so many bits.
+    fn truncate(
+        lowering: &mut Lowering<'_, Self>,
+        x: Tile,
+        shape: Shape,
+        bits: u32,
+        method: Truncation,
+    ) -> Parts;
+
+    /// A comparison with zero. Of x = base + constant the tile of the base has been lowered, see [`super::compared`].
+    fn test(lowering: &mut Lowering<'_, Self>, x: Tile, test: Test) -> Self::Bits;
+
+    /// Answers as shares of ring elements.
+    fn elements(lowering: &mut Lowering<'_, Self>, bits: Self::Bits) -> Parts;
+
+    /// Answers times a value of their shape.
+    fn choose(lowering: &mut Lowering<'_, Self>, bits: Self::Bits, z: Tile) -> Parts;
+
+    /// A tile in the form in which its elements are cheapest repeated; `None` where that is the form it has.
+    fn repeatable(_: &mut Lowering<'_, Self>, _: Tile) -> Option<Parts> {
+        None
+    }
+}

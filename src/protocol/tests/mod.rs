@@ -1,0 +1,3 @@
+//! A protocol that is not in the house, to prove that its door is open.
+
+pub(super) mod insecure_clear;
