@@ -40,7 +40,7 @@ impl Plain {
                 }
             }
             let replaced = |&&operand: &&ValueId| program.value(operand).shape == value.shape;
-            let in_place = is_elementwise(value.op) && dying.iter().any(|operand| replaced(&operand));
+            let in_place = value.op.is_elementwise() && dying.iter().any(|operand| replaced(&operand));
             by_op[index] = live + if in_place { 0 } else { size(id) };
             live += size(id);
             live -= dying.into_iter().map(size).sum::<u64>();
@@ -51,19 +51,6 @@ impl Plain {
         let peak_bytes = by_op.iter().copied().max().unwrap_or(0);
         Plain { by_op, peak_bytes }
     }
-}
-
-fn is_elementwise(op: Op) -> bool {
-    !matches!(
-        op,
-        Op::Input(_)
-            | Op::MatMul(..)
-            | Op::Transpose(_)
-            | Op::Sum(..)
-            | Op::Slice(..)
-            | Op::Place(..)
-            | Op::Gather(..)
-    )
 }
 
 #[cfg(test)]

@@ -372,13 +372,12 @@ impl Program {
 
     /// The extents of an elementwise op's result; others give matrices.
     fn dims_of(&self, op: Op) -> Option<Dims> {
-        match op {
-            Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Truncate(a, ..) | Op::Test(a, _) => {
-                Some(self.dims(a))
-            }
-            Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) => self.dims(a).broadcast(self.dims(b)),
-            _ => None,
+        if !op.is_elementwise() {
+            return None;
         }
+        let mut operands = op.operands().map(|operand| self.dims(operand));
+        let first = operands.next()?;
+        operands.try_fold(first, Dims::broadcast)
     }
 
     /// What the next value will be called.

@@ -132,6 +132,18 @@ impl Op {
         first.into_iter().chain(second)
     }
 
+    /// Whether each element of the result depends on one element of each operand, which broadcast.
+    pub const fn is_elementwise(self) -> bool {
+        match self {
+            Op::Add(..) | Op::Sub(..) | Op::Neg(_) | Op::AddConstant(..) | Op::Scale(..) | Op::Mul(..) => {
+                true
+            }
+            Op::Truncate(..) | Op::Test(..) => true,
+            Op::Input(_) | Op::MatMul(..) | Op::Transpose(_) | Op::Sum(..) => false,
+            Op::Slice(..) | Op::Place(..) | Op::Gather(..) => false,
+        }
+    }
+
     /// A word for it, in messages.
     pub const fn name(self) -> &'static str {
         match self {

@@ -7,10 +7,11 @@
 pub mod bits;
 mod kernel;
 mod list;
+mod rows;
 mod shapes;
 
 pub use crate::ring::Axis;
-pub use kernel::{Access, Kernel, Loop, MOST_LOOPS, Matrix};
+pub use kernel::{Access, Kernel, Loop, MOST_LOOPS, Matrix, STEMS};
 pub use list::{
     Action, BufferId, BufferSpec, InputId, KeyId, MemoryClass, MessageId, OpId, Phase, PlaceId, Step,
     StepList,

@@ -13,36 +13,19 @@ impl<B, K> Kernel<B, K> {
         let (name, k) = (self.name(), ring.bits());
         match self {
             Kernel::Linear { out, terms, .. } => {
-                assert!(matches!(terms.len(), 1 | 2), "{name}: one or two terms");
-                for (_, operand) in terms {
-                    assert!(
-                        operand.shape.broadcasts_to(out.shape),
-                        "{name}: {} into {}",
-                        operand.shape,
-                        out.shape
-                    );
-                }
+                assert_few(name, terms.len());
+                assert_broadcast(name, out, terms.iter().map(|(_, operand)| operand));
             }
             Kernel::Hadamard { out, terms, .. } => {
-                assert!(matches!(terms.len(), 1 | 2), "{name}: one or two terms");
-                for operand in terms.iter().flat_map(|(left, right)| [left, right]) {
-                    assert!(
-                        operand.shape.broadcasts_to(out.shape),
-                        "{name}: {} into {}",
-                        operand.shape,
-                        out.shape
-                    );
-                }
+                assert_few(name, terms.len());
+                assert_broadcast(name, out, terms.iter().flat_map(|(left, right)| [left, right]));
             }
             Kernel::Gemm { out, terms, .. } => {
-                assert!(matches!(terms.len(), 1 | 2), "{name}: one or two terms");
+                assert_few(name, terms.len());
                 for (left, right) in terms {
-                    let (l, r) = (left.shape, right.shape);
-                    assert!(
-                        l.rows == out.shape.rows && l.cols == r.rows && r.cols == out.shape.cols,
-                        "{name}: {l} by {r} into {}",
-                        out.shape
-                    );
+                    let (l, r, out) = (left.shape, right.shape, out.shape);
+                    let fits = l.rows == out.rows && l.cols == r.rows && r.cols == out.cols;
+                    assert!(fits, "{name}: {l} by {r} into {out}");
                 }
             }
             Kernel::Transpose { out, operand } => {
@@ -52,30 +35,24 @@ impl<B, K> Kernel<B, K> {
                 assert_eq!(out.shape, operand.shape.summed(*axis), "{name}: shape of the sums");
             }
             Kernel::Shift { out, operand, bits } => {
-                assert_eq!(out.shape, operand.shape, "{name}: one shape");
+                assert_alike(name, out, [operand]);
                 assert!((1..k).contains(bits), "{name}: by {bits} bits of {k}");
             }
             Kernel::Fill { .. } => {}
-            Kernel::Mask { out, operand, .. } => {
-                assert_eq!(out.shape, operand.shape, "{name}: one shape");
-            }
+            Kernel::Mask { out, operand, .. } => assert_alike(name, out, [operand]),
             Kernel::Pack { out: few, operand: many, width }
             | Kernel::Unpack { out: many, operand: few, width, .. } => {
                 assert!((1..k).contains(width), "{name}: {width} bits of {k}");
                 assert_eq!(few.shape, packed(ring, *width, many.shape.len()), "{name}: packed elements");
             }
-            Kernel::TruncPair { masks, top, high, bits, width } => {
+            Kernel::TruncPair { masks: [first, second], top, high, bits, width } => {
                 assert_truncation(name, ring, *bits, *width);
-                for operand in [&masks[0], &masks[1], high] {
-                    assert_eq!(operand.shape, top.shape, "{name}: one shape");
-                }
+                assert_alike(name, top, [first, second, high]);
             }
             Kernel::TruncFinish { out, opened, top, high, bits, width, .. } => {
                 assert_truncation(name, ring, *bits, *width);
-                assert!(matches!(opened.len(), 1 | 2), "{name}: one or two parts");
-                for operand in opened.iter().chain([top, high]) {
-                    assert_eq!(operand.shape, out.shape, "{name}: one shape");
-                }
+                assert_few(name, opened.len());
+                assert_alike(name, out, opened.iter().chain([top, high]));
             }
             Kernel::Table { out, mask, bits, top } => {
                 assert!(*bits >= 1 && bits + u32::from(*top) <= k, "{name}: of {bits} bits");
@@ -87,34 +64,20 @@ impl<B, K> Kernel<B, K> {
                 assert_planes(name, ring, out, question.level(*bits).planes(), count);
                 assert_planes(name, ring, table, table_planes(*bits, top), count);
             }
-            Kernel::Xor { out, left, right, .. } => {
-                assert!(out.shape == left.shape && out.shape == right.shape, "{name}: one shape");
-            }
-            Kernel::Monomials { out, masks, level } => {
-                let width = out.shape.cols;
-                assert_eq!(out.shape, Shape::new(level.monomials() as usize, width), "{name}: monomials");
-                for mask in masks {
-                    assert_eq!(mask.shape, Shape::new(level.factors() as usize, width), "{name}: factors");
-                }
+            Kernel::Xor { out, left, right, .. } => assert_alike(name, out, [left, right]),
+            Kernel::Monomials { out, masks: [first, second], level } => {
+                let (products, factors) = (level.monomials(), level.factors());
+                assert_rows(name, out.shape.cols, [(out, products), (first, factors), (second, factors)]);
             }
             Kernel::Join { out, planes, opened, masks, monomials, level, .. } => {
                 let next = level.next().expect("join: more than one digit");
-                let rows = [
-                    (out, next.planes()),
-                    (planes, level.planes()),
-                    (opened, level.factors()),
-                    (masks, level.factors()),
-                    (monomials, level.monomials()),
-                ];
-                for (matrix, rows) in rows {
-                    assert_eq!(matrix.shape, Shape::new(rows as usize, out.shape.cols), "{name}: planes");
-                }
+                let own = [(out, next.planes()), (planes, level.planes()), (monomials, level.monomials())];
+                assert_rows(name, out.shape.cols, own);
+                assert_rows(name, out.shape.cols, [opened, masks].map(|factors| (factors, level.factors())));
             }
             Kernel::Choose { out, bits, value, hidden, .. } => {
                 assert_planes(name, ring, bits, 1, out.shape.len());
-                for operand in value.iter().chain(hidden) {
-                    assert_eq!(operand.shape, out.shape, "{name}: one shape");
-                }
+                assert_alike(name, out, value.iter().chain(hidden));
             }
             Kernel::Affine { out, operand, loops, from, to, .. } => {
                 assert!(loops.len() <= MOST_LOOPS, "{name}: at most {MOST_LOOPS} loops");
@@ -122,14 +85,41 @@ impl<B, K> Kernel<B, K> {
                     let last = |step: fn(&Loop) -> usize| {
                         loops.iter().map(|turn| (turn.count - 1) * step(turn)).sum::<usize>()
                     };
-                    assert!(
-                        from + last(|turn| turn.from) < operand.shape.len(),
-                        "{name}: within the operand"
-                    );
+                    let read = from + last(|turn| turn.from);
+                    assert!(read < operand.shape.len(), "{name}: within the operand");
                     assert!(to + last(|turn| turn.to) < out.shape.len(), "{name}: within the output");
                 }
             }
         }
+    }
+}
+
+/// One or two terms or parts.
+fn assert_few(name: &str, count: usize) {
+    assert!(matches!(count, 1 | 2), "{name}: one or two terms");
+}
+
+/// Operands of the output's shape, or repeated to it.
+fn assert_broadcast<'a, B: 'a>(
+    name: &str,
+    out: &Matrix<B>,
+    operands: impl IntoIterator<Item = &'a Matrix<B>>,
+) {
+    for operand in operands {
+        let fits = operand.shape.broadcasts_to(out.shape);
+        assert!(fits, "{name}: {} into {}", operand.shape, out.shape);
+    }
+}
+
+/// Operands of the output's shape.
+fn assert_alike<'a, B: 'a>(name: &str, out: &Matrix<B>, operands: impl IntoIterator<Item = &'a Matrix<B>>) {
+    operands.into_iter().for_each(|operand| assert_eq!(operand.shape, out.shape, "{name}: one shape"));
+}
+
+/// Matrices of so many rows, and as wide as the output.
+fn assert_rows<B, const N: usize>(name: &str, cols: usize, matrices: [(&Matrix<B>, u32); N]) {
+    for (matrix, rows) in matrices {
+        assert_eq!(matrix.shape, Shape::new(rows as usize, cols), "{name}: planes");
     }
 }
 

@@ -1,14 +1,13 @@
 //! Every kernel that there is, drawn at random: what the invariant of this module's parent is tested on.
 //!
-//! Which kernels there are is read off their table of names, and which shaders off their folder, so that neither can be
-//! left out.
+//! The kernels are those of their table, and the shaders those of their folder, so that none can be left out.
 
 use super::tests::{Name, check_scratch_spans, limits, matrix, ring};
 use super::*;
 use crate::device::gpu::MatrixTile;
 use crate::ring::Shape;
 use crate::step::bits::{self, Level, Question};
-use crate::step::{Axis, Loop, MOST_LOOPS};
+use crate::step::{Axis, Loop, MOST_LOOPS, STEMS};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::RefCell;
@@ -18,14 +17,6 @@ use std::sync::LazyLock;
 
 /// Shaders that no kernel runs: they are only measured, on matrices of their own.
 const MEASURED: [&str; 4] = ["bound", "gemm_naive", "matrix_bound", "matrix_bound_int8"];
-
-/// The names of all kernels.
-fn stems() -> Vec<&'static str> {
-    let table = include_str!("../../../step/kernel.rs").lines().map(str::trim);
-    table
-        .filter_map(|line| line.strip_prefix("Kernel::")?.split_once("=> \"")?.1.strip_suffix("\","))
-        .collect()
-}
 
 /// The stems of all shaders with an entry point.
 fn shaders() -> BTreeSet<String> {
@@ -274,7 +265,7 @@ fn checked(
 
 #[test]
 fn every_index_of_every_kernel_is_within_its_binding() {
-    for stem in stems() {
+    for stem in STEMS {
         let mut runner = TestRunner::new(Config::with_cases(32));
         let hold = |case| {
             checked(stem, case);
@@ -289,7 +280,7 @@ fn every_index_of_every_kernel_is_within_its_binding() {
 #[test]
 fn every_shader_is_reached_by_the_kernels_that_are_drawn() {
     let reached = RefCell::new(BTreeSet::new());
-    for stem in stems() {
+    for stem in STEMS {
         let mut runner = TestRunner::new_with_rng(
             Config { cases: 24, failure_persistence: None, ..Config::default() },
             proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
