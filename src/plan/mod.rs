@@ -120,7 +120,7 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// True where no content leaves the device for a while or is made a second time.
     pub in_core: bool,
-    /// In which slot a buffer lies.
+    /// The slot of a buffer.
     slot_of: Vec<u32>,
 }
 
@@ -231,7 +231,7 @@ impl Plan {
         Plan { role: list.role, ring: list.ring, supply, steps, slots, in_core: true, slot_of }
     }
 
-    /// In which slot a buffer lies.
+    /// The slot of a buffer.
     pub fn slot_of(&self, buffer: BufferId) -> usize {
         self.slot_of[buffer.0 as usize] as usize
     }
