@@ -26,6 +26,8 @@ pub mod range;
 mod reach;
 mod reduce;
 mod tensors;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod tiling;
 
 pub use blocks::{Gather, Stride, Turn};

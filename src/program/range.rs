@@ -153,6 +153,13 @@ pub fn warnings(program: &Program) -> Vec<Warning> {
     open.map(|domain| domain.warning(program)).collect()
 }
 
+/// Whether a warning is about this value.
+#[cfg(test)]
+pub(crate) fn warnings_of(program: &Program, value: ValueId) -> bool {
+    let open = program.domains.iter().filter(|domain| !domain.holds(program));
+    open.into_iter().any(|domain| domain.result == value)
+}
+
 impl Domain {
     /// The argument and the parts of its domain.
     fn parts(&self, program: &Program) -> Option<(Interval, Vec<Interval>)> {

@@ -177,6 +177,24 @@ impl Program {
         Ok(sum)
     }
 
+    /// a ∘ b with `bits` fraction bits, of numbers with f fraction bits or more. Where nothing says that the product of all
+    /// of these is small enough to be truncated, `a` is cut in two, so that the limits are those of numbers with f.
+    pub(super) fn any_product(&mut self, a: ValueId, b: ValueId, bits: u32) -> Result<ValueId, ProgramError> {
+        let both = self.value(a).fraction_bits + self.value(b).fraction_bits;
+        let excess = both.saturating_sub(2 * self.codec().fraction_bits());
+        let most = f64::from(self.ring().bits() - 2 - both).exp2();
+        let reach = self.any_or_known(a).product(self.any_or_known(b)).reach();
+        if excess == 0 || reach < most {
+            return self.product(a, b, bits);
+        }
+        let (a, b, _) = self.broadcast(a, b)?;
+        let (high, low) = self.cut(a, excess)?;
+        let high = self.raw_product(high, b)?;
+        let high = self.rescaled(high, excess as i32, bits)?;
+        let low = self.product(low, b, bits)?;
+        self.add(high, low)
+    }
+
     /// The error of a constant that is too large.
     pub(super) fn too_large(&self, value: f64) -> ProgramError {
         let codec = self.codec();

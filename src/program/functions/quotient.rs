@@ -44,7 +44,8 @@ impl Program {
 
     /// constant/a, and 0 where a is zero; see [`Program::reciprocal`].
     ///
-    /// *Error:* at most 3·10⁻⁵, and 3·10⁻⁶ of the result. *Rounds:* as [`Program::reciprocal`].
+    /// *Error:* at most 3·10⁻⁵, and 3·10⁻⁶ of the result. In 32 bits: 5.5·10⁻³ of the larger of the result and 1.
+    /// *Rounds:* as [`Program::reciprocal`].
     ///
     /// # Errors
     /// In integer programs, and where the constant cannot be written in the ring.
@@ -83,7 +84,7 @@ impl Program {
     /// a/b, broadcasting, and 0 where b is zero. Unless bounds prove that it stays below some other magnitude, the
     /// quotient must stay below [`quotient_limit`].
     ///
-    /// *Error:* at most 8·10⁻⁵ and 3·10⁻⁵ of the quotient. In 32 bits: 2·10⁻² of the larger of the quotient and 1.
+    /// *Error:* at most 8·10⁻⁵ and 4·10⁻⁵ of the quotient. In 32 bits: 2·10⁻² of the larger of the quotient and 1.
     /// *Rounds:* 17.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Variances and what divides by them.
 
-use super::super::range::Interval;
+use super::super::range::{Interval, Outside, Warning};
 use super::super::{Dims, Program, ProgramError, ValueId};
 
 /// More than all roundings of a variance, as a factor of it.
@@ -32,7 +32,8 @@ impl Program {
     /// (a − mean)/√(variance + epsilon) along an axis, times `scale`, plus `offset`, which broadcast (Ba, Kiros and
     /// Hinton, "Layer Normalization", 2016). The variance has g fraction bits.
     ///
-    /// *Error:* at most 10⁻⁴ for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. In 32 bits: 4·10⁻³. *Rounds:* 21 where bounds do, 26 otherwise, and 2 with
+    /// *Error:* at most 10⁻⁴ for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. In 32 bits: 6·10⁻³ for
+    /// variances from 1 on. *Rounds:* 21 where bounds do, 26 otherwise, and 2 with
     /// a scale.
     ///
     /// # Errors
@@ -48,9 +49,16 @@ impl Program {
         let a = self.argument(a, &label)?;
         let (bits, fine) = (self.codec().fraction_bits(), self.fine_bits());
         let (distance, variance) = self.variance(a, axis, fine)?;
+        // What the mean's rounding leaves would count as much more as the deviation is less than 1.
+        let count = self.dims(a).extents()[axis] as f64;
+        let guarded = self.value(distance).fraction_bits.max(self.ring().bits() * 3 / 8 - 2);
+        let total = self.sum_along(distance, axis)?;
+        let rest = self.multiple(total, 1.0 / count, guarded)?;
+        let distance = self.rescaled(distance, 0, guarded)?;
+        let distance = self.sub(distance, rest)?;
         // No distance is above √n times the deviation, and roundings add less than as much again.
-        let reach = 2.0 * (self.dims(a).extents()[axis] as f64).sqrt();
-        let room = self.ring().bits() - 3 - self.value(distance).fraction_bits - reach.log2().ceil() as u32;
+        let reach = 2.0 * count.sqrt();
+        let room = self.ring().bits() - 3 - guarded - reach.log2().ceil() as u32;
         let inverse = self.inverse_deviation(variance, epsilon, room.min(MOST_INVERSE_BITS))?;
         let mut result = self.product_within(distance, inverse, bits, Some(Interval::symmetric(reach)))?;
         if let Some((scale, offset)) = affine {
@@ -73,7 +81,7 @@ impl Program {
     /// second axis of a tensor. What does not depend on `a` is computed a channel at a time.
     ///
     /// *Error:* at most 10⁻⁴ of the larger of the result and 1, for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. In 32
-    /// bits: 6.3·10⁻³. *Rounds:* 21, or 19 of a known range; all but 2 of them before `a` is there, and none but those where the other operands
+    /// bits: 6.3·10⁻³, for variances from 1 on. *Rounds:* 21, or 19 of a known range; all but 2 of them before `a` is there, and none but those where the other operands
     /// are one party's own.
     ///
     /// # Errors
@@ -88,6 +96,15 @@ impl Program {
         let (a, variance) = (self.argument(a, &label)?, self.argument(variance, &label)?);
         let (bits, fine, dims) = (self.codec().fraction_bits(), self.fine_bits(), self.dims(a));
         self.check_axis(a, 1)?;
+        // Beyond it the inverse has too few bits.
+        let domain = Interval::new(0.0, f64::from(fine - fine / 6).exp2());
+        let proven = self.interval(variance);
+        if let Some(known) = proven.filter(|known| known.high < domain.low || known.low > domain.high) {
+            let argument = self.short(variance);
+            let proven = Some(known);
+            let warning = Warning { function: label, argument, domain, either_sign: false, proven };
+            return Err(ProgramError::OutsideDomain(Outside(warning)));
+        }
         // One number a channel: (c) for matrices, (c, 1) and (c, 1, 1) for tensors.
         let mut extents = vec![1; dims.rank() - 1];
         let channels = if dims.rank() == 2 { dims.cols() } else { dims.extents()[1] };
@@ -98,14 +115,12 @@ impl Program {
             [of_channels(mean)?, of_channels(variance)?, of_channels(scale)?, of_channels(offset)?];
         let variance = self.rescaled(variance, 0, fine.max(self.value(variance).fraction_bits))?;
         let inverse = self.inverse_deviation(variance, epsilon, fine)?;
-        let factor = self.product(scale, inverse, fine)?;
+        let factor = self.any_product(inverse, scale, fine)?;
         let distance = self.sub(a, mean)?;
-        let scaled = self.product(distance, factor, bits)?;
+        let scaled = self.any_product(distance, factor, bits)?;
         let result = self.add(scaled, offset)?;
         self.parts_of(first, &label);
-        // Beyond it the inverse has too few bits.
-        let most = f64::from(fine - fine / 6).exp2();
-        self.demand(result, variance, Interval::new(0.0, most));
+        self.demand(result, variance, domain);
         self.set_label(variance, "its variance");
         self.called(result, label, None)
     }
@@ -115,7 +130,16 @@ impl Program {
     /// high², high · low and low² do.
     fn variance(&mut self, a: ValueId, axis: usize, bits: u32) -> Result<(ValueId, ValueId), ProgramError> {
         let mean = self.mean_along(a, axis)?;
-        let distance = self.sub(a, mean)?;
+        let mut distance = self.sub(a, mean)?;
+        let (known, of_mean) = (self.any_or_known(a), (2.0 - f64::from(self.ring().bits()) / 2.0).exp2());
+        let unit = self.value(a).unit();
+        if known.reach() * of_mean > unit {
+            // The mean of large numbers is right to a part of itself: once more, to a part of what that leaves.
+            let rest = self.mean_along(distance, axis)?;
+            distance = self.sub(distance, rest)?;
+            let apart = Interval::symmetric(known.high - known.low);
+            self.refine(distance, Some(apart.widened(4.0 * (known.reach() * of_mean + unit))));
+        }
         let count = self.dims(a).extents()[axis] as f64;
         let room = f64::from(self.ring().bits() - 2 - 2 * self.value(distance).fraction_bits).exp2();
         let (reach, unit) = (self.any_or_known(distance).reach(), (-f64::from(bits)).exp2());

@@ -25,7 +25,7 @@ fn plans(program: &Program, options: PlanOptions) -> Plans {
 }
 
 /// The bytes that every role can do with, with these tiles.
-fn least_bytes(program: &Program, options: PlanOptions) -> u64 {
+pub(super) fn least_bytes(program: &Program, options: PlanOptions) -> u64 {
     let plans = plans(program, PlanOptions { budget_bytes: Some(0), ..options });
     plans.roles().map(|plan| plan.size_bytes()).max().expect("there are roles")
 }

@@ -43,7 +43,7 @@ pub(super) fn models(seed: u64) -> Vec<DeviceModel> {
 }
 
 /// A world in which every role has devices of its own, and uses all of them.
-fn spread(protocol: Protocol, seed: u64) -> World {
+pub(super) fn spread(protocol: Protocol, seed: u64) -> World {
     let place = |world: World, (role, seed)| {
         let devices = models(seed).into_iter().map(|model| (cpu(), model)).collect();
         world.with_devices(role, Devices::new(devices).with_spread(Spread::Always))

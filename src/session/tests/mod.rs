@@ -6,6 +6,7 @@ mod compiled;
 mod dealer;
 mod deviating;
 mod devices;
+mod differential;
 mod engines;
 mod equivalence;
 mod estimates;
