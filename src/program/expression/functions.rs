@@ -94,6 +94,14 @@ const FEW: (f64, f64) = (1.0 / 256.0, 511.0);
 const ALL: (f64, f64) = (1.0 / 65536.0, 7e13);
 const ALL_NARROW: (f64, f64) = (1.0 / 256.0, 4.1e6);
 
+/// The numbers of 32 bits that may be compared with each other.
+const LARGEST_NARROW: (f64, f64) = (-4e6, 4e6);
+
+/// A layernorm, whose epsilon does not show.
+fn normalised(x: &[f64], _: &[f64]) -> Vec<f64> {
+    each(x, |element| (element - mean(x)) / (variance(x) + 1e-5).sqrt())
+}
+
 /// A row of `x` for each channel, and of `y` with its statistics.
 const BATCHNORM: &str = "batchnorm(reshape(x, 1, 256, 16), y[:, 0], abs(y[:, 1]) + 1, y[:, 2], y[:, 3])";
 const BATCHNORM_NARROW: &str =
@@ -114,14 +122,19 @@ pub const FUNCTIONS: &[Function] = &[
         result: "the mean of all elements, or the means along an axis",
         apply: |p, c| c.reduce(p, Program::mean_along, Some(|p, a| p.mean(a, None))),
         samples: &[sample("mean(x, axis=-1)", LARGE)],
-        accuracy: &[case("mean(x, axis=1)", (-100.0, 100.0), [2e-5, 5e-3], |x, _| vec![mean(x)])],
+        accuracy: &[
+            case("mean(x, axis=1)", (-100.0, 100.0), [2e-5, 5e-3], |x, _| vec![mean(x)]),
+            case("mean(x, axis=1)", (-4e12, 4e12), [5e-5, 1.2e-2], |x, _| vec![mean(x)])
+                .narrow("mean(x, axis=1)", (-2.6e5, 2.6e5))
+                .undeclared(),
+        ],
     },
     Function {
         forms: &["var(x, axis=1, keepdims=0)"],
         result: "the mean squared distance from the mean along an axis",
         apply: |p, c| c.reduce(p, Program::var_along, None),
         samples: &[
-            sample("var(x, axis=-1)", (-1e5, 1e5)).taking(7),
+            sample("var(x, axis=-1)", (-1e5, 1e5)).taking(9),
             sample("var(assume(x, -100, 100), axis=-1)", (-99.0, 99.0)).taking(4),
             of_images("var(x, axis=1)"),
         ],
@@ -308,8 +321,8 @@ pub const FUNCTIONS: &[Function] = &[
             sample("log(assume(x, 0.003, 512))", POWERS).taking(13),
         ],
         accuracy: &[
-            case("log(x)", FEW, [3e-5, 5e-3], |x, _| each(x, f64::ln)),
-            case("log(x)", ALL, [3e-5, 5e-3], |x, _| each(x, f64::ln))
+            case("log(x)", FEW, [3e-5, 6.5e-3], |x, _| each(x, f64::ln)),
+            case("log(x)", ALL, [3e-5, 6.5e-3], |x, _| each(x, f64::ln))
                 .narrow("log(x)", ALL_NARROW)
                 .undeclared(),
         ],
@@ -364,28 +377,48 @@ pub const FUNCTIONS: &[Function] = &[
         result: "1/(1 + e^−x) of each element",
         apply: |p, c| Ok(p.sigmoid(c.matrix(0)?)?),
         samples: &[sample("sigmoid(x)", LARGE).taking(14)],
-        accuracy: &[case("sigmoid(x)", (-20.0, 20.0), [3e-5, 4.9e-3], |x, _| each(x, sigmoid))],
+        accuracy: &[
+            case("sigmoid(x)", (-20.0, 20.0), [3e-5, 5e-3], |x, _| each(x, sigmoid)),
+            case("sigmoid(x)", LARGEST, [3e-5, 5e-3], |x, _| each(x, sigmoid))
+                .narrow("sigmoid(x)", LARGEST_NARROW)
+                .undeclared(),
+        ],
     },
     Function {
         forms: &["tanh(x)"],
         result: "the hyperbolic tangent of each element",
         apply: |p, c| Ok(p.tanh(c.matrix(0)?)?),
         samples: &[sample("tanh(x)", LARGE).taking(14)],
-        accuracy: &[case("tanh(x)", (-20.0, 20.0), [6e-5, 8.9e-3], |x, _| each(x, f64::tanh))],
+        accuracy: &[
+            case("tanh(x)", (-20.0, 20.0), [6e-5, 1e-2], |x, _| each(x, f64::tanh)),
+            case("tanh(x)", LARGEST, [6e-5, 1e-2], |x, _| each(x, f64::tanh))
+                .narrow("tanh(x)", LARGEST_NARROW)
+                .undeclared(),
+        ],
     },
     Function {
         forms: &["gelu(x)"],
         result: "each element times the normal distribution function of it",
         apply: |p, c| Ok(p.gelu(c.matrix(0)?)?),
         samples: &[sample("gelu(x)", LARGE).taking(13)],
-        accuracy: &[case("gelu(x)", (-12.0, 12.0), [4e-5, 4.1e-3], |x, _| each(x, |x| x * normal(x)))],
+        accuracy: &[
+            case("gelu(x)", (-12.0, 12.0), [4e-5, 5.2e-3], |x, _| each(x, |x| x * normal(x))),
+            case("gelu(x)", LARGEST, [4e-5, 5.2e-3], |x, _| each(x, |x| x * normal(x)))
+                .narrow("gelu(x)", LARGEST_NARROW)
+                .undeclared(),
+        ],
     },
     Function {
         forms: &["silu(x)"],
         result: "each element times its sigmoid",
         apply: |p, c| Ok(p.silu(c.matrix(0)?)?),
         samples: &[sample("silu(x)", LARGE).taking(14)],
-        accuracy: &[case("silu(x)", (-20.0, 20.0), [7e-5, 5.3e-3], |x, _| each(x, |x| x * sigmoid(x)))],
+        accuracy: &[
+            case("silu(x)", (-20.0, 20.0), [7e-5, 5.7e-3], |x, _| each(x, |x| x * sigmoid(x))),
+            case("silu(x)", LARGEST, [7e-5, 5.7e-3], |x, _| each(x, |x| x * sigmoid(x)))
+                .narrow("silu(x)", LARGEST_NARROW)
+                .undeclared(),
+        ],
     },
     Function {
         forms: &["softmax(x, axis=1)"],
@@ -395,7 +428,12 @@ pub const FUNCTIONS: &[Function] = &[
             Ok(p.softmax(a, c.axis(p, a)?)?)
         },
         samples: &[sample("softmax(x, axis=-1)", LARGE).taking(8 + 30), of_images("softmax(x, axis=1)")],
-        accuracy: &[case("softmax(x, axis=1)", (-20.0, 20.0), [3e-5, 5e-3], |x, _| softmax(x))],
+        accuracy: &[
+            case("softmax(x, axis=1)", (-20.0, 20.0), [3e-5, 4.5e-3], |x, _| softmax(x)),
+            case("softmax(x, axis=1)", (-3.5e13, 3.5e13), [3e-5, 4.5e-3], |x, _| softmax(x))
+                .narrow("softmax(x, axis=1)", (-2e6, 2e6))
+                .undeclared(),
+        ],
     },
     // Layers of networks.
     Function {
@@ -408,15 +446,18 @@ pub const FUNCTIONS: &[Function] = &[
             Ok(p.layernorm(a, affine, c.last_axis(p, a)?, c.epsilon())?)
         },
         samples: &[
-            sample("layernorm(x)", (-3000.0, 16.0)).taking(26),
+            sample("layernorm(x)", (-3000.0, 16.0)).taking(28),
             sample("layernorm(assume(x, -16, 16))", (-15.0, 15.0)).taking(21),
             sample("layernorm(x, v, v)", SMALL),
             of_images("layernorm(x)"),
         ],
-        accuracy: &[case("layernorm(x)", (-16.0, 16.0), [1e-4, 5e-3], |x, _| {
-            each(x, |element| (element - mean(x)) / (variance(x) + 1e-5).sqrt())
-        })
-        .narrow("layernorm(x, eps=0.001)", (-5.0, 5.0))],
+        accuracy: &[
+            case("layernorm(x)", (-16.0, 16.0), [1e-4, 6e-3], normalised)
+                .narrow("layernorm(x, eps=0.001)", (-5.0, 5.0)),
+            case("layernorm(x)", (-3e4, 3e4), [1e-4, 6e-3], normalised)
+                .narrow("layernorm(x, eps=0.001)", (-100.0, 100.0))
+                .undeclared(),
+        ],
     },
     Function {
         forms: &["batchnorm(x, mean, var, scale, offset, eps=1e-5)"],

@@ -9,7 +9,7 @@
 //! each: 31 of them where nothing is known, twice as many where the sign is open as well, and as many as there are powers
 //! of two between the ends of a known range of up to 32. Rings of 32 bits leave room for 12 fraction bits
 //! within functions; what is said of them is with 8 fraction bits, that
-//! is units of 4·10⁻³, over the ranges that `bench accuracy --ring-bits 32` prints, divided by results above 1.
+//! is units of 4·10⁻³, over the ranges that `bench accuracy` prints, divided by results above 1.
 
 mod activations;
 mod coefficients;

@@ -17,7 +17,7 @@ impl Program {
     /// summed before they are truncated.
     ///
     /// *Error:* at most 4·10⁻⁵ of the larger of the result and 1; that of the mean counts with its square alone. In 32
-    /// bits: 10⁻². *Rounds:* 4 where bounds show the squares to be small, otherwise 7.
+    /// bits: 10⁻². *Rounds:* 4 where bounds show the squares to be small, otherwise 9.
     ///
     /// # Errors
     /// In integer programs, and where there is no such axis or no element along it.
@@ -32,9 +32,8 @@ impl Program {
     /// (a − mean)/√(variance + epsilon) along an axis, times `scale`, plus `offset`, which broadcast (Ba, Kiros and
     /// Hinton, "Layer Normalization", 2016). The variance has g fraction bits.
     ///
-    /// *Error:* at most 10⁻⁴ for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. In 32 bits: 6·10⁻³ for
-    /// variances from 1 on. *Rounds:* 21 where bounds do, 26 otherwise, and 2 with
-    /// a scale.
+    /// *Error:* at most 10⁻⁴ for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. In 32 bits: 6·10⁻³ for variances from 1 on.
+    /// *Rounds:* 21 where bounds show the squares to be small, otherwise 28, and 2 with a scale.
     ///
     /// # Errors
     /// In integer programs, where epsilon is not positive, and where shapes or axis do not fit.
@@ -80,9 +79,10 @@ impl Program {
     /// (Ioffe and Szegedy, "Batch Normalization", 2015, at inference). Channels are the columns of a matrix, and the
     /// second axis of a tensor. What does not depend on `a` is computed a channel at a time.
     ///
-    /// *Error:* at most 10⁻⁴ of the larger of the result and 1, for epsilon = 10⁻⁵ and variances from 2⁻⁸ on. In 32
-    /// bits: 6.3·10⁻³, for variances from 1 on. *Rounds:* 21, or 19 of a known range; all but 2 of them before `a` is there, and none but those where the other operands
-    /// are one party's own.
+    /// *Error:* at most 10⁻⁴ of the larger of the result and 1, for epsilon = 10⁻⁵ and variances from 2⁻⁸ on, and 2⁻²⁴ of
+    /// the distance from the mean. In 32 bits: 6.3·10⁻³, for variances from 1 on. *Rounds:* 21, or 19 of a known range;
+    /// all but 3 of them before `a` is there (2 where bounds show the products to be small), and none but those where the
+    /// other operands are one party's own.
     ///
     /// # Errors
     /// In integer programs, where epsilon is not positive, and where shapes do not fit.
@@ -115,7 +115,7 @@ impl Program {
             [of_channels(mean)?, of_channels(variance)?, of_channels(scale)?, of_channels(offset)?];
         let variance = self.rescaled(variance, 0, fine.max(self.value(variance).fraction_bits))?;
         let inverse = self.inverse_deviation(variance, epsilon, fine)?;
-        let factor = self.any_product(inverse, scale, fine)?;
+        let factor = self.any_product(scale, inverse, fine)?;
         let distance = self.sub(a, mean)?;
         let scaled = self.any_product(distance, factor, bits)?;
         let result = self.add(scaled, offset)?;

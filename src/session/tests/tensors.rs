@@ -167,7 +167,7 @@ pub(super) fn parts(codec: FixedPoint, len: usize, (low, high): (f64, f64)) -> [
 #[test]
 fn a_batchnorm_divides_before_its_argument_is_there() {
     for (protocol, own, rounds) in
-        Protocol::ALL.into_iter().flat_map(|protocol| [(protocol, false, 21), (protocol, true, 2)])
+        Protocol::ALL.into_iter().flat_map(|protocol| [(protocol, false, 21), (protocol, true, 3)])
     {
         let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
         let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Stochastic);

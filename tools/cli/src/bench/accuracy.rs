@@ -19,9 +19,9 @@ use symbolon_job::{JobError, number};
 /// What to measure.
 #[derive(Args)]
 pub struct Options {
-    /// Bits of the ring: 32 or 64
-    #[arg(long, value_name = "BITS", default_value_t = 64)]
-    ring_bits: u32,
+    /// Bits of the ring: 32 or 64 [default: first the one, then the other]
+    #[arg(long, value_name = "BITS")]
+    ring_bits: Option<u32>,
     /// Bits behind the point [default: a quarter of the ring's]
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(1..=30))]
     fraction_bits: Option<u32>,
@@ -30,6 +30,12 @@ pub struct Options {
 /// The whole measurement as JSON.
 #[derive(Serialize)]
 struct AccuracyJson {
+    rings: Vec<RingJson>,
+}
+
+/// What was measured in one ring.
+#[derive(Serialize)]
+struct RingJson {
     ring_bits: u32,
     fraction_bits: u32,
     /// The value of the lowest bit, 2^−fraction_bits.
@@ -96,24 +102,39 @@ fn cases() -> impl Iterator<Item = &'static Accuracy> {
 
 /// Measures and prints.
 pub fn accuracy(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
-    let usage = |error: String| Failure::Usage(error);
-    let ring = Ring::from_bits(options.ring_bits).map_err(|error| usage(error.to_string()))?;
-    let fraction_bits = options.fraction_bits.unwrap_or(ring.bits() / 4);
-    let codec = FixedPoint::new(ring, fraction_bits).map_err(|error| usage(error.to_string()))?;
-    let functions = cases().map(|case| measure(codec, case)).collect::<Result<_, _>>()?;
-    let json = AccuracyJson {
-        ring_bits: ring.bits(),
-        fraction_bits: codec.fraction_bits(),
-        unit: codec.resolution(),
-        functions,
+    let rings = match options.ring_bits {
+        Some(bits) => vec![Ring::from_bits(bits).map_err(|error| Failure::Usage(error.to_string()))?],
+        None => vec![Ring::Z64, Ring::Z32],
     };
-    output::print(common.json, &json, &text(&json))?;
+    let rings = rings.into_iter().map(|ring| within(ring, options.fraction_bits));
+    let json = AccuracyJson { rings: rings.collect::<Result<_, _>>()? };
+    output::print(common.json, &json, &json.rings.iter().map(text).collect::<String>())?;
     let exceeds = |function: &&FunctionJson| function.stated.is_some_and(|most| function.max_error > most);
-    let exceeding: Vec<&str> = json.functions.iter().filter(exceeds).map(|function| function.call).collect();
+    let exceeding: Vec<String> = json
+        .rings
+        .iter()
+        .flat_map(|ring| {
+            ring.functions.iter().filter(exceeds).map(|function| (ring.ring_bits, function.call))
+        })
+        .map(|(bits, call)| format!("{call} in {bits} bits"))
+        .collect();
     if exceeding.is_empty() {
         return Ok(());
     }
     Err(Failure::Wrong(format!("beyond the stated error: {}", exceeding.join(", "))))
+}
+
+/// Measures in one ring; without fraction bits, with a quarter of the ring's.
+fn within(ring: Ring, fraction_bits: Option<u32>) -> Result<RingJson, Failure> {
+    let fraction_bits = fraction_bits.unwrap_or(ring.bits() / 4);
+    let codec = FixedPoint::new(ring, fraction_bits).map_err(|error| Failure::Usage(error.to_string()))?;
+    let functions = cases().map(|case| measure(codec, case)).collect::<Result<_, _>>()?;
+    Ok(RingJson {
+        ring_bits: ring.bits(),
+        fraction_bits: codec.fraction_bits(),
+        unit: codec.resolution(),
+        functions,
+    })
 }
 
 fn measure(codec: FixedPoint, case: &Accuracy) -> Result<FunctionJson, Failure> {
@@ -188,11 +209,20 @@ fn cost(protocol: Protocol, codec: FixedPoint, call: &str, bound: Option<f64>) -
     })
 }
 
-/// A number between two others that can be written exactly; by its logarithm where they are far apart.
+/// A number between two others that can be written exactly. Where they are far apart, its magnitude lies anywhere between
+/// them by its logarithm, and on both sides of zero if that is between.
 fn point(codec: FixedPoint, index: usize, (low, high): (f64, f64)) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    /// From which on numbers of either sign are drawn by their logarithms, every other row of them.
+    const FAR: f64 = 1000.0;
     let part = (index as f64 * GOLDEN).fract();
-    let number = if low > 0.0 { low * (high / low).powf(part) } else { low + (high - low) * part };
+    let between = |low: f64, high: f64, part: f64| low * (high / low).powf(part);
+    let number = match low > 0.0 {
+        true => between(low, high, part),
+        false if high - low < FAR || index / COLS % 2 == 0 => low + (high - low) * part,
+        false if part < 0.5 => -between(codec.resolution(), -low, 2.0 * part),
+        false => between(codec.resolution(), high, 2.0 * part - 1.0),
+    };
     ((number / codec.resolution()).round() * codec.resolution()).clamp(low, high)
 }
 
@@ -205,7 +235,7 @@ fn shown(call: &str) -> String {
     }
 }
 
-fn text(json: &AccuracyJson) -> String {
+fn text(json: &RingJson) -> String {
     let protocols: Vec<&str> = json
         .functions
         .iter()
