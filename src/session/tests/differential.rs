@@ -16,7 +16,8 @@ use crate::share::{Parties, PartyId};
 fn options(random: &Random, draw: &mut Draw) -> PlanOptions {
     let side = TileSide(draw.pick(&[usize::MAX, usize::MAX, 2, 3]));
     let supply = draw.pick(&[None, Some(Supply::Ahead), Some(Supply::Streamed)]);
-    let options = PlanOptions { side, supply, window: draw.below(6) as u32, budget_bytes: None };
+    let window = draw.below(6) as u32;
+    let options = PlanOptions { side, supply, window, ..PlanOptions::default() };
     if draw.chance(60) {
         return options;
     }
