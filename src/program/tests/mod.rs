@@ -254,7 +254,7 @@ impl draw::Expected {
         let triples = found.data.iter().zip(&self.value.data).zip(&self.slack.data);
         for ((found, truth), slack) in triples {
             let apart = (found - truth).abs();
-            if !(apart <= slack + ROUNDINGS * truth.abs()) {
+            if apart.is_nan() || apart > slack + ROUNDINGS * truth.abs() {
                 return Err(format!("{found} for {truth}, which is off by {apart:.3e} and not {slack:.3e}"));
             }
         }

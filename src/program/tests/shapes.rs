@@ -217,7 +217,7 @@ fn reordered(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
     }
     // Another shape of as many elements.
     let len: usize = dims.iter().product();
-    let divisors: Vec<usize> = (1..=len).filter(|divisor| len % divisor == 0).collect();
+    let divisors: Vec<usize> = (1..=len).filter(|divisor| len.is_multiple_of(*divisor)).collect();
     let first = if len > 0 { draw.pick(&divisors) } else { return None };
     let to = if draw.chance(50) { vec![first, len / first] } else { vec![1, first, len / first] };
     let extents = to.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");

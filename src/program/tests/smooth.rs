@@ -276,7 +276,7 @@ fn assumed(draw: &mut Draw, known: &[Known], setting: &Setting) -> Option<Drawn>
 
 fn batchnorm(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
     let a = draw.value(known, |a| a.dims.len() > 1)?;
-    let channels = if known[a].dims.len() == 2 { known[a].dims[1] } else { known[a].dims[1] };
+    let channels = known[a].dims[1];
     let mut part = || draw.value(known, |part| part.dims == [channels]);
     let parts = [part()?, part()?, part()?, part()?];
     let [mean, variance, scale, offset] = parts;

@@ -219,7 +219,7 @@ fn point(codec: FixedPoint, index: usize, (low, high): (f64, f64)) -> f64 {
     let between = |low: f64, high: f64, part: f64| low * (high / low).powf(part);
     let number = match low > 0.0 {
         true => between(low, high, part),
-        false if high - low < FAR || index / COLS % 2 == 0 => low + (high - low) * part,
+        false if high - low < FAR || (index / COLS).is_multiple_of(2) => low + (high - low) * part,
         false if part < 0.5 => -between(codec.resolution(), -low, 2.0 * part),
         false => between(codec.resolution(), high, 2.0 * part - 1.0),
     };
