@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Throughput};
 use std::hint::black_box;
 use support::{Bench, best_of, criterion, devices, giga};
 use symbolon::device::Buffer;
-use symbolon::device::cpu::{MultiplyBound, SimdLevel};
+use symbolon::device::cpu::{MultiplyPeak, SimdLevel};
 use symbolon::ring::{Element, Ring, Shape};
 use symbolon::step::{Kernel, Matrix};
 
@@ -41,7 +41,7 @@ fn main() {
 /// Prints what a naive loop and each device reach of the bound.
 fn summary(ring: Ring, devices: &[Bench]) {
     // Plain multiply-adds: pairs of inner indices take fewer, so that a share above 1 is possible.
-    let bound = MultiplyBound::all(SimdLevel::best(), ring).into_iter().next();
+    let bound = MultiplyPeak::all(SimdLevel::best(), ring).into_iter().next();
     match &bound {
         Some(bound) => {
             let rate = (0..50).map(|_| bound.rate()).fold(0.0, f64::max) / 1e9;
@@ -66,7 +66,7 @@ fn summary(ring: Ring, devices: &[Bench]) {
 
 /// Prints the best rate of a square product, and the median of its rate over the bound's. The bound is measured
 /// before and after each round: what slows the machine down slows both.
-fn measure(name: &str, extent: usize, rounds: usize, bound: Option<&MultiplyBound>, mut work: impl FnMut()) {
+fn measure(name: &str, extent: usize, rounds: usize, bound: Option<&MultiplyPeak>, mut work: impl FnMut()) {
     work();
     let (mut best, mut shares) = (0.0f64, Vec::new());
     for _ in 0..rounds {
@@ -99,7 +99,7 @@ impl<E: Element> Naive<E> {
         Naive { extent, left, right, out: vec![E::ZERO; extent * extent] }
     }
 
-    fn measure(&mut self, ring: Ring, bound: Option<&MultiplyBound>) {
+    fn measure(&mut self, ring: Ring, bound: Option<&MultiplyPeak>) {
         let rounds = (768 / self.extent).max(1);
         measure(&format!("{ring:?}: naive loop, one thread"), self.extent, rounds, bound, || self.run());
     }

@@ -9,7 +9,6 @@
 //! as an index.
 
 mod affine;
-mod bound;
 mod chacha;
 mod choose;
 mod dispatch;
@@ -23,6 +22,7 @@ mod mask;
 mod memory;
 mod monomials;
 mod pack;
+mod peak;
 mod pick;
 mod profile;
 mod shift;
@@ -38,8 +38,8 @@ mod view;
 mod workers;
 mod xor;
 
-pub use bound::MultiplyBound;
 pub use level::SimdLevel;
+pub use peak::MultiplyPeak;
 pub use profile::profile;
 
 use super::check::{check_download, check_kernel, check_upload};

@@ -4,7 +4,7 @@
 //! thread, where it is done sooner than another thread wakes.
 
 use super::SimdLevel;
-use super::bound::fastest_products;
+use super::peak::fastest_products;
 use crate::ring::Ring;
 use rayon::prelude::*;
 

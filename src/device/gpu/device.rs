@@ -7,9 +7,9 @@ use super::health::Health;
 use super::panel::Limits;
 use super::pipeline::Pipelines;
 use super::pool::{Pool, Pooled};
-use super::program::NumberType;
 use super::residue::panels::{Content, ContentCell, Panels};
 use super::residue::{MatrixUnitsState, Residues};
+use super::shader::NumberType;
 use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
 use super::tune::Tuning;
 use super::watch::{self, Job, Watcher};
@@ -136,7 +136,7 @@ impl Gpu {
                 if state.batch.is_full() {
                     self.submit(state)?;
                 }
-                let pipeline = self.pipelines.get(&self.device, dispatch.program, number_type);
+                let pipeline = self.pipelines.get(&self.device, dispatch.shader, number_type);
                 state.batch.dispatch(&pipeline, &dispatch);
             }
         }
@@ -282,21 +282,21 @@ impl Device for Gpu {
     }
 
     fn prepare(&self, ring: Ring, kernels: &mut dyn Iterator<Item = KernelShape>) -> Result<(), DeviceError> {
-        // Any buffer stands for all: which programs run does not depend on them. Panels that are there already would
+        // Any buffer stands for all: which shaders run does not depend on them. Panels that are there already would
         // at most leave one out.
         let any = self.lock()?.scratch.clone();
         let (key, cell) = (PrgKey::from_bytes([0; 32]), ContentCell::new());
         let mut panels = self.residues.as_ref().map(Residues::panels).unwrap_or_default();
-        let mut programs = HashSet::new();
+        let mut shaders = HashSet::new();
         for kernel in kernels {
             let kernel = kernel.map(|_| &any, |_| &key);
             self.plan(ring, &kernel, &any, &mut panels, &|_| cell.content(), &mut |work| {
                 if let Work::Dispatch(dispatch) = work {
-                    programs.insert(dispatch.program);
+                    shaders.insert(dispatch.shader);
                 }
             });
         }
-        self.pipelines.prepare(&self.device, programs, self.number_type(ring));
+        self.pipelines.prepare(&self.device, shaders, self.number_type(ring));
         self.health.check()
     }
 

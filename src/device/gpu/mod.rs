@@ -1,11 +1,11 @@
 //! The GPU device: WGSL kernels through wgpu.
 //!
 //! ```text
-//! Kernel ─ dispatch ─▶ Work: program, bindings, parameters   pure: panels that fit bindings
+//! Kernel ─ dispatch ─▶ Work: shader, bindings, parameters   pure: panels that fit bindings
 //!                        │
 //!                      batch     ── submit ─▶ queue           many dispatches per submission
 //!                        │                      │
-//!          pipeline: program compiled         watch            waits, completes transfers
+//!          pipeline: shader compiled         watch            waits, completes transfers
 //! ```
 //!
 //! The shaders lie in `shaders/`, one file per kernel, each written once against the names of `shaders/ring/`.
@@ -15,7 +15,6 @@
 
 mod adapter;
 mod batch;
-mod bound;
 mod busy;
 mod compose;
 mod device;
@@ -26,13 +25,14 @@ mod open;
 mod options;
 mod panel;
 mod params;
+mod peak;
 #[cfg(test)]
 mod permutations;
 mod pipeline;
 mod pool;
-mod program;
 mod remembered;
 mod residue;
+mod shader;
 #[cfg(test)]
 pub(super) mod tests;
 mod tile;

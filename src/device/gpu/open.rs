@@ -9,9 +9,9 @@ use super::matrix_tile::MatrixTile;
 use super::options::{Arithmetic, GpuOptions, MatrixUnits};
 use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
-use super::program::{NumberType, Program};
 use super::remembered::{Key, Remembered};
 use super::residue::{self, MatrixUnitsState, Residues, self_test};
+use super::shader::{NumberType, Shader};
 use super::transfer::{self, Transfer};
 use super::tune::Tuning;
 use super::watch::Watcher;
@@ -226,9 +226,9 @@ fn compile_residues(
 ) -> Result<(), String> {
     let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
     for number_type in [NumberType::U32, wide] {
-        let split = Program::ResidueSplit { bytes: tile.has_bytes() };
-        for program in [split, Program::ResidueGemm(tile), Program::ResidueJoin] {
-            pipelines.get(device, program, number_type);
+        let split = Shader::ResidueSplit { bytes: tile.has_bytes() };
+        for shader in [split, Shader::ResidueGemm { tile }, Shader::ResidueJoin] {
+            pipelines.get(device, shader, number_type);
         }
     }
     pollster::block_on(scope.pop()).map_or(Ok(()), |error| Err(error.to_string()))

@@ -364,14 +364,14 @@ params! {
         unused: u32,
         product: [u32; 2],
     }
-    /// `bound.wgsl`
-    Bound {
+    /// `peak.wgsl`
+    Peak {
         steps: u32,
         factor: u32,
         unused: [u32; 2],
     }
-    /// `matrix_bound.wgsl` and `matrix_bound_int8.comp`
-    MatrixBound {
+    /// `matrix_peak.wgsl` and `matrix_peak_int8.comp`
+    MatrixPeak {
         steps: u32,
         unused: [u32; 3],
     }

@@ -1,11 +1,9 @@
 //! Tests without a GPU: every shader with every number type is valid WGSL within the capabilities that it
 //! declares, is translated to what drivers read, and declares what the Rust side believes of it.
 
-use super::matrix_tile::MatrixTile;
-use super::params::{self, Params};
-use super::program::{NumberType, Program};
-use super::tile::{Tile, WORKGROUP_BYTES};
-use super::tune::Tuning;
+use super::params;
+use super::shader::{Layout, NumberType, Shader};
+use super::tile::WORKGROUP_BYTES;
 use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Expression, Module, ShaderStage, StorageAccess, TypeInner};
@@ -14,82 +12,39 @@ use naga::{AddressSpace, Expression, Module, ShaderStage, StorageAccess, TypeInn
 const MATRIX_UNITS: Capabilities =
     Capabilities::COOPERATIVE_MATRIX.union(Capabilities::SHADER_FLOAT16).union(Capabilities::SUBGROUP);
 
-fn parse(program: Program, number_type: NumberType) -> Module {
-    let text = program.wgsl(number_type).expect("the sources compose");
+fn parse(shader: Shader, number_type: NumberType) -> Module {
+    let text = shader.wgsl(number_type).expect("the sources compose");
     naga::front::wgsl::parse_str(&text)
-        .unwrap_or_else(|error| panic!("{program:?} {number_type:?}: {}", error.emit_to_string(&text)))
+        .unwrap_or_else(|error| panic!("{shader:?} {number_type:?}: {}", error.emit_to_string(&text)))
 }
 
-fn every_permutation() -> impl Iterator<Item = (Program, NumberType)> {
+/// The shaders that are written in WGSL.
+fn every_permutation() -> impl Iterator<Item = (Shader, NumberType)> {
     NumberType::ALL.into_iter().flat_map(|number_type| {
-        let programs = Program::WITHOUT_FORMS.into_iter().chain(products(number_type));
-        programs.map(move |program| (program, number_type))
+        let shaders = Shader::all(number_type).into_iter().filter(|shader| shader.spirv().is_none());
+        shaders.map(move |shader| (shader, number_type))
     })
-}
-
-/// Every form of the matrix product.
-fn products(number_type: NumberType) -> impl Iterator<Item = Program> {
-    let (at, element_bytes) = if number_type == NumberType::U32 { (0, 4) } else { (1, 8) };
-    let tuned = Tuning::candidates().into_iter().map(move |tuning| tuning.scalar[at].large.tile);
-    let tiles = tuned.chain([Tile::narrow(element_bytes), Tile::flat(element_bytes)]);
-    let products = tiles.flat_map(|tile| [false, true].map(|vectors| Program::Gemm { tile, vectors }));
-    products.chain((1..=8).map(|few| Program::Gemv { few }))
-}
-
-fn fields(program: Program) -> (&'static [(&'static str, usize)], usize) {
-    fn of<P: Params>() -> (&'static [(&'static str, usize)], usize) {
-        (P::FIELDS, size_of::<P>())
-    }
-    match program {
-        Program::Linear => of::<params::Linear>(),
-        Program::Hadamard => of::<params::Hadamard>(),
-        Program::Gemm { .. } => of::<params::Gemm>(),
-        Program::Gemv { .. } => of::<params::Gemv>(),
-        Program::Transpose => of::<params::Transpose>(),
-        Program::Sum => of::<params::Sum>(),
-        Program::Shift => of::<params::Shift>(),
-        Program::Fill | Program::FillTail => of::<params::Fill>(),
-        Program::Mask | Program::MaskTail => of::<params::Mask>(),
-        Program::Pack => of::<params::Pack>(),
-        Program::Unpack => of::<params::Unpack>(),
-        Program::TruncPair => of::<params::TruncPair>(),
-        Program::TruncFinish => of::<params::TruncFinish>(),
-        Program::Table => of::<params::Table>(),
-        Program::Pick => of::<params::Pick>(),
-        Program::Xor => of::<params::Xor>(),
-        Program::Monomials => of::<params::Monomials>(),
-        Program::Join => of::<params::Join>(),
-        Program::Choose => of::<params::Choose>(),
-        Program::Affine => of::<params::Affine>(),
-        Program::ResidueSplit { .. } => of::<params::ResidueSplit>(),
-        Program::ResidueGemm(tile) if tile.has_bytes() => of::<params::ResidueGemmInt8>(),
-        Program::ResidueGemm(_) => of::<params::ResidueGemm>(),
-        Program::ResidueJoin => of::<params::ResidueJoin>(),
-        Program::Bound => of::<params::Bound>(),
-        Program::MatrixBound(_) => of::<params::MatrixBound>(),
-        Program::GemmNaive => of::<params::GemmNaive>(),
-    }
 }
 
 #[test]
 fn every_permutation_is_valid_within_its_capabilities() {
-    for (program, number_type) in every_permutation() {
-        let text = program.wgsl(number_type).unwrap();
-        Validator::new(ValidationFlags::all(), capabilities(program, number_type))
-            .validate(&parse(program, number_type))
-            .unwrap_or_else(|error| panic!("{program:?} {number_type:?}: {}", error.emit_to_string(&text)));
+    for (shader, number_type) in every_permutation() {
+        let text = shader.wgsl(number_type).unwrap();
+        Validator::new(ValidationFlags::all(), capabilities(shader, number_type))
+            .validate(&parse(shader, number_type))
+            .unwrap_or_else(|error| panic!("{shader:?} {number_type:?}: {}", error.emit_to_string(&text)));
     }
 }
 
-fn capabilities(program: Program, number_type: NumberType) -> Capabilities {
-    let of_program = match program {
-        _ if program.needs_matrix_units() => MATRIX_UNITS,
+fn capabilities(shader: Shader, number_type: NumberType) -> Capabilities {
+    let of_program = match shader {
+        Shader::ResidueGemm { .. } | Shader::MatrixPeak { .. } => MATRIX_UNITS,
         // It packs them only.
-        Program::ResidueSplit { bytes: false } => Capabilities::SHADER_FLOAT16_IN_FLOAT32,
+        Shader::ResidueSplit { bytes: false } => Capabilities::SHADER_FLOAT16_IN_FLOAT32,
         _ => Capabilities::empty(),
     };
     match number_type {
-        NumberType::U64 if !program.is_ringless() => of_program | Capabilities::SHADER_INT64,
+        NumberType::U64 if !shader.is_ringless() => of_program | Capabilities::SHADER_INT64,
         _ => of_program,
     }
 }
@@ -102,15 +57,15 @@ fn validate(module: &Module) -> ModuleInfo {
 
 /// Calls `check` with every permutation as a driver's translator gets it: with the values of its overrides.
 fn every_pipeline(check: impl Fn(&str, &Module, &ModuleInfo, &str)) {
-    for (program, number_type) in every_permutation() {
-        let module = parse(program, number_type);
+    for (shader, number_type) in every_permutation() {
+        let module = parse(shader, number_type);
         let info = validate(&module);
         let constants: PipelineConstants =
-            program.overrides().iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        let entry_point = Some((ShaderStage::Compute, program.entry_point()));
+            shader.overrides().iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let entry_point = Some((ShaderStage::Compute, shader.entry_point()));
         let (module, info) =
             process_overrides(&module, &info, entry_point, &constants).expect("overrides have values");
-        check(&format!("{program:?} {number_type:?}"), &module, &info, program.entry_point());
+        check(&format!("{shader:?} {number_type:?}"), &module, &info, shader.entry_point());
     }
 }
 
@@ -178,15 +133,15 @@ fn tiles_fit_workgroup_memory() {
 
 #[test]
 fn native_64_bit_integers_need_the_capability() {
-    let module = parse(Program::Gemv { few: 1 }, NumberType::U64);
+    let module = parse(Shader::Gemv { few: 1 }, NumberType::U64);
     assert!(Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module).is_err());
 }
 
 #[test]
 fn bindings_are_in_the_order_that_rust_binds_them() {
-    for (program, number_type) in every_permutation() {
-        let module = parse(program, number_type);
-        let (index, _) = entry_point(&module, program);
+    for (shader, number_type) in every_permutation() {
+        let module = parse(shader, number_type);
+        let (index, _) = entry_point(&module, shader);
         let info = validate(&module);
         let mut bindings: Vec<_> = module
             .global_variables
@@ -199,59 +154,55 @@ fn bindings_are_in_the_order_that_rust_binds_them() {
         bindings.sort_by_key(|(group, binding, _)| (*group, *binding));
         let storage = |access| AddressSpace::Storage { access };
         let mut expected = vec![(0, 0, AddressSpace::Uniform)];
-        for index in 1..=program.written() + program.read() {
-            let written = index <= program.written();
+        for index in 1..=shader.written() + shader.read() {
+            let written = index <= shader.written();
             let access =
                 if written { StorageAccess::LOAD | StorageAccess::STORE } else { StorageAccess::LOAD };
             expected.push((0, index as u32, storage(access)));
         }
-        assert_eq!(bindings, expected, "{program:?} {number_type:?}");
+        assert_eq!(bindings, expected, "{shader:?} {number_type:?}");
     }
 }
 
 #[test]
 fn workgroups_and_overrides_are_those_that_rust_knows() {
-    for (program, number_type) in every_permutation() {
-        let module = parse(program, number_type);
-        let (_, entry_point) = entry_point(&module, program);
-        let overrides = program.overrides();
+    for (shader, number_type) in every_permutation() {
+        let module = parse(shader, number_type);
+        let (_, entry_point) = entry_point(&module, shader);
+        let overrides = shader.overrides();
         for (name, _) in &overrides {
             let is_declared = |constant: &naga::Override| constant.name.as_deref() == Some(*name);
-            assert!(
-                module.overrides.iter().any(|(_, constant)| is_declared(constant)),
-                "{program:?}: {name}"
-            );
+            assert!(module.overrides.iter().any(|(_, constant)| is_declared(constant)), "{shader:?}: {name}");
         }
         for (_, value) in overrides.iter().filter(|(name, _)| *name == "WORKGROUP") {
-            assert_eq!(*value as u32, program.threads());
+            assert_eq!(*value as u32, shader.threads());
         }
         let is_per_thread = |constant: &&naga::Constant| constant.name.as_deref() == Some("PER_THREAD");
         if let Some(constant) = module.constants.iter().map(|(_, constant)| constant).find(is_per_thread) {
             let value = &module.global_expressions[constant.init];
-            let expected = Expression::Literal(naga::Literal::U32(program.per_thread()));
-            assert_eq!(value, &expected, "{program:?}");
+            let expected = Expression::Literal(naga::Literal::U32(shader.per_thread()));
+            assert_eq!(value, &expected, "{shader:?}");
         }
         // A size by override stands beside the fixed one, which then counts for nothing.
         let overridden = entry_point.workgroup_size_overrides.is_some();
-        assert_eq!(overridden, overrides.iter().any(|(name, _)| *name == "WORKGROUP"), "{program:?}");
+        assert_eq!(overridden, overrides.iter().any(|(name, _)| *name == "WORKGROUP"), "{shader:?}");
         if !overridden {
-            assert_eq!(entry_point.workgroup_size, [program.threads(), 1, 1], "{program:?}");
+            assert_eq!(entry_point.workgroup_size, [shader.threads(), 1, 1], "{shader:?}");
         }
     }
 }
 
 #[test]
 fn parameters_lie_where_the_shader_reads_them() {
-    for (program, number_type) in every_permutation() {
-        let module = parse(program, number_type);
-        let (fields, size) = fields(program);
-        check_layout(&module, "Params", fields, size).expect("every shader has Params");
-        check_layout(&module, "Draw", params::Draw::FIELDS, size_of::<params::Draw>());
+    for (shader, number_type) in every_permutation() {
+        let module = parse(shader, number_type);
+        check_layout(&module, "Params", shader.layout()).expect("every shader has Params");
+        check_layout(&module, "Draw", Layout::of::<params::Draw>());
     }
 }
 
 /// Compares a struct of the shader, if it is there, with the fields and the size that Rust knows.
-fn check_layout(module: &Module, name: &str, fields: &[(&'static str, usize)], size: usize) -> Option<()> {
+fn check_layout(module: &Module, name: &str, Layout { fields, size_bytes }: Layout) -> Option<()> {
     let (_, declared) = module.types.iter().find(|(_, declared)| declared.name.as_deref() == Some(name))?;
     let TypeInner::Struct { members, span } = &declared.inner else { panic!("{name} is a struct") };
     let declared: Vec<_> = members
@@ -260,7 +211,7 @@ fn check_layout(module: &Module, name: &str, fields: &[(&'static str, usize)], s
         .collect();
     let known: Vec<_> = fields.iter().copied().filter(|(name, _)| *name != "unused").collect();
     assert_eq!(declared, known, "{name}");
-    assert_eq!((*span as usize).next_multiple_of(16), size, "{name}");
+    assert_eq!((*span as usize).next_multiple_of(16), size_bytes, "{name}");
     Some(())
 }
 
@@ -273,15 +224,12 @@ fn spirv_is_that_of_its_source_and_binds_what_rust_binds() {
     const MEMBER_DECORATE: u32 = 72;
     const BINDING: u32 = 33;
     const OFFSET: u32 = 35;
-    let tiles = MatrixTile::ALL.into_iter().filter(|tile| tile.has_bytes());
-    for program in tiles.flat_map(|tile| [Program::ResidueGemm(tile), Program::MatrixBound(tile)]) {
-        let spirv = program.spirv().expect("products of bytes are SPIR-V");
-        let source = match program {
-            Program::ResidueGemm(_) => include_str!("../../../shaders/residue_gemm_int8.comp"),
-            _ => include_str!("../../../shaders/matrix_bound_int8.comp"),
-        };
+    let mut count = 0;
+    for shader in Shader::all(NumberType::U32) {
+        let (Some(spirv), source) = (shader.spirv(), shader.text()) else { continue };
+        count += 1;
         let is_there = spirv.windows(source.len()).any(|part| part == source.as_bytes());
-        assert!(is_there, "{program:?}: tools/spirv has not translated the shader as it is");
+        assert!(is_there, "{shader:?}: tools/spirv has not translated the shader as it is");
         let words: Vec<u32> = bytemuck::pod_collect_to_vec(spirv);
         let (mut at, mut sizes, mut bindings, mut offsets) = (5, Vec::<u32>::new(), Vec::new(), Vec::new());
         while at < words.len() {
@@ -295,24 +243,26 @@ fn spirv_is_that_of_its_source_and_binds_what_rust_binds() {
             }
             at += length;
         }
-        assert_eq!(sizes, [program.threads(), 1, 1], "{program:?}");
+        assert_eq!(sizes, [shader.threads(), 1, 1], "{shader:?}");
         bindings.sort_unstable();
-        assert!(bindings.into_iter().eq(0..=(program.written() + program.read()) as u32), "{program:?}");
-        let known = fields(program).0.iter().filter(|(name, _)| *name != "unused").map(|(_, offset)| *offset);
+        assert!(bindings.into_iter().eq(0..=(shader.written() + shader.read()) as u32), "{shader:?}");
+        let known =
+            shader.layout().fields.iter().filter(|(name, _)| *name != "unused").map(|(_, offset)| *offset);
         let known: Vec<_> = known.collect();
         let is_params = |of: u32| {
             let declared = offsets.iter().filter(|(other, _)| *other == of).map(|(_, offset)| *offset);
             declared.eq(known.iter().copied())
         };
-        assert!(offsets.iter().any(|(of, _)| is_params(*of)), "{program:?}: {offsets:?}");
+        assert!(offsets.iter().any(|(of, _)| is_params(*of)), "{shader:?}: {offsets:?}");
     }
+    assert_eq!(count, 4, "two shaders of two forms are SPIR-V");
 }
 
-fn entry_point(module: &Module, program: Program) -> (usize, &naga::EntryPoint) {
+fn entry_point(module: &Module, shader: Shader) -> (usize, &naga::EntryPoint) {
     module
         .entry_points
         .iter()
         .enumerate()
-        .find(|(_, entry)| entry.stage == ShaderStage::Compute && entry.name == program.entry_point())
+        .find(|(_, entry)| entry.stage == ShaderStage::Compute && entry.name == shader.entry_point())
         .expect("the entry point is there")
 }

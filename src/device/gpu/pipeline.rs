@@ -1,6 +1,6 @@
-//! Compiled programs: made when they are announced, several at once, or else when first used.
+//! Compiled shaders: made when they are announced, several at once, or else when first used.
 
-use super::program::{NumberType, Program};
+use super::shader::{NumberType, Shader};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-/// A program ready to run.
+/// A shader ready to run.
 #[derive(Clone)]
 pub struct Pipeline {
-    /// The program, compiled.
+    /// The shader, compiled.
     pub pipeline: wgpu::ComputePipeline,
     /// Its bindings: parameters at 0, then what it writes, then what it reads.
     pub layout: wgpu::BindGroupLayout,
@@ -23,33 +23,33 @@ type Made = Arc<OnceLock<Pipeline>>;
 /// The pipelines that were made so far, and those being made.
 #[derive(Default)]
 pub struct Pipelines {
-    made: Mutex<HashMap<(Program, NumberType), Made>>,
+    made: Mutex<HashMap<(Shader, NumberType), Made>>,
 }
 
 impl Pipelines {
-    /// The pipeline of a program, compiled now where it is not yet. A program that does not compile is reported
+    /// The pipeline of a shader, compiled now where it is not yet. A shader that does not compile is reported
     /// through the device's error callback.
-    pub fn get(&self, device: &wgpu::Device, program: Program, number_type: NumberType) -> Pipeline {
-        let key = key(program, number_type);
+    pub fn get(&self, device: &wgpu::Device, shader: Shader, number_type: NumberType) -> Pipeline {
+        let key = key(shader, number_type);
         let pipeline = self.made().entry(key).or_default().clone();
         // Without the lock: others are made meanwhile, and whoever wants this one too waits for it.
         pipeline.get_or_init(|| compile(device, key)).clone()
     }
 
-    /// Compiles what is not yet compiled of some programs, on as many threads as there are cores: a driver may take a
+    /// Compiles what is not yet compiled of some shaders, on as many threads as there are cores: a driver may take a
     /// fraction of a second for each.
-    pub fn prepare(&self, device: &wgpu::Device, mut programs: HashSet<Program>, number_type: NumberType) {
+    pub fn prepare(&self, device: &wgpu::Device, mut shaders: HashSet<Shader>, number_type: NumberType) {
         let is_made = |pipeline: &Made| pipeline.get().is_some();
-        programs.retain(|&program| !self.made().get(&key(program, number_type)).is_some_and(is_made));
-        let programs: Vec<Program> = programs.into_iter().collect();
+        shaders.retain(|&shader| !self.made().get(&key(shader, number_type)).is_some_and(is_made));
+        let shaders: Vec<Shader> = shaders.into_iter().collect();
         let next = AtomicUsize::new(0);
         let work = || {
-            while let Some(&program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.get(device, program, number_type);
+            while let Some(&shader) = shaders.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.get(device, shader, number_type);
             }
         };
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        thread::scope(|scope| (0..cores.min(programs.len())).for_each(|_| drop(scope.spawn(work))));
+        thread::scope(|scope| (0..cores.min(shaders.len())).for_each(|_| drop(scope.spawn(work))));
     }
 
     /// How many were made.
@@ -59,19 +59,19 @@ impl Pipelines {
     }
 
     /// Nothing that can panic happens under the lock.
-    fn made(&self) -> MutexGuard<'_, HashMap<(Program, NumberType), Made>> {
+    fn made(&self) -> MutexGuard<'_, HashMap<(Shader, NumberType), Made>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn key(program: Program, number_type: NumberType) -> (Program, NumberType) {
-    (program, if program.is_ringless() { NumberType::U32 } else { number_type })
+fn key(shader: Shader, number_type: NumberType) -> (Shader, NumberType) {
+    (shader, if shader.is_ringless() { NumberType::U32 } else { number_type })
 }
 
-fn compile(device: &wgpu::Device, (program, number_type): (Program, NumberType)) -> Pipeline {
-    let label = format!("{} {}", program.stem(), number_type.name());
-    let module = module(device, program, number_type, &label);
-    let layout = bind_group_layout(device, program);
+fn compile(device: &wgpu::Device, (shader, number_type): (Shader, NumberType)) -> Pipeline {
+    let label = format!("{} {}", shader.stem(), number_type.name());
+    let module = module(device, shader, number_type, &label);
+    let layout = bind_group_layout(device, shader);
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(&label),
         bind_group_layouts: &[Some(&layout)],
@@ -81,9 +81,9 @@ fn compile(device: &wgpu::Device, (program, number_type): (Program, NumberType))
         label: Some(&label),
         layout: Some(&pipeline_layout),
         module: &module,
-        entry_point: Some(program.entry_point()),
+        entry_point: Some(shader.entry_point()),
         compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &program.overrides(),
+            constants: &shader.overrides(),
             // Every element of workgroup memory is written before it is read.
             zero_initialize_workgroup_memory: false,
         },
@@ -92,16 +92,11 @@ fn compile(device: &wgpu::Device, (program, number_type): (Program, NumberType))
     Pipeline { pipeline, layout }
 }
 
-fn module(
-    device: &wgpu::Device,
-    program: Program,
-    number_type: NumberType,
-    label: &str,
-) -> wgpu::ShaderModule {
-    if let Some(spirv) = program.spirv() {
+fn module(device: &wgpu::Device, shader: Shader, number_type: NumberType, label: &str) -> wgpu::ShaderModule {
+    if let Some(spirv) = shader.spirv() {
         let entry_point = wgpu::PassthroughShaderEntryPoint {
-            name: program.entry_point().into(),
-            workgroup_size: (program.threads(), 1, 1),
+            name: shader.entry_point().into(),
+            workgroup_size: (shader.threads(), 1, 1),
         };
         let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
             label: Some(label),
@@ -114,7 +109,7 @@ fn module(
         // whole blocks, and sums of whole blocks.
         return unsafe { device.create_shader_module_passthrough(descriptor) };
     }
-    let text = program.wgsl(number_type).expect("the embedded sources compose, as a test shows");
+    let text = shader.wgsl(number_type).expect("the embedded sources compose, as a test shows");
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(label),
         source: wgpu::ShaderSource::Wgsl(Cow::Owned(text)),
@@ -133,7 +128,7 @@ fn module(
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
-fn bind_group_layout(device: &wgpu::Device, program: Program) -> wgpu::BindGroupLayout {
+fn bind_group_layout(device: &wgpu::Device, shader: Shader) -> wgpu::BindGroupLayout {
     let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
         binding: binding as u32,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -141,13 +136,13 @@ fn bind_group_layout(device: &wgpu::Device, program: Program) -> wgpu::BindGroup
         count: None,
     };
     let storage = |binding| {
-        let read_only = binding > program.written();
+        let read_only = binding > shader.written();
         entry(binding, wgpu::BufferBindingType::Storage { read_only }, false)
     };
     let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
-    entries.extend((1..=program.written() + program.read()).map(storage));
+    entries.extend((1..=shader.written() + shader.read()).map(storage));
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some(program.stem()),
+        label: Some(shader.stem()),
         entries: &entries,
     })
 }

@@ -1,7 +1,7 @@
 //! Affine copies: whole, or in parts whose spans fit bindings.
 
 use super::super::params::{self, ParamBytes};
-use super::super::program::Program;
+use super::super::shader::Shader;
 use super::{Planner, index, stride};
 use crate::step::{Loop, Matrix};
 
@@ -50,7 +50,7 @@ impl<B: Copy> Planner<'_, B> {
         }
         let params =
             params::Affine { loops: turns, count: index(copies), out_offset, operand_offset, unused: 0 };
-        let groups = copies.div_ceil(Program::Affine.threads() as usize);
-        self.dispatch(Program::Affine, ParamBytes::new(&params), vec![written, read], groups, copies);
+        let groups = copies.div_ceil(Shader::Affine.threads() as usize);
+        self.dispatch(Shader::Affine, ParamBytes::new(&params), vec![written, read], groups, copies);
     }
 }

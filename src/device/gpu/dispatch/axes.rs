@@ -2,7 +2,7 @@
 
 use super::super::panel::{MOST_SUMMED, TRANSPOSE_TILE, contiguous_blocks, cuts, span, transpose_panel};
 use super::super::params::{self, ParamBytes};
-use super::super::program::Program;
+use super::super::shader::Shader;
 use super::{Planner, index, stride};
 use crate::step::{Axis, Matrix};
 
@@ -45,7 +45,7 @@ impl<B: Copy> Planner<'_, B> {
                     out_stride: stride(cols, shape.rows),
                 };
                 self.dispatch(
-                    Program::Transpose,
+                    Shader::Transpose,
                     ParamBytes::new(&params),
                     vec![written, read],
                     tiles,
@@ -123,8 +123,8 @@ impl<B: Copy> Planner<'_, B> {
             slices: index(slices),
             ..Default::default()
         };
-        let groups = (count * slices).div_ceil(Program::Sum.threads() as usize / lanes);
-        self.dispatch(Program::Sum, ParamBytes::new(&params), vec![written, read], groups, count * inner);
+        let groups = (count * slices).div_ceil(Shader::Sum.threads() as usize / lanes);
+        self.dispatch(Shader::Sum, ParamBytes::new(&params), vec![written, read], groups, count * inner);
     }
 }
 
@@ -145,7 +145,7 @@ impl Sums {
     /// How many threads share one sum: a power of two.
     fn lanes(self) -> usize {
         let is_contiguous = self.inner_stride == 1;
-        let threads = Program::Sum.threads() as usize;
+        let threads = Shader::Sum.threads() as usize;
         // Where neighbours are elements of different sums, enough sums for whole transactions share a workgroup.
         let most =
             if is_contiguous || self.count < COALESCED_LANES { threads } else { threads / COALESCED_LANES };

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 /// Shaders that no kernel runs: they are only measured, on matrices of their own.
-const MEASURED: [&str; 4] = ["bound", "gemm_naive", "matrix_bound", "matrix_bound_int8"];
+const MEASURED: [&str; 4] = ["gemm_naive", "matrix_peak", "matrix_peak_int8", "peak"];
 
 /// The stems of all shaders with an entry point.
 fn shaders() -> BTreeSet<String> {
@@ -259,8 +259,8 @@ fn checked(
     let (kernel, units) = kernel(stem, &mut draw);
     assert_eq!(kernel.name(), stem);
     let alignment_bytes = if units.is_some() { 256 } else { limits.alignment_bytes };
-    let programs = check_scratch_spans(ring, &kernel, Limits { alignment_bytes, ..limits }, units);
-    programs.into_iter().map(|program| (program.stem(), program.entry_point())).collect()
+    let shaders = check_scratch_spans(ring, &kernel, Limits { alignment_bytes, ..limits }, units);
+    shaders.into_iter().map(|shader| (shader.stem(), shader.entry_point())).collect()
 }
 
 #[test]

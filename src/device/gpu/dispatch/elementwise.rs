@@ -2,7 +2,7 @@
 
 use super::super::panel::{Block, contiguous_blocks};
 use super::super::params::{self, ParamBytes, halves};
-use super::super::program::Program;
+use super::super::shader::Shader;
 use super::{Planner, index, stride};
 use crate::ring::Shape;
 use crate::step::Matrix;
@@ -15,7 +15,7 @@ impl<B: Copy> Planner<'_, B> {
         let (first_factor, first) = terms[0];
         let (second_factor, second) = *terms.last().expect("one or two terms");
         let count = terms.len() as u32;
-        self.elementwise(Program::Linear, &[out, first, second], |block, views| {
+        self.elementwise(Shader::Linear, &[out, first, second], |block, views| {
             ParamBytes::new(&params::Linear {
                 count: index(block.rows * block.cols),
                 cols: index(block.cols),
@@ -35,7 +35,7 @@ impl<B: Copy> Planner<'_, B> {
         let (first, second) = (terms[0], *terms.last().expect("one or two terms"));
         let count = terms.len() as u32;
         let matrices = [out, first.0, first.1, second.0, second.1];
-        self.elementwise(Program::Hadamard, &matrices, |block, views| {
+        self.elementwise(Shader::Hadamard, &matrices, |block, views| {
             ParamBytes::new(&params::Hadamard {
                 count: index(block.rows * block.cols),
                 cols: index(block.cols),
@@ -52,7 +52,7 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     pub(super) fn shift(&mut self, out: Matrix<B>, operand: Matrix<B>, bits: u32) {
-        self.elementwise(Program::Shift, &[out, operand], |block, views| {
+        self.elementwise(Shader::Shift, &[out, operand], |block, views| {
             ParamBytes::new(&params::Shift {
                 count: index(block.rows * block.cols),
                 bits,
@@ -68,7 +68,7 @@ impl<B: Copy> Planner<'_, B> {
         [top, high]: [Matrix<B>; 2],
         (bits, width): (u32, u32),
     ) {
-        self.elementwise(Program::TruncPair, &[top, high, masks[0], masks[1]], |block, views| {
+        self.elementwise(Shader::TruncPair, &[top, high, masks[0], masks[1]], |block, views| {
             ParamBytes::new(&params::TruncPair {
                 count: index(block.rows * block.cols),
                 bits,
@@ -92,7 +92,7 @@ impl<B: Copy> Planner<'_, B> {
     ) {
         let (first, second) = (opened[0], *opened.last().expect("one or two parts"));
         let parts = opened.len() as u32;
-        self.elementwise(Program::TruncFinish, &[out, first, second, top, high], |block, views| {
+        self.elementwise(Shader::TruncFinish, &[out, first, second, top, high], |block, views| {
             ParamBytes::new(&params::TruncFinish {
                 count: index(block.rows * block.cols),
                 bits,
@@ -110,7 +110,7 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     pub(super) fn xor(&mut self, matrices: [Matrix<B>; 3], flip: bool) {
-        self.elementwise(Program::Xor, &matrices, |block, views| {
+        self.elementwise(Shader::Xor, &matrices, |block, views| {
             ParamBytes::new(&params::Xor {
                 count: index(block.rows * block.cols),
                 flip: flip.into(),
@@ -125,7 +125,7 @@ impl<B: Copy> Planner<'_, B> {
     /// Dispatches over the blocks of the first matrix; the others are of its shape or repeated.
     fn elementwise(
         &mut self,
-        program: Program,
+        shader: Shader,
         matrices: &[Matrix<B>],
         params: impl Fn(Block, &[View]) -> ParamBytes,
     ) {
@@ -143,8 +143,8 @@ impl<B: Copy> Planner<'_, B> {
                 bindings.push(binding);
             }
             let elements = block.rows * block.cols;
-            let groups = elements.div_ceil((program.threads() * program.per_thread()) as usize);
-            self.dispatch(program, params(block, &views), bindings, groups, elements);
+            let groups = elements.div_ceil((shader.threads() * shader.per_thread()) as usize);
+            self.dispatch(shader, params(block, &views), bindings, groups, elements);
         }
     }
 }

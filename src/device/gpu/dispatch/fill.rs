@@ -2,7 +2,7 @@
 
 use super::super::panel::cuts;
 use super::super::params::{self, Draw, ParamBytes, halves};
-use super::super::program::Program;
+use super::super::shader::Shader;
 use super::{Planner, index};
 use crate::ring::Shape;
 use crate::ring::prg::{BLOCK_BYTES, PrgKey};
@@ -48,7 +48,7 @@ impl<B: Copy> Planner<'_, B> {
         let words = out.shape.len() * self.element_bytes / 4;
         self.element_bytes = 4;
         let out = Matrix::new(out.buffer, Shape::new(1, words));
-        self.on_blocks([Program::Fill, Program::FillTail], &[out], |first, count, offset| {
+        self.on_blocks([Shader::Fill, Shader::FillTail], &[out], |first, count, offset| {
             ParamBytes::new(&params::Fill { draw: drawn.from(first), count, offset, ..Default::default() })
         });
     }
@@ -56,7 +56,7 @@ impl<B: Copy> Planner<'_, B> {
     pub(super) fn mask(&mut self, out: Matrix<B>, masked: Masked<B>, drawn: Drawn<'_>) {
         let Masked { factor, operand, mask_factor, constant } = masked;
         let [factor, mask_factor, constant] = [factor, mask_factor, constant].map(halves);
-        self.on_blocks([Program::Mask, Program::MaskTail], &[out, operand], |first, count, offset| {
+        self.on_blocks([Shader::Mask, Shader::MaskTail], &[out, operand], |first, count, offset| {
             let draw = drawn.from(first);
             ParamBytes::new(&params::Mask { draw, factor, mask_factor, constant, count, offset })
         });
@@ -66,7 +66,7 @@ impl<B: Copy> Planner<'_, B> {
     /// are, or elements in the last one that is not whole, and where in the bindings these begin.
     fn on_blocks(
         &mut self,
-        [whole, tail]: [Program; 2],
+        [whole, tail]: [Shader; 2],
         matrices: &[Matrix<B>],
         params: impl Fn(usize, u32, u32) -> ParamBytes,
     ) {

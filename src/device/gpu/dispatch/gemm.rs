@@ -3,7 +3,7 @@
 
 use super::super::panel::{Block, GemmPanel, MOST_INNER, cuts, gemm_panel, span};
 use super::super::params::{self, ParamBytes};
-use super::super::program::Program;
+use super::super::shader::Shader;
 use super::super::tile::{THREADS, Tile};
 use super::super::tune::{MOST_FEW, Tiling};
 use super::{Planner, Span, index, stride};
@@ -166,14 +166,14 @@ impl<B: Copy> Planner<'_, B> {
         let Block { rows, cols, .. } = part.block;
         let work = rows * cols * part.inner();
         let form = self.form(part.tiling, rows, cols, part.inner());
-        let (program, params, bindings) = match form {
+        let (shader, params, bindings) = match form {
             Form::Tiles(tile) => self.tiles(part, tile, written, slices),
             Form::Vectors { is_left, long, few, lanes } => {
                 let sides = (long, few, lanes);
                 self.vectors(part, is_left, sides, written, slices)
             }
         };
-        self.dispatch(program, params, bindings, form.groups(rows, cols) * slices, work);
+        self.dispatch(shader, params, bindings, form.groups(rows, cols) * slices, work);
     }
 
     /// Where both operands of some factors of a part are bound: the spans, the first element and the distance of rows.
@@ -197,7 +197,7 @@ impl<B: Copy> Planner<'_, B> {
         tile: Tile,
         (written, out_offset, out_cols): (Span<B>, u32, usize),
         slices: usize,
-    ) -> (Program, ParamBytes, Vec<Span<B>>) {
+    ) -> (Shader, ParamBytes, Vec<Span<B>>) {
         let Part { block, first, second, .. } = *part;
         let [(left, left_first), (right, right_first)] = self.factors(block, first);
         // Without a second term its bindings are those of the first, and never read.
@@ -224,7 +224,7 @@ impl<B: Copy> Planner<'_, B> {
             ..Default::default()
         };
         let bindings = vec![written, left, right, left_again, right_again];
-        (Program::Gemm { tile, vectors }, ParamBytes::new(&params), bindings)
+        (Shader::Gemm { tile, vectors }, ParamBytes::new(&params), bindings)
     }
 
     fn vectors(
@@ -234,7 +234,7 @@ impl<B: Copy> Planner<'_, B> {
         (long, few, lanes): (usize, usize, usize),
         (written, out_offset, out_cols): (Span<B>, u32, usize),
         slices: usize,
-    ) -> (Program, ParamBytes, Vec<Span<B>>) {
+    ) -> (Shader, ParamBytes, Vec<Span<B>>) {
         let Part { block, first, second, .. } = *part;
         // The matrix comes first of both, and along its long side the distances of rows or of columns.
         let sided = |factors| {
@@ -267,7 +267,7 @@ impl<B: Copy> Planner<'_, B> {
             vectors_second,
         };
         let bindings = vec![written, matrix, vectors, matrix_again, vectors_again];
-        (Program::Gemv { few: index(few) }, ParamBytes::new(&params), bindings)
+        (Shader::Gemv { few: index(few) }, ParamBytes::new(&params), bindings)
     }
 }
 

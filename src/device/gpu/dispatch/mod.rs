@@ -1,4 +1,4 @@
-//! From a kernel to dispatches: which program runs, on which bytes of which buffers, with which parameters.
+//! From a kernel to dispatches: which shader runs, on which bytes of which buffers, with which parameters.
 //!
 //! This module is pure: buffers are names of any type. **Invariant**, on which the unchecked shaders rely: in every
 //! dispatch, every index that the shader forms from the parameters lies within the binding, and the binding within
@@ -23,9 +23,9 @@ mod twin;
 
 use super::panel::Limits;
 use super::params::ParamBytes;
-use super::program::Program;
 use super::residue::Residues;
 use super::residue::panels::{Content, Panels};
+use super::shader::Shader;
 use super::tune::ScalarTuning;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
@@ -46,16 +46,16 @@ pub struct Span<B> {
 
 /// One thing for the GPU to do.
 pub enum Work<B> {
-    /// Runs a program.
+    /// Runs a shader.
     Dispatch(Dispatch<B>),
     /// Writes zeros.
     Clear(Span<B>),
 }
 
-/// One run of a program.
+/// One run of a shader.
 pub struct Dispatch<B> {
     /// What runs.
-    pub program: Program,
+    pub shader: Shader,
     /// Its parameters.
     pub params: ParamBytes,
     /// Its storage buffers: those it writes, then those it reads.
@@ -163,14 +163,14 @@ impl<B: Copy> Planner<'_, B> {
 
     pub(super) fn dispatch(
         &mut self,
-        program: Program,
+        shader: Shader,
         params: ParamBytes,
         bindings: Vec<Span<B>>,
         groups: usize,
         work: usize,
     ) {
         let groups = self.limits.grid(groups);
-        (self.emit)(Work::Dispatch(Dispatch { program, params, bindings, groups, work: work as u64 }));
+        (self.emit)(Work::Dispatch(Dispatch { shader, params, bindings, groups, work: work as u64 }));
     }
 }
 

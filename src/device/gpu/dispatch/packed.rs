@@ -5,7 +5,7 @@
 
 use super::super::panel::cuts;
 use super::super::params::{self, ParamBytes};
-use super::super::program::Program;
+use super::super::shader::Shader;
 use super::{Planner, Span, index};
 use crate::step::Matrix;
 use crate::step::bits::packed;
@@ -29,9 +29,9 @@ impl<B: Copy> Planner<'_, B> {
                 operand_offset: part.whole.1,
                 ..Default::default()
             };
-            let groups = part.words.div_ceil(Program::Pack.threads() as usize);
+            let groups = part.words.div_ceil(Shader::Pack.threads() as usize);
             let bindings = vec![part.packed.0, part.whole.0];
-            self.dispatch(Program::Pack, ParamBytes::new(&params), bindings, groups, part.elements);
+            self.dispatch(Shader::Pack, ParamBytes::new(&params), bindings, groups, part.elements);
         }
     }
 
@@ -45,9 +45,9 @@ impl<B: Copy> Planner<'_, B> {
                 operand_offset: part.packed.1,
                 ..Default::default()
             };
-            let groups = part.elements.div_ceil(Program::Unpack.threads() as usize);
+            let groups = part.elements.div_ceil(Shader::Unpack.threads() as usize);
             let bindings = vec![part.whole.0, part.packed.0];
-            self.dispatch(Program::Unpack, ParamBytes::new(&params), bindings, groups, part.elements);
+            self.dispatch(Shader::Unpack, ParamBytes::new(&params), bindings, groups, part.elements);
         }
     }
 

@@ -15,10 +15,10 @@
 
 use super::super::panel::{cuts, span};
 use super::super::params::{self, ParamBytes, halves};
-use super::super::program::Program;
 use super::super::residue::blocking::{Blocking, cheapest, scalar_cost};
 use super::super::residue::panels::Panel;
 use super::super::residue::{Residues, moduli};
+use super::super::shader::Shader;
 use super::{Planner, Span, index, stride};
 use crate::ring::{Ring, Shape};
 use crate::step::Matrix;
@@ -208,9 +208,9 @@ impl<B: Copy> Planner<'_, B> {
         };
         let bindings = vec![stage.panel(side), operand, stage.units.table(self.ring)];
         let vectors = outer * part.tiles * depth * tile.residue_bytes() / VECTOR_BYTES;
-        let program = Program::ResidueSplit { bytes: tile.has_bytes() };
+        let shader = Shader::ResidueSplit { bytes: tile.has_bytes() };
         let work = outer * inner * stage.moduli.len();
-        self.dispatch(program, ParamBytes::new(&params), bindings, vectors.div_ceil(256), work);
+        self.dispatch(shader, ParamBytes::new(&params), bindings, vectors.div_ceil(256), work);
     }
 
     /// Multiplies the panels.
@@ -258,7 +258,7 @@ impl<B: Copy> Planner<'_, B> {
         };
         let products = stage.sums_stride() * inner_tiles * tile.panel_tile().1;
         let work = products * count / moduli::count(self.ring);
-        self.dispatch(Program::ResidueGemm(tile), params, bindings, groups * count, work);
+        self.dispatch(Shader::ResidueGemm { tile }, params, bindings, groups * count, work);
     }
 
     /// Puts the block together, or as much of it as these moduli tell, some rows at a time where the result's binding
@@ -300,8 +300,8 @@ impl<B: Copy> Planner<'_, B> {
             ];
             let elements = rows * stage.cols.len();
             let work = elements * stage.moduli.len();
-            let program = Program::ResidueJoin;
-            self.dispatch(program, ParamBytes::new(&params), bindings, elements.div_ceil(256), work);
+            let shader = Shader::ResidueJoin;
+            self.dispatch(shader, ParamBytes::new(&params), bindings, elements.div_ceil(256), work);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::super::panel::contiguous_blocks;
 use super::super::params::{self, ParamBytes, halves};
-use super::super::program::Program;
+use super::super::shader::Shader;
 use super::{Planner, Span, index};
 use crate::ring::Shape;
 use crate::step::Matrix;
@@ -33,7 +33,7 @@ impl<B: Copy> Planner<'_, B> {
     pub(super) fn table(&mut self, out: Matrix<B>, mask: Matrix<B>, bits: u32, top: bool) {
         let (digits, width) = (digits(bits), out.shape.cols);
         let jobs = (digits as usize + usize::from(top)) * width;
-        self.on_planes(Program::Table, &[out, mask], jobs, |offsets| {
+        self.on_planes(Shader::Table, &[out, mask], jobs, |offsets| {
             ParamBytes::new(&params::Table {
                 count: index(jobs),
                 width: index(width),
@@ -51,7 +51,7 @@ impl<B: Copy> Planner<'_, B> {
         let Picked { opened, table, bits, question, leader } = picked;
         let (level, width) = (question.level(bits), out.shape.cols);
         let jobs = level.digits as usize * width;
-        self.on_planes(Program::Pick, &[out, opened, table], jobs, |offsets| {
+        self.on_planes(Shader::Pick, &[out, opened, table], jobs, |offsets| {
             ParamBytes::new(&params::Pick {
                 count: index(jobs),
                 width: index(width),
@@ -72,7 +72,7 @@ impl<B: Copy> Planner<'_, B> {
     pub(super) fn monomials(&mut self, out: Matrix<B>, masks: &[Matrix<B>; 2], level: Level) {
         let width = out.shape.cols;
         let jobs = level.groups() as usize * width;
-        self.on_planes(Program::Monomials, &[out, masks[0], masks[1]], jobs, |offsets| {
+        self.on_planes(Shader::Monomials, &[out, masks[0], masks[1]], jobs, |offsets| {
             ParamBytes::new(&params::Monomials {
                 count: index(jobs),
                 width: index(width),
@@ -90,7 +90,7 @@ impl<B: Copy> Planner<'_, B> {
     pub(super) fn join(&mut self, matrices: [Matrix<B>; 5], level: Level, leader: bool) {
         let width = matrices[0].shape.cols;
         let jobs = level.groups() as usize * width;
-        self.on_planes(Program::Join, &matrices, jobs, |offsets| {
+        self.on_planes(Shader::Join, &matrices, jobs, |offsets| {
             ParamBytes::new(&params::Join {
                 count: index(jobs),
                 width: index(width),
@@ -132,16 +132,16 @@ impl<B: Copy> Planner<'_, B> {
                 value_offset,
                 hidden_offset,
             };
-            let groups = len.div_ceil(Program::Choose.threads() as usize);
+            let groups = len.div_ceil(Shader::Choose.threads() as usize);
             let bindings = vec![written, read, value_span, hidden_span];
-            self.dispatch(Program::Choose, ParamBytes::new(&params), bindings, groups, len);
+            self.dispatch(Shader::Choose, ParamBytes::new(&params), bindings, groups, len);
         }
     }
 
     /// One dispatch of so many threads on whole matrices; `params` is given where each begins in its binding.
     fn on_planes(
         &mut self,
-        program: Program,
+        shader: Shader,
         matrices: &[Matrix<B>],
         jobs: usize,
         params: impl Fn(&[u32]) -> ParamBytes,
@@ -151,8 +151,8 @@ impl<B: Copy> Planner<'_, B> {
         }
         let bound = matrices.iter().map(|matrix| self.bind(matrix.buffer, 0, matrix.shape.len()));
         let (bindings, offsets): (Vec<Span<B>>, Vec<u32>) = bound.unzip();
-        let groups = jobs.div_ceil(program.threads() as usize);
+        let groups = jobs.div_ceil(shader.threads() as usize);
         // Each thread looks at a bit of all elements of its word.
-        self.dispatch(program, params(&offsets), bindings, groups, jobs * self.element_bytes * 8);
+        self.dispatch(shader, params(&offsets), bindings, groups, jobs * self.element_bytes * 8);
     }
 }

@@ -45,14 +45,14 @@ fn last(offset: u32, rows: u32, stride: u32, cols: u32) -> u64 {
 /// Bytes from the start of each binding to the end of the last element that the shader reaches.
 fn ends(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     let element = ring.element_bytes() as u64;
-    let units = match dispatch.program {
-        Program::Fill | Program::FillTail => vec![4],
+    let units = match dispatch.shader {
+        Shader::Fill | Shader::FillTail => vec![4],
         // Counted in bytes.
-        Program::Mask => vec![1, 1],
-        Program::ResidueSplit { .. } => vec![16, element, 64],
-        Program::ResidueGemm(tile) if tile.has_bytes() => vec![4, 16, 16],
-        Program::ResidueGemm(_) => vec![4, 2, 2, 64, 4],
-        Program::ResidueJoin => vec![element, 16, 4, 64],
+        Shader::Mask => vec![1, 1],
+        Shader::ResidueSplit { .. } => vec![16, element, 64],
+        Shader::ResidueGemm { tile } if tile.has_bytes() => vec![4, 16, 16],
+        Shader::ResidueGemm { .. } => vec![4, 2, 2, 64, 4],
+        Shader::ResidueJoin => vec![element, 16, 4, 64],
         _ => vec![element; dispatch.bindings.len()],
     };
     last_indices(ring, dispatch).into_iter().zip(units).map(|(last, unit)| (last + 1) * unit).collect()
@@ -65,21 +65,21 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
             + u64::from(rows - 1) * u64::from(view[1])
             + u64::from(cols - 1) * u64::from(view[2])
     };
-    match dispatch.program {
-        Program::Linear => {
+    match dispatch.shader {
+        Shader::Linear => {
             let p: params::Linear = dispatch.params.read();
             let rows = p.count / p.cols;
             let out = last(p.out_offset, 1, 0, p.count);
             vec![out, view(p.first, rows, p.cols), view(p.second, rows, p.cols)]
         }
-        Program::Hadamard => {
+        Shader::Hadamard => {
             let p: params::Hadamard = dispatch.params.read();
             let rows = p.count / p.cols;
             let operands = [p.left_first, p.right_first, p.left_second, p.right_second];
             let operands = operands.map(|operand| view(operand, rows, p.cols));
             [vec![last(p.out_offset, 1, 0, p.count)], operands.to_vec()].concat()
         }
-        Program::Gemm { vectors, .. } => {
+        Shader::Gemm { vectors, .. } => {
             let p: params::Gemm = dispatch.params.read();
             let is_whole =
                 [p.right_first, p.right_second].iter().flatten().all(|place| place.is_multiple_of(4));
@@ -94,7 +94,7 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
                 last(p.right_second[0], second, p.right_second[1], p.cols),
             ]
         }
-        Program::Gemv { few } => {
+        Shader::Gemv { few } => {
             let p: params::Gemv = dispatch.params.read();
             assert!(p.lanes.is_power_of_two() && p.lanes <= THREADS as u32);
             let second = if p.inner[1] == 0 { p.inner[0] } else { p.inner[1] };
@@ -107,14 +107,14 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
                 view(p.vectors_second, few, second),
             ]
         }
-        Program::Transpose => {
+        Shader::Transpose => {
             let p: params::Transpose = dispatch.params.read();
             vec![
                 last(p.out_offset, p.cols, p.out_stride, p.rows),
                 last(p.operand_offset, p.rows, p.operand_stride, p.cols),
             ]
         }
-        Program::Sum => {
+        Shader::Sum => {
             let p: params::Sum = dispatch.params.read();
             assert!(p.lanes.is_power_of_two() && p.lanes <= 256);
             let operand = u64::from(p.operand_offset)
@@ -122,34 +122,34 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
                 + u64::from(p.inner - 1) * u64::from(p.inner_stride);
             vec![last(p.out_offset, 1, 0, p.sums * p.slices), operand]
         }
-        Program::Fill => {
+        Shader::Fill => {
             let p: params::Fill = dispatch.params.read();
             // Counted in words, like its spans.
             vec![u64::from(p.offset) * 4 + u64::from(p.count) * 16 - 1]
         }
-        Program::FillTail => {
+        Shader::FillTail => {
             let p: params::Fill = dispatch.params.read();
             assert!(p.count < 16);
             vec![last(p.offset, 1, 0, p.count)]
         }
-        Program::Mask => {
+        Shader::Mask => {
             let p: params::Mask = dispatch.params.read();
             vec![u64::from(p.offset) * 16 + u64::from(p.count) * 64 - 1; 2]
         }
-        Program::MaskTail => {
+        Shader::MaskTail => {
             let p: params::Mask = dispatch.params.read();
             vec![last(p.offset, 1, 0, p.count); 2]
         }
-        Program::Table => planes::table(ring, dispatch),
-        Program::Pick => planes::pick(ring, dispatch),
-        Program::Monomials => planes::monomials(dispatch),
-        Program::Join => planes::join(dispatch),
-        Program::Xor => {
+        Shader::Table => planes::table(ring, dispatch),
+        Shader::Pick => planes::pick(ring, dispatch),
+        Shader::Monomials => planes::monomials(dispatch),
+        Shader::Join => planes::join(dispatch),
+        Shader::Xor => {
             let p: params::Xor = dispatch.params.read();
             let offsets = [p.out_offset, p.left_offset, p.right_offset];
             offsets.map(|offset| last(offset, 1, 0, p.count)).to_vec()
         }
-        Program::Choose => {
+        Shader::Choose => {
             let p: params::Choose = dispatch.params.read();
             assert!((p.first + p.count - 1) / p.width < ring.bits(), "a shift within the ring");
             let bits = last(p.bits_offset, 1, 0, p.width);
@@ -158,14 +158,14 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
                 (or_bits(p.has_value, p.value_offset), or_bits(p.has_hidden, p.hidden_offset));
             vec![last(p.out_offset, 1, 0, p.count), bits, value, hidden]
         }
-        Program::Affine => {
+        Shader::Affine => {
             let p: params::Affine = dispatch.params.read();
             let reach =
                 |at: usize| p.loops.iter().map(|turn| u64::from((turn[0] - 1) * turn[at])).sum::<u64>();
             assert_eq!(p.loops.iter().map(|turn| turn[0]).product::<u32>(), p.count);
             vec![u64::from(p.out_offset) + reach(2), u64::from(p.operand_offset) + reach(1)]
         }
-        Program::ResidueSplit { bytes } => {
+        Shader::ResidueSplit { bytes } => {
             let p: params::ResidueSplit = dispatch.params.read();
             let in_vector = if bytes { 16 } else { 8 };
             let area = u64::from(p.tile_outer * p.tile_inner / in_vector);
@@ -180,7 +180,7 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
             let panel = u64::from(p.moduli) * u64::from(p.modulus_stride);
             vec![panel - 1, operand, last_modulus(dispatch, 2, p.first_modulus + p.moduli)]
         }
-        Program::ResidueGemm(tile) if tile.has_bytes() => {
+        Shader::ResidueGemm { tile } if tile.has_bytes() => {
             let p: params::ResidueGemmInt8 = dispatch.params.read();
             let panel = |blocks: u32| u64::from(blocks * p.inner_tiles) * 128 * 64 / 16;
             assert!(panel(p.groups_down) <= u64::from(p.left_stride));
@@ -190,7 +190,7 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
             let whole = |stride: u32| u64::from(p.moduli) * u64::from(stride) - 1;
             vec![whole(p.sums_stride), whole(p.left_stride), whole(p.right_stride)]
         }
-        Program::ResidueGemm(tile) => {
+        Shader::ResidueGemm { tile } => {
             let p: params::ResidueGemm = dispatch.params.read();
             let tile = tile.side() as u64;
             let panel = |blocks: u32| u64::from(4 * blocks * p.inner_tiles) * tile * tile;
@@ -208,7 +208,7 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
                 2 * tile * tile - 1,
             ]
         }
-        Program::ResidueJoin => {
+        Shader::ResidueJoin => {
             let p: params::ResidueJoin = dispatch.params.read();
             let place = last(0, p.first_row + p.rows, p.pitch, p.cols);
             assert!(place < u64::from(p.sums_stride));
@@ -220,14 +220,14 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
                 last_modulus(dispatch, 3, p.first_modulus + p.moduli),
             ]
         }
-        Program::Bound | Program::MatrixBound(_) | Program::GemmNaive => {
+        Shader::Peak | Shader::MatrixPeak { .. } | Shader::GemmNaive => {
             unreachable!("no kernel runs what is only measured")
         }
-        Program::Shift => {
+        Shader::Shift => {
             let p: params::Shift = dispatch.params.read();
             [p.out_offset, p.operand_offset].map(|offset| last(offset, 1, 0, p.count)).to_vec()
         }
-        Program::Pack => {
+        Shader::Pack => {
             let p: params::Pack = dispatch.params.read();
             // The last word begins within the last element, or before.
             let bit = (p.count - 1) % p.width * ring.bits();
@@ -237,7 +237,7 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
                 .map(|(offset, count)| last(offset, 1, 0, count))
                 .to_vec()
         }
-        Program::Unpack => {
+        Shader::Unpack => {
             let p: params::Unpack = dispatch.params.read();
             let end = |index: u32| {
                 let bits = index % ring.bits() * p.width + p.width;
@@ -246,12 +246,12 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
             let words = (0..p.count).map(end).max().expect("an element");
             vec![last(p.out_offset, 1, 0, p.count), u64::from(p.operand_offset) + words - 1]
         }
-        Program::TruncPair => {
+        Shader::TruncPair => {
             let p: params::TruncPair = dispatch.params.read();
             let offsets = [p.top_offset, p.high_offset, p.mask_0_offset, p.mask_1_offset];
             offsets.map(|offset| last(offset, 1, 0, p.count)).to_vec()
         }
-        Program::TruncFinish => {
+        Shader::TruncFinish => {
             let p: params::TruncFinish = dispatch.params.read();
             let offsets = [p.out_offset, p.first_offset, p.second_offset, p.top_offset, p.high_offset];
             offsets.map(|offset| last(offset, 1, 0, p.count)).to_vec()
@@ -310,7 +310,7 @@ impl Memory {
         let mut splits = [0; 2];
         for work in self.works(Ring::Z64, kernel, limits) {
             let Work::Dispatch(dispatch) = work else { panic!("{kernel:?} clears") };
-            if matches!(dispatch.program, Program::ResidueSplit { .. }) {
+            if matches!(dispatch.shader, Shader::ResidueSplit { .. }) {
                 let params: params::ResidueSplit = dispatch.params.read();
                 splits[params.right as usize] += params.outer * params.inner * params.moduli;
             }
@@ -340,31 +340,31 @@ fn check_spans(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) {
     drop(check_scratch_spans(ring, kernel, limits, None));
 }
 
-/// The same with memory for residues; the programs that the kernel runs.
+/// The same with memory for residues; the shaders that the kernel runs.
 pub(super) fn check_scratch_spans(
     ring: Ring,
     kernel: &Kernel<Name, &PrgKey>,
     limits: Limits,
     residues: Option<(MatrixTile, u64)>,
-) -> Vec<Program> {
+) -> Vec<Shader> {
     kernel.check(ring);
-    let mut programs = Vec::new();
+    let mut shaders = Vec::new();
     for work in Memory::new(ring, limits, residues).works(ring, kernel, limits) {
         let Work::Dispatch(dispatch) = work else { continue };
         assert!(dispatch.groups[0] <= limits.groups_across && !dispatch.groups.contains(&0), "{kernel:?}");
-        assert_eq!(dispatch.bindings.len(), dispatch.program.written() + dispatch.program.read());
+        assert_eq!(dispatch.bindings.len(), dispatch.shader.written() + dispatch.shader.read());
         for (span, end) in dispatch.bindings.iter().zip(ends(ring, &dispatch)) {
             // Planes are bound whole, also where not all of them are read.
-            let is_whole = matches!(dispatch.program, Program::Pick | Program::Monomials | Program::Join);
+            let is_whole = matches!(dispatch.shader, Shader::Pick | Shader::Monomials | Shader::Join);
             assert!(span.size_bytes == end || (is_whole && end < span.size_bytes), "{kernel:?}");
             assert!(span.size_bytes <= limits.binding_bytes);
             assert_eq!(span.offset_bytes % limits.alignment_bytes, 0);
             let end = span.offset_bytes + span.size_bytes;
             assert!(end <= (span.buffer.1 * ring.element_bytes()) as u64, "{kernel:?}");
         }
-        programs.push(dispatch.program);
+        shaders.push(dispatch.shader);
     }
-    programs
+    shaders
 }
 
 pub(super) fn ring() -> impl Strategy<Value = Ring> {

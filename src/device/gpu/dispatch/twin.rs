@@ -32,12 +32,12 @@ impl Twin {
 
     fn run(&mut self, work: Work<Name>) {
         let Work::Dispatch(dispatch) = work else { panic!("products by residues clear nothing") };
-        match dispatch.program {
-            Program::ResidueSplit { .. } => self.split(&dispatch),
-            Program::ResidueGemm(tile) if tile.has_bytes() => self.multiply_bytes(&dispatch),
-            Program::ResidueGemm(tile) => self.multiply(&dispatch, tile.side()),
-            Program::ResidueJoin => self.join(&dispatch),
-            program => panic!("{program:?} is none of theirs"),
+        match dispatch.shader {
+            Shader::ResidueSplit { .. } => self.split(&dispatch),
+            Shader::ResidueGemm { tile } if tile.has_bytes() => self.multiply_bytes(&dispatch),
+            Shader::ResidueGemm { tile } => self.multiply(&dispatch, tile.side()),
+            Shader::ResidueJoin => self.join(&dispatch),
+            shader => panic!("{shader:?} is none of theirs"),
         }
     }
 
@@ -45,7 +45,7 @@ impl Twin {
     fn split(&mut self, dispatch: &Dispatch<Name>) {
         let p: params::ResidueSplit = dispatch.params.read();
         let [panel, operand, _] = dispatch.bindings[..] else { panic!("three bindings") };
-        let has_bytes = dispatch.program == Program::ResidueSplit { bytes: true };
+        let has_bytes = dispatch.shader == Shader::ResidueSplit { bytes: true };
         let (residue_bytes, in_vector) = if has_bytes { (1, 16) } else { (2, 8) };
         let (rows, depth) = (p.tile_outer as usize, p.tile_inner as usize);
         let (outer, inner) = (p.outer as usize, p.inner_tiles as usize * depth);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::convert::Infallible;
 use std::hint::black_box;
 use symbolon::device::Device;
-use symbolon::device::cpu::{MultiplyBound, SimdLevel};
+use symbolon::device::cpu::{MultiplyPeak, SimdLevel};
 use symbolon::device::gpu::{Gpu, MatrixUnitsState};
 use symbolon::ring::{Element, Ring, Shape};
 use symbolon::step::{Kernel, Matrix};
@@ -200,7 +200,7 @@ fn measure(
 /// What was measured so far to compare with.
 #[derive(Default)]
 struct References {
-    cores: Vec<(SimdLevel, Ring, MultiplyBound, f64)>,
+    cores: Vec<(SimdLevel, Ring, MultiplyPeak, f64)>,
     gpus: Vec<BoundJson>,
     naive: Vec<NaiveJson>,
     copies: Vec<(String, f64)>,
@@ -221,9 +221,9 @@ impl References {
 
     /// Measures once more, and returns the best rate so far of each loop: plain multiply-adds, then pairs.
     fn core(&mut self, level: SimdLevel, ring: Ring) -> Vec<f64> {
-        let of_this = |at: &(SimdLevel, Ring, MultiplyBound, f64)| (at.0, at.1) == (level, ring);
+        let of_this = |at: &(SimdLevel, Ring, MultiplyPeak, f64)| (at.0, at.1) == (level, ring);
         if !self.cores.iter().any(of_this) {
-            let all = MultiplyBound::all(level, ring).into_iter();
+            let all = MultiplyPeak::all(level, ring).into_iter();
             self.cores.extend(all.map(|bound| (level, ring, bound, 0.0)));
         }
         let mut rates = Vec::new();
@@ -236,14 +236,14 @@ impl References {
 
     /// Measures once more, and returns the best rate so far.
     fn gpu(&mut self, name: &str, gpu: &Gpu, ring: Ring) -> Result<f64, Failure> {
-        let (rate, instructions) = match gpu.matrix_unit_bound(ring)? {
+        let (rate, instructions) = match gpu.matrix_unit_peak(ring)? {
             Some(rate) => match gpu.matrix_units() {
                 MatrixUnitsState::On { tile } if tile.has_bytes() => {
                     (rate, "products of int8 for every modulus")
                 }
                 _ => (rate, "products of f16 for every modulus"),
             },
-            None => (gpu.multiply_bound(ring)?, "multiply-adds of integers"),
+            None => (gpu.multiply_peak(ring)?, "multiply-adds of integers"),
         };
         let of_this = |bound: &&mut BoundJson| bound.of == name && bound.ring_bits == ring.bits();
         if let Some(bound) = self.gpus.iter_mut().find(of_this) {
@@ -288,7 +288,7 @@ impl References {
     }
 
     fn bounds(&self) -> Vec<BoundJson> {
-        let core = |(level, ring, bound, rate): &(SimdLevel, Ring, MultiplyBound, f64)| BoundJson {
+        let core = |(level, ring, bound, rate): &(SimdLevel, Ring, MultiplyPeak, f64)| BoundJson {
             of: format!("one core, {}", level.name()),
             ring_bits: ring.bits(),
             instructions: bound.instructions,

@@ -4,8 +4,8 @@ use super::device::Gpu;
 use super::dispatch::{Dispatch, Span, Work};
 use super::params::{self, ParamBytes};
 use super::pool::Pooled;
-use super::program::{NumberType, Program};
 use super::residue::moduli;
+use super::shader::{NumberType, Shader};
 use crate::device::{Device, DeviceError};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Ring, Shape};
@@ -22,10 +22,10 @@ const MOST_STEPS: u32 = 1 << 15;
 /// A measurement that takes so long is long enough.
 const LONG_ENOUGH: Duration = Duration::from_millis(20);
 
-/// Multiply-adds of a thread in a step of `bound.wgsl`: eight of four elements.
+/// Multiply-adds of a thread in a step of `peak.wgsl`: eight of four elements.
 const PER_STEP: usize = 32;
 
-/// Products of tiles of a workgroup in a step of `matrix_bound.wgsl`: eight in each of four blocks.
+/// Products of tiles of a workgroup in a step of `matrix_peak.wgsl`: eight in each of four blocks.
 const TILES_PER_STEP: usize = 32;
 
 /// Blocks of a workgroup there.
@@ -36,15 +36,15 @@ impl Gpu {
     ///
     /// # Errors
     /// Where the device fails or has no memory for a few megabytes.
-    pub fn multiply_bound(&self, ring: Ring) -> Result<f64, DeviceError> {
+    pub fn multiply_peak(&self, ring: Ring) -> Result<f64, DeviceError> {
         let size_bytes = GROUPS * 256 * ring.element_bytes();
         let out = self.allocate(size_bytes as u64, MemoryClass::Scratch)?;
         let out = out.storage::<Pooled>().buffer();
         let per_step = GROUPS * 256 * PER_STEP;
         self.rate_of_steps(per_step as f64, |steps| {
-            let params = params::Bound { steps, factor: 0x9e37_79b9, ..Default::default() };
+            let params = params::Peak { steps, factor: 0x9e37_79b9, ..Default::default() };
             let bindings = vec![Span { buffer: out, offset_bytes: 0, size_bytes: size_bytes as u64 }];
-            (self.number_type(ring), measured(Program::Bound, &params, bindings))
+            (self.number_type(ring), measured(Shader::Peak, &params, bindings))
         })
     }
 
@@ -53,7 +53,7 @@ impl Gpu {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn matrix_unit_bound(&self, ring: Ring) -> Result<Option<f64>, DeviceError> {
+    pub fn matrix_unit_peak(&self, ring: Ring) -> Result<Option<f64>, DeviceError> {
         let Some(residues) = &self.residues else { return Ok(None) };
         let tile = residues.tile;
         let (area, matrix) = (tile.side() * tile.side(), tile.side() * tile.inner());
@@ -65,13 +65,13 @@ impl Gpu {
         };
         let per_step = groups * TILES_PER_STEP * area * tile.inner();
         let rate = self.rate_of_steps(per_step as f64, |steps| {
-            let params = params::MatrixBound { steps, ..Default::default() };
+            let params = params::MatrixPeak { steps, ..Default::default() };
             let bindings = vec![
                 span(&residues.sums, groups * BLOCKS * area, 4),
                 span(&residues.left, 4 * matrix, tile.residue_bytes()),
                 span(&residues.right, 2 * matrix, tile.residue_bytes()),
             ];
-            let mut dispatch = measured(Program::MatrixBound(tile), &params, bindings);
+            let mut dispatch = measured(Shader::MatrixPeak { tile }, &params, bindings);
             dispatch.groups = self.limits.grid(groups);
             (NumberType::U32, dispatch)
         })?;
@@ -104,7 +104,7 @@ impl Gpu {
                 params::GemmNaive { rows: extent, inner: extent, cols: extent, ..Default::default() };
             let span = |buffer| Span { buffer, offset_bytes: 0, size_bytes };
             let bindings = matrices.each_ref().map(|matrix| span(matrix.storage::<Pooled>().buffer()));
-            let mut dispatch = measured(Program::GemmNaive, &params, bindings.into());
+            let mut dispatch = measured(Shader::GemmNaive, &params, bindings.into());
             dispatch.groups = self.limits.grid(shape.len().div_ceil(256));
             self.time(self.number_type(ring), dispatch)
         };
@@ -148,10 +148,10 @@ impl Gpu {
 }
 
 fn measured<'a, P: params::Params>(
-    program: Program,
+    shader: Shader,
     params: &P,
     bindings: Vec<Span<&'a wgpu::Buffer>>,
 ) -> Dispatch<&'a wgpu::Buffer> {
     let params = ParamBytes::new(params);
-    Dispatch { program, params, bindings, groups: [GROUPS as u32, 1], work: 1 }
+    Dispatch { shader, params, bindings, groups: [GROUPS as u32, 1], work: 1 }
 }

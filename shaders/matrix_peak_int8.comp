@@ -5,7 +5,7 @@
 #extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
 #extension GL_EXT_control_flow_attributes : require
 
-// Products on matrix units that multiply bytes, on registers alone: what they do at most. As matrix_bound.wgsl, a workgroup
+// Products on matrix units that multiply bytes, on registers alone: what they do at most. As matrix_peak.wgsl, a workgroup
 // does BLOCKS blocks of eight sums, as many subgroups at a time as it has.
 
 #ifndef TILE

@@ -17,7 +17,7 @@ const STEPS: usize = 8;
 
 /// A loop on registers.
 #[derive(Clone, Copy)]
-pub struct MultiplyBound {
+pub struct MultiplyPeak {
     /// The instructions it is made of.
     pub instructions: &'static str,
     /// Multiply-adds that one pass stands for.
@@ -25,38 +25,37 @@ pub struct MultiplyBound {
     run: fn(usize),
 }
 
-impl MultiplyBound {
+impl MultiplyPeak {
     /// The loops for a ring at a level that this processor has: plain multiply-adds, then pairs. None where none are
     /// written.
-    pub fn all(level: SimdLevel, ring: Ring) -> Vec<MultiplyBound> {
+    pub fn all(level: SimdLevel, ring: Ring) -> Vec<MultiplyPeak> {
         assert!(level.is_available(), "this processor has no {}", level.name());
         #[cfg(target_arch = "x86_64")]
         {
-            let bound =
-                |instructions, lanes, run| MultiplyBound { instructions, products: STEPS * lanes, run };
+            let peak = |instructions, lanes, run| MultiplyPeak { instructions, products: STEPS * lanes, run };
             match (level, ring) {
                 (SimdLevel::Avx512, Ring::Z64) => {
                     return vec![
-                        bound("vpmullq, vpaddq", 8, x86::avx512_u64),
-                        bound("vpmullq, 3 vpaddq", 16, x86::avx512_u64_pairs),
+                        peak("vpmullq, vpaddq", 8, x86::avx512_u64),
+                        peak("vpmullq, 3 vpaddq", 16, x86::avx512_u64_pairs),
                     ];
                 }
                 (SimdLevel::Avx512, Ring::Z32) => {
                     return vec![
-                        bound("vpmulld, vpaddd", 16, x86::avx512_u32),
-                        bound("vpmulld, 3 vpaddd", 32, x86::avx512_u32_pairs),
+                        peak("vpmulld, vpaddd", 16, x86::avx512_u32),
+                        peak("vpmulld, 3 vpaddd", 32, x86::avx512_u32_pairs),
                     ];
                 }
                 (SimdLevel::Avx2, Ring::Z64) => {
                     return vec![
-                        bound("vpmuludq, vpmulld, vpaddq, vpaddd", 4, x86::avx2_u64),
-                        bound("vpmuludq, vpmulld, vpshufd, 3 vpaddq, vpaddd", 8, x86::avx2_u64_pairs),
+                        peak("vpmuludq, vpmulld, vpaddq, vpaddd", 4, x86::avx2_u64),
+                        peak("vpmuludq, vpmulld, vpshufd, 3 vpaddq, vpaddd", 8, x86::avx2_u64_pairs),
                     ];
                 }
                 (SimdLevel::Avx2, Ring::Z32) => {
                     return vec![
-                        bound("vpmulld, vpaddd", 8, x86::avx2_u32),
-                        bound("vpmulld, 3 vpaddd", 16, x86::avx2_u32_pairs),
+                        peak("vpmulld, vpaddd", 8, x86::avx2_u32),
+                        peak("vpmulld, 3 vpaddd", 16, x86::avx2_u32_pairs),
                     ];
                 }
                 _ => {}
@@ -86,8 +85,7 @@ pub(super) fn fastest_products(ring: Ring) -> SimdLevel {
     static FASTEST: [OnceLock<SimdLevel>; 2] = [const { OnceLock::new() }; 2];
     let index = Ring::ALL.iter().position(|&other| other == ring).expect("all rings are listed");
     *FASTEST[index].get_or_init(|| {
-        let rate =
-            |level| MultiplyBound::all(level, ring).iter().map(MultiplyBound::rate).fold(0.0, f64::max);
+        let rate = |level| MultiplyPeak::all(level, ring).iter().map(MultiplyPeak::rate).fold(0.0, f64::max);
         let rates = SimdLevel::available().into_iter().map(|level| (level, rate(level))).collect::<Vec<_>>();
         fastest(&rates)
     })
@@ -109,7 +107,7 @@ mod x86 {
     /// `passes` times eight steps: sums in registers 0 to 3 (and 4 to 7), products in 8 to 11, other intermediate
     /// results in 12 and 13, factors in 14 and 15. What the registers hold does not matter to the time, and a step
     /// waits for no other but through its sum.
-    macro_rules! bound {
+    macro_rules! peak {
         ($name:ident, $step:ident($($operation:tt)*)) => {
             pub(super) fn $name(passes: usize) {
                 // SAFETY: only called at a level that the processor was found to have; all registers that change are
@@ -217,14 +215,14 @@ mod x86 {
         };
     }
 
-    bound!(avx512_u64, single("vpmullq", "vpaddq", "zmm"));
-    bound!(avx512_u64_pairs, pair("vpmullq", "vpaddq", "zmm"));
-    bound!(avx512_u32, single("vpmulld", "vpaddd", "zmm"));
-    bound!(avx512_u32_pairs, pair("vpmulld", "vpaddd", "zmm"));
-    bound!(avx2_u64, single_u64());
-    bound!(avx2_u64_pairs, pair_u64());
-    bound!(avx2_u32, single("vpmulld", "vpaddd", "ymm"));
-    bound!(avx2_u32_pairs, pair("vpmulld", "vpaddd", "ymm"));
+    peak!(avx512_u64, single("vpmullq", "vpaddq", "zmm"));
+    peak!(avx512_u64_pairs, pair("vpmullq", "vpaddq", "zmm"));
+    peak!(avx512_u32, single("vpmulld", "vpaddd", "zmm"));
+    peak!(avx512_u32_pairs, pair("vpmulld", "vpaddd", "zmm"));
+    peak!(avx2_u64, single_u64());
+    peak!(avx2_u64_pairs, pair_u64());
+    peak!(avx2_u32, single("vpmulld", "vpaddd", "ymm"));
+    peak!(avx2_u32_pairs, pair("vpmulld", "vpaddd", "ymm"));
 }
 
 #[cfg(test)]
@@ -253,8 +251,8 @@ mod tests {
     fn every_loop_ends() {
         for level in SimdLevel::available() {
             for ring in Ring::ALL {
-                for bound in MultiplyBound::all(level, ring) {
-                    assert!(bound.rate() > 0.0, "{} in {ring:?}: {}", level.name(), bound.instructions);
+                for peak in MultiplyPeak::all(level, ring) {
+                    assert!(peak.rate() > 0.0, "{} in {ring:?}: {}", level.name(), peak.instructions);
                 }
             }
         }
