@@ -3,9 +3,8 @@
 use super::Address;
 use super::expected::OffPlan;
 use super::frame::FrameError;
-use super::hello::Difference;
 use super::identity::IdentityError;
-use crate::share::Role;
+use crate::share::{Difference, Role, printable};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -254,22 +253,6 @@ impl NetError {
     /// What a peer says when it gives up.
     pub(super) fn aborted(peer: Role, reason: &str) -> NetError {
         NetError::Aborted { peer, reason: printable(reason) }
-    }
-}
-
-/// A peer's text as it may be shown on a terminal: without what moves the cursor, or hides or reorders what is there.
-pub(super) fn printable(text: &str) -> String {
-    let is_hidden = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let shown = |c: char| if c.is_control() || is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(shown).collect()
-}
-
-/// The beginning of a peer's text.
-pub(super) fn shortened(text: &str) -> String {
-    const LONGEST_BYTES: usize = 200;
-    match text.len() {
-        0..=LONGEST_BYTES => printable(text),
-        _ => printable(&text[..text.floor_char_boundary(LONGEST_BYTES)]) + "…",
     }
 }
 

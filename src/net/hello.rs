@@ -1,14 +1,12 @@
 //! The first words on a connection, and control messages: who is there, and whether both were given the same job.
 
-use super::error::shortened;
 use super::frame::{HEADER_BYTES, Header, wipe};
 use super::tls::explain;
 use super::{Frame, Link, NetError, Streams, Topic};
-use crate::share::Role;
+use crate::share::{Role, shortened};
 use crate::wipe::Wiped;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -120,58 +118,6 @@ pub(super) async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), frame: F
     stream.flush().await
 }
 
-/// A term that two processes do not have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Which.
-    pub field: String,
-    /// What this process has.
-    pub here: String,
-    /// What the other has.
-    pub there: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {} here and {} there", self.field, self.here, self.there)
-    }
-}
-
-/// The first term in which two lists differ: terms are compared by their names, wherever they stand, and those that
-/// stand first say most.
-pub fn first_difference(here: &[(String, String)], there: &[(String, String)]) -> Option<Difference> {
-    let (ours, theirs) = (by_name(here), by_name(there));
-    let place = |list: &[(String, String)]| {
-        list.iter().position(|(name, _)| ours.get(&**name) != theirs.get(&**name))
-    };
-    let field = match (place(here), place(there)) {
-        (Some(place), other) if other.is_none_or(|other| place <= other) => &here[place].0,
-        (_, Some(place)) => &there[place].0,
-        _ if here.len() == there.len() => return None,
-        // A name that stands twice in one list only.
-        _ => {
-            return Some(difference(
-                "number of terms",
-                Some(&here.len().to_string()),
-                Some(&there.len().to_string()),
-            ));
-        }
-    };
-    Some(difference(field, ours.get(&**field).copied(), theirs.get(&**field).copied()))
-}
-
-fn by_name(list: &[(String, String)]) -> BTreeMap<&str, &str> {
-    list.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-}
-
-fn difference(field: &str, here: Option<&str>, there: Option<&str>) -> Difference {
-    let shown = |value: Option<&str>| match value {
-        None => "absent".to_owned(),
-        Some(value) => format!("`{}`", shortened(value)),
-    };
-    Difference { field: shortened(field), here: shown(here), there: shown(there) }
-}
-
 impl Link {
     /// Sends a control message as JSON; returns its length in bytes.
     ///
@@ -232,45 +178,5 @@ impl Link {
             Frame::Finish => Ok(None),
             other => Err(NetError::OutOfPlace { peer, expected: what, found: other.name() }),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn terms(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
-    }
-
-    #[test]
-    fn the_first_difference_is_named_with_both_values() {
-        let here = terms(&[("protocol", "beaver"), ("ring_bits", "64"), ("step 1", "z = x")]);
-        assert_eq!(first_difference(&here, &here), None);
-        let there = terms(&[("protocol", "beaver"), ("ring_bits", "32"), ("step 1", "z = x")]);
-        let difference = first_difference(&here, &there).unwrap();
-        assert_eq!(difference.to_string(), "ring_bits is `64` here and `32` there");
-        let shorter = terms(&[("protocol", "beaver"), ("ring_bits", "64")]);
-        assert_eq!(first_difference(&shorter, &here).unwrap().field, "step 1");
-        assert_eq!(first_difference(&here, &shorter).unwrap().there, "absent");
-    }
-
-    #[test]
-    fn terms_are_compared_by_name() {
-        let here = terms(&[("protocol", "beaver"), ("owner of input x", "0"), ("step 1", "z = x")]);
-        let more = terms(&[
-            ("protocol", "beaver"),
-            ("owner of input a", "1"),
-            ("owner of input x", "0"),
-            ("step 1", "z = x + a"),
-        ]);
-        let difference = first_difference(&here, &more).unwrap();
-        assert_eq!(difference.to_string(), "owner of input a is absent here and `1` there");
-        let difference = first_difference(&more, &here).unwrap();
-        assert_eq!(difference.to_string(), "owner of input a is `1` here and absent there");
-        let turned: Vec<_> = here.iter().rev().cloned().collect();
-        assert_eq!(first_difference(&here, &turned), None);
-        let twice = [&here[..], &here[..1]].concat();
-        assert_eq!(first_difference(&here, &twice).unwrap().field, "number of terms");
     }
 }

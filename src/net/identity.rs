@@ -2,8 +2,7 @@
 //!
 //! There is no authority: a peer is trusted because its certificate is pinned, byte for byte. Keys are Ed25519.
 
-use super::error::printable;
-use crate::share::Role;
+use crate::share::{Role, printable};
 use rustls::crypto::aws_lc_rs::{default_provider, sign::any_eddsa_type};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, UnixTime};

@@ -62,7 +62,7 @@ pub use frame::{
     BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, FrameError,
     HEADER_BYTES, SMALL_MESSAGE_BYTES,
 };
-pub use hello::{Difference, Hello, Token, VERSION, first_difference};
+pub use hello::{Hello, Token, VERSION};
 pub use identity::{Certificate, Credentials, Fingerprint, Identity, IdentityError, IdentityPem, VALIDITY};
 pub use interrupt::{Interrupt, requested};
 pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};

@@ -5,10 +5,10 @@
 //! authority. Keys are agreed on by X25519 and ML-KEM-768 together, so that what is recorded today stays closed to
 //! whoever breaks one of them later. There is no resumption, no early data, and no older version to fall back to.
 
+use super::NetError;
 use super::identity::{Certificate, Credentials, IdentityError};
 use super::socket::{BUFFER_BYTES, Socket};
-use super::{NetError, error::printable};
-use crate::share::Role;
+use crate::share::{Role, printable};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};

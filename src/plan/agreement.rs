@@ -4,14 +4,15 @@ use super::Supply;
 use crate::correlation::Demand;
 use crate::program::Program;
 use crate::protocol::Protocol;
+use crate::share::Terms;
 use crate::step::StepList;
 use serde::Serialize;
 
 /// The facts of a run and the digest of all its plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
-    /// Names and values. The order makes the first difference the most telling one; the digest is the last.
-    pub fields: Vec<(String, String)>,
+    /// The facts of the run; the digest is the last.
+    pub fields: Terms,
     /// BLAKE3 over every role's steps, buffers and correlations.
     pub digest: [u8; 32],
 }
@@ -25,31 +26,27 @@ impl Agreement {
         demand: &Demand,
         supply: Supply,
     ) -> Agreement {
-        let mut fields: Vec<(String, String)> = vec![
-            ("protocol".into(), protocol.to_string()),
-            ("ring_bits".into(), program.ring().bits().to_string()),
-            ("fraction_bits".into(), program.codec().fraction_bits().to_string()),
-        ];
+        let mut fields = Terms::default();
+        fields.add("protocol", protocol);
+        fields.add("ring_bits", program.ring().bits());
+        fields.add("fraction_bits", program.codec().fraction_bits());
         for input in program.inputs() {
             let bound = input.bound.map_or_else(String::new, |bound| format!(", bound {bound}"));
             let resident = if input.resident { ", resident" } else { "" };
             let value = format!("{} of {}{bound}{resident}", input.shape, input.owner);
-            fields.push((format!("input {}", input.name), value));
+            fields.add(format!("input {}", input.name), value);
         }
         for (index, value) in program.values().iter().enumerate() {
-            let value = format!("{:?} giving {}", value.op, value.shape);
-            fields.push((format!("op {index}"), value));
+            fields.add(format!("op {index}"), format!("{:?} giving {}", value.op, value.shape));
         }
         for output in program.outputs() {
             let to: Vec<String> = output.to.iter().map(|party| party.to_string()).collect();
-            fields.push((
-                format!("output {}", output.name),
-                format!("%{} to {}", output.value.0, to.join(", ")),
-            ));
+            let value = format!("%{} to {}", output.value.0, to.join(", "));
+            fields.add(format!("output {}", output.name), value);
         }
-        fields.push(("correlations".into(), supply.to_string()));
+        fields.add("correlations", supply);
         let digest = digest(parties, demand);
-        fields.push(("plan digest".into(), blake3::Hash::from(digest).to_hex().to_string()));
+        fields.add("plan digest", blake3::Hash::from(digest).to_hex());
         Agreement { fields, digest }
     }
 }

@@ -1,17 +1,17 @@
 //! The dealer's end of a deployment.
 
 use super::keys::{Contribution, KeySource, Way, derive};
+use super::network::check_pins;
 use super::order::{Order, PlanName, Request};
-use super::party::check_pins;
 use super::topic::{GRANT, ORDER};
 use super::wire::Wire;
 use super::{Devices, SessionError, SessionOptions};
 use crate::correlation::Demand;
-use crate::net::{Credentials, Difference, Hello, Link, Listener, NetError, Streams, first_difference};
+use crate::net::{Credentials, Hello, Link, Listener, NetError, Streams};
 use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError, Supply, dealer_steps};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, Stage, Stages, execute};
-use crate::share::{Parties, PartyId, Role};
+use crate::share::{Difference, Parties, PartyId, Role, Terms};
 use crate::step::{KeyId, OpId, StepList};
 use crate::wipe;
 use std::collections::{BTreeMap, HashMap};
@@ -274,7 +274,7 @@ async fn take_order(links: &mut [Link]) -> Result<Option<(Order, Vec<Contributio
             None => first = Some((party_of(link), order)),
             Some((_, other)) if *other == order => {}
             Some((other_party, other)) => {
-                let mut difference = first_difference(&facts(&order), &facts(other)).unwrap_or(Difference {
+                let mut difference = facts(&order).first_difference(&facts(other)).unwrap_or(Difference {
                     field: "correlations".into(),
                     here: "some list".into(),
                     there: "another".into(),
@@ -323,16 +323,16 @@ async fn requests(links: &mut [Link]) -> Result<Vec<Option<Request<Order>>>, Net
 }
 
 /// An order as far as errors show it.
-fn facts(order: &Option<Order>) -> Vec<(String, String)> {
+fn facts(order: &Option<Order>) -> Terms {
     let what = match order {
         None => "the end of the session".into(),
         Some(Order::First { demand, .. }) => format!("{:?}: {}", demand.ring, demand.summary().join(", ")),
         Some(Order::Again(number)) => format!("plan {number} again"),
         Some(Order::Release(number)) => format!("the release of plan {number}"),
     };
-    let mut facts = vec![("order".into(), what)];
+    let mut facts = Terms::from_iter([("order", what)]);
     if let Some(Order::First { plan, .. }) = order {
-        facts.push(("plan".into(), plan.to_string()));
+        facts.add("plan", plan);
     }
     facts
 }

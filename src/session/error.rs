@@ -1,6 +1,6 @@
 //! Why a session failed.
 
-use super::{OfferError, StoreError};
+use super::{NetworkFault, OfferError, StoreError};
 use crate::net::NetError;
 use crate::plan::PlanError;
 use crate::program::{Kind, Span};
@@ -116,11 +116,8 @@ pub enum SessionError {
     #[error("the program was prepared in another session: prepare it in the one that runs it")]
     OtherSession,
     /// The network is not well described.
-    #[error("the network is not well described: {reason}")]
-    Network {
-        /// What is wrong.
-        reason: String,
-    },
+    #[error("the network is not well described: {0}")]
+    Network(NetworkFault),
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness: {reason}")]
     Entropy {
@@ -181,7 +178,7 @@ impl SessionError {
             | SessionError::Offer(_)
             | SessionError::ResidentFromStore
             | SessionError::OtherSession
-            | SessionError::Network { .. }
+            | SessionError::Network(_)
             | SessionError::Entropy { .. }
             | SessionError::Runtime { .. }
             | SessionError::Poisoned { .. } => self.to_string(),

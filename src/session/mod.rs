@@ -13,11 +13,16 @@
 //! executes. Any failure is told to all peers before it is returned. A program that is to run many times is [`Prepared`]
 //! first; resident inputs then stay in device memory between its runs.
 
+mod agree;
+mod connect;
 mod dealer;
 mod devices;
 mod error;
+mod inputs;
 mod keys;
+mod network;
 mod offer;
+mod options;
 mod order;
 mod party;
 mod prepared;
@@ -30,14 +35,17 @@ mod topic;
 mod wire;
 mod world;
 
+pub use connect::SessionSetup;
 pub use dealer::{DealerNetwork, Dealt, deal, deal_behind};
 pub use devices::{Devices, Spread};
 pub use error::SessionError;
 #[cfg(test)]
 pub(crate) use keys::{insecure_contribution, insecure_dealt_key};
+pub use network::{NetworkFault, PartyNetwork};
 pub use offer::{ACCEPTED_BYTES, Declared, Offer, OfferError};
-pub use party::{PartyNetwork, Session, SessionOptions, SessionOutcome};
-pub use prepared::Prepared;
+pub use options::SessionOptions;
+pub use party::Session;
+pub use prepared::{Prepared, SessionOutcome};
 pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};
 pub use tiles::{Surroundings, choose_side, plan_tiles};
 pub use world::{World, WorldError};

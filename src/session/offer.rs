@@ -10,7 +10,7 @@
 use super::{Session, SessionError};
 use crate::plan::{Plan, PlanError};
 use crate::program::{Dims, Input, Kind, Program};
-use crate::share::{PartyId, Role};
+use crate::share::{PartyId, Role, Terms};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -155,7 +155,7 @@ impl OfferError {
 
 impl Session {
     /// The shape and kind of every input that the job declares, by name: this party's and its peers', as each offered
-    /// its own when it connected, in JSON as [`Offer`] writes it. All offers are held against the declarations.
+    /// its own when it connected. All offers are held against the declarations.
     ///
     /// # Errors
     /// Where an offer is missing, cannot be read, is for no input of its party, or differs from what is declared. The
@@ -201,7 +201,7 @@ impl Session {
     /// Whether a peer chose the input's shape: it offered one, and nothing declared it.
     fn is_chosen(&self, input: &Input, party: PartyId) -> bool {
         let offers = self.offers.get(&input.owner).filter(|_| input.owner != party);
-        let is_offered = offers.is_some_and(|offers| offers.iter().any(|(name, _)| *name == input.name));
+        let is_offered = offers.is_some_and(|offers| offers.iter().any(|(name, _)| name == input.name));
         is_offered && !self.declared.contains(&input.name)
     }
 }
@@ -209,18 +209,18 @@ impl Session {
 /// What a party offers, each of it once and as the job declares it.
 fn held(
     party: PartyId,
-    offers: &[(String, String)],
+    offers: &Terms,
     declared: &BTreeMap<String, Declared>,
 ) -> Result<BTreeMap<String, Offer>, OfferError> {
     let mut inputs = BTreeMap::new();
-    for (name, text) in offers {
+    for (name, text) in offers.iter() {
         let own = declared.get(name).filter(|declared| declared.owner == party);
         let own = own.ok_or(OfferError::Unknown { peer: party })?;
         let unreadable =
-            |reason: String| OfferError::Unreadable { input: name.clone(), owner: party, reason };
+            |reason: String| OfferError::Unreadable { input: name.to_owned(), owner: party, reason };
         let offer: Offer = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
         own.check(name, offer)?;
-        if inputs.insert(name.clone(), offer).is_some() {
+        if inputs.insert(name.to_owned(), offer).is_some() {
             return Err(unreadable("it comes twice".into()));
         }
     }
@@ -287,14 +287,14 @@ mod tests {
     }
 
     fn refused(offers: &[(&str, &str)]) -> String {
-        let offers: Vec<_> = offers.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect();
+        let offers: Terms = offers.iter().copied().collect();
         held(PartyId(1), &offers, &declared()).expect_err("it is refused").to_string()
     }
 
     #[test]
     fn offers_are_held_against_what_the_job_declares() {
         let fits = ("w", r#"{"shape":[6,1],"kind":"real"}"#);
-        let offers = [(fits.0.to_owned(), fits.1.to_owned())];
+        let offers: Terms = [fits].into_iter().collect();
         let offer = held(PartyId(1), &offers, &declared()).expect("it is as declared")["w"];
         assert_eq!(offer.shape.extents(), [6, 1]);
         assert_eq!(

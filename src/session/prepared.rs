@@ -1,23 +1,23 @@
-//! Programs that are run many times: planned and allocated once, with what resident inputs give in device memory.
+//! Runs: a program is prepared, that is planned and allocated; run once or many times; and released.
 //!
 //! A [`Prepared`] program has its memory from the start and keeps it, so no run allocates anything on the device. Its
 //! first run takes all inputs. Where some are resident, it keeps what depends on them alone, and later runs take the
 //! others only: they open what is new, and order masks and products for that.
 //!
 //! **Order of a run.** The parties compare plan digest and number of the run, agree on fresh keys, order from the dealer,
-//! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs without resident inputs, whose
-//! runs are all alike.
+//! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs
+//! without resident inputs, whose runs are all alike. The first two are one for a program that runs once.
 
 use super::offer::{check_host, over_limit};
 use super::order::{Order, PlanName};
-use super::{Devices, Session, SessionError, SessionOutcome};
+use super::{Devices, Session, SessionError};
 use crate::correlation::Source;
 use crate::plan::Plans;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
-use crate::run::{Execution, HostMatrix, Memory, RunError, Stage, execute};
-use crate::share::Role;
+use crate::run::{Execution, HostMatrix, Memory, RunError, RunReport, Stage, execute};
+use crate::share::{Role, Terms};
 use crate::step::{KeyId, OpId};
 use crate::wipe;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ impl Prepared {
     }
 
     /// Wipes and frees the memory.
-    pub(super) fn free(&mut self) -> Result<(), RunError> {
+    fn free(&mut self) -> Result<(), RunError> {
         self.memory.free(self.devices.all())
     }
 }
@@ -69,7 +69,48 @@ impl Drop for Prepared {
     }
 }
 
+/// What a run gave.
+#[derive(Debug)]
+pub struct SessionOutcome {
+    /// The outputs that this party learns, by name.
+    pub outputs: BTreeMap<String, Elements>,
+    /// What the run took.
+    pub report: RunReport,
+    /// The plans of all roles for this run.
+    pub plans: Arc<Plans>,
+}
+
 impl Session {
+    /// Runs a program on this party's inputs, given by name: it is prepared, run once, and released. What this party sends
+    /// is queued when this returns: [`Session::finish`] makes sure that it arrives.
+    ///
+    /// # Errors
+    /// Where an input is missing or does not fit, the program has no plan, a peer has another one, or the run fails.
+    /// The session cannot be used after a failure.
+    ///
+    /// # Panics
+    /// Within a task of a tokio runtime: sessions block.
+    pub fn run(
+        &mut self,
+        protocol: Protocol,
+        program: &Program,
+        inputs: BTreeMap<String, Elements>,
+    ) -> Result<SessionOutcome, SessionError> {
+        self.attempt(|session| {
+            session.stages.end(Stage::Caller);
+            session.check_roles(protocol)?;
+            // Before anybody else is bothered.
+            let inputs = session.own_inputs(program, inputs, 0)?;
+            session.stages.end(Stage::Inputs);
+            let mut prepared = session.plan_and_allocate(protocol, program, None)?;
+            let mut outcome = session.run_plan(&mut prepared, inputs)?;
+            session.let_go(prepared)?;
+            session.stages.end(Stage::Wiping);
+            outcome.report.stages = session.stages.take();
+            Ok(outcome)
+        })
+    }
+
     /// Plans a program to be run many times, agrees on the plan with the other parties, and allocates its memory.
     ///
     /// # Errors
@@ -111,17 +152,15 @@ impl Session {
             session.stages.end(Stage::Inputs);
             let digest = blake3::Hash::from(prepared.plans.agreement.digest).to_hex().to_string();
             // Two programs may have one plan, and keep values of their own.
-            let number = prepared.number.expect("it was prepared").to_string();
-            let fields = vec![
-                ("plan digest".into(), digest),
-                ("number of the prepared program".into(), number),
-                ("number of the run".into(), prepared.runs.to_string()),
-            ];
-            session.confirm(prepared.protocol, fields)?;
+            let number = prepared.number.expect("it was prepared");
+            let mut terms = Terms::default();
+            terms.add("plan digest", digest);
+            terms.add("number of the prepared program", number);
+            terms.add("number of the run", prepared.runs);
+            session.confirm(prepared.protocol, terms)?;
             session.stages.end(Stage::Agreeing);
             let mut outcome = session.run_plan(prepared, inputs)?;
             outcome.report.stages = session.stages.take();
-            prepared.runs += 1;
             Ok(outcome)
         })
     }
@@ -130,20 +169,27 @@ impl Session {
     ///
     /// # Errors
     /// Where the dealer cannot be told, or the program was prepared in another session.
-    pub fn release(&mut self, mut prepared: Prepared) -> Result<(), SessionError> {
-        self.attempt(|session| {
-            if prepared.session != session.id {
-                return Err(SessionError::OtherSession);
-            }
-            prepared.free()?;
-            // Before its first run a dealer knows nothing of it.
-            let is_known = prepared.plans.source == Source::Dealer && prepared.runs > 0;
-            let Some(number) = prepared.number.filter(|_| is_known) else { return Ok(()) };
-            session.tell_dealer(&Order::Release(number))
+    pub fn release(&mut self, prepared: Prepared) -> Result<(), SessionError> {
+        self.attempt(|session| match prepared.session == session.id {
+            true => session.let_go(prepared),
+            false => Err(SessionError::OtherSession),
         })
     }
 
-    pub(super) fn plan_and_allocate(
+    /// Wipes and frees the memory, and tells a dealer that keeps something for later runs.
+    fn let_go(&mut self, mut prepared: Prepared) -> Result<(), SessionError> {
+        prepared.free()?;
+        // Before its first run a dealer knows nothing of it.
+        let is_known = prepared.plans.source == Source::Dealer && prepared.runs > 0;
+        match prepared.number.filter(|_| is_known) {
+            Some(number) => self.tell_dealer(&Order::Release(number)),
+            None => Ok(()),
+        }
+    }
+
+    /// Plans a program, agrees on the plan with the other parties, and allocates its memory; `None` for a program that runs
+    /// once.
+    fn plan_and_allocate(
         &mut self,
         protocol: Protocol,
         program: &Program,
@@ -172,20 +218,21 @@ impl Session {
         Ok(Prepared { session, protocol, program, plans, name, memory, devices, number, runs: 0 })
     }
 
-    pub(super) fn run_plan(
+    /// Runs a program whose run all parties have confirmed.
+    fn run_plan(
         &mut self,
-        prepared: &Prepared,
+        prepared: &mut Prepared,
         inputs: BTreeMap<usize, HostMatrix>,
     ) -> Result<SessionOutcome, SessionError> {
+        let plans = prepared.plans().clone();
         let Prepared { program, name, memory, number, runs, .. } = prepared;
-        let plans = prepared.plans();
         let run = name.run_number(self.runs);
-        let mut keys = self.share_keys(plans, name)?;
+        let mut keys = self.share_keys(&plans, name)?;
         let mut feed = None;
         if plans.source.has_own_steps() {
             let order = match number {
                 Some(number) if *runs > 0 => Order::Again(*number),
-                &keep => Order::First { plan: *name, demand: plans.demand.clone(), keep },
+                keep => Order::First { plan: *name, demand: plans.demand.clone(), keep: *keep },
             };
             let key;
             (key, feed) = self.correlations(&order, name)?;
@@ -218,9 +265,10 @@ impl Session {
             failure.map_or(SessionError::from(error), SessionError::from)
         })?;
         self.runs = self.runs.wrapping_add(1);
+        *runs += 1;
         self.stages.end(Stage::Wiping);
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
         let outputs = outcome.outputs.into_iter().map(name).collect();
-        Ok(SessionOutcome { outputs, report: outcome.report, plans: plans.clone() })
+        Ok(SessionOutcome { outputs, report: outcome.report, plans })
     }
 }

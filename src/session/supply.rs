@@ -4,7 +4,7 @@ use super::keys::{Contribution, Pledge, Way, derive};
 use super::order::{Order, PlanName, Request};
 use super::store::{Feed, FeedFailure};
 use super::topic::{GRANT, KEY, ORDER};
-use super::{Session, SessionError};
+use super::{NetworkFault, Session, SessionError};
 use crate::net::{Link, NetError};
 use crate::plan::Plans;
 use crate::ring::prg::PrgKey;
@@ -79,8 +79,7 @@ impl Session {
         let way = self.to_dealer();
         let request = Request { order, contribution: self.keys.contribution(way)? };
         let dealer = self.links.iter_mut().find(|link| link.peer() == Role::Dealer);
-        let missing = || SessionError::Network { reason: "there is neither a dealer nor a store".into() };
-        let dealer = dealer.ok_or_else(missing)?;
+        let dealer = dealer.ok_or(NetworkFault::NoSource)?;
         let theirs: Contribution = self.wire.wait(async {
             dealer.send_control(ORDER, &request).await?;
             dealer.receive_control(GRANT, dealer.long_patience()).await

@@ -1,7 +1,8 @@
 //! The control messages that surround runs: each has a number, and a length that a peer cannot exceed.
 
-use super::{MOST_ORDERS, SessionError};
+use super::{MOST_ORDERS, NetworkFault};
 use crate::net::Topic;
+use crate::share::Terms;
 
 /// Most bytes of a message with no lists in it.
 const SMALL_BYTES: usize = 1 << 10;
@@ -35,14 +36,10 @@ pub(super) const UNUSED_ORDERS: Topic =
 const BYTES_OF_AN_ORDER: usize = 6;
 
 /// Makes sure that peers take what this party offers: their own terms are the same, and of the rest they take so much.
-pub(super) fn check_offers(offers: &[(String, String)]) -> Result<(), SessionError> {
-    let (offered, most) =
-        (serde_json::to_vec(offers).expect("offers serialise").len(), Topic::DIFFERENCE_BYTES);
-    if offered <= most {
-        return Ok(());
-    }
-    let reason = format!("what this party offers takes {offered} bytes; its peers take {most}");
-    Err(SessionError::Network { reason })
+pub(super) fn check_offers(offers: &Terms) -> Result<(), NetworkFault> {
+    let bytes = serde_json::to_vec(offers).expect("offers serialise").len();
+    let most_bytes = Topic::DIFFERENCE_BYTES;
+    if bytes <= most_bytes { Ok(()) } else { Err(NetworkFault::Offers { bytes, most_bytes }) }
 }
 
 #[cfg(test)]
@@ -51,7 +48,7 @@ mod tests {
 
     #[test]
     fn offers_that_no_peer_takes_are_refused_before_anybody_is_bothered() {
-        let offers = |text: &str| [("shape".to_owned(), text.repeat(1_000_000))];
+        let offers = |text: &str| Terms::from_iter([("shape", text.repeat(1_000_000))]);
         assert_eq!(check_offers(&offers("a")), Ok(()));
         let error = check_offers(&offers("\"")).expect_err("each quote takes two bytes");
         assert!(error.to_string().contains("takes 2000014 bytes; its peers take 1048576"), "{error}");

@@ -1,10 +1,13 @@
 //! Who holds which part of a value.
 //!
-//! [`PartyId`] and [`Role`] name the processes of a run, [`Parties`] is a set of parties, and [`Sharing`] is a value as
-//! the sum of components that parties hold. `Debug` of what holds shares shows shapes, never elements.
+//! [`PartyId`] and [`Role`] name the processes of a run, [`Parties`] is a set of parties, [`Sharing`] is a value as
+//! the sum of components that parties hold. `Debug` of what holds shares shows shapes, never elements. [`Terms`] are facts that parties must have in common.
 
 mod party;
 mod sharing;
+mod terms;
 
 pub use party::{Parties, PartyId, Role};
 pub use sharing::Sharing;
+pub use terms::{Difference, Terms};
+pub(crate) use terms::{printable, shortened};

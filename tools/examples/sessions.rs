@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 use symbolon::net::{Certificate, Credentials, Identity, IdentityPem};
-use symbolon::session::{DealerNetwork, PartyNetwork, SessionOptions, deal};
+use symbolon::session::{DealerNetwork, PartyNetwork, SessionOptions, SessionSetup, deal};
 use symbolon::{
     Cpu, Device, Elements, FixedPoint, Parties, PartyId, Program, Protocol, Ring, Role, Session, Shape,
 };
@@ -50,8 +50,9 @@ fn party(
     let codec = FixedPoint::new(Ring::Z64, 0)?;
     let device: Arc<dyn Device> = Arc::new(Cpu::open(Some(1), None)?);
     let tell = move |address| told.send(address).expect("somebody waits for it");
-    let (terms, offers) = (vec![("job".into(), "z = x @ w".into())], Vec::new());
-    let mut session = Session::connect(device, &network, SessionOptions::default(), terms, offers, tell)?;
+    let mut setup = SessionSetup::new(network);
+    setup.terms.add("job", "z = x @ w");
+    let mut session = Session::connect(device, setup, tell)?;
     let inputs = BTreeMap::from([(own.0.to_owned(), Elements::from_integers(Ring::Z64, own.1))]);
     let outcome = session.run(Protocol::Beaver, &program(codec)?, inputs)?;
     session.finish()?;

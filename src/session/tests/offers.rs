@@ -5,9 +5,9 @@ use crate::net::NetError;
 use crate::program::{Dims, Kind, Program, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
-use crate::session::party::Introduction;
+use crate::session::connect::Introduction;
 use crate::session::{Declared, Offer, OfferError, Session, SessionError, SessionOptions, WorldError};
-use crate::share::{PartyId, Role};
+use crate::share::{PartyId, Role, Terms};
 use std::collections::BTreeMap;
 
 const X: (usize, usize) = (2, 6);
@@ -31,8 +31,8 @@ fn input(party: PartyId, w: Shape) -> (&'static str, Shape) {
 fn introduce(session: &mut Session, party: PartyId, w: Shape) -> Result<(), SessionError> {
     let (name, shape) = input(party, w);
     let offer = Offer { shape: shape.into(), kind: Kind::Real };
-    let offers = vec![(name.to_owned(), serde_json::to_string(&offer).expect("it serialises"))];
-    Ok(session.introduce(Introduction { terms: Vec::new(), offers })?)
+    let offers = BTreeMap::from([(name.to_owned(), offer)]);
+    Ok(session.introduce(Introduction::new(Terms::default(), &offers)?)?)
 }
 
 fn declared(w: Option<(usize, usize)>) -> BTreeMap<String, Declared> {

@@ -171,7 +171,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::ResidentInput { .. }
         | SessionError::ResidentFromStore
         | SessionError::OtherSession
-        | SessionError::Network { .. } => 2,
+        | SessionError::Network(_) => 2,
         SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
     }
 }

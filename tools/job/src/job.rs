@@ -43,6 +43,7 @@ use crate::data::{Column, Missing, Separator, Source, TableOptions};
 pub use data::InputData;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use symbolon::correlation;
@@ -52,7 +53,7 @@ use symbolon::program::{Dims, Kind, Program, Truncation};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring};
 use symbolon::session::{Declared, Offer};
-use symbolon::share::{Parties, PartyId};
+use symbolon::share::{Parties, PartyId, Terms};
 
 /// A job that has been read and checked as far as it can be without data.
 pub struct Job {
@@ -307,31 +308,29 @@ impl Job {
     }
 
     /// What all parties must have in common, in an order in which the first difference says most.
-    pub fn terms(&self) -> Vec<(String, String)> {
-        let none = || "none".to_owned();
-        let mut terms = vec![
-            ("name".to_owned(), self.name.clone()),
-            ("protocol".to_owned(), self.protocol.to_string()),
-            ("ring_bits".to_owned(), self.codec.ring().bits().to_string()),
-            ("fraction_bits".to_owned(), self.codec.fraction_bits().to_string()),
-            ("truncation".to_owned(), format!("{:?}", self.truncation).to_lowercase()),
-            ("batches".to_owned(), self.batches.to_string()),
-        ];
+    pub fn terms(&self) -> Terms {
+        fn declared(value: Option<impl Display>) -> String {
+            value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+        }
+        let mut terms = Terms::default();
+        terms.add("name", &self.name);
+        terms.add("protocol", self.protocol);
+        terms.add("ring_bits", self.codec.ring().bits());
+        terms.add("fraction_bits", self.codec.fraction_bits());
+        terms.add("truncation", format!("{:?}", self.truncation).to_lowercase());
+        terms.add("batches", self.batches);
         for (name, input) in &self.inputs {
-            terms.push((format!("owner of input {name}"), input.owner.to_string()));
-            let shape = input.shape.map(|shape| shape.to_string());
-            terms.push((format!("shape of input {name}"), shape.unwrap_or_else(none)));
-            let bound = input.bound.map(|bound| bound.to_string());
-            terms.push((format!("bound of input {name}"), bound.unwrap_or_else(none)));
-            let kind = input.kind.map(|kind| kind.to_string());
-            terms.push((format!("kind of input {name}"), kind.unwrap_or_else(none)));
-            terms.push((format!("residence of input {name}"), input.resident.to_string()));
+            terms.add(format!("owner of input {name}"), input.owner);
+            terms.add(format!("shape of input {name}"), declared(input.shape));
+            terms.add(format!("bound of input {name}"), declared(input.bound));
+            terms.add(format!("kind of input {name}"), declared(input.kind));
+            terms.add(format!("residence of input {name}"), input.resident);
         }
         for (number, step) in (1..).zip(&self.steps) {
-            terms.push((format!("step {number}"), step.clone()));
+            terms.add(format!("step {number}"), step);
         }
         for (name, output) in &self.outputs {
-            terms.push((format!("recipients of output {name}"), format!("{:?}", output.to)));
+            terms.add(format!("recipients of output {name}"), format!("{:?}", output.to));
         }
         terms
     }

@@ -11,7 +11,7 @@ use symbolon::program::Program;
 use symbolon::ring::Elements;
 use symbolon::session::{
     CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session, SessionError, SessionOptions,
-    SessionOutcome,
+    SessionOutcome, SessionSetup,
 };
 use symbolon::share::PartyId;
 
@@ -95,12 +95,9 @@ impl PartyJob {
         let first = encode_own(&job, &config, 0, &mut own, &notify, |_| true)?;
         let party = config.party();
         let options = SessionOptions { supply: job.supply().or(options.supply), accept_shapes, ..options };
-        let offer = |(name, offer): (&String, &Offer)| {
-            (name.clone(), serde_json::to_string(offer).expect("an offer serialises"))
-        };
-        let offers = own.iter().map(offer).collect();
+        let setup = SessionSetup { network, options, terms: job.terms(), offers: own };
         let listening = |address| notify(Notice::Listening { party, address });
-        let mut session = Session::connect(devices, &network, options, job.terms(), offers, listening)?;
+        let mut session = Session::connect(devices, setup, listening)?;
         let stored: Arc<Mutex<Option<StoredOrder>>> = Arc::default();
         if let Some(store) = store {
             let (stored, notify) = (stored.clone(), notify.clone());

@@ -11,12 +11,12 @@ use crate::plan::{PlanOptions, Plans};
 use crate::program::{Input, Kind, Program, Truncation, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
-use crate::session::party::Introduction;
+use crate::session::connect::Introduction;
 use crate::session::world::WireRule;
 use crate::session::{
     Declared, Offer, Session, SessionError, SessionOptions, SessionOutcome, World, WorldError, deal_ahead,
 };
-use crate::share::{Parties, PartyId, Role};
+use crate::share::{Parties, PartyId, Role, Terms};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -177,11 +177,10 @@ impl Deployment {
         let inputs = self.program.inputs().iter().zip(&self.inputs).filter(|(input, _)| input.owner == party);
         let own: BTreeMap<String, Elements> =
             inputs.clone().map(|(input, elements)| (input.name.clone(), elements.clone())).collect();
-        let terms = vec![("step 1".to_owned(), "z = relu(x @ w + b)".to_owned())];
-        let offer = |shape: Shape| Offer { shape: shape.into(), kind: Kind::Real };
-        let offered = |input: &Input| serde_json::to_string(&offer(input.shape)).expect("it serialises");
-        let offers = inputs.map(|(input, _)| (input.name.clone(), offered(input))).collect();
-        session.attempt(|session| Ok(session.introduce(Introduction { terms, offers })?))?;
+        let terms = Terms::from_iter([("step 1", "z = relu(x @ w + b)")]);
+        let offer = |input: &Input| Offer { shape: input.shape.into(), kind: Kind::Real };
+        let offers = inputs.map(|(input, _)| (input.name.clone(), offer(input))).collect();
+        session.attempt(|session| Ok(session.introduce(Introduction::new(terms, &offers)?)?))?;
         let declared = |input: &Input| {
             let declared = Declared { owner: input.owner, shape: Some(input.shape.into()), kind: None };
             (input.name.clone(), declared)

@@ -1,0 +1,142 @@
+//! What the parties of a session agree on before a run: tiles, the plan's facts, and the source of correlations.
+
+use super::keys::{Commitment, Nonce, Pledge, Way};
+use super::tiles::{Cut, Surroundings, agree_on_cut, check_side, choose_by_stages, plan_tiles};
+use super::topic::PLAN;
+use super::{NetworkFault, Session, SessionError};
+use crate::correlation::Source;
+use crate::net::{Link, LinkShape, NetError};
+use crate::plan::{PlanError, PlanOptions, Plans};
+use crate::program::Program;
+use crate::protocol::Protocol;
+use crate::run::Stage;
+use crate::share::{Parties, Role, Terms};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The facts of a plan, to be compared.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    fields: Terms,
+    nonce: Nonce,
+    /// To what the sender contributes to the receiver's and its key of the next run.
+    commitment: Commitment,
+}
+
+impl Session {
+    /// Plans with the smallest tiles that any party wants, and streams correlations if any does.
+    pub(super) fn plan(
+        &mut self,
+        protocol: Protocol,
+        program: &Program,
+        budget_bytes: Option<u64>,
+    ) -> Result<Plans, SessionError> {
+        let default = PlanOptions::default();
+        let surroundings = Surroundings {
+            models: self.devices.models(),
+            spread: self.devices.spread(),
+            link: self.options.link.unwrap_or(LinkShape::LAN),
+            budget_bytes,
+            staging_bytes: self.devices.staging_bytes(),
+        };
+        let options = PlanOptions {
+            window: self.options.window.unwrap_or(default.window),
+            source: Some(self.source(protocol)),
+            supply: self.options.supply,
+            budget_bytes: surroundings.buffers_bytes(),
+            ..default
+        };
+        let (side, plans) = match (self.options.tile_side, &self.stock) {
+            (None, None) => {
+                let stages = &mut self.stages;
+                let planned = || stages.end(Stage::Planning);
+                let chosen = choose_by_stages(protocol, program, options, &surroundings, planned)?;
+                self.stages.end(Stage::Choosing);
+                chosen
+            }
+            (side, stock) => {
+                let stored = || stock.as_ref().map(|stock| stock.store.tile_side());
+                let side = side.or_else(stored).expect("a side or a store");
+                let options = PlanOptions { side, ..options };
+                let plans = plan_tiles(protocol, program, options, &surroundings)?;
+                self.stages.end(Stage::Planning);
+                (side, plans)
+            }
+        };
+        let wanted = Cut { side, supply: plans.supply() };
+        let (agreed, finest) = agree_on_cut(&self.wire, &mut self.links, wanted)?;
+        self.stages.end(Stage::Agreeing);
+        if agreed == wanted {
+            return Ok(plans);
+        }
+        let Cut { side, supply } = agreed;
+        if let Some(peer) = finest {
+            let own = PlanOptions { side: wanted.side, ..options };
+            check_side(protocol, program, own, (peer, side))?;
+        }
+        let options = PlanOptions { side, supply: Some(supply), ..options };
+        let plans = plan_tiles(protocol, program, options, &surroundings)?;
+        self.stages.end(Stage::Planning);
+        Ok(plans)
+    }
+
+    /// Makes sure that the store, if there is one, was dealt for this plan, and for as many runs as there will be.
+    pub(super) fn check_store(&self, plans: &Plans, prepared: bool) -> Result<(), SessionError> {
+        let Some(stock) = &self.stock else { return Ok(()) };
+        if prepared && plans.again.is_some() {
+            return Err(SessionError::ResidentFromStore);
+        }
+        Ok(stock.store.check_demand(plans.demand.digest())?)
+    }
+
+    /// Makes sure that all parties have the same facts, and correlations from the same place; returns a nonce of each.
+    /// From then on all are bound to what they contribute to the next run's keys.
+    pub(super) fn confirm(
+        &mut self,
+        protocol: Protocol,
+        mut terms: Terms,
+    ) -> Result<BTreeMap<Role, Nonce>, SessionError> {
+        let nonce = self.keys.nonce(self.role)?;
+        let unnamed = || protocol.default_source().to_string();
+        let source = self.stock.as_ref().map_or_else(unnamed, |stock| stock.store.name());
+        terms.add("source of correlations", source);
+        let (role, run, keys) = (self.role, self.runs, self.keys);
+        let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
+        let mut nonces = BTreeMap::from([(role, nonce)]);
+        let pledges = &mut self.pledges;
+        self.wire.wait(async {
+            for link in parties {
+                let way = Way { from: role, to: link.peer(), run };
+                let own = keys.contribution(way)?;
+                let ours = Facts { fields: terms.clone(), nonce, commitment: own.commitment(way) };
+                let bytes = link.send_control(PLAN, &ours).await?;
+                let theirs: Facts = link.receive_control(PLAN.like(bytes), link.long_patience()).await?;
+                if let Some(difference) = ours.fields.first_difference(&theirs.fields) {
+                    return Err(NetError::Disagree { peer: link.peer(), difference }.into());
+                }
+                nonces.insert(link.peer(), theirs.nonce);
+                pledges.insert(link.peer(), Pledge { own, peers: theirs.commitment });
+            }
+            Ok(nonces)
+        })
+    }
+
+    /// Makes sure that the peers are the parties that the protocol has, and that nothing is to come from a store that
+    /// only a dealer could have filled.
+    pub(super) fn check_roles(&self, protocol: Protocol) -> Result<(), SessionError> {
+        let is_party = |role: &Role| *role != Role::Dealer;
+        let roles = || Parties::first(protocol.parties()).iter().map(Role::from);
+        let others: BTreeSet<Role> = self.links.iter().map(Link::peer).filter(is_party).collect();
+        if !roles().filter(|&role| role != self.role).eq(others.iter().copied()) {
+            let (roles, peers) = (roles().collect(), others.into_iter().collect());
+            return Err(NetworkFault::Peers { protocol, roles, role: self.role, peers }.into());
+        }
+        Ok(protocol.check_source(self.source(protocol)).map_err(PlanError::from)?)
+    }
+
+    /// Who makes the correlations of its runs.
+    fn source(&self, protocol: Protocol) -> Source {
+        if self.stock.is_some() { Source::Store } else { protocol.default_source() }
+    }
+}
