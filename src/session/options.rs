@@ -24,7 +24,7 @@ pub struct SessionOptions {
     /// When correlations come; `None` streams them where the budget asks for it. They are streamed if any party wants so.
     pub supply: Option<Supply>,
     /// Whether peers may choose the shapes of inputs that the job does not declare, also where they learn what depends
-    /// on this party's inputs: see [`Session::inputs`].
+    /// on this party's inputs: see [`Session::inputs`](super::Session::inputs).
     pub accept_shapes: bool,
     /// What such shapes may make a run take: see [`super::ACCEPTED_BYTES`], which is the limit where there is none here.
     pub accepted_bytes: Option<u64>,

@@ -83,7 +83,7 @@ impl Session {
     }
 
     /// Where the session's time goes. Its caller may say what it spent time on between two calls, which is
-    /// [`Stage::Caller`]'s otherwise, and put the session's stages [behind](Stages::behind) those of an earlier clock.
+    /// [`Stage::Caller`](crate::run::Stage::Caller)'s otherwise, and put the session's stages [behind](Stages::behind) those of an earlier clock.
     pub fn stages(&mut self) -> &mut Stages {
         &mut self.stages
     }
