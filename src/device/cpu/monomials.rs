@@ -28,11 +28,13 @@ simd! {
                     row += 1;
                 };
                 let (first, eq) = (group * FAN_IN, tree.eq_factors(group));
+                let mut eq_masks = [splat(E::ZERO); FAN_IN as usize];
+                (first..first + eq).zip(&mut eq_masks).for_each(|(plane, eq)| *eq = mask(plane));
                 let mut products = [splat(E::ZERO.not()); 1 << FAN_IN];
                 for subset in 1..1usize << eq {
                     let newest = subset.ilog2();
                     let rest = subset ^ 1 << newest;
-                    products[subset] = and(products[rest], mask(first + newest));
+                    products[subset] = and(products[rest], eq_masks[newest as usize]);
                     if rest != 0 {
                         correct(products[subset]);
                     }

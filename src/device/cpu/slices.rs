@@ -53,22 +53,38 @@ pub(super) fn strips<'a, E: Element>(workers: &Workers, out: ViewMut<'a, E>) -> 
 /// The words from `at` on; zero behind the last.
 #[inline(always)]
 pub(super) fn load<E: Element>(words: &[E], at: usize) -> Words<E> {
-    let mut block = [E::ZERO; LANES];
-    match words.get(at..at + LANES) {
-        Some(whole) => block.copy_from_slice(whole),
-        None => {
-            let rest = words.get(at..).unwrap_or_default();
-            block[..rest.len()].copy_from_slice(rest);
-        }
+    let rest = words.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(&whole) => whole,
+        None => last(rest),
     }
-    block
+}
+
+/// Fewer than all words, and zero behind them. Apart, so that whole ones stay loads of vectors: joined with this the
+/// compiler makes both a call that copies so many bytes.
+#[cold]
+#[inline(never)]
+fn last<E: Element>(rest: &[E]) -> Words<E> {
+    let mut words = [E::ZERO; LANES];
+    words[..rest.len()].copy_from_slice(rest);
+    words
 }
 
 /// Writes those of the words that lie within `out`.
 #[inline(always)]
 pub(super) fn store<E: Element>(out: &mut [E], at: usize, words: Words<E>) {
-    let len = LANES.min(out.len() - at);
-    out[at..at + len].copy_from_slice(&words[..len]);
+    let rest = &mut out[at..];
+    match rest.first_chunk_mut() {
+        Some(whole) => *whole = words,
+        None => store_last(rest, &words),
+    }
+}
+
+/// Writes fewer than all words; apart for the same reason.
+#[cold]
+#[inline(never)]
+fn store_last<E: Element>(rest: &mut [E], words: &Words<E>) {
+    rest.copy_from_slice(&words[..rest.len()]);
 }
 
 /// f of the words, each for itself.
@@ -85,6 +101,12 @@ pub(super) fn zip<E: Element>(a: Words<E>, b: Words<E>, f: impl Fn(E, E) -> E) -
 #[inline(always)]
 pub(super) fn xor<E: Element>(a: Words<E>, b: Words<E>) -> Words<E> {
     zip(a, b, E::xor)
+}
+
+/// a ∨ b
+#[inline(always)]
+pub(super) fn or<E: Element>(a: Words<E>, b: Words<E>) -> Words<E> {
+    zip(a, b, E::or)
 }
 
 /// a ∧ b

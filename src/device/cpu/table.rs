@@ -1,7 +1,7 @@
 //! The dealer's half of a table: out ⊕= [digit ≥ v] for v = 1, 2, …, digit by digit.
 
 use super::level::simd;
-use super::slices::{LANES, Planes, Strip, Words, all, digit_planes, load, store, strips, xor, zip};
+use super::slices::{LANES, Planes, Strip, Words, all, and, digit_planes, load, or, store, strips, xor};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
 use crate::ring::Element;
@@ -26,8 +26,9 @@ simd! {
             let mut row = 0;
             for digit in 0..digits(bits) {
                 let of_digit = planes.digit(digit, bits);
+                let at_least = Thermometer::new(of_digit);
                 for value in 1..=digit_planes(digit, bits) {
-                    let corrected = xor(load(rows[row], at), at_least(of_digit, value));
+                    let corrected = xor(load(rows[row], at), at_least.of(value));
                     store(rows[row], at, corrected);
                     row += 1;
                 }
@@ -40,13 +41,26 @@ simd! {
     }
 }
 
-/// Whether the digit is at least `value`, from its least significant bit on: a bit decides where it differs from the
-/// value's, otherwise what is below it does.
-#[inline(always)]
-fn at_least<E: Element, const N: usize>(digit: [Words<E>; N], value: u32) -> Words<E> {
-    let mut result = all(true);
-    for (index, bit) in digit.into_iter().enumerate() {
-        result = zip(bit, result, if value >> index & 1 == 1 { E::and } else { E::or });
+/// Whether digits are at least some value: digits of four bits are two of base four.
+struct Thermometer<E> {
+    /// Whether the lower one is at least 0, 1, 2 and 3.
+    low: [Words<E>; 4],
+    /// Whether the higher one is at least 0, 1, 2, 3 and 4.
+    high: [Words<E>; 5],
+}
+
+impl<E: Element> Thermometer<E> {
+    #[inline(always)]
+    fn new([b0, b1, b2, b3]: [Words<E>; 4]) -> Thermometer<E> {
+        let low = [all(true), or(b0, b1), b1, and(b0, b1)];
+        Thermometer { low, high: [all(true), or(b2, b3), b3, and(b2, b3), all(false)] }
     }
-    result
+
+    /// Whether the digit is at least `value`: either its higher half exceeds that of the value, or it is no less and its
+    /// lower half is no less.
+    #[inline(always)]
+    fn of(&self, value: u32) -> Words<E> {
+        let (high, low) = (value as usize / 4, value as usize % 4);
+        or(self.high[high + 1], and(self.high[high], self.low[low]))
+    }
 }
