@@ -6,13 +6,15 @@ use crate::failure::Failure;
 use crate::party::LISTENING;
 use crate::process::Brief;
 use crate::report::RoleJson;
+use crate::stages;
 use crate::table::{bytes, seconds};
 use crate::{output, say};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
 use symbolon::protocol::Protocol;
-use symbolon::session::{deal as serve, deal_ahead};
+use symbolon::run::{Stage, Stages};
+use symbolon::session::{deal_ahead, deal_behind};
 use symbolon::share::{Parties, Role};
 use symbolon_job::DealerConfig;
 use symbolon_job::demand::DemandFile;
@@ -79,6 +81,7 @@ fn ahead(demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(),
 
 /// Deals to the parties of one deployment until they end.
 fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
+    let mut stages = Stages::default();
     let brief = Brief::own();
     let file = match brief {
         Some(brief) => DealerConfig::parse(config, &brief.config)?,
@@ -88,13 +91,17 @@ fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
     let peers: Vec<Role> = Parties::first(parties).iter().map(Role::from).collect();
     let credentials = brief.map(|brief| brief.credentials(Role::Dealer, &peers)).transpose()?;
     let network = file.network(parties, credentials, &say::notice)?;
+    stages.end(Stage::Reading);
     let devices = shared.open_devices()?;
+    stages.end(Stage::Opening);
     let lines = device_lines(&devices);
-    let dealt = serve(devices, &network, shared.session_options(), |address| {
-        say::note(&format!("the dealer is {LISTENING}{address}"))
-    })?;
-    let orders: Vec<RoleJson> =
+    let listening = |address| say::note(&format!("the dealer is {LISTENING}{address}"));
+    let mut dealt = deal_behind(stages, devices, &network, shared.session_options(), listening)?;
+    let mut orders: Vec<RoleJson> =
         dealt.reports.iter().map(|report| RoleJson::new(report, &lines, |_| Vec::new(), 0)).collect();
+    if let Some(last) = orders.last_mut() {
+        last.stages.extend(stages::report(dealt.stages.take()));
+    }
     let sent: u64 = orders.iter().map(|order| order.offline_bytes_sent).sum();
     let time: f64 = orders.iter().map(|order| order.offline_s).sum();
     let text = format!(

@@ -28,6 +28,7 @@ mod process;
 mod report;
 mod say;
 mod scratch;
+mod stages;
 mod state;
 mod table;
 mod trace;

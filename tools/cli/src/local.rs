@@ -1,7 +1,8 @@
 //! `run --local`: every role of a job as a process of its own on this machine.
 //!
-//! The launcher starts the dealer, unless there is none or correlations are in a store, then the parties in ascending
-//! order, each of which says where it listens before the next is started, so that free ports are taken without a race.
+//! The launcher starts the dealer, unless there is none or correlations are in a store, and the parties, all at once. While
+//! these read their inputs it learns where the dealer listens, and then where each party does, in ascending order; a party is
+//! told the addresses of those before it once they are known. So free ports are taken without a race.
 //! Identities are made for the one run and told to each process by its stdin. Outputs come back by stdout into files
 //! without a name, and appear where the job says only after every process has ended well and all recipients have the
 //! same. A launcher that is killed so leaves neither keys nor results behind, and its processes end with it.
@@ -12,16 +13,18 @@ use crate::live::Live;
 use crate::process::{Brief, Ended, Group};
 use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::scratch::Scratch;
+use crate::stages;
 use crate::trace::TraceFile;
 use crate::{files, interrupt, live, output, page, state, table, trace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use symbolon::correlation::Source;
 use symbolon::net::{IdentityPem, Streams};
+use symbolon::run::{Stage, Stages};
 use symbolon::share::{PartyId, Role};
 use symbolon_job::data::{DataError, publish};
 use symbolon_job::{Job, JobError, check_targets, identity, of_batch};
@@ -56,7 +59,7 @@ pub fn launch(
     correlations: Option<&Path>,
     shared: &Shared,
 ) -> Result<RunJson, Failure> {
-    let start = Instant::now();
+    let mut stages = Stages::default();
     let source = job.source(correlations.is_some())?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
@@ -65,8 +68,10 @@ pub fn launch(
         roles.map(|role| Ok((role, identity::generate(role)?))).collect::<Result<_, Failure>>()?;
     let traces = shared.trace.is_some().then(Scratch::new).transpose()?;
     let launch = Launch { job_path, job, source, correlations, shared, identities, traces };
-    let ended = launch.processes();
-    launch.result(ended?, start)
+    stages.end(Stage::Reading);
+    let ended = launch.processes(&mut stages)?;
+    stages.end(Stage::Finishing);
+    launch.result(ended, stages)
 }
 
 struct Launch<'a> {
@@ -84,27 +89,28 @@ struct Launch<'a> {
 
 impl Launch<'_> {
     /// Starts all processes and waits until they have ended: the dealer, if there is one, is the first of them.
-    fn processes(&self) -> Result<Vec<Ended>, Failure> {
+    fn processes(&self, stages: &mut Stages) -> Result<Vec<Ended>, Failure> {
         let mut group = Group::new(self.shared.log.is_some());
-        match self.start_all(&mut group) {
+        let started = self.start_all(&mut group);
+        stages.end(Stage::Launching);
+        match started {
             Ok(()) => group.wait(self.live().as_ref()),
             Err(Failure::Interrupted) => Err(Failure::Interrupted),
             Err(failure) => Err(group.give_up().unwrap_or(failure)),
         }
     }
 
-    /// The dealer, then the parties in order; each is started once those it connects to listen.
+    /// The dealer and the parties; each of these is told where those are that it connects to once they listen.
     fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
         let patience = Duration::from_secs(self.shared.deadline.into());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let dealer = match self.is_dealt() {
-            true => Some(self.start_dealer(group, cores, patience)?),
-            false => None,
-        };
+        let dealer = self.is_dealt().then(|| self.start_dealer(group, cores)).transpose()?;
         let parties = self.job.protocol.parties();
         // The identities are made for this run: what is used of a store is remembered for longer.
         let marks = self.correlations.map(|_| state::marks()).transpose()?;
-        let mut addresses = BTreeMap::new();
+        // Until their peers are to be found; nobody is looked for there.
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let mut started = Vec::new();
         for party in self.job.parties() {
             let name = identity::stem(party.into());
             let arguments = ["run".into(), self.job_path.into(), "--party".into(), name.into()];
@@ -121,11 +127,18 @@ impl Launch<'_> {
             if let Some(trace) = self.staged_trace(party) {
                 arguments.extend(["--trace".into(), trace.into()]);
             }
-            let brief =
-                self.brief(party.into(), self.party_config(party, dealer, &addresses, marks.as_deref()));
-            group.start(&party.to_string(), &arguments, &brief)?;
+            let lower = (0..party.0).map(|lower| (PartyId(lower), nowhere)).collect();
+            let config = self.party_config(party, dealer.map(|_| nowhere), &lower, marks.as_deref());
+            let number = group.start(&party.to_string(), &arguments, &self.brief(party.into(), config))?;
+            started.push((party, number));
+        }
+        let dealer = dealer.map(|number| group.address(number, patience)).transpose()?;
+        let mut lower = BTreeMap::new();
+        for (party, number) in started {
+            let config = self.party_config(party, dealer, &lower, marks.as_deref());
+            group.tell(number, &Brief::rest_line(&config));
             if party.index() + 1 < parties {
-                addresses.insert(party, group.address(patience)?);
+                lower.insert(party, group.address(number, patience)?);
             }
         }
         Ok(())
@@ -143,17 +156,12 @@ impl Launch<'_> {
         Streams::for_cores(cores / processes, processes - 1)
     }
 
-    fn start_dealer(
-        &self,
-        group: &mut Group,
-        cores: usize,
-        patience: Duration,
-    ) -> Result<SocketAddr, Failure> {
+    /// Returns its number in the group.
+    fn start_dealer(&self, group: &mut Group, cores: usize) -> Result<usize, Failure> {
         let config = format!("listen = \"127.0.0.1:0\"\nstreams = {}\n", self.streams());
         let arguments = ["deal".into(), "--config".into(), identity::stem(Role::Dealer).into()];
         let brief = self.brief(Role::Dealer, config);
-        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), &brief)?;
-        group.address(patience)
+        group.start("the dealer", &self.arguments(arguments.to_vec(), cores), &brief)
     }
 
     /// The shared flags for a process that has `threads` to itself.
@@ -242,7 +250,7 @@ impl Launch<'_> {
     }
 
     /// Puts the processes' reports together, and the outputs where they belong.
-    fn result(&self, ended: Vec<Ended>, start: Instant) -> Result<RunJson, Failure> {
+    fn result(&self, ended: Vec<Ended>, mut stages: Stages) -> Result<RunJson, Failure> {
         interrupt::check()?;
         let (dealer, parties) = ended.split_at(usize::from(self.is_dealt()));
         let runs: Vec<RunJson> = parties.iter().map(parse).collect::<Result<_, _>>()?;
@@ -264,7 +272,9 @@ impl Launch<'_> {
                 self.job.parties().filter_map(|party| self.staged_trace(party)).collect();
             trace::merge(&staged, path)?;
         }
-        result.wall_s = start.elapsed().as_secs_f64();
+        stages.end(Stage::Writing);
+        result.stages = stages::report(stages.take());
+        result.wall_s = stages::wall_s(&result.stages);
         Ok(result)
     }
 

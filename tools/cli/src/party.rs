@@ -8,11 +8,11 @@ use crate::process::{Brief, Pieces};
 use crate::report::{InputJson, OutputJson, Ranges, RoleJson, RunJson};
 use crate::trace::TraceFile;
 use crate::trust::Trust;
-use crate::{files, output, page, say, table, trace};
+use crate::{files, output, page, say, table};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use symbolon::run::{Stage, Stages};
 use symbolon::session::{SessionOptions, SessionOutcome};
 use symbolon_job::data::DataError;
 use symbolon_job::{ConnectedJob, Job, JobError, PartyConfig, PartyJob, PartyOptions};
@@ -29,7 +29,7 @@ pub fn run(
     shared: &Shared,
     report_to: Option<&Path>,
 ) -> Result<(), Failure> {
-    let start = Instant::now();
+    let stages = Stages::default();
     let job = Job::read(job_path)?;
     let brief = Brief::own();
     let config = match brief {
@@ -39,9 +39,16 @@ pub fn run(
     let party = config.party();
     let peers = config.peers(job.protocol, job.source(correlations.is_some())?);
     let credentials = brief.map(|brief| brief.credentials(party.into(), &peers)).transpose()?;
-    let options = PartyOptions { store: correlations, accept_shapes, credentials };
-    let party_job = PartyJob::new(job, config, options, Arc::new(say::notice))?;
+    let options = PartyOptions { store: correlations, accept_shapes, credentials, stages };
+    let mut party_job = PartyJob::new(job, config, options, Arc::new(say::notice))?;
+    party_job.stages().end(Stage::Reading);
     let devices = shared.open_devices()?;
+    party_job.stages().end(Stage::Opening);
+    if brief.is_some() {
+        // Its peers start meanwhile.
+        party_job.read()?;
+        party_job.move_to(&PartyConfig::parse(config_path, &Brief::rest()?)?)?;
+    }
     let options = SessionOptions {
         trace: shared.trace.is_some() || report_to.is_some(),
         // All parties of a launcher are one user's.
@@ -55,8 +62,10 @@ pub fn run(
         offered.for_each(|input| say::note(&format!("{party} is offered {}", input.text())));
     }
     let ranges = Ranges::of(job.program());
+    job.stages().end(Stage::Building);
     let runs = ranges.map_err(Failure::from).and_then(|ranges| {
-        let reports = Reports { shared, report_to, ranges, inputs, devices: device_lines(&devices) };
+        let traced = shared.trace.is_some() || report_to.is_some();
+        let reports = Reports { shared, traced, ranges, inputs, devices: device_lines(&devices) };
         reports.of_all(&mut job)
     });
     let runs = match runs {
@@ -67,19 +76,47 @@ pub fn run(
             return Err(failure);
         }
     };
-    job.finish()?;
-    let mut runs = runs.into_iter().collect::<Result<Vec<RunJson>, Failure>>()?;
-    let mut json = runs.remove(0);
-    json.later = runs;
-    json.wall_s = start.elapsed().as_secs_f64();
+    let stages = job.finish()?;
+    let runs = runs.into_iter().collect::<Result<Vec<Ran>, Failure>>()?;
+    finish(runs, stages, shared, report_to)
+}
+
+/// Reports on all runs, once the peers have everything.
+fn finish(
+    mut runs: Vec<Ran>,
+    mut stages: Stages,
+    shared: &Shared,
+    report_to: Option<&Path>,
+) -> Result<(), Failure> {
+    let trace = runs.last_mut().expect("a job runs at least once").trace.take();
+    let mut runs = runs.into_iter().map(|run| run.json);
+    let mut json = runs.next().expect("a job runs at least once");
+    json.later = runs.collect();
+    json.end(stages.take());
+    let trace = trace.map(|trace| trace.with_stages(&json.processes()[0].1));
+    if let (Some(path), Some(trace)) = (&shared.trace, &trace) {
+        trace.write(path)?;
+    }
+    if let Some(folder) = report_to {
+        let path = page::run::page(&json, trace.as_ref(), shared).write(folder)?;
+        say::note(&format!("report in {}", path.display()));
+    }
+    stages.end(Stage::Writing);
+    json.end(stages.take());
     output::print(shared.json, &json, &table::run(&json))
+}
+
+/// A run, and its trace if it is the last and one is wanted.
+struct Ran {
+    json: RunJson,
+    trace: Option<TraceFile>,
 }
 
 /// The reports on a party's runs.
 struct Reports<'a> {
     shared: &'a Shared,
-    /// Where a page about the last run goes.
-    report_to: Option<&'a Path>,
+    /// Whether a trace of the last run is wanted.
+    traced: bool,
     ranges: Ranges,
     inputs: Vec<InputJson>,
     devices: Vec<String>,
@@ -87,25 +124,25 @@ struct Reports<'a> {
 
 impl Reports<'_> {
     /// Runs every batch, and reports on each. That the last one's outputs cannot be written is no failure of the runs.
-    fn of_all(&self, job: &mut ConnectedJob) -> Result<Vec<Result<RunJson, Failure>>, Failure> {
+    fn of_all(&self, job: &mut ConnectedJob) -> Result<Vec<Result<Ran, Failure>>, Failure> {
         let _watch = Watch::start(job.party().to_string(), job.session().progress(), self.shared);
         let mut reports = Vec::new();
         while let Some(outcome) = job.run()? {
             let batch = reports.len() as u32;
             let report = self.of(job, outcome, batch);
+            job.stages().end(Stage::Writing);
             reports.push(if batch + 1 < job.job().batches { Ok(report?) } else { report });
         }
         Ok(reports)
     }
 
     /// Writes what a run gave, and says what it took.
-    fn of(&self, job: &ConnectedJob, mut outcome: SessionOutcome, batch: u32) -> Result<RunJson, Failure> {
+    fn of(&self, job: &ConnectedJob, mut outcome: SessionOutcome, batch: u32) -> Result<Ran, Failure> {
         let (party, program) = (job.party(), job.program());
         let is_last = batch + 1 == job.job().batches;
         let plan = outcome.plans.of(party.into());
-        if let (Some(path), Some(recorded), true) = (&self.shared.trace, &outcome.report.trace, is_last) {
-            trace::write(path, recorded, plan)?;
-        }
+        let recorded = outcome.report.trace.as_ref().filter(|_| self.traced && is_last);
+        let trace = recorded.map(|recorded| TraceFile::new(recorded, plan));
         let planned = outcome.plans.traffic.of(party.into()).sent_bytes;
         let role =
             RoleJson::new(&outcome.report, &self.devices, |device| ops(plan, program, device), planned);
@@ -125,19 +162,14 @@ impl Reports<'_> {
             offline_bytes,
             online_s: role.online_s,
             wall_s: role.offline_s + role.online_s,
+            stages: Vec::new(),
             parties: vec![role],
             dealer: None,
             stored: job.stored().map(Into::into),
             outputs,
             later: Vec::new(),
         };
-        if let (Some(folder), true) = (self.report_to, is_last) {
-            let plan = outcome.plans.of(party.into());
-            let recorded = outcome.report.trace.as_ref().map(|recorded| TraceFile::new(recorded, plan));
-            let path = page::run::page(&json, recorded.as_ref(), self.shared).write(folder)?;
-            say::note(&format!("report in {}", path.display()));
-        }
-        Ok(json)
+        Ok(Ran { json, trace })
     }
 
     fn write_outputs(

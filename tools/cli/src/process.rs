@@ -83,15 +83,20 @@ impl Process {
         // A failure from here on ends the child.
         let mut process =
             Process { name: name.to_owned(), child, lines, standing, last_line: None, stdout: None };
-        let stdin = process.child.stdin.as_mut().expect("a piped stdin");
-        // A process that ends before it has been told says itself why.
-        let _ = stdin.write_all(brief.line().as_bytes());
+        process.tell(&brief.line());
         let stdout = process.child.stdout.take().expect("a piped stdout");
         let stderr = process.child.stderr.take().expect("a piped stderr");
         let listen = thread::Builder::new().spawn(move || Said::listen(stdout)).map_err(failed)?;
         process.stdout = Some(listen);
         thread::Builder::new().spawn(move || read_lines(stderr, &sender, &told, relay)).map_err(failed)?;
         Ok(process)
+    }
+
+    /// Tells it a further line.
+    fn tell(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("a piped stdin");
+        // A process that ends before it has been told says itself why.
+        let _ = stdin.write_all(line.as_bytes());
     }
 
     /// The address on which the process listens, once it has printed it; `Err` where it has ended before.

@@ -1,13 +1,14 @@
 //! What a run took, for people and for programs.
 
 use crate::devices::DeviceJson;
+use crate::stages::{self, StageJson};
 use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
 use symbolon::program::{Dims, Kind, Program, ProgramError, range};
-use symbolon::run::RunReport;
+use symbolon::run::{RunReport, StageSpan};
 use symbolon::session::{Declared, Offer};
 use symbolon::share::Role;
 use symbolon_job::{Job, StoredOrder};
@@ -39,7 +40,11 @@ pub struct RunJson {
     pub offline_bytes: u64,
     /// The slowest party's online phase.
     pub online_s: f64,
+    /// All of the process's time, until its last stage ended; of a later run the phases alone.
     pub wall_s: f64,
+    /// Where the launcher's own time went, where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageJson>,
     pub outputs: Vec<OutputJson>,
     /// The runs after the first, where a job has several batches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,6 +62,36 @@ pub struct StoredJson {
 impl From<StoredOrder> for StoredJson {
     fn from(StoredOrder { order, orders_left }: StoredOrder) -> StoredJson {
         StoredJson { order, orders_left }
+    }
+}
+
+impl RunJson {
+    /// Counts stages of a party's process for its last run, with which its time ends.
+    pub fn end(&mut self, spans: Vec<StageSpan>) {
+        let parties = match self.later.last_mut() {
+            Some(last) => &mut last.parties,
+            None => &mut self.parties,
+        };
+        let party = parties.last_mut().expect("a party's report is of that party");
+        party.stages.extend(stages::report(spans));
+        self.wall_s = stages::wall_s(&self.processes()[0].1);
+    }
+
+    /// The processes, each with the stages of all runs; the launcher is the last.
+    pub fn processes(&self) -> Vec<(String, Vec<StageJson>)> {
+        let runs = || std::iter::once(self).chain(&self.later);
+        let of_role = |role: &RoleJson| {
+            let of_run = |run: &RunJson| {
+                let mut roles = run.parties.iter().chain(&run.dealer);
+                roles.find(|other| other.id == role.id).map(|role| role.stages.clone())
+            };
+            (role.name(), runs().filter_map(of_run).flatten().collect())
+        };
+        let mut processes: Vec<_> = self.parties.iter().chain(&self.dealer).map(of_role).collect();
+        if !self.stages.is_empty() {
+            processes.push(("launcher".to_owned(), self.stages.clone()));
+        }
+        processes
     }
 }
 
@@ -153,6 +188,9 @@ pub struct RoleJson {
     pub devices: Vec<DeviceJson>,
     /// What crossed the link with each peer, all phases and headers included.
     pub peers: Vec<PeerJson>,
+    /// Where the time of its process went, since the end of the run before or the process's start; without gaps.
+    #[serde(default)]
+    pub stages: Vec<StageJson>,
 }
 
 /// One link of a role.
@@ -265,6 +303,7 @@ impl RoleJson {
             overlap: report.overlap(),
             devices: DeviceJson::measured(report, devices, ops),
             peers: report.peers.iter().map(PeerJson::new).collect(),
+            stages: stages::report(report.stages.iter().copied()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Text for people.
 
 use crate::report::{RoleJson, RunJson};
+use crate::stages;
 use std::collections::BTreeSet;
 
 /// Rows of cells under a heading, each column as wide as its widest cell; the first is left-aligned.
@@ -112,6 +113,7 @@ pub fn run(run: &RunJson) -> String {
     for role in roles.iter().filter(|role| role.id == "dealer" || role.offline_bytes_sent > 0) {
         text += &format!("  {} sent {} bytes of corrections\n", role.name(), bytes(role.offline_bytes_sent));
     }
+    text += &Table::from_rows(stages::table(&run.processes())).render();
     text += &run.trust.text();
     text += &run.ranges.text();
     text += &memory(&roles);

@@ -51,7 +51,7 @@ pub mod identity;
 mod job;
 mod notice;
 mod number;
-
+mod parallel;
 mod party;
 mod targets;
 mod world;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use symbolon::net::Credentials;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
+use symbolon::run::{Stage, Stages};
 use symbolon::session::{
     CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session, SessionError, SessionOptions,
     SessionOutcome, SessionSetup,
@@ -23,6 +24,15 @@ pub struct PartyJob {
     store: Option<CorrelationStore>,
     accept_shapes: bool,
     notify: Notify,
+    stages: Stages,
+    /// The inputs to the first batch, once they are read.
+    first: Option<First>,
+}
+
+/// This party's inputs to the first batch, and what the peers may know of them.
+struct First {
+    elements: BTreeMap<String, Elements>,
+    offers: BTreeMap<String, Offer>,
 }
 
 /// How a party takes part in a job.
@@ -34,6 +44,8 @@ pub struct PartyOptions<'a> {
     pub accept_shapes: bool,
     /// The identities of this party and its [`peers`](PartyConfig::peers); `None` reads the folder that its file names.
     pub credentials: Option<Credentials>,
+    /// The stages that the caller has gone through, which those of the session come behind; by default its time begins here.
+    pub stages: Stages,
 }
 
 /// An order of a store that a run has used up.
@@ -56,7 +68,7 @@ impl PartyJob {
         options: PartyOptions<'_>,
         notify: Notify,
     ) -> Result<PartyJob, JobError> {
-        let PartyOptions { store, accept_shapes, credentials } = options;
+        let PartyOptions { store, accept_shapes, credentials, stages } = options;
         let party = config.party();
         if !accept_shapes {
             job.check_shapes(party).map_err(SessionError::from)?;
@@ -72,7 +84,37 @@ impl PartyJob {
         job.check_outputs(outputs.iter().cloned())?;
         check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
         let store = store.map(|folder| open_store(folder, &config, &notify)).transpose()?;
-        Ok(PartyJob { job, config, network, store, accept_shapes, notify })
+        Ok(PartyJob { job, config, network, store, accept_shapes, notify, stages, first: None })
+    }
+
+    /// Where the time goes until peers are met; see [`Session::stages`].
+    pub fn stages(&mut self) -> &mut Stages {
+        &mut self.stages
+    }
+
+    /// Takes the peers' addresses from another version of the party's file, where they are not known from the start.
+    ///
+    /// # Errors
+    /// Where the file does not name them all.
+    pub fn move_to(&mut self, config: &PartyConfig) -> Result<(), JobError> {
+        let credentials = Some(self.network.credentials.clone());
+        let source = self.job.source(self.store.is_some())?;
+        self.network = config.network(self.job.protocol, source, credentials, &*self.notify)?;
+        Ok(())
+    }
+
+    /// Reads this party's inputs to the first batch, if that was not done before.
+    ///
+    /// # Errors
+    /// Where an input cannot be used.
+    pub fn read(&mut self) -> Result<(), JobError> {
+        if self.first.is_none() {
+            let mut offers = BTreeMap::new();
+            let PartyJob { job, config, notify, stages, .. } = self;
+            let elements = encode_own(job, config, 0, &mut offers, notify, stages, |_| true)?;
+            self.first = Some(First { elements, offers });
+        }
+        Ok(())
     }
 
     /// The job.
@@ -80,8 +122,8 @@ impl PartyJob {
         &self.job
     }
 
-    /// Reads this party's inputs to the first batch, meets the peers, and makes the program once it knows what they
-    /// offer. What the job and the party say of shapes and streaming goes before `options`.
+    /// Reads this party's inputs to the first batch, unless they [are read](PartyJob::read), meets the peers, and makes the
+    /// program once it knows what they offer. What the job and the party say of shapes and streaming goes before `options`.
     ///
     /// # Errors
     /// Where an input cannot be used, a peer is missing or has another job, or the offers and the program do not fit. The
@@ -89,15 +131,17 @@ impl PartyJob {
     ///
     /// # Panics
     /// Within a task of a tokio runtime: sessions block.
-    pub fn connect(self, devices: Devices, options: SessionOptions) -> Result<ConnectedJob, JobError> {
-        let PartyJob { job, config, network, store, accept_shapes, notify } = self;
-        let mut own = BTreeMap::new();
-        let first = encode_own(&job, &config, 0, &mut own, &notify, |_| true)?;
+    pub fn connect(mut self, devices: Devices, options: SessionOptions) -> Result<ConnectedJob, JobError> {
+        self.read()?;
+        let PartyJob { job, config, network, store, accept_shapes, notify, stages, first } = self;
+        let First { elements: first, offers: own } = first.expect("they have been read");
         let party = config.party();
         let options = SessionOptions { supply: job.supply().or(options.supply), accept_shapes, ..options };
         let setup = SessionSetup { network, options, terms: job.terms(), offers: own };
         let listening = |address| notify(Notice::Listening { party, address });
         let mut session = Session::connect(devices, setup, listening)?;
+        let connected = std::mem::take(session.stages());
+        *session.stages() = connected.behind(stages);
         let stored: Arc<Mutex<Option<StoredOrder>>> = Arc::default();
         if let Some(store) = store {
             let (stored, notify) = (stored.clone(), notify.clone());
@@ -107,7 +151,9 @@ impl PartyJob {
             });
         }
         let offers = session.inputs(&job.declared())?;
-        match job.program(&offers) {
+        let program = job.program(&offers);
+        session.stages().end(Stage::Building);
+        match program {
             Ok(program) => {
                 let first = Some(first);
                 Ok(ConnectedJob {
@@ -164,6 +210,11 @@ impl ConnectedJob {
         &self.session
     }
 
+    /// Where its time goes; see [`Session::stages`].
+    pub fn stages(&mut self) -> &mut Stages {
+        self.session.stages()
+    }
+
     /// The program.
     pub fn program(&self) -> &Program {
         &self.program
@@ -201,7 +252,9 @@ impl ConnectedJob {
                 none => none.insert(session.prepare(job.protocol, program)?),
             };
             let awaited: BTreeSet<&str> = prepared.awaited().collect();
-            let read = || encode_own(job, config, *batch, offers, notify, |name| awaited.contains(name));
+            let is_awaited = |name: &str| awaited.contains(name);
+            let stages = session.stages();
+            let read = || encode_own(job, config, *batch, offers, notify, stages, is_awaited);
             let own = own.map_or_else(read, Ok)?;
             session.run_prepared(prepared, own)?
         };
@@ -219,12 +272,15 @@ impl ConnectedJob {
         output_file(&self.job, &self.config, name).map(|file| of_batch(&file, batch))
     }
 
-    /// Ends the session in order: returns once all peers have everything.
+    /// Ends the session in order: returns once all peers have everything, with the stages since the last run.
     ///
     /// # Errors
     /// As [`Session::finish`].
-    pub fn finish(self) -> Result<(), JobError> {
-        Ok(self.session.finish()?)
+    pub fn finish(mut self) -> Result<Stages, JobError> {
+        let mut stages = std::mem::take(self.session.stages());
+        self.session.finish()?;
+        stages.end(Stage::Finishing);
+        Ok(stages)
     }
 
     /// Tells the other parties that this one gives up, and why: see [`JobError::public_reason`].
@@ -251,10 +307,11 @@ fn encode_own(
     batch: u32,
     offers: &mut BTreeMap<String, Offer>,
     notify: &Notify,
+    stages: &mut Stages,
     is_awaited: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Elements>, JobError> {
     let names = job.inputs_of(config.party()).filter(|name| is_awaited(name));
-    job.encode_batch(names.map(|name| (name, config.input(name))), batch, offers, &**notify)
+    job.encode_batch(names.map(|name| (name, config.input(name))), batch, offers, &**notify, stages)
 }
 
 /// Where this party's copy of an output goes.

@@ -1,11 +1,12 @@
 //! All parties of a job in one process.
 
 use crate::data::{OutputData, Source};
-use crate::{Job, JobError, Notice};
+use crate::{Job, JobError, Notice, parallel};
 use std::collections::BTreeMap;
 use symbolon::World;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
+use symbolon::run::{Stage, Stages};
 use symbolon::session::Offer;
 
 impl Job {
@@ -26,7 +27,8 @@ impl Job {
         let mut batches = Vec::new();
         for batch in 0..self.batches {
             let inputs = self.inputs.keys().map(|name| (name.as_str(), None));
-            let elements = self.encode_batch(inputs, batch, &mut offers, notify)?;
+            let mut stages = Stages::default();
+            let elements = self.encode_batch(inputs, batch, &mut offers, notify, &mut stages)?;
             batches.push(elements.into_values().collect());
         }
         let program = self.program(&offers)?;
@@ -39,25 +41,37 @@ impl Job {
     }
 
     /// Inputs of a batch, read and encoded. Those of the first batch leave their offers, against which later ones are held.
+    /// The time goes to [`Stage::Reading`] and [`Stage::Encoding`].
     pub(crate) fn encode_batch<'a>(
         &self,
         inputs: impl IntoIterator<Item = (&'a str, Option<Source>)>,
         batch: u32,
         offers: &mut BTreeMap<String, Offer>,
         notify: &dyn Fn(Notice),
+        stages: &mut Stages,
     ) -> Result<BTreeMap<String, Elements>, JobError> {
-        let mut encoded = BTreeMap::new();
+        let mut read = Vec::new();
         self.read_inputs(inputs, batch, notify, |data| {
-            let elements = match offers.get(&data.name) {
-                None => data.encode(self.codec)?,
-                Some(first) => data.encode_later(first, self.codec)?,
-            };
-            let offer = data.offer();
-            offers.entry(data.name.clone()).or_insert(offer);
-            encoded.insert(data.name, elements);
+            read.push(data);
             Ok(())
         })?;
-        Ok(encoded)
+        stages.end(Stage::Reading);
+        let encoded = parallel::each(read, |data| {
+            let elements = match offers.get(&data.name) {
+                None => data.encode(self.codec),
+                Some(first) => data.encode_later(first, self.codec),
+            };
+            let offer = data.offer();
+            elements.map(|elements| (data.name, offer, elements))
+        });
+        let mut batch = BTreeMap::new();
+        for input in encoded {
+            let (name, offer, elements) = input?;
+            offers.entry(name.clone()).or_insert(offer);
+            batch.insert(name, elements);
+        }
+        stages.end(Stage::Encoding);
+        Ok(batch)
     }
 
     /// Outputs with all that it takes to write them.

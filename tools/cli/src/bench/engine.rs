@@ -189,6 +189,11 @@ pub struct Rate {
     pub runs: usize,
 }
 
+/// The place of the median among so many sorted figures; of two in the middle the higher one.
+pub const fn median(count: usize) -> usize {
+    count / 2
+}
+
 /// Repeats `work`, after one run that is not counted, and rates it at `amount` a run.
 pub fn rate<E>(amount: f64, work: impl FnMut() -> Result<(), E>) -> Result<Rate, E> {
     rate_within(CASE, amount, work)
@@ -204,5 +209,5 @@ fn rate_within<E>(case: Duration, amount: f64, mut work: impl FnMut() -> Result<
         rates.push(amount / start.elapsed().as_secs_f64().max(1e-9));
     }
     rates.sort_by(f64::total_cmp);
-    Ok(Rate { median: rates[rates.len() / 2], best: rates[rates.len() - 1], runs: rates.len() })
+    Ok(Rate { median: rates[median(rates.len())], best: rates[rates.len() - 1], runs: rates.len() })
 }

@@ -6,11 +6,14 @@ mod elementwise;
 mod engine;
 mod gemm;
 mod link;
+mod matmul;
 pub mod model;
 mod overlap;
 mod relu;
 mod steps;
 mod vram;
+mod whole;
+mod world;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -55,12 +58,16 @@ pub enum Benchmark {
     Steps(steps::Options),
     /// The largest of zero and each of many shared values, by each protocol
     Relu(relu::Options),
+    /// A truncated product of two parties' matrices, by each protocol
+    Matmul(matmul::Options),
     /// Bytes over loopback, plainly and encrypted
     Link(link::Options),
     /// Errors of functions against f64, and their rounds and bytes
     Accuracy(accuracy::Options),
     /// Runs within budgets of device memory, beside the same without one
     Vram(vram::Options),
+    /// All of the time of a transformer's run, every role a process: what of it is not the protocol's own
+    Whole(whole::Options),
 }
 
 /// Measures.
@@ -72,11 +79,13 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
         (None, Some(Benchmark::Steps(options))) => steps::steps(options, &bench.options),
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
+        (None, Some(Benchmark::Matmul(options))) => matmul::matmul(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
         (None, Some(Benchmark::Vram(options))) => vram::vram(options, &bench.options),
+        (None, Some(Benchmark::Whole(options))) => whole::whole(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, steps, link, accuracy, vram"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, steps, link, accuracy, vram, whole"
                 .into(),
         )),
     }

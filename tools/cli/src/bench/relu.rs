@@ -6,23 +6,19 @@
 //! published protocol takes.
 
 use super::BenchOptions;
+use super::world::{self, Phases, Runs};
 use crate::failure::Failure;
 use crate::output;
 use crate::table::{Table, bytes, seconds};
 use clap::Args;
 use serde::Serialize;
 use std::hint::black_box;
-use std::str::FromStr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use symbolon::device::Device;
-use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::program::Program;
 use symbolon::protocol::Protocol;
 use symbolon::ring::prg::PrgKey;
 use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::run::RunReport;
-use symbolon::session::World;
 use symbolon::share::{Parties, PartyId, Role};
 
 /// Fraction bits of the values, which have no declared bound: all 64 bits are compared.
@@ -37,7 +33,7 @@ pub struct Options {
     /// By which protocols [default: all]
     #[arg(long, value_name = "PROTOCOL", value_delimiter = ',')]
     protocol: Vec<Protocol>,
-    /// How often; the best counts
+    /// How often; the best and the median are printed
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
 }
@@ -54,12 +50,12 @@ struct ReluJson {
     published: Vec<Published>,
 }
 
-/// One protocol; the best of all runs.
+/// One protocol.
 #[derive(Serialize)]
 struct ProtocolJson {
     protocol: String,
-    online_s: f64,
-    offline_s: f64,
+    #[serde(flatten)]
+    phases: Phases,
     rounds: u32,
     /// Sent online by all parties together, for each value.
     online_bytes_per_relu: f64,
@@ -152,50 +148,26 @@ fn measure(
     device: &mut String,
 ) -> Result<ProtocolJson, Failure> {
     let program = program(protocol, options.count)?;
-    let first = open(common, protocol)?;
-    *device = first.description().name.clone();
-    let mut world = World::new(protocol, first);
-    for role in protocol.roles(protocol.default_source()).into_iter().skip(1) {
-        world = world.with_device(role, open(common, protocol)?);
-    }
-    let runs = world
-        .run_repeatedly(&program, data, options.runs.into())
-        .map_err(|error| Failure::Wrong(error.to_string()))?;
-    // A run has taken what its slowest party did.
-    let best = |time: fn(&RunReport) -> Duration| {
-        let run = |index: usize| runs.iter().map(|party| time(&party[index].report)).max();
-        (0..options.runs.into()).filter_map(run).min().unwrap_or_default().as_secs_f64()
-    };
-    let reports: Vec<&RunReport> = runs.iter().map(|party| &party[0].report).collect();
+    let runs = Runs::of(protocol, &program, data, options.runs, common)?;
+    device.clone_from(&runs.device);
+    let reports = runs.reports();
     let sent = |report: &RunReport| {
         // Party 1 sends the part of the sum that party 0 lacks.
         let revealed = if report.role == Role::party(1) { Ring::Z64.element_bytes() as u64 } else { 0 };
         (report.tally.sent_bytes - revealed) as f64 / f64::from(options.count)
     };
     let by_party: Vec<f64> = reports.iter().map(|report| sent(report)).collect();
-    let corrections = runs[0][0].plans.demand.correction_bytes();
     let rounds = reports.iter().map(|report| report.tally.rounds).max().unwrap_or_default();
-    let online_s = best(|report| report.online);
+    let phases = runs.phases();
     Ok(ProtocolJson {
         protocol: protocol.to_string(),
-        online_s,
-        offline_s: best(|report| report.offline),
+        phases,
         rounds: rounds.saturating_sub(1),
         online_bytes_per_relu: by_party.iter().sum(),
         by_party,
-        offline_bytes_per_relu: corrections as f64 / f64::from(options.count),
-        online_to_plain: online_s / plain.as_secs_f64(),
+        offline_bytes_per_relu: runs.correction_bytes() as f64 / f64::from(options.count),
+        online_to_plain: phases.online_s.best / plain.as_secs_f64(),
     })
-}
-
-/// A device for one role: a share of the cores where it is the CPU.
-fn open(common: &BenchOptions, protocol: Protocol) -> Result<Arc<dyn Device>, Failure> {
-    let Ok(choice) = DeviceChoice::from_str(&common.device);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // Only parties 0 and 1 work on what is not linear while the values are there.
-    let busy = protocol.parties().min(2);
-    let threads = common.threads.map_or((cores / busy).max(1), usize::from);
-    Ok(select::open(&choice, &DeviceOptions { threads: Some(threads), ..DeviceOptions::default() })?)
 }
 
 fn text(json: &ReluJson) -> String {
@@ -203,6 +175,8 @@ fn text(json: &ReluJson) -> String {
         "protocol",
         "online",
         "offline",
+        "both",
+        "median",
         "rounds",
         "bytes a value",
         "by party",
@@ -213,8 +187,10 @@ fn text(json: &ReluJson) -> String {
         let by_party: Vec<String> = protocol.by_party.iter().map(|bytes| format!("{bytes:.2}")).collect();
         table.row([
             protocol.protocol.clone(),
-            seconds(protocol.online_s),
-            seconds(protocol.offline_s),
+            seconds(protocol.phases.online_s.best),
+            seconds(protocol.phases.offline_s.best),
+            seconds(protocol.phases.both_s.best),
+            seconds(protocol.phases.both_s.median),
             protocol.rounds.to_string(),
             format!("{:.2}", protocol.online_bytes_per_relu),
             by_party.join(" + "),
@@ -223,13 +199,14 @@ fn text(json: &ReluJson) -> String {
         ]);
     }
     let mut text = format!(
-        "relu of {} shared 64-bit values, best of {}, on {}; plain {}\n{}",
+        "relu of {} shared 64-bit values, best of {} and the median of both phases, on {}; plain {}\n{}",
         bytes(json.count.into()),
         json.runs,
         json.device,
         seconds(json.plain_s),
         table.render()
     );
+    text += &format!("  {}\n", world::NOTE);
     text += "  the results are parts of two parties; a product of three takes 16 bytes and a round more\n";
     for published in &json.published {
         text += &format!("  beside {}: {} ({})\n", published.protocol, published.what, published.source);

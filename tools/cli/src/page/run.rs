@@ -4,6 +4,7 @@ use super::Page;
 use super::chart::area;
 use crate::args::Shared;
 use crate::report::{RoleJson, RunJson};
+use crate::stages;
 use crate::table::{bytes, seconds, size};
 use crate::trace::TraceFile;
 use std::collections::BTreeSet;
@@ -29,6 +30,11 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         "Online",
         &lanes(run),
         "Planned: the bytes that the plan says are sent. Overlap: the busier lane's share.",
+    );
+    page.table(
+        "Where the time went",
+        &stages::table(&run.processes()),
+        "All of each process's time, from its start to the writing of this page.",
     );
     page.table("Device memory", &memory(&roles), "Planned before the run, and the peak that the ledger saw.");
     if let Some(trace) = trace {

@@ -1,5 +1,5 @@
-//! The brief: one line that a launcher writes to the stdin of a process that it starts. The pipe is afterwards the
-//! process's lifeline.
+//! The brief: a line that a launcher writes to the stdin of a process that it starts, and for a party another one once its
+//! peers have addresses. The pipe is the process's lifeline.
 //!
 //! Keys go this way and lie in no file, so that a launcher that is killed leaves none behind.
 
@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{copy, sink, stdin};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use symbolon::net::{Certificate, Credentials, Identity};
@@ -19,7 +20,7 @@ use zeroize::Zeroizing;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Brief {
-    /// The configuration, which a node that is started by hand reads from its file.
+    /// The configuration, which a node that is started by hand reads from its file; a party's peers have no addresses yet.
     pub config: String,
     /// The process's own key; it is handed out once.
     key: Mutex<String>,
@@ -31,6 +32,9 @@ pub struct Brief {
 
 /// The brief of this process.
 static OWN: OnceLock<Brief> = OnceLock::new();
+
+/// What it is told later.
+static REST: OnceLock<Mutex<Receiver<String>>> = OnceLock::new();
 
 impl Brief {
     pub fn new(config: String, key: &str, certificate: &str, peers: BTreeMap<String, String>) -> Brief {
@@ -49,11 +53,30 @@ impl Brief {
         stdin().read_line(&mut line).map_err(|error| unheard(error.to_string()))?;
         let brief = serde_json::from_str(&line).map_err(|error| unheard(error.to_string()))?;
         let _ = OWN.set(brief);
-        let lifeline = || {
+        let (rest, told) = channel();
+        let _ = REST.set(Mutex::new(told));
+        let lifeline = move || {
+            let mut line = String::new();
+            if stdin().read_line(&mut line).is_ok() && line.ends_with('\n') {
+                let _ = rest.send(line);
+            }
             let _ = copy(&mut stdin(), &mut sink());
             std::process::exit(PEER_FAILED.into());
         };
         thread::Builder::new().spawn(lifeline).map(drop).map_err(|error| Failure::thread(&error))
+    }
+
+    /// Awaits what a party's launcher tells it once its peers have addresses: its configuration, with these.
+    pub fn rest() -> Result<String, Failure> {
+        let unheard = || Failure::Usage("the launcher says nothing more".into());
+        let told = REST.get().ok_or_else(unheard)?;
+        let line = told.lock().unwrap_or_else(PoisonError::into_inner).recv().map_err(|_| unheard())?;
+        serde_json::from_str(&line).map_err(|_| unheard())
+    }
+
+    /// That configuration as a line.
+    pub fn rest_line(config: &str) -> String {
+        serde_json::to_string(config).expect("text serialises") + "\n"
     }
 
     /// The brief as a line.

@@ -25,20 +25,24 @@ impl Group {
         Group { relay, ..Group::default() }
     }
 
-    /// Starts one more, see [`Process::start`].
-    pub fn start(&mut self, name: &str, arguments: &[OsString], brief: &Brief) -> Result<(), Failure> {
+    /// Starts one more, see [`Process::start`]; returns its number.
+    pub fn start(&mut self, name: &str, arguments: &[OsString], brief: &Brief) -> Result<usize, Failure> {
         self.running.push(Process::start(name, arguments, brief, self.relay)?);
-        Ok(())
+        Ok(self.running.len() - 1)
     }
 
-    /// Waits until the process that was started last says where it listens.
-    pub fn address(&mut self, patience: Duration) -> Result<SocketAddr, Failure> {
+    /// Tells a process a further line.
+    pub fn tell(&mut self, number: usize, line: &str) {
+        self.running[number].tell(line);
+    }
+
+    /// Waits until a process says where it listens.
+    pub fn address(&mut self, number: usize, patience: Duration) -> Result<SocketAddr, Failure> {
         let deadline = Instant::now() + patience;
-        let newest = self.running.len() - 1;
         let failed =
             |name: &str, reason: String| Failure::Child { line: format!("{name} {reason}"), status: 3 };
         loop {
-            let process = &mut self.running[newest];
+            let process = &mut self.running[number];
             match process.listening() {
                 Ok(Some(address)) => return Ok(address),
                 Err(()) => return Err(failed(&process.name, "ended before it listened".into())),

@@ -3,12 +3,13 @@
 use crate::failure::Failure;
 use crate::files;
 use crate::page::chart::Classes;
+use crate::stages::StageJson;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use symbolon::plan::{Occupied, Plan};
-use symbolon::run::{Span, Trace, TraceLane};
+use symbolon::run::{Span, Stage, Trace, TraceLane};
 use symbolon::share::Role;
 use symbolon::step::MemoryClass;
 use symbolon_job::JobError;
@@ -114,6 +115,33 @@ impl TraceFile {
         }
     }
 
+    /// The trace with the stages of its process, of whose last run it is, as a lane. Its clock is the process's from then on.
+    pub fn with_stages(mut self, stages: &[StageJson]) -> TraceFile {
+        let RoleAbout { pid, .. } = self.about.roles[0];
+        let prepared = stages.iter().rev().find(|span| span.stage == Stage::Preparing);
+        let shift_us = prepared.map_or(0.0, |span| span.begin_s * 1e6);
+        self.shift(shift_us);
+        self.about.start_unix_us = self.about.start_unix_us.saturating_sub(shift_us as u64);
+        let event = |name: &str, ph: &str, ts: f64, dur: f64, args| {
+            let (name, ph) = (name.to_owned(), ph.to_owned());
+            Event { name, ph, ts, dur, pid, tid: STAGES, args }
+        };
+        let lane = Arguments { name: Some("stages".to_owned()), ..Arguments::default() };
+        self.events.push(event("thread_name", "M", 0.0, 0.0, lane));
+        self.events.extend(stages.iter().map(|span| {
+            let (begin_us, end_us) = (span.begin_s * 1e6, span.end_s * 1e6);
+            event(span.stage.name(), "X", begin_us, end_us - begin_us, Arguments::default())
+        }));
+        self
+    }
+
+    /// Moves all that happened on the file's clock.
+    fn shift(&mut self, shift_us: f64) {
+        let happened = self.events.iter_mut().filter(|event| event.ph != "M");
+        happened.for_each(|event| event.ts += shift_us);
+        self.about.roles.iter_mut().for_each(|role| role.online_us += shift_us);
+    }
+
     /// All events on the clock of the file that began first.
     pub fn merge(files: Vec<TraceFile>) -> TraceFile {
         let start_unix_us = files.iter().map(|file| file.about.start_unix_us).min().unwrap_or_default();
@@ -124,8 +152,7 @@ impl TraceFile {
         };
         for mut file in files {
             let shift = (file.about.start_unix_us - start_unix_us) as f64;
-            file.events.iter_mut().filter(|event| event.ph != "M").for_each(|event| event.ts += shift);
-            file.about.roles.iter_mut().for_each(|role| role.online_us += shift);
+            file.shift(shift);
             merged.events.append(&mut file.events);
             merged.about.roles.append(&mut file.about.roles);
         }
@@ -147,9 +174,10 @@ impl TraceFile {
         files::write(path, &text)
     }
 
-    /// The lanes of a process, in order, by thread number and name.
+    /// The lanes of a process's last run, in order, by thread number and name.
     pub fn lanes(&self, pid: u32) -> Vec<(u32, &str)> {
-        let names = self.events.iter().filter(|event| event.pid == pid && event.name == "thread_name");
+        let is_lane = |event: &&Event| event.name == "thread_name" && event.tid != STAGES;
+        let names = self.events.iter().filter(|event| event.pid == pid).filter(is_lane);
         names.map(|event| (event.tid, event.args.name.as_deref().unwrap_or_default())).collect()
     }
 
@@ -160,6 +188,13 @@ impl TraceFile {
             MemoryClass::ALL.map(|class| event.args.memory.get(class.name()).copied().unwrap_or(0))
         };
         self.events.iter().filter(of_process).map(|event| (event.ts / 1e6, bytes(event))).collect()
+    }
+
+    /// When the first span of a lane begins and the last ends, in µs.
+    pub fn extent_us(&self) -> (f64, f64) {
+        let spans = self.events.iter().filter(|event| event.ph == "X" && event.tid != STAGES);
+        let extents = spans.map(|event| (event.ts, event.ts + event.dur));
+        extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0.0, 1.0))
     }
 
     /// The spans of a lane, by their beginning.
@@ -246,6 +281,9 @@ pub enum LaneKind {
     /// A direction of a link.
     Wire,
 }
+
+/// The thread number of a process's stages.
+const STAGES: u32 = 0;
 
 /// Thread numbers: the first device's lane, downloads from any device, and the first device's submissions. Every other
 /// device adds its number to the first.

@@ -9,13 +9,6 @@ pub use file::TraceFile;
 use crate::failure::Failure;
 use crate::{files, output};
 use std::path::Path;
-use symbolon::plan::Plan;
-use symbolon::run::Trace;
-
-/// Writes the trace of one process.
-pub fn write(path: &Path, trace: &Trace, plan: &Plan) -> Result<(), Failure> {
-    TraceFile::new(trace, plan).write(path)
-}
 
 /// Puts the traces of several processes of one machine into one file.
 pub fn merge(from: &[impl AsRef<Path>], to: &Path) -> Result<(), Failure> {

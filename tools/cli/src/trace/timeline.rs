@@ -32,8 +32,9 @@ const LEGEND: [(&str, &str); 5] = [
 
 /// The picture as SVG.
 pub fn draw(file: &TraceFile) -> String {
-    let end = file.events.iter().map(|event| event.ts + event.dur).fold(1.0, f64::max);
-    let x = |us: f64| LEFT + us / end * (WIDTH - LEFT - RIGHT);
+    let (start, end) = file.extent_us();
+    let length = (end - start).max(1.0);
+    let x = |us: f64| LEFT + (us - start) / length * (WIDTH - LEFT - RIGHT);
     let mut body = String::new();
     let mut y = TOP;
     for role in &file.about.roles {
@@ -71,15 +72,15 @@ pub fn draw(file: &TraceFile) -> String {
         WIDTH,
         y + 24.0
     );
-    axis(&mut svg, end, y, x);
+    axis(&mut svg, (start, length), y, x);
     legend(&mut svg);
     svg + &body + "</svg>\n"
 }
 
-fn axis(svg: &mut String, end: f64, bottom: f64, x: impl Fn(f64) -> f64) {
+fn axis(svg: &mut String, (start, length): (f64, f64), bottom: f64, x: impl Fn(f64) -> f64) {
     for tick in 0..=TICKS {
-        let us = end * tick as f64 / TICKS as f64;
-        let at = x(us);
+        let us = length * tick as f64 / TICKS as f64;
+        let at = x(start + us);
         line(
             svg,
             &format!(r#"<line x1="{at:.1}" x2="{at:.1}" y1="{TOP:.0}" y2="{bottom:.0}" class="grid"/>"#),

@@ -191,3 +191,58 @@ fn help_tells_every_command_and_every_status() {
         assert!(text.contains("--deadline") && !text.contains("--launched"), "{text}");
     }
 }
+
+/// Makes sure that a process's stages follow each other without a gap from its start on; returns when they end.
+fn divided(who: &str, stages: &[&Value], has: &[&str]) -> f64 {
+    let mut last = 0.0;
+    for stage in stages {
+        assert_eq!(stage["begin_s"], last, "{who}: {stage} begins where the stage before ends");
+        last = stage["end_s"].as_f64().expect("a time");
+    }
+    for &name in has {
+        assert!(stages.iter().any(|stage| stage["stage"] == name), "{who} has the stage {name}: {stages:?}");
+    }
+    last
+}
+
+#[test]
+fn all_of_a_processs_time_is_in_some_stage() {
+    let folder = folder();
+    let batches = job(64, 16, "z = x @ w").replace("ring_bits", "batches = 2\nring_bits");
+    folder.text("job.toml", &batches.replace("z.npy", "z-{batch}.npy"));
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let list = |value: &'_ Value| value.as_array().expect("a list").clone();
+    let session =
+        ["opening", "reading", "connecting", "planning", "allocating", "offline", "online", "finishing"];
+    for (party, role) in list(&run["parties"]).iter().enumerate() {
+        let stages = [list(&role["stages"]), list(&run["later"][0]["parties"][party]["stages"])].concat();
+        let stages: Vec<&Value> = stages.iter().collect();
+        divided(&format!("party {party}"), &stages, &session);
+        divided(&format!("party {party}"), &stages, &["encoding", "building", "agreeing", "writing"]);
+    }
+    let stages = [list(&run["dealer"]["stages"]), list(&run["later"][0]["dealer"]["stages"])].concat();
+    divided("the dealer", &stages.iter().collect::<Vec<_>>(), &[&session[..], &["ordering"]].concat());
+    let stages = list(&run["stages"]);
+    let end =
+        divided("the launcher", &stages.iter().collect::<Vec<_>>(), &["launching", "finishing", "writing"]);
+    assert_eq!(run["wall_s"], end, "all of the command's time");
+}
+
+#[test]
+fn stages_are_in_text_trace_and_page() {
+    let folder = folder();
+    let arguments = ["run", "job.toml", "--local", "--trace", "trace.json", "--report", "report"];
+    let text = stdout(&folder.run(&arguments));
+    for line in ["  time ", "  reading files ", "  online phase ", "  in all ", "  not the protocol's "] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let page = std::fs::read_to_string(folder.path("report/report.html")).expect("a page");
+    assert!(page.contains("Where the time went") && page.contains("<td>online phase</td>"), "{page}");
+    let trace = std::fs::read(folder.path("trace.json")).expect("a trace");
+    let trace: Value = serde_json::from_slice(&trace).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let named =
+        |name: &str| events.iter().filter(|event| event["ph"] == "X" && event["name"] == name).count();
+    assert_eq!(named("online phase"), 2, "each party's");
+    assert!(named("planning") >= 2 && named("reading files") >= 2);
+}
