@@ -189,7 +189,10 @@ impl Messages {
     }
 
     /// Takes a piece off what is due.
-    fn take(&mut self, data: &Data) -> Result<(), OffPlan> {
+    ///
+    /// # Errors
+    /// Where it is not due.
+    pub fn take(&mut self, data: &Data) -> Result<(), OffPlan> {
         let bytes = data.payload.len();
         self.check(data.run, data.message, data.depth, data.offset, bytes)?;
         let due = self.due.get_mut(&data.message).expect("a message that was checked");

@@ -1,4 +1,4 @@
-//! The agreement of a run's parties.
+//! What the parties of a run must have in common.
 
 use super::Supply;
 use crate::correlation::Demand;
@@ -18,7 +18,7 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// The agreement for a run of `program` by `protocol`.
+    /// What parties must agree on to run `program` by `protocol`.
     pub fn new(
         protocol: Protocol,
         program: &Program,
@@ -52,7 +52,7 @@ impl Agreement {
 }
 
 /// The digest of all steps and correlations. Their serialised form is the same on every machine: it has no hash maps and
-/// no floats. Every list begins with its length, so no two lists have the same form.
+/// no floats. It says how many elements follow wherever that is not fixed, so no two lists have the same.
 fn digest(parties: &[StepList], demand: &Demand) -> [u8; 32] {
     let mut digest = Digest { hasher: blake3::Hasher::new(), bytes: Vec::new() };
     for list in parties {
@@ -65,7 +65,7 @@ fn digest(parties: &[StepList], demand: &Demand) -> [u8; 32] {
 
 struct Digest {
     hasher: blake3::Hasher,
-    /// The buffer of the serialised form, kept for its memory.
+    /// What is absorbed, kept for its memory.
     bytes: Vec<u8>,
 }
 

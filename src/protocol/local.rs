@@ -1,7 +1,7 @@
 //! Ops that every party does for itself: linear ones on every copy of a value, and all ops on values that one party knows
 //! alone.
 
-use super::lowering::{Block, Lowering, Parts, SAME_COMPONENTS, Tile};
+use super::lowering::{Block, Lowering, Pair, Parts, SAME_COMPONENTS, Tile};
 use super::rules::Rules;
 use crate::correlation::Product;
 use crate::program::Test;
@@ -73,7 +73,7 @@ impl<P: Rules> Lowering<'_, P> {
         owner: PartyId,
         product: Product,
         shape: Shape,
-        terms: &[(Tile, Tile)],
+        terms: &[Pair],
     ) -> Parts {
         let out = self.buffer(owner, shape, MemoryClass::Shares);
         for (index, &(x, y)) in terms.iter().enumerate() {

@@ -30,6 +30,9 @@ pub(super) struct Tile {
     pub(super) at: (usize, usize),
 }
 
+/// A tile of each factor of a product.
+pub(super) type Pair = (Tile, Tile);
+
 /// Lowers `program` for all parties by the rules `P`, with correlations from `source`.
 pub(super) fn lower<P: Rules>(
     program: &Program,
@@ -235,7 +238,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
     }
 
     /// Σ X·Y over pairs of tiles.
-    fn product(&mut self, product: Product, shape: Shape, terms: Vec<(Tile, Tile)>) -> Parts {
+    fn product(&mut self, product: Product, shape: Shape, terms: Vec<Pair>) -> Parts {
         let (left, right) = terms[0];
         let owner = self.parts(left).owner();
         match owner.filter(|_| self.parts(right).owner() == owner) {
@@ -249,7 +252,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
         if operand.owner().is_some() {
             return self.local(operand, shape, |out, operand| Kernel::Shift { out, operand, bits });
         }
-        P::truncate(self, x, shape, bits, method)
+        P::truncate(self, x, bits, method)
     }
 
     /// Reveals a tile: each recipient adds what it has to what it lacks. Where several others have that, each alone, they

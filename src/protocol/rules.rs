@@ -1,7 +1,7 @@
 //! The interface of a protocol: one static row of facts, and the rules by which it lowers what is not local.
 
 use super::Lowered;
-use super::lowering::{Block, Lowering, Parts, Tile};
+use super::lowering::{Block, Lowering, Pair, Parts, Tile};
 use crate::correlation::{DemandError, Product, Source};
 use crate::program::tiling::Tiling;
 use crate::program::{Program, Test, Truncation};
@@ -50,22 +50,11 @@ pub(super) trait Rules: Sized {
         Sharing::alone(owner, block)
     }
 
-    /// Σ X·Y over pairs of tiles.
-    fn product(
-        lowering: &mut Lowering<'_, Self>,
-        product: Product,
-        shape: Shape,
-        terms: &[(Tile, Tile)],
-    ) -> Parts;
+    /// Σ X·Y over pairs of tiles, of this shape.
+    fn product(lowering: &mut Lowering<'_, Self>, of: Product, shape: Shape, terms: &[Pair]) -> Parts;
 
     /// Truncation by so many bits.
-    fn truncate(
-        lowering: &mut Lowering<'_, Self>,
-        x: Tile,
-        shape: Shape,
-        bits: u32,
-        method: Truncation,
-    ) -> Parts;
+    fn truncate(lowering: &mut Lowering<'_, Self>, x: Tile, bits: u32, method: Truncation) -> Parts;
 
     /// A comparison with zero. Of x = base + constant the tile of the base has been lowered, see [`super::compared`].
     fn test(lowering: &mut Lowering<'_, Self>, x: Tile, test: Test) -> Self::Bits;

@@ -5,11 +5,12 @@ use super::engine::{Command, Engine, Event};
 use super::execute::{Execution, Outcome};
 use super::inbox::{Piece, messages};
 use super::lane::{LaneEvent, Order};
+use super::source::{MessageSource, SourceFailed};
 use super::trace::{Recorder, TraceLane};
 use super::transmit::{Delivery, Failure, transmit};
 use super::{DeviceUse, RunError, RunReport, Stage};
 use crate::device::{DeviceError, Download};
-use crate::net::{Data, Frame, Interrupt, Link, NetError, requested};
+use crate::net::{Data, Frame, Interrupt, Link, Messages, NetError, requested};
 use crate::ring::Elements;
 use crate::share::Role;
 use crate::step::{Action, MessageId, Phase};
@@ -43,6 +44,8 @@ pub(super) struct Coordinator<'a> {
     outputs: BTreeMap<usize, Elements>,
     /// Peers that have not yet reported the end of their offline phase.
     unready: BTreeSet<Role>,
+    /// The messages that the source is to give, where there is one.
+    due: Option<Messages>,
     recorder: Recorder,
 }
 
@@ -59,6 +62,7 @@ impl<'a> Coordinator<'a> {
             let awaited = messages(plan, link.peer(), execution.run);
             link.receiver().expect_messages(awaited);
         }
+        let due = execution.source.as_ref().map(|source| messages(plan, source.maker(), execution.run));
         // The dealer has one phase only, and nobody waits for it to end.
         let parties = execution.links.iter().map(Link::peer).filter(|&peer| peer != Role::Dealer);
         let unready = if plan.role == Role::Dealer { BTreeSet::new() } else { parties.collect() };
@@ -72,6 +76,7 @@ impl<'a> Coordinator<'a> {
             progress: (0, Instant::now()),
             outputs: BTreeMap::new(),
             unready,
+            due,
             recorder,
             execution,
         }
@@ -219,6 +224,9 @@ impl<'a> Coordinator<'a> {
             (peer, frame) = next_frame(self.execution.links, &self.engine, &self.unready), if listening => {
                 self.take_in(peer, frame, doing)?;
             }
+            pieces = next_pieces(&mut self.execution.source, &self.engine), if listening => {
+                self.take_from_source(pieces)?;
+            }
             () = requested(self.execution.interrupt) => return Err(RunError::Interrupted),
             () = sleep(self.execution.stall / STALL_CHECKS) => self.check_progress(doing)?,
         }
@@ -312,6 +320,24 @@ impl<'a> Coordinator<'a> {
         self.engine.happened(Event::Received(peer, piece));
     }
 
+    /// Handles pieces from the source of messages, each held against the plan, or its end.
+    fn take_from_source(&mut self, pieces: Result<Vec<Data>, SourceFailed>) -> Result<(), RunError> {
+        let maker = self.execution.source.as_ref().expect("a source that was asked").maker();
+        let Ok(pieces) = pieces else {
+            let step =
+                self.engine.inbox().first_missing(maker).expect("a source is asked for what is missing");
+            return Err(RunError::Source { maker, doing: self.describe(step) });
+        };
+        for piece in pieces {
+            let taken = self.due.as_mut().expect("a source has messages").take(&piece);
+            let off_plan = |offence| NetError::OffPlan { peer: maker, offence };
+            taken.map_err(|offence| self.peer_error(maker, off_plan(offence), ""))?;
+            self.execution.activity.advance();
+            self.receive(maker, piece);
+        }
+        Ok(())
+    }
+
     /// Ends the run where this process has made no progress for the stall deadline: it did no step, sent no frame and
     /// received none that the plan has. A peer's claim of progress does not count.
     fn check_progress(&mut self, doing: &str) -> Result<(), RunError> {
@@ -339,7 +365,8 @@ impl<'a> Coordinator<'a> {
     /// The steps that wait, and the peers they wait for.
     fn stalled(&self, doing: &str) -> RunError {
         let mut stuck: Vec<String> = Vec::new();
-        for peer in self.execution.links.iter().map(Link::peer) {
+        let maker = self.execution.source.as_ref().map(|source| source.maker());
+        for peer in self.execution.links.iter().map(Link::peer).chain(maker) {
             if let Some(position) = self.engine.inbox().first_missing(peer) {
                 stuck.push(format!("{} awaits {peer}", self.describe(position)));
             }
@@ -385,6 +412,18 @@ async fn next_frame(
             }
         }
         Poll::Pending
+    })
+    .await
+}
+
+/// The next pieces of the source, where there is one of which something is still awaited.
+async fn next_pieces(
+    source: &mut Option<Box<dyn MessageSource>>,
+    engine: &Engine<'_, Bytes>,
+) -> Result<Vec<Data>, SourceFailed> {
+    poll_fn(|context| match source {
+        Some(source) if engine.inbox().listens_to(source.maker()) => source.poll_pieces(context),
+        _ => Poll::Pending,
     })
     .await
 }

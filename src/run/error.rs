@@ -24,6 +24,14 @@ pub enum RunError {
         /// The step and its op.
         doing: String,
     },
+    /// The source of messages beside the links gave out.
+    #[error("the messages that {maker} made before the run cannot be had (in {doing})")]
+    Source {
+        /// The role that made them.
+        maker: Role,
+        /// The step and its op.
+        doing: String,
+    },
     /// This process was asked to end.
     #[error("interrupted")]
     Interrupted,
@@ -52,6 +60,7 @@ impl RunError {
         match (self, peer) {
             (RunError::Device { .. }, Role::Dealer) => "its device has failed".to_owned(),
             (RunError::Peer { error, .. }, Role::Dealer) => error.told(peer),
+            (RunError::Source { .. }, Role::Dealer) => "its correlations cannot be had".to_owned(),
             (RunError::Stalled { waited, .. }, Role::Dealer) => format!("no progress for {waited:?}"),
             _ => self.to_string(),
         }

@@ -2,6 +2,7 @@
 
 use super::coordinator::Coordinator;
 use super::lane::Lane;
+use super::source::MessageSource;
 use super::trace::Recorder;
 use super::{Overlap, Progress, RunError, RunReport, Stages};
 use crate::device::{Buffer, Device, DeviceError};
@@ -36,6 +37,8 @@ pub struct Execution<'a> {
     pub outputs: Vec<Shape>,
     /// The links with the peers that the plan names.
     pub links: &'a mut [Link],
+    /// The messages that reach the run by another way.
+    pub source: Option<Box<dyn MessageSource>>,
     /// The counter of the links' work.
     pub activity: &'a Activity,
     /// The switch that ends the run from outside.

@@ -20,6 +20,8 @@
 //! for the device. So the queues' limits hold up no step for ever. Of the steps that have not passed at any role, the
 //! first in the common order of lowering waits only for steps before it, which have.
 //!
+//! Messages that were made before the run, such as those in a store, come from a [`MessageSource`] beside the links.
+//!
 //! All of this knows steps, slots and frames; it knows no protocol and no program.
 
 mod calibrate;
@@ -35,6 +37,7 @@ mod progress;
 mod report;
 mod schedule;
 mod simulate;
+mod source;
 mod stages;
 mod tally;
 #[cfg(test)]
@@ -49,6 +52,7 @@ pub use progress::{Portion, Progress, Standing};
 pub use report::{DeviceUse, RunReport};
 pub use schedule::{Overlap, Schedule};
 pub use simulate::{Prediction, RolePrediction, simulate};
+pub use source::{MessageSource, SourceFailed};
 pub use stages::{Stage, StageSpan, Stages};
 pub use tally::Tally;
 pub use trace::{Span, Trace, TraceLane, TracedStep};

@@ -427,6 +427,7 @@ async fn follow(
         inputs: BTreeMap::new(),
         outputs: outputs.to_vec(),
         links: &mut links,
+        source: None,
         activity: &Activity::new(),
         interrupt: None,
         progress: &Progress::default(),

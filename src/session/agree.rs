@@ -40,24 +40,24 @@ impl Session {
             budget_bytes,
             staging_bytes: self.devices.staging_bytes(),
         };
+        let source = self.suppliers.source_or(protocol.default_source());
         let options = PlanOptions {
+            source: Some(source),
             window: self.options.window.unwrap_or(default.window),
-            source: Some(self.source(protocol)),
             supply: self.options.supply,
             budget_bytes: surroundings.buffers_bytes(),
             ..default
         };
-        let (side, plans) = match (self.options.tile_side, &self.stock) {
-            (None, None) => {
+        let fixed = self.options.tile_side.or_else(|| self.suppliers.of(source).tile_side());
+        let (side, plans) = match fixed {
+            None => {
                 let stages = &mut self.stages;
                 let planned = || stages.end(Stage::Planning);
                 let chosen = choose_by_stages(protocol, program, options, &surroundings, planned)?;
                 self.stages.end(Stage::Choosing);
                 chosen
             }
-            (side, stock) => {
-                let stored = || stock.as_ref().map(|stock| stock.store.tile_side());
-                let side = side.or_else(stored).expect("a side or a store");
+            Some(side) => {
                 let options = PlanOptions { side, ..options };
                 let plans = plan_tiles(protocol, program, options, &surroundings)?;
                 self.stages.end(Stage::Planning);
@@ -81,26 +81,15 @@ impl Session {
         Ok(plans)
     }
 
-    /// Makes sure that the store, if there is one, was dealt for this plan, and for as many runs as there will be.
-    pub(super) fn check_store(&self, plans: &Plans, prepared: bool) -> Result<(), SessionError> {
-        let Some(stock) = &self.stock else { return Ok(()) };
-        if prepared && plans.again.is_some() {
-            return Err(SessionError::ResidentFromStore);
-        }
-        Ok(stock.store.check_demand(plans.demand.digest())?)
-    }
-
     /// Makes sure that all parties have the same facts, and correlations from the same place; returns a nonce of each.
     /// From then on all are bound to what they contribute to the next run's keys.
     pub(super) fn confirm(
         &mut self,
-        protocol: Protocol,
+        source: Source,
         mut terms: Terms,
     ) -> Result<BTreeMap<Role, Nonce>, SessionError> {
         let nonce = self.keys.nonce(self.role)?;
-        let unnamed = || protocol.default_source().to_string();
-        let source = self.stock.as_ref().map_or_else(unnamed, |stock| stock.store.name());
-        terms.add("source of correlations", source);
+        terms.add("source of correlations", self.suppliers.of(source).name());
         let (role, run, keys) = (self.role, self.runs, self.keys);
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         let mut nonces = BTreeMap::from([(role, nonce)]);
@@ -122,8 +111,7 @@ impl Session {
         })
     }
 
-    /// Makes sure that the peers are the parties that the protocol has, and that nothing is to come from a store that
-    /// only a dealer could have filled.
+    /// Makes sure that the peers are the parties that the protocol has, and that the session's source can serve it.
     pub(super) fn check_roles(&self, protocol: Protocol) -> Result<(), SessionError> {
         let is_party = |role: &Role| *role != Role::Dealer;
         let roles = || Parties::first(protocol.parties()).iter().map(Role::from);
@@ -132,11 +120,7 @@ impl Session {
             let (roles, peers) = (roles().collect(), others.into_iter().collect());
             return Err(NetworkFault::Peers { protocol, roles, role: self.role, peers }.into());
         }
-        Ok(protocol.check_source(self.source(protocol)).map_err(PlanError::from)?)
-    }
-
-    /// Who makes the correlations of its runs.
-    fn source(&self, protocol: Protocol) -> Source {
-        if self.stock.is_some() { Source::Store } else { protocol.default_source() }
+        let source = self.suppliers.source_or(protocol.default_source());
+        Ok(protocol.check_source(source).map_err(PlanError::from)?)
     }
 }

@@ -150,6 +150,7 @@ fn try_serve(
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
             links,
+            source: None,
             activity: &wire.links.activity,
             interrupt: wire.links.interrupt,
             progress: &Progress::default(),

@@ -26,8 +26,9 @@ mod options;
 mod order;
 mod party;
 mod prepared;
+mod shared_keys;
+mod source;
 mod store;
-mod supply;
 #[cfg(test)]
 mod tests;
 mod tiles;

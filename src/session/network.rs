@@ -84,7 +84,7 @@ pub enum NetworkFault {
     },
     /// A protocol that a dealer serves, and neither a dealer nor a store.
     #[error("there is neither a dealer nor a store")]
-    NoSource,
+    NoDealer,
 }
 
 impl From<NetworkFault> for SessionError {
@@ -97,7 +97,7 @@ impl PartyNetwork {
     /// Makes sure that every peer has its place.
     pub(super) fn check(&self) -> Result<(), SessionError> {
         let wrong = |fault| Err(SessionError::Network(fault));
-        if self.party.index() >= self.parties || self.parties > 8 {
+        if self.party.index() >= self.parties || self.parties > Parties::MOST {
             return wrong(NetworkFault::Parties { party: self.party, parties: self.parties });
         }
         let expected: Vec<PartyId> = (0..self.party.0).map(PartyId).collect();

@@ -1,7 +1,8 @@
 //! One party's end of a deployment: its links, and how they end.
 
 use super::keys::{KeySource, Pledge};
-use super::store::{CorrelationStore, Stock};
+use super::source::Suppliers;
+use super::store::{CorrelationStore, StoreSupplier};
 use super::wire::Wire;
 use super::{Devices, SessionError, SessionOptions};
 use crate::net::Link;
@@ -26,8 +27,8 @@ pub struct Session {
     /// The inputs of which the job declares the shape.
     pub(super) declared: BTreeSet<String>,
     pub(super) options: SessionOptions,
-    /// Where correlations come from, if not from the dealer.
-    pub(super) stock: Option<Stock>,
+    /// The sources of correlations that it can have.
+    pub(super) suppliers: Suppliers,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     pub(super) runs: u32,
     /// Programs prepared so far: each has a number for the dealer.
@@ -61,7 +62,7 @@ impl Session {
             offers: BTreeMap::new(),
             declared: BTreeSet::new(),
             options,
-            stock: None,
+            suppliers: Suppliers::new(),
             runs: 0,
             prepared: 0,
             progress: Arc::default(),
@@ -91,7 +92,7 @@ impl Session {
     /// Takes correlations from a store and not from a dealer, as all parties must. `taken` is told which order each run
     /// uses, and how many are left to all parties, after the order's mark is on the disk and before its first mask is drawn.
     pub fn set_store(&mut self, store: CorrelationStore, taken: impl Fn(u32, usize) + Send + 'static) {
-        self.stock = Some(Stock { store, taken: Box::new(taken) });
+        self.suppliers.set_store(StoreSupplier::new(store, taken));
     }
 
     /// Does what a failure of ends the session.

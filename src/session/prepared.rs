@@ -4,21 +4,23 @@
 //! first run takes all inputs. Where some are resident, it keeps what depends on them alone, and later runs take the
 //! others only: they open what is new, and order masks and products for that.
 //!
-//! **Order of a run.** The parties compare plan digest and number of the run, agree on fresh keys, order from the dealer,
-//! where there is one, what the run consumes, and execute. A store deals for first runs: it does for prepared programs
-//! without resident inputs, whose runs are all alike. The first two are one for a program that runs once.
+//! **Order of a run.** The parties compare plan digest and number of the run, agree on fresh keys, have their source of
+//! correlations supply what the run consumes (see the module `source`), and execute. A store deals for first runs: it does
+//! for prepared programs without resident inputs, whose runs are all alike. The first two are one for a program that runs
+//! once.
 
+use super::keys::Way;
 use super::offer::{check_host, over_limit};
-use super::order::{Order, PlanName};
+use super::order::PlanName;
+use super::source::{Draw, Means, Supplied};
 use super::{Devices, Session, SessionError};
-use crate::correlation::Source;
 use crate::plan::Plans;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::run::{Execution, HostMatrix, Memory, RunError, RunReport, Stage, execute};
 use crate::share::{Role, Terms};
-use crate::step::{KeyId, OpId};
+use crate::step::OpId;
 use crate::wipe;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +30,6 @@ use std::sync::Arc;
 pub struct Prepared {
     /// The session that it belongs to.
     session: u64,
-    protocol: Protocol,
     program: Program,
     plans: Arc<Plans>,
     name: PlanName,
@@ -157,7 +158,7 @@ impl Session {
             terms.add("plan digest", digest);
             terms.add("number of the prepared program", number);
             terms.add("number of the run", prepared.runs);
-            session.confirm(prepared.protocol, terms)?;
+            session.confirm(prepared.plans.source, terms)?;
             session.stages.end(Stage::Agreeing);
             let mut outcome = session.run_plan(prepared, inputs)?;
             outcome.report.stages = session.stages.take();
@@ -179,12 +180,11 @@ impl Session {
     /// Wipes and frees the memory, and tells a dealer that keeps something for later runs.
     fn let_go(&mut self, mut prepared: Prepared) -> Result<(), SessionError> {
         prepared.free()?;
-        // Before its first run a dealer knows nothing of it.
-        let is_known = prepared.plans.source == Source::Dealer && prepared.runs > 0;
-        match prepared.number.filter(|_| is_known) {
-            Some(number) => self.tell_dealer(&Order::Release(number)),
-            None => Ok(()),
-        }
+        // Before its first run nobody else knows of it.
+        let Some(number) = prepared.number.filter(|_| prepared.runs > 0) else { return Ok(()) };
+        let to = Way { from: self.role, to: Role::Dealer, run: self.runs };
+        let means = Means { wire: &self.wire, links: &mut self.links, keys: self.keys };
+        self.suppliers.of(prepared.plans.source).release(number, to, means)
     }
 
     /// Plans a program, agrees on the plan with the other parties, and allocates its memory; `None` for a program that runs
@@ -204,8 +204,8 @@ impl Session {
         let plans = plans.map_err(|error| over_limit(error, chosen_bytes, self.options.budget_bytes))?;
         let plan = plans.of(self.role);
         chosen_bytes.map_or(Ok(()), |most_bytes| check_host(plan, most_bytes))?;
-        self.check_store(&plans, number.is_some())?;
-        let nonces = self.confirm(protocol, plans.agreement.fields.clone())?;
+        self.suppliers.of(plans.source).check(&plans, number.is_some())?;
+        let nonces = self.confirm(plans.source, plans.agreement.fields.clone())?;
         self.stages.end(Stage::Agreeing);
         // A dealer that knows no nonce cannot guess; and it finds whether a party has told the others different ones. Where
         // there is none they would break a run between two that do as they should, and keep nothing from anybody.
@@ -215,7 +215,7 @@ impl Session {
         self.stages.end(Stage::Allocating);
         let (program, devices) = (program.clone(), self.devices.clone());
         let session = self.id;
-        Ok(Prepared { session, protocol, program, plans, name, memory, devices, number, runs: 0 })
+        Ok(Prepared { session, program, plans, name, memory, devices, number, runs: 0 })
     }
 
     /// Runs a program whose run all parties have confirmed.
@@ -228,16 +228,12 @@ impl Session {
         let Prepared { program, name, memory, number, runs, .. } = prepared;
         let run = name.run_number(self.runs);
         let mut keys = self.share_keys(&plans, name)?;
-        let mut feed = None;
-        if plans.source.has_own_steps() {
-            let order = match number {
-                Some(number) if *runs > 0 => Order::Again(*number),
-                keep => Order::First { plan: *name, demand: plans.demand.clone(), keep: *keep },
-            };
-            let key;
-            (key, feed) = self.correlations(&order, name)?;
-            keys.insert(KeyId::between(self.role, Role::Dealer), key);
-        }
+        let (number, demand) = (*number, &plans.demand);
+        let draw = Draw { role: self.role, run: self.runs, name: *name, demand, number, runs: *runs };
+        let means = Means { wire: &self.wire, links: &mut self.links, keys: self.keys };
+        let supplier = self.suppliers.of(plans.source);
+        let Supplied { key, messages } = supplier.supply(&draw, means)?;
+        keys.extend(key);
         wipe::stack();
         self.stages.end(Stage::Keys);
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
@@ -250,6 +246,7 @@ impl Session {
             inputs,
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
             links: &mut self.links,
+            source: messages,
             activity: &self.wire.links.activity,
             interrupt: self.wire.links.interrupt,
             progress: &self.progress,
@@ -260,10 +257,7 @@ impl Session {
             trace: self.options.trace,
             label: &label,
         };
-        let outcome = execute(self.wire.handle(), execution).map_err(|error| {
-            let failure = feed.and_then(|failure| failure.get().cloned());
-            failure.map_or(SessionError::from(error), SessionError::from)
-        })?;
+        let outcome = execute(self.wire.handle(), execution).map_err(|error| supplier.explain(error))?;
         self.runs = self.runs.wrapping_add(1);
         *runs += 1;
         self.stages.end(Stage::Wiping);

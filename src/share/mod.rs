@@ -1,7 +1,8 @@
 //! Who holds which part of a value.
 //!
-//! [`PartyId`] and [`Role`] name the processes of a run, [`Parties`] is a set of parties, [`Sharing`] is a value as
-//! the sum of components that parties hold. `Debug` of what holds shares shows shapes, never elements. [`Terms`] are facts that parties must have in common.
+//! [`PartyId`] and [`Role`] name the processes of a run, [`Parties`] is a set of parties, and [`Sharing`] is a value as
+//! the sum of components that parties hold. [`Terms`] are facts that parties must have in common. `Debug` of what holds
+//! shares shows shapes, never elements.
 
 mod party;
 mod sharing;

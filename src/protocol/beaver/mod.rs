@@ -105,7 +105,7 @@ mod product;
 mod tests;
 
 use super::dealt::{self, Bits, Toolkit, UsesToolkit};
-use super::lowering::{Lowering, Parts, Tile, lower};
+use super::lowering::{Lowering, Pair, Parts, Tile, lower};
 use super::rules::{Coalition, Row, Rules, Served};
 use crate::correlation::{Product, Source};
 use crate::program::{Program, Test, Truncation};
@@ -155,34 +155,23 @@ impl Rules for Beaver {
         Beaver { toolkit: Toolkit::new(program, true) }
     }
 
-    fn product(
-        lowering: &mut Lowering<'_, Beaver>,
-        product: Product,
-        shape: Shape,
-        terms: &[(Tile, Tile)],
-    ) -> Parts {
-        product::product(lowering, product, shape, terms)
+    fn product(lowering: &mut Lowering<'_, Self>, of: Product, shape: Shape, terms: &[Pair]) -> Parts {
+        product::product(lowering, of, shape, terms)
     }
 
-    fn truncate(
-        lowering: &mut Lowering<'_, Beaver>,
-        x: Tile,
-        shape: Shape,
-        bits: u32,
-        method: Truncation,
-    ) -> Parts {
-        dealt::truncate(lowering, x, shape, bits, method)
+    fn truncate(lowering: &mut Lowering<'_, Self>, x: Tile, bits: u32, method: Truncation) -> Parts {
+        dealt::truncate(lowering, x, bits, method)
     }
 
-    fn test(lowering: &mut Lowering<'_, Beaver>, x: Tile, test: Test) -> Bits {
+    fn test(lowering: &mut Lowering<'_, Self>, x: Tile, test: Test) -> Bits {
         dealt::test(lowering, x, test)
     }
 
-    fn elements(lowering: &mut Lowering<'_, Beaver>, bits: Bits) -> Parts {
+    fn elements(lowering: &mut Lowering<'_, Self>, bits: Bits) -> Parts {
         dealt::elements(lowering, bits)
     }
 
-    fn choose(lowering: &mut Lowering<'_, Beaver>, bits: Bits, z: Tile) -> Parts {
+    fn choose(lowering: &mut Lowering<'_, Self>, bits: Bits, z: Tile) -> Parts {
         dealt::choose(lowering, bits, z)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Beaver, Masks, masks};
 use crate::correlation::{Correlation, Product, ProductSpec};
 use crate::protocol::dealt::{COMPUTING, Opened};
-use crate::protocol::lowering::{Block, Lowering, Parts, Tile};
+use crate::protocol::lowering::{Block, Lowering, Pair, Parts};
 use crate::ring::Shape;
 use crate::share::Sharing;
 use crate::step::MemoryClass;
@@ -13,7 +13,7 @@ pub(super) fn product(
     lowering: &mut Lowering<'_, Beaver>,
     product: Product,
     shape: Shape,
-    terms: &[(Tile, Tile)],
+    terms: &[Pair],
 ) -> Parts {
     let (x, y) = (lowering.two_party(terms[0].0).holders(), lowering.two_party(terms[0].1).holders());
     let masks = masks(x, y);

@@ -102,10 +102,10 @@ pub(in crate::protocol) fn choose<P: UsesToolkit>(
 pub(in crate::protocol) fn truncate<P: UsesToolkit>(
     lowering: &mut Lowering<'_, P>,
     x: Tile,
-    shape: Shape,
     bits: u32,
     method: Truncation,
 ) -> Parts {
+    let shape = lowering.grid(x.value).shape(x.at);
     let operand = lowering.two_party(x);
     let width = lowering.rules.toolkit().widths.truncation(x.value, bits, shape.len());
     let spec = TruncPairSpec { shape, bits, width };

@@ -73,7 +73,7 @@
 mod product;
 
 use super::dealt::{self, Bits, HELPER, Toolkit, UsesToolkit};
-use super::lowering::{Block, Lowering, Parts, Tile, lower};
+use super::lowering::{Block, Lowering, Pair, Parts, Tile, lower};
 use super::rules::{Coalition, Row, Rules, Served};
 use crate::correlation::{Product, Source};
 use crate::program::{Program, Test, Truncation};
@@ -114,39 +114,28 @@ impl Rules for Replicated {
         Replicated { toolkit, replicas: HashMap::new(), sums: HashMap::new() }
     }
 
-    fn product(
-        lowering: &mut Lowering<'_, Replicated>,
-        product: Product,
-        shape: Shape,
-        terms: &[(Tile, Tile)],
-    ) -> Parts {
-        product::product(lowering, product, shape, terms)
+    fn product(lowering: &mut Lowering<'_, Self>, of: Product, shape: Shape, terms: &[Pair]) -> Parts {
+        product::product(lowering, of, shape, terms)
     }
 
-    fn truncate(
-        lowering: &mut Lowering<'_, Replicated>,
-        x: Tile,
-        shape: Shape,
-        bits: u32,
-        method: Truncation,
-    ) -> Parts {
-        dealt::truncate(lowering, x, shape, bits, method)
+    fn truncate(lowering: &mut Lowering<'_, Self>, x: Tile, bits: u32, method: Truncation) -> Parts {
+        dealt::truncate(lowering, x, bits, method)
     }
 
-    fn test(lowering: &mut Lowering<'_, Replicated>, x: Tile, test: Test) -> Bits {
+    fn test(lowering: &mut Lowering<'_, Self>, x: Tile, test: Test) -> Bits {
         dealt::test(lowering, x, test)
     }
 
-    fn elements(lowering: &mut Lowering<'_, Replicated>, bits: Bits) -> Parts {
+    fn elements(lowering: &mut Lowering<'_, Self>, bits: Bits) -> Parts {
         dealt::elements(lowering, bits)
     }
 
-    fn choose(lowering: &mut Lowering<'_, Replicated>, bits: Bits, z: Tile) -> Parts {
+    fn choose(lowering: &mut Lowering<'_, Self>, bits: Bits, z: Tile) -> Parts {
         dealt::choose(lowering, bits, z)
     }
 
     /// Replicated before it is repeated, unless one party knows it: there are more elements afterwards.
-    fn repeatable(lowering: &mut Lowering<'_, Replicated>, tile: Tile) -> Option<Parts> {
+    fn repeatable(lowering: &mut Lowering<'_, Self>, tile: Tile) -> Option<Parts> {
         lowering.parts(tile).owner().is_none().then(|| lowering.replicated(tile))
     }
 }

@@ -3,7 +3,7 @@
 use super::{PARTIES, Replicated, factors, next, partner, rest};
 use crate::correlation::Product;
 use crate::protocol::Content;
-use crate::protocol::lowering::{Block, Lowering, Parts, Tile};
+use crate::protocol::lowering::{Block, Lowering, Pair, Parts, Tile};
 use crate::ring::{MINUS_ONE, Shape};
 use crate::share::{Parties, PartyId, Sharing};
 use crate::step::MemoryClass;
@@ -13,7 +13,7 @@ pub(super) fn product(
     lowering: &mut Lowering<'_, Replicated>,
     product: Product,
     shape: Shape,
-    terms: &[(Tile, Tile)],
+    terms: &[Pair],
 ) -> Parts {
     // All that is sent comes first: it crosses the wire while products are computed.
     let operands: Vec<(Parts, Parts)> =

@@ -8,7 +8,7 @@
 use crate::correlation::{Product, Source};
 use crate::program::{Program, Test, Truncation};
 use crate::protocol::Content;
-use crate::protocol::lowering::{Block, Lowering, Parts, Tile, lower};
+use crate::protocol::lowering::{Block, Lowering, Pair, Parts, Tile, lower};
 use crate::protocol::rules::{Coalition, Row, Rules, Served};
 use crate::ring::Shape;
 use crate::share::{PartyId, Sharing};
@@ -44,11 +44,11 @@ impl Rules for InsecureClear {
         Sharing::alone(COMPUTES, known)
     }
 
-    fn product(_: &mut Lowering<'_, Self>, _: Product, _: Shape, _: &[(Tile, Tile)]) -> Parts {
+    fn product(_: &mut Lowering<'_, Self>, _: Product, _: Shape, _: &[Pair]) -> Parts {
         unreachable!("{COMPUTES} knows every factor")
     }
 
-    fn truncate(_: &mut Lowering<'_, Self>, _: Tile, _: Shape, _: u32, _: Truncation) -> Parts {
+    fn truncate(_: &mut Lowering<'_, Self>, _: Tile, _: u32, _: Truncation) -> Parts {
         unreachable!("{COMPUTES} knows every product")
     }
 

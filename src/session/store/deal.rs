@@ -1,6 +1,5 @@
 //! Dealing to files: the dealer runs as ever, and what it sends each party ends in that party's file.
 
-use super::feed::PIPE_BYTES;
 use super::{
     KEY_FILE, MOST_ORDERS, StoreError, create, create_folder, failed, order_path, party_folder, sync_folder,
 };
@@ -65,6 +64,9 @@ fn messages_to(plan: &Plan, party: Role) -> Messages {
     });
     Messages::new(RUN, u32::MAX, sends)
 }
+
+/// Bytes between a run into files and the thread that writes a file: some frames.
+const PIPE_BYTES: usize = 1 << 20;
 
 /// What the frames of a run into files carry: there is no other on their links.
 const RUN: u32 = 0;
@@ -139,6 +141,7 @@ impl Bench {
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
             links: &mut links,
+            source: None,
             activity: &wire.links.activity,
             interrupt: wire.links.interrupt,
             progress: &Progress::default(),

@@ -10,7 +10,7 @@
 //! | `000007.used` | the mark: order 7 is used up, whatever else is there |
 //!
 //! **Single use.** The parties of a run tell each other which orders they have that bear no mark, and take the lowest
-//! that all have ([`feed`]). Each makes its mark, a new file which only one process can make, and waits until the disk
+//! that all have ([`supplier`]). Each makes its mark, a new file which only one process can make, and waits until the disk
 //! has it, and its name in the folder; only then is the order's key read. So an order that any party ever began to use
 //! is used by nobody again, whenever a process or a machine stopped: a party that stopped before its mark has drawn no
 //! mask of it, and the others' marks keep it from ever being agreed on. What stands behind a mark is wiped and removed,
@@ -22,11 +22,11 @@
 //! brought back are wiped again. Where all of both were brought back, at every party, nobody can tell.
 
 mod deal;
-mod feed;
 mod mark;
+mod supplier;
 
 pub use deal::deal_ahead;
-pub(super) use feed::{Feed, FeedFailure, Stock};
+pub(super) use supplier::StoreSupplier;
 
 use self::mark::Mark;
 use crate::correlation::store::{HEADER_BYTES, KEY_BYTES, OrderError, OrderHeader, OrderReader, StoreKey};

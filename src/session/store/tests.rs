@@ -1,5 +1,6 @@
 use super::*;
 use crate::correlation::Demand;
+use crate::correlation::store::{OrderWriter, Piece};
 use crate::device::cpu::Cpu;
 use crate::net::Deadlines;
 use crate::plan::{PlanOptions, Plans};
@@ -8,6 +9,7 @@ use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::{SessionError, SessionOptions, World, WorldError};
 use crate::share::Parties;
+use crate::step::MessageId;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -296,6 +298,36 @@ fn an_altered_chunk_ends_the_run_and_names_the_file() {
     let told = failure(error, 0).to_string();
     assert!(told.contains("party 1 gave up") && !told.contains("000000.order"), "{told}");
     world(&folder).run(&program, &inputs).expect("the next order is whole");
+}
+
+/// Whoever deals holds the key of the tags: what its file says is held against the plan all the same.
+#[test]
+fn an_order_with_other_messages_than_the_plan_ends_the_run_by_name() {
+    let (program, unplanned) = (program(), MessageId(1 << 20));
+    let unplanned = Piece { message: unplanned, offset: 0, bytes: vec![0; 8].into() };
+    let cases = [
+        (vec![], "000000.order: it has fewer messages than the run awaits"),
+        (
+            vec![unplanned],
+            "the dealer broke the plan: 8 bytes of message 1048576, which is not awaited from it",
+        ),
+    ];
+    for (pieces, expected) in cases {
+        let folder = deal(&program, 1);
+        let own = folder.path().join("party1");
+        let (path, key) = (order_path(&own, 0), read_key(&own.join(KEY_FILE)).expect("a key"));
+        let (reader, drawn) = read_order(&path, &key).expect("an order");
+        let mut writer = OrderWriter::new(Vec::new(), &key, reader.header(), &drawn).expect("a header");
+        if !pieces.is_empty() {
+            writer.chunk(&pieces).expect("a chunk");
+        }
+        fs::write(&path, writer.finish().expect("an end")).expect("an order");
+        let error = world(&folder).run(&program, &inputs(&program)).expect_err("another order");
+        let said = failure(error.clone(), 1).to_string();
+        assert!(said.contains(expected), "{said}");
+        let told = failure(error, 0).to_string();
+        assert!(told.contains("party 1 gave up") && !told.contains("000000.order"), "{told}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{output, say};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
-use symbolon::protocol::Protocol;
+use symbolon::correlation::Demand;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::{deal_ahead, deal_behind};
 use symbolon::share::{Parties, Role};
@@ -87,7 +87,7 @@ fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
         Some(brief) => DealerConfig::parse(config, &brief.config)?,
         None => DealerConfig::read(config)?,
     };
-    let parties = Protocol::Beaver.parties();
+    let parties = Demand::PARTIES.len();
     let peers: Vec<Role> = Parties::first(parties).iter().map(Role::from).collect();
     let credentials = brief.map(|brief| brief.credentials(Role::Dealer, &peers)).transpose()?;
     let network = file.network(parties, credentials, &say::notice)?;

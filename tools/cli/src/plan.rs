@@ -117,7 +117,7 @@ struct MessagesPlan {
 /// Prints what a job will take, and writes its demand where that was asked for.
 pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
-    job.source(demand.is_some())?;
+    let source = job.source(demand.is_some())?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&job.offers(&say::notice)?)?;
@@ -127,6 +127,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     let surroundings =
         Surroundings { models, spread: devices.spread(), link, budget_bytes: shared.budget, staging_bytes };
     let options = PlanOptions {
+        source: Some(source),
         supply: job.supply().or(shared.supply()),
         budget_bytes: surroundings.buffers_bytes(),
         ..PlanOptions::default()

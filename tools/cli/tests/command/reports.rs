@@ -1,6 +1,6 @@
 //! What a command prints, for people and for scripts.
 
-use crate::support::{Folder, data, error_line, job, json, stderr};
+use crate::support::{Folder, data, error_line, job, json, replicated_job, stderr};
 use serde_json::Value;
 use std::process::Output;
 
@@ -51,6 +51,27 @@ fn a_range_that_an_author_states_is_named_beside_what_it_proves() {
     for arguments in [&["plan", "job.toml", "--json"][..], &["run", "job.toml", "--local", "--json"]] {
         let range = json(&folder.run(arguments))["range"].as_str().expect("a line").to_owned();
         assert!(range.ends_with("; given assume(x, 1, 10)"), "{range}");
+    }
+}
+
+#[test]
+fn plans_and_reports_say_who_learns_what_if_who_colludes() {
+    let folder = folder();
+    folder.text("three.toml", &replicated_job(64, 16, "z = x @ w"));
+    let dealt = ["the dealer and a party", "the other party's inputs"];
+    let replicated = ["two of the three parties", "everything"];
+    for (file, from, [who, learns]) in
+        [("job.toml", "the dealer", dealt), ("three.toml", "party 2", replicated)]
+    {
+        for arguments in [&["plan", file][..], &["run", file, "--local"]] {
+            let text = stdout(&folder.run(arguments));
+            assert!(text.contains(&format!("correlations from {from}; what the nodes learn:\n")), "{text}");
+            assert!(text.contains(&format!("    {who}: {learns}\n")), "{text}");
+        }
+        let trust = json(&folder.run(&["plan", file, "--json"]))["trust"].clone();
+        assert_eq!(trust["correlations_from"], from);
+        let coalition = serde_json::json!({ "who": who, "learns": learns });
+        assert!(trust["coalitions"].as_array().expect("a list").contains(&coalition), "{trust}");
     }
 }
 

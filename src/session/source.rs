@@ -1,0 +1,175 @@
+//! The sources of a session's correlations: what each of them does for a run.
+//!
+//! A [`Source`] is chosen for the session, by a store or else by the protocol's default. For each there is a [`Supplier`]
+//! here, and [`Suppliers::of`] is the only place that tells them apart. A supplier that needs no other process, such as
+//! two parties that make correlations between themselves, agrees on its keys in [`Supplier::supply`] and leaves the rest
+//! to the steps of the plan.
+
+use super::keys::{Contribution, KeySource, Way, derive};
+use super::order::{Order, PlanName, Request};
+use super::store::StoreSupplier;
+use super::topic::{GRANT, ORDER};
+use super::wire::Wire;
+use super::{NetworkFault, SessionError};
+use crate::correlation::{Demand, Source};
+use crate::net::Link;
+use crate::plan::Plans;
+use crate::program::tiling::TileSide;
+use crate::ring::prg::PrgKey;
+use crate::run::{MessageSource, RunError};
+use crate::share::Role;
+use crate::step::KeyId;
+
+/// A run that is about to begin, as its source sees it.
+pub(super) struct Draw<'a> {
+    pub role: Role,
+    /// The session's runs before this one.
+    pub run: u32,
+    /// The name that the parties have for the plan.
+    pub name: PlanName,
+    /// The correlations of the plan's first run.
+    pub demand: &'a Demand,
+    /// The program's number in the session, where it may run again.
+    pub number: Option<u32>,
+    /// How often the program has run.
+    pub runs: u32,
+}
+
+/// A party's connections, and where its contributions to keys come from.
+pub(super) struct Means<'a> {
+    pub wire: &'a Wire,
+    pub links: &'a mut [Link],
+    pub keys: KeySource,
+}
+
+/// What a run gets from its source beside what its own steps make.
+#[derive(Default)]
+pub(super) struct Supplied {
+    /// The key that this party has in common with the role that deals.
+    pub key: Option<(KeyId, PrgKey)>,
+    /// Messages that no peer sends during the run.
+    pub messages: Option<Box<dyn MessageSource>>,
+}
+
+/// A source of correlations at one party.
+pub(super) trait Supplier {
+    /// The name that all parties must have in common.
+    fn name(&self) -> String;
+
+    /// The side of the tiles that its correlations fit, where not every side does.
+    fn tile_side(&self) -> Option<TileSide> {
+        None
+    }
+
+    /// Refuses plans that it cannot supply; those of a prepared program may run again.
+    fn check(&self, _plans: &Plans, _is_prepared: bool) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    /// Supplies one run.
+    fn supply(&mut self, draw: &Draw<'_>, means: Means<'_>) -> Result<Supplied, SessionError>;
+
+    /// Lets go of what it keeps for later runs of the program with this number, which has run.
+    fn release(&mut self, _number: u32, _to: Way, _means: Means<'_>) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    /// The reason of a run's failure, which may lie here.
+    fn explain(&self, error: RunError) -> SessionError {
+        error.into()
+    }
+}
+
+/// The sources that a session can have.
+pub(super) struct Suppliers {
+    dealer: DealerSupplier,
+    steps: StepsSupplier,
+    store: Option<StoreSupplier>,
+}
+
+impl Suppliers {
+    pub fn new() -> Suppliers {
+        let steps = StepsSupplier { source: Source::Nobody };
+        Suppliers { dealer: DealerSupplier, steps, store: None }
+    }
+
+    /// Takes correlations from a store from now on.
+    pub fn set_store(&mut self, store: StoreSupplier) {
+        self.store = Some(store);
+    }
+
+    /// The source where a protocol has this default: the store, if there is one.
+    pub fn source_or(&self, default: Source) -> Source {
+        if self.store.is_some() { Source::Store } else { default }
+    }
+
+    /// The supplier of a source.
+    ///
+    /// # Panics
+    /// Where the source is a store and none is set.
+    pub fn of(&mut self, source: Source) -> &mut dyn Supplier {
+        match source {
+            Source::Dealer => &mut self.dealer,
+            Source::Store => self.store.as_mut().expect("a session whose source is its store"),
+            Source::Party(_) | Source::Nobody => {
+                self.steps.source = source;
+                &mut self.steps
+            }
+        }
+    }
+}
+
+/// A dealer that is connected: each run orders from it.
+struct DealerSupplier;
+
+impl DealerSupplier {
+    fn link(links: &mut [Link]) -> Option<&mut Link> {
+        links.iter_mut().find(|link| link.peer() == Role::Dealer)
+    }
+}
+
+impl Supplier for DealerSupplier {
+    fn name(&self) -> String {
+        Source::Dealer.to_string()
+    }
+
+    /// Orders what the run consumes, and derives the key with the dealer, see [`super::keys`].
+    fn supply(&mut self, draw: &Draw<'_>, means: Means<'_>) -> Result<Supplied, SessionError> {
+        let order = match draw.number {
+            Some(number) if draw.runs > 0 => Order::Again(number),
+            keep => Order::First { plan: draw.name, demand: draw.demand.clone(), keep },
+        };
+        let way = Way { from: draw.role, to: Role::Dealer, run: draw.run };
+        let request = Request { order, contribution: means.keys.contribution(way)? };
+        let dealer = DealerSupplier::link(means.links).ok_or(NetworkFault::NoDealer)?;
+        let theirs: Contribution = means.wire.wait(async {
+            dealer.send_control(ORDER, &request).await?;
+            dealer.receive_control(GRANT, dealer.long_patience()).await
+        })?;
+        let key = derive(&draw.name, way, &request.contribution, &theirs);
+        Ok(Supplied { key: Some((KeyId::between(draw.role, Role::Dealer), key)), messages: None })
+    }
+
+    fn release(&mut self, number: u32, to: Way, means: Means<'_>) -> Result<(), SessionError> {
+        let contribution = means.keys.contribution(to)?;
+        let Some(dealer) = DealerSupplier::link(means.links) else { return Ok(()) };
+        let request = Request { order: Order::Release(number), contribution };
+        means.wire.wait(dealer.send_control(ORDER, &request))?;
+        Ok(())
+    }
+}
+
+/// A source whose work is steps of the plan, under keys that the parties share anyway.
+struct StepsSupplier {
+    source: Source,
+}
+
+impl Supplier for StepsSupplier {
+    fn name(&self) -> String {
+        self.source.to_string()
+    }
+
+    fn supply(&mut self, _: &Draw<'_>, _: Means<'_>) -> Result<Supplied, SessionError> {
+        Ok(Supplied::default())
+    }
+}
