@@ -1,4 +1,4 @@
-//! What the parties of a session agree on before a run: tiles, the plan's facts, and the source of correlations.
+//! The agreement of a session's parties before a run: tiles, the plan's facts, and the source of correlations.
 
 use super::keys::{Commitment, Nonce, Pledge, Way};
 use super::tiles::{Cut, Surroundings, agree_on_cut, check_side, choose_by_stages, plan_tiles};

@@ -1,4 +1,4 @@
-//! How a party meets its peers, and the first words that they exchange.
+//! The meeting of a party with its peers, and the first messages that they exchange.
 
 use super::keys::KeySource;
 use super::network::meet;
@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 pub struct SessionSetup {
     /// The addresses and identities of the party and its peers.
     pub network: PartyNetwork,
-    /// How the session runs.
+    /// The session's options.
     pub options: SessionOptions,
     /// Facts that all parties must have in common, such as the text of the job. The dealer is not told.
     pub terms: Terms,

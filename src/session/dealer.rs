@@ -23,24 +23,24 @@ use tokio::time::{Instant, timeout_at};
 /// Where the dealer awaits the parties.
 #[derive(Clone, Debug)]
 pub struct DealerNetwork {
-    /// Where it listens.
+    /// The address on which it listens.
     pub listen: SocketAddr,
-    /// How many parties there are.
+    /// The number of parties.
     pub parties: usize,
-    /// How many TLS connections a link takes, where its peer takes as many; `None` takes what suits the cores.
+    /// The number of TLS connections of a link, where its peer takes as many; `None` takes a number that suits the cores.
     pub streams: Option<Streams>,
-    /// Who the dealer is, and who the parties are.
+    /// The dealer's identity and the parties' certificates.
     pub credentials: Credentials,
 }
 
-/// What a dealer did.
+/// A dealer's figures.
 #[derive(Debug, Default)]
 pub struct Dealt {
-    /// How many correlations.
+    /// The number of correlations.
     pub correlations: usize,
-    /// What each order took; the stages of the first begin with those before it.
+    /// The report of each order; the stages of the first begin with those before it.
     pub reports: Vec<RunReport>,
-    /// Where the time went since the end of the last order.
+    /// The stages since the end of the last order.
     pub stages: Stages,
 }
 
@@ -192,9 +192,9 @@ struct Dealing {
     first: Plan,
     /// The plan of later runs, where it differs.
     again: Option<Plan>,
-    /// How many correlations are made for the first run and for later ones.
+    /// The number of correlations for the first run and for a later one.
     correlations: [usize; 2],
-    /// What later runs need of the first is kept there.
+    /// The slots in which the first run keeps the values that later runs need.
     memory: Memory,
     runs: u32,
 }
@@ -226,7 +226,7 @@ impl Dealing {
     }
 }
 
-/// What an earlier order kept under this number.
+/// The values that an earlier order kept under this number.
 fn take_kept(kept: &mut HashMap<u32, Dealing>, links: &[Link], number: u32) -> Result<Dealing, NetError> {
     let peer = links.first().expect("a dealer serves at least one party").peer();
     let reason = || format!("nothing is kept under number {number}");
@@ -289,8 +289,9 @@ async fn take_order(links: &mut [Link]) -> Result<Option<(Order, Vec<Contributio
     Ok(order.map(|order| (order, contributions)))
 }
 
-/// What each party asks for next, or `None` where it has finished. Once one waits for its grant, the others are to ask
-/// within half of the stall deadline: so that who waits hears whose order is missing, before it gives up on the dealer.
+/// Each party's next order, or `None` where it has finished. Once one party waits for its grant, the others must order
+/// within half of the stall deadline, so that the waiting party hears whose order is missing before it gives up on the
+/// dealer.
 async fn requests(links: &mut [Link]) -> Result<Vec<Option<Request<Order>>>, NetError> {
     let peers: Vec<Role> = links.iter().map(Link::peer).collect();
     let waited = links.first().expect("a dealer serves at least one party").long_patience() / 2;

@@ -6,14 +6,14 @@ use crate::plan::{DeviceModel, MOST_DEVICES};
 use crate::run::{RunError, calibrate};
 use std::sync::Arc;
 
-/// Whether a role with several devices divides its work among them.
+/// The use of several devices by a role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spread {
     /// Where runs are predicted to be done sooner that way, or do not fit the first device's budget; otherwise the first
     /// one does everything.
     #[default]
     WhereFaster,
-    /// In any case, each for what it is expected to be done with first.
+    /// Always divide the work: each part goes to the device that is expected to finish it first.
     Always,
 }
 
@@ -98,7 +98,7 @@ impl Devices {
         &self.devices
     }
 
-    /// What each is taken to be.
+    /// The model of each.
     pub fn models(&self) -> &[DeviceModel] {
         &self.models
     }

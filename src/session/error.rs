@@ -17,7 +17,7 @@ pub enum SessionError {
     /// A peer could not be reached, or does not agree.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// What a party offers is not what the job allows.
+    /// A party's offer is not one that the job allows.
     #[error(transparent)]
     Offer(Box<OfferError>),
     /// Tiles of a peer's choice so small that the plan would be too long.
@@ -56,9 +56,9 @@ pub enum SessionError {
     InputLength {
         /// The input.
         name: String,
-        /// What the program says.
+        /// The number of elements in the program.
         expected: usize,
-        /// What was given.
+        /// The number of elements given.
         found: usize,
     },
     /// An input is of another ring than the program.
@@ -98,7 +98,7 @@ pub enum SessionError {
     UnknownInput {
         /// The name.
         name: String,
-        /// Whose session it is.
+        /// The party whose session it is.
         role: Role,
     },
     /// A resident input was given to a run after the first.
@@ -121,13 +121,13 @@ pub enum SessionError {
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness: {reason}")]
     Entropy {
-        /// What it says.
+        /// The error.
         reason: String,
     },
     /// The operating system gives no thread for the wire lane.
     #[error("the network cannot be served: {reason}")]
     Runtime {
-        /// What it says.
+        /// The error.
         reason: String,
     },
     /// An earlier failure has closed the links.
@@ -145,8 +145,8 @@ impl From<OfferError> for SessionError {
 }
 
 impl SessionError {
-    /// What `peer` is told: the error, but for what would say something of this process's inputs or files, and, to a
-    /// dealer, of what the parties compute.
+    /// The text that `peer` receives: the error without anything about this process's inputs or files, and, to a dealer,
+    /// about the parties' computation.
     pub(super) fn told(&self, peer: Role) -> String {
         let is_dealer = peer == Role::Dealer;
         match self {

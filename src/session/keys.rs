@@ -42,7 +42,7 @@ pub(super) struct Contribution {
     contribution: [u8; 32],
 }
 
-/// What binds a party to a contribution that it has not shown.
+/// The commitment of a party to a contribution that it has not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Commitment([u8; 32]);
@@ -104,7 +104,7 @@ pub(super) fn derive(plan: &PlanName, way: Way, own: &Contribution, peers: &Cont
     derived
 }
 
-/// Where contributions and nonces come from.
+/// The source of contributions and nonces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum KeySource {
     /// The operating system's entropy.
@@ -141,7 +141,7 @@ impl KeySource {
     }
 }
 
-/// What a seed has a party and the dealer derive for the first run of a plan that parties 0 and 1 have.
+/// The keys that a party and the dealer derive from a seed for the first run of a plan of parties 0 and 1.
 #[cfg(test)]
 pub(crate) fn insecure_dealt_key(seed: u64, plan_digest: &[u8; 32], party: Role) -> PrgKey {
     let source = KeySource::InsecureSeed(seed);
@@ -153,7 +153,7 @@ pub(crate) fn insecure_dealt_key(seed: u64, plan_digest: &[u8; 32], party: Role)
     derive(&name, way, &own, &peers)
 }
 
-/// What a seed has a party contribute to the key that it shares with another one, in a session's first run.
+/// A party's contribution, derived from a seed, to the key that it shares with another one in a session's first run.
 #[cfg(test)]
 pub(crate) fn insecure_contribution(seed: u64, from: Role, to: Role) -> [u8; 32] {
     let drawn = KeySource::InsecureSeed(seed).contribution(Way { from, to, run: 0 });

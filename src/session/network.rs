@@ -10,23 +10,23 @@ use crate::share::{Parties, PartyId, Role};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// Where a party and its peers are. Parties with a higher number connect to those with a lower one, and all connect
+/// The addresses and identities of a party and its peers. Parties with a higher number connect to those with a lower one, and all connect
 /// to the dealer, if there is one.
 #[derive(Clone, Debug)]
 pub struct PartyNetwork {
-    /// Which party this is.
+    /// The party.
     pub party: PartyId,
-    /// Where it awaits parties with a higher number; `None` for the last.
+    /// The address on which it awaits parties with a higher number; `None` for the last.
     pub listen: Option<SocketAddr>,
-    /// Where the parties with a lower number are.
+    /// The addresses of the parties with a lower number.
     pub lower: BTreeMap<PartyId, Address>,
-    /// How many parties there are.
+    /// The number of parties.
     pub parties: usize,
-    /// Where the dealer is; `None` where correlations are in a store, or the protocol has none.
+    /// The dealer's address; `None` where correlations are in a store, or the protocol has no dealer.
     pub dealer: Option<Address>,
-    /// How many TLS connections a link takes, where its peer takes as many; `None` takes what suits the cores.
+    /// The number of TLS connections of a link, where its peer takes as many; `None` takes a number that suits the cores.
     pub streams: Option<Streams>,
-    /// Who this party is, and who its peers are.
+    /// This party's identity and its peers' certificates.
     pub credentials: Credentials,
 }
 

@@ -1,5 +1,5 @@
-//! What parties offer before anything is planned: the shape and the kind of each input that is their own, which the
-//! others need to build the program.
+//! Offers, which parties exchange before anything is planned: the shape and the kind of each of their own inputs. The
+//! others need them to build the program.
 //!
 //! An offer is a peer's word, and a shape decides what an output says. Where a job means w to be a (6, 1), a peer that
 //! brings the (6, 6) identity instead is told x by `x @ w`. So every offer is held against what the job declares
@@ -18,10 +18,10 @@ use std::collections::BTreeMap;
 /// the plan, where peers chose shapes; or the budget, if that is more.
 pub const ACCEPTED_BYTES: u64 = 1 << 30;
 
-/// What all parties' jobs say of an input, before its data is known.
+/// An input as all parties' jobs declare it, before its data is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Declared {
-    /// Who brings it.
+    /// The party that brings it.
     pub owner: PartyId,
     /// Its shape, if the job declares one.
     pub shape: Option<Dims>,
@@ -29,7 +29,7 @@ pub struct Declared {
     pub kind: Option<Kind>,
 }
 
-/// What an input's owner says of it.
+/// An offer: an input's shape and kind, by its owner's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
@@ -114,11 +114,11 @@ pub enum OfferError {
          that the job does not declare; declare them in the job, or give a larger --budget"
     )]
     TooLarge {
-        /// What is so large.
+        /// The quantity.
         what: String,
-        /// How large.
+        /// Its size.
         bytes: u64,
-        /// What is allowed.
+        /// The limit.
         most_bytes: u64,
     },
 }
@@ -140,7 +140,7 @@ impl Declared {
 }
 
 impl OfferError {
-    /// Who offers what is not taken, if it is one party alone.
+    /// The party whose offer is refused, if it is one party alone.
     pub(super) fn offerer(&self) -> Option<PartyId> {
         match *self {
             OfferError::Shape { owner, .. }
@@ -206,7 +206,7 @@ impl Session {
     }
 }
 
-/// What a party offers, each of it once and as the job declares it.
+/// A party's offers, each once and as the job declares it.
 fn held(
     party: PartyId,
     offers: &Terms,
@@ -246,7 +246,7 @@ fn check_size(program: &Program, party: PartyId, most_bytes: u64) -> Result<(), 
     Ok(())
 }
 
-/// What is wrong with a plan that exceeds the limit for shapes that peers chose, rather than a budget that was given.
+/// The error of a plan that exceeds the limit for shapes that peers chose, rather than a budget that was given.
 pub(super) fn over_limit(
     error: SessionError,
     chosen_bytes: Option<u64>,

@@ -1,4 +1,4 @@
-//! What a party orders from the dealer.
+//! The order that a party sends to the dealer.
 
 use super::keys::{Contribution, Nonce};
 use crate::correlation::Demand;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub(super) enum Order {
     /// For the first run of a plan.
     First {
-        /// What the parties call their plan.
+        /// The parties' name for their plan.
         plan: PlanName,
         /// The correlations.
         demand: Demand,
@@ -34,8 +34,8 @@ pub(super) struct Request<O> {
     pub contribution: Contribution,
 }
 
-/// What the parties of a session call a plan before the dealer, and in their frames. It is as good as random to who does
-/// not know the nonces that they exchanged: nobody can hold guesses of a program against it.
+/// The name of a plan in orders and frames. It looks random to anybody who does not know the nonces that the parties
+/// exchanged, so that nobody can test guesses of a program against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PlanName([u8; 32]);
 
@@ -53,7 +53,7 @@ impl PlanName {
         &self.0
     }
 
-    /// What the frames of a session's `index`-th run carry.
+    /// The tag of the frames of a session's `index`-th run.
     pub(super) fn run_number(&self, index: u32) -> u32 {
         let [a, b, c, d, ..] = self.0;
         u32::from_le_bytes([a, b, c, d]).wrapping_add(index)

@@ -22,7 +22,7 @@ pub struct Session {
     pub(super) wire: Wire,
     /// With the other parties, then the dealer; empty once something has failed.
     pub(super) links: Vec<Link>,
-    /// What each party offered, this one among them.
+    /// Each party's offers, this one's among them.
     pub(super) offers: BTreeMap<PartyId, Terms>,
     /// The inputs of which the job declares the shape.
     pub(super) declared: BTreeSet<String>,
@@ -34,9 +34,9 @@ pub struct Session {
     /// Programs prepared so far: each has a number for the dealer.
     pub(super) prepared: u32,
     pub(super) progress: Arc<Progress>,
-    /// Where its time goes.
+    /// The clock of its stages.
     pub(super) stages: Stages,
-    /// Where this party's contributions to keys come from.
+    /// The source of this party's contributions to keys.
     pub(super) keys: KeySource,
     /// By peer: the commitments to contributions to the next run's key.
     pub(super) pledges: HashMap<Role, Pledge>,
@@ -72,18 +72,18 @@ impl Session {
         }
     }
 
-    /// What each party, this one among them, offered when it connected: a peer's word, which [`Session::inputs`] holds
+    /// The offers of each party, this one among them, when it connected: a peer's word, which [`Session::inputs`] checks
     /// against a job.
     pub fn offers(&self) -> &BTreeMap<PartyId, Terms> {
         &self.offers
     }
 
-    /// How far the present run is, or the last one was; to be read from another thread.
+    /// The progress of the present run, or of the last one; another thread may read it.
     pub fn progress(&self) -> Arc<Progress> {
         self.progress.clone()
     }
 
-    /// Where the session's time goes. Its caller may say what it spent time on between two calls, which is
+    /// The clock of the session's stages. Its caller may name the time between two calls, which is
     /// [`Stage::Caller`](crate::run::Stage::Caller)'s otherwise, and put the session's stages [behind](Stages::behind) those of an earlier clock.
     pub fn stages(&mut self) -> &mut Stages {
         &mut self.stages

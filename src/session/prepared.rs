@@ -46,13 +46,13 @@ impl Prepared {
         self.plans.again.as_ref().filter(|_| self.runs > 0).unwrap_or(&self.plans)
     }
 
-    /// Which inputs the next run takes from their owners, by name.
+    /// The inputs that the next run takes from their owners, by name.
     pub fn awaited(&self) -> impl Iterator<Item = &str> {
         let awaited = self.program.inputs().iter().filter(|input| self.runs == 0 || !input.resident);
         awaited.map(|input| input.name.as_str())
     }
 
-    /// How often it has run.
+    /// The number of runs so far.
     pub fn runs(&self) -> u32 {
         self.runs
     }
@@ -70,12 +70,12 @@ impl Drop for Prepared {
     }
 }
 
-/// What a run gave.
+/// The result of a run.
 #[derive(Debug)]
 pub struct SessionOutcome {
     /// The outputs that this party learns, by name.
     pub outputs: BTreeMap<String, Elements>,
-    /// What the run took.
+    /// The run's figures.
     pub report: RunReport,
     /// The plans of all roles for this run.
     pub plans: Arc<Plans>,

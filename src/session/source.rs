@@ -31,7 +31,7 @@ pub(super) struct Draw<'a> {
     pub demand: &'a Demand,
     /// The program's number in the session, where it may run again.
     pub number: Option<u32>,
-    /// How often the program has run.
+    /// The number of runs of the program so far.
     pub runs: u32,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Means<'a> {
     pub keys: KeySource,
 }
 
-/// What a run gets from its source beside what its own steps make.
+/// The correlations that a run gets from its source, beside those that its own steps make.
 #[derive(Default)]
 pub(super) struct Supplied {
     /// The key that this party has in common with the role that deals.

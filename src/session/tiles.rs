@@ -17,7 +17,7 @@ use crate::step::Phase;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How a program is cut into tiles and supplied: what parties agree on before they plan.
+/// The tiles of a program and its supply, on which parties agree before they plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cut {
@@ -26,7 +26,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// What suits both: the smaller tiles, and streamed if either wants so.
+    /// The choice that suits both: the smaller tiles, and streamed if either wants so.
     pub fn with(self, other: Cut) -> Cut {
         Cut { side: self.side.min(other.side), supply: self.supply.max(other.supply) }
     }
@@ -38,12 +38,12 @@ const LEAST_TRIED: usize = 256;
 /// A side that predicts less than this share of the time is better.
 const WORTHWHILE: f64 = 0.97;
 
-/// What is known of a deployment when its tiles are chosen.
+/// The deployment for which tiles are chosen.
 #[derive(Clone, Debug)]
 pub struct Surroundings<'a> {
     /// The devices, by number.
     pub models: &'a [DeviceModel],
-    /// Whether work is divided among them in any case.
+    /// Set where work is always divided among them.
     pub spread: Spread,
     /// The link between any two roles.
     pub link: LinkShape,
@@ -54,7 +54,7 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// What the budget leaves for a plan's buffers.
+    /// The bytes that the budget leaves for a plan's buffers.
     pub fn buffers_bytes(&self) -> Option<u64> {
         self.budget_bytes.map(|budget| budget.saturating_sub(self.staging_bytes))
     }
@@ -142,7 +142,7 @@ pub fn plan_tiles(
     choice.best().map(|(_, plans)| plans)
 }
 
-/// What suits all parties, and who wants the smallest tiles where it is not this one.
+/// The choice that suits all parties, and the party that wants the smallest tiles where it is not this one.
 pub(super) fn agree_on_cut(
     wire: &Wire,
     links: &mut [Link],
@@ -204,7 +204,7 @@ struct Choice<'a> {
 struct Candidate {
     side: TileSide,
     plans: Plans,
-    /// What its runs are predicted to take; not worked out where it is the only one.
+    /// The prediction of its runs; absent where it is the only choice.
     online: Option<Duration>,
 }
 
@@ -289,7 +289,7 @@ impl Candidate {
         self.plans.again.as_deref().unwrap_or(&self.plans)
     }
 
-    /// What they are predicted to take; simulated once.
+    /// Their prediction; simulated once.
     fn online(&mut self, surroundings: &Surroundings<'_>) -> Duration {
         self.online.unwrap_or_else(|| {
             let Surroundings { models, link, .. } = *surroundings;
@@ -321,7 +321,7 @@ impl Candidate {
     }
 }
 
-/// What the steps of a plan's online phase take of the one device that there is.
+/// The time of a plan's online steps on the only device.
 fn device_time(plan: &Plan, models: &[DeviceModel]) -> Duration {
     let seconds = |at: u32| {
         let step = &plan.steps[at as usize];

@@ -13,19 +13,19 @@ const LARGE_BYTES: usize = 64 << 20;
 /// The terms and offers of a party that has connected, to the others.
 pub(super) const INTRODUCTION: Topic = Topic::new(1, "introduction", LARGE_BYTES);
 
-/// How a party wants a program cut into tiles and supplied, to the others.
+/// A party's choice of tiles and supply, to the others.
 pub(super) const CUT: Topic = Topic::new(2, "tile side", SMALL_BYTES);
 
 /// The facts of a party's plan, to the others.
 pub(super) const PLAN: Topic = Topic::new(3, "plan", LARGE_BYTES);
 
-/// What a party contributes to a generator key, to the other party that has it.
+/// A party's contribution to a generator key, to the other party that has it.
 pub(super) const KEY: Topic = Topic::new(4, "contribution to a key", SMALL_BYTES);
 
-/// What the dealer contributes to a generator key, to the party that has it.
+/// The dealer's contribution to a generator key, to the party that has it.
 pub(super) const GRANT: Topic = Topic::new(5, "grant", SMALL_BYTES);
 
-/// What to deal, from a party to the dealer, which knows no plan.
+/// A party's order to the dealer, which knows no plan.
 pub(super) const ORDER: Topic = Topic::new(6, "order", LARGE_BYTES);
 
 /// The numbers of the orders in a party's store that are unused, to the others.

@@ -28,10 +28,10 @@ pub struct World {
     device: Arc<dyn Device>,
     devices: HashMap<Role, Devices>,
     options: SessionOptions,
-    /// Of those roles whose sessions run otherwise.
+    /// The options of roles whose sessions differ from the others.
     options_of: HashMap<Role, SessionOptions>,
     keys: KeySource,
-    /// Where correlations are, if there is no dealer, and where the parties keep marks of what is used.
+    /// The store, if there is no dealer, and the folder of the parties' marks.
     store: Option<[PathBuf; 2]>,
     rule: WireRule,
 }
@@ -79,19 +79,19 @@ impl World {
         self
     }
 
-    /// How the sessions run.
+    /// Sets the options of all sessions.
     pub fn with_options(mut self, options: SessionOptions) -> World {
         self.options = options;
         self
     }
 
-    /// How the session of one role runs, where it is not as all do.
+    /// Sets the options of one role's session.
     pub fn with_options_of(mut self, role: Role, options: SessionOptions) -> World {
         self.options_of.insert(role, options);
         self
     }
 
-    /// How plans are made; a budget here is for everything that a device allocates.
+    /// Sets the options of plans; a budget here is for everything that a device allocates.
     pub fn with_plan(mut self, plan: PlanOptions) -> World {
         self.options.tile_side = Some(plan.side);
         self.options.window = Some(plan.window);
@@ -177,7 +177,7 @@ impl World {
         })
     }
 
-    /// What each party's session does, with all roles at work.
+    /// Runs `work` in each party's session, with all roles at work.
     pub(super) fn each_party<F>(&self, work: F) -> Result<Vec<Vec<SessionOutcome>>, WorldError>
     where
         F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,

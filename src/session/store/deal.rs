@@ -54,7 +54,7 @@ pub fn deal_ahead(
     Ok(dealt)
 }
 
-/// What the dealer's plan has it send a party.
+/// The messages that the dealer's plan sends to a party, with their sizes in bytes.
 fn messages_to(plan: &Plan, party: Role) -> Messages {
     let sends = plan.steps.iter().filter_map(|planned| match planned.step.action {
         Action::Send { from, peer, message } if peer == party => {
@@ -68,10 +68,10 @@ fn messages_to(plan: &Plan, party: Role) -> Messages {
 /// Bytes between a run into files and the thread that writes a file: some frames.
 const PIPE_BYTES: usize = 1 << 20;
 
-/// What the frames of a run into files carry: there is no other on their links.
+/// The tag of the frames of a run into files: their links carry no other run.
 const RUN: u32 = 0;
 
-/// Where a store is made.
+/// The folders of a store that is being made.
 struct Bench {
     /// By party: its folder, and its key.
     parties: BTreeMap<PartyId, (PathBuf, StoreKey)>,

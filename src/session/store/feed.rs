@@ -76,7 +76,7 @@ impl Feed {
     }
 }
 
-/// What a party says of its store.
+/// A party's claim about its store.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Left {

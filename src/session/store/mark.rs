@@ -1,4 +1,4 @@
-//! How far a party has used a store, outside the store's folder.
+//! Marks: the number of orders of a store that a party has used, kept outside the store's folder.
 //!
 //! The marks in a store's folder go with the folder: brought back from a copy, it has lost them, and where all parties'
 //! folders are brought back, none is left to object. So each party keeps a second mark beside its identity, a file
@@ -59,7 +59,7 @@ impl Mark {
         Ok(Mark { folder: folder.to_owned(), store, party })
     }
 
-    /// Where it is.
+    /// The file.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.join(format!("{}-party{}.mark", self.store, self.party.0))
     }

@@ -54,7 +54,7 @@ pub enum StoreError {
     File {
         /// Which.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         reason: String,
     },
     /// A folder without a store.
@@ -141,7 +141,7 @@ pub enum StoreError {
         folder: PathBuf,
         /// Whose it is.
         found: PartyId,
-        /// Whose it should be.
+        /// The party whose it should be.
         expected: PartyId,
     },
     /// Orders for something else.
@@ -152,9 +152,9 @@ pub enum StoreError {
     OtherDemand {
         /// The store.
         folder: PathBuf,
-        /// What it is for.
+        /// The demand that it was dealt for.
         found: [u8; 32],
-        /// What it should be for.
+        /// The demand of the job.
         expected: [u8; 32],
     },
 }
@@ -170,9 +170,9 @@ pub struct CorrelationStore {
     key: StoreKey,
     /// The header of one of its orders: but for the order's number it is that of all.
     header: OrderHeader,
-    /// How far it has been used, outside of its folder.
+    /// The mark outside of its folder.
     passed: Mark,
-    /// How many used orders a copy had brought back.
+    /// The number of used orders that a copy had brought back.
     brought_back: usize,
 }
 
@@ -180,7 +180,7 @@ pub struct CorrelationStore {
 pub(super) struct TakenOrder {
     pub number: u32,
     pub key: PrgKey,
-    /// What the file was called, for errors.
+    /// The file's name, for errors.
     pub path: PathBuf,
     pub reader: OrderReader<File>,
 }
@@ -219,13 +219,13 @@ impl CorrelationStore {
         Ok(CorrelationStore { folder, key, header, passed, brought_back: unused.len() })
     }
 
-    /// How many orders were there that had been used or passed over before, as where the folder was brought back from a
-    /// copy. They have been wiped again.
+    /// The number of orders in the folder that had been used or passed over before, as after a restore from a copy. They
+    /// have been wiped again.
     pub fn brought_back(&self) -> usize {
         self.brought_back
     }
 
-    /// What the parties call the store: two with the same name hold the same orders.
+    /// The parties' name for the store: two with the same name hold the same orders.
     pub(super) fn name(&self) -> String {
         format!("store {}", self.header.store)
     }
@@ -290,7 +290,7 @@ fn mark(folder: &Path, order: u32) -> Result<(), StoreError> {
     sync_folder(folder)
 }
 
-/// What a party's folder is called within a store.
+/// The name of a party's folder within a store.
 fn party_folder(party: PartyId) -> String {
     format!("party{}", party.0)
 }
@@ -371,7 +371,7 @@ fn create(path: &Path) -> Result<File, StoreError> {
     private_options().create_new(true).open(path).map_err(|error| failed(path, error))
 }
 
-/// How files are written that their user alone may read.
+/// Options to create a file that its user alone may read.
 fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);

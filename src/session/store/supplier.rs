@@ -97,7 +97,7 @@ impl Supplier for StoreSupplier {
     }
 }
 
-/// What a party says of its store.
+/// A party's claim about its store.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Left {
@@ -126,7 +126,7 @@ async fn common(own: Left, links: &mut [Link]) -> Result<BTreeSet<u32>, NetError
 /// The messages of an order, read by a thread of their own.
 struct StoredMessages {
     chunks: Receiver<Vec<Piece>>,
-    /// What the pieces of this run carry.
+    /// The tag of this run's pieces.
     run: u32,
 }
 

@@ -98,7 +98,7 @@ pub enum Command {
     },
     /// Prints what a trace file comes to, and draws its timeline as SVG beside it
     Trace {
-        /// What `--trace` wrote
+        /// The file that `--trace` wrote
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
@@ -113,7 +113,7 @@ pub enum Command {
     },
 }
 
-/// Which parties of the job this process runs.
+/// The parties of the job that this process runs.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub struct RunMode {
@@ -125,7 +125,7 @@ pub struct RunMode {
     pub party: Option<PathBuf>,
 }
 
-/// Where correlations are dealt to.
+/// The receivers of dealt correlations.
 #[derive(Args)]
 pub struct DealTo {
     /// The dealer's description: where it listens
@@ -142,13 +142,13 @@ pub struct DealTo {
     pub count: u32,
 }
 
-/// What scripts go by.
+/// Options for scripts.
 const STATUS: &str = "\
 Exit status: 0 done, 1 a wrong result or a report that cannot be written, 2 bad usage or input, 3 peer or network,
 4 resources (memory, threads, files), 5 parties disagree, 70 a fault of this program, 130 interrupted by a signal
 (INT, TERM, QUIT, HUP)";
 
-/// What all commands that compute have.
+/// Options of all commands that compute.
 #[derive(Args, Clone)]
 pub struct Shared {
     /// Where to compute: auto, cpu, gpu, gpu:N, a PCI bus id such as 41:00.0, or a part of an adapter's name; or several of
@@ -220,7 +220,7 @@ pub struct Shared {
 }
 
 impl Command {
-    /// What all commands that compute have.
+    /// Options of all commands that compute.
     pub fn shared(&self) -> Option<&Shared> {
         match self {
             Command::Demo { shared, .. }
@@ -270,7 +270,7 @@ impl Shared {
         }
     }
 
-    /// How devices are opened.
+    /// The options by which devices are opened.
     pub fn device_options(&self) -> DeviceOptions {
         DeviceOptions {
             threads: self.threads.map(usize::from),
@@ -285,7 +285,7 @@ impl Shared {
         self.tile.map(|side| TileSide(side as usize))
     }
 
-    /// When correlations come, if that was asked for.
+    /// The supply of correlations, if one was asked for.
     pub fn supply(&self) -> Option<Supply> {
         self.stream_correlations.then_some(Supply::Streamed)
     }
@@ -295,12 +295,12 @@ impl Shared {
         if self.no_overlap { Overlap::Off } else { Overlap::On }
     }
 
-    /// What the device is taken to be.
+    /// The device's model.
     pub fn model(&self) -> Result<DeviceModel, JobError> {
         self.device_model.as_deref().map_or(Ok(DeviceModel::typical()), model::read)
     }
 
-    /// How sessions run.
+    /// The options of sessions.
     pub fn session_options(&self) -> SessionOptions {
         let connect = Duration::from_secs(self.deadline.into());
         let silence = Duration::from_secs(self.silence.into());

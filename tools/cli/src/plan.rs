@@ -30,7 +30,7 @@ struct PlanJson {
     ring_bits: u32,
     fraction_bits: u32,
     digest: String,
-    /// What a store must have been dealt for.
+    /// The digest of the demand that a store must have been dealt for.
     demand_digest: String,
     device: String,
     rounds: u32,
@@ -43,19 +43,19 @@ struct PlanJson {
     trust: Trust,
     #[serde(flatten)]
     ranges: Ranges,
-    /// Where functions look for the power of two of an argument, and by how many comparisons.
+    /// The ranges in which functions search an argument's power of two, and the number of comparisons.
     searches: Vec<String>,
     /// Absent where matrices stay whole.
     tile_side: Option<usize>,
-    /// Whether correlations are dealt ahead or streamed.
+    /// Correlations dealt ahead, or streamed.
     supply: Supply,
     predicted: PredictedJson,
-    /// What each run after the first takes, where inputs are resident.
+    /// The figures of each run after the first, where inputs are resident.
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<AgainJson>,
 }
 
-/// What a later run takes.
+/// The figures of a later run.
 #[derive(Serialize)]
 struct AgainJson {
     bytes_sent: Vec<u64>,
@@ -65,7 +65,7 @@ struct AgainJson {
     online_s: f64,
 }
 
-/// What the run is predicted to take, on a device and over a link.
+/// The predicted time of the run, on a device and over a link.
 #[derive(Serialize)]
 struct PredictedJson {
     device_model: String,
@@ -92,10 +92,10 @@ struct RolePlan {
     steps: usize,
     vram_planned_bytes: u64,
     vram_by_class: BTreeMap<String, u64>,
-    /// What moves to host memory and back, to keep within the budget.
+    /// The bytes that move to host memory and back, to keep within the budget.
     #[serde(flatten)]
     spilled: SpilledMemory,
-    /// What is placed on each device, where there are several; memory above is that of all of them.
+    /// The steps on each device, where there are several; memory above is that of all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     devices: Vec<DeviceJson>,
 }
@@ -107,7 +107,7 @@ struct OpPlan {
     bytes_sent: Vec<u64>,
 }
 
-/// What the messages of an op hold, and their bytes by party.
+/// The contents of an op's messages, and their bytes by party.
 #[derive(Serialize)]
 struct MessagesPlan {
     content: String,

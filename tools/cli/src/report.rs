@@ -1,4 +1,4 @@
-//! What a run took, for people and for programs.
+//! The report of a run, for people and for programs.
 
 use crate::devices::DeviceJson;
 use crate::stages::{self, StageJson};
@@ -31,7 +31,7 @@ pub struct RunJson {
     pub parties: Vec<RoleJson>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dealer: Option<RoleJson>,
-    /// What was used of a store, where correlations came from one.
+    /// The use of a store, where correlations came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<StoredJson>,
     /// Until the slowest party had its correlations.
@@ -42,7 +42,7 @@ pub struct RunJson {
     pub online_s: f64,
     /// All of the process's time, until its last stage ended; of a later run the phases alone.
     pub wall_s: f64,
-    /// Where the launcher's own time went, where there is one.
+    /// The stages of the launcher's own time, where there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageJson>,
     pub outputs: Vec<OutputJson>,
@@ -55,7 +55,7 @@ pub struct RunJson {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct StoredJson {
     pub order: u32,
-    /// How many are left to all parties.
+    /// The number of orders that all parties still have.
     pub orders_left: usize,
 }
 
@@ -95,12 +95,12 @@ impl RunJson {
     }
 }
 
-/// What is known about ranges before anything runs.
+/// The facts about ranges before anything runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranges {
-    /// What is known about overflow.
+    /// The facts about overflow.
     pub range: String,
-    /// Which results may leave the ring, where the program computes on integers.
+    /// The results that may leave the ring, where the program computes on integers.
     #[serde(default)]
     pub wraps: Vec<String>,
     /// The functions whose arguments are not proven to lie where they are right.
@@ -108,7 +108,7 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// What the declared bounds of a program prove.
+    /// The facts that a program's declared bounds prove.
     ///
     /// # Errors
     /// Where they allow overflow, or prove that a function is wrong.
@@ -164,7 +164,7 @@ pub struct RoleJson {
     pub device: String,
     pub bytes_sent: u64,
     pub bytes_received: u64,
-    /// What the plan says that is sent.
+    /// The bytes that the plan sends.
     pub bytes_planned: u64,
     /// Frame headers, in both phases.
     pub bytes_framing: u64,
@@ -172,7 +172,7 @@ pub struct RoleJson {
     pub vram_planned_bytes: u64,
     pub vram_peak_bytes: u64,
     pub vram_by_class: BTreeMap<String, u64>,
-    /// What the driver's allocator held at the end of the run, where it can say.
+    /// The memory of the driver's allocator at the end of the run, where the driver reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vram_driver: Option<DriverMemory>,
     pub offline_s: f64,
@@ -186,9 +186,9 @@ pub struct RoleJson {
     /// Each device, where there are several; memory above is that of all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceJson>,
-    /// What crossed the link with each peer, all phases and headers included.
+    /// The traffic of each peer's link, all phases and headers included.
     pub peers: Vec<PeerJson>,
-    /// Where the time of its process went, since the end of the run before or the process's start; without gaps.
+    /// The stages of its process since the end of the run before, or since the process's start; without gaps.
     #[serde(default)]
     pub stages: Vec<StageJson>,
 }
@@ -220,7 +220,7 @@ impl PeerJson {
     }
 }
 
-/// What a role is called in reports.
+/// A role's name in reports.
 fn id(role: Role) -> String {
     match role {
         Role::Party(party) => party.0.to_string(),
@@ -265,9 +265,9 @@ pub struct OutputJson {
     pub name: String,
     /// Its extents, up to four of them.
     pub shape: Vec<usize>,
-    /// Where it was written, if it was.
+    /// The file, if it was written.
     pub file: Option<String>,
-    /// Who learnt it.
+    /// The parties that learned it.
     pub to: Vec<u8>,
 }
 
@@ -307,7 +307,7 @@ impl RoleJson {
         }
     }
 
-    /// What people call the role.
+    /// The role's name.
     pub fn name(&self) -> String {
         if self.id == "dealer" { self.id.clone() } else { format!("party {}", self.id) }
     }

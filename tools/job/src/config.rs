@@ -104,7 +104,7 @@ impl PartyConfig {
         Ok(PartyConfig { path: path.to_owned(), ..parse_toml(path, text)? })
     }
 
-    /// Which party it is.
+    /// The party.
     pub fn party(&self) -> PartyId {
         PartyId(self.party)
     }
@@ -172,7 +172,7 @@ impl PartyConfig {
         Ok(PartyNetwork { party: self.party(), listen, lower, parties, dealer, streams, credentials })
     }
 
-    /// Where the party remembers how far it has used its stores: outside of these, and by default beside its identity.
+    /// The folder of the party's marks of used stores: outside of the stores, and by default beside its identity.
     pub fn marks(&self) -> PathBuf {
         let beside = || self.identity.as_deref().unwrap_or(Path::new("")).join(MARKS);
         folder_of(&self.path).join(self.marks.clone().unwrap_or_else(beside))
@@ -195,7 +195,7 @@ impl PartyConfig {
         Err(JobError::Text { path: self.path.clone(), line: None, reason })
     }
 
-    /// Where an input of this party is, if not where the job says.
+    /// The file of an input of this party, if it is not the job's.
     pub fn input(&self, name: &str) -> Option<Source> {
         let (file, tensor) = match self.inputs.get(name)? {
             InputEntry::File(file) => (file, None),
@@ -204,7 +204,7 @@ impl PartyConfig {
         Some(Source { file: folder_of(&self.path).join(file), tensor })
     }
 
-    /// Where an output of this party goes, if not where the job says.
+    /// The file of an output of this party, if it is not the job's.
     pub fn output(&self, name: &str) -> Option<PathBuf> {
         self.outputs.get(name).map(|path| folder_of(&self.path).join(path))
     }

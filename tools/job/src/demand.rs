@@ -39,7 +39,7 @@ pub struct DemandFile {
 }
 
 impl DemandFile {
-    /// What a job that was planned with such tiles demands.
+    /// The demand of a job that was planned with such tiles.
     pub fn new(plans: &Plans, side: TileSide) -> DemandFile {
         DemandFile {
             format: FORMAT,

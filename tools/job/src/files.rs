@@ -17,7 +17,7 @@ pub const OWNER: u32 = 0o600;
 /// A file in the making, in the folder of the one that it becomes.
 pub struct Making {
     target: PathBuf,
-    /// What is written to become the file.
+    /// The file under its temporary name.
     pub file: NamedTempFile,
 }
 

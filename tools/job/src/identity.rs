@@ -29,7 +29,7 @@ pub fn stem(role: Role) -> String {
     }
 }
 
-/// Where a node keeps the certificate of a peer.
+/// The file of a peer's certificate in a node's folder.
 pub fn pin(folder: &Path, peer: Role) -> PathBuf {
     folder.join(PEERS).join(stem(peer)).with_extension("crt")
 }
@@ -159,7 +159,7 @@ fn check_private(path: &Path) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Who may read a file.
+/// The permissions of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
     /// Its owner alone.

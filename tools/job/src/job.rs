@@ -57,14 +57,14 @@ use symbolon::share::{Parties, PartyId, Terms};
 
 /// A job that has been read and checked as far as it can be without data.
 pub struct Job {
-    /// What people call it.
+    /// The job's name.
     pub name: String,
-    /// By which protocol it runs.
+    /// The protocol.
     pub protocol: Protocol,
     /// The ring and the scale of its numbers.
     pub codec: FixedPoint,
     truncation: Truncation,
-    /// How often the program runs.
+    /// The number of runs of the program.
     pub batches: u32,
     stream_correlations: bool,
     /// Its inputs, by name.
@@ -96,7 +96,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// How its table is read, where it is one.
+    /// The options of its table, where it is one.
     fn table(&self) -> TableOptions {
         let (missing, header, columns, separator) =
             (self.missing, self.header, self.columns.clone(), self.separator);
@@ -148,10 +148,10 @@ struct Steps {
     steps: Vec<String>,
 }
 
-/// What stands for the number of the batch in a path.
+/// The placeholder of the batch's number in a path.
 pub(crate) const BATCH: &str = "{batch}";
 
-/// Whether a path says which batch it is for.
+/// True where a path has the placeholder.
 pub(crate) fn is_by_batch(file: &Path) -> bool {
     file.to_string_lossy().contains(BATCH)
 }
@@ -207,7 +207,7 @@ impl Job {
         })
     }
 
-    /// When correlations come, if the job says so.
+    /// The supply of correlations, if the job states one.
     pub fn supply(&self) -> Option<Supply> {
         self.stream_correlations.then_some(Supply::Streamed)
     }
@@ -233,7 +233,7 @@ impl Job {
         own.map(|(name, _)| name.as_str())
     }
 
-    /// Where the job says that an input is.
+    /// The job's file of an input.
     pub fn input_source(&self, name: &str) -> Option<Source> {
         let Input { file, tensor, .. } = &self.inputs[name];
         Some(Source { file: folder_of(&self.path).join(file.as_ref()?), tensor: tensor.clone() })
@@ -282,12 +282,12 @@ impl Job {
         }
     }
 
-    /// Where the job says that an output goes.
+    /// The job's file of an output.
     pub fn output_file(&self, name: &str) -> Option<PathBuf> {
         self.outputs[name].file.as_ref().map(|file| folder_of(&self.path).join(file))
     }
 
-    /// What the job declares of every input: what peers' offers are held against.
+    /// The job's declaration of every input, against which peers' offers are checked.
     pub fn declared(&self) -> BTreeMap<String, Declared> {
         let declared = |&Input { owner, shape, kind, .. }: &Input| {
             let kind = kind.map(|kind| self.kind_in_ring(kind));
@@ -296,7 +296,7 @@ impl Job {
         self.inputs.iter().map(|(name, input)| (name.clone(), declared(input))).collect()
     }
 
-    /// What the job itself declares of an input, where it does.
+    /// The job's own declaration of an input, where it has one.
     pub fn declared_offer(&self, name: &str) -> Option<Offer> {
         let Input { shape, kind, .. } = self.inputs[name];
         Some(Offer { shape: shape?, kind: self.kind_in_ring(kind.unwrap_or_default()) })
@@ -307,7 +307,7 @@ impl Job {
         if self.codec.fraction_bits() == 0 { kind.within(self.codec.ring()) } else { kind }
     }
 
-    /// What all parties must have in common, in an order in which the first difference says most.
+    /// The facts that all parties must have in common, in an order that makes the first difference the most telling one.
     pub fn terms(&self) -> Terms {
         fn declared(value: Option<impl Display>) -> String {
             value.map_or_else(|| "none".to_owned(), |value| value.to_string())

@@ -1,4 +1,4 @@
-//! What a person should know of a job that goes on.
+//! Notices: facts about a running job that a person should know.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,14 +24,14 @@ pub enum Notice {
         store: PathBuf,
         /// Whose folder of it.
         party: PartyId,
-        /// How many orders.
+        /// The number of orders.
         orders: usize,
     },
     /// This party listens.
     Listening {
         /// This party.
         party: PartyId,
-        /// Where.
+        /// The address.
         address: SocketAddr,
     },
     /// A run uses up an order of a store.
@@ -40,12 +40,12 @@ pub enum Notice {
         party: PartyId,
         /// The order's number.
         order: u32,
-        /// How many orders are left to all parties.
+        /// The number of orders that all parties still have.
         orders_left: usize,
     },
 }
 
-/// Where notices go, from any thread.
+/// The receiver of notices, from any thread.
 pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
 
 impl fmt::Display for Notice {

@@ -35,7 +35,7 @@ struct First {
     offers: BTreeMap<String, Offer>,
 }
 
-/// How a party takes part in a job.
+/// The options of a party in a job.
 #[derive(Default)]
 pub struct PartyOptions<'a> {
     /// The store, in which this party has a folder, that correlations come from; `None` takes them from the dealer.
@@ -53,7 +53,7 @@ pub struct PartyOptions<'a> {
 pub struct StoredOrder {
     /// Its number.
     pub order: u32,
-    /// How many orders are left to all parties.
+    /// The number of orders that all parties still have.
     pub orders_left: usize,
 }
 
@@ -87,7 +87,7 @@ impl PartyJob {
         Ok(PartyJob { job, config, network, store, accept_shapes, notify, stages, first: None })
     }
 
-    /// Where the time goes until peers are met; see [`Session::stages`].
+    /// The clock of stages until peers are met; see [`Session::stages`].
     pub fn stages(&mut self) -> &mut Stages {
         &mut self.stages
     }
@@ -200,7 +200,7 @@ impl ConnectedJob {
         &self.job
     }
 
-    /// Which party this is.
+    /// The party.
     pub fn party(&self) -> PartyId {
         self.config.party()
     }
@@ -210,7 +210,7 @@ impl ConnectedJob {
         &self.session
     }
 
-    /// Where its time goes; see [`Session::stages`].
+    /// The clock of its stages; see [`Session::stages`].
     pub fn stages(&mut self) -> &mut Stages {
         self.session.stages()
     }
@@ -267,7 +267,7 @@ impl ConnectedJob {
         self.job.output_data(&self.program, std::mem::take(&mut outcome.outputs))
     }
 
-    /// Where this party's copy of an output goes, in a batch.
+    /// The file of this party's copy of an output, in a batch.
     pub fn output_file(&self, name: &str, batch: u32) -> Option<PathBuf> {
         output_file(&self.job, &self.config, name).map(|file| of_batch(&file, batch))
     }
@@ -314,7 +314,7 @@ fn encode_own(
     job.encode_batch(names.map(|name| (name, config.input(name))), batch, offers, &**notify, stages)
 }
 
-/// Where this party's copy of an output goes.
+/// The file of this party's copy of an output.
 fn output_file(job: &Job, config: &PartyConfig, name: &str) -> Option<PathBuf> {
     config.output(name).or_else(|| job.output_file(name))
 }

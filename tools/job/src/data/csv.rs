@@ -83,7 +83,7 @@ impl Text {
 struct Table<'a> {
     options: &'a TableOptions,
     tell: &'a mut dyn FnMut(String),
-    /// What the first line that is not blank has said.
+    /// The layout, once the first line that is not blank has been read.
     layout: Option<Layout>,
     /// Lines that are blank, behind the last row.
     blank: Vec<u64>,
@@ -91,10 +91,10 @@ struct Table<'a> {
     cells: Cells,
 }
 
-/// What every row has.
+/// The layout of every row.
 struct Layout {
     width: usize,
-    /// Which columns are read, from zero.
+    /// The columns that are read, from zero.
     columns: Vec<usize>,
     /// The line without names that would have them, if any.
     first_line: u64,
@@ -190,7 +190,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What a message says of a value that is missing.
+/// The text of a message about a missing value.
 const HOW_TO_FILL: &str = "`missing = NUMBER` on the input fills it in";
 
 /// Why a first line names the columns.
@@ -231,7 +231,7 @@ fn header(record: &Record<'_>, options: &TableOptions) -> Result<Option<Header>,
     }
 }
 
-/// Which columns are read, from zero.
+/// The columns that are read, from zero.
 fn columns(
     options: &TableOptions,
     width: usize,

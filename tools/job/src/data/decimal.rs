@@ -17,7 +17,7 @@ pub struct Decimal {
     pub exact: Exact,
 }
 
-/// What a decimal number is exactly.
+/// The exact value of a decimal number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Exact {
     /// An integer, however it was written.

@@ -1,4 +1,4 @@
-//! What can be wrong with data.
+//! The errors of data.
 
 use crate::number;
 use std::path::PathBuf;
@@ -217,7 +217,7 @@ pub enum ValueError {
     },
 }
 
-/// Where an element stands.
+/// The place of an element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
     /// The extents of its array.
@@ -242,7 +242,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// How wide the integers of a kind of integers are.
+/// The width of a kind of integers.
 fn bits(kind: Kind) -> u32 {
     kind.width().map_or(0, Ring::bits)
 }

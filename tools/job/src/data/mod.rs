@@ -24,22 +24,22 @@ use std::path::{Path, PathBuf};
 use symbolon::program::{Dims, Kind, Span};
 use symbolon::ring::{CodecError, Elements, FixedPoint};
 
-/// Where a matrix is.
+/// The place of a matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// The file.
     pub file: PathBuf,
-    /// Which of its matrices, where it may hold several.
+    /// The name of the matrix, where the file may hold several.
     pub tensor: Option<String>,
 }
 
 impl Source {
-    /// What errors call it.
+    /// Its name in errors.
     pub fn name(&self) -> PathBuf {
         self.tensor.as_ref().map_or_else(|| self.file.clone(), |tensor| Source::label(&self.file, tensor))
     }
 
-    /// What errors call one matrix of a file.
+    /// The name, in errors, of one matrix of a file.
     fn label(file: &Path, tensor: &str) -> PathBuf {
         format!("{}[{}]", file.display(), tensor.escape_debug()).into()
     }
@@ -50,7 +50,7 @@ impl Source {
 pub struct Matrix {
     /// Its extents.
     pub dims: Dims,
-    /// What the file says that its numbers are.
+    /// The kind of numbers that the file declares.
     pub kind: Kind,
     pub(crate) numbers: Numbers,
 }

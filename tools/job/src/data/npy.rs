@@ -11,7 +11,7 @@ use symbolon::program::Kind;
 /// Longest header that is read: a matrix needs about a hundred bytes.
 const LONGEST_HEADER: usize = 64 * 1024;
 
-/// What every file begins with; the version follows.
+/// The beginning of every file; the version follows.
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
 /// Reads an array of up to four axes.
@@ -127,7 +127,7 @@ fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<usize, String> {
     Ok(there)
 }
 
-/// What follows `'key':` in a header.
+/// The text after `'key':` in a header.
 fn entry<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let quoted = [format!("'{key}'"), format!("\"{key}\"")];
     let rest = quoted.iter().find_map(|key| Some(text.split_once(key.as_str())?.1))?;

@@ -22,7 +22,7 @@ const METADATA: &str = "__metadata__";
 struct Entry {
     dtype: String,
     shape: Vec<usize>,
-    /// Where its bytes begin and end, from the end of the header.
+    /// The range of its bytes, from the end of the header.
     data_offsets: (u64, u64),
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Tensors {
     length: u64,
     /// The header's tensors as they are described.
     entries: BTreeMap<String, Value>,
-    /// Where the tensors' bytes begin.
+    /// The beginning of the tensors' bytes.
     data_offset: u64,
 }
 

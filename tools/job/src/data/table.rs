@@ -1,18 +1,18 @@
-//! What a job says about reading a table of text.
+//! The options of a job for reading a table of text.
 
 use super::decimal::Decimal;
 use serde::Deserialize;
 use toml::Value;
 
-/// How a table is read; what is not said is found out, or has the usual value.
+/// The options of a table; those that are not given are found out, or have the usual value.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TableOptions {
-    /// What takes the place of a missing value, which is an error where nothing is said.
+    /// The replacement of a missing value, which is an error where none is given.
     pub missing: Option<Missing>,
     /// Whether the first line names the columns.
     pub header: Option<bool>,
-    /// Which columns are read, and in which order; all of them where it is not said.
+    /// The columns that are read, in this order; all of them where none are given.
     pub columns: Option<Vec<Column>>,
     /// The sign between two cells; a comma where nothing is said.
     pub separator: Option<Separator>,
@@ -43,7 +43,7 @@ impl TableOptions {
         }
     }
 
-    /// What only tables have and the input says, if anything.
+    /// The first option that only tables have, if the input gives any.
     pub fn of_tables(&self) -> Option<&'static str> {
         [
             ("header", self.header.is_some()),
@@ -59,7 +59,7 @@ impl TableOptions {
         self.separator.map_or(',', |separator| separator.0)
     }
 
-    /// What takes the place of missing values, if anything.
+    /// The replacement of missing values, if there is one.
     pub fn fill(&self) -> Option<Decimal> {
         match self.missing {
             Some(Missing::Fill(number)) => Some(number),
@@ -68,7 +68,7 @@ impl TableOptions {
     }
 }
 
-/// What is done about a missing value.
+/// The treatment of a missing value.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
 pub enum Missing {
@@ -111,7 +111,7 @@ impl std::fmt::Display for Column {
     }
 }
 
-/// What stands between two cells.
+/// The separator of cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Separator(char);

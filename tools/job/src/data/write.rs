@@ -10,7 +10,7 @@ use std::path::Path;
 use symbolon::program::{Dims, Kind};
 use symbolon::ring::{Elements, FixedPoint};
 
-/// How much is formatted before it is written.
+/// The bytes that are formatted before they are written.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// Makes sure that [`OutputData::write`] can write `path`, by making a file beside it.

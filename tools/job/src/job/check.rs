@@ -1,4 +1,4 @@
-//! What is checked of a job's entries one by one.
+//! The checks of a job's entries one by one.
 
 use crate::data::TableOptions;
 use crate::number;
@@ -44,7 +44,7 @@ pub(super) fn bound(input: &str, bound: Option<f64>) -> Result<(), String> {
     }
 }
 
-/// What is said about a table goes together.
+/// Checks that the options of a table go together.
 pub(super) fn table(input: &str, options: &TableOptions) -> Result<(), String> {
     options.check().map_err(|reason| format!("input '{input}': {reason}"))
 }

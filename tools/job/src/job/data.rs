@@ -54,7 +54,7 @@ impl InputData {
         self.matrix.encode(codec, kind).map_err(|error| self.failed(error))
     }
 
-    /// What the other parties may know of it.
+    /// The offer of it to the other parties.
     pub fn offer(&self) -> Offer {
         Offer { shape: self.matrix.dims, kind: self.kind }
     }
@@ -142,7 +142,7 @@ impl Job {
         JobError::Text { path: self.path.clone(), line: None, reason }
     }
 
-    /// Where an input is in a batch.
+    /// The place of an input in a batch.
     fn batch_source(&self, name: &str, source: Option<Source>, batch: u32) -> Result<Source, JobError> {
         let wrong = |reason: String| JobError::Text { path: self.path.clone(), line: None, reason };
         let Some(source) = source.or_else(|| self.input_source(name)) else {

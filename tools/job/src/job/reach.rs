@@ -1,4 +1,4 @@
-//! Whether what a party brings reaches what another learns, as the job's text says: known before anybody is met.
+//! The reach of inputs: whether a party's input reaches another's output, by the job's text, before any peer is met.
 
 use super::Job;
 use std::collections::BTreeMap;
