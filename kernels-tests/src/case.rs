@@ -146,7 +146,10 @@ impl Case {
     fn is_too_large_for(&self, variant: &Variant) -> bool {
         let on_planes = matches!(
             self.kernel,
-            Kernel::Table { .. } | Kernel::Pick { .. } | Kernel::Monomials { .. } | Kernel::Join { .. }
+            Kernel::TruthTable { .. }
+                | Kernel::LookupShares { .. }
+                | Kernel::MaskProducts { .. }
+                | Kernel::AndTree { .. }
         );
         let largest = self.buffers.iter().map(|elements| elements.len() * self.ring.element_bytes()).max();
         // An offset within the binding takes some of it.
@@ -227,12 +230,14 @@ impl Case {
             Kernel::Pack { width, .. } | Kernel::Unpack { width, .. } => {
                 write!(title, ", {width} bits each").expect("a string takes everything");
             }
-            Kernel::Table { bits, .. } => write!(title, ", {bits} bits").expect("a string takes everything"),
-            Kernel::Pick { bits, question, leader, .. } => {
+            Kernel::TruthTable { bits, .. } => {
+                write!(title, ", {bits} bits").expect("a string takes everything")
+            }
+            Kernel::LookupShares { bits, question, leader, .. } => {
                 write!(title, ", {question:?} of {bits} bits, leader {leader}")
                     .expect("a string takes everything");
             }
-            Kernel::Monomials { level, .. } | Kernel::Join { level, .. } => {
+            Kernel::MaskProducts { level, .. } | Kernel::AndTree { level, .. } => {
                 write!(title, ", {level:?}").expect("a string takes everything");
             }
             Kernel::Affine { loops, from, to, .. } => {

@@ -99,13 +99,13 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
                 buffers[out.buffer][to] = buffers[operand.buffer][from];
             }
         }
-        Kernel::Choose { .. }
+        Kernel::Mux { .. }
         | Kernel::Pack { .. }
         | Kernel::Unpack { .. }
-        | Kernel::Table { .. }
-        | Kernel::Pick { .. }
-        | Kernel::Monomials { .. }
-        | Kernel::Join { .. } => bits::evaluate(ring, kernel, buffers),
+        | Kernel::TruthTable { .. }
+        | Kernel::LookupShares { .. }
+        | Kernel::MaskProducts { .. }
+        | Kernel::AndTree { .. } => bits::evaluate(ring, kernel, buffers),
     }
 }
 

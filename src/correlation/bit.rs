@@ -106,7 +106,7 @@ fn send_products(
 ) {
     let out = writer.buffer(shape, CLASS);
     let constant = u64::from(value.is_none());
-    let product = Kernel::Choose { out, bits, value, constant, hidden: None, accumulate: false };
+    let product = Kernel::Mux { out, bits, value, constant, hidden: None, accumulate: false };
     writer.push(Action::Kernel(product));
     writer.correct_product(out);
 }

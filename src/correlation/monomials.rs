@@ -66,7 +66,7 @@ impl MonomialsSpec {
         let mut writer = Writer { list, acquisition };
         let masks = [DRAWS, IS_SENT].map(|party| writer.draw(masks, party, Part::Mask, CLASS));
         let out = writer.draw(shape, DRAWS, Part::Product, CLASS);
-        writer.push(Action::Kernel(Kernel::Monomials { out, masks, level: self.level }));
+        writer.push(Action::Kernel(Kernel::MaskProducts { out, masks, level: self.level }));
         writer.correct(out, 0);
     }
 

@@ -68,7 +68,7 @@ impl TableSpec {
         let shape = self.planes(list.ring);
         let mut writer = Writer { list, acquisition };
         let out = writer.draw(shape, DRAWS, Part::Product, CLASS);
-        writer.push(Action::Kernel(Kernel::Table { out, mask, bits: self.bits, top: self.top }));
+        writer.push(Action::Kernel(Kernel::TruthTable { out, mask, bits: self.bits, top: self.top }));
         writer.correct(out, 0);
     }
 }

@@ -10,7 +10,7 @@
 use super::PlanError;
 use crate::correlation::Source;
 use crate::program::tiling::{Grid, TileSide, Tiling};
-use crate::program::{Gather, Op, Program, Turn, ValueId};
+use crate::program::{Gather, Loop, Op, Program, ValueId};
 use crate::protocol::{Lowered, Protocol};
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ impl<'a> StepEstimate<'a> {
                 times(opened).saturating_add(pairs.saturating_mul(self.roles))
             }
             Op::Sum(a, _) => times(tiles(a)),
-            Op::Slice(a, ..) | Op::Place(a, _) => {
+            Op::Slice(a, ..) | Op::Pad(a, _) => {
                 let ([rows, cols], [from_rows, from_cols]) = (axes(grid(id)), axes(grid(a)));
                 times((rows + from_rows - 1).saturating_mul(cols + from_cols - 1))
             }
@@ -126,7 +126,7 @@ fn axes(grid: Grid) -> [u64; 2] {
 /// The most parts in which a tile of a gathered value is moved: where an axis is cut, a part of each loop's turn but the
 /// innermost's lies at either end.
 fn boxes(grid: Grid, gather: Gather) -> u64 {
-    let along = |tiles: u64, turns: [Turn; 3]| {
+    let along = |tiles: u64, turns: [Loop; 3]| {
         let loops = turns.iter().filter(|turn| turn.count > 1).count() as u64;
         if tiles > 1 { (2 * loops).saturating_sub(1).max(1) } else { 1 }
     };

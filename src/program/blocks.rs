@@ -12,7 +12,7 @@ pub struct Stride {
     pub start: usize,
     /// The distance, at least 1.
     pub step: usize,
-    /// How many.
+    /// The number of them.
     pub count: usize,
 }
 
@@ -34,35 +34,35 @@ impl Stride {
 
 /// One of nested loops: how often it runs, and how far a turn moves in the operand, in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Turn {
-    /// How often.
+pub struct Loop {
+    /// The number of its turns.
     pub count: usize,
-    /// How far.
+    /// The distance of two turns, in elements.
     pub step: usize,
 }
 
-impl Turn {
+impl Loop {
     /// A loop that does not move.
-    pub const ONCE: Turn = Turn { count: 1, step: 0 };
+    pub const ONCE: Loop = Loop { count: 1, step: 0 };
 }
 
 /// Which element of an operand, by its place in row-major order, stands where: that at `start`, moved by the loops over
 /// rows and those over columns, each with the outermost first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Gather {
-    /// Where the first element is.
+    /// The first element.
     pub start: usize,
     /// The rows, counted by nested loops.
-    pub rows: [Turn; 3],
+    pub rows: [Loop; 3],
     /// The columns, likewise.
-    pub cols: [Turn; 3],
+    pub cols: [Loop; 3],
 }
 
 impl Gather {
     /// All elements in row-major order, as a matrix of this shape.
     pub const fn in_order(shape: Shape) -> Gather {
-        const fn along(count: usize, step: usize) -> [Turn; 3] {
-            [Turn::ONCE, Turn::ONCE, Turn { count, step }]
+        const fn along(count: usize, step: usize) -> [Loop; 3] {
+            [Loop::ONCE, Loop::ONCE, Loop { count, step }]
         }
         Gather { start: 0, rows: along(shape.rows, shape.cols), cols: along(shape.cols, 1) }
     }
@@ -70,15 +70,15 @@ impl Gather {
     /// The shape of the result.
     ///
     /// # Panics
-    /// Where it has more rows or columns than an address can name.
+    /// If it has more rows or columns than an address can name.
     pub fn shape(&self) -> Shape {
-        let extent = |turns: &[Turn; 3]| turns.iter().map(|turn| turn.count).product();
+        let extent = |turns: &[Loop; 3]| turns.iter().map(|turn| turn.count).product();
         Shape::new(extent(&self.rows), extent(&self.cols))
     }
 
     /// The place of the element that stands at a row and a column.
     pub fn place(&self, row: usize, col: usize) -> usize {
-        let moved = |turns: &[Turn; 3], index: usize| {
+        let moved = |turns: &[Loop; 3], index: usize| {
             turns.iter().rev().fold((index, 0), |(rest, sum), turn| {
                 (rest / turn.count.max(1), sum + rest % turn.count.max(1) * turn.step)
             })
@@ -91,7 +91,7 @@ impl Program {
     /// Some rows and columns.
     ///
     /// # Errors
-    /// Where the value has not all of them.
+    /// If the value has not all of them.
     pub fn slice(&mut self, a: ValueId, rows: Stride, cols: Stride) -> Result<ValueId, ProgramError> {
         let (shape, label) = (self.value(a).shape, self.short(a));
         for (stride, extent, axis) in [(rows, shape.rows, "rows"), (cols, shape.cols, "columns")] {
@@ -108,8 +108,8 @@ impl Program {
     /// The value with its first element at row and column `at` of a matrix of `shape` that is zero around it.
     ///
     /// # Errors
-    /// Where it does not lie within the matrix.
-    pub fn place(&mut self, a: ValueId, at: (usize, usize), shape: Shape) -> Result<ValueId, ProgramError> {
+    /// If it does not lie within the matrix.
+    pub fn pad(&mut self, a: ValueId, at: (usize, usize), shape: Shape) -> Result<ValueId, ProgramError> {
         let (own, label) = (self.value(a).shape, self.short(a));
         let fits =
             |at: usize, own: usize, extent: usize| at.checked_add(own).is_some_and(|end| end <= extent);
@@ -117,14 +117,14 @@ impl Program {
             let what = format!("place at row {} and column {} of a matrix of shape {shape}", at.0, at.1);
             return Err(ProgramError::OutOfRange { label, shape: own.into(), what });
         }
-        self.push_like(a, Op::Place(a, at), shape, format!("place({label})"))
+        self.push_like(a, Op::Pad(a, at), shape, format!("pad({label})"))
     }
 
     /// `a` and `b` one after the other: below each other along [`Axis::Rows`], beside each other along
     /// [`Axis::Cols`].
     ///
     /// # Errors
-    /// Where they differ in the other extent, or mix signed and unsigned integers that no reading of elements holds.
+    /// If they differ in the other extent, or mix signed and unsigned integers that no reading of elements holds.
     pub fn concat(&mut self, a: ValueId, b: ValueId, axis: Axis) -> Result<ValueId, ProgramError> {
         let (a, b) = self.aligned(a, b)?;
         let result = self.joined(a, b, axis)?;
@@ -149,8 +149,8 @@ impl Program {
             let axis = usize::from(axis == Axis::Cols);
             return Err(ProgramError::Joined { operands: self.operands(a, b), axis });
         }
-        let left = self.place(a, (0, 0), shape)?;
-        let right = self.place(b, at, shape)?;
+        let left = self.pad(a, (0, 0), shape)?;
+        let right = self.pad(b, at, shape)?;
         let result = self.add(left, right)?;
         self.called(result, label, self.intervals((a, b), Interval::hull))
     }
@@ -158,7 +158,7 @@ impl Program {
     /// The same elements in row-major order as a matrix of another shape.
     ///
     /// # Errors
-    /// Where the shape has another number of elements.
+    /// If the shape has another number of elements.
     pub fn reshape(&mut self, a: ValueId, to: Shape) -> Result<ValueId, ProgramError> {
         let from = self.value(a).shape;
         if to.checked_len() != Some(from.len()) {
@@ -175,12 +175,12 @@ impl Program {
     /// Elements in another order, some of them repeatedly.
     ///
     /// # Errors
-    /// Where a place lies beyond the value, or the result is too large.
+    /// If a place lies beyond the value, or the result is too large.
     pub fn gather(&mut self, a: ValueId, gather: Gather) -> Result<ValueId, ProgramError> {
         let (from, label) = (self.value(a).shape, self.short(a));
         let turns = || gather.rows.iter().chain(&gather.cols);
         let extent =
-            |turns: &[Turn; 3]| turns.iter().try_fold(1usize, |sum, turn| sum.checked_mul(turn.count));
+            |turns: &[Loop; 3]| turns.iter().try_fold(1usize, |sum, turn| sum.checked_mul(turn.count));
         let (Some(rows), Some(cols)) = (extent(&gather.rows), extent(&gather.cols)) else {
             return Err(ProgramError::TooLarge { label, shape: Shape::new(usize::MAX, usize::MAX).into() });
         };

@@ -36,7 +36,7 @@ impl Program {
             Test::NonZero => "!= 0",
         };
         let label = format!("({} {sign})", self.short(a));
-        self.push_scaled(Op::Test(a, test), self.value(a).shape, 0, label)
+        self.push_scaled(Op::Compare(a, test), self.value(a).shape, 0, label)
     }
 
     /// Whether a is that to b, broadcasting, as an integer 0 or 1.
@@ -154,8 +154,8 @@ impl Program {
         let known = self.interval(a).is_some_and(|known| Interval::new(0.0, 1.0).holds(known));
         known
             || match self.value(a).op {
-                Op::Test(..) => true,
-                Op::Slice(a, ..) | Op::Gather(a, _) | Op::Transpose(a) | Op::Place(a, _) => self.is_bit(a),
+                Op::Compare(..) => true,
+                Op::Slice(a, ..) | Op::Gather(a, _) | Op::Transpose(a) | Op::Pad(a, _) => self.is_bit(a),
                 Op::Mul(a, b) => self.is_bit(a) && self.is_bit(b),
                 _ => false,
             }

@@ -1,4 +1,4 @@
-//! What can be wrong with a program.
+//! The errors of programs.
 
 use super::range::Outside;
 use super::{Dims, Kind, Span};
@@ -19,7 +19,7 @@ pub enum ProgramError {
     /// A matrix with more elements than can be addressed.
     #[error("{label} of shape {shape} has too many elements")]
     TooLarge {
-        /// What it is called.
+        /// Its name or expression.
         label: String,
         /// Its shape.
         shape: Dims,
@@ -29,9 +29,9 @@ pub enum ProgramError {
     Party {
         /// The input or output.
         name: String,
-        /// Who is named.
+        /// The party that is named.
         party: PartyId,
-        /// How many there are.
+        /// The number of parties.
         parties: usize,
     },
     /// An output that nobody would learn.
@@ -51,7 +51,7 @@ pub enum ProgramError {
     Bound {
         /// The input.
         name: String,
-        /// What it declares.
+        /// The declared bound.
         bound: f64,
     },
     /// A constant with a fraction in a program on integers.
@@ -81,7 +81,7 @@ pub enum ProgramError {
         "{label} times {factor:e} is zero for every number that {ring_bits} bits hold: scale the inputs up first"
     )]
     VanishingMultiple {
-        /// What is multiplied.
+        /// The factor that is a value.
         label: String,
         /// The factor.
         factor: f64,
@@ -115,15 +115,15 @@ pub enum ProgramError {
     Batches {
         /// The product.
         label: String,
-        /// How many.
+        /// The number of products.
         count: usize,
         /// The most.
         most: usize,
     },
-    /// What keeps a variance from zero, too small for the ring or no small number.
+    /// An epsilon, which keeps a variance from zero, that is too small for the ring or no small number.
     #[error("epsilon = {epsilon} must be at least {least:e}, and less than 1")]
     Epsilon {
-        /// What it is.
+        /// The epsilon.
         epsilon: f64,
         /// The least that it can be.
         least: f64,
@@ -140,13 +140,13 @@ pub enum ProgramError {
     /// A range that is none, or that contradicts what is known.
     #[error("assume({label}, {low}, {high}) names no number that {label} can be{known}")]
     Assumed {
-        /// What it is stated of.
+        /// The value of which it is stated.
         label: String,
         /// None is below.
         low: f64,
         /// None is above.
         high: f64,
-        /// What is known, in words.
+        /// The known range, in words.
         known: String,
     },
     /// A condition that is no integer.
@@ -154,27 +154,27 @@ pub enum ProgramError {
         "select chooses by the result of a comparison, which {label} is not: write {label} != 0, or another comparison"
     )]
     Condition {
-        /// What it is called.
+        /// Its name or expression.
         label: String,
     },
     /// Rows or columns that are not there.
     #[error("{label} of shape {shape} has no {what}")]
     OutOfRange {
-        /// What is cut.
+        /// The value that is cut.
         label: String,
         /// Its shape.
         shape: Dims,
-        /// What is asked for.
+        /// The missing part, or the shape that is due.
         what: String,
     },
     /// Images, kernels or windows that do not fit together.
     #[error("{label} of shape {shape} {what}")]
     Images {
-        /// What does not fit.
+        /// The value that does not fit.
         label: String,
         /// Its shape.
         shape: Dims,
-        /// What it has, and what is due.
+        /// Its extents and those that are due, in words.
         what: String,
     },
     /// Values to be joined that differ along another axis.
@@ -191,17 +191,17 @@ pub enum ProgramError {
     /// A shape with another number of elements.
     #[error("{label} of shape {from} cannot have shape {to}: {} elements against {}", elements(.from), elements(.to))]
     Reshape {
-        /// What is to be reshaped.
+        /// The value that is to be reshaped.
         label: String,
         /// Its shape.
         from: Dims,
-        /// What is asked for.
+        /// The missing part, or the shape that is due.
         to: Box<Dims>,
     },
     /// The largest of nothing.
     #[error("{label} of shape {shape} has no element along that axis to choose from")]
     NoElement {
-        /// What is reduced.
+        /// The value that is reduced.
         label: String,
         /// Its shape.
         shape: Dims,
@@ -209,7 +209,7 @@ pub enum ProgramError {
     /// Something computed that is to be resident like an input.
     #[error("{label} is no input: inputs are resident, and with them what is computed from them alone")]
     NoInput {
-        /// What it is called.
+        /// Its name or expression.
         label: String,
     },
     /// A kind of numbers that the program's are not.
@@ -219,7 +219,7 @@ pub enum ProgramError {
     Kind {
         /// The input.
         name: String,
-        /// What was declared.
+        /// The declared kind.
         kind: Kind,
         /// k.
         ring_bits: u32,
@@ -238,9 +238,9 @@ pub enum ProgramError {
         .span.low, .span.high, .ring_bits - 1
     )]
     Mixture {
-        /// What the value is called.
+        /// The value's name or expression.
         label: String,
-        /// What it would hold.
+        /// The integers that it would hold.
         span: Span,
         /// k.
         ring_bits: u32,
@@ -254,7 +254,7 @@ pub enum ProgramError {
         if *.ring_bits == 32 { ", or set ring_bits = 64" } else { " or lower fraction_bits" }
     )]
     Overflow {
-        /// What the value is called.
+        /// The value's name or expression.
         label: String,
         /// The largest magnitude that bounds allow.
         reach: f64,
@@ -270,11 +270,11 @@ pub enum ProgramError {
 /// Two operands that do not fit together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operands {
-    /// What the left one is called.
+    /// The left one's name or expression.
     pub left_label: String,
     /// Its shape.
     pub left: Dims,
-    /// What the right one is called.
+    /// The right one's name or expression.
     pub right_label: String,
     /// Its shape.
     pub right: Dims,
@@ -285,7 +285,7 @@ pub(super) fn rows_as_factor(dims: Dims) -> usize {
     if dims.rank() < 2 { dims.cols() } else { dims.rows() }
 }
 
-/// How many elements there are, for people.
+/// The number of elements, for people.
 fn elements(dims: &Dims) -> String {
     dims.checked_len().map_or("too many".to_owned(), |len| len.to_string())
 }

@@ -5,10 +5,10 @@
 //! Windows are gathered by public loops and then multiplied, summed or compared like any matrix.
 
 use super::error::rows_as_factor;
-use super::{Dims, Gather, Program, ProgramError, Turn, ValueId};
+use super::{Dims, Gather, Loop, Program, ProgramError, ValueId};
 use crate::ring::{Axis, Shape};
 
-/// What a row is an image of.
+/// The extents of an image in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
     /// c.
@@ -19,14 +19,14 @@ pub struct Image {
     pub width: usize,
 }
 
-/// What moves over an image.
+/// A window that moves over an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Its rows.
     pub height: usize,
     /// Its columns.
     pub width: usize,
-    /// How far it moves.
+    /// The distance of two places of it.
     pub stride: usize,
 }
 
@@ -57,7 +57,7 @@ impl Program {
     /// `padding` zeros surround each image.
     ///
     /// # Errors
-    /// Where images, window and kernels do not fit together.
+    /// If images, window and kernels do not fit together.
     pub fn conv2d(
         &mut self,
         a: ValueId,
@@ -71,14 +71,14 @@ impl Program {
         self.check_images(a, image)?;
         self.places(a, image, window, padding)?;
         let (product, (rows, cols)) = self.convolved(a, image, (kernels, bias), window, padding)?;
-        let turn = |count, step| Turn { count, step };
+        let turn = |count, step| Loop { count, step };
         // A row for each place of each image, and a column for each channel: channels come first in an image.
         let (count, places, channels) =
             (self.value(a).shape.rows, rows * cols, self.value(product).shape.cols);
         let images = Gather {
             start: 0,
-            rows: [Turn::ONCE, Turn::ONCE, turn(count, places * channels)],
-            cols: [Turn::ONCE, turn(channels, 1), turn(places, channels)],
+            rows: [Loop::ONCE, Loop::ONCE, turn(count, places * channels)],
+            cols: [Loop::ONCE, turn(channels, 1), turn(places, channels)],
         };
         let result = self.gather(product, images)?;
         self.parts_of(first, &label);
@@ -89,7 +89,7 @@ impl Program {
     /// `conv2d`; `bias` has o elements. See [`Program::conv2d`] for the method.
     ///
     /// # Errors
-    /// Where images and kernels do not fit together.
+    /// If images and kernels do not fit together.
     pub fn conv2d_tensor(
         &mut self,
         a: ValueId,
@@ -115,12 +115,12 @@ impl Program {
         }
         let window = Window { height, width, stride };
         self.places(a, image, window, padding)?;
-        let turn = |count, step| Turn { count, step };
+        let turn = |count, step| Loop { count, step };
         let size = of * height * width;
         let columns = Gather {
             start: 0,
-            rows: [Turn::ONCE, Turn::ONCE, turn(size, 1)],
-            cols: [Turn::ONCE, Turn::ONCE, turn(channels, size)],
+            rows: [Loop::ONCE, Loop::ONCE, turn(size, 1)],
+            cols: [Loop::ONCE, Loop::ONCE, turn(channels, size)],
         };
         let columns = self.gather_from(kernels, columns)?;
         let of_kernels = Dims::new(&[channels]).expect("one axis");
@@ -132,7 +132,7 @@ impl Program {
         let images = Gather {
             start: 0,
             rows: [turn(count, rows * cols * channels), turn(channels, 1), turn(rows, cols * channels)],
-            cols: [Turn::ONCE, Turn::ONCE, turn(cols, channels)],
+            cols: [Loop::ONCE, Loop::ONCE, turn(cols, channels)],
         };
         let result = self.gather(product, images)?;
         let result = self.with_dims(result, dims([count, channels, rows, cols]));
@@ -143,7 +143,7 @@ impl Program {
     /// The largest element of each window of each channel of a tensor (n, c, h, w).
     ///
     /// # Errors
-    /// Where images and window do not fit together.
+    /// If images and window do not fit together.
     pub fn maxpool2d_tensor(&mut self, a: ValueId, window: Window) -> Result<ValueId, ProgramError> {
         self.pooled_tensor(a, window, Program::maxpool2d)
     }
@@ -151,7 +151,7 @@ impl Program {
     /// The mean of each window of each channel of a tensor (n, c, h, w).
     ///
     /// # Errors
-    /// Where images and window do not fit together.
+    /// If images and window do not fit together.
     pub fn avgpool2d_tensor(&mut self, a: ValueId, window: Window) -> Result<ValueId, ProgramError> {
         self.pooled_tensor(a, window, Program::avgpool2d)
     }
@@ -169,7 +169,7 @@ impl Program {
         self.reshape_to(result, dims([count, image.channels, rows, cols]))
     }
 
-    /// How many images a tensor has, and of what form.
+    /// The number of images in a tensor, and their extents.
     fn images(&self, a: ValueId) -> Result<(usize, Image), ProgramError> {
         let &[count, channels, height, width] = self.dims(a).extents() else {
             return Err(self.unfit(a, "is no tensor of images (n, c, h, w)".to_owned()));
@@ -196,7 +196,7 @@ impl Program {
         let count = self.value(a).shape.rows;
         let (rows, cols) = self.places(a, image, window, 0)?;
         let (step, plane) = (window.stride, image.height * image.width);
-        let turn = |count, step| Turn { count, step };
+        let turn = |count, step| Loop { count, step };
         let windows = Gather {
             start: 0,
             rows: [turn(count, image.channels * plane), turn(rows, step * image.width), turn(cols, step)],
@@ -223,7 +223,7 @@ impl Program {
     /// The largest element of each window of each channel.
     ///
     /// # Errors
-    /// Where images and window do not fit together.
+    /// If images and window do not fit together.
     pub fn maxpool2d(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
         let label = format!("maxpool2d({})", self.short(a));
         let windows = self.channel_windows(a, image, window)?;
@@ -234,7 +234,7 @@ impl Program {
     /// The mean of each window of each channel.
     ///
     /// # Errors
-    /// Where images and window do not fit together, or the program computes on integers.
+    /// If images and window do not fit together, or the program computes on integers.
     pub fn avgpool2d(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
         let label = format!("avgpool2d({})", self.short(a));
         let windows = self.channel_windows(a, image, window)?;
@@ -248,7 +248,7 @@ impl Program {
     fn channel_windows(&mut self, a: ValueId, image: Image, window: Window) -> Result<ValueId, ProgramError> {
         self.check_images(a, image)?;
         let (rows, cols) = self.places(a, image, window, 0)?;
-        let turn = |count, step| Turn { count, step };
+        let turn = |count, step| Loop { count, step };
         let (planes, step) = (self.value(a).shape.rows * image.channels, window.stride);
         let windows = Gather {
             start: 0,
@@ -257,7 +257,7 @@ impl Program {
                 turn(rows, step * image.width),
                 turn(cols, step),
             ],
-            cols: [Turn::ONCE, turn(window.height, image.width), turn(window.width, 1)],
+            cols: [Loop::ONCE, turn(window.height, image.width), turn(window.width, 1)],
         };
         self.gather_from(a, windows)
     }
@@ -287,9 +287,9 @@ impl Program {
             (larger.elements().ok_or_else(|| self.unaddressable(a))?, self.value(a).shape.rows);
         let planes = count * image.channels;
         let lines = self.reshape(a, Shape::new(planes * image.height, image.width))?;
-        let lines = self.place(lines, (0, padding), Shape::new(planes * image.height, width))?;
+        let lines = self.pad(lines, (0, padding), Shape::new(planes * image.height, width))?;
         let whole = self.reshape(lines, Shape::new(planes, image.height * width))?;
-        let whole = self.place(whole, (0, padding * width), Shape::new(planes, height * width))?;
+        let whole = self.pad(whole, (0, padding * width), Shape::new(planes, height * width))?;
         Ok((self.reshape(whole, Shape::new(count, size))?, larger))
     }
 

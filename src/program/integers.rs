@@ -305,7 +305,7 @@ impl Program {
             Op::Sub(a, b) => span(a).minus(span(b)),
             Op::Neg(a) => span(a).times(-1),
             Op::Transpose(a) | Op::Slice(a, ..) | Op::Gather(a, _) => span(a),
-            Op::Place(a, _) => span(a).hull(Span::at(0)),
+            Op::Pad(a, _) => span(a).hull(Span::at(0)),
             Op::AddConstant(a, element) => span(a).plus(Span::at(constant(element))),
             Op::Scale(a, element) => span(a).times(constant(element)),
             Op::Mul(a, b) if a == b => span(a).square(),
@@ -314,7 +314,7 @@ impl Program {
             Op::Sum(a, Axis::Rows) => sum(shape(a).rows, span(a)),
             Op::Sum(a, Axis::Cols) => sum(shape(a).cols, span(a)),
             Op::Truncate(a, ..) => span(a).hull(Span::at(0)),
-            Op::Test(..) => Span::new(0, 1),
+            Op::Compare(..) => Span::new(0, 1),
         };
         let operands: Vec<Integers> = op.operands().map(of).collect();
         Some(Integers::of_result(exact, Integers::reading(&operands, ring), ring))

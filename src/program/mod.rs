@@ -30,7 +30,7 @@ mod tensors;
 pub(crate) mod tests;
 pub mod tiling;
 
-pub use blocks::{Gather, Stride, Turn};
+pub use blocks::{Gather, Loop, Stride};
 pub use build::Number;
 pub use dims::{Dims, TooManyAxes};
 pub use error::{Operands, ProgramError};
@@ -54,7 +54,7 @@ impl ValueId {
     }
 }
 
-/// How a value comes about.
+/// The op that computes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Op {
     /// The program's input with this number.
@@ -79,17 +79,17 @@ pub enum Op {
     Sum(ValueId, Axis),
     /// Division by 2^bits, rounded down by the oracle; by a protocol as the method says.
     Truncate(ValueId, u32, Truncation),
-    /// Whether each element is what is asked, as an integer 0 or 1.
-    Test(ValueId, Test),
+    /// The result of a test of each element, as an integer 0 or 1.
+    Compare(ValueId, Test),
     /// Some rows and columns.
     Slice(ValueId, Stride, Stride),
     /// The value with its first element at this row and column of a larger matrix, zeros around it.
-    Place(ValueId, (usize, usize)),
+    Pad(ValueId, (usize, usize)),
     /// Elements in another order, some of them repeatedly.
     Gather(ValueId, Gather),
 }
 
-/// How the product of two fixed-point numbers gets back to their scale.
+/// The way in which the product of two fixed-point numbers gets back to their scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truncation {
@@ -100,7 +100,7 @@ pub enum Truncation {
     Exact,
 }
 
-/// What is asked of an element as a signed integer.
+/// A test of an element as a signed integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
@@ -126,23 +126,23 @@ impl Op {
             | Op::Transpose(a)
             | Op::Sum(a, _)
             | Op::Truncate(a, ..)
-            | Op::Test(a, _)
+            | Op::Compare(a, _)
             | Op::Slice(a, ..)
-            | Op::Place(a, _)
+            | Op::Pad(a, _)
             | Op::Gather(a, _) => (Some(a), None),
         };
         first.into_iter().chain(second)
     }
 
-    /// Whether each element of the result depends on one element of each operand, which broadcast.
+    /// True for an op whose every element depends on one element of each operand; operands broadcast.
     pub const fn is_elementwise(self) -> bool {
         match self {
             Op::Add(..) | Op::Sub(..) | Op::Neg(_) | Op::AddConstant(..) | Op::Scale(..) | Op::Mul(..) => {
                 true
             }
-            Op::Truncate(..) | Op::Test(..) => true,
+            Op::Truncate(..) | Op::Compare(..) => true,
             Op::Input(_) | Op::MatMul(..) | Op::Transpose(_) | Op::Sum(..) => false,
-            Op::Slice(..) | Op::Place(..) | Op::Gather(..) => false,
+            Op::Slice(..) | Op::Pad(..) | Op::Gather(..) => false,
         }
     }
 
@@ -160,9 +160,9 @@ impl Op {
             Op::Transpose(_) => "transpose",
             Op::Sum(..) => "sum",
             Op::Truncate(..) => "truncate",
-            Op::Test(..) => "compare",
+            Op::Compare(..) => "compare",
             Op::Slice(..) => "slice",
-            Op::Place(..) => "place",
+            Op::Pad(..) => "pad",
             Op::Gather(..) => "gather",
         }
     }
@@ -171,7 +171,7 @@ impl Op {
 /// A value: its op, its shape and how to call it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
-    /// How it comes about.
+    /// The op that computes it.
     pub op: Op,
     /// Rows and columns.
     pub shape: Shape,
@@ -192,7 +192,7 @@ pub struct Value {
 }
 
 impl Value {
-    /// What the lowest bit of its elements is worth: 2^−fraction_bits.
+    /// The worth of its elements' lowest bit: 2^−fraction_bits.
     pub fn unit(&self) -> f64 {
         (-f64::from(self.fraction_bits)).exp2()
     }
@@ -203,15 +203,15 @@ impl Value {
 pub struct Input {
     /// Its name.
     pub name: String,
-    /// Who brings it, and alone knows it.
+    /// The party that brings it, and alone knows it.
     pub owner: PartyId,
     /// Rows and columns.
     pub shape: Shape,
     /// No magnitude is above this, as the owner declares and checks.
     pub bound: Option<f64>,
-    /// Which numbers it holds: see [`Program::hold`].
+    /// The numbers that it holds: see [`Program::hold`].
     pub kind: Kind,
-    /// Whether it stays the same over all runs of the program in a session: see [`Program::reside`].
+    /// It stays the same over all runs of the program in a session: see [`Program::reside`].
     pub resident: bool,
     /// The value that stands for it.
     pub value: ValueId,
@@ -222,13 +222,13 @@ pub struct Input {
 pub struct Output {
     /// Its name.
     pub name: String,
-    /// What is revealed.
+    /// The revealed value.
     pub value: ValueId,
-    /// Who learns it.
+    /// The parties that learn it.
     pub to: Parties,
 }
 
-/// What to compute. See the module's documentation.
+/// A computation on matrices and tensors. See the module's documentation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     codec: FixedPoint,
@@ -237,9 +237,9 @@ pub struct Program {
     values: Vec<Value>,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
-    /// What its functions ask of their arguments.
+    /// The domains of its functions' arguments.
     domains: Vec<range::Domain>,
-    /// Where its functions look for the power of two of their arguments.
+    /// The searches of its functions for the power of two of their arguments.
     searches: Vec<range::Search>,
     /// The values whose ranges an author states, and the calls that state them.
     assumed: Vec<(ValueId, String)>,
@@ -251,17 +251,17 @@ impl Program {
         self.codec.ring()
     }
 
-    /// How numbers are written in the ring.
+    /// The encoding of numbers in the ring.
     pub const fn codec(&self) -> FixedPoint {
         self.codec
     }
 
-    /// How products get back to the scale of their factors.
+    /// The way in which products get back to the scale of their factors.
     pub const fn truncation(&self) -> Truncation {
         self.truncation
     }
 
-    /// How many parties compute.
+    /// The number of computing parties.
     pub const fn parties(&self) -> usize {
         self.parties
     }

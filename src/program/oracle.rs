@@ -192,12 +192,12 @@ fn evaluate_op(
             },
             |slack| slack.div_ceil(1 << bits).saturating_add((method == Truncation::Stochastic).into()),
         ),
-        Op::Test(a, test) => tested(ring, of(a), test),
+        Op::Compare(a, test) => tested(ring, of(a), test),
         Op::Slice(a, rows, cols) => {
             let at = |stride: Stride, index: usize| stride.start + index * stride.step;
             of(a).gather(shape, |row, col| vec![(at(rows, row), at(cols, col))])
         }
-        Op::Place(a, (first_row, first_col)) => {
+        Op::Pad(a, (first_row, first_col)) => {
             let own = of(a).shape;
             of(a).gather(shape, |row, col| {
                 let at = row.checked_sub(first_row).zip(col.checked_sub(first_col));

@@ -264,7 +264,7 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
         Op::Sub(a, b) => of(a)?.plus(of(b)?.times(-1.0)),
         Op::Neg(a) => of(a)?.times(-1.0),
         Op::Transpose(a) | Op::Slice(a, ..) | Op::Gather(a, _) => of(a)?,
-        Op::Place(a, _) => of(a)?.hull(Interval::at(0.0)),
+        Op::Pad(a, _) => of(a)?.hull(Interval::at(0.0)),
         Op::AddConstant(a, constant) => of(a)?.plus(element(constant, unit)),
         Op::Scale(a, factor) => of(a)?.product(element(factor, units(a))),
         Op::Mul(a, b) if a == b => of(a).unwrap_or(Interval::ANY).square(),
@@ -273,7 +273,7 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
         Op::Sum(a, Axis::Rows) => sum(program.value(a).shape.rows, of(a)?),
         Op::Sum(a, Axis::Cols) => sum(program.value(a).shape.cols, of(a)?),
         Op::Truncate(a, bits, _) => of(a)?.times(units(a) * (-f64::from(bits)).exp2()).rounded(unit),
-        Op::Test(..) => Interval::new(0.0, 1.0),
+        Op::Compare(..) => Interval::new(0.0, 1.0),
     };
     (interval.low.is_finite() || interval.high.is_finite()).then_some(interval)
 }

@@ -9,7 +9,7 @@
 //! indices.
 
 use super::range::Interval;
-use super::{Gather, Meaning, Number, Program, ProgramError, Stride, Term, Test, Turn, ValueId};
+use super::{Gather, Loop, Meaning, Number, Program, ProgramError, Stride, Term, Test, ValueId};
 use crate::ring::{Axis, Shape};
 
 impl Program {
@@ -168,11 +168,11 @@ impl Program {
         }
         let (count, inner) = (dims.extents()[axis], dims.stride(axis));
         let outer = dims.extents()[..axis].iter().product();
-        let turn = |count, step| Turn { count, step };
+        let turn = |count, step| Loop { count, step };
         let gather = Gather {
             start: 0,
-            rows: [Turn::ONCE, Turn::ONCE, turn(count, inner)],
-            cols: [Turn::ONCE, turn(outer, count * inner), turn(inner, 1)],
+            rows: [Loop::ONCE, Loop::ONCE, turn(count, inner)],
+            cols: [Loop::ONCE, turn(outer, count * inner), turn(inner, 1)],
         };
         let label = self.value(a).label.clone();
         let matrix = self.gather_from(a, gather)?;

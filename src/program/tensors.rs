@@ -6,7 +6,7 @@
 //! repeated last axis is left to the op. Axes are reordered by one gather. All of it is local.
 
 use super::error::Operands;
-use super::{Dims, Gather, Op, Program, ProgramError, Stride, Turn, ValueId};
+use super::{Dims, Gather, Loop, Op, Program, ProgramError, Stride, ValueId};
 use crate::ring::{Axis, Shape};
 
 /// Products of a batch are refused above this many: each is an op of its own.
@@ -53,8 +53,8 @@ impl Program {
         if order == [1, 0] || order == sorted {
             return if order == sorted { Ok(a) } else { self.transpose(a) };
         }
-        let turns: Vec<Turn> =
-            order.iter().map(|&axis| Turn { count: dims.extents()[axis], step: dims.stride(axis) }).collect();
+        let turns: Vec<Loop> =
+            order.iter().map(|&axis| Loop { count: dims.extents()[axis], step: dims.stride(axis) }).collect();
         self.by_turns(a, 0, &turns)
     }
 
@@ -94,11 +94,11 @@ impl Program {
             let result = self.slice(a, rows, Stride::range(0, dims.cols()))?;
             return Ok(self.with_dims(result, dims.with(0, strides[0].count)));
         }
-        let turn = |(axis, stride): (usize, &Stride)| Turn {
+        let turn = |(axis, stride): (usize, &Stride)| Loop {
             count: stride.count,
             step: stride.step * dims.stride(axis),
         };
-        let turns: Vec<Turn> = strides.iter().enumerate().map(turn).collect();
+        let turns: Vec<Loop> = strides.iter().enumerate().map(turn).collect();
         self.by_turns(a, start, &turns)
     }
 
@@ -164,7 +164,7 @@ impl Program {
         match parts.first() {
             Some(&part) if part != a => self.called(part, label, self.interval(a)),
             Some(&part) => Ok(part),
-            None => self.every(a, axis, 0, Turn { count: 0, step: 1 }),
+            None => self.every(a, axis, 0, Loop { count: 0, step: 1 }),
         }
     }
 
@@ -231,18 +231,18 @@ impl Program {
         } else if single(left) {
             // All columns of the batch at once.
             let (count, k, n) = (both.folded().rows, right.rows(), right.cols());
-            let turn = |count, step| Turn { count, step };
+            let turn = |count, step| Loop { count, step };
             let beside = Gather {
                 start: 0,
-                rows: [Turn::ONCE, Turn::ONCE, turn(k, n)],
-                cols: [Turn::ONCE, turn(count, k * n), turn(n, 1)],
+                rows: [Loop::ONCE, Loop::ONCE, turn(k, n)],
+                cols: [Loop::ONCE, turn(count, k * n), turn(n, 1)],
             };
             let beside = self.gather_from(b, beside)?;
             let product = self.plain_matmul(a, beside)?;
             let below = Gather {
                 start: 0,
-                rows: [Turn::ONCE, turn(count, n), turn(left.rows(), count * n)],
-                cols: [Turn::ONCE, Turn::ONCE, turn(n, 1)],
+                rows: [Loop::ONCE, turn(count, n), turn(left.rows(), count * n)],
+                cols: [Loop::ONCE, Loop::ONCE, turn(n, 1)],
             };
             self.gather_from(product, below)?
         } else {
@@ -279,7 +279,7 @@ impl Program {
         }
         if products.is_empty() {
             let empty = self.slice(a, Stride::range(0, 0), Stride::range(0, 0))?;
-            let empty = self.place(empty, (0, 0), Shape::new(0, right.cols()))?;
+            let empty = self.pad(empty, (0, 0), Shape::new(0, right.cols()))?;
             return Ok(empty);
         }
         while products.len() > 1 {
@@ -302,13 +302,13 @@ impl Program {
         if to.rank() <= 2 || one || own.leading() == to.leading() {
             return Ok(a);
         }
-        let mut turns: Vec<Turn> = (0..to.rank() - 1)
+        let mut turns: Vec<Loop> = (0..to.rank() - 1)
             .map(|axis| match own.extents()[axis] {
-                1 => Turn { count: to.extents()[axis], step: 0 },
-                count => Turn { count, step: own.stride(axis) },
+                1 => Loop { count: to.extents()[axis], step: 0 },
+                count => Loop { count, step: own.stride(axis) },
             })
             .collect();
-        turns.push(Turn { count: own.cols(), step: 1 });
+        turns.push(Loop { count: own.cols(), step: 1 });
         let label = self.value(a).label.clone();
         let result = self.by_turns(a, 0, &turns)?;
         self.set_label(result, &label);
@@ -316,14 +316,14 @@ impl Program {
     }
 
     /// A tensor whose elements nested loops find, one for each axis.
-    fn by_turns(&mut self, a: ValueId, start: usize, turns: &[Turn]) -> Result<ValueId, ProgramError> {
+    fn by_turns(&mut self, a: ValueId, start: usize, turns: &[Loop]) -> Result<ValueId, ProgramError> {
         let extents: Vec<usize> = turns.iter().map(|turn| turn.count).collect();
         let dims = Dims::new(&extents).expect("as many axes as a tensor");
         self.bearable(&self.value(a).label, dims)?;
         let (&last, leading) = turns.split_last().expect("at least one axis");
-        let mut rows = [Turn::ONCE; 3];
+        let mut rows = [Loop::ONCE; 3];
         rows[3 - leading.len()..].copy_from_slice(leading);
-        let gather = Gather { start, rows, cols: [Turn::ONCE, Turn::ONCE, last] };
+        let gather = Gather { start, rows, cols: [Loop::ONCE, Loop::ONCE, last] };
         let result = self.gather_from(a, gather)?;
         Ok(self.with_dims(result, dims))
     }
@@ -346,7 +346,7 @@ impl Program {
     }
 
     /// Some indices along an axis, evenly spaced or always the same one.
-    fn every(&mut self, a: ValueId, axis: usize, start: usize, turn: Turn) -> Result<ValueId, ProgramError> {
+    fn every(&mut self, a: ValueId, axis: usize, start: usize, turn: Loop) -> Result<ValueId, ProgramError> {
         let dims = self.dims(a);
         if turn.step > 0 || turn.count <= 1 {
             let mut strides: Vec<Stride> =
@@ -354,10 +354,10 @@ impl Program {
             strides[axis] = Stride { start, step: turn.step.max(1), count: turn.count };
             return self.slice_axes(a, &strides);
         }
-        let turns: Vec<Turn> = (0..dims.rank())
+        let turns: Vec<Loop> = (0..dims.rank())
             .map(|other| match other == axis {
-                true => Turn { count: turn.count, step: 0 },
-                false => Turn { count: dims.extents()[other], step: dims.stride(other) },
+                true => Loop { count: turn.count, step: 0 },
+                false => Loop { count: dims.extents()[other], step: dims.stride(other) },
             })
             .collect();
         self.by_turns(a, start * dims.stride(axis), &turns)
@@ -418,12 +418,12 @@ fn block(index: usize, both: Dims, operand: Dims) -> usize {
 }
 
 /// Cuts indices into parts that rise evenly or stay: the first of each, and how it goes on.
-fn runs(indices: &[usize]) -> Vec<(usize, Turn)> {
-    let mut runs: Vec<(usize, Turn)> = Vec::new();
+fn runs(indices: &[usize]) -> Vec<(usize, Loop)> {
+    let mut runs: Vec<(usize, Loop)> = Vec::new();
     for &index in indices {
         if let Some((start, turn)) = runs.last_mut() {
             if turn.count == 1 && index >= *start {
-                *turn = Turn { count: 2, step: index - *start };
+                *turn = Loop { count: 2, step: index - *start };
                 continue;
             }
             if turn.count > 1 && index == *start + turn.count * turn.step {
@@ -431,7 +431,7 @@ fn runs(indices: &[usize]) -> Vec<(usize, Turn)> {
                 continue;
             }
         }
-        runs.push((index, Turn { count: 1, step: 1 }));
+        runs.push((index, Loop { count: 1, step: 1 }));
     }
     runs
 }

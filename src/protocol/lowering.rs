@@ -142,7 +142,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
     }
 
     fn lower(&mut self, tile: Tile) {
-        let Op::Test(a, test) = self.program.value(tile.value).op else {
+        let Op::Compare(a, test) = self.program.value(tile.value).op else {
             let parts = self.tile(tile);
             self.tiles.insert(tile, parts);
             return;
@@ -171,8 +171,8 @@ impl<'a, P: Rules> Lowering<'a, P> {
             Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Truncate(a, ..) => {
                 vec![tile(a, (row, col))]
             }
-            Op::Test(a, _) => vec![tile(self.compared[a.index()].0, (row, col))],
-            Op::Slice(..) | Op::Place(..) => {
+            Op::Compare(a, _) => vec![tile(self.compared[a.index()].0, (row, col))],
+            Op::Slice(..) | Op::Pad(..) => {
                 self.pieces(Tile { value, at: (row, col) }).into_iter().map(|piece| piece.from).collect()
             }
             Op::Gather(a, _) => self.grid(a).tiles().map(|at| tile(a, at)).collect(),
@@ -223,9 +223,9 @@ impl<'a, P: Rules> Lowering<'a, P> {
             }
             Op::Sum(_, axis) => self.total(self.operands(tile), shape, axis),
             Op::Truncate(a, bits, method) => self.truncate(Tile { value: a, at }, shape, bits, method),
-            Op::Slice(..) | Op::Place(..) => self.assemble(tile, shape),
+            Op::Slice(..) | Op::Pad(..) => self.assemble(tile, shape),
             Op::Gather(a, gather) => self.gathered(value, (a, gather), self.grid(value).origin(at), shape),
-            Op::Test(..) => unreachable!("tests are lowered apart"),
+            Op::Compare(..) => unreachable!("tests are lowered apart"),
         }
     }
 

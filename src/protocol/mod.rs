@@ -170,7 +170,7 @@ fn chosen(program: &Program, a: ValueId, b: ValueId) -> Option<(ValueId, ValueId
     if program.value(a).shape != program.value(b).shape {
         return None;
     }
-    let is_test = |value: ValueId| matches!(program.value(value).op, Op::Test(..));
+    let is_test = |value: ValueId| matches!(program.value(value).op, Op::Compare(..));
     [(a, b), (b, a)].into_iter().find(|&(condition, _)| is_test(condition))
 }
 
@@ -178,7 +178,7 @@ fn chosen(program: &Program, a: ValueId, b: ValueId) -> Option<(ValueId, ValueId
 /// comparisons use shares the opening of its base, and any other value is its own base.
 fn compared(program: &Program) -> Vec<(ValueId, u64)> {
     let mut only_tested = vec![true; program.values().len()];
-    for value in program.values().iter().filter(|value| !matches!(value.op, Op::Test(..))) {
+    for value in program.values().iter().filter(|value| !matches!(value.op, Op::Compare(..))) {
         value.op.operands().for_each(|operand| only_tested[operand.index()] = false);
     }
     for output in program.outputs() {

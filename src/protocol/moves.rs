@@ -2,9 +2,9 @@
 
 use super::lowering::{Lowering, Parts, SAME_COMPONENTS, Tile};
 use super::rules::Rules;
-use crate::program::{Gather, Op, Stride, Turn, ValueId};
+use crate::program::{self, Gather, Op, Stride, ValueId};
 use crate::ring::Shape;
-use crate::step::{Action, Kernel, Loop, MemoryClass};
+use crate::step::{self, Action, Kernel, MemoryClass};
 
 /// A part of a tile of the result, and the tile that it is read from.
 pub(super) struct Piece {
@@ -41,7 +41,7 @@ impl<P: Rules> Lowering<'_, P> {
                 };
                 (a, [part(rows, row, shape.rows), part(cols, col, shape.cols)])
             }
-            Op::Place(a, (first_row, first_col)) => {
+            Op::Pad(a, (first_row, first_col)) => {
                 let own = self.program.value(a).shape;
                 let part = |first: usize, extent: usize, start: usize, count: usize| {
                     let (low, high) = (start.max(first), (start + count).min(first + extent));
@@ -76,8 +76,8 @@ impl<P: Rules> Lowering<'_, P> {
                 let operand = operand.copy(holders, party).expect(SAME_COMPONENTS);
                 let ([row, col], width) = (piece.along, operand.shape.cols);
                 let loops = vec![
-                    Loop { count: row.count, from: row.step * width, to: shape.cols },
-                    Loop { count: col.count, from: col.step, to: 1 },
+                    step::Loop { count: row.count, from: row.step * width, to: shape.cols },
+                    step::Loop { count: col.count, from: col.step, to: 1 },
                 ];
                 let (from, to) = (row.at * width + col.at, row.to * shape.cols + col.to);
                 let kernel = Kernel::Affine { out, operand, loops, from, to, keep: index > 0 };
@@ -105,12 +105,12 @@ impl<P: Rules> Lowering<'_, P> {
                 self.push(party, Action::Kernel(Kernel::Affine { out, operand, loops, from, to, keep }));
             };
             if rows.is_empty() || cols.is_empty() {
-                push(vec![Loop { count: 0, from: 0, to: 0 }], 0, 0, false);
+                push(vec![step::Loop { count: 0, from: 0, to: 0 }], 0, 0, false);
             }
             for (index, (row, col)) in
                 rows.iter().flat_map(|row| cols.iter().map(move |col| (row, col))).enumerate()
             {
-                let in_rows = row.loops.iter().map(|turn| Loop { to: turn.to * shape.cols, ..*turn });
+                let in_rows = row.loops.iter().map(|turn| step::Loop { to: turn.to * shape.cols, ..*turn });
                 let loops = in_rows.chain(col.loops.iter().copied()).collect();
                 let from = gather.start + row.from + col.from;
                 push(loops, from, row.to * shape.cols + col.to, index > 0);
@@ -138,8 +138,8 @@ impl<P: Rules> Lowering<'_, P> {
                 for (index, ((row, col), tile)) in tiles.iter().enumerate() {
                     let operand = tile.copy(holders, party).expect(SAME_COMPONENTS);
                     let loops = vec![
-                        Loop { count: operand.shape.rows, from: operand.shape.cols, to: shape.cols },
-                        Loop { count: operand.shape.cols, from: 1, to: 1 },
+                        step::Loop { count: operand.shape.rows, from: operand.shape.cols, to: shape.cols },
+                        step::Loop { count: operand.shape.cols, from: 1, to: 1 },
                     ];
                     let to = row * shape.cols + col;
                     let kernel = Kernel::Affine { out, operand, loops, from: 0, to, keep: index > 0 };
@@ -173,7 +173,7 @@ fn run(stride: Stride, to: usize, length: usize) -> Vec<Run> {
 
 /// A part of a range of indices that nested loops count: each loop over neighbouring turns.
 struct Counted {
-    loops: Vec<Loop>,
+    loops: Vec<step::Loop>,
     /// Where the first is read, from the loops' start.
     from: usize,
     /// Where the first stands, from the range's start.
@@ -182,7 +182,7 @@ struct Counted {
 
 /// The indices `start .. start + count` of what `turns` count, as few nested loops as hold them: parts of a turn of the
 /// outermost loop at either end, whole ones between.
-fn boxes(turns: &[Turn], start: usize, count: usize) -> Vec<Counted> {
+fn boxes(turns: &[program::Loop], start: usize, count: usize) -> Vec<Counted> {
     let [outer, inner @ ..] = turns else {
         let none = Counted { loops: Vec::new(), from: 0, to: 0 };
         return if count > 0 { vec![none] } else { Vec::new() };
@@ -196,7 +196,7 @@ fn boxes(turns: &[Turn], start: usize, count: usize) -> Vec<Counted> {
         let (turns, offset, len) =
             if whole > 0 { (whole, 0, size) } else { (1, offset, (size - offset).min(count - done)) };
         for part in boxes(inner, offset, len) {
-            let mut loops = vec![Loop { count: turns, from: outer.step, to: size }];
+            let mut loops = vec![step::Loop { count: turns, from: outer.step, to: size }];
             loops.extend(part.loops);
             parts.push(Counted { loops, from: first * outer.step + part.from, to: done + part.to });
         }
@@ -216,11 +216,11 @@ mod tests {
             counts in prop::array::uniform3(1usize..6), steps in prop::array::uniform3(0usize..50),
             start in 0usize..1000, count in 0usize..1000,
         ) {
-            let turns = [0, 1, 2].map(|at| Turn { count: counts[at], step: steps[at] });
+            let turns = [0, 1, 2].map(|at| program::Loop { count: counts[at], step: steps[at] });
             let total: usize = counts.iter().product();
             let start = start % total;
             let count = count % (total - start + 1);
-            let gather = Gather { start: 0, rows: turns, cols: [Turn::ONCE; 3] };
+            let gather = Gather { start: 0, rows: turns, cols: [program::Loop::ONCE; 3] };
             let mut found = vec![None; count];
             for part in boxes(&turns, start, count) {
                 let mut places = vec![(part.from, part.to)];

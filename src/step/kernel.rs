@@ -1,4 +1,4 @@
-//! What a device can compute on ring elements.
+//! The computations of a device on ring elements.
 //!
 //! This is the whole arithmetic of the engine: protocols emit these, devices run them, and each has one WGSL file
 //! under `shaders/`, one Rust twin under `device/cpu/` and one test under `kernels-tests/` of the same stem.
@@ -19,9 +19,9 @@ use serde::Serialize;
 /// A row-major matrix at the start of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Matrix<B> {
-    /// Where the elements are.
+    /// The buffer that holds the elements.
     pub buffer: B,
-    /// How they form a matrix.
+    /// Rows and columns.
     pub shape: Shape,
 }
 
@@ -38,15 +38,15 @@ pub const MOST_LOOPS: usize = 6;
 /// One of the loops of an affine copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Loop {
-    /// How often it runs.
+    /// The number of its turns.
     pub count: usize,
-    /// How far a turn moves in the operand, in elements.
+    /// The distance of two turns in the operand, in elements.
     pub from: usize,
-    /// How far a turn moves in the output, in elements.
+    /// The distance of two turns in the output, in elements.
     pub to: usize,
 }
 
-/// How a kernel uses one of its matrices.
+/// The use of one of a kernel's matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Only read.
@@ -77,7 +77,7 @@ kernels! {
         terms: Vec<(Matrix<B>, Matrix<B>)> => read,
         /// Written, or added to.
         out: Matrix<B> => update_if accumulate,
-        /// Whether `out` keeps what it held.
+        /// `out` keeps what it held, and the result is added to it.
         accumulate: bool,
     }
     /// out (+)= Σ left · right, matrix products of inner sizes that may differ, one or two pairs: with two pairs
@@ -87,7 +87,7 @@ kernels! {
         terms: Vec<(Matrix<B>, Matrix<B>)> => read,
         /// Written, or added to.
         out: Matrix<B> => update_if accumulate,
-        /// Whether `out` keeps what it held.
+        /// `out` keeps what it held, and the result is added to it.
         accumulate: bool,
     }
     /// out = operandᵀ.
@@ -103,7 +103,7 @@ kernels! {
         operand: Matrix<B> => read,
         /// Written: (1, cols) or (rows, 1).
         out: Matrix<B> => write,
-        /// What the sum runs over.
+        /// The axis that is summed.
         axis: Axis,
     }
     /// out = ⌊operand / 2^bits⌋ of signed elements: truncation of a value that one party holds alone.
@@ -112,7 +112,7 @@ kernels! {
         operand: Matrix<B> => read,
         /// Written.
         out: Matrix<B> => write,
-        /// How far, at least 1 and below k.
+        /// The distance, at least 1 and below k.
         bits: u32,
     }
     /// The generator's bytes (see [`crate::ring::prg`]) as elements.
@@ -163,7 +163,7 @@ kernels! {
         out: Matrix<B> => update_if accumulate,
         /// w, at least 1 and below k.
         width: u32,
-        /// Whether `out` keeps what it held.
+        /// `out` keeps what it held, and the result is added to it.
         accumulate: bool,
     }
     /// The dealer's half of a truncation pair. With r = (mask₀ + mask₁) mod 2^w, w = `width`:
@@ -196,35 +196,35 @@ kernels! {
         bits: u32,
         /// w, at most k.
         width: u32,
-        /// Whether this party adds the public terms.
+        /// This party adds the public terms.
         leader: bool,
     }
-    /// The dealer's half of a table (see [`super::bits`]): out = out ⊕ the table of the mask's low bits, in place.
-    Table = "table" {
+    /// The dealer's half of a truth table (see [`super::bits`]): out = out ⊕ the table of the mask's low bits, in place.
+    TruthTable = "truth_table" {
         /// r.
         mask: Matrix<B> => read,
         /// In: party 0's share, planes. Out: party 1's.
         out: Matrix<B> => update,
-        /// How many low bits have digits.
+        /// The number of low bits that have digits.
         bits: u32,
-        /// Whether the plane of bit number `bits` follows.
+        /// The plane of bit number `bits` follows.
         top: bool,
     }
-    /// One party's shares of a first level's planes: what the public c picks from the shared table of r. With q = c to
+    /// One party's shares of a first level's planes, which the public c looks up in the shared table of r. With q = c to
     /// ask for a borrow, q = −1 − c for a sign and q = −c for zero, digit by digit lt = (q < r) and eq = (q = r); the
     /// sign's top bits, c's from the leader and r's, are added to the first lt.
-    Pick = "pick" {
+    LookupShares = "lookup_shares" {
         /// c.
         opened: Matrix<B> => read,
         /// The share of the table.
         table: Matrix<B> => read,
         /// Written: the planes of `question.level(bits)`.
         out: Matrix<B> => write,
-        /// How many low bits have digits.
+        /// The number of low bits that have digits.
         bits: u32,
-        /// What is asked.
+        /// The comparison.
         question: Question,
-        /// Whether this party adds the public terms.
+        /// This party adds the public terms.
         leader: bool,
     }
     /// out = left ⊕ right, and every bit negated with `flip`.
@@ -235,20 +235,20 @@ kernels! {
         right: Matrix<B> => read,
         /// Written.
         out: Matrix<B> => write,
-        /// Whether to negate.
+        /// Every bit is negated.
         flip: bool,
     }
-    /// The dealer's half of a level's monomials: out = out ⊕ the products of the masks mask₀ ⊕ mask₁, in place.
-    Monomials = "monomials" {
+    /// The dealer's half of a level's products of masks: out = out ⊕ the products of the masks mask₀ ⊕ mask₁, in place.
+    MaskProducts = "mask_products" {
         /// The two parts of the factors' masks, planes.
         masks: [Matrix<B>; 2] => read,
         /// In: party 0's share, planes. Out: party 1's.
         out: Matrix<B> => update,
-        /// Which products.
+        /// The level, which says what products it needs.
         level: Level,
     }
-    /// One party's shares of the next level's planes, from the opened masked factors.
-    Join = "join" {
+    /// One level of a tree of ANDs: one party's shares of the next level's planes, from the opened masked factors.
+    AndTree = "and_tree" {
         /// Its shares of this level's planes.
         planes: Matrix<B> => read,
         /// The factors under their masks, opened.
@@ -261,12 +261,12 @@ kernels! {
         out: Matrix<B> => write,
         /// This level.
         level: Level,
-        /// Whether this party adds the public terms.
+        /// This party adds the public terms.
         leader: bool,
     }
-    /// out (+)= bit · value + (1 − 2·bit) · hidden: what a public bit leaves of a value, or of a shared bit under a
-    /// mask.
-    Choose = "choose" {
+    /// out (+)= bit · value + (1 − 2·bit) · hidden: a public bit selects a value or zero, or takes the mask off a shared
+    /// bit.
+    Mux = "mux" {
         /// One plane.
         bits: Matrix<B> => read,
         /// The value; without one it is `constant` for every element.
@@ -277,7 +277,7 @@ kernels! {
         out: Matrix<B> => update_if accumulate,
         /// See `value`.
         constant: u64,
-        /// Whether `out` keeps what it held.
+        /// `out` keeps what it held, and the result is added to it.
         accumulate: bool,
     }
     /// Copies what nested loops reach in the operand to what they reach in the output, counted from the first
@@ -289,11 +289,11 @@ kernels! {
         out: Matrix<B> => update_if keep,
         /// At most [`MOST_LOOPS`], the outermost first.
         loops: Vec<Loop>,
-        /// Where the operand's first element is.
+        /// The first element that is read.
         from: usize,
-        /// Where the output's first element is.
+        /// The first element that is written.
         to: usize,
-        /// Whether `out` keeps what it held where no loop reaches.
+        /// `out` keeps what it held where no loop reaches.
         keep: bool,
     }
 }

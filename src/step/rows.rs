@@ -1,4 +1,4 @@
-//! What is made of the rows in [`super::kernel`]: the enum, stems, accesses, draws, and a kernel under other names.
+//! The rows of [`super::kernel`] become the enum, stems, accesses, draws, and a kernel under other names.
 
 use super::kernel::Matrix;
 

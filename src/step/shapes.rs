@@ -1,4 +1,4 @@
-//! What a kernel's matrices and numbers have to be.
+//! The conditions on a kernel's matrices and numbers.
 
 use super::bits::{packed, planes, table_planes};
 use super::kernel::{Kernel, Loop, MOST_LOOPS, Matrix};
@@ -8,7 +8,7 @@ impl<B, K> Kernel<B, K> {
     /// Checks that the shapes fit together and numbers of bits are within the ring, as every device relies on.
     ///
     /// # Panics
-    /// Where they are not: such a kernel is a fault of the lowering that made it.
+    /// If they do not: such a kernel is a fault of the lowering that made it.
     pub fn check(&self, ring: Ring) {
         let (name, k) = (self.name(), ring.bits());
         match self {
@@ -54,28 +54,28 @@ impl<B, K> Kernel<B, K> {
                 assert_few(name, opened.len());
                 assert_alike(name, out, opened.iter().chain([top, high]));
             }
-            Kernel::Table { out, mask, bits, top } => {
+            Kernel::TruthTable { out, mask, bits, top } => {
                 assert!(*bits >= 1 && bits + u32::from(*top) <= k, "{name}: of {bits} bits");
                 assert_planes(name, ring, out, table_planes(*bits, *top), mask.shape.len());
             }
-            Kernel::Pick { out, opened, table, bits, question, .. } => {
+            Kernel::LookupShares { out, opened, table, bits, question, .. } => {
                 let (count, top) = (opened.shape.len(), question.has_top());
                 assert!(*bits >= 1 && bits + u32::from(top) <= k, "{name}: of {bits} bits");
                 assert_planes(name, ring, out, question.level(*bits).planes(), count);
                 assert_planes(name, ring, table, table_planes(*bits, top), count);
             }
             Kernel::Xor { out, left, right, .. } => assert_alike(name, out, [left, right]),
-            Kernel::Monomials { out, masks: [first, second], level } => {
+            Kernel::MaskProducts { out, masks: [first, second], level } => {
                 let (products, factors) = (level.monomials(), level.factors());
                 assert_rows(name, out.shape.cols, [(out, products), (first, factors), (second, factors)]);
             }
-            Kernel::Join { out, planes, opened, masks, monomials, level, .. } => {
+            Kernel::AndTree { out, planes, opened, masks, monomials, level, .. } => {
                 let next = level.next().expect("join: more than one digit");
                 let own = [(out, next.planes()), (planes, level.planes()), (monomials, level.monomials())];
                 assert_rows(name, out.shape.cols, own);
                 assert_rows(name, out.shape.cols, [opened, masks].map(|factors| (factors, level.factors())));
             }
-            Kernel::Choose { out, bits, value, hidden, .. } => {
+            Kernel::Mux { out, bits, value, hidden, .. } => {
                 assert_planes(name, ring, bits, 1, out.shape.len());
                 assert_alike(name, out, value.iter().chain(hidden));
             }

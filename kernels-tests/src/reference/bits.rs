@@ -10,7 +10,7 @@ type Buffers = [Vec<u64>];
 pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut Buffers) {
     let k = ring.bits() as usize;
     match kernel {
-        Kernel::Choose { out, bits, value, constant, hidden, accumulate } => {
+        Kernel::Mux { out, bits, value, constant, hidden, accumulate } => {
             for index in 0..out.shape.len() {
                 let bit = bit(buffers, bits, 0, index);
                 let value = value.map_or(*constant, |value| buffers[value.buffer][index]);
@@ -39,7 +39,7 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
                 buffers[out.buffer][index] = ring.reduce(sum);
             }
         }
-        Kernel::Table { out, mask, bits, top } => {
+        Kernel::TruthTable { out, mask, bits, top } => {
             for index in 0..out.shape.cols * k {
                 let r = buffers[mask.buffer]
                     .get(index)
@@ -51,13 +51,13 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
                 }
             }
         }
-        Kernel::Pick { out, opened, table, bits, question, leader } => {
+        Kernel::LookupShares { out, opened, table, bits, question, leader } => {
             for index in 0..out.shape.cols * k {
                 let c = if index < opened.shape.len() { buffers[opened.buffer][index] } else { 0 };
                 pick(buffers, out, index, (ring.reduce(c), table), (*bits, *question), (ring, *leader));
             }
         }
-        Kernel::Monomials { out, masks, level } => {
+        Kernel::MaskProducts { out, masks, level } => {
             for index in 0..out.shape.cols * k {
                 let mask =
                     |plane| bit(buffers, &masks[0], plane, index) ^ bit(buffers, &masks[1], plane, index);
@@ -70,7 +70,7 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
                 }
             }
         }
-        Kernel::Join { out, planes, opened, masks, monomials, level, leader } => {
+        Kernel::AndTree { out, planes, opened, masks, monomials, level, leader } => {
             let shares = Shares { planes, opened, masks, monomials, level: *level, leader: *leader };
             for index in 0..out.shape.cols * k {
                 shares.join(buffers, out, index);

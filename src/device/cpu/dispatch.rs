@@ -7,8 +7,10 @@ use super::gemm::{self, Scratch, Tiled};
 use super::memory::{Block, Storage};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
-use super::{affine, choose, fill, hadamard, join, linear, mask, monomials, pack, pick, shift, sum, table};
-use super::{transpose, trunc_finish, trunc_pair, unpack, xor};
+use super::{
+    affine, and_tree, fill, hadamard, linear, lookup_shares, mask, mask_products, mux, pack, shift, sum,
+};
+use super::{transpose, trunc_finish, trunc_pair, truth_table, unpack, xor};
 use crate::device::{Buffer, DeviceKernel};
 use crate::ring::{Element, Shape};
 use crate::step::{Kernel, Matrix};
@@ -75,17 +77,17 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
             let pair = pair.each_ref().map(Operand::view);
             trunc_finish::run(workers, Output::new(out).view(), &opened, pair, (*bits, *width), *leader);
         }
-        Kernel::Table { .. }
-        | Kernel::Pick { .. }
+        Kernel::TruthTable { .. }
+        | Kernel::LookupShares { .. }
         | Kernel::Xor { .. }
-        | Kernel::Monomials { .. }
-        | Kernel::Join { .. } => run_on_planes::<E>(workers, kernel),
-        Kernel::Choose { out, bits, value, constant, hidden, accumulate } => {
+        | Kernel::MaskProducts { .. }
+        | Kernel::AndTree { .. } => run_on_planes::<E>(workers, kernel),
+        Kernel::Mux { out, bits, value, constant, hidden, accumulate } => {
             let bits = Operand::<E>::new(bits);
             let [value, hidden] = [value, hidden].map(|operand| operand.as_ref().map(Operand::<E>::new));
             let [value, hidden] = [&value, &hidden].map(|operand| operand.as_ref().map(Operand::view));
             let value = (value, E::from_u64(*constant));
-            choose::run(workers, Output::new(out).view(), bits.view(), value, hidden, *accumulate);
+            mux::run(workers, Output::new(out).view(), bits.view(), value, hidden, *accumulate);
         }
         Kernel::Affine { out, operand, loops, from, to, keep } => {
             let operand = Operand::<E>::new(operand);
@@ -97,29 +99,29 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
 /// Runs a kernel on planes of bits.
 fn run_on_planes<E: Element>(workers: &Workers, kernel: &DeviceKernel<'_>) {
     match kernel {
-        Kernel::Table { out, mask, bits, top } => {
-            table::run::<E>(workers, Output::new(out).view(), Operand::new(mask).view(), *bits, *top);
+        Kernel::TruthTable { out, mask, bits, top } => {
+            truth_table::run::<E>(workers, Output::new(out).view(), Operand::new(mask).view(), *bits, *top);
         }
-        Kernel::Pick { out, opened, table, bits, question, leader } => {
+        Kernel::LookupShares { out, opened, table, bits, question, leader } => {
             let operands = [opened, table].map(Operand::<E>::new);
             let views = operands.each_ref().map(Operand::view);
-            pick::run(workers, Output::new(out).view(), views, *bits, *question, *leader);
+            lookup_shares::run(workers, Output::new(out).view(), views, *bits, *question, *leader);
         }
         Kernel::Xor { out, left, right, flip } => {
             let operands = [left, right].map(Operand::<E>::new);
             let views = operands.each_ref().map(Operand::view);
             xor::run(workers, Output::new(out).view(), views, *flip);
         }
-        Kernel::Monomials { out, masks, level } => {
+        Kernel::MaskProducts { out, masks, level } => {
             let masks = masks.each_ref().map(Operand::<E>::new);
             let views = masks.each_ref().map(Operand::view);
-            monomials::run(workers, Output::new(out).view(), views, *level);
+            mask_products::run(workers, Output::new(out).view(), views, *level);
         }
-        Kernel::Join { out, planes, opened, masks, monomials, level, leader } => {
+        Kernel::AndTree { out, planes, opened, masks, monomials, level, leader } => {
             let operands = [planes, opened, masks, monomials].map(Operand::<E>::new);
             let [planes, opened, masks, monomials] = operands.each_ref().map(Operand::view);
-            let operands = join::Operands { planes, opened, masks, monomials };
-            join::run(workers, Output::new(out).view(), operands, *level, *leader);
+            let operands = and_tree::Operands { planes, opened, masks, monomials };
+            and_tree::run(workers, Output::new(out).view(), operands, *level, *leader);
         }
         _ => unreachable!("{} is no kernel on planes", kernel.name()),
     }

@@ -9,30 +9,30 @@
 //! as an index.
 
 mod affine;
+mod and_tree;
 mod chacha;
-mod choose;
 mod dispatch;
 mod fill;
 mod gemm;
 mod hadamard;
-mod join;
 mod level;
 mod linear;
+mod lookup_shares;
 mod mask;
+mod mask_products;
 mod memory;
-mod monomials;
+mod mux;
 mod pack;
 mod peak;
-mod pick;
 mod profile;
 mod shift;
 mod slices;
 mod square;
 mod sum;
-mod table;
 mod transpose;
 mod trunc_finish;
 mod trunc_pair;
+mod truth_table;
 mod unpack;
 mod view;
 mod workers;

@@ -1,4 +1,4 @@
-//! How many multiply-adds a core can do at most: a product's inner operations on registers alone.
+//! The peak rate of a core: a product's inner operations on registers alone.
 //!
 //! The loops are written in assembly, so that nothing is folded away and nothing is loaded. There are two for each
 //! level: plain multiply-adds, and Winograd's pairs as the micro-kernels compute them (see `gemm`). The greater of the

@@ -46,5 +46,5 @@ pub use matrix_tile::MatrixTile;
 pub use open::{probe_matrix_units, remembered_tuning};
 pub use options::{Arithmetic, GpuOptions, MatrixUnits};
 pub use residue::MatrixUnitsState;
-pub use tile::Tile;
-pub use tune::{Autotune, ScalarTuning, Tiling, Tuning};
+pub use tile::GemmTile;
+pub use tune::{Autotune, GemmTiling, ScalarTuning, Tuning};

@@ -1,6 +1,6 @@
-//! What each dispatch tells its shader: the `Params` of every WGSL file, field for field.
+//! The parameters of each dispatch: the `Params` of every WGSL file, field for field.
 //!
-//! A test without a GPU compares names and offsets with what naga computes from the WGSL. A field `unused` is
+//! A test without a GPU compares names and offsets with those that naga computes from the WGSL. A field `unused` is
 //! padding that only this side has. Parameters of `fill` and `mask` hold a key, so that [`ParamBytes`] are wiped when
 //! dropped. The copies that wgpu, the driver and the device make of them are not, nor what a compiler leaves on a stack.
 
@@ -219,8 +219,8 @@ params! {
         high_offset: u32,
         unused: [u32; 2],
     }
-    /// `table.wgsl`
-    Table {
+    /// `truth_table.wgsl`
+    TruthTable {
         count: u32,
         width: u32,
         elements: u32,
@@ -230,8 +230,8 @@ params! {
         out_offset: u32,
         mask_offset: u32,
     }
-    /// `pick.wgsl`
-    Pick {
+    /// `lookup_shares.wgsl`
+    LookupShares {
         count: u32,
         width: u32,
         elements: u32,
@@ -254,8 +254,8 @@ params! {
         right_offset: u32,
         unused: [u32; 3],
     }
-    /// `monomials.wgsl`
-    Monomials {
+    /// `mask_products.wgsl`
+    MaskProducts {
         count: u32,
         width: u32,
         digits: u32,
@@ -265,8 +265,8 @@ params! {
         mask_1_offset: u32,
         unused: u32,
     }
-    /// `join.wgsl`
-    Join {
+    /// `and_tree.wgsl`
+    AndTree {
         count: u32,
         width: u32,
         digits: u32,
@@ -279,8 +279,8 @@ params! {
         monomials_offset: u32,
         unused: [u32; 2],
     }
-    /// `choose.wgsl`
-    Choose {
+    /// `mux.wgsl`
+    Mux {
         count: u32,
         first: u32,
         width: u32,

@@ -1,4 +1,4 @@
-//! What a GPU can do at most, and a reference: kernels that exist to be measured beside matrix products.
+//! Peak rates of a GPU, and a reference: kernels that are measured beside matrix products.
 
 use super::device::Gpu;
 use super::dispatch::{Dispatch, Span, Work};
@@ -35,7 +35,7 @@ impl Gpu {
     /// Ring multiply-adds per second on registers alone, as the device's arithmetic does them.
     ///
     /// # Errors
-    /// Where the device fails or has no memory for a few megabytes.
+    /// If the device fails or has no memory for a few megabytes.
     pub fn multiply_peak(&self, ring: Ring) -> Result<f64, DeviceError> {
         let size_bytes = GROUPS * 256 * ring.element_bytes();
         let out = self.allocate(size_bytes as u64, MemoryClass::Scratch)?;
@@ -52,7 +52,7 @@ impl Gpu {
     /// matrix units that the device uses: an element takes as many products as the ring has moduli.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub fn matrix_unit_peak(&self, ring: Ring) -> Result<Option<f64>, DeviceError> {
         let Some(residues) = &self.residues else { return Ok(None) };
         let tile = residues.tile;
@@ -81,10 +81,10 @@ impl Gpu {
     /// Multiply-adds per second of the textbook's kernel for a square product of this size.
     ///
     /// # Errors
-    /// Where the device fails or has no memory for the matrices.
+    /// If the device fails or has no memory for the matrices.
     ///
     /// # Panics
-    /// Where a matrix is larger than a binding.
+    /// If a matrix is larger than a binding.
     pub fn naive_rate(&self, ring: Ring, size: usize) -> Result<f64, DeviceError> {
         let shape = Shape::new(size, size);
         let size_bytes = shape.size_bytes(ring);

@@ -8,7 +8,7 @@ use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overr
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Expression, Module, ShaderStage, StorageAccess, TypeInner};
 
-/// What products on matrix units need: cooperative matrices, of f16, and the number of a subgroup.
+/// The capabilities of products on matrix units: cooperative matrices, of f16, and the number of a subgroup.
 const MATRIX_UNITS: Capabilities =
     Capabilities::COOPERATIVE_MATRIX.union(Capabilities::SHADER_FLOAT16).union(Capabilities::SUBGROUP);
 
@@ -215,7 +215,7 @@ fn check_layout(module: &Module, name: &str, Layout { fields, size_bytes }: Layo
     Some(())
 }
 
-/// What tools/spirv has made of GLSL: of the sources as they are, with the interface that the Rust side binds.
+/// The SPIR-V is that of the GLSL sources as they are, with the interface that the Rust side binds.
 #[test]
 fn spirv_is_that_of_its_source_and_binds_what_rust_binds() {
     const EXECUTION_MODE: u32 = 16;

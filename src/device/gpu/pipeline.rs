@@ -1,4 +1,4 @@
-//! Compiled shaders: made when they are announced, several at once, or else when first used.
+//! Compiled shaders: they are made when they are announced, several at once, or else when first used.
 
 use super::shader::{NumberType, Shader};
 use std::borrow::Cow;
@@ -36,7 +36,7 @@ impl Pipelines {
         pipeline.get_or_init(|| compile(device, key)).clone()
     }
 
-    /// Compiles what is not yet compiled of some shaders, on as many threads as there are cores: a driver may take a
+    /// Compiles those of some shaders that are not yet compiled, on as many threads as there are cores: a driver may take a
     /// fraction of a second for each.
     pub fn prepare(&self, device: &wgpu::Device, mut shaders: HashSet<Shader>, number_type: NumberType) {
         let is_made = |pipeline: &Made| pipeline.get().is_some();
@@ -52,7 +52,7 @@ impl Pipelines {
         thread::scope(|scope| (0..cores.min(shaders.len())).for_each(|_| drop(scope.spawn(work))));
     }
 
-    /// How many were made.
+    /// The number of pipelines that were made.
     #[cfg(test)]
     pub fn count(&self) -> usize {
         self.made().values().filter(|pipeline| pipeline.get().is_some()).count()

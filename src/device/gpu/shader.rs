@@ -1,14 +1,14 @@
 //! The shaders, one row each: entry points, bindings, workgroups, overrides and parameters.
 //!
 //! A [`Shader`] is one entry point of one WGSL file; with a [`NumberType`] it is a pipeline. A test without a GPU
-//! validates every such pair and compares its row with what the WGSL declares. What WGSL has no words for, matrices of
-//! bytes, is written in GLSL, and contained here as the SPIR-V that `tools/spirv` makes of it.
+//! validates every such pair and compares its row with the declarations of the WGSL. Products of matrices of bytes, for
+//! which WGSL has no words, are written in GLSL, and contained here as the SPIR-V that `tools/spirv` makes of it.
 
 use super::compose::{ComposeError, compose};
 use super::matrix_tile::MatrixTile;
 use super::params::{self, Params};
 use super::residue::moduli::FOLDED_INNER;
-use super::tile::Tile;
+use super::tile::GemmTile;
 
 /// The element type of a ring in WGSL: a file of `shaders/ring/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -201,8 +201,8 @@ shaders! {
     /// `gemm.wgsl`
     Gemm {
         /// The part of the result that a workgroup computes.
-        tile: Tile,
-        /// Whether the right operand is read in vectors of four elements.
+        tile: GemmTile,
+        /// The right operand is read in vectors of four elements.
         vectors: bool
     } in forms::products => wgsl!("gemm", Gemm, 1, 4)
         .overrides([
@@ -214,7 +214,7 @@ shaders! {
         .import("right", if vectors { RIGHT_VECTORS } else { RIGHT_WORDS });
     /// `gemv.wgsl`
     Gemv {
-        /// How many vectors are multiplied: 1 to 8.
+        /// The number of vectors that are multiplied: 1 to 8.
         few: u32
     } in forms::vectors => wgsl!("gemv", Gemv, 1, 4).overrides([Some(("FEW", f64::from(few))), None, None, None]);
     /// `transpose.wgsl`
@@ -239,23 +239,23 @@ shaders! {
     TruncPair => wgsl!("trunc_pair", TruncPair, 2, 2);
     /// `trunc_finish.wgsl`
     TruncFinish => wgsl!("trunc_finish", TruncFinish, 1, 4);
-    /// `table.wgsl`
-    Table => wgsl!("table", Table, 1, 1);
-    /// `pick.wgsl`
-    Pick => wgsl!("pick", Pick, 1, 2);
+    /// `truth_table.wgsl`
+    TruthTable => wgsl!("truth_table", TruthTable, 1, 1);
+    /// `lookup_shares.wgsl`
+    LookupShares => wgsl!("lookup_shares", LookupShares, 1, 2);
     /// `xor.wgsl`
     Xor => wgsl!("xor", Xor, 1, 2);
-    /// `monomials.wgsl`
-    Monomials => wgsl!("monomials", Monomials, 1, 2);
-    /// `join.wgsl`
-    Join => wgsl!("join", Join, 1, 4);
-    /// `choose.wgsl`
-    Choose => wgsl!("choose", Choose, 1, 3);
+    /// `mask_products.wgsl`
+    MaskProducts => wgsl!("mask_products", MaskProducts, 1, 2);
+    /// `and_tree.wgsl`
+    AndTree => wgsl!("and_tree", AndTree, 1, 4);
+    /// `mux.wgsl`
+    Mux => wgsl!("mux", Mux, 1, 3);
     /// `affine.wgsl`
     Affine => wgsl!("affine", Affine, 1, 1);
     /// `residue_split.wgsl`
     ResidueSplit {
-        /// Whether residues are bytes; otherwise f16.
+        /// Residues are bytes; otherwise f16.
         bytes: bool
     } in forms::residues => wgsl!("residue_split", ResidueSplit, 1, 2)
         .import("residue", if bytes { RESIDUE_INT8 } else { RESIDUE_F16 });
@@ -323,12 +323,12 @@ impl Shader {
         self.row().entry_point
     }
 
-    /// How many storage buffers it writes; they are bound from 1 on, behind the parameters.
+    /// The number of storage buffers that it writes; they are bound from 1 on, behind the parameters.
     pub fn written(self) -> usize {
         self.row().buffers[0]
     }
 
-    /// How many storage buffers it reads; they are bound behind those that it writes.
+    /// The number of storage buffers that it reads; they are bound behind those that it writes.
     pub fn read(self) -> usize {
         self.row().buffers[1]
     }
@@ -348,12 +348,12 @@ impl Shader {
         self.row().overrides.into_iter().flatten().collect()
     }
 
-    /// Whether it knows no ring, so that one number type does for all.
+    /// True for a shader that knows no ring, so that one number type does for all.
     pub fn is_ringless(self) -> bool {
         !self.row().has_ring
     }
 
-    /// The SPIR-V of what is not written in WGSL.
+    /// The SPIR-V of a shader that is written in GLSL.
     pub fn spirv(self) -> Option<&'static [u8]> {
         self.row().spirv
     }
@@ -385,13 +385,13 @@ impl Shader {
 /// The forms of shaders that have several.
 #[cfg(test)]
 mod forms {
-    use super::{MatrixTile, NumberType, Shader, Tile};
+    use super::{GemmTile, MatrixTile, NumberType, Shader};
     use crate::device::gpu::tune::Tuning;
 
     pub fn products(number_type: NumberType) -> Vec<Shader> {
         let (at, element_bytes) = if number_type == NumberType::U32 { (0, 4) } else { (1, 8) };
         let tuned = Tuning::candidates().into_iter().map(move |tuning| tuning.scalar[at].large.tile);
-        let tiles = tuned.chain([Tile::narrow(element_bytes), Tile::flat(element_bytes)]);
+        let tiles = tuned.chain([GemmTile::narrow(element_bytes), GemmTile::flat(element_bytes)]);
         tiles.flat_map(|tile| [false, true].map(|vectors| Shader::Gemm { tile, vectors })).collect()
     }
 

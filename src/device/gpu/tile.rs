@@ -11,7 +11,7 @@ pub const WORKGROUP_BYTES: usize = 16 << 10;
 /// The part of a result that a workgroup computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tile {
+pub struct GemmTile {
     /// Threads along a row of it.
     pub threads_across: u32,
     /// Blocks of 4 by 4 elements that a thread computes, down and across: 1 by 1, 2 by 1, or 2 by 2.
@@ -20,20 +20,20 @@ pub struct Tile {
     pub inner: u32,
 }
 
-impl Tile {
+impl GemmTile {
     /// A square tile where the blocks are as many down as across, otherwise twice as tall as wide.
-    pub const fn of_blocks(blocks: [u32; 2], inner: u32) -> Tile {
-        Tile { threads_across: 16, blocks, inner }
+    pub const fn of_blocks(blocks: [u32; 2], inner: u32) -> GemmTile {
+        GemmTile { threads_across: 16, blocks, inner }
     }
 
     /// A tile of 256 rows, for a result of few columns, of elements of so many bytes.
-    pub const fn narrow(element_bytes: usize) -> Tile {
-        Tile { threads_across: 4, blocks: [1, 1], inner: 16 / element_bytes as u32 }
+    pub const fn narrow(element_bytes: usize) -> GemmTile {
+        GemmTile { threads_across: 4, blocks: [1, 1], inner: 16 / element_bytes as u32 }
     }
 
     /// A tile of 256 columns, for a result of few rows.
-    pub const fn flat(element_bytes: usize) -> Tile {
-        Tile { threads_across: 64, ..Tile::narrow(element_bytes) }
+    pub const fn flat(element_bytes: usize) -> GemmTile {
+        GemmTile { threads_across: 64, ..GemmTile::narrow(element_bytes) }
     }
 
     /// Its rows.
@@ -73,10 +73,10 @@ mod tests {
     #[test]
     fn long_tiles_are_sound() {
         for element_bytes in [4, 8] {
-            let (narrow, flat) = (Tile::narrow(element_bytes), Tile::flat(element_bytes));
+            let (narrow, flat) = (GemmTile::narrow(element_bytes), GemmTile::flat(element_bytes));
             assert_eq!([narrow, flat].map(|tile| (tile.rows(), tile.cols())), [(256, 16), (16, 256)]);
             assert!(narrow.is_sound(element_bytes) && flat.is_sound(element_bytes));
         }
-        assert!(!Tile { inner: 1 << 30, ..Tile::narrow(4) }.is_sound(4));
+        assert!(!GemmTile { inner: 1 << 30, ..GemmTile::narrow(4) }.is_sound(4));
     }
 }

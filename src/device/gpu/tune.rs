@@ -9,7 +9,7 @@
 use super::device::Gpu;
 use super::remembered::{Key, Remembered};
 use super::residue::blocking;
-use super::tile::{THREADS, Tile};
+use super::tile::{GemmTile, THREADS};
 use crate::device::{Buffer, Device, DeviceError};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Ring, Shape};
@@ -50,11 +50,11 @@ pub struct Tuning {
 #[serde(deny_unknown_fields)]
 pub struct ScalarTuning {
     /// Of enough tiles for all of a GPU.
-    pub large: Tiling,
+    pub large: GemmTiling,
     /// Of fewer, with an inner size several times the result's sides.
-    pub long: Tiling,
+    pub long: GemmTiling,
     /// All others.
-    pub small: Tiling,
+    pub small: GemmTiling,
     /// Threads that share the results of vectors, where the matrix is on the left and where it is on the right.
     pub lanes: [u32; 2],
 }
@@ -62,26 +62,26 @@ pub struct ScalarTuning {
 /// Tiles, and the inner elements that a slice of the inner size has at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tiling {
+pub struct GemmTiling {
     /// The tile.
-    pub tile: Tile,
+    pub tile: GemmTile,
     /// See above.
     pub least_slice: u32,
 }
 
 /// The candidates for tiles, for 32 and 64 bits, those that suit most first.
-const TILES: [[Tile; 4]; 2] = [
+const TILES: [[GemmTile; 4]; 2] = [
     [
-        Tile::of_blocks([2, 1], 8),
-        Tile::of_blocks([1, 1], 16),
-        Tile::of_blocks([2, 2], 8),
-        Tile::of_blocks([1, 1], 8),
+        GemmTile::of_blocks([2, 1], 8),
+        GemmTile::of_blocks([1, 1], 16),
+        GemmTile::of_blocks([2, 2], 8),
+        GemmTile::of_blocks([1, 1], 8),
     ],
     [
-        Tile::of_blocks([2, 1], 4),
-        Tile::of_blocks([1, 1], 8),
-        Tile::of_blocks([2, 2], 4),
-        Tile::of_blocks([1, 1], 4),
+        GemmTile::of_blocks([2, 1], 4),
+        GemmTile::of_blocks([1, 1], 8),
+        GemmTile::of_blocks([2, 2], 4),
+        GemmTile::of_blocks([1, 1], 4),
     ],
 ];
 
@@ -111,12 +111,17 @@ impl Default for Tuning {
 
 impl ScalarTuning {
     fn new(at: usize) -> ScalarTuning {
-        let few = Tiling { tile: TILES[at][SMALL_TILES[0]], least_slice: LEAST_SLICES[0] };
-        ScalarTuning { large: Tiling { tile: TILES[at][0], ..few }, long: few, small: few, lanes: LANES[0] }
+        let few = GemmTiling { tile: TILES[at][SMALL_TILES[0]], least_slice: LEAST_SLICES[0] };
+        ScalarTuning {
+            large: GemmTiling { tile: TILES[at][0], ..few },
+            long: few,
+            small: few,
+            lanes: LANES[0],
+        }
     }
 
     /// How an (m, k) × (k, n) product is cut, where so many workgroups keep a large GPU busy.
-    pub(super) fn tiling(&self, (m, k, n): (usize, usize, usize), busy_groups: usize) -> Tiling {
+    pub(super) fn tiling(&self, (m, k, n): (usize, usize, usize), busy_groups: usize) -> GemmTiling {
         if self.large.tile.count(m, n) >= busy_groups / 2 {
             self.large
         } else if k >= 4 * m.max(n) {
@@ -127,7 +132,7 @@ impl ScalarTuning {
     }
 
     fn is_sound(&self, element_bytes: usize) -> bool {
-        let is_sound = |tiling: Tiling| {
+        let is_sound = |tiling: GemmTiling| {
             tiling.tile.is_sound(element_bytes) && LEAST_SLICES.contains(&tiling.least_slice)
         };
         [self.large, self.long, self.small].into_iter().all(is_sound)
@@ -141,7 +146,7 @@ impl Tuning {
         let scalar = |at: usize, number: usize| {
             let (least_slice, lanes) =
                 (LEAST_SLICES[number % LEAST_SLICES.len()], LANES[number % LANES.len()]);
-            let tiling = Tiling { tile: TILES[at][number], least_slice };
+            let tiling = GemmTiling { tile: TILES[at][number], least_slice };
             ScalarTuning { large: tiling, long: tiling, small: tiling, lanes }
         };
         let candidate = |number| Tuning { scalar: [0, 1].map(|at| scalar(at, number)), ..Tuning::default() };
@@ -157,7 +162,7 @@ impl Tuning {
 
 impl fmt::Display for ScalarTuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (class, Tiling { tile, least_slice }) in
+        for (class, GemmTiling { tile, least_slice }) in
             [("large", self.large), ("long", self.long), ("small", self.small)]
         {
             let (rows, cols, inner) = (tile.rows(), tile.cols(), tile.inner);
@@ -250,9 +255,9 @@ impl Gpu {
                 tuning.scalar[at].lanes[side] = lanes[side];
             })?;
         }
-        let tilings: Vec<Tiling> = LEAST_SLICES
+        let tilings: Vec<GemmTiling> = LEAST_SLICES
             .into_iter()
-            .flat_map(|least_slice| SMALL_TILES.map(|tile| Tiling { tile: TILES[at][tile], least_slice }))
+            .flat_map(|least_slice| SMALL_TILES.map(|tile| GemmTiling { tile: TILES[at][tile], least_slice }))
             .collect();
         self.choose(begin, ring, (128, 16_384, 128), &tilings, |tuning, tiling| {
             tuning.scalar[at].long = tiling;

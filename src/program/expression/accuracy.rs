@@ -12,7 +12,7 @@ pub struct Accuracy {
     wide: Measured,
     /// The call in 32 bits.
     narrow: Measured,
-    /// Whether the inputs declare the ends as their bounds.
+    /// The inputs declare the ends as their bounds.
     pub declared: bool,
     /// The true function.
     pub truth: Truth,

@@ -101,7 +101,7 @@ impl Call {
         StepErrorKind::Arguments { function: self.function.name(), cause, usage: forms.join(" or ") }
     }
 
-    /// How many values it has.
+    /// The number of its values.
     pub(super) fn count(&self) -> usize {
         self.arguments.positional.len()
     }

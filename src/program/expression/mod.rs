@@ -45,17 +45,17 @@ pub type Names = BTreeMap<String, ValueId>;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("step {number} `{text}`, column {column}: {kind}")]
 pub struct StepError {
-    /// Which step, counted from 1.
+    /// The number of the step, counted from 1.
     pub number: usize,
     /// The step, shortened if it is very long.
     pub text: String,
-    /// Where in it, counted from 1 in characters.
+    /// The place in it, counted from 1 in characters.
     pub column: usize,
-    /// What is wrong.
+    /// The error.
     pub kind: Box<StepErrorKind>,
 }
 
-/// What is wrong with a step.
+/// The error of a step.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StepErrorKind {
     /// A character that no step has.
@@ -70,9 +70,9 @@ pub enum StepErrorKind {
     /// Something else was due.
     #[error("expected {expected}, found {found}")]
     Unexpected {
-        /// What was due.
+        /// The words that were due.
         expected: &'static str,
-        /// What is there.
+        /// The words that are there.
         found: String,
     },
     /// A name that is neither an input nor an earlier result.
@@ -80,7 +80,7 @@ pub enum StepErrorKind {
     UnknownName {
         /// The name.
         name: String,
-        /// What there is.
+        /// The names that are known.
         known: Vec<String>,
     },
     /// A function that does not exist.
@@ -128,7 +128,7 @@ pub enum StepErrorKind {
 /// Adds the step `text` to `program`, and what it defines to `names`. `number` counts steps from 1.
 ///
 /// # Errors
-/// Where the step cannot be read, uses an unknown name or does not fit; the program may then hold some of its values.
+/// If the step cannot be read, uses an unknown name or does not fit; the program may then hold some of its values.
 pub fn add_step(
     program: &mut Program,
     names: &mut Names,

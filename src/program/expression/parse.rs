@@ -9,7 +9,7 @@ use crate::program::{Number, Program, ProgramError, Relation, Stride, ValueId};
 /// Byte offset of what is wrong, and what it is.
 type Located = (usize, StepErrorKind);
 
-/// What an expression stands for: constants fold until they meet a matrix.
+/// The value of an expression: constants fold until they meet a matrix.
 #[derive(Clone, Copy)]
 pub(super) enum Operand {
     Matrix(ValueId),
@@ -201,7 +201,7 @@ impl Parser<'_> {
         result.map(Operand::Matrix).map_err(|kind| (start, kind))
     }
 
-    /// What stands between a call's parentheses.
+    /// The arguments between a call's parentheses.
     fn arguments(&mut self) -> Result<Arguments, Located> {
         self.expect('(')?;
         let mut arguments = Arguments::default();
@@ -234,7 +234,7 @@ impl Parser<'_> {
         Ok(arguments)
     }
 
-    /// Whether numbers follow in parentheses, as Python writes tuples.
+    /// True where numbers follow in parentheses, as Python writes tuples.
     fn is_tuple(&self) -> bool {
         let mut ahead = self.words[self.at..].iter().map(|word| &word.token);
         let mut inside = ahead.by_ref().skip_while(|&token| *token == Token::Symbol('-'));
@@ -407,7 +407,7 @@ impl Parser<'_> {
     }
 }
 
-/// What stands between brackets for one axis.
+/// The range or index of one axis between brackets.
 #[derive(Clone, Copy)]
 enum Range {
     Index(i128),

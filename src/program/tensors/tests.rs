@@ -252,7 +252,7 @@ fn convolutions_and_pools_of_tensors_are_their_sums_and_maxima() {
 
 #[test]
 fn runs_rise_evenly_or_stay() {
-    let turn = |count, step| Turn { count, step };
+    let turn = |count, step| Loop { count, step };
     let single = turn(1, 1);
     assert_eq!(runs(&[3, 4, 5, 5, 5, 1, 0]), [(3, turn(3, 1)), (5, turn(2, 0)), (1, single), (0, single)]);
     assert_eq!(runs(&[0, 2, 4, 1]), [(0, turn(3, 2)), (1, single)]);

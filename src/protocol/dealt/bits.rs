@@ -85,7 +85,7 @@ pub(in crate::protocol) fn choose<P: UsesToolkit>(
         lowering.push(party, Action::Kernel(Kernel::Hadamard { out: hidden, terms, accumulate: true }));
         let value = lowering.part_with_told(&value, party);
         let out = lowering.buffer(party, bits.shape, MemoryClass::Shares);
-        let chosen = Kernel::Choose {
+        let chosen = Kernel::Mux {
             out,
             bits: bits.opened[index],
             value,
@@ -171,7 +171,14 @@ impl<P: UsesToolkit> Lowering<'_, P> {
             let (opened, leader) = (opened[party.index()], is_leader(party));
             self.push(
                 party,
-                Action::Kernel(Kernel::Pick { out, opened, table, bits, question: predicate, leader }),
+                Action::Kernel(Kernel::LookupShares {
+                    out,
+                    opened,
+                    table,
+                    bits,
+                    question: predicate,
+                    leader,
+                }),
             );
             out
         });
@@ -183,7 +190,7 @@ impl<P: UsesToolkit> Lowering<'_, P> {
             shares = COMPUTING.map(|party| {
                 let dealt = &dealt[party.index()];
                 let out = self.buffer(party, planes(ring, next.planes(), shape.len()), MemoryClass::Scratch);
-                let join = Kernel::Join {
+                let join = Kernel::AndTree {
                     out,
                     planes: shares[party.index()],
                     opened: opened[party.index()],
@@ -233,7 +240,7 @@ impl<P: UsesToolkit> Lowering<'_, P> {
 impl Bits {
     /// [b] = i₀·e + (1 − 2e)·[ρ], added to `out` or put there.
     fn added_to(&self, out: Block, party: PartyId, accumulate: bool) -> Kernel<BufferId, KeyId> {
-        Kernel::Choose {
+        Kernel::Mux {
             out,
             bits: self.opened[party.index()],
             value: None,

@@ -36,7 +36,7 @@ impl Widths {
         let needed = program.values().iter().zip(program.needed()).filter(|(_, needed)| *needed);
         for (value, _) in needed {
             match value.op {
-                Op::Test(a, test) => {
+                Op::Compare(a, test) => {
                     let (predicate, bits) = predicate(test, widths.magnitude[a.index()]);
                     widths.open(compared[a.index()].0, predicate.width(bits));
                 }

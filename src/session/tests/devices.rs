@@ -217,7 +217,7 @@ fn narrow_ops_go_to_the_processor_and_products_to_the_gpu() {
         plans.parties[0].steps.iter().filter(named).all(|planned| planned.device == device)
     };
     assert!(is_on(0, "gemm"), "products stay on the GPU");
-    assert!(is_on(1, "pick") && is_on(1, "join"), "comparisons run on the processor");
+    assert!(is_on(1, "lookup_shares") && is_on(1, "and_tree"), "comparisons run on the processor");
     let (_, chosen) = choose_side(Protocol::Beaver, &program, PlanOptions::default(), &surroundings(&models))
         .expect("a plan");
     assert_eq!(chosen.parties[0].device_count(), 2, "that is predicted to be worth it");
@@ -232,9 +232,9 @@ fn narrow_ops_go_to_the_processor_and_products_to_the_gpu() {
         let spans = &outcomes[party].report.trace.as_ref().expect("a trace").spans;
         spans.iter().filter(|span| span.name == kernel).map(|span| span.lane).collect()
     };
-    assert!(lanes(0, "join").iter().all(|&lane| lane == TraceLane::Device(1)));
+    assert!(lanes(0, "and_tree").iter().all(|&lane| lane == TraceLane::Device(1)));
     assert!(lanes(0, "gemm").iter().all(|&lane| lane == TraceLane::Device(0)));
-    assert!(lanes(1, "join").iter().all(|&lane| lane == TraceLane::Device(0)), "its peer has one device");
+    assert!(lanes(1, "and_tree").iter().all(|&lane| lane == TraceLane::Device(0)), "its peer has one device");
     assert_eq!(outcomes[0].outputs, outcomes[1].outputs);
 }
 

@@ -5,7 +5,7 @@ use super::recipe::plan;
 use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::expression::{Names, add_step};
-use crate::program::{Gather, Number, Program, ProgramError, Stride, Test, Truncation, Turn, ValueId};
+use crate::program::{Gather, Loop, Number, Program, ProgramError, Stride, Test, Truncation, ValueId};
 use crate::protocol::Protocol;
 use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId, Role};
@@ -137,9 +137,9 @@ fn apply(program: &mut Program, op: u8, a: ValueId, b: ValueId) -> Result<ValueI
         _ => {
             // Windows of two columns.
             let windows = shape.cols.saturating_sub(1);
-            let turn = |count, step| Turn { count, step };
-            let rows = [Turn::ONCE, turn(shape.rows, shape.cols), turn(windows, 1)];
-            program.gather(a, Gather { start: 0, rows, cols: [Turn::ONCE, Turn::ONCE, turn(2, 1)] })
+            let turn = |count, step| Loop { count, step };
+            let rows = [Loop::ONCE, turn(shape.rows, shape.cols), turn(windows, 1)];
+            program.gather(a, Gather { start: 0, rows, cols: [Loop::ONCE, Loop::ONCE, turn(2, 1)] })
         }
     }
 }

@@ -4,7 +4,7 @@
 //! The two parts are summed apart: a₀·b₀ in 64 bits, and in the two 32-bit lanes of another register a₁·b₀ and a₀·b₁,
 //! of which only 32 bits count. These are added and shifted once for a whole slab.
 
-use super::tile::{MOST_ELEMENTS, Tile};
+use super::tile::{MOST_ELEMENTS, RegisterTile};
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_add_epi64, _mm256_loadu_si256, _mm256_mul_epu32, _mm256_mullo_epi32,
     _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi32, _mm256_slli_epi64,
@@ -22,10 +22,12 @@ macro_rules! functions {
 }
 
 /// For Z_2^64.
-pub(super) const U64: Tile<u64> = Tile { rows: 4, lanes: 4, pairs: true, functions: functions!(u64_tile) };
+pub(super) const U64: RegisterTile<u64> =
+    RegisterTile { rows: 4, lanes: 4, pairs: true, functions: functions!(u64_tile) };
 
 /// For Z_2^32.
-pub(super) const U32: Tile<u32> = Tile { rows: 4, lanes: 8, pairs: true, functions: functions!(u32_tile) };
+pub(super) const U32: RegisterTile<u32> =
+    RegisterTile { rows: 4, lanes: 8, pairs: true, functions: functions!(u32_tile) };
 
 /// The safe face of a micro-kernel for elements of one width.
 macro_rules! checked {

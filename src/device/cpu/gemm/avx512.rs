@@ -4,7 +4,7 @@
 //! four vector pipes for as long as an addition occupies one, so all four are full: one cycle a vector and inner
 //! index, where plain multiply-adds take 1.36. With 52-bit products (IFMA) it would take four of them.
 
-use super::tile::{MOST_ELEMENTS, Tile};
+use super::tile::{MOST_ELEMENTS, RegisterTile};
 use std::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_add_epi64, _mm512_loadu_si512, _mm512_mullo_epi32, _mm512_mullo_epi64,
     _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_storeu_si512,
@@ -30,10 +30,12 @@ macro_rules! functions {
 }
 
 /// For Z_2^64.
-pub(super) const U64: Tile<u64> = Tile { rows: 8, lanes: 8, pairs: true, functions: functions!(u64_tile) };
+pub(super) const U64: RegisterTile<u64> =
+    RegisterTile { rows: 8, lanes: 8, pairs: true, functions: functions!(u64_tile) };
 
 /// For Z_2^32.
-pub(super) const U32: Tile<u32> = Tile { rows: 8, lanes: 16, pairs: true, functions: functions!(u32_tile) };
+pub(super) const U32: RegisterTile<u32> =
+    RegisterTile { rows: 8, lanes: 16, pairs: true, functions: functions!(u32_tile) };
 
 /// A micro-kernel for elements of one width.
 macro_rules! tile {

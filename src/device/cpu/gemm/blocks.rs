@@ -5,7 +5,7 @@
 //! factor and walks over the panels.
 
 use super::pack::{self, PANELS};
-use super::tile::{MOST_ELEMENTS, Tile, Tiled, prefetch};
+use super::tile::{MOST_ELEMENTS, RegisterTile, Tiled, prefetch};
 use super::{Scratch, Slab, lend, slabs};
 use crate::device::cpu::level::simd;
 use crate::device::cpu::memory::Block;
@@ -32,7 +32,7 @@ const BLOCKS_PER_THREAD: usize = 4;
 /// One slab's columns, as all blocks read them.
 struct Columns<'a, E: Element> {
     slab: &'a Slab<'a, E>,
-    tile: Tile<E>,
+    tile: RegisterTile<E>,
     /// The first column and how many there are.
     from: usize,
     cols: usize,
@@ -41,7 +41,7 @@ struct Columns<'a, E: Element> {
 }
 
 /// Room for a packed panel of the right factor and its pair sums.
-fn panel_len<E: Element>(tile: &Tile<E>) -> usize {
+fn panel_len<E: Element>(tile: &RegisterTile<E>) -> usize {
     (depth::<E>() + 1) * tile.cols()
 }
 
@@ -72,7 +72,7 @@ pub(super) fn run<E: Tiled>(
 fn pack_panels<E: Element>(
     workers: &Workers,
     slab: &Slab<'_, E>,
-    tile: &Tile<E>,
+    tile: &RegisterTile<E>,
     (from, cols): (usize, usize),
     panels: &mut [E],
 ) {

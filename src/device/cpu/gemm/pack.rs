@@ -5,7 +5,7 @@
 //! tiles in pairs have too much (see [`super::tile`]); zero for other tiles.
 
 use super::Slab;
-use super::tile::{MOST_COLS, Tile};
+use super::tile::{MOST_COLS, RegisterTile};
 use crate::device::cpu::SimdLevel;
 use crate::device::cpu::level::simd;
 use crate::device::cpu::square::{self, Caches};
@@ -20,7 +20,7 @@ pub(super) fn right_panels<E: Element>(
     level: SimdLevel,
     slab: &Slab<'_, E>,
     (from_col, cols): (usize, usize),
-    tile: &Tile<E>,
+    tile: &RegisterTile<E>,
     panel_len: usize,
     panels: &mut [E],
 ) {
@@ -41,7 +41,7 @@ pub(super) fn left_panel<E: Element>(
     level: SimdLevel,
     slab: &Slab<'_, E>,
     from_row: usize,
-    tile: &Tile<E>,
+    tile: &RegisterTile<E>,
     width: usize,
     panel: &mut [E],
 ) {
@@ -61,7 +61,7 @@ pub(super) fn left_panel<E: Element>(
 fn spread<E: Element>(
     level: SimdLevel,
     row: &[E],
-    tile: &Tile<E>,
+    tile: &RegisterTile<E>,
     panels: &mut [E],
     (panel_len, line): (usize, usize),
 ) {

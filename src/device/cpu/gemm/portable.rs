@@ -3,7 +3,7 @@
 //! On aarch64 they are the NEON kernels. There a multiply-add of 32 bits is one instruction, and 64-bit products are
 //! scalar multiply-adds, so nothing is gained by pairs; elsewhere a product costs several instructions.
 
-use super::tile::{MOST_ELEMENTS, Tile};
+use super::tile::{MOST_ELEMENTS, RegisterTile};
 use crate::ring::Element;
 
 /// Whether the sums are Winograd's.
@@ -30,10 +30,12 @@ macro_rules! functions {
 }
 
 /// For Z_2^64.
-pub(super) const U64: Tile<u64> = Tile { rows: 4, lanes: 2, pairs: PAIRS, functions: functions!(2) };
+pub(super) const U64: RegisterTile<u64> =
+    RegisterTile { rows: 4, lanes: 2, pairs: PAIRS, functions: functions!(2) };
 
 /// For Z_2^32.
-pub(super) const U32: Tile<u32> = Tile { rows: 4, lanes: 4, pairs: PAIRS, functions: functions!(4) };
+pub(super) const U32: RegisterTile<u32> =
+    RegisterTile { rows: 4, lanes: 4, pairs: PAIRS, functions: functions!(4) };
 
 fn sums<E: Element, const ROWS: usize, const COLS: usize, const PAIRS: bool>(
     depth: usize,

@@ -27,7 +27,7 @@ pub(super) type TileFunction<E> = fn(usize, &[E], &[E], &mut [E; MOST_ELEMENTS])
 
 /// A family of micro-kernels: one for each number of rows up to `rows` and of vectors up to two.
 #[derive(Clone, Copy)]
-pub(in crate::device::cpu) struct Tile<E: Element> {
+pub(in crate::device::cpu) struct RegisterTile<E: Element> {
     /// Rows of the largest tile.
     pub(super) rows: usize,
     /// Elements of a vector.
@@ -38,13 +38,13 @@ pub(in crate::device::cpu) struct Tile<E: Element> {
     pub(super) functions: [&'static [TileFunction<E>]; 2],
 }
 
-impl<E: Element> Tile<E> {
+impl<E: Element> RegisterTile<E> {
     /// Columns of the widest tile.
     pub(super) fn cols(&self) -> usize {
         2 * self.lanes
     }
 
-    /// Columns of the narrowest tile that holds `cols`, at most [`Tile::cols`].
+    /// Columns of the narrowest tile that holds `cols`, at most [`RegisterTile::cols`].
     pub(super) fn width_for(&self, cols: usize) -> usize {
         if cols <= self.lanes { self.lanes } else { self.cols() }
     }
@@ -58,11 +58,11 @@ impl<E: Element> Tile<E> {
 /// Elements that have micro-kernels.
 pub(in crate::device::cpu) trait Tiled: Element {
     /// The micro-kernels of a level that this processor has.
-    fn tile(level: SimdLevel) -> Tile<Self>;
+    fn tile(level: SimdLevel) -> RegisterTile<Self>;
 }
 
 impl Tiled for u64 {
-    fn tile(level: SimdLevel) -> Tile<u64> {
+    fn tile(level: SimdLevel) -> RegisterTile<u64> {
         match level {
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx512 => super::avx512::U64,
@@ -74,7 +74,7 @@ impl Tiled for u64 {
 }
 
 impl Tiled for u32 {
-    fn tile(level: SimdLevel) -> Tile<u32> {
+    fn tile(level: SimdLevel) -> RegisterTile<u32> {
         match level {
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx512 => super::avx512::U32,

@@ -150,7 +150,7 @@ fn kernel(stem: &str, draw: &mut Draw<'_>) -> (Kernel<Name, &'static PrgKey>, Un
             }
         }
         "xor" => Kernel::Xor { out: whole(0), left: whole(1), right: whole(2), flip: draw.flag() },
-        "table" | "pick" | "monomials" | "join" | "choose" => on_planes(stem, draw),
+        "truth_table" | "lookup_shares" | "mask_products" | "and_tree" | "mux" => on_planes(stem, draw),
         "affine" => affine(draw),
         _ => panic!("no kernel '{stem}' is drawn: what its shader indexes is not tested"),
     };
@@ -177,29 +177,34 @@ fn gemm(draw: &mut Draw<'_>) -> (Kernel<Name, &'static PrgKey>, Units) {
 /// A kernel on planes of bits, which are whole.
 fn on_planes(stem: &str, draw: &mut Draw<'_>) -> Kernel<Name, &'static PrgKey> {
     match stem {
-        "table" => {
+        "truth_table" => {
             let top = draw.flag();
             let bits = draw.bits(top.into());
             let planes = bits::table_planes(bits, top);
             let elements = draw.elements_of(planes);
-            Kernel::Table { out: draw.planes(0, planes, elements), mask: matrix(1, 1, elements), bits, top }
+            Kernel::TruthTable {
+                out: draw.planes(0, planes, elements),
+                mask: matrix(1, 1, elements),
+                bits,
+                top,
+            }
         }
-        "pick" => {
+        "lookup_shares" => {
             let question = draw.question();
             let bits = draw.bits(question.has_top().into());
             let table = bits::table_planes(bits, question.has_top());
             let elements = draw.elements_of(table);
             let out = draw.planes(0, question.level(bits).planes(), elements);
             let (opened, table) = (matrix(1, 1, elements), draw.planes(2, table, elements));
-            Kernel::Pick { out, opened, table, bits, question, leader: draw.flag() }
+            Kernel::LookupShares { out, opened, table, bits, question, leader: draw.flag() }
         }
-        "monomials" => {
+        "mask_products" => {
             let level = draw.level();
             let elements = draw.elements_of(level.monomials().max(level.factors()));
             let masks = [1, 2].map(|name| draw.planes(name, level.factors(), elements));
-            Kernel::Monomials { out: draw.planes(0, level.monomials(), elements), masks, level }
+            Kernel::MaskProducts { out: draw.planes(0, level.monomials(), elements), masks, level }
         }
-        "join" => {
+        "and_tree" => {
             let level = draw.level();
             let elements = draw.elements_of(level.monomials().max(level.planes()));
             let rows = [level.planes(), level.factors(), level.factors(), level.monomials()];
@@ -208,7 +213,7 @@ fn on_planes(stem: &str, draw: &mut Draw<'_>) -> Kernel<Name, &'static PrgKey> {
             let mut names = 1..;
             let [planes, opened, masks, monomials] =
                 rows.map(|rows| draw.planes(names.next().expect("a name"), rows, elements));
-            Kernel::Join { out, planes, opened, masks, monomials, level, leader: draw.flag() }
+            Kernel::AndTree { out, planes, opened, masks, monomials, level, leader: draw.flag() }
         }
         _ => {
             let most = draw.limits.elements(draw.ring.element_bytes()) * draw.ring.bits() as usize;
@@ -217,7 +222,7 @@ fn on_planes(stem: &str, draw: &mut Draw<'_>) -> Kernel<Name, &'static PrgKey> {
             let (value, hidden) = (value(2), value(3));
             let bits = draw.planes(1, 1, elements);
             let (out, accumulate) = (matrix(0, 1, elements), draw.flag());
-            Kernel::Choose { out, bits, value, constant: 1, hidden, accumulate }
+            Kernel::Mux { out, bits, value, constant: 1, hidden, accumulate }
         }
     }
 }

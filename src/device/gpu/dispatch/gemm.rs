@@ -4,8 +4,8 @@
 use super::super::panel::{Block, GemmPanel, MOST_INNER, cuts, gemm_panel, span};
 use super::super::params::{self, ParamBytes};
 use super::super::shader::Shader;
-use super::super::tile::{THREADS, Tile};
-use super::super::tune::{MOST_FEW, Tiling};
+use super::super::tile::{GemmTile, THREADS};
+use super::super::tune::{GemmTiling, MOST_FEW};
 use super::{Planner, Span, index, stride};
 use crate::step::Matrix;
 
@@ -36,14 +36,14 @@ struct Part<B> {
     second: Option<Factors<B>>,
     accumulate: bool,
     /// How tiles are chosen for the product that it is a part of.
-    tiling: Tiling,
+    tiling: GemmTiling,
 }
 
 /// What workgroups compute.
 #[derive(Clone, Copy)]
 enum Form {
     /// Tiles.
-    Tiles(Tile),
+    Tiles(GemmTile),
     /// All of the short side, and four results in the long side of every so many threads as there are lanes.
     Vectors {
         /// Whether the left operand is the matrix, and the columns of the right one the vectors.
@@ -108,8 +108,8 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     /// What computes a result of some rows and columns: what wastes least of its workgroups.
-    fn form(&self, tiling: Tiling, rows: usize, cols: usize, inner: usize) -> Form {
-        let (narrow, flat) = (Tile::narrow(self.element_bytes), Tile::flat(self.element_bytes));
+    fn form(&self, tiling: GemmTiling, rows: usize, cols: usize, inner: usize) -> Form {
+        let (narrow, flat) = (GemmTile::narrow(self.element_bytes), GemmTile::flat(self.element_bytes));
         if rows.min(cols) <= MOST_FEW {
             let is_left = cols <= rows;
             let (long, few) = if is_left { (rows, cols) } else { (cols, rows) };
@@ -127,7 +127,7 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     /// Slices of the inner size that a result of some rows and columns can have.
-    fn most_slices(&self, tiling: Tiling, rows: usize, cols: usize, inner: usize) -> usize {
+    fn most_slices(&self, tiling: GemmTiling, rows: usize, cols: usize, inner: usize) -> usize {
         let room = self.limits.scratch_elements(self.element_bytes) / (rows * cols);
         let form = self.form(tiling, rows, cols, inner);
         let least = match form {
@@ -138,7 +138,7 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     /// Slices that a part of the result has: one where it is not contiguous, because sums are written so.
-    fn slices_of(&self, tiling: Tiling, out: Matrix<B>, block: Block, inner: usize) -> usize {
+    fn slices_of(&self, tiling: GemmTiling, out: Matrix<B>, block: Block, inner: usize) -> usize {
         if block.cols != out.shape.cols && block.rows > 1 {
             return 1;
         }
@@ -194,7 +194,7 @@ impl<B: Copy> Planner<'_, B> {
     fn tiles(
         &self,
         part: &Part<B>,
-        tile: Tile,
+        tile: GemmTile,
         (written, out_offset, out_cols): (Span<B>, u32, usize),
         slices: usize,
     ) -> (Shader, ParamBytes, Vec<Span<B>>) {

@@ -38,9 +38,9 @@ use slices::{Chosen, Picked};
 pub struct Span<B> {
     /// The buffer.
     pub buffer: B,
-    /// Where the bytes begin.
+    /// The offset of its first byte.
     pub offset_bytes: u64,
-    /// How many there are.
+    /// Its length.
     pub size_bytes: u64,
 }
 
@@ -54,13 +54,13 @@ pub enum Work<B> {
 
 /// One run of a shader.
 pub struct Dispatch<B> {
-    /// What runs.
+    /// The shader.
     pub shader: Shader,
     /// Its parameters.
     pub params: ParamBytes,
     /// Its storage buffers: those it writes, then those it reads.
     pub bindings: Vec<Span<B>>,
-    /// How many workgroups run, across and down; the last ones of the last row may have nothing to do.
+    /// The number of workgroups, across and down; the last ones of the last row may have nothing to do.
     pub groups: [u32; 2],
     /// Multiply-adds, or elements where there are none.
     pub work: u64,
@@ -103,17 +103,17 @@ pub fn plan<B: Copy>(
         Kernel::TruncFinish { out, opened, top, high, bits, width, leader } => {
             planner.trunc_finish(*out, opened, [*top, *high], (*bits, *width), *leader);
         }
-        Kernel::Table { out, mask, bits, top } => planner.table(*out, *mask, *bits, *top),
-        &Kernel::Pick { out, opened, table, bits, question, leader } => {
-            planner.pick(out, Picked { opened, table, bits, question, leader });
+        Kernel::TruthTable { out, mask, bits, top } => planner.truth_table(*out, *mask, *bits, *top),
+        &Kernel::LookupShares { out, opened, table, bits, question, leader } => {
+            planner.lookup_shares(out, Picked { opened, table, bits, question, leader });
         }
         Kernel::Xor { out, left, right, flip } => planner.xor([*out, *left, *right], *flip),
-        Kernel::Monomials { out, masks, level } => planner.monomials(*out, masks, *level),
-        Kernel::Join { out, planes, opened, masks, monomials, level, leader } => {
-            planner.join([*out, *planes, *opened, *masks, *monomials], *level, *leader);
+        Kernel::MaskProducts { out, masks, level } => planner.mask_products(*out, masks, *level),
+        Kernel::AndTree { out, planes, opened, masks, monomials, level, leader } => {
+            planner.and_tree([*out, *planes, *opened, *masks, *monomials], *level, *leader);
         }
-        &Kernel::Choose { out, bits, value, constant, hidden, accumulate } => {
-            planner.choose(out, Chosen { bits, value, constant, hidden, accumulate });
+        &Kernel::Mux { out, bits, value, constant, hidden, accumulate } => {
+            planner.mux(out, Chosen { bits, value, constant, hidden, accumulate });
         }
         Kernel::Affine { out, operand, loops, from, to, keep } => {
             planner.affine(*out, *operand, loops, (*from, *to), *keep);
@@ -127,9 +127,9 @@ pub struct Scratch<'a, B> {
     pub partial: B,
     /// For products by residues, where the device has matrix units to compute them on.
     pub residues: Option<Residues<B>>,
-    /// What lies there of left and of right matrices.
+    /// The panels of left and of right matrices that lie there.
     pub panels: &'a mut [Panels; 2],
-    /// What an operand of a matrix product holds.
+    /// The content of an operand of a matrix product.
     pub content: &'a dyn Fn(B) -> Content,
 }
 

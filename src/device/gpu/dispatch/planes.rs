@@ -71,9 +71,9 @@ fn jobs(count: u32, width: u32) -> u32 {
     count / width
 }
 
-/// `table.wgsl`
-pub(super) fn table(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
-    let p: params::Table = dispatch.params.read();
+/// `truth_table.wgsl`
+pub(super) fn truth_table(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let p: params::TruthTable = dispatch.params.read();
     let mut out = Rows::default();
     for job in 0..jobs(p.count, p.width) {
         let is_top = job == p.digits;
@@ -93,10 +93,10 @@ fn elements(ring: Ring, offset: u32, elements: u32, width: u32) -> u64 {
     u64::from(offset) + end.min(elements.into()) - 1
 }
 
-/// `pick.wgsl`
-pub(super) fn pick(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
+/// `lookup_shares.wgsl`
+pub(super) fn lookup_shares(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     const SIGN: u32 = 1;
-    let p: params::Pick = dispatch.params.read();
+    let p: params::LookupShares = dispatch.params.read();
     let level = Level { digits: p.digits, order: p.order };
     let (mut out, mut table) = (Rows::default(), Rows::default());
     assert!(p.bits + u32::from(p.question == SIGN) <= ring.bits(), "a shift within the ring");
@@ -119,9 +119,9 @@ pub(super) fn pick(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     vec![out.last(p.out_offset, p.width), opened, table.last(p.table_offset, p.width)]
 }
 
-/// `monomials.wgsl`
-pub(super) fn monomials(dispatch: &Dispatch<Name>) -> Vec<u64> {
-    let p: params::Monomials = dispatch.params.read();
+/// `mask_products.wgsl`
+pub(super) fn mask_products(dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let p: params::MaskProducts = dispatch.params.read();
     let level = Level { digits: p.digits, order: p.order };
     let (mut out, mut masks) = (Rows::default(), Rows::default());
     for number in 0..jobs(p.count, p.width) {
@@ -149,9 +149,9 @@ pub(super) fn monomials(dispatch: &Dispatch<Name>) -> Vec<u64> {
     [vec![out.last(p.out_offset, p.width)], masks.to_vec()].concat()
 }
 
-/// `join.wgsl`
-pub(super) fn join(dispatch: &Dispatch<Name>) -> Vec<u64> {
-    let p: params::Join = dispatch.params.read();
+/// `and_tree.wgsl`
+pub(super) fn and_tree(dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let p: params::AndTree = dispatch.params.read();
     let level = Level { digits: p.digits, order: p.order };
     let next = Level { digits: level.groups(), order: p.order };
     let [mut out, mut planes, mut opened, mut masks, mut monomials] = [Rows::default(); 5];

@@ -11,7 +11,7 @@ use crate::ring::Shape;
 use crate::step::Matrix;
 use crate::step::bits::{Level, Question, digits};
 
-/// What a first level is picked from, and how.
+/// The operands of a first level's lookup.
 pub(super) struct Picked<B> {
     pub(super) opened: Matrix<B>,
     pub(super) table: Matrix<B>,
@@ -20,7 +20,7 @@ pub(super) struct Picked<B> {
     pub(super) leader: bool,
 }
 
-/// What stands for a bit that is set, and for the sign of one that is not.
+/// The operands of a selection by bits.
 pub(super) struct Chosen<B> {
     pub(super) bits: Matrix<B>,
     pub(super) value: Option<Matrix<B>>,
@@ -30,11 +30,11 @@ pub(super) struct Chosen<B> {
 }
 
 impl<B: Copy> Planner<'_, B> {
-    pub(super) fn table(&mut self, out: Matrix<B>, mask: Matrix<B>, bits: u32, top: bool) {
+    pub(super) fn truth_table(&mut self, out: Matrix<B>, mask: Matrix<B>, bits: u32, top: bool) {
         let (digits, width) = (digits(bits), out.shape.cols);
         let jobs = (digits as usize + usize::from(top)) * width;
-        self.on_planes(Shader::Table, &[out, mask], jobs, |offsets| {
-            ParamBytes::new(&params::Table {
+        self.on_planes(Shader::TruthTable, &[out, mask], jobs, |offsets| {
+            ParamBytes::new(&params::TruthTable {
                 count: index(jobs),
                 width: index(width),
                 elements: index(mask.shape.len()),
@@ -47,12 +47,12 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
-    pub(super) fn pick(&mut self, out: Matrix<B>, picked: Picked<B>) {
+    pub(super) fn lookup_shares(&mut self, out: Matrix<B>, picked: Picked<B>) {
         let Picked { opened, table, bits, question, leader } = picked;
         let (level, width) = (question.level(bits), out.shape.cols);
         let jobs = level.digits as usize * width;
-        self.on_planes(Shader::Pick, &[out, opened, table], jobs, |offsets| {
-            ParamBytes::new(&params::Pick {
+        self.on_planes(Shader::LookupShares, &[out, opened, table], jobs, |offsets| {
+            ParamBytes::new(&params::LookupShares {
                 count: index(jobs),
                 width: index(width),
                 elements: index(opened.shape.len()),
@@ -69,11 +69,11 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
-    pub(super) fn monomials(&mut self, out: Matrix<B>, masks: &[Matrix<B>; 2], level: Level) {
+    pub(super) fn mask_products(&mut self, out: Matrix<B>, masks: &[Matrix<B>; 2], level: Level) {
         let width = out.shape.cols;
         let jobs = level.groups() as usize * width;
-        self.on_planes(Shader::Monomials, &[out, masks[0], masks[1]], jobs, |offsets| {
-            ParamBytes::new(&params::Monomials {
+        self.on_planes(Shader::MaskProducts, &[out, masks[0], masks[1]], jobs, |offsets| {
+            ParamBytes::new(&params::MaskProducts {
                 count: index(jobs),
                 width: index(width),
                 digits: level.digits,
@@ -87,11 +87,11 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     /// `matrices`: what is written, then planes, opened factors, masks and monomials.
-    pub(super) fn join(&mut self, matrices: [Matrix<B>; 5], level: Level, leader: bool) {
+    pub(super) fn and_tree(&mut self, matrices: [Matrix<B>; 5], level: Level, leader: bool) {
         let width = matrices[0].shape.cols;
         let jobs = level.groups() as usize * width;
-        self.on_planes(Shader::Join, &matrices, jobs, |offsets| {
-            ParamBytes::new(&params::Join {
+        self.on_planes(Shader::AndTree, &matrices, jobs, |offsets| {
+            ParamBytes::new(&params::AndTree {
                 count: index(jobs),
                 width: index(width),
                 digits: level.digits,
@@ -107,19 +107,19 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
-    pub(super) fn choose(&mut self, out: Matrix<B>, chosen: Chosen<B>) {
+    pub(super) fn mux(&mut self, out: Matrix<B>, chosen: Chosen<B>) {
         let Chosen { bits, value, constant, hidden, accumulate } = chosen;
         let most = self.limits.elements(self.element_bytes);
         for block in contiguous_blocks(Shape::new(1, out.shape.len()), most) {
             let (first, len) = (block.first_col, block.cols);
             let (written, out_offset) = self.bind(out.buffer, first, len);
             let (read, bits_offset) = self.bind(bits.buffer, 0, bits.shape.len());
-            // What is not there is bound to the bits, and never read.
+            // In place of an absent operand the bits are bound, and never read.
             let bind = |operand: Option<Matrix<B>>| {
                 operand.map_or((read, 0), |operand| self.bind(operand.buffer, first, len))
             };
             let ((value_span, value_offset), (hidden_span, hidden_offset)) = (bind(value), bind(hidden));
-            let params = params::Choose {
+            let params = params::Mux {
                 count: index(len),
                 first: index(first),
                 width: index(bits.shape.cols),
@@ -132,9 +132,9 @@ impl<B: Copy> Planner<'_, B> {
                 value_offset,
                 hidden_offset,
             };
-            let groups = len.div_ceil(Shader::Choose.threads() as usize);
+            let groups = len.div_ceil(Shader::Mux.threads() as usize);
             let bindings = vec![written, read, value_span, hidden_span];
-            self.dispatch(Shader::Choose, ParamBytes::new(&params), bindings, groups, len);
+            self.dispatch(Shader::Mux, ParamBytes::new(&params), bindings, groups, len);
         }
     }
 

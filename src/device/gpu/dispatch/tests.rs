@@ -140,17 +140,17 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
             let p: params::Mask = dispatch.params.read();
             vec![last(p.offset, 1, 0, p.count); 2]
         }
-        Shader::Table => planes::table(ring, dispatch),
-        Shader::Pick => planes::pick(ring, dispatch),
-        Shader::Monomials => planes::monomials(dispatch),
-        Shader::Join => planes::join(dispatch),
+        Shader::TruthTable => planes::truth_table(ring, dispatch),
+        Shader::LookupShares => planes::lookup_shares(ring, dispatch),
+        Shader::MaskProducts => planes::mask_products(dispatch),
+        Shader::AndTree => planes::and_tree(dispatch),
         Shader::Xor => {
             let p: params::Xor = dispatch.params.read();
             let offsets = [p.out_offset, p.left_offset, p.right_offset];
             offsets.map(|offset| last(offset, 1, 0, p.count)).to_vec()
         }
-        Shader::Choose => {
-            let p: params::Choose = dispatch.params.read();
+        Shader::Mux => {
+            let p: params::Mux = dispatch.params.read();
             assert!((p.first + p.count - 1) / p.width < ring.bits(), "a shift within the ring");
             let bits = last(p.bits_offset, 1, 0, p.width);
             let or_bits = |has: u32, offset| if has == 1 { last(offset, 1, 0, p.count) } else { bits };
@@ -355,7 +355,8 @@ pub(super) fn check_scratch_spans(
         assert_eq!(dispatch.bindings.len(), dispatch.shader.written() + dispatch.shader.read());
         for (span, end) in dispatch.bindings.iter().zip(ends(ring, &dispatch)) {
             // Planes are bound whole, also where not all of them are read.
-            let is_whole = matches!(dispatch.shader, Shader::Pick | Shader::Monomials | Shader::Join);
+            let is_whole =
+                matches!(dispatch.shader, Shader::LookupShares | Shader::MaskProducts | Shader::AndTree);
             assert!(span.size_bytes == end || (is_whole && end < span.size_bytes), "{kernel:?}");
             assert!(span.size_bytes <= limits.binding_bytes);
             assert_eq!(span.offset_bytes % limits.alignment_bytes, 0);

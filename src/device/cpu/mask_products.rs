@@ -1,4 +1,4 @@
-//! The dealer's half of a level's monomials: out ⊕= the products of the masks that the level needs.
+//! The dealer's half of a level's products of masks: out ⊕= the products that the level needs.
 
 use super::level::simd;
 use super::slices::{LANES, Strip, Words, and, load, splat, store, strips, xor};
@@ -9,11 +9,11 @@ use crate::step::bits::{FAN_IN, Level};
 
 pub(super) fn run<E: Element>(workers: &Workers, out: ViewMut<'_, E>, masks: [View<'_, E>; 2], tree: Level) {
     let (level, width) = (workers.level(), out.shape.cols);
-    workers.each(strips(workers, out), |strip| monomials(level, strip, masks, width, tree));
+    workers.each(strips(workers, out), |strip| mask_products(level, strip, masks, width, tree));
 }
 
 simd! {
-    fn monomials<E: Element>(strip: Strip<'_, E>, masks: [View<'_, E>; 2], width: usize, tree: Level) {
+    fn mask_products<E: Element>(strip: Strip<'_, E>, masks: [View<'_, E>; 2], width: usize, tree: Level) {
         let mut rows = strip.rows;
         for at in (0..strip.len).step_by(LANES) {
             let mask = |plane: u32| {

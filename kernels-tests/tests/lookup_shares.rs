@@ -17,7 +17,7 @@ fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, bits: u32) {
         let opened = builder.operand(shape);
         let table = builder.operand(planes(ring, table_planes(bits, question.has_top()), shape.len()));
         let out = builder.output(planes(ring, question.level(bits).planes(), shape.len()));
-        builder.case(Kernel::Pick { out, opened, table, bits, question, leader }).check();
+        builder.case(Kernel::LookupShares { out, opened, table, bits, question, leader }).check();
     }
 }
 

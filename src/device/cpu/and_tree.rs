@@ -10,7 +10,7 @@ use super::workers::Workers;
 use crate::ring::Element;
 use crate::step::bits::{FAN_IN, Level};
 
-/// What a level reads, all of them planes.
+/// The operands of a level, all of them planes.
 #[derive(Clone, Copy)]
 pub(super) struct Operands<'a, E> {
     /// The party's shares of the level's planes.
@@ -31,11 +31,11 @@ pub(super) fn run<E: Element>(
     leader: bool,
 ) {
     let level = workers.level();
-    workers.each(strips(workers, out), |strip| join(level, strip, operands, tree, leader));
+    workers.each(strips(workers, out), |strip| and_tree(level, strip, operands, tree, leader));
 }
 
 simd! {
-    fn join<E: Element>(strip: Strip<'_, E>, operands: Operands<'_, E>, tree: Level, leader: bool) {
+    fn and_tree<E: Element>(strip: Strip<'_, E>, operands: Operands<'_, E>, tree: Level, leader: bool) {
         let (mut rows, next) = (strip.rows, tree.next().expect("check_shapes: more than one digit"));
         for at in (0..strip.len).step_by(LANES) {
             for group in 0..tree.groups() {

@@ -40,7 +40,7 @@ pub(super) fn run<E: Element>(
 }
 
 #[inline(always)]
-fn choose<E: Element>(word: E, lane: u32, value: E, hidden: E) -> E {
+fn mux<E: Element>(word: E, lane: u32, value: E, hidden: E) -> E {
     let mask = E::ZERO.sub(word.shr(lane).and(E::ONE));
     value.and(mask).add(hidden.xor(mask).sub(mask))
 }
@@ -48,13 +48,13 @@ fn choose<E: Element>(word: E, lane: u32, value: E, hidden: E) -> E {
 simd! {
     fn chosen<E: Element>(out: &mut [E], bits: &[E], lane: u32, value: &[E], hidden: &[E]) {
         for ((out, &word), (&value, &hidden)) in out.iter_mut().zip(bits).zip(value.iter().zip(hidden)) {
-            *out = choose(word, lane, value, hidden);
+            *out = mux(word, lane, value, hidden);
         }
     }
 
     fn added<E: Element>(out: &mut [E], bits: &[E], lane: u32, value: &[E], hidden: &[E]) {
         for ((out, &word), (&value, &hidden)) in out.iter_mut().zip(bits).zip(value.iter().zip(hidden)) {
-            *out = out.add(choose(word, lane, value, hidden));
+            *out = out.add(mux(word, lane, value, hidden));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The dealer's half of a table: out ⊕= [digit ≥ v] for v = 1, 2, …, digit by digit.
+//! The dealer's half of a truth table: out ⊕= [digit ≥ v] for v = 1, 2, …, digit by digit.
 
 use super::level::simd;
 use super::slices::{LANES, Planes, Strip, Words, all, and, digit_planes, load, or, store, strips, xor};
@@ -15,11 +15,11 @@ pub(super) fn run<E: Element>(
     top: bool,
 ) {
     let (level, width) = (workers.level(), out.shape.cols);
-    workers.each(strips(workers, out), |strip| table(level, strip, mask, width, bits, top));
+    workers.each(strips(workers, out), |strip| truth_table(level, strip, mask, width, bits, top));
 }
 
 simd! {
-    fn table<E: Element>(strip: Strip<'_, E>, mask: View<'_, E>, width: usize, bits: u32, top: bool) {
+    fn truth_table<E: Element>(strip: Strip<'_, E>, mask: View<'_, E>, width: usize, bits: u32, top: bool) {
         let mut rows = strip.rows;
         for at in (0..strip.len).step_by(LANES) {
             let planes = Planes::of(mask, width, strip.start + at, |element| element);

@@ -9,7 +9,7 @@ fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, bits: u32, top: 
     let mut builder = Builder::new(ring, pattern, seed);
     let mask = builder.operand(shape);
     let out = builder.operand(planes(ring, table_planes(bits, top), shape.len()));
-    builder.case(Kernel::Table { out, mask, bits, top }).check();
+    builder.case(Kernel::TruthTable { out, mask, bits, top }).check();
 }
 
 #[test]

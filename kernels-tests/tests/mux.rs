@@ -13,7 +13,7 @@ fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape) {
         let [value, hidden] = [has_value, has_hidden].map(|has| has.then(|| builder.operand(shape)));
         let constant = if has_value { 0 } else { builder.number() };
         let out = builder.sum(shape, accumulate);
-        builder.case(Kernel::Choose { out, bits, value, constant, hidden, accumulate }).check();
+        builder.case(Kernel::Mux { out, bits, value, constant, hidden, accumulate }).check();
     }
 }
 

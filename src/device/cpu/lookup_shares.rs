@@ -1,6 +1,6 @@
-//! One party's shares of a first level's planes: what the public c picks from the shared table of r.
+//! One party's shares of a first level's planes, which the public c looks up in the shared table of r.
 //!
-//! c is public, yet nothing is indexed by it: a place of the table is picked by conjunction with the plane that says
+//! c is public, yet nothing is indexed by it: a place of the table is selected by conjunction with the plane that says
 //! where c has that digit.
 
 use super::level::simd;
@@ -30,20 +30,20 @@ pub(super) fn run<E: Element>(
 
 simd! {
     fn borrow<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        pick(strip, opened, table, bits, Question::Borrow, leader, |c| c);
+        lookup_shares(strip, opened, table, bits, Question::Borrow, leader, |c| c);
     }
 
     fn sign<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        pick(strip, opened, table, bits, Question::Sign, leader, E::not);
+        lookup_shares(strip, opened, table, bits, Question::Sign, leader, E::not);
     }
 
     fn zero<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        pick(strip, opened, table, bits, Question::Zero, leader, |c| E::ZERO.sub(c));
+        lookup_shares(strip, opened, table, bits, Question::Zero, leader, |c| E::ZERO.sub(c));
     }
 }
 
 #[inline(always)]
-fn pick<E: Element>(
+fn lookup_shares<E: Element>(
     strip: Strip<'_, E>,
     opened: View<'_, E>,
     table: View<'_, E>,
