@@ -5,9 +5,10 @@ use super::engine::{Command, Engine, Event};
 use super::execute::{Execution, Outcome};
 use super::inbox::{Piece, messages};
 use super::lane::{LaneEvent, Order};
-use super::source::{MessageSource, SourceFailed};
+use super::outbox::Outgoing;
+use super::stored::{MessageSource, SharedSink, StoredFailed};
 use super::trace::{Recorder, TraceLane};
-use super::transmit::{Delivery, Failure, transmit};
+use super::transmit::{Delivery, Failure, keep, transmit};
 use super::{DeviceUse, RunError, RunReport, Stage};
 use crate::device::{DeviceError, Download};
 use crate::net::{Data, Frame, Interrupt, Link, Messages, NetError, requested};
@@ -181,13 +182,25 @@ impl<'a> Coordinator<'a> {
             match command {
                 Command::Queue(device, job) => self.order(device, Order::Do(job)),
                 Command::Transmit(peer, messages) => {
-                    let link = self.execution.links.iter().find(|link| link.peer() == peer);
-                    let link = link.expect("a link with every peer of the plan").sender().clone();
-                    self.deliveries.spawn(transmit(link, self.execution.run, messages));
+                    self.transmit(peer, messages);
                 }
                 Command::HandOut(position, block) => self.hand_out(position, &block),
             }
         }
+    }
+
+    /// Has the link with a peer take messages, or the sink for it.
+    fn transmit(&mut self, peer: Role, messages: Vec<(u32, Outgoing<Bytes>)>) {
+        let run = self.execution.run;
+        let sink = |sink: &&SharedSink| sink.lock().expect("no panic in a sink").taker() == peer;
+        if let Some(sink) = self.execution.sinks.iter().find(sink).cloned() {
+            let activity = self.execution.activity.clone();
+            self.deliveries.spawn_blocking(move || keep(&sink, &activity, run, messages));
+            return;
+        }
+        let link = self.execution.links.iter().find(|link| link.peer() == peer);
+        let link = link.expect("a link with every peer of the plan").sender().clone();
+        self.deliveries.spawn(transmit(link, run, messages));
     }
 
     fn order(&self, device: usize, order: Order) {
@@ -276,6 +289,9 @@ impl<'a> Coordinator<'a> {
             }
             Ok(Delivery::Sent(peer, positions)) => self.engine.happened(Event::Sent(peer, positions)),
             Err(Failure::Device(position, error)) => return Err(self.device_error(Some(position), error)),
+            Err(Failure::Sink(position, taker)) => {
+                return Err(RunError::Sink { taker, doing: self.describe(position) });
+            }
             Err(Failure::Net(position, peer, error)) => {
                 let doing = self.describe(position);
                 return Err(self.peer_error(peer, error, &doing));
@@ -321,7 +337,7 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Handles pieces from the source of messages, each held against the plan, or its end.
-    fn take_from_source(&mut self, pieces: Result<Vec<Data>, SourceFailed>) -> Result<(), RunError> {
+    fn take_from_source(&mut self, pieces: Result<Vec<Data>, StoredFailed>) -> Result<(), RunError> {
         let maker = self.execution.source.as_ref().expect("a source that was asked").maker();
         let Ok(pieces) = pieces else {
             let step =
@@ -420,7 +436,7 @@ async fn next_frame(
 async fn next_pieces(
     source: &mut Option<Box<dyn MessageSource>>,
     engine: &Engine<'_, Bytes>,
-) -> Result<Vec<Data>, SourceFailed> {
+) -> Result<Vec<Data>, StoredFailed> {
     poll_fn(|context| match source {
         Some(source) if engine.inbox().listens_to(source.maker()) => source.poll_pieces(context),
         _ => Poll::Pending,

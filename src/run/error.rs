@@ -32,6 +32,14 @@ pub enum RunError {
         /// The step and its op.
         doing: String,
     },
+    /// A sink for messages took nothing more.
+    #[error("the messages for {taker} cannot be kept (in {doing})")]
+    Sink {
+        /// The role that they are for.
+        taker: Role,
+        /// The step and its op.
+        doing: String,
+    },
     /// This process was asked to end.
     #[error("interrupted")]
     Interrupted,

@@ -2,7 +2,7 @@
 
 use super::coordinator::Coordinator;
 use super::lane::Lane;
-use super::source::MessageSource;
+use super::stored::{MessageSource, SharedSink};
 use super::trace::Recorder;
 use super::{Overlap, Progress, RunError, RunReport, Stages};
 use crate::device::{Buffer, Device, DeviceError};
@@ -39,6 +39,8 @@ pub struct Execution<'a> {
     pub links: &'a mut [Link],
     /// The messages that reach the run by another way.
     pub source: Option<Box<dyn MessageSource>>,
+    /// The sinks for roles that the plan names and that no link leads to.
+    pub sinks: Vec<SharedSink>,
     /// The counter of the links' work.
     pub activity: &'a Activity,
     /// The switch that ends the run from outside.

@@ -20,7 +20,8 @@
 //! for the device. So the queues' limits hold up no step for ever. Of the steps that have not passed at any role, the
 //! first in the common order of lowering waits only for steps before it, which have.
 //!
-//! Messages that were made before the run, such as those in a store, come from a [`MessageSource`] beside the links.
+//! Messages that were made before the run come from a [`MessageSource`] beside the links, and those that a role takes
+//! after it go to a [`MessageSink`]: so a store is written and read.
 //!
 //! All of this knows steps, slots and frames; it knows no protocol and no program.
 
@@ -37,8 +38,8 @@ mod progress;
 mod report;
 mod schedule;
 mod simulate;
-mod source;
 mod stages;
+mod stored;
 mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -52,7 +53,7 @@ pub use progress::{Portion, Progress, Standing};
 pub use report::{DeviceUse, RunReport};
 pub use schedule::{Overlap, Schedule};
 pub use simulate::{Prediction, RolePrediction, simulate};
-pub use source::{MessageSource, SourceFailed};
 pub use stages::{Stage, StageSpan, Stages};
+pub use stored::{MessageSink, MessageSource, SharedSink, StoredFailed};
 pub use tally::Tally;
 pub use trace::{Span, Trace, TraceLane, TracedStep};

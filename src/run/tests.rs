@@ -428,6 +428,7 @@ async fn follow(
         outputs: outputs.to_vec(),
         links: &mut links,
         source: None,
+        sinks: Vec::new(),
         activity: &Activity::new(),
         interrupt: None,
         progress: &Progress::default(),

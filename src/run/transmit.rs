@@ -1,8 +1,9 @@
 //! From the device to the wire: messages under way, and their frames.
 
 use super::outbox::{Outgoing, piece_count};
+use super::stored::{SharedSink, StoredFailed};
 use crate::device::DeviceError;
-use crate::net::{Bundle, DATA_PAYLOAD_BYTES, Data, Frame, LinkSender, NetError};
+use crate::net::{Activity, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, LinkSender, NetError};
 use crate::share::Role;
 use crate::wipe::Wiped;
 use bytes::Bytes;
@@ -21,6 +22,7 @@ pub(super) enum Delivery {
 pub(super) enum Failure {
     Device(u32, DeviceError),
     Net(u32, Role, NetError),
+    Sink(u32, Role),
 }
 
 /// Queues messages on their link: one as it is, several as a bundle.
@@ -35,6 +37,28 @@ pub(super) async fn transmit(
         link.send(frame).await.map_err(|error| Failure::Net(positions[0], peer, error))?;
     }
     Ok(Delivery::Sent(peer, positions))
+}
+
+/// Gives messages to a sink, frame by frame as a link would take them.
+pub(super) fn keep(
+    sink: &SharedSink,
+    activity: &Activity,
+    run: u32,
+    messages: Vec<(u32, Outgoing<Bytes>)>,
+) -> Result<Delivery, Failure> {
+    let mut sink = sink.lock().expect("no panic in a sink");
+    let taker = sink.taker();
+    let positions: Vec<u32> = messages.iter().map(|&(position, _)| position).collect();
+    for frame in frames(run, messages) {
+        let pieces = match frame {
+            Frame::Data(data) => vec![data],
+            Frame::Bundle(bundle) => bundle.messages,
+            other => unreachable!("messages are in no {} frame", other.name()),
+        };
+        sink.keep(pieces).map_err(|StoredFailed| Failure::Sink(positions[0], taker))?;
+        activity.advance();
+    }
+    Ok(Delivery::Sent(taker, positions))
 }
 
 fn frames(run: u32, mut messages: Vec<(u32, Outgoing<Bytes>)>) -> Vec<Frame> {

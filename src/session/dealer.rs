@@ -151,6 +151,7 @@ fn try_serve(
             outputs: Vec::new(),
             links,
             source: None,
+            sinks: Vec::new(),
             activity: &wire.links.activity,
             interrupt: wire.links.interrupt,
             progress: &Progress::default(),

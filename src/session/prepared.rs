@@ -247,6 +247,7 @@ impl Session {
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
             links: &mut self.links,
             source: messages,
+            sinks: Vec::new(),
             activity: &self.wire.links.activity,
             interrupt: self.wire.links.interrupt,
             progress: &self.progress,

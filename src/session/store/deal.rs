@@ -1,25 +1,27 @@
-//! Dealing to files: the dealer runs as ever, and what it sends each party ends in that party's file.
+//! Dealing to files: the dealer runs as ever, and its messages to each party go to that party's file.
 
 use super::{
     KEY_FILE, MOST_ORDERS, StoreError, create, create_folder, failed, order_path, party_folder, sync_folder,
 };
 use crate::correlation::Demand;
 use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
-use crate::net::{Activity, Data, Frame, Link, LinkOptions, Messages, NetError};
+use crate::net::Data;
 use crate::plan::{Plan, PlanError, dealer_steps};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
-use crate::run::{Execution, Memory, Progress, RunReport, Stage, Stages, execute};
+use crate::run::{
+    Execution, Memory, MessageSink, Progress, RunReport, SharedSink, Stage, Stages, StoredFailed, execute,
+};
 use crate::session::dealer::plan;
 use crate::session::wire::Wire;
 use crate::session::{Dealt, Devices, SessionError, SessionOptions};
 use crate::share::{PartyId, Role};
-use crate::step::{Action, KeyId, MessageId, OpId};
+use crate::step::{KeyId, MessageId, OpId};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 
 /// Deals `orders` orders of `demand` into a new store in `folder`. `tile_side` is what the demand was planned with: the
 /// parties plan with the same.
@@ -54,21 +56,7 @@ pub fn deal_ahead(
     Ok(dealt)
 }
 
-/// The messages that the dealer's plan sends to a party, with their sizes in bytes.
-fn messages_to(plan: &Plan, party: Role) -> Messages {
-    let sends = plan.steps.iter().filter_map(|planned| match planned.step.action {
-        Action::Send { from, peer, message } if peer == party => {
-            Some((message.0, from.shape.size_bytes(plan.ring)))
-        }
-        _ => None,
-    });
-    Messages::new(RUN, u32::MAX, sends)
-}
-
-/// Bytes between a run into files and the thread that writes a file: some frames.
-const PIPE_BYTES: usize = 1 << 20;
-
-/// The tag of the frames of a run into files: their links carry no other run.
+/// The tag of the messages of a run into files: there is no other on their way.
 const RUN: u32 = 0;
 
 /// The folders of a store that is being made.
@@ -118,16 +106,13 @@ impl Bench {
         options: &SessionOptions,
         order: u32,
     ) -> Result<RunReport, SessionError> {
-        let (mut links, mut sinks, mut keys) = (Vec::new(), Vec::new(), HashMap::new());
+        let (mut sinks, mut keys) = (Vec::new(), HashMap::new());
         for (&party, (folder, store)) in &self.parties {
             let id = KeyId::between(party, Role::Dealer);
             let entropy = |error: getrandom::Error| SessionError::Entropy { reason: error.to_string() };
             let key = PrgKey::from_entropy().map_err(entropy)?;
             let header = OrderHeader { party, order, ..self.header };
-            let messages = messages_to(plan, party.into());
-            let (link, sink) = Sink::start(folder, store, &header, &key, messages, wire)?;
-            links.push(link);
-            sinks.push(sink);
+            sinks.push(Arc::new(Mutex::new(OrderSink::create(folder, store, &header, &key)?)));
             keys.insert(id, key);
         }
         let label = |op: OpId| format!("correlation {}", op.0);
@@ -140,8 +125,9 @@ impl Bench {
             keys: &keys,
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
-            links: &mut links,
+            links: &mut [],
             source: None,
+            sinks: sinks.iter().map(|sink| sink.clone() as SharedSink).collect(),
             activity: &wire.links.activity,
             interrupt: wire.links.interrupt,
             progress: &Progress::default(),
@@ -152,28 +138,15 @@ impl Bench {
             trace: false,
             label: &label,
         };
-        let result = execute(wire.handle(), execution).map_err(SessionError::from);
-        let result = match result {
-            Ok(outcome) => {
-                stages.end(Stage::Wiping);
-                let report = RunReport { stages: stages.take(), ..outcome.report };
-                wire.finish(links).map(|()| report).map_err(SessionError::from)
-            }
-            Err(error) => {
-                wire.abort(links, |peer| error.told(peer));
-                Err(error)
-            }
-        };
-        let mut partial = Vec::new();
-        for sink in sinks {
-            // A file that could not be written is why the rest failed.
-            match sink.join() {
-                Err(SinkError::Store(error)) => return Err(error.into()),
-                Err(SinkError::Net(error)) => return Err(result.err().unwrap_or(error.into())),
-                Ok(path) => partial.push(path),
-            }
-        }
-        let report = result?;
+        let result = execute(wire.handle(), execution);
+        stages.end(Stage::Wiping);
+        let mut sinks: Vec<_> = sinks.iter().map(|sink| sink.lock().expect("no panic in a sink")).collect();
+        // A file that could not be written is why the run failed.
+        sinks
+            .iter_mut()
+            .try_for_each(|sink| sink.fault.take().map_or(Ok(()), |error| Err(sink.failed(error))))?;
+        let report = RunReport { stages: stages.take(), ..result?.report };
+        let partial: Vec<PathBuf> = sinks.iter_mut().map(|sink| sink.finish()).collect::<Result<_, _>>()?;
         for ((folder, _), from) in self.parties.values().zip(partial) {
             fs::rename(&from, order_path(folder, order)).map_err(|error| failed(&from, error))?;
             sync_folder(folder)?;
@@ -182,80 +155,57 @@ impl Bench {
     }
 }
 
-/// The end of a link at which what a party is sent is written down.
-struct Sink {
-    thread: JoinHandle<Result<PathBuf, SinkError>>,
+/// The file of a party's order that is being written.
+struct OrderSink {
+    party: PartyId,
+    path: PathBuf,
+    /// Until it is finished.
+    writer: Option<OrderWriter<File>>,
+    fault: Option<OrderError>,
 }
 
-enum SinkError {
-    Store(StoreError),
-    Net(NetError),
-}
-
-impl Sink {
-    fn start(
+impl OrderSink {
+    fn create(
         folder: &Path,
         store: &StoreKey,
         header: &OrderHeader,
         key: &PrgKey,
-        messages: Messages,
-        wire: &Wire,
-    ) -> Result<(Link, Sink), StoreError> {
+    ) -> Result<OrderSink, StoreError> {
         let path = folder.join("order.partial");
         let file = create(&path)?;
         let wrong = |error| StoreError::Order { path: path.clone(), error };
-        let writer = OrderWriter::new(file, store, header, key).map_err(wrong)?;
-        let _runtime = wire.handle().enter();
-        let unshaped = LinkOptions { shape: None, ..wire.links.clone() };
-        let apart = LinkOptions { activity: Activity::new(), ..unshaped.clone() };
-        let peers = [header.party.into(), Role::Dealer];
-        let (link, mut far) = Link::pair(peers, [&unshaped, &apart], PIPE_BYTES);
-        far.receiver().expect_messages(messages);
-        let handle = wire.handle().clone();
-        let thread = std::thread::spawn(move || {
-            let mut next = || handle.block_on(far.receiver().receive());
-            match write(writer, &mut next) {
-                Ok(()) => {
-                    handle.block_on(far.finish()).map_err(SinkError::Net)?;
-                    Ok(path)
-                }
-                Err(Ended::Written(error)) => {
-                    handle.block_on(far.abort("its file cannot be written"));
-                    Err(SinkError::Store(StoreError::Order { path, error }))
-                }
-                Err(Ended::Link(error)) => Err(SinkError::Net(error)),
-            }
-        });
-        Ok((link, Sink { thread }))
+        let writer = Some(OrderWriter::new(file, store, header, key).map_err(wrong)?);
+        Ok(OrderSink { party: header.party, path, writer, fault: None })
     }
 
-    fn join(self) -> Result<PathBuf, SinkError> {
-        self.thread.join().expect("a sink does not panic")
+    /// Ends the file and waits for the disk; returns where it is.
+    fn finish(&mut self) -> Result<PathBuf, StoreError> {
+        let file = self.writer.take().expect("a file is finished once").finish();
+        let synced = file.and_then(|file| file.sync_all().map_err(|error| OrderError::Io(error.to_string())));
+        synced.map(|()| self.path.clone()).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: OrderError) -> StoreError {
+        StoreError::Order { path: self.path.clone(), error }
     }
 }
 
-/// Why a file was not finished.
-enum Ended {
-    Written(OrderError),
-    Link(NetError),
-}
+impl MessageSink for OrderSink {
+    fn taker(&self) -> Role {
+        self.party.into()
+    }
 
-/// Writes a file of the frames that come, up to the end, and waits for the disk.
-fn write(
-    mut writer: OrderWriter<File>,
-    next: &mut impl FnMut() -> Result<Frame, NetError>,
-) -> Result<(), Ended> {
-    let piece =
-        |Data { message, offset, payload, .. }| Piece { message: MessageId(message), offset, bytes: payload };
-    loop {
-        let pieces = match next().map_err(Ended::Link)? {
-            Frame::Data(data) => vec![piece(data)],
-            Frame::Bundle(bundle) => bundle.messages.into_iter().map(piece).collect(),
-            Frame::Finish => break,
-            other => unreachable!("a dealer sends no {} frame", other.name()),
+    fn keep(&mut self, pieces: Vec<Data>) -> Result<(), StoredFailed> {
+        let piece = |Data { message, offset, payload, .. }| Piece {
+            message: MessageId(message),
+            offset,
+            bytes: payload,
         };
-        writer.chunk(&pieces).map_err(Ended::Written)?;
+        let pieces: Vec<Piece> = pieces.into_iter().map(piece).collect();
+        let written = self.writer.as_mut().expect("it is not finished").chunk(&pieces);
+        written.map_err(|error| {
+            self.fault = Some(error);
+            StoredFailed
+        })
     }
-    let file = writer.finish().map_err(Ended::Written)?;
-    file.sync_all().map_err(|error| Ended::Written(OrderError::Io(error.to_string())))
 }

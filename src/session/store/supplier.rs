@@ -14,7 +14,7 @@ use crate::correlation::store::{OrderError, Piece};
 use crate::net::{Data, Link, NetError};
 use crate::plan::Plans;
 use crate::program::tiling::TileSide;
-use crate::run::{MessageSource, RunError, SourceFailed};
+use crate::run::{MessageSource, RunError, StoredFailed};
 use crate::session::SessionError;
 use crate::session::source::{Draw, Means, Supplied, Supplier};
 use crate::session::topic::UNUSED_ORDERS;
@@ -158,7 +158,7 @@ impl MessageSource for StoredMessages {
         Role::Dealer
     }
 
-    fn poll_pieces(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<Data>, SourceFailed>> {
+    fn poll_pieces(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<Data>, StoredFailed>> {
         let run = self.run;
         let data = |Piece { message, offset, bytes }: Piece| Data {
             run,
@@ -167,7 +167,7 @@ impl MessageSource for StoredMessages {
             offset,
             payload: bytes,
         };
-        let pieces = ready!(self.chunks.poll_recv(context)).ok_or(SourceFailed);
+        let pieces = ready!(self.chunks.poll_recv(context)).ok_or(StoredFailed);
         Poll::Ready(pieces.map(|pieces| pieces.into_iter().map(data).collect()))
     }
 }
