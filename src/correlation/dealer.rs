@@ -45,6 +45,7 @@ pub fn deal_into(list: &mut StepList, demand: &Demand, source: Source, purpose: 
             Correlation::Table(spec) => spec.deal(list, acquisition, masks[&spec.mask]),
             Correlation::Monomials(spec) => spec.deal(list, acquisition),
             Correlation::Bit(spec) => drop(bits.insert(entry, spec.deal(list, acquisition))),
+            Correlation::Carry(spec) => spec.deal(list, acquisition, masks[&spec.mask]),
             Correlation::BitProduct(spec) => spec.deal(list, acquisition, bits[&spec.bit], masks[&spec.mask]),
         }
     }
@@ -94,8 +95,9 @@ mod tests {
                 _ => None,
             })
             .sum();
-        assert_eq!(sent, 3 * 12);
-        assert_eq!(demand.correction_bytes(), 3 * 12 * 8);
+        // The product, the middle bits, and 17 bits each of the shares of top bits.
+        assert_eq!(sent, 12 + 12 + 4);
+        assert_eq!(demand.correction_bytes(), 28 * 8);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The list of correlations that a program consumes.
 
 use super::{
-    BitProductSpec, BitSpec, DRAWS, IS_SENT, MaskSpec, MonomialsSpec, ProductSpec, TableSpec, TruncPairSpec,
+    BitProductSpec, BitSpec, CarrySpec, DRAWS, IS_SENT, MaskSpec, MonomialsSpec, ProductSpec, TableSpec,
+    TruncPairSpec,
 };
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
@@ -33,6 +34,8 @@ pub enum Correlation {
     Bit(BitSpec),
     /// Shares of random bits times a mask.
     BitProduct(BitProductSpec),
+    /// What makes shares of a carry.
+    Carry(CarrySpec),
 }
 
 /// Everything that a program consumes, in the order in which it does.
@@ -191,6 +194,10 @@ impl Demand {
             Some(Correlation::TruncPair(spec)) => Some(spec.shape),
             _ => earlier_mask(id),
         };
+        let known_to_first = |id: EntryId| match earlier(id) {
+            Some(Correlation::Mask(spec)) if spec.parts == DRAWS.alone() => Some(spec.shape),
+            _ => None,
+        };
         match correlation {
             Correlation::Mask(spec) => spec.malformed(),
             Correlation::Product(spec) => spec.malformed(earlier_mask),
@@ -198,6 +205,7 @@ impl Demand {
             Correlation::Table(spec) => spec.malformed(self.ring, tabled),
             Correlation::Monomials(spec) => spec.malformed(),
             Correlation::Bit(_) => None,
+            Correlation::Carry(spec) => spec.malformed(self.ring, known_to_first),
             Correlation::BitProduct(spec) => spec.malformed(earlier_bits(spec.bit), earlier_mask(spec.mask)),
         }
     }
@@ -214,7 +222,8 @@ impl Demand {
     pub fn correction_bytes(&self) -> u64 {
         let elements = |correlation: &Correlation| match correlation {
             Correlation::Mask(_) => 0,
-            Correlation::TruncPair(spec) => 2 * spec.shape.len() as u64,
+            Correlation::TruncPair(spec) => spec.correction_elements(self.ring) as u64,
+            Correlation::Carry(spec) => spec.correction_elements(self.ring) as u64,
             other => other.shape(self.ring).len() as u64,
         };
         self.entries.iter().map(elements).sum::<u64>() * self.ring.element_bytes() as u64
@@ -236,6 +245,7 @@ impl Demand {
             line("monomial set", |entry| matches!(entry, Correlation::Monomials(_))),
             line("bit matrix", |entry| matches!(entry, Correlation::Bit(_))),
             line("bit product", |entry| matches!(entry, Correlation::BitProduct(_))),
+            line("carry", |entry| matches!(entry, Correlation::Carry(_))),
         ];
         lines.into_iter().flatten().collect()
     }
@@ -247,6 +257,7 @@ impl Correlation {
         let (terms, others): (&[(EntryId, EntryId)], _) = match self {
             Correlation::Product(spec) => (&spec.terms, [None, None]),
             Correlation::Table(spec) => (&[], [Some(spec.mask), None]),
+            Correlation::Carry(spec) => (&[], [Some(spec.mask), None]),
             Correlation::BitProduct(spec) => (&[], [Some(spec.bit), Some(spec.mask)]),
             Correlation::Mask(_)
             | Correlation::TruncPair(_)
@@ -266,6 +277,7 @@ impl Correlation {
             Correlation::Monomials(spec) => spec.planes(ring),
             Correlation::Bit(spec) => spec.shape,
             Correlation::BitProduct(spec) => spec.shape,
+            Correlation::Carry(spec) => spec.shape,
         }
     }
 }

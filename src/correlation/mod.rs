@@ -23,6 +23,7 @@
 //! opening and no output.
 
 mod bit;
+mod carry;
 pub mod dealer;
 mod demand;
 #[doc(hidden)]
@@ -35,6 +36,7 @@ mod table;
 mod trunc_pair;
 
 pub use bit::{Bit, BitProduct, BitProductSpec, BitSpec};
+pub use carry::{CarrySpec, KnownMask, KnownSum};
 pub use demand::{Correlation, Demand, DemandError, EntryId};
 pub use monomials::{Monomials, MonomialsSpec};
 pub use product::{MaskSpec, Product, ProductShare, ProductSpec};
@@ -42,8 +44,9 @@ pub use source::Source;
 pub use table::{Table, TableSpec};
 pub use trunc_pair::{TruncPair, TruncPairSpec};
 
-use crate::ring::{MINUS_ONE, Shape};
+use crate::ring::{MINUS_ONE, Ring, Shape};
 use crate::share::{PartyId, Role};
+use crate::step::bits::packed;
 use crate::step::{
     Action, BufferId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, Step, StepList,
 };
@@ -101,6 +104,12 @@ const CORRECTIONS: u32 = 2;
 /// Streams that an entry may have.
 const STREAMS: u64 = 8;
 
+/// The shape of a correction's low `width` bits where they fill fewer words than the whole.
+fn narrower(ring: Ring, width: u32, shape: Shape) -> Option<Shape> {
+    let packed = packed(ring, width, shape.len());
+    (width < ring.bits() && packed.len() < shape.len()).then_some(packed)
+}
+
 /// Writes one entry's steps into one role's list.
 struct Writer<'a> {
     list: &'a mut StepList,
@@ -149,6 +158,34 @@ impl Writer<'_> {
         to
     }
 
+    /// The same, of which only the low `width` bits are right, and sent.
+    fn dependent_low(
+        &mut self,
+        shape: Shape,
+        party: PartyId,
+        part: Part,
+        (class, correction): (MemoryClass, u32),
+        width: u32,
+    ) -> Matrix<BufferId> {
+        let Some(packed) = narrower(self.list.ring, width, shape).filter(|_| party != DRAWS) else {
+            return self.dependent(shape, party, part, class, correction);
+        };
+        let operand = self.dependent(packed, party, part, class, correction);
+        let out = self.buffer(shape, class);
+        self.push(Action::Kernel(Kernel::Unpack { out, operand, width, accumulate: false }));
+        out
+    }
+
+    /// The dealer sends a correction of which only the low `width` bits count.
+    fn correct_low(&mut self, operand: Matrix<BufferId>, correction: u32, width: u32) {
+        let Some(packed) = narrower(self.list.ring, width, operand.shape) else {
+            return self.correct(operand, correction);
+        };
+        let out = self.buffer(packed, MemoryClass::Correlations);
+        self.push(Action::Kernel(Kernel::Pack { out, operand, width }));
+        self.correct(out, correction);
+    }
+
     /// The dealer sends a correction.
     fn correct(&mut self, from: Matrix<BufferId>, correction: u32) {
         let message = self.message(correction);
@@ -168,6 +205,13 @@ impl Writer<'_> {
     fn message(&self, correction: u32) -> MessageId {
         debug_assert!(correction < CORRECTIONS);
         MessageId(self.acquisition.entry.0 * CORRECTIONS + correction)
+    }
+
+    /// A multiple of a matrix.
+    fn multiple(&mut self, operand: Matrix<BufferId>, factor: u64) -> Matrix<BufferId> {
+        let out = self.buffer(operand.shape, MemoryClass::Correlations);
+        self.push(Action::Kernel(Kernel::Linear { out, terms: vec![(factor, operand)], constant: 0 }));
+        out
     }
 
     /// The sum of the parts that are there.

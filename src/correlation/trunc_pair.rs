@@ -6,10 +6,15 @@
 //! middle bits (r mod 2^(w−1)) ≫ m. The parts of r are drawn modulo 2^k; what lies above their low w bits counts for
 //! nothing, and is sent by nobody.
 //!
-//! **Steps of the dealer.** Draw r_0, r_1 and party 0's shares; send party 1's two. **Bytes.** Two elements for each
-//! element of r, to party 1 only. **Rounds.** One message, before the inputs.
+//! What is made of the top bit is multiplied by 2^(w−1−m) (see [`crate::protocol::beaver`]), so of its shares only the low
+//! q = k − (w−1−m) bits count: the products of numbers that agree modulo 2^q agree modulo 2^k. The rest of party 1's is not
+//! sent. What is sent is uniform modulo 2^q, since party 0's share is.
+//!
+//! **Steps of the dealer.** Draw r_0, r_1 and party 0's shares; send party 1's two. **Bytes.** One element and q bits for
+//! each element of r, to party 1 only: with k = w = 64 and m = 16 that are 64 + 17 bits. **Rounds.** One message, before the
+//! inputs.
 
-use super::{Acquisition, DRAWS, IS_SENT, Part, Writer};
+use super::{Acquisition, DRAWS, IS_SENT, Part, Writer, narrower};
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
 use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
@@ -47,12 +52,24 @@ impl TruncPairSpec {
         (!valid).then_some("a truncation by no bit, or by more than the ring has to give")
     }
 
+    /// q, of which the shares of the top bit are right.
+    const fn top_bits(&self, ring: Ring) -> u32 {
+        ring.bits() + 1 + self.bits - self.width
+    }
+
+    /// Ring elements that party 1 is sent.
+    pub(super) fn correction_elements(&self, ring: Ring) -> usize {
+        let top = narrower(ring, self.top_bits(ring), self.shape).unwrap_or(self.shape);
+        self.shape.len() + top.len()
+    }
+
     /// The steps by which `party` comes by its parts.
     pub fn acquire(&self, list: &mut StepList, acquisition: Acquisition, party: PartyId) -> TruncPair {
+        let top_bits = self.top_bits(list.ring);
         let mut writer = Writer { list, acquisition };
         TruncPair {
             mask: writer.draw(self.shape, party, Part::TruncMask, CLASS),
-            top: writer.dependent(self.shape, party, Part::Top, CLASS, 0),
+            top: writer.dependent_low(self.shape, party, Part::Top, (CLASS, 0), top_bits),
             high: writer.dependent(self.shape, party, Part::High, CLASS, 1),
         }
     }
@@ -64,6 +81,7 @@ impl TruncPairSpec {
         acquisition: Acquisition,
         wants_mask: bool,
     ) -> Option<Matrix<BufferId>> {
+        let top_bits = self.top_bits(list.ring);
         let mut writer = Writer { list, acquisition };
         let masks = [DRAWS, IS_SENT].map(|party| writer.draw(self.shape, party, Part::TruncMask, CLASS));
         let top = writer.draw(self.shape, DRAWS, Part::Top, CLASS);
@@ -75,7 +93,7 @@ impl TruncPairSpec {
             bits: self.bits,
             width: self.width,
         }));
-        writer.correct(top, 0);
+        writer.correct_low(top, 0, top_bits);
         writer.correct(high, 1);
         wants_mask.then(|| writer.total(self.shape, masks.to_vec()))
     }

@@ -108,8 +108,13 @@ impl FixedPoint {
                 ring: self.ring,
             });
         }
-        let scaled = (value * f64::from(self.fraction_bits).exp2()).round_ties_even();
-        Ok(self.ring.reduce(scaled as i64 as u64))
+        Ok(self.scaled(value, f64::from(self.fraction_bits).exp2()))
+    }
+
+    /// The element of a number that fits, given 2^f.
+    #[inline(always)]
+    fn scaled(self, value: f64, factor: f64) -> u64 {
+        self.ring.reduce(rounded(value * factor) as i64 as u64)
     }
 
     /// Encodes a slice.
@@ -121,16 +126,14 @@ impl FixedPoint {
         // Room for all at once: growing would leave copies behind.
         let mut elements: Vec<E> = Vec::with_capacity(values.len());
         huge::advise(elements.spare_capacity_mut());
-        for (index, &value) in values.iter().enumerate() {
-            match self.encode_one(value, index) {
-                Ok(element) => elements.push(E::from_u64(element)),
-                Err(error) => {
-                    bytemuck::cast_slice_mut::<E, u8>(&mut elements).zeroize();
-                    return Err(error);
-                }
-            }
-        }
-        Ok(elements)
+        let (limit, factor) = (self.limit(), f64::from(self.fraction_bits).exp2());
+        let unfit = values.iter().position(|value| value.is_nan() || value.abs() >= limit);
+        let fit = &values[..unfit.unwrap_or(values.len())];
+        elements.extend(fit.iter().map(|&value| E::from_u64(self.scaled(value, factor))));
+        let Some(&value) = values.get(fit.len()) else { return Ok(elements) };
+        let error = self.encode_one(value, fit.len()).expect_err("a number that does not fit");
+        bytemuck::cast_slice_mut::<E, u8>(&mut elements).zeroize();
+        Err(error)
     }
 
     /// The real number an element stands for.
@@ -145,6 +148,15 @@ impl FixedPoint {
     }
 }
 
+/// The nearest integer, of two the even one, as [`f64::round_ties_even`] without a call where a processor has no such
+/// instruction: from 2^52 on numbers have no fraction, and adding 2^52 to smaller ones leaves no room for it.
+#[inline(always)]
+fn rounded(value: f64) -> f64 {
+    const WHOLE: f64 = (1u64 << 52) as f64;
+    let shift = WHOLE.copysign(value);
+    if value.abs() < WHOLE { (value + shift) - shift } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +164,17 @@ mod tests {
 
     fn codec() -> FixedPoint {
         FixedPoint::new(Ring::Z64, 16).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_the_nearest_integer_and_to_even_ones() {
+        let halves = (-9..=9).map(|half| f64::from(half) / 2.0);
+        let large = [4_503_599_627_370_495.5, 4_503_599_627_370_497.0, 9.007_199_254_740_993e15, 4.6e18];
+        let small = [0.49999999999999994, -0.49999999999999994, 1e-300, -0.0, 2.5000000000000004];
+        for value in halves.chain(large).chain(small) {
+            assert_eq!(rounded(value), value.round_ties_even(), "{value}");
+            assert_eq!(rounded(-value), (-value).round_ties_even(), "-{value}");
+        }
     }
 
     #[test]

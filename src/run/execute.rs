@@ -5,9 +5,9 @@ use super::lane::Lane;
 use super::stored::{MessageSource, SharedSink};
 use super::trace::Recorder;
 use super::{Overlap, Progress, RunError, RunReport, Stages};
-use crate::device::{Buffer, Device, DeviceError};
+use crate::device::{Buffer, Device};
 use crate::net::{Activity, Interrupt, Link};
-use crate::plan::{DeviceModel, Plan, Slot};
+use crate::plan::{DeviceModel, Plan};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Shape};
 use crate::step::{KeyId, MemoryClass, OpId};
@@ -178,19 +178,16 @@ impl Memory {
     /// # Panics
     /// Where the plan is for more devices.
     pub fn allocate(plan: &Plan, devices: &[Arc<dyn Device>]) -> Result<Memory, RunError> {
-        let mut held = BTreeMap::new();
-        let allocate = |slot: &Slot| {
+        let mut slots: Vec<Buffer> = Vec::with_capacity(plan.slots.len());
+        for slot in &plan.slots {
             let device = &devices[usize::from(slot.device)];
-            // On a failure the slots allocated so far are dropped and give their memory back.
-            held = device.ledger().live().by_class;
-            device.allocate(slot.size_bytes, slot.class)
-        };
-        let slots: Result<Vec<Buffer>, DeviceError> = plan.slots.iter().map(allocate).collect();
-        let slots = slots.map_err(|error| {
-            let planned = account(plan.memory());
-            let doing = format!("allocating memory: the plan takes {planned}; held then: {}", account(held));
-            RunError::Device { error, doing }
-        })?;
+            slots.push(device.allocate(slot.size_bytes, slot.class).map_err(|error| {
+                // The slots allocated so far are dropped with this, and give their memory back.
+                let (planned, held) = (account(plan.memory()), account(device.ledger().live().by_class));
+                let doing = format!("allocating memory: the plan takes {planned}; held then: {held}");
+                RunError::Device { error, doing }
+            })?);
+        }
         Ok(Memory { slots })
     }
 

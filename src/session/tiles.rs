@@ -306,17 +306,22 @@ impl Candidate {
         if surroundings.models.len() > 1 || plans.roles().any(|plan| !plan.in_core) {
             return true;
         }
-        let sent = |plan: &Plan| {
+        let lanes = |plan: &Plan| {
             let traffic = plans.traffic.of(plan.role);
-            let dealt = if plan.supply == Supply::Streamed { traffic.offline_sent_bytes } else { 0 };
-            surroundings.link.transmission(traffic.sent_bytes + dealt)
+            let dealt = match plan.supply {
+                Supply::Ahead => [0; 2],
+                Supply::Streamed => [traffic.offline_sent_bytes, traffic.offline_received_bytes],
+            };
+            let [sent, received] = [traffic.sent_bytes + dealt[0], traffic.received_bytes + dealt[1]]
+                .map(|bytes| surroundings.link.transmission(bytes));
+            [device_time(plan, surroundings.models), sent, received]
         };
-        let lanes: Vec<Duration> =
-            plans.roles().flat_map(|plan| [device_time(plan, surroundings.models), sent(plan)]).collect();
-        let longest = lanes.iter().max().copied().unwrap_or_default();
+        let roles: Vec<[Duration; 3]> = plans.roles().map(lanes).collect();
+        let longest = roles.iter().flatten().max().copied().unwrap_or_default();
         let least = planning.max(longest.mul_f64(1.0 - WORTHWHILE));
-        // As if no lane ever worked beside another; and if that is too much to say, as predicted.
-        let most = lanes.iter().sum::<Duration>() - longest;
+        // As if no lane of a role ever worked beside another; and if that is too much to say, as predicted.
+        let alone = roles.iter().map(|lanes| lanes.iter().sum::<Duration>()).max().unwrap_or_default();
+        let most = alone.saturating_sub(longest);
         most > least && self.online(surroundings).saturating_sub(longest) > least
     }
 }

@@ -309,7 +309,6 @@ impl StepList {
                 );
             }
         }
-        let mut outputs = Vec::new();
         action.visit(|matrix, access| {
             let index = matrix.buffer.0 as usize;
             assert!(
@@ -324,10 +323,14 @@ impl StepList {
             }
             if access != Access::Read {
                 assert!(written.is_none_or(|written| written == *once), "{name}: what is kept changes");
-                outputs.push(index);
             }
         });
-        outputs.into_iter().for_each(|index| self.written[index] = Some(*once));
+        // Once all is checked: what a step reads was written before it.
+        action.visit(|matrix, access| {
+            if access != Access::Read {
+                self.written[matrix.buffer.0 as usize] = Some(*once);
+            }
+        });
         self.steps.push(step);
     }
 

@@ -45,6 +45,20 @@
 //! knows as much: the result is also ⌊(x + (r mod 2^m))/2^m⌋. *Bytes:* each party sends w bits a value, in ⌈n·w/k⌉ words
 //! for a tile of n values. *Rounds:* 1. A value that one party holds alone is shifted locally, rounding down.
 //!
+//! **Truncation one way**, of a tile of 2^15 values or more: party 0 draws the whole of r, and party 1 alone learns c. With
+//! uniform bits τ that party 1 draws and dealt shares p_0 + p_1 = τ·b (see the carry in [`crate::correlation`]):
+//! 1. Party 0 sends (x_0 + 2^(w−2) + r) mod 2^w, to which party 1 adds x_1: c.
+//! 2. Party 1 sends d = t ⊕ τ for t = c ≫ (w−1), and
+//!    y_1 = ((c mod 2^(w−1)) ≫ m) − 2^(w−2−m) + (t − 2·(1 − 2d)·p_1)·2^(w−1−m).
+//! 3. y_0 = (1 − 2d)·(b − 2·p_0)·2^(w−1−m) − ((r mod 2^(w−1)) ≫ m).
+//!
+//! *Why it is right.* The bits add up to t + (1 − 2d)·(b − 2·τ·b) = t + (1 − 2t)·b = v, since (1 − 2d)·(1 − 2τ) = 1 − 2t; the
+//! rest is as above. The p_i are multiplied by 2^(w−m) and so dealt modulo 2^(k−w+m) alone. *What is seen.* Party 1 sees x_0
+//! under r, of which it knows nothing, and party 0 sees t under τ. Party 0 knows r as who deals it does, and party 1 sees u;
+//! together they know what they would if both saw c, and each alone as much of the rounding as before. *Bytes:* w bits a
+//! value from party 0, one bit from party 1. *Rounds:* 2 until party 0 has its share, 1 for party 1. The bytes saved are more
+//! than a link carries in the time of a round.
+//!
 //! **Comparison.** Whether x < 0, for a shared x with |x| < 2^t (t = k − 1 unless declared bounds say less). Its parts
 //! are x_i = c_i + a_i with a mask a, so x = c + a, and x < 0 is bit t of that: c_t ⊕ a_t ⊕ \[c̄ < a mod 2^t\], with
 //! c̄ = −1 − c mod 2^t, since the low bits carry where a exceeds what c leaves to 2^t.

@@ -1,8 +1,8 @@
 //! Comparisons, choices by their results, and truncation, between the two computing parties. The formulas are those of
 //! [`crate::protocol::beaver`].
 
-use super::UsesToolkit;
 use super::shares::{COMPUTING, TwoPartyShares, from_parts, is_leader};
+use super::{UsesToolkit, one_way};
 use crate::correlation::{
     Bit, BitProductSpec, BitSpec, Correlation, EntryId, MonomialsSpec, TableSpec, TruncPairSpec,
 };
@@ -106,8 +106,11 @@ pub(in crate::protocol) fn truncate<P: UsesToolkit>(
     method: Truncation,
 ) -> Parts {
     let shape = lowering.grid(x.value).shape(x.at);
-    let operand = lowering.two_party(x);
     let width = lowering.rules.toolkit().widths.truncation(x.value, bits, shape.len());
+    if method == Truncation::Stochastic && shape.len() >= one_way::LARGE {
+        return lowering.truncate_one_way(x, shape, bits, width);
+    }
+    let operand = lowering.two_party(x);
     let spec = TruncPairSpec { shape, bits, width };
     let acquired = lowering.demand(Correlation::TruncPair(spec));
     let pairs = COMPUTING.map(|party| spec.acquire(&mut lowering.lists[party.index()], acquired, party));

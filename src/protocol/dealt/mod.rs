@@ -6,6 +6,7 @@
 //! as well ([`HELPER`]).
 
 mod bits;
+mod one_way;
 mod shares;
 mod widths;
 

@@ -100,7 +100,7 @@ impl<P: UsesToolkit> Lowering<'_, P> {
     }
 
     /// The sum of the components that belong to one party's part.
-    fn part(&mut self, parts: &Parts, party: PartyId) -> Option<Block> {
+    pub(super) fn part(&mut self, parts: &Parts, party: PartyId) -> Option<Block> {
         let is_its = |&(holders, whose, _): &(Parties, PartyId, Block)| {
             whose == party && part_of(holders) == Some(party)
         };
@@ -128,12 +128,12 @@ impl<P: UsesToolkit> Lowering<'_, P> {
         shares.told = Some(HelperShare { copies, width, is_packed });
     }
 
-    fn is_packed(&self, width: u32) -> bool {
+    pub(super) fn is_packed(&self, width: u32) -> bool {
         width < self.program.ring().bits()
     }
 
     /// The low bits of a party's matrix.
-    fn pack(&mut self, party: PartyId, operand: Block, width: u32) -> Block {
+    pub(super) fn pack(&mut self, party: PartyId, operand: Block, width: u32) -> Block {
         let shape = packed(self.program.ring(), width, operand.shape.len());
         let out = self.buffer(party, shape, MemoryClass::Openings);
         self.push(party, Action::Kernel(Kernel::Pack { out, operand, width }));

@@ -46,6 +46,11 @@
 //! replicated. Of comparisons and choices party 2 sees and sends nothing online; in its offline phase it sends party 1
 //! what a dealer would.
 //!
+//! A tile of 2^15 values or more is truncated one way, as with two parties. Party 2's part goes to party 1 alone, as
+//! z_2 + s with s = F(k_02), and party 0 sends its part under r − s: r and s are uniform to party 1, which so sees two uniform
+//! messages, and c as their sum with its own part. *Bytes:* w bits a value from parties 0 and 2, one bit from party 1, to
+//! party 0. *Rounds:* 2 until party 0 has its share.
+//!
 //! **Moving elements.** A gathering that repeats elements is done on the replicated value, so that each is sent once.
 //!
 //! **Output.** One neighbour sends what the recipient lacks: the third component, or another's part. Where both others
@@ -62,7 +67,7 @@
 //! Party 2 knows the dealt masks, and is sent nothing that depends on an opening: of what parties 0 and 1 hold alone it
 //! is sent party 0's in step 2 of replicating, under F(k_01), and outputs, of which both hide their parts by F(k_01),
 //! or one sends what the output says anyway. So a party's view is simulated by uniform messages, its outputs, and the
-//! truncations' rounding thresholds: parties 0 and 1 see u = c mod 2^m; party 2 knows r, and where it receives the result
+//! truncations' rounding thresholds: parties 0 and 1 see u = c mod 2^m, but for large tiles, of which party 0 knows r; party 2 knows r, and where it receives the result
 //! y = ⌊(x + (r mod 2^m))/2^m⌋, that tells it as much; a test takes the messages of random programs apart and holds
 //! this against them. A party that deviates can spoil results unnoticed.
 //!

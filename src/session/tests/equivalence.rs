@@ -204,7 +204,8 @@ fn truncation_holds_at_the_bound() {
 }
 
 /// Between three parties a product takes the sharing of what is not shared yet, and a truncation one element of
-/// parties 0 and 1 and two of party 2, whatever the inner size; a product of the result shares it again.
+/// parties 0 and 1 and two of party 2, or of a large product one of parties 0 and 2 and a bit of party 1, whatever the inner
+/// size; a product of the result shares it again.
 #[test]
 fn replicated_products_cost_their_sharing_and_truncation() {
     let (m, k, n) = (5, 700, 3);
@@ -232,11 +233,15 @@ fn replicated_products_cost_their_sharing_and_truncation() {
     );
     assert_eq!(
         sent(1),
-        (n * k + m * n) as u64 + opened + revealed,
-        "v, its part of z, two openings, the output"
+        (n * k + 2 * m * n + (m * k).div_ceil(64)) as u64 + revealed,
+        "v, its part of z, an opening and the top bits of another, the output"
     );
-    assert_eq!(sent(2), (k * n) as u64 + 2 * opened, "y, and its parts of both products to both");
-    assert_eq!(plans.traffic.rounds, 5, "x and y, c, z, c, the output");
+    assert_eq!(
+        sent(2),
+        (k * n + 2 * m * n + m * k) as u64,
+        "y, its part of the first product to both, and of the second, which is large, to one"
+    );
+    assert_eq!(plans.traffic.rounds, 5, "x and y, c, z, the top bits of the second c, the output");
 }
 
 #[test]

@@ -381,6 +381,62 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// Those in which products are so large that they are truncated one way.
+const LARGE_CASES: &[Case] = &[
+    Case {
+        name: "a large product and its truncation",
+        fraction_bits: 16,
+        build: |draft| (draft.product(&[0], &[1]), &[0]),
+        sent: |s| [s.mk() + s.mn(), s.kn() + words(s.mn()), 0],
+        revealed: |s| [0, s.mn(), 0],
+        rounds: 3,
+        ..BEAVER
+    },
+    Case {
+        name: "a large product of bounded values and its truncation, for both",
+        fraction_bits: 16,
+        build: |draft| (draft.bounded_product(&[0], &[1]), &[0, 1]),
+        sent: |s| [s.mk() + packed(s.mn(), product_width(s.k)), s.kn() + words(s.mn()), 0],
+        revealed: |s| [s.mn(), s.mn(), 0],
+        rounds: 4,
+        ..BEAVER
+    },
+    Case {
+        name: "a large product and its exact truncation",
+        fraction_bits: 16,
+        truncation: Truncation::Exact,
+        build: |draft| (draft.product(&[0], &[1]), &[0]),
+        sent: |s| {
+            let truncation = s.mn() + 7 * words(s.mn());
+            [s.mk() + truncation, s.kn() + truncation, 0]
+        },
+        revealed: |s| [0, s.mn(), 0],
+        rounds: 5,
+        ..BEAVER
+    },
+    Case {
+        name: "a large product and its truncation",
+        fraction_bits: 16,
+        build: |draft| (draft.product(&[0], &[1]), &[0]),
+        sent: |s| [s.mk() + s.mn(), s.kn() + words(s.mn()), s.mn()],
+        revealed: |s| [0, s.mn(), 0],
+        rounds: 3,
+        ..REPLICATED
+    },
+    Case {
+        name: "a large product of bounded values and its truncation",
+        fraction_bits: 16,
+        build: |draft| (draft.bounded_product(&[0], &[2]), &[0]),
+        sent: |s| {
+            let truncation = packed(s.mn(), product_width(s.k));
+            [s.mk() + truncation, words(s.mn()), s.kn() + truncation]
+        },
+        revealed: |s| [0, s.mn(), 0],
+        rounds: 3,
+        ..REPLICATED
+    },
+];
+
 fn choice(draft: &mut Draft) -> (ValueId, &'static [u8]) {
     let condition = draft.test(&[0, 1], None, Test::Negative);
     let z = draft.of("z", &[0, 1], draft.sizes.left(), None);
@@ -415,9 +471,10 @@ impl Case {
 #[test]
 fn plans_and_runs_cost_what_the_formulas_say() {
     assert_eq!(order_bits(63), ORDER_BITS);
-    for (case, sizes) in
-        CASES.iter().flat_map(|case| [(5, 7, 3), (9, 16, 10)].map(|(m, k, n)| (case, Sizes { m, k, n })))
-    {
+    let small = CASES.iter().flat_map(|case| [(case, (5, 7, 3)), (case, (9, 16, 10))]);
+    let large = LARGE_CASES.iter().map(|case| (case, (12, 9, 11)));
+    for (case, (m, k, n)) in small.chain(large) {
+        let sizes = Sizes { m, k, n };
         let Case { name, protocol, .. } = case;
         println!("{name}, {protocol}");
         let program = case.program(sizes);

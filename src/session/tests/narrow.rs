@@ -147,17 +147,23 @@ fn widths(plans: &Plans) -> Vec<u32> {
 /// A product of numbers up to 1 is below 2^33: its truncation opens 35 bits, whatever the rest of the ring.
 #[test]
 fn a_truncation_opens_two_bits_more_than_its_operand_has() {
-    for (protocol, expected) in [(Protocol::Beaver, vec![35]), (Protocol::Replicated, vec![35, 35])] {
+    // Of large products the third party's part is told to one like any other.
+    for (protocol, side, expected) in [
+        (Protocol::Beaver, 8, vec![35]),
+        (Protocol::Beaver, 16, vec![35]),
+        (Protocol::Replicated, 8, vec![35, 35]),
+        (Protocol::Replicated, 16, vec![35]),
+    ] {
         let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
         let mut program = Program::new(protocol.parties(), codec);
         let [x, y] = [0, 1].map(|owner| {
             let name = format!("x{owner}");
-            program.input(&name, PartyId(owner), Shape::new(16, 16), Some(1.0)).expect("an input")
+            program.input(&name, PartyId(owner), Shape::new(side, side), Some(1.0)).expect("an input")
         });
         let z = program.mul(x, y).expect("a product");
         program.output("z", z, Parties::first(1)).expect("an output");
         let plans = Plans::new(protocol, &program, PlanOptions::default()).expect("a plan");
-        assert_eq!(widths(&plans), expected, "{protocol}");
+        assert_eq!(widths(&plans), expected, "{protocol}, {side}");
     }
 }
 

@@ -14,12 +14,14 @@ use std::sync::{Arc, Mutex};
 /// What each message carried, by sender, receiver and number.
 type Transcript = HashMap<(Role, Role, u32), Vec<u8>>;
 
-const M: usize = 24;
+const M: usize = 32;
 const K: usize = 32;
+/// Columns of a product that is truncated one way, and of one that is not.
 const N: usize = 20;
+const FEW: usize = 2;
 
 /// The wire's view of one product of constant matrices, of which a bound is declared or not.
-fn transcript(protocol: Protocol, world: World, bound: Option<f64>) -> Transcript {
+fn transcript(protocol: Protocol, world: World, bound: Option<f64>, n: usize) -> Transcript {
     let heard: Arc<Mutex<Transcript>> = Arc::default();
     let ear = heard.clone();
     let rule = move |from: Role, to: Role, frame: &Frame| {
@@ -30,8 +32,8 @@ fn transcript(protocol: Protocol, world: World, bound: Option<f64>) -> Transcrip
         Verdict::Pass
     };
     let program =
-        product_within(protocol, FixedPoint::new(Ring::Z64, 16).expect("a codec"), (M, K, N), bound);
-    let inputs = [Elements::Z64(vec![1 << 16; M * K]), Elements::Z64(vec![3 << 16; K * N])];
+        product_within(protocol, FixedPoint::new(Ring::Z64, 16).expect("a codec"), (M, K, n), bound);
+    let inputs = [Elements::Z64(vec![1 << 16; M * K]), Elements::Z64(vec![3 << 16; K * n])];
     world.with_rule(Arc::new(rule)).run(&program, &inputs).expect("a run without faults");
     let heard = std::mem::take(&mut *heard.lock().expect("no panic while listening"));
     assert!(!heard.is_empty());
@@ -52,19 +54,22 @@ const BOUND: Option<f64> = Some(4.0);
 #[test]
 fn openings_of_fixed_secrets_are_uniform_and_fresh() {
     for bound in [None, BOUND] {
-        // E, F, one c and one output share each way; one triple's and one pair's corrections.
-        are_uniform_and_fresh(Protocol::Beaver, bound, 6 + 3);
-        // A share of x, one of y, one c and one output share each way, the rest for both; one pair's corrections.
-        are_uniform_and_fresh(Protocol::Replicated, bound, 8 + 2);
+        // E, F, one c and its top bits, one output share each way; one triple's and one carry's corrections.
+        are_uniform_and_fresh(Protocol::Beaver, (bound, N), 6 + 2);
+        // A share of x, one of y, c's two parts and its top bits, one output share each way; one carry's corrections.
+        are_uniform_and_fresh(Protocol::Replicated, (bound, N), 7 + 1);
+        // Of small ones c is opened both ways, and of a pair there are two corrections.
+        are_uniform_and_fresh(Protocol::Beaver, (bound, FEW), 6 + 3);
+        are_uniform_and_fresh(Protocol::Replicated, (bound, FEW), 8 + 2);
     }
 }
 
 /// Of what is opened modulo 2^44 no more than 44 bits an element are on the wire.
 #[test]
 fn bits_above_the_modulus_are_not_sent() {
-    for (protocol, packed) in [(Protocol::Beaver, 2), (Protocol::Replicated, 4)] {
+    for (protocol, packed) in [(Protocol::Beaver, 1), (Protocol::Replicated, 2)] {
         let [whole, narrow] = [None, BOUND].map(|bound| {
-            let heard = transcript(protocol, world(protocol, 3), bound);
+            let heard = transcript(protocol, world(protocol, 3), bound, N);
             let mut lengths: Vec<usize> = heard.values().map(Vec::len).collect();
             lengths.sort_unstable();
             lengths
@@ -77,11 +82,11 @@ fn bits_above_the_modulus_are_not_sent() {
     }
 }
 
-fn are_uniform_and_fresh(protocol: Protocol, bound: Option<f64>, messages: usize) {
+fn are_uniform_and_fresh(protocol: Protocol, (bound, n): (Option<f64>, usize), messages: usize) {
     let mut pooled: Transcript = HashMap::new();
     let mut seen: HashSet<(Role, Vec<u8>)> = HashSet::new();
     for seed in 0..16 {
-        for (message, bytes) in transcript(protocol, world(protocol, seed), bound) {
+        for (message, bytes) in transcript(protocol, world(protocol, seed), bound, n) {
             for word in bytes.chunks_exact(8).take(16) {
                 // What is told to two is the same for both.
                 assert!(
@@ -104,7 +109,7 @@ fn are_uniform_and_fresh(protocol: Protocol, bound: Option<f64>, messages: usize
 fn without_a_seed_no_two_runs_send_the_same() {
     for protocol in Protocol::ALL {
         let open = || World::new(protocol, Arc::new(Cpu::open(Some(1), None).expect("the CPU device opens")));
-        let (first, second) = (transcript(protocol, open(), None), transcript(protocol, open(), None));
+        let (first, second) = (transcript(protocol, open(), None, N), transcript(protocol, open(), None, N));
         for (message, bytes) in first {
             assert_ne!(bytes, second[&message], "{message:?} is masked afresh");
         }
