@@ -11,7 +11,7 @@ override WORKGROUP: u32 = 256u;
 const DIGIT_BITS: u32 = 4u;
 const DIGIT_PLANES: u32 = 15u;
 
-// What is asked: see Question in src/step/bits.rs.
+// What is asked: see Predicate in src/step/bits.rs.
 const BORROW: u32 = 0u;
 const SIGN: u32 = 1u;
 
@@ -22,7 +22,7 @@ struct Params {
     bits: u32,
     digits: u32,
     order: u32,
-    question: u32,
+    predicate: u32,
     leader: u32,
     out_offset: u32,
     opened_offset: u32,
@@ -74,10 +74,10 @@ fn main(
         if element < params.elements {
             c = ring_load(opened[params.opened_offset + element]);
         }
-        if params.question == SIGN {
+        if params.predicate == SIGN {
             top = ring_or(top, bit_of(ring_low(ring_shr(c, params.bits)), 0u, at));
             c = ring_not(c);
-        } else if params.question != BORROW {
+        } else if params.predicate != BORROW {
             c = ring_sub(ring_zero(), c);
         }
         let of_digit = ring_low(ring_shr(c, low)) & values;
@@ -110,7 +110,7 @@ fn main(
     if params.order == 0u {
         return;
     }
-    if digit == 0u && params.question == SIGN {
+    if digit == 0u && params.predicate == SIGN {
         let plane = params.table_planes - 1u;
         less = ring_xor(less, ring_load(table[params.table_offset + plane * params.width + word]));
         if params.leader == 1u {

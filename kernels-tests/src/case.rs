@@ -233,8 +233,8 @@ impl Case {
             Kernel::TruthTable { bits, .. } => {
                 write!(title, ", {bits} bits").expect("a string takes everything")
             }
-            Kernel::LookupShares { bits, question, leader, .. } => {
-                write!(title, ", {question:?} of {bits} bits, leader {leader}")
+            Kernel::LookupShares { bits, predicate, leader, .. } => {
+                write!(title, ", {predicate:?} of {bits} bits, leader {leader}")
                     .expect("a string takes everything");
             }
             Kernel::MaskProducts { level, .. } | Kernel::AndTree { level, .. } => {

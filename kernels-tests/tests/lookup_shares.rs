@@ -3,21 +3,22 @@
 use kernels_tests::{Builder, Pattern, extents};
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::Kernel;
-use symbolon::step::bits::{Question, planes, table_planes};
+use symbolon::step::bits::{Predicate, planes, table_planes};
 
-const QUESTIONS: [Question; 3] = [Question::Borrow, Question::Sign, Question::Zero];
+const QUESTIONS: [Predicate; 3] = [Predicate::Borrow, Predicate::Sign, Predicate::Zero];
 
 fn check(ring: Ring, pattern: Pattern, seed: u64, shape: Shape, bits: u32) {
-    for (question, leader) in QUESTIONS.into_iter().flat_map(|question| [(question, false), (question, true)])
+    for (predicate, leader) in
+        QUESTIONS.into_iter().flat_map(|predicate| [(predicate, false), (predicate, true)])
     {
-        if question.has_top() && bits == ring.bits() {
+        if predicate.has_top() && bits == ring.bits() {
             continue;
         }
         let mut builder = Builder::new(ring, pattern, seed);
         let opened = builder.operand(shape);
-        let table = builder.operand(planes(ring, table_planes(bits, question.has_top()), shape.len()));
-        let out = builder.output(planes(ring, question.level(bits).planes(), shape.len()));
-        builder.case(Kernel::LookupShares { out, opened, table, bits, question, leader }).check();
+        let table = builder.operand(planes(ring, table_planes(bits, predicate.has_top()), shape.len()));
+        let out = builder.output(planes(ring, predicate.level(bits).planes(), shape.len()));
+        builder.case(Kernel::LookupShares { out, opened, table, bits, predicate, leader }).check();
     }
 }
 

@@ -1,4 +1,4 @@
-//! How bits of many elements lie in words, and how comparisons are cut into digits and trees of products.
+//! The layout of bits of many elements in words, and the digits and trees of products of comparisons.
 //!
 //! **Packed.** The low w bits of n elements, one element behind the other, each from its least significant bit on, fill
 //! ⌈n·w/k⌉ words of k bits, likewise from the least significant on; what is left of the last word is zero. So k elements
@@ -39,41 +39,41 @@ pub const fn packed(ring: Ring, width: u32, elements: usize) -> Shape {
     Shape::new(1, (elements * width as usize).div_ceil(ring.bits() as usize))
 }
 
-/// What is asked about a secret r and a public c; which of the two is what is up to the protocol.
+/// A predicate of a secret r and a public c; the protocol says which values these are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Question {
-    /// Whether c mod 2^bits < r mod 2^bits.
+pub enum Predicate {
+    /// c mod 2^bits < r mod 2^bits.
     Borrow,
     /// The bit number `bits` of c + r: its sign where the sum is known to be of so many bits.
     Sign,
-    /// Whether (c + r) mod 2^bits is zero.
+    /// (c + r) mod 2^bits is zero.
     Zero,
 }
 
-impl Question {
-    /// Whether the table ends with the plane of r's bit number `bits`.
+impl Predicate {
+    /// True if the table ends with the plane of r's bit number `bits`.
     pub const fn has_top(self) -> bool {
-        matches!(self, Question::Sign)
+        matches!(self, Predicate::Sign)
     }
 
-    /// How many low bits of c and r the answer depends on, where digits have `bits`.
+    /// The number of low bits of c and r on which the answer depends, where digits have `bits`.
     pub const fn width(self, bits: u32) -> u32 {
         bits + self.has_top() as u32
     }
 
     /// The level of the digits.
     pub const fn level(self, bits: u32) -> Level {
-        Level { digits: digits(bits), order: !matches!(self, Question::Zero) }
+        Level { digits: digits(bits), order: !matches!(self, Predicate::Zero) }
     }
 }
 
-/// How many digits `bits` bits have.
+/// The number of digits of `bits` bits.
 pub const fn digits(bits: u32) -> u32 {
     bits.div_ceil(DIGIT_BITS)
 }
 
-/// How many planes the table of `bits` bits has.
+/// The number of planes of the table of `bits` bits.
 pub const fn table_planes(bits: u32, top: bool) -> u32 {
     let short = bits - (digits(bits) - 1) * DIGIT_BITS;
     (digits(bits) - 1) * DIGIT_PLANES + (1 << short) - 1 + top as u32
@@ -87,19 +87,19 @@ pub const fn table_planes(bits: u32, top: bool) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Level {
-    /// How many digits, at least one.
+    /// The number of digits, at least one.
     pub digits: u32,
-    /// Whether there are lt planes.
+    /// True if there are lt planes.
     pub order: bool,
 }
 
 impl Level {
-    /// How many groups.
+    /// The number of groups.
     pub const fn groups(self) -> u32 {
         self.digits.div_ceil(FAN_IN)
     }
 
-    /// How many digits a group has.
+    /// The number of digits of a group.
     pub const fn size(self, group: u32) -> u32 {
         let rest = self.digits - group * FAN_IN;
         if rest < FAN_IN { rest } else { FAN_IN }
@@ -119,12 +119,12 @@ impl Level {
         }
     }
 
-    /// How many planes there are.
+    /// The number of planes.
     pub const fn planes(self) -> u32 {
         self.eq_planes() + if self.order { self.digits } else { 0 }
     }
 
-    /// How many of them are opened under masks; they are the first.
+    /// The number of planes that are opened under masks; they are the first.
     pub const fn factors(self) -> u32 {
         if self.order {
             return self.eq_planes() + self.digits - self.groups();
@@ -133,7 +133,7 @@ impl Level {
         self.digits - (self.digits % FAN_IN == 1) as u32
     }
 
-    /// How many eq planes of a group are factors.
+    /// The number of a group's eq planes that are factors.
     pub const fn eq_factors(self, group: u32) -> u32 {
         let size = self.size(group);
         match (self.order, size) {
@@ -151,13 +151,13 @@ impl Level {
         if self.order { eq + larger_subsets(self.size(group)) } else { eq }
     }
 
-    /// Where a group's monomials begin.
+    /// The first of a group's monomials.
     pub const fn first_monomial(self, group: u32) -> u32 {
         let whole = larger_subsets(FAN_IN);
         group * if self.order { 2 * whole } else { whole }
     }
 
-    /// How many monomials all groups have.
+    /// The number of monomials of all groups.
     pub const fn monomials(self) -> u32 {
         let last = self.groups() - 1;
         self.first_monomial(last) + self.group_monomials(last)
@@ -172,7 +172,7 @@ impl Level {
     }
 }
 
-/// How many subsets of two and more a set has.
+/// The number of subsets of two and more of a set.
 const fn larger_subsets(size: u32) -> u32 {
     (1 << size) - size - 1
 }
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_comparison_of_63_bits_opens_33_bits() {
-        let first = Question::Sign.level(63);
+        let first = Predicate::Sign.level(63);
         let second = first.next().unwrap();
         assert_eq!((first.digits, first.planes(), first.factors()), (16, 31, 27));
         assert_eq!((second.digits, second.planes(), second.factors()), (4, 7, 6));

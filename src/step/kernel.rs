@@ -11,7 +11,7 @@
 //! added to what it holds, otherwise it is overwritten. An operand of an elementwise kernel may have one row or
 //! one column where the output has more: it is repeated. Shapes with no element are allowed and do nothing.
 
-use super::bits::{Level, Question};
+use super::bits::{Level, Predicate};
 use super::rows::{Operands, kernels};
 use crate::ring::{Axis, Shape};
 use serde::Serialize;
@@ -218,12 +218,12 @@ kernels! {
         opened: Matrix<B> => read,
         /// The share of the table.
         table: Matrix<B> => read,
-        /// Written: the planes of `question.level(bits)`.
+        /// Written: the planes of `predicate.level(bits)`.
         out: Matrix<B> => write,
         /// The number of low bits that have digits.
         bits: u32,
         /// The comparison.
-        question: Question,
+        predicate: Predicate,
         /// This party adds the public terms.
         leader: bool,
     }

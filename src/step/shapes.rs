@@ -58,10 +58,10 @@ impl<B, K> Kernel<B, K> {
                 assert!(*bits >= 1 && bits + u32::from(*top) <= k, "{name}: of {bits} bits");
                 assert_planes(name, ring, out, table_planes(*bits, *top), mask.shape.len());
             }
-            Kernel::LookupShares { out, opened, table, bits, question, .. } => {
-                let (count, top) = (opened.shape.len(), question.has_top());
+            Kernel::LookupShares { out, opened, table, bits, predicate, .. } => {
+                let (count, top) = (opened.shape.len(), predicate.has_top());
                 assert!(*bits >= 1 && bits + u32::from(top) <= k, "{name}: of {bits} bits");
-                assert_planes(name, ring, out, question.level(*bits).planes(), count);
+                assert_planes(name, ring, out, predicate.level(*bits).planes(), count);
                 assert_planes(name, ring, table, table_planes(*bits, top), count);
             }
             Kernel::Xor { out, left, right, .. } => assert_alike(name, out, [left, right]),

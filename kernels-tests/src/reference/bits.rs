@@ -2,7 +2,7 @@
 
 use symbolon::ring::Ring;
 use symbolon::ring::prg::PrgKey;
-use symbolon::step::bits::{DIGIT_BITS, FAN_IN, Level, Question, digits};
+use symbolon::step::bits::{DIGIT_BITS, FAN_IN, Level, Predicate, digits};
 use symbolon::step::{Kernel, Matrix};
 
 type Buffers = [Vec<u64>];
@@ -51,10 +51,10 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
                 }
             }
         }
-        Kernel::LookupShares { out, opened, table, bits, question, leader } => {
+        Kernel::LookupShares { out, opened, table, bits, predicate, leader } => {
             for index in 0..out.shape.cols * k {
                 let c = if index < opened.shape.len() { buffers[opened.buffer][index] } else { 0 };
-                pick(buffers, out, index, (ring.reduce(c), table), (*bits, *question), (ring, *leader));
+                pick(buffers, out, index, (ring.reduce(c), table), (*bits, *predicate), (ring, *leader));
             }
         }
         Kernel::MaskProducts { out, masks, level } => {
@@ -122,15 +122,15 @@ fn pick(
     out: &Matrix<usize>,
     index: usize,
     (c, table): (u64, &Matrix<usize>),
-    (bits, question): (u32, Question),
+    (bits, predicate): (u32, Predicate),
     (ring, leader): (Ring, bool),
 ) {
-    let q = ring.reduce(match question {
-        Question::Borrow => c,
-        Question::Sign => !c,
-        Question::Zero => c.wrapping_neg(),
+    let q = ring.reduce(match predicate {
+        Predicate::Borrow => c,
+        Predicate::Sign => !c,
+        Predicate::Zero => c.wrapping_neg(),
     });
-    let level = question.level(bits);
+    let level = predicate.level(bits);
     for number in 0..level.digits {
         let place = level.digits - 1 - number;
         let (digit, largest) = digit(q, place, bits);
@@ -141,7 +141,7 @@ fn pick(
             value => bit(buffers, table, place * 15 + value as u32 - 1, index),
         };
         let (mut lt, eq) = (at_least(digit + 1), at_least(digit) ^ at_least(digit + 1));
-        if number == 0 && question == Question::Sign {
+        if number == 0 && predicate == Predicate::Sign {
             lt ^= bit(buffers, table, table.shape.rows as u32 - 1, index) ^ (leader && c >> bits & 1 == 1);
         }
         if number < level.eq_planes() {

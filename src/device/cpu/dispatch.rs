@@ -102,10 +102,10 @@ fn run_on_planes<E: Element>(workers: &Workers, kernel: &DeviceKernel<'_>) {
         Kernel::TruthTable { out, mask, bits, top } => {
             truth_table::run::<E>(workers, Output::new(out).view(), Operand::new(mask).view(), *bits, *top);
         }
-        Kernel::LookupShares { out, opened, table, bits, question, leader } => {
+        Kernel::LookupShares { out, opened, table, bits, predicate, leader } => {
             let operands = [opened, table].map(Operand::<E>::new);
             let views = operands.each_ref().map(Operand::view);
-            lookup_shares::run(workers, Output::new(out).view(), views, *bits, *question, *leader);
+            lookup_shares::run(workers, Output::new(out).view(), views, *bits, *predicate, *leader);
         }
         Kernel::Xor { out, left, right, flip } => {
             let operands = [left, right].map(Operand::<E>::new);

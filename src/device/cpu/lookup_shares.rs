@@ -10,35 +10,35 @@ use super::slices::{
 use super::view::{View, ViewMut};
 use super::workers::Workers;
 use crate::ring::Element;
-use crate::step::bits::{DIGIT_PLANES, Question};
+use crate::step::bits::{DIGIT_PLANES, Predicate};
 
 pub(super) fn run<E: Element>(
     workers: &Workers,
     out: ViewMut<'_, E>,
     [opened, table]: [View<'_, E>; 2],
     bits: u32,
-    question: Question,
+    predicate: Predicate,
     leader: bool,
 ) {
     let level = workers.level();
-    workers.each(strips(workers, out), |strip| match question {
-        Question::Borrow => borrow(level, strip, opened, table, bits, leader),
-        Question::Sign => sign(level, strip, opened, table, bits, leader),
-        Question::Zero => zero(level, strip, opened, table, bits, leader),
+    workers.each(strips(workers, out), |strip| match predicate {
+        Predicate::Borrow => borrow(level, strip, opened, table, bits, leader),
+        Predicate::Sign => sign(level, strip, opened, table, bits, leader),
+        Predicate::Zero => zero(level, strip, opened, table, bits, leader),
     });
 }
 
 simd! {
     fn borrow<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        lookup_shares(strip, opened, table, bits, Question::Borrow, leader, |c| c);
+        lookup_shares(strip, opened, table, bits, Predicate::Borrow, leader, |c| c);
     }
 
     fn sign<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        lookup_shares(strip, opened, table, bits, Question::Sign, leader, E::not);
+        lookup_shares(strip, opened, table, bits, Predicate::Sign, leader, E::not);
     }
 
     fn zero<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        lookup_shares(strip, opened, table, bits, Question::Zero, leader, |c| E::ZERO.sub(c));
+        lookup_shares(strip, opened, table, bits, Predicate::Zero, leader, |c| E::ZERO.sub(c));
     }
 }
 
@@ -48,11 +48,11 @@ fn lookup_shares<E: Element>(
     opened: View<'_, E>,
     table: View<'_, E>,
     bits: u32,
-    question: Question,
+    predicate: Predicate,
     leader: bool,
     change: impl Fn(E) -> E + Copy,
 ) {
-    let (mut rows, width, level) = (strip.rows, table.shape.cols, question.level(bits));
+    let (mut rows, width, level) = (strip.rows, table.shape.cols, predicate.level(bits));
     for at in (0..strip.len).step_by(LANES) {
         let from = strip.start + at;
         let planes = Planes::of(opened, width, from, change);
@@ -65,7 +65,7 @@ fn lookup_shares<E: Element>(
             if digit < level.eq_planes() {
                 store(rows[digit as usize], at, eq);
             }
-            if digit == 0 && question.has_top() {
+            if digit == 0 && predicate.has_top() {
                 let row = table.shape.rows - 1;
                 // The sign's planes are those of −1 − c.
                 let public = and(planes.bit(bits), all(leader));

@@ -238,7 +238,7 @@ params! {
         bits: u32,
         digits: u32,
         order: u32,
-        question: u32,
+        predicate: u32,
         leader: u32,
         out_offset: u32,
         opened_offset: u32,

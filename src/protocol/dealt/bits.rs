@@ -11,7 +11,7 @@ use crate::protocol::Content;
 use crate::protocol::lowering::{Block, Lowering, Parts, Tile};
 use crate::ring::Shape;
 use crate::share::{Parties, PartyId};
-use crate::step::bits::{Question, planes};
+use crate::step::bits::{Predicate, planes};
 use crate::step::{Action, BufferId, Kernel, KeyId, Matrix, MemoryClass};
 
 /// Bits that the parties share as e = b ⊕ ρ, which both know, and parts of ρ.
@@ -32,7 +32,7 @@ pub(super) type TableKey = (EntryId, u32, bool);
 /// A comparison of a public c with an entry's mask.
 #[derive(Clone, Copy)]
 struct Comparison {
-    predicate: Question,
+    predicate: Predicate,
     bits: u32,
     opened: [Block; 2],
     mask: EntryId,
@@ -124,7 +124,7 @@ pub(in crate::protocol) fn truncate<P: UsesToolkit>(
     let opened = lowering.open_to_both(masked, operand.told, width);
     if method == Truncation::Exact {
         let comparison =
-            Comparison { predicate: Question::Borrow, bits, opened, mask: acquired.entry, shape };
+            Comparison { predicate: Predicate::Borrow, bits, opened, mask: acquired.entry, shape };
         let answer = lowering.compare(comparison);
         let borrow = lowering.share_bits(answer, shape, false);
         for (party, pair) in COMPUTING.into_iter().zip(&pairs) {
@@ -174,14 +174,7 @@ impl<P: UsesToolkit> Lowering<'_, P> {
             let (opened, leader) = (opened[party.index()], is_leader(party));
             self.push(
                 party,
-                Action::Kernel(Kernel::LookupShares {
-                    out,
-                    opened,
-                    table,
-                    bits,
-                    question: predicate,
-                    leader,
-                }),
+                Action::Kernel(Kernel::LookupShares { out, opened, table, bits, predicate, leader }),
             );
             out
         });
@@ -255,10 +248,10 @@ impl Bits {
 }
 
 /// The predicate on x = c + a that answers a test, and of how many low bits of a there is a table, where |x| < 2^bits.
-pub(super) fn predicate(test: Test, bits: u32) -> (Question, u32) {
+pub(super) fn predicate(test: Test, bits: u32) -> (Predicate, u32) {
     match test {
-        Test::Negative | Test::NonNegative => (Question::Sign, bits),
+        Test::Negative | Test::NonNegative => (Predicate::Sign, bits),
         // One bit more, since −2^bits might be there where the ring has no more bits.
-        Test::Zero | Test::NonZero => (Question::Zero, bits + 1),
+        Test::Zero | Test::NonZero => (Predicate::Zero, bits + 1),
     }
 }

@@ -6,7 +6,7 @@ use super::tests::{Name, check_scratch_spans, limits, matrix, ring};
 use super::*;
 use crate::device::gpu::MatrixTile;
 use crate::ring::Shape;
-use crate::step::bits::{self, Level, Question};
+use crate::step::bits::{self, Level, Predicate};
 use crate::step::{Axis, Loop, MOST_LOOPS, STEMS};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -84,8 +84,8 @@ impl Draw<'_> {
         matrix(name, rows, cols)
     }
 
-    fn question(&mut self) -> Question {
-        [Question::Borrow, Question::Sign, Question::Zero][self.below(3)]
+    fn predicate(&mut self) -> Predicate {
+        [Predicate::Borrow, Predicate::Sign, Predicate::Zero][self.below(3)]
     }
 
     /// A level with digits to join.
@@ -190,13 +190,13 @@ fn on_planes(stem: &str, draw: &mut Draw<'_>) -> Kernel<Name, &'static PrgKey> {
             }
         }
         "lookup_shares" => {
-            let question = draw.question();
-            let bits = draw.bits(question.has_top().into());
-            let table = bits::table_planes(bits, question.has_top());
+            let predicate = draw.predicate();
+            let bits = draw.bits(predicate.has_top().into());
+            let table = bits::table_planes(bits, predicate.has_top());
             let elements = draw.elements_of(table);
-            let out = draw.planes(0, question.level(bits).planes(), elements);
+            let out = draw.planes(0, predicate.level(bits).planes(), elements);
             let (opened, table) = (matrix(1, 1, elements), draw.planes(2, table, elements));
-            Kernel::LookupShares { out, opened, table, bits, question, leader: draw.flag() }
+            Kernel::LookupShares { out, opened, table, bits, predicate, leader: draw.flag() }
         }
         "mask_products" => {
             let level = draw.level();

@@ -104,8 +104,8 @@ pub fn plan<B: Copy>(
             planner.trunc_finish(*out, opened, [*top, *high], (*bits, *width), *leader);
         }
         Kernel::TruthTable { out, mask, bits, top } => planner.truth_table(*out, *mask, *bits, *top),
-        &Kernel::LookupShares { out, opened, table, bits, question, leader } => {
-            planner.lookup_shares(out, Picked { opened, table, bits, question, leader });
+        &Kernel::LookupShares { out, opened, table, bits, predicate, leader } => {
+            planner.lookup_shares(out, Picked { opened, table, bits, predicate, leader });
         }
         Kernel::Xor { out, left, right, flip } => planner.xor([*out, *left, *right], *flip),
         Kernel::MaskProducts { out, masks, level } => planner.mask_products(*out, masks, *level),

@@ -99,7 +99,7 @@ pub(super) fn lookup_shares(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     let p: params::LookupShares = dispatch.params.read();
     let level = Level { digits: p.digits, order: p.order };
     let (mut out, mut table) = (Rows::default(), Rows::default());
-    assert!(p.bits + u32::from(p.question == SIGN) <= ring.bits(), "a shift within the ring");
+    assert!(p.bits + u32::from(p.predicate == SIGN) <= ring.bits(), "a shift within the ring");
     for digit in 0..jobs(p.count, p.width) {
         let place = p.digits - 1 - digit;
         let values = (1u32 << DIGIT_BITS.min(p.bits - place * DIGIT_BITS)) - 1;
@@ -110,7 +110,7 @@ pub(super) fn lookup_shares(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         if p.order == 0 {
             continue;
         }
-        if digit == 0 && p.question == SIGN {
+        if digit == 0 && p.predicate == SIGN {
             table.reach(p.table_planes - 1);
         }
         out.reach(level.lt_plane(digit));

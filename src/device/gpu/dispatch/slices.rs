@@ -9,14 +9,14 @@ use super::super::shader::Shader;
 use super::{Planner, Span, index};
 use crate::ring::Shape;
 use crate::step::Matrix;
-use crate::step::bits::{Level, Question, digits};
+use crate::step::bits::{Level, Predicate, digits};
 
 /// The operands of a first level's lookup.
 pub(super) struct Picked<B> {
     pub(super) opened: Matrix<B>,
     pub(super) table: Matrix<B>,
     pub(super) bits: u32,
-    pub(super) question: Question,
+    pub(super) predicate: Predicate,
     pub(super) leader: bool,
 }
 
@@ -48,8 +48,8 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     pub(super) fn lookup_shares(&mut self, out: Matrix<B>, picked: Picked<B>) {
-        let Picked { opened, table, bits, question, leader } = picked;
-        let (level, width) = (question.level(bits), out.shape.cols);
+        let Picked { opened, table, bits, predicate, leader } = picked;
+        let (level, width) = (predicate.level(bits), out.shape.cols);
         let jobs = level.digits as usize * width;
         self.on_planes(Shader::LookupShares, &[out, opened, table], jobs, |offsets| {
             ParamBytes::new(&params::LookupShares {
@@ -59,7 +59,7 @@ impl<B: Copy> Planner<'_, B> {
                 bits,
                 digits: level.digits,
                 order: level.order.into(),
-                question: question as u32,
+                predicate: predicate as u32,
                 leader: leader.into(),
                 out_offset: offsets[0],
                 opened_offset: offsets[1],
