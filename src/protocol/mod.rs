@@ -1,4 +1,4 @@
-//! How a program's ops become steps: a folder for each protocol, behind one interface ([`rules`](self)).
+//! How a program's ops become steps: a folder for each protocol, behind one interface (the module `rules`).
 //!
 //! A protocol is a row of facts (its name, parties, sources of correlations and whom they are trusted with) and a set of
 //! lowering rules: it emits every party's [`StepList`] and the [`Demand`] of correlated randomness, purely, and knows

@@ -8,9 +8,9 @@
 //! **What peers say of their inputs** is held against the job ([`Session::inputs`]) before anything is planned.
 //!
 //! **Order of a run.** The party plans the program for every role; exchanges facts and plan digest with its peers and
-//! refuses a difference by name; agrees on fresh generator keys with those parties with which the plan has it draw; where
-//! there is a dealer, orders from it exactly what the plan demands and gets a key, or takes both from a store; then
-//! executes. Any failure is told to all peers before it is returned. A program that is to run many times is [`Prepared`]
+//! refuses a difference by name; agrees on fresh generator keys with those parties with which the plan has it draw; has
+//! its source of correlations supply exactly what the plan demands, by an order to the dealer or from a store, unless the
+//! plan's steps make it; then executes. Any failure is told to all peers before it is returned. A program that is to run many times is [`Prepared`]
 //! first; resident inputs then stay in device memory between its runs.
 
 mod agree;

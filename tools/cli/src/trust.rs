@@ -33,7 +33,10 @@ impl Trust {
     pub fn text(&self) -> String {
         let line = |Coalition { who, learns }: &Coalition| format!("    {who}: {learns}\n");
         let lines: String = self.coalitions.iter().map(line).collect();
-        format!("  correlations from {}; what the nodes learn:\n{lines}", self.correlations_from)
+        format!(
+            "  correlations from {}; nodes that follow the protocol learn:\n{lines}",
+            self.correlations_from
+        )
     }
 
     /// In rows under a heading.

@@ -51,7 +51,7 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         page.table("Devices", &several, "What was placed on each, and how long it was busy online.");
     }
     let from = format!("Correlations from {}.", run.trust.correlations_from);
-    page.table("What the nodes learn", &run.trust.rows(), &from);
+    page.table("What nodes learn that follow the protocol", &run.trust.rows(), &from);
     page.table("Outputs", &outputs(run), &run.ranges.range);
     let mut facts = vec![("device", run.device.clone())];
     facts.push(("link", shared.link.map_or_else(|| "as it is".to_owned(), |link| link.to_string())));

@@ -65,7 +65,10 @@ fn plans_and_reports_say_who_learns_what_if_who_colludes() {
     {
         for arguments in [&["plan", file][..], &["run", file, "--local"]] {
             let text = stdout(&folder.run(arguments));
-            assert!(text.contains(&format!("correlations from {from}; what the nodes learn:\n")), "{text}");
+            assert!(
+                text.contains(&format!("correlations from {from}; nodes that follow the protocol learn:\n")),
+                "{text}"
+            );
             assert!(text.contains(&format!("    {who}: {learns}\n")), "{text}");
         }
         let trust = json(&folder.run(&["plan", file, "--json"]))["trust"].clone();
