@@ -98,7 +98,9 @@ impl Call {
 
     fn error(&self, cause: Option<String>) -> StepErrorKind {
         let Function { forms, .. } = self.function;
-        StepErrorKind::Arguments { function: self.function.name(), cause, usage: forms.join(" or ") }
+        // A note may have commas of its own.
+        let or = if forms.iter().all(|form| form.ends_with(')')) { " or " } else { "; or " };
+        StepErrorKind::Arguments { function: self.function.name(), cause, usage: forms.join(or) }
     }
 
     /// The number of its values.

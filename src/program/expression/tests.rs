@@ -133,7 +133,7 @@ fn wrong_calls_name_their_cause() {
         ("maxpool2d(x, size=1)", "x of shape (5, 3) is no tensor of images (n, c, h, w)"),
         (
             "maxpool2d(x, size=1, padding=1)",
-            "maxpool2d has no padding: put zeros around x by concat; maxpool2d is called as",
+            "maxpool2d has no padding: put zeros around x by concat; maxpool2d is called as maxpool2d(x, size=2, stride=2) with x of shape (n, c, h, w); or maxpool2d(x, channels=1",
         ),
         (
             "avgpool2d(x, channels=1, height=2, width=2, size=1)",
