@@ -55,11 +55,11 @@ impl fmt::Display for Supply {
 }
 
 impl Supply {
-    /// The phase of a run in which a step is taken.
+    /// The phase of a run in which a step is taken; what is revealed last comes behind all else.
     pub(super) fn phase(self, step: &Step) -> Phase {
         match self {
             Supply::Ahead => step.phase,
-            Supply::Streamed => Phase::Online,
+            Supply::Streamed => step.phase.max(Phase::Online),
         }
     }
 
@@ -70,9 +70,9 @@ impl Supply {
         match self {
             Supply::Ahead => order.sort_by_key(|&at| step(at).phase),
             Supply::Streamed if list.steps.iter().any(deals) => {
-                order.sort_by_key(|&at| (step(at).tile, step(at).phase));
+                order.sort_by_key(|&at| (self.phase(step(at)), step(at).tile, step(at).phase));
             }
-            Supply::Streamed => {}
+            Supply::Streamed => order.sort_by_key(|&at| self.phase(step(at))),
         }
         order
     }

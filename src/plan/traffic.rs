@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
         let start = self.next;
         while let Some(&at) = self.order.get(self.next) {
             let step = &self.list.steps[at];
-            let online = step.phase == Phase::Online;
+            let online = step.phase != Phase::Offline;
             match step.action {
                 Action::Send { from, peer, message } => {
                     let depth = self.depths.pass(&step.action, 0) + u32::from(online);

@@ -53,6 +53,9 @@ impl Program {
             domains: Vec::new(),
             searches: Vec::new(),
             assumed: Vec::new(),
+            needs: Vec::new(),
+            steps: Vec::new(),
+            check: None,
         }
     }
 
@@ -366,7 +369,17 @@ impl Program {
         let integers = self.integers_of(op);
         let dims = self.dims_of(op).unwrap_or(shape.into());
         debug_assert_eq!(dims.folded(), shape, "extents of the same matrix");
-        self.values.push(Value { op, shape, dims, fraction_bits, label, interval, integers, meaning: None });
+        self.values.push(Value {
+            op,
+            shape,
+            dims,
+            fraction_bits,
+            label,
+            interval,
+            integers,
+            meaning: None,
+            part: false,
+        });
         Ok(id)
     }
 

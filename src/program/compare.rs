@@ -139,6 +139,7 @@ impl Program {
         let difference = self.sub(x, y)?;
         let chosen = self.mul(condition, difference)?;
         let result = self.add(chosen, y)?;
+        self.see_to(first);
         if self.counts() {
             self.set_label(result, &label);
             return self.means(first, result, Meaning::Choice(condition, x, y));
@@ -147,7 +148,7 @@ impl Program {
     }
 
     /// Whether nothing but 0 and 1 can stand there.
-    fn is_bit(&self, a: ValueId) -> bool {
+    pub(super) fn is_bit(&self, a: ValueId) -> bool {
         if self.counts() {
             return Span::new(0, 1).holds(self.integers(a).span);
         }
@@ -238,6 +239,7 @@ impl Program {
         let positive = self.relu(a)?;
         let doubled = self.scale(positive, Number::Integer(2))?;
         let result = self.sub(doubled, a)?;
+        self.see_to(first);
         self.means(first, result, Meaning::Magnitude(a))?;
         self.called(result, label, Some(self.any_or_known(a).magnitude()))
     }
@@ -247,7 +249,7 @@ impl Program {
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn max(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        let label = format!("max({}, {})", self.short(a), self.short(b));
+        let (first, label) = (self.values.len(), format!("max({}, {})", self.short(a), self.short(b)));
         if self.counts() {
             let result = self.extreme(a, Term::Value(b), true)?;
             return self.called(result, label, None);
@@ -256,6 +258,7 @@ impl Program {
         let difference = self.sub(a, b)?;
         let excess = self.relu(difference)?;
         let result = self.add(excess, b)?;
+        self.see_to(first);
         self.called(result, label, Some(self.any_or_known(a).larger(self.any_or_known(b))))
     }
 
@@ -264,7 +267,7 @@ impl Program {
     /// # Errors
     /// Where the shapes do not broadcast.
     pub fn min(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
-        let label = format!("min({}, {})", self.short(a), self.short(b));
+        let (first, label) = (self.values.len(), format!("min({}, {})", self.short(a), self.short(b)));
         if self.counts() {
             let result = self.extreme(a, Term::Value(b), false)?;
             return self.called(result, label, None);
@@ -273,6 +276,7 @@ impl Program {
         let difference = self.sub(a, b)?;
         let excess = self.relu(difference)?;
         let result = self.sub(a, excess)?;
+        self.see_to(first);
         self.called(result, label, Some(self.any_or_known(a).smaller(self.any_or_known(b))))
     }
 
@@ -281,7 +285,7 @@ impl Program {
     /// # Errors
     /// Where the constant cannot be written in the ring.
     pub fn max_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
-        let label = format!("max({}, {})", self.short(a), constant.value());
+        let (first, label) = (self.values.len(), format!("max({}, {})", self.short(a), constant.value()));
         if self.counts() {
             let constant = self.constant(constant)?;
             let result = self.extreme(a, constant, true)?;
@@ -290,6 +294,7 @@ impl Program {
         let difference = self.add_constant(a, constant.negated())?;
         let excess = self.relu(difference)?;
         let result = self.add_constant(excess, constant)?;
+        self.see_to(first);
         let known = self.beside(a, constant).map(|(a, constant)| a.larger(constant));
         self.called(result, label, known)
     }
@@ -299,7 +304,7 @@ impl Program {
     /// # Errors
     /// Where the constant cannot be written in the ring.
     pub fn min_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
-        let label = format!("min({}, {})", self.short(a), constant.value());
+        let (first, label) = (self.values.len(), format!("min({}, {})", self.short(a), constant.value()));
         if self.counts() {
             let constant = self.constant(constant)?;
             let result = self.extreme(a, constant, false)?;
@@ -308,6 +313,7 @@ impl Program {
         let difference = self.add_constant(a, constant.negated())?;
         let excess = self.relu(difference)?;
         let result = self.sub(a, excess)?;
+        self.see_to(first);
         let known = self.beside(a, constant).map(|(a, constant)| a.smaller(constant));
         self.called(result, label, known)
     }

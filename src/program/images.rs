@@ -203,6 +203,7 @@ impl Program {
             cols: [turn(image.channels, plane), turn(window.height, image.width), turn(window.width, 1)],
         };
         let windows = self.gather_from(padded, windows)?;
+        let first = self.values.len();
         let mut product = self.matmul(windows, kernels).map_err(|error| match error {
             ProgramError::Inner(operands) => {
                 let [rows, due] = [rows_as_factor(operands.right), operands.left.cols()];
@@ -217,6 +218,7 @@ impl Program {
                 error => error,
             })?;
         }
+        self.need_from(first);
         Ok((product, (rows, cols)))
     }
 

@@ -11,6 +11,7 @@
 
 mod blocks;
 mod build;
+mod check;
 mod compare;
 mod dims;
 mod error;
@@ -32,6 +33,7 @@ pub mod tiling;
 
 pub use blocks::{Gather, Loop, Stride};
 pub use build::Number;
+pub use check::{CHECK_OUTPUT, Check};
 pub use dims::{Dims, TooManyAxes};
 pub use error::{Operands, ProgramError};
 pub use images::{Image, Window};
@@ -189,6 +191,8 @@ pub struct Value {
     pub integers: Option<Integers>,
     /// What it is of other values, where it is computed by several ops in a program on integers.
     pub meaning: Option<Meaning>,
+    /// Whether it is a part of a function, which sees to it that it stays in the ring or says where it does not.
+    part: bool,
 }
 
 impl Value {
@@ -243,6 +247,12 @@ pub struct Program {
     searches: Vec<range::Search>,
     /// The values whose ranges an author states, and the calls that state them.
     assumed: Vec<(ValueId, String)>,
+    /// Parts of functions that leave the ring for some arguments, and the largest magnitude that their elements may have.
+    needs: Vec<(ValueId, f64)>,
+    /// The names that the job's steps define, each with the number of values up to its own.
+    steps: Vec<(String, usize)>,
+    /// What its checks tell, if it has any.
+    check: Option<Check>,
 }
 
 impl Program {

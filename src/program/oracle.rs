@@ -188,7 +188,8 @@ fn evaluate_op(
         Op::Truncate(a, bits, method) => of(a).map(
             |a| {
                 let (down, rest) = (ring.signed(a) >> bits, a & ((1 << bits) - 1));
-                ring.reduce((down + i64::from(rest > 0 && rounds_up())) as u64)
+                let goes_up = method == Truncation::Stochastic && rest > 0 && rounds_up();
+                ring.reduce((down + i64::from(goes_up)) as u64)
             },
             |slack| slack.div_ceil(1 << bits).saturating_add((method == Truncation::Stochastic).into()),
         ),

@@ -160,6 +160,9 @@ pub(crate) fn warnings_of(program: &Program, value: ValueId) -> bool {
     open.into_iter().any(|domain| domain.result == value)
 }
 
+/// How far an argument that was rounded may lie beyond an end of a domain.
+const UNITS: f64 = 4.0;
+
 impl Domain {
     /// The argument and the parts of its domain.
     fn parts(&self, program: &Program) -> Option<(Interval, Vec<Interval>)> {
@@ -168,10 +171,25 @@ impl Domain {
         Some((program.any_or_known(value), std::iter::once(self.interval).chain(mirror).collect()))
     }
 
+    /// An argument, and where it may lie: some units beyond the domain's ends where functions allow for what is rounded.
+    pub(super) fn argument(&self, program: &Program) -> Option<(ValueId, bool, Interval)> {
+        let Asked::Value { value, either_sign } = self.asked else { return None };
+        let units = if either_sign { 0.0 } else { UNITS };
+        Some((value, either_sign, self.interval.widened(units * program.value(value).unit())))
+    }
+
+    /// The same of other values.
+    pub(super) fn map(&self, new: impl Fn(&ValueId) -> ValueId) -> Domain {
+        let asked = match self.asked {
+            Asked::Value { value, either_sign } => Asked::Value { value: new(&value), either_sign },
+            Asked::Result => Asked::Result,
+        };
+        Domain { result: new(&self.result), asked, interval: self.interval }
+    }
+
     /// Whether the argument is known to be in the domain. One that was rounded may lie some units beyond an end, which
     /// functions allow for.
-    fn holds(&self, program: &Program) -> bool {
-        const UNITS: f64 = 4.0;
+    pub(super) fn holds(&self, program: &Program) -> bool {
         let Asked::Value { value, .. } = self.asked else { return false };
         let slack = UNITS * program.value(value).unit();
         self.parts(program)

@@ -42,7 +42,9 @@ impl Program {
             let low = self.multiple(low, 1.0 / count, bits)?;
             self.add(high, low)?
         } else {
+            let start = self.values.len();
             let sum = self.sum(a, axis)?;
+            self.need_from(start);
             self.multiple(sum, 1.0 / count, bits)?
         };
         self.parts_of(first, &label);
@@ -243,6 +245,7 @@ impl Program {
             Some(index) => index,
             None => self.everywhere(best, 0)?,
         };
+        self.see_to(first);
         let meaning = if largest { Meaning::Largest(a, axis) } else { Meaning::Smallest(a, axis) };
         self.means(first, index, meaning)?;
         let last = extent(self.value(a).shape, axis) - 1;

@@ -130,7 +130,7 @@ impl<P: Rules> Lowering<'_, P> {
 
     fn add_sent(&self, list: &StepList, again: bool, sent: &mut Sent) {
         let Role::Party(party) = list.role else { return };
-        let online = |step: &&crate::step::Step| step.phase == Phase::Online && !(again && step.once);
+        let online = |step: &&crate::step::Step| step.phase != Phase::Offline && !(again && step.once);
         for step in list.steps.iter().filter(online) {
             let Action::Send { from, message, .. } = step.action else { continue };
             let content = self.content(message);

@@ -87,7 +87,7 @@ impl<P: Rules> Lowering<'_, P> {
     }
 
     pub(super) fn push(&mut self, party: PartyId, action: Action) {
-        self.push_in(Phase::Online, party, action);
+        self.push_in(self.phase, party, action);
     }
 
     fn push_in(&mut self, phase: Phase, party: PartyId, action: Action) {

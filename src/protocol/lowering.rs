@@ -12,7 +12,7 @@ use crate::program::tiling::{Grid, Tiling};
 use crate::program::{Op, Output, Program, Truncation, ValueId};
 use crate::ring::{Axis, MINUS_ONE, Shape};
 use crate::share::{Parties, PartyId, Sharing};
-use crate::step::{Action, BufferId, InputId, Kernel, Matrix, MemoryClass, OpId, StepList};
+use crate::step::{Action, BufferId, InputId, Kernel, Matrix, MemoryClass, OpId, Phase, StepList};
 use std::collections::HashMap;
 
 pub(super) const SAME_COMPONENTS: &str = "tiles of a value have the same components";
@@ -40,11 +40,21 @@ pub(super) fn lower<P: Rules>(
     source: Source,
 ) -> Result<Lowered, DemandError> {
     let mut lowering = Lowering::<P>::new(program, tiling, source);
-    for (index, output) in program.outputs().iter().enumerate() {
+    // The answers of checks go before all outputs, which wait for them.
+    let check = program.check().map(|check| check.output);
+    let others = (0..program.outputs().len()).filter(|&index| Some(index) != check);
+    for index in check.into_iter().chain(others) {
+        let output = &program.outputs()[index];
         for at in lowering.grid(output.value).growing() {
-            lowering.require(Tile { value: output.value, at })?;
+            let tile = Tile { value: output.value, at };
+            lowering.require(tile)?;
+            lowering.parts(tile);
             lowering.purpose.once = false;
+            if check.is_some_and(|check| check != index) {
+                lowering.phase = Phase::Reveal;
+            }
             lowering.output(index, output, at);
+            lowering.phase = Phase::Online;
         }
     }
     Ok(lowering.finish())
@@ -66,6 +76,8 @@ pub(super) struct Lowering<'a, P: Rules> {
     pub(super) streams: u64,
     /// What steps are emitted for.
     pub(super) purpose: Purpose,
+    /// The phase of the steps that need inputs.
+    pub(super) phase: Phase,
     /// Where in its value each tile lies, by the number that its steps have.
     places: Vec<(usize, usize)>,
     /// By value: whether it is the same in every run.
@@ -94,6 +106,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
             contents: Vec::new(),
             streams: FIRST_FREE_STREAM,
             purpose: Purpose { op: OpId(0), tile: 0, once: false },
+            phase: Phase::Online,
             // Tiles are counted from 1.
             places: vec![(0, 0)],
             resident: program.resident(),

@@ -17,7 +17,7 @@ use crate::share::Role;
 use crate::step::{Action, MessageId, Phase};
 use bytes::Bytes;
 use crossbeam_channel::Sender;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
@@ -43,8 +43,13 @@ pub(super) struct Coordinator<'a> {
     /// The number of pieces of work that this process has done, and the time of its last change.
     progress: (u64, Instant),
     outputs: BTreeMap<usize, Elements>,
-    /// Peers that have not yet reported the end of their offline phase.
-    unready: BTreeSet<Role>,
+    /// The parties among the peers, and how many phases each has reported the end of.
+    ready: BTreeMap<Role, u32>,
+    /// How many of the reports are awaited by now.
+    awaited: u32,
+    /// Whether parties that have reported are left alone until all have: the next frames of theirs belong to outputs, or
+    /// end the session.
+    holds_back: bool,
     /// The messages that the source is to give, where there is one.
     due: Option<Messages>,
     recorder: Recorder,
@@ -66,7 +71,11 @@ impl<'a> Coordinator<'a> {
         let due = execution.source.as_ref().map(|source| messages(plan, source.maker(), execution.run));
         // The dealer has one phase only, and nobody waits for it to end.
         let parties = execution.links.iter().map(Link::peer).filter(|&peer| peer != Role::Dealer);
-        let unready = if plan.role == Role::Dealer { BTreeSet::new() } else { parties.collect() };
+        let ready = if plan.role == Role::Dealer {
+            BTreeMap::new()
+        } else {
+            parties.map(|party| (party, 0)).collect()
+        };
         Coordinator {
             engine: Engine::new(plan, execution.models, execution.overlap),
             unprepared: lanes.len(),
@@ -76,7 +85,9 @@ impl<'a> Coordinator<'a> {
             unsynchronised: 0,
             progress: (0, Instant::now()),
             outputs: BTreeMap::new(),
-            unready,
+            ready,
+            awaited: 0,
+            holds_back: false,
             due,
             recorder,
             execution,
@@ -106,7 +117,7 @@ impl<'a> Coordinator<'a> {
         let (role, steps) = (self.execution.plan.role, self.execution.plan.steps.len());
         tracing::info!(%role, run = self.execution.run, steps, "a run begins");
         self.phase(Phase::Offline).await?;
-        self.barrier().await?;
+        self.barrier("waiting for all parties to end the offline phase").await?;
         let middle = Instant::now();
         self.execution.stages.end_at(Stage::Offline, middle);
         tracing::info!(%role, offline_s = (middle - start).as_secs_f64(), "the offline phase is over");
@@ -114,7 +125,14 @@ impl<'a> Coordinator<'a> {
         let busy_before: Vec<Duration> = devices.iter().map(|device| device.busy()).collect();
         let wire_before = activity.busy();
         self.phase(Phase::Online).await?;
-        self.synchronise().await?;
+        let failed_checks = self.failed_checks().await?;
+        if failed_checks.is_empty() {
+            self.phase(Phase::Reveal).await?;
+            self.synchronise().await?;
+        } else {
+            // All work is done, and the next frames of the peers are no part of the run.
+            self.outputs.clear();
+        }
         let end = Instant::now();
         self.execution.stages.end_at(Stage::Online, end);
         let plan = self.execution.plan;
@@ -133,7 +151,22 @@ impl<'a> Coordinator<'a> {
         };
         let (sent, received) = (report.tally.sent_bytes, report.tally.received_bytes);
         tracing::info!(%role, online_s = report.online.as_secs_f64(), sent, received, "the run is over");
-        Ok((Outcome { outputs: std::mem::take(&mut self.outputs), report }, middle))
+        let outputs = std::mem::take(&mut self.outputs);
+        Ok((Outcome { outputs, failed_checks, report }, middle))
+    }
+
+    /// The checks of which the answers, which all parties have learnt by now, are not zero. All parties have the same
+    /// answers, and wait for each other: so all reveal the outputs, or none does and none is cut off before it knows why.
+    async fn failed_checks(&mut self) -> Result<Vec<usize>, RunError> {
+        let Some(check) = self.execution.check else { return Ok(Vec::new()) };
+        self.holds_back = true;
+        self.barrier("waiting for all parties to learn the answers of the checks").await?;
+        self.holds_back = false;
+        let answers = self.outputs.get(&check).map(Elements::to_u64).unwrap_or_default();
+        let columns = self.execution.outputs[check].cols;
+        let failed =
+            |column: &usize| answers.iter().skip(*column).step_by(columns).any(|&answer| answer != 0);
+        Ok((0..columns).filter(failed).collect())
     }
 
     /// Runs the steps of one phase until all have passed and all messages and results have left the device.
@@ -159,8 +192,8 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Between the phases the computing parties wait for each other, so that online time is not a peer's offline time.
-    async fn barrier(&mut self) -> Result<(), RunError> {
-        const DOING: &str = "waiting for all parties to end the offline phase";
+    /// `doing` says so in errors.
+    async fn barrier(&mut self, doing: &str) -> Result<(), RunError> {
         self.synchronise().await?;
         if self.execution.plan.role == Role::Dealer {
             return Ok(());
@@ -168,10 +201,11 @@ impl<'a> Coordinator<'a> {
         let parties = self.execution.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         for link in parties {
             let sent = link.sender().send(Frame::Ready).await;
-            sent.map_err(|error| RunError::Peer { error, doing: DOING.into() })?;
+            sent.map_err(|error| RunError::Peer { error, doing: doing.into() })?;
         }
-        while !self.unready.is_empty() {
-            self.wait(DOING).await?;
+        self.awaited += 1;
+        while self.ready.values().any(|&reports| reports < self.awaited) {
+            self.wait(doing).await?;
         }
         Ok(())
     }
@@ -234,7 +268,7 @@ impl<'a> Coordinator<'a> {
             Some(delivery) = self.deliveries.join_next() => {
                 self.delivered(delivery.expect("deliveries do not panic"))?;
             }
-            (peer, frame) = next_frame(self.execution.links, &self.engine, &self.unready), if listening => {
+            (peer, frame) = next_frame(self.execution.links, &self.engine, &self.ready, (self.awaited, self.holds_back)), if listening => {
                 self.take_in(peer, frame, doing)?;
             }
             pieces = next_pieces(&mut self.execution.source, &self.engine), if listening => {
@@ -316,7 +350,10 @@ impl<'a> Coordinator<'a> {
                 bundle.messages.into_iter().for_each(|message| self.receive(peer, message));
                 Ok(())
             }
-            Ok(Frame::Ready) if self.unready.remove(&peer) => Ok(()),
+            Ok(Frame::Ready) if self.may_report(peer) => {
+                *self.ready.get_mut(&peer).expect("a party that may report") += 1;
+                Ok(())
+            }
             Ok(Frame::Finish) => {
                 let error = NetError::Closed { peer, reason: "it has finished".into() };
                 Err(self.peer_error(peer, error, doing))
@@ -328,6 +365,12 @@ impl<'a> Coordinator<'a> {
             }
             Err(error) => Err(self.peer_error(peer, error, doing)),
         }
+    }
+
+    /// Whether a peer has phases left of which it has not reported the end.
+    fn may_report(&self, peer: Role) -> bool {
+        let most = 1 + u32::from(self.execution.check.is_some());
+        self.ready.get(&peer).is_some_and(|&reports| reports < most)
     }
 
     fn receive(&mut self, peer: Role, data: Data) {
@@ -415,12 +458,14 @@ impl<'a> Coordinator<'a> {
 async fn next_frame(
     links: &mut [Link],
     engine: &Engine<'_, Bytes>,
-    unready: &BTreeSet<Role>,
+    ready: &BTreeMap<Role, u32>,
+    (awaited, holds_back): (u32, bool),
 ) -> (Role, Result<Frame, NetError>) {
     poll_fn(|context| {
         for link in links.iter_mut() {
             let peer = link.peer();
-            if !unready.contains(&peer) && !engine.inbox().listens_to(peer) {
+            let is_ready = ready.get(&peer).is_none_or(|&reports| reports >= awaited.max(1));
+            if is_ready && (holds_back || !engine.inbox().listens_to(peer)) {
                 continue;
             }
             if let Poll::Ready(frame) = link.receiver().poll_receive(context) {

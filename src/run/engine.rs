@@ -193,7 +193,7 @@ impl<'a, C: Content> Engine<'a, C> {
                 self.undelivered += 1;
                 self.undelivered_bytes += from.shape.size_bytes(self.plan.ring);
                 // A message is one round deeper than its content; offline there are no rounds.
-                let depth = if planned.phase == Phase::Online { depth.saturating_add(1) } else { 0 };
+                let depth = if planned.phase == Phase::Offline { 0 } else { depth.saturating_add(1) };
                 self.tally.rounds = self.tally.rounds.max(depth);
                 self.outbox.ask(peer, position, depth);
             }

@@ -35,6 +35,9 @@ pub struct Execution<'a> {
     pub inputs: BTreeMap<usize, HostMatrix>,
     /// The shapes of the program's outputs.
     pub outputs: Vec<Shape>,
+    /// The position of the output that holds the answers of the program's checks, if it has any: the outputs are revealed
+    /// only where they are all zero.
+    pub check: Option<usize>,
     /// The links with the peers that the plan names.
     pub links: &'a mut [Link],
     /// The messages that reach the run by another way.
@@ -73,8 +76,10 @@ pub struct HostMatrix {
 /// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The outputs that this role learns, by their position in the program.
+    /// The outputs that this role learns, by their position in the program; none where a check fails.
     pub outputs: BTreeMap<usize, Elements>,
+    /// The checks that fail, by their columns.
+    pub failed_checks: Vec<usize>,
     /// Its figures.
     pub report: RunReport,
 }

@@ -203,6 +203,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         let offline = self.clock;
         self.actors.iter_mut().for_each(Actor::restart_clocks);
         self.run_phase(Phase::Online);
+        self.run_phase(Phase::Reveal);
         Prediction {
             offline: Duration::from_nanos(offline),
             online: Duration::from_nanos(self.clock - offline),

@@ -24,7 +24,7 @@ impl Tally {
     pub(super) fn sent(&mut self, phase: Phase, bytes: u64) {
         match phase {
             Phase::Offline => self.offline_sent_bytes += bytes,
-            Phase::Online => self.sent_bytes += bytes,
+            Phase::Online | Phase::Reveal => self.sent_bytes += bytes,
         }
     }
 
@@ -32,7 +32,7 @@ impl Tally {
     pub(super) fn received(&mut self, phase: Phase, bytes: u64, depth: u32) {
         match phase {
             Phase::Offline => self.offline_received_bytes += bytes,
-            Phase::Online => self.received_bytes += bytes,
+            Phase::Online | Phase::Reveal => self.received_bytes += bytes,
         }
         self.rounds = self.rounds.max(depth);
     }

@@ -426,6 +426,7 @@ async fn follow(
         keys: &HashMap::new(),
         inputs: BTreeMap::new(),
         outputs: outputs.to_vec(),
+        check: None,
         links: &mut links,
         source: None,
         sinks: Vec::new(),

@@ -149,6 +149,7 @@ fn try_serve(
             keys: &keys,
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
+            check: None,
             links,
             source: None,
             sinks: Vec::new(),

@@ -130,12 +130,34 @@ pub enum SessionError {
         /// The error.
         reason: String,
     },
+    /// The program's checks say that something it rests on does not hold. All parties learn of which steps.
+    #[error(
+        "{} does not hold to what is declared, assumed or needed: {}; no output is revealed",
+        .steps.first().map_or("a step", String::as_str), explained(.steps)
+    )]
+    Check {
+        /// What the steps are called, in the order of the program. The later ones may follow from the first.
+        steps: Vec<String>,
+    },
     /// An earlier failure has closed the links.
     #[error("the session of {role} has failed before and cannot run again")]
     Poisoned {
         /// Whose session.
         role: Role,
     },
+}
+
+/// What a failed check may mean.
+fn explained(steps: &[String]) -> String {
+    let is_input = steps.first().is_some_and(|step| step.starts_with("input "));
+    let reason = match is_input {
+        true => "a number of it exceeds its declared bound, or the ring",
+        false => "a number leaves its stated range, the domain of a function, or the ring",
+    };
+    match &steps[1.min(steps.len())..] {
+        [] => reason.to_owned(),
+        later => format!("{reason}; so, maybe for that reason, do {}", later.join(", ")),
+    }
 }
 
 impl From<OfferError> for SessionError {
@@ -173,11 +195,13 @@ impl SessionError {
                 format!("{peer} wants tiles that are too small")
             }
             SessionError::Plan(_) if is_dealer => "it has no plan".to_owned(),
+            SessionError::Check { .. } if is_dealer => "the parties' checks have failed".to_owned(),
             SessionError::Plan(_)
             | SessionError::TileSide { .. }
             | SessionError::Offer(_)
             | SessionError::ResidentFromStore
             | SessionError::OtherSession
+            | SessionError::Check { .. }
             | SessionError::Network(_)
             | SessionError::Entropy { .. }
             | SessionError::Runtime { .. }

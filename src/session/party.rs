@@ -22,6 +22,8 @@ pub struct Session {
     pub(super) wire: Wire,
     /// With the other parties, then the dealer; empty once something has failed.
     pub(super) links: Vec<Link>,
+    /// Whether a check has failed: then the session can be finished, and nothing else.
+    pub(super) has_failed_check: bool,
     /// Each party's offers, this one's among them.
     pub(super) offers: BTreeMap<PartyId, Terms>,
     /// The inputs of which the job declares the shape.
@@ -54,6 +56,7 @@ impl Session {
     ) -> Session {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Session {
+            has_failed_check: false,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             role,
             devices,
@@ -100,10 +103,17 @@ impl Session {
         &mut self,
         work: impl FnOnce(&mut Session) -> Result<T, SessionError>,
     ) -> Result<T, SessionError> {
-        if self.links.is_empty() {
+        if self.links.is_empty() || self.has_failed_check {
             return Err(SessionError::Poisoned { role: self.role });
         }
-        work(self).map_err(|error| self.fail(error))
+        work(self).map_err(|error| match error {
+            // All parties know it, and none has broken anything off.
+            error @ SessionError::Check { .. } => {
+                self.has_failed_check = true;
+                error
+            }
+            error => self.fail(error),
+        })
     }
 
     /// Ends the session in order: returns once all peers have everything.

@@ -245,6 +245,7 @@ impl Session {
             keys: &keys,
             inputs,
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
+            check: program.check().map(|check| check.output),
             links: &mut self.links,
             source: messages,
             sinks: Vec::new(),
@@ -262,8 +263,14 @@ impl Session {
         self.runs = self.runs.wrapping_add(1);
         *runs += 1;
         self.stages.end(Stage::Wiping);
+        if let (Some(check), false) = (program.check(), outcome.failed_checks.is_empty()) {
+            let steps = outcome.failed_checks.iter().map(|&column| check.steps[column].clone()).collect();
+            return Err(SessionError::Check { steps });
+        }
+        let check = program.check().map(|check| check.output);
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
-        let outputs = outcome.outputs.into_iter().map(name).collect();
+        let outputs =
+            outcome.outputs.into_iter().filter(|(index, _)| Some(*index) != check).map(name).collect();
         Ok(SessionOutcome { outputs, report: outcome.report, plans })
     }
 }

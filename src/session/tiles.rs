@@ -332,7 +332,7 @@ fn device_time(plan: &Plan, models: &[DeviceModel]) -> Duration {
         let step = &plan.steps[at as usize];
         models[usize::from(step.device)].seconds(plan.ring, &step.step.action)
     };
-    let online = (0..plan.steps.len() as u32).filter(|&at| plan.phase_of(at) == Phase::Online);
+    let online = (0..plan.steps.len() as u32).filter(|&at| plan.phase_of(at) != Phase::Offline);
     Duration::from_secs_f64(online.map(seconds).sum())
 }
 

@@ -234,9 +234,12 @@ impl World {
         if let Some([folder, marks]) = &self.store {
             session.set_store(CorrelationStore::open(folder, party, marks)?, |_, _| {});
         }
-        let outcome = work(party, &mut session)?;
-        session.finish()?;
-        Ok(outcome)
+        let outcome = work(party, &mut session);
+        // A failed check ends a session in order: all parties know it.
+        if matches!(outcome, Ok(_) | Err(SessionError::Check { .. })) {
+            session.finish()?;
+        }
+        outcome
     }
 
     fn dealer(&self, ends: Vec<(Role, WireEnd)>) -> Result<Dealt, SessionError> {

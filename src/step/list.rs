@@ -111,6 +111,9 @@ pub enum Phase {
     Offline,
     /// The computation on the inputs.
     Online,
+    /// Outputs of a program with checks are revealed: taken only where the checks, which are revealed before, say that all is
+    /// well.
+    Reveal,
 }
 
 /// A buffer's size and use.

@@ -37,6 +37,7 @@ pub(super) fn statement(program: &mut Program, names: &mut Names, text: &str) ->
     }
     match result {
         Operand::Matrix(value) => {
+            program.end_step(&name);
             names.insert(name, value);
             Ok(value)
         }

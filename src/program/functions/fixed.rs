@@ -134,6 +134,23 @@ impl Program {
     /// Calls all values from `first` on by the function that they are parts of.
     pub(in crate::program) fn parts_of(&mut self, first: usize, label: &str) {
         self.values[first..].iter_mut().for_each(|value| label.clone_into(&mut value.label));
+        self.see_to(first);
+    }
+
+    /// Says of all values from `first` on that the function which they are parts of sees to their magnitudes.
+    pub(in crate::program) fn see_to(&mut self, first: usize) {
+        self.values[first..].iter_mut().for_each(|value| value.part = true);
+    }
+
+    /// Says of the sums and products among the values from `first` on that nothing keeps them in the ring.
+    pub(in crate::program) fn need_from(&mut self, first: usize) {
+        self.need_at_most(first, f64::INFINITY);
+    }
+
+    /// The same, and that their elements must not exceed a magnitude.
+    pub(in crate::program) fn need_at_most(&mut self, first: usize, most: f64) {
+        let needed = (first..self.values.len()).map(|index| (ValueId(index as u32), most));
+        self.needs.extend(needed);
     }
 
     /// What a constant is with so many fraction bits.

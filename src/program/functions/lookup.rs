@@ -53,6 +53,7 @@ impl Program {
         let first = self.values().len();
         let result = self.matmul(chosen, table)?;
         self.settle_parts(first);
+        self.see_to(first);
         if self.counts() {
             let exact = self.integers(table).span.hull(Span::at(0));
             self.settle(result, exact, &[table]);

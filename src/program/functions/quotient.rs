@@ -163,7 +163,10 @@ impl Program {
             let scaled = self.scaled_down(a, &normal, free, limits)?;
             let guard = self.value(scaled).fraction_bits - own;
             let inverse = self.inverse_of_mantissa(&normal, (free - guard).min(self.fine_bits()))?;
-            self.product_within(scaled, inverse, bits, limits)?
+            let start = self.values().len();
+            let result = self.product_within(scaled, inverse, bits, limits)?;
+            self.need_from(start);
+            result
         };
         Ok((result, quotient))
     }
@@ -188,7 +191,9 @@ impl Program {
             let factor = |top: i32| halving(top.saturating_sub(done).clamp(least, stage_bits));
             let power = self.by_power(normal, factor, free, stage == 0)?;
             let bits = if stage + 1 == stages { own + guard } else { own };
+            let start = self.values().len();
             scaled = self.product_within(scaled, power, bits, limits)?;
+            self.need_from(start);
         }
         Ok(scaled)
     }

@@ -61,8 +61,10 @@ impl Program {
         let inverse = self.inverse_deviation(variance, epsilon, room.min(MOST_INVERSE_BITS))?;
         let mut result = self.product_within(distance, inverse, bits, Some(Interval::symmetric(reach)))?;
         if let Some((scale, offset)) = affine {
+            let start = self.values().len();
             let scaled = self.mul(result, scale)?;
             result = self.add(scaled, offset)?;
+            self.need_from(start);
         }
         self.parts_of(first, &label);
         // Squares may be larger where there are so few fraction bits.
@@ -115,10 +117,12 @@ impl Program {
             [of_channels(mean)?, of_channels(variance)?, of_channels(scale)?, of_channels(offset)?];
         let variance = self.rescaled(variance, 0, fine.max(self.value(variance).fraction_bits))?;
         let inverse = self.inverse_deviation(variance, epsilon, fine)?;
+        let start = self.values().len();
         let factor = self.any_product(scale, inverse, fine)?;
         let distance = self.sub(a, mean)?;
         let scaled = self.any_product(distance, factor, bits)?;
         let result = self.add(scaled, offset)?;
+        self.need_from(start);
         self.parts_of(first, &label);
         self.demand(result, variance, domain);
         self.set_label(variance, "its variance");
@@ -162,7 +166,12 @@ impl Program {
         let parts = [(high, high, power * power), (high, low, 2.0 * power), (low, low, 1.0)];
         let mut sum = None;
         for (a, b, factor) in parts {
+            let start = self.values().len();
             let part = total(self, a, b)?;
+            // What it is multiplied by makes it half of what the ring holds at most.
+            let own = self.value(part).fraction_bits;
+            let ratio = factor / count * (f64::from(bits + GUARD_BITS) - f64::from(own)).exp2();
+            self.need_at_most(start, f64::from(self.ring().bits() - 3).exp2() / ratio);
             let part = self.multiple(part, factor / count, bits + GUARD_BITS)?;
             sum = Some(match sum {
                 None => part,

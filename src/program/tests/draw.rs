@@ -97,6 +97,18 @@ impl Setting {
         if self.is_wide() { 1.0 / 256.0 } else { 1.0 }
     }
 
+    /// Up to which a layer's variances may be, beside the limit of products.
+    pub(crate) fn most_of_layers(&self) -> f64 {
+        let fine = ((self.codec.ring().bits() - 8) / 2).min(24).max(self.codec.fraction_bits());
+        (f64::from(self.codec.ring().bits()) - 5.0 - f64::from(fine) - 3.0).exp2()
+    }
+
+    /// Up to which a batch's variances may be.
+    pub(crate) fn most_variance(&self) -> f64 {
+        let fine = ((self.codec.ring().bits() - 8) / 2).min(24).max(self.codec.fraction_bits());
+        f64::from(fine - fine / 6).exp2()
+    }
+
     /// The number that stands for a constant.
     pub(crate) fn rounded(&self, constant: f64) -> f64 {
         (constant / self.unit()).round_ties_even() * self.unit()
@@ -145,6 +157,8 @@ impl Error {
 pub(crate) struct Reach {
     /// Of products of two values.
     pub(crate) product: f64,
+    /// What bounds of all factors allow sums of products to reach.
+    pub(crate) bound: f64,
     pub(crate) quotient: f64,
     /// Of anything else.
     pub(crate) all: f64,
@@ -178,6 +192,11 @@ impl Expected {
 
     pub(crate) fn product(mut self, reach: f64) -> Expected {
         self.reach.product = reach;
+        self
+    }
+
+    pub(crate) fn bound(mut self, bound: f64) -> Expected {
+        self.reach.bound = bound;
         self
     }
 

@@ -61,7 +61,8 @@ fn matrix_product(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn
         let right = if turned { of[1].permuted(&[1, 0]) } else { of[1].clone() };
         let value = of[0].product(&right, |a, b| a * b);
         let reach = of[0].product(&right, |a, b| (a * b).abs()).reach();
-        Expected::new(setting, value, Error::Units(2.0, 0.0)).product(reach)
+        let bound = of[0].dims.last().map_or(0, |&inner| inner) as f64 * of[0].reach() * right.reach();
+        Expected::new(setting, value, Error::Units(2.0, 0.0)).product(reach).bound(bound)
     })
 }
 
@@ -230,8 +231,9 @@ fn layernorm(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
             let (mean, variance) = (x.iter().sum::<f64>() / x.len() as f64, variance_of(x));
             x.iter().map(|x| (x - mean) / (variance + epsilon).sqrt()).collect()
         });
-        // Of less the distances themselves have few bits.
-        let outside = !variances.data.iter().all(|&variance| variance >= setting.least_variance());
+        // Of less the distances themselves have few bits, and of more the variance has too many.
+        let inside = setting.least_variance()..setting.most_of_layers();
+        let outside = !variances.data.iter().all(|variance| inside.contains(variance));
         let all = of[0].dims[axis] as f64 * of[0].reach();
         Expected::new(setting, value, Error::Stated(1e-4, 0.0, 6e-3))
             .product(variances.reach())
@@ -255,7 +257,8 @@ fn affine(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
         });
         let value = normal.both(of[1], |x, scale| x * scale).both(of[2], |x, offset| x + offset);
         let variances = of[0].along(axis, true, variance_of);
-        let few = !variances.data.iter().all(|&variance| variance >= setting.least_variance());
+        let inside = setting.least_variance()..setting.most_of_layers();
+        let few = !variances.data.iter().all(|variance| inside.contains(variance));
         let mut expected = Expected::new(setting, value, Error::Stated(1e-4, 0.0, 6e-3));
         // The scale multiplies the error.
         expected.slack = expected.slack.both(of[1], |slack, scale| slack * (1.0 + scale.abs()));
@@ -292,7 +295,8 @@ fn batchnorm(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
         let inverse = channel(2).each(|variance| 1.0 / (variance.max(0.0) + 1e-5).sqrt());
         let factor = inverse.both(&channel(3), |inverse, scale| inverse * scale);
         let scaled = distance.both(&factor, |distance, factor| distance * factor);
-        let outside = !of[2].data.iter().all(|&variance| variance >= setting.least_variance());
+        let inside = setting.least_variance()..=setting.most_variance();
+        let outside = !of[2].data.iter().all(|variance| inside.contains(variance));
         let reach = scaled.reach().max(factor.reach());
         let value = scaled.both(&channel(4), |scaled, offset| scaled + offset);
         Expected::new(setting, value, Error::Stated(1e-4, 1e-4, 6.3e-3)).product(reach).unstated(outside)
@@ -315,7 +319,9 @@ fn convolution(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
     drawn(text, vec![a, w], move |of, setting| {
         let value = of[0].convolved(of[1], stride, padding, |x, w| x * w);
         let reach = of[0].convolved(of[1], stride, padding, |x, w| (x * w).abs()).reach();
-        Expected::new(setting, value, Error::Units(2.0, 0.0)).product(reach)
+        let inner: usize = of[1].dims[1..].iter().product();
+        let bound = inner as f64 * of[0].reach() * of[1].reach();
+        Expected::new(setting, value, Error::Units(2.0, 0.0)).product(reach).bound(bound)
     })
 }
 

@@ -1,6 +1,7 @@
 //! Whole runs in one process: against the oracle, under faults, and as seen by an eavesdropper.
 
 mod budget;
+mod check;
 mod coalescing;
 mod compiled;
 mod dealer;

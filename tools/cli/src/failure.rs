@@ -157,6 +157,7 @@ fn session_status(error: &SessionError) -> u8 {
         SessionError::Offer(error) => offer_status(error),
         SessionError::TileSide { .. } => 5,
         SessionError::Store(error) => store_status(error),
+        SessionError::Check { .. } => 1,
         SessionError::Run(RunError::Device { error, .. }) => device_status(error),
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
         SessionError::Run(RunError::Interrupted) => INTERRUPTED,

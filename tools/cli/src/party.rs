@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use symbolon::run::{Stage, Stages};
-use symbolon::session::{SessionOptions, SessionOutcome};
+use symbolon::session::{SessionError, SessionOptions, SessionOutcome};
 use symbolon_job::data::DataError;
 use symbolon_job::{ConnectedJob, Job, JobError, PartyConfig, PartyJob, PartyOptions};
 
@@ -71,8 +71,12 @@ pub fn run(
     let runs = match runs {
         Ok(runs) => runs,
         Err(failure) => {
-            // A session that has failed has told its peers why.
-            job.abort(&failure.public_reason());
+            match failure {
+                // All parties know it, and end in order.
+                Failure::Session(SessionError::Check { .. }) => job.finish()?,
+                // A session that has failed has told its peers why.
+                _ => job.abort(&failure.public_reason()),
+            }
             return Err(failure);
         }
     };

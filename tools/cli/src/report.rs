@@ -114,7 +114,10 @@ impl Ranges {
     /// Where they allow overflow, or prove that a function is wrong.
     pub fn of(program: &Program) -> Result<Ranges, ProgramError> {
         let reaches = range::reaches(program)?;
-        let warnings: Vec<String> = range::warnings(program).iter().map(ToString::to_string).collect();
+        // What checks ask is no warning: a run in which it does not hold fails.
+        let is_checked = program.check().is_some();
+        let warnings = range::warnings(program).into_iter().filter(|_| !is_checked);
+        let warnings: Vec<String> = warnings.map(|warning| warning.to_string()).collect();
         let inputs = program.inputs().iter().filter(|input| input.bound.is_none());
         let unbounded: Vec<&str> = inputs.map(|input| input.name.as_str()).collect();
         let ring_bits = program.ring().bits();
@@ -143,6 +146,12 @@ impl Ranges {
         };
         let assumed: Vec<&str> = program.assumptions().collect();
         let range = if assumed.is_empty() { range } else { format!("{range}; given {}", assumed.join(", ")) };
+        let range = match is_checked {
+            true => {
+                format!("{range}; checked in every run: where a step does not hold to that, the run fails")
+            }
+            false => range,
+        };
         Ok(Ranges { range, wraps, warnings })
     }
 

@@ -67,6 +67,8 @@ pub struct Job {
     /// The number of runs of the program.
     pub batches: u32,
     stream_correlations: bool,
+    /// Whether the parties ask privately whether all that the program rests on holds.
+    check: bool,
     /// Its inputs, by name.
     pub inputs: BTreeMap<String, Input>,
     /// The steps of its program, in order.
@@ -136,6 +138,8 @@ struct Header {
     batches: u32,
     #[serde(default)]
     stream_correlations: bool,
+    #[serde(default)]
+    check: bool,
 }
 
 const fn once() -> u32 {
@@ -200,6 +204,7 @@ impl Job {
             truncation: job.truncation,
             batches: job.batches,
             stream_correlations: job.stream_correlations,
+            check: job.check,
             inputs,
             steps: program.steps,
             outputs,
@@ -319,6 +324,7 @@ impl Job {
         terms.add("fraction_bits", self.codec.fraction_bits());
         terms.add("truncation", format!("{:?}", self.truncation).to_lowercase());
         terms.add("batches", self.batches);
+        terms.add("check", self.check);
         for (name, input) in &self.inputs {
             terms.add(format!("owner of input {name}"), input.owner);
             terms.add(format!("shape of input {name}"), declared(input.shape));
@@ -364,6 +370,6 @@ impl Job {
             })?;
             program.output(name, *value, output.to.iter().map(|&party| PartyId(party)).collect())?;
         }
-        Ok(program)
+        Ok(if self.check { program.checked()? } else { program })
     }
 }

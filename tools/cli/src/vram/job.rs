@@ -174,7 +174,7 @@ fn ops(program: &Program, planned: &Planned, plain: &Plain) -> Vec<OpJson> {
     let plan = planned.largest();
     let mut most: BTreeMap<u32, [u64; MemoryClass::ALL.len()]> = BTreeMap::new();
     for (step, occupied) in plan.steps.iter().zip(plan.occupied()) {
-        if plan.supply == Supply::Streamed || step.step.phase == Phase::Online {
+        if plan.supply == Supply::Streamed || step.step.phase != Phase::Offline {
             let most = most.entry(step.step.op.0).or_default();
             if occupied.total_bytes() > most.iter().sum() {
                 *most = occupied.0;

@@ -1,5 +1,6 @@
 //! The command as a user runs it: exit status, stderr and files.
 
+mod checks;
 mod data;
 mod documents;
 #[cfg(unix)]
