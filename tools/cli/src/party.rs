@@ -73,7 +73,7 @@ pub fn run(
         Err(failure) => {
             match failure {
                 // All parties know it, and end in order.
-                Failure::Session(SessionError::Check { .. }) => job.finish()?,
+                Failure::Session(SessionError::Check { .. }) => drop(job.finish()?),
                 // A session that has failed has told its peers why.
                 _ => job.abort(&failure.public_reason()),
             }
