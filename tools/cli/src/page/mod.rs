@@ -33,6 +33,7 @@ tr:last-child td{border-bottom:0}
 svg{display:block;max-width:none}
 @media(min-width:960px){.wide>svg{max-width:100%;height:auto}}
 p{margin:0 0 12px}
+td:only-child{white-space:normal}
 .note{color:#566069;font-size:13.5px;margin:12px 0 0}
 .figures{display:flex;flex-wrap:wrap;gap:12px;margin:0}
 .figures div{flex:1 1 140px;background:#f4f6f9;border-radius:6px;padding:12px}

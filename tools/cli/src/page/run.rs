@@ -26,6 +26,12 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         ("sent online", size(sent)),
         ("overlap, at least", format!("{overlap:.2}")),
     ]);
+    let warnings: Vec<Vec<String>> =
+        run.ranges.wraps.iter().chain(&run.ranges.warnings).map(|warning| vec![warning.clone()]).collect();
+    if !warnings.is_empty() {
+        let heading = vec!["results may be wrong where this does not hold".to_owned()];
+        page.table("Warnings", &[vec![heading], warnings].concat(), "");
+    }
     page.table(
         "Online",
         &lanes(run),

@@ -34,6 +34,23 @@ fn run_json(folder: &Folder) -> serde_json::Value {
 }
 
 #[test]
+fn numbers_that_are_rounded_to_zero_are_spoken_of_and_pages_have_the_warnings() {
+    let folder = Folder::new();
+    folder.text("x.csv", "0.000001,2\n0,0.00002\n");
+    folder.text(
+        "job.toml",
+        "[job]\nname = \"small\"\nprotocol = \"beaver\"\nring_bits = 64\nfraction_bits = 16\n[inputs]\n\
+         x = { owner = 0, file = \"x.csv\" }\n[program]\nsteps = [\"z = exp(x)\"]\n[outputs]\nz = { to = [0] }\n",
+    );
+    let output = folder.run(&["run", "job.toml", "--local", "--device", "cpu", "--report", "page"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("input 'x': 1 of its numbers are nearer to zero than to 2^-16"), "{said}");
+    let page = std::fs::read_to_string(folder.path("page/report.html")).expect("the page");
+    assert!(page.contains("<h2>Warnings</h2>") && page.contains("exp(x) is right only where"), "{page}");
+}
+
+#[test]
 fn integers_of_a_table_are_exact_whatever_stands_beside_them() {
     let folder = Folder::new();
     folder.text("job.toml", &tables(0, "", ""));

@@ -158,6 +158,14 @@ impl Matrix {
         })
     }
 
+    /// How many of its numbers are not zero, but are rounded to it.
+    pub fn vanishing(&self, codec: FixedPoint) -> usize {
+        // Ties go to even.
+        let least = codec.resolution() / 2.0;
+        let vanishes = |real: &f64| *real != 0.0 && real.abs() <= least;
+        if codec.fraction_bits() == 0 { 0 } else { self.reals().filter(vanishes).count() }
+    }
+
     /// Holds the matrix against a kind of integers.
     pub fn check_kind(&self, kind: Kind) -> Result<(), ValueError> {
         let Some(width) = kind.width() else { return Ok(()) };

@@ -103,6 +103,14 @@ impl Job {
             let checked =
                 checked.and_then(|()| declared.kind.map_or(Ok(()), |kind| data.matrix.check_kind(kind)));
             checked.map_err(|error| data.failed(error))?;
+            let vanishing = data.matrix.vanishing(self.codec);
+            if vanishing > 0 {
+                let bits = self.codec.fraction_bits();
+                tell(format!(
+                    "{vanishing} of its numbers are nearer to zero than to 2^-{bits}, the least that {bits} fraction bits \
+                     hold, and count as zero"
+                ));
+            }
             each(data)?;
         }
         Ok(())
