@@ -41,11 +41,9 @@
 
 pub mod correlation;
 pub mod device;
-#[doc(hidden)]
-pub mod fuzz;
 #[cfg(doc)]
 pub mod guide;
-mod huge;
+pub mod memory;
 pub mod net;
 pub mod plan;
 pub mod program;
@@ -55,7 +53,8 @@ pub mod run;
 pub mod session;
 pub mod share;
 pub mod step;
-pub mod wipe;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use device::Device;
 pub use device::cpu::Cpu;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use symbolon::step::STEMS;
 
 /// The modules from the bottom up: each imports only from those before it.
-const FLOORS: [&str; 11] = [
+const FLOORS: [&str; 13] = [
+    "memory",
     "ring",
     "share",
     "step",
@@ -18,6 +19,27 @@ const FLOORS: [&str; 11] = [
     "plan",
     "run",
     "session",
+    "testing",
+];
+
+/// The layers of `net` from the bottom up, each a file or a folder.
+const NET_LAYERS: [&str; 16] = [
+    "deadlines",
+    "address",
+    "streams",
+    "shape",
+    "interrupt",
+    "activity",
+    "identity",
+    "frame",
+    "error",
+    "stream",
+    "link",
+    "connect",
+    "measure",
+    "memory",
+    "tamper",
+    "fuzz",
 ];
 
 /// Imports that the order alone would allow.
@@ -65,7 +87,7 @@ fn sources() -> Vec<(String, String)> {
                 continue;
             }
             let text = fs::read_to_string(&path).expect("a source text");
-            let code = text.split("#[cfg(test)]\nmod tests {").next().expect("a first part").to_owned();
+            let code = text.split("\nmod tests {").next().expect("a first part").to_owned();
             sources.push((name, code));
         }
     }
@@ -103,6 +125,29 @@ fn modules_import_only_from_those_below() {
             let forbidden =
                 FORBIDDEN.iter().find(|(name, _)| *name == module).map_or(&[][..], |(_, names)| names);
             assert!(!forbidden.contains(&import.as_str()), "{file} must not import {import}");
+        }
+    }
+}
+
+#[test]
+fn the_layers_of_net_import_only_from_those_below() {
+    let layer = |name: &str| NET_LAYERS.iter().position(|&layer| layer == name);
+    for (file, code) in sources() {
+        let Some(own) = file.strip_prefix("net/").filter(|&path| path != "mod.rs") else { continue };
+        let (name, root) = match own.split_once('/') {
+            Some((folder, _)) => (folder, "super::super::"),
+            None => (own.trim_end_matches(".rs"), "super::"),
+        };
+        let floor = layer(name).unwrap_or_else(|| panic!("{file} is of no layer of net"));
+        let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        assert!(
+            !code.iter().any(|line| line.contains(root)),
+            "{file} names layers by crate::net, not by {root}"
+        );
+        for rest in code.iter().flat_map(|line| line.split("crate::net::").skip(1)) {
+            let import: String = rest.chars().take_while(|c| c.is_ascii_lowercase()).collect();
+            let below = layer(&import).is_some_and(|import| import <= floor);
+            assert!(below, "{file} imports crate::net::{import} from above, or by a re-export");
         }
     }
 }

@@ -1,7 +1,6 @@
-//! What reads files of demands and of stored orders, for fuzzing: nothing here may panic, or take memory that the bytes do
-//! not pay for.
+//! The readers of demands and of stored orders, for fuzzing: none may panic, or take memory that the bytes do not pay for.
 
-use super::store::{OrderReader, StoreKey, seal};
+use super::order_file::{OrderReader, StoreKey, seal};
 use super::{Demand, dealer};
 
 /// Reads the bytes as an order: as they are, and with all tags put right, as somebody who has the key could write them.
@@ -27,7 +26,7 @@ pub fn demand(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::fuzz::corpus;
+    use crate::testing::corpus;
 
     #[test]
     fn orders_of_the_corpus_are_survived() {

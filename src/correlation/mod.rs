@@ -26,12 +26,12 @@ mod bit;
 mod carry;
 pub mod dealer;
 mod demand;
-#[doc(hidden)]
-pub mod fuzz;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod monomials;
+pub mod order_file;
 mod product;
 mod source;
-pub mod store;
 mod table;
 mod trunc_pair;
 

@@ -12,10 +12,10 @@ pub mod select;
 
 pub use ledger::{Booking, Ledger, MemoryUse, Reservation};
 
+use crate::memory::wipe::Wiped;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Kernel, MemoryClass};
-use crate::wipe::Wiped;
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;

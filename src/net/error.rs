@@ -1,10 +1,11 @@
 //! What can go wrong between processes.
 
-use super::Address;
-use super::expected::OffPlan;
-use super::frame::FrameError;
-use super::identity::IdentityError;
+use crate::net::address::Address;
+use crate::net::frame::FrameError;
+use crate::net::identity::IdentityError;
 use crate::share::{Difference, Role, printable};
+use rustls::{AlertDescription, Error};
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -232,6 +233,83 @@ pub enum NetError {
     },
 }
 
+/// How a peer broke the plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OffPlan {
+    /// A message of a run that is not this one.
+    #[error("message {message} of run {found:08x}, where run {due:08x} is due")]
+    Run {
+        /// The number that it claims; 0 for a bundle.
+        message: u32,
+        /// The run that it claims.
+        found: u32,
+        /// The run that is due.
+        due: u32,
+    },
+    /// A message that the plan does not have from this peer.
+    #[error("{bytes} bytes of message {message}, which is not awaited from it")]
+    Unknown {
+        /// The number that it claims.
+        message: u32,
+        /// Of the frame.
+        bytes: usize,
+    },
+    /// A message that is there already.
+    #[error("message {message} a second time, with {bytes} bytes")]
+    Again {
+        /// Which.
+        message: u32,
+        /// Of the frame.
+        bytes: usize,
+    },
+    /// A piece of a message that is longer, shorter or from elsewhere than the one that is due.
+    #[error(
+        "{bytes} bytes at {offset} of message {message}, where {due_bytes} bytes at {due_offset} were due"
+    )]
+    Piece {
+        /// Of which message.
+        message: u32,
+        /// Where in the message it lies, as it claims.
+        offset: u64,
+        /// Its length.
+        bytes: usize,
+        /// Where the piece that is due lies.
+        due_offset: u64,
+        /// The length of the piece that is due.
+        due_bytes: u64,
+    },
+    /// A message further from the beginning than the plan has steps.
+    #[error("message {message}, which claims to lie {depth} rounds deep, of at most {most}")]
+    Depth {
+        /// Which.
+        message: u32,
+        /// What it claims.
+        depth: u32,
+        /// What can be.
+        most: u32,
+    },
+    /// More messages in one frame than are awaited.
+    #[error("messages of {bytes} bytes in one frame, where {due_bytes} bytes were due")]
+    Bundle {
+        /// Of the frame's payload.
+        bytes: usize,
+        /// Of a frame with all that is missing.
+        due_bytes: u64,
+    },
+}
+
+impl OffPlan {
+    /// Which message of the plan it was, if it is one.
+    pub fn message(&self) -> Option<u32> {
+        match *self {
+            OffPlan::Again { message, .. }
+            | OffPlan::Piece { message, .. }
+            | OffPlan::Depth { message, .. } => Some(message),
+            OffPlan::Run { .. } | OffPlan::Unknown { .. } | OffPlan::Bundle { .. } => None,
+        }
+    }
+}
+
 impl NetError {
     /// What `peer` may be told of it. A dealer learns neither what the parties compute nor in what they differ.
     pub fn told(&self, peer: Role) -> String {
@@ -254,6 +332,40 @@ impl NetError {
     pub(super) fn aborted(peer: Role, reason: &str) -> NetError {
         NetError::Aborted { peer, reason: printable(reason) }
     }
+}
+
+/// What a failure of an established connection means: a peer that refuses this process's certificate says so only after
+/// this process has finished its part of the handshake.
+pub(in crate::net) fn explain(peer: Role, error: &io::Error) -> NetError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::AlertReceived(alert)) if is_of_certificates(*alert) => {
+            NetError::Refused { peer, alert: format!("{alert:?}") }
+        }
+        _ if error.kind() == io::ErrorKind::UnexpectedEof => {
+            NetError::Closed { peer, reason: "it closed the connection".into() }
+        }
+        _ => NetError::Closed { peer, reason: error.to_string() },
+    }
+}
+
+/// Whether an alert says that a certificate is not accepted.
+fn is_of_certificates(alert: AlertDescription) -> bool {
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, DecryptError, UnknownCA, UnsupportedCertificate,
+    };
+    matches!(
+        alert,
+        AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | DecryptError
+            | UnknownCA
+            | UnsupportedCertificate
+    )
 }
 
 fn also(refused: &Option<Box<NetError>>) -> String {

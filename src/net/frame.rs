@@ -20,7 +20,7 @@
 //! without elements is one empty frame. Small messages that are ready together travel in one bundle, whose payload is,
 //! for each, its number, depth and length as `u32` and its bytes.
 
-use crate::wipe::Wiped;
+use crate::memory::wipe::Wiped;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use zeroize::Zeroize;
 
@@ -84,7 +84,7 @@ pub enum Frame {
     Hello(Bytes),
     /// Words between runs, such as an order.
     Control {
-        /// What about: the number of a [`super::Topic`].
+        /// What about: the number of a [`Topic`](crate::net::Topic).
         topic: u32,
         /// The words.
         payload: Bytes,

@@ -1,8 +1,8 @@
-//! What reads the bytes of strangers, for fuzzing: nothing here may panic, or take memory that the bytes do not pay for.
+//! The readers of strangers' bytes, for fuzzing: none may panic, or take memory that the bytes do not pay for.
 
-use super::expected::Awaited;
-use super::frame::{DATA_PAYLOAD_BYTES, Frame, HEADER_BYTES, Header};
-use super::{Hello, Messages, Topic};
+use crate::net::frame::{DATA_PAYLOAD_BYTES, Frame, HEADER_BYTES, Header};
+use crate::net::link::expected::{Awaited, Messages, Topic};
+use crate::net::stream::hello::Hello;
 use crate::share::Role;
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::runtime::Builder;
@@ -75,7 +75,7 @@ pub fn greeting(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::fuzz::corpus;
+    use crate::testing::corpus;
 
     #[test]
     fn frames_of_the_corpus_are_survived() {

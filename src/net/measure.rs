@@ -1,12 +1,14 @@
 //! What encryption costs, and whether a shaped link is what it stands in for: bytes over loopback, plainly, as a link's
 //! TLS carries them over one stream and over several, and at the rate of another link.
 
-use super::inlet::Inlet;
-use super::outlet::Outlet;
-use super::stripe::stripe;
-use super::tls::{Stream, Tls};
-use super::visit::ByteStream;
-use super::{Credentials, Identity, IdentityPem, LinkShape, Streams};
+use crate::net::identity::tls::{Stream, Tls};
+use crate::net::identity::{Credentials, Identity, IdentityError, IdentityPem};
+use crate::net::shape::LinkShape;
+use crate::net::stream::ByteStream;
+use crate::net::stream::input::FrameInput;
+use crate::net::stream::output::FrameOutput;
+use crate::net::stream::stripe::stripe;
+use crate::net::streams::Streams;
 use crate::share::Role;
 use bytes::Bytes;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384;
@@ -105,21 +107,21 @@ async fn copy_striped(mebibytes: usize, streams: Streams) -> io::Result<Duration
         near.push(Box::new(one));
         far.push(Box::new(other));
     }
-    let ((_, mut outlet), (inlet, _outlet)) = (stripe(near), stripe(far));
-    let mut inlet = Inlet::<TcpStream>::Striped(inlet);
+    let ((_, mut output), (input, _outlet)) = (stripe(near), stripe(far));
+    let mut input = FrameInput::<TcpStream>::Striped(input);
     let start = Instant::now();
     let writer = tokio::spawn(async move {
         let piece = Bytes::from(vec![0xa5; PIECE_BYTES]);
         for _ in 0..mebibytes {
-            outlet.write(piece.clone(), Bytes::new(), None).await?;
+            output.write(piece.clone(), Bytes::new(), None).await?;
         }
-        Ok::<_, io::Error>(outlet)
+        Ok::<_, io::Error>(output)
     });
     let reader = tokio::spawn(async move {
         let mut piece = vec![0; PIECE_BYTES];
         for _ in 0..mebibytes {
-            inlet.read_exact(&mut piece).await?;
-            inlet.end_frame();
+            input.read_exact(&mut piece).await?;
+            input.end_frame();
         }
         Ok::<_, io::Error>(())
     });
@@ -175,8 +177,8 @@ pub fn shape_over_loopback(shape: LinkShape, mebibytes: usize) -> io::Result<Sha
         let (near, far) = connection().await?;
         let (near, far) = encrypted(near, far).await?;
         let ((mut near, near_write), (mut far, far_write)) = (split(near), split(far));
-        let mut there = Outlet::new(near_write, Some(shape));
-        let mut back = Outlet::new(far_write, Some(shape));
+        let mut there = FrameOutput::new(near_write, Some(shape));
+        let mut back = FrameOutput::new(far_write, Some(shape));
         let byte = || Bytes::from_static(&[1]);
         let reader = tokio::spawn(async move {
             for _ in 0..ROUND_TRIPS {
@@ -187,7 +189,7 @@ pub fn shape_over_loopback(shape: LinkShape, mebibytes: usize) -> io::Result<Sha
             for _ in 0..mebibytes {
                 far.read_exact(&mut piece).await?;
             }
-            // The outlet ends its connection when it is dropped.
+            // The output ends its connection when it is dropped.
             Ok::<_, io::Error>((Instant::now(), back))
         });
         let mut round_trip = Duration::MAX;
@@ -217,7 +219,7 @@ async fn connection() -> io::Result<(TcpStream, TcpStream)> {
 
 async fn encrypted(near: TcpStream, far: TcpStream) -> io::Result<(Stream, Stream)> {
     const VALIDITY: Duration = Duration::from_secs(60 * 60);
-    let identity = |role| -> Result<Identity, super::IdentityError> {
+    let identity = |role| -> Result<Identity, IdentityError> {
         let pem = IdentityPem::generate(role, VALIDITY)?;
         Identity::from_pem(&pem.key, &pem.certificate)
     };
@@ -261,7 +263,8 @@ where
 
 #[cfg(test)]
 mod tests {
-    use crate::net::{LinkShape, Streams};
+    use crate::net::shape::LinkShape;
+    use crate::net::streams::Streams;
 
     #[test]
     fn a_shaped_link_carries_the_bytes() {

@@ -20,77 +20,41 @@
 
 mod activity;
 mod address;
-mod admission;
-mod carrier;
 mod connect;
-mod door;
+mod deadlines;
 mod error;
-mod expected;
 mod frame;
-#[doc(hidden)]
-pub mod fuzz;
-mod hello;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod identity;
-mod inlet;
 mod interrupt;
 mod link;
 mod measure;
-mod outlet;
-mod reader;
-mod resend;
+pub(crate) mod memory;
 mod shape;
-mod socket;
+mod stream;
 mod streams;
-mod stripe;
-pub mod tamper;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod tamper;
 #[cfg(test)]
 mod tests;
-mod tls;
-mod traffic;
-mod visit;
-mod writer;
-
-use frame::CONTROL_PAYLOAD_BYTES;
 
 pub use activity::{Activity, WireSpan};
 pub use address::{Address, AddressError};
-pub use connect::{abort_all, dial};
-pub use door::Listener;
-pub use error::NetError;
-pub use expected::{Messages, OffPlan, Topic};
+pub use connect::{Listener, abort_all, dial};
+pub use deadlines::Deadlines;
+pub use error::{NetError, OffPlan};
 pub use frame::{
     BUNDLE_HEADER_BYTES, BUNDLE_PAYLOAD_BYTES, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, FrameError,
     HEADER_BYTES, SMALL_MESSAGE_BYTES,
 };
-pub use hello::{Hello, Token, VERSION};
 pub use identity::{Certificate, Credentials, Fingerprint, Identity, IdentityError, IdentityPem, VALIDITY};
 pub use interrupt::{Interrupt, requested};
+pub use link::expected::{Messages, Topic};
+pub use link::observer::{LinkObserver, ObservedLink};
+pub use link::traffic::LinkTraffic;
 pub use link::{Link, LinkOptions, LinkReceiver, LinkSender};
 pub use measure::{Copied, Shaped, Striped, copy_over_loopback, shape_over_loopback};
 pub use shape::{LinkShape, ShapeError};
+pub use stream::hello::{Hello, Token, VERSION};
 pub use streams::{Streams, StreamsError};
-pub use traffic::{LinkTraffic, ObservedLink, observe};
-
-use std::time::Duration;
-
-/// How long to wait for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadlines {
-    /// For a peer to appear and greet.
-    pub connect: Duration,
-    /// For the next sign of life of a connected peer.
-    pub silence: Duration,
-    /// For the next piece of this process's work while all peers are alive: a step, a frame sent, or a frame that is due
-    /// by the plan. Longer than peers compute between two messages.
-    pub stall: Duration,
-}
-
-impl Default for Deadlines {
-    fn default() -> Deadlines {
-        Deadlines {
-            connect: Duration::from_secs(30),
-            silence: Duration::from_secs(10),
-            stall: Duration::from_secs(600),
-        }
-    }
-}

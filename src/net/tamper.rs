@@ -1,27 +1,13 @@
 //! A wire in memory that does to frames what a test wants: delay, drop, alter, or break their connection.
-//!
-//! Both ends are ordinary byte streams, so links over them run the code that runs over TCP. One end dials, as with TCP,
-//! and dials again where a connection breaks.
 
-use super::carrier::{Dial, DialError, Origin};
-use super::frame::{Bundle, Data, Frame, HEADER_BYTES, Header};
-use super::hello::{Token, write_frame};
-use super::visit::Visit;
-use super::{Hello, Link, LinkOptions, NetError};
-use crate::share::Role;
-use crate::wipe::Wiped;
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
+use crate::memory::wipe::Wiped;
+use crate::net::frame::{Bundle, Data, Frame, HEADER_BYTES, Header};
+use crate::net::memory::{PIPE_BYTES, Pipe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-
-/// Bytes that a wire holds in each direction, as a socket's buffers do.
-const PIPE_BYTES: usize = 1 << 18;
 
 /// What happens to a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,67 +34,17 @@ pub enum Verdict {
 /// from the end that dials.
 pub type Rule = Arc<dyn Fn(bool, &Frame) -> Verdict + Send + Sync>;
 
-/// An end of a wire, which becomes a link.
-pub struct WireEnd(Origin);
-
-/// Two ends of a wire whose frames `rule` decides on; the first dials the other, which is `peer`. `runtime` serves the
-/// wire, and must outlive what is sent.
-pub fn wire(peer: Role, rule: Rule, runtime: &Handle) -> (WireEnd, WireEnd) {
-    let (visits, awaited) = mpsc::channel(1);
+/// Connections whose frames `rule` decides on, until it cuts the wire. `runtime` serves them.
+pub(crate) fn tampered_pipe(rule: Rule, runtime: &Handle) -> Pipe {
     let (runtime, cut) = (runtime.clone(), Arc::new(AtomicBool::new(false)));
-    let near = MemoryDial { peer, rule, runtime, cut, visits: Some(visits) };
-    (WireEnd(Origin::Dialled(Box::new(near))), WireEnd(Origin::Awaited(awaited)))
-}
-
-impl WireEnd {
-    /// The link of role `own` with `peer` over this end; must be called within a tokio runtime.
-    pub fn link(self, own: Role, peer: Role, options: &LinkOptions) -> Link {
-        // There are no strangers in memory: a name that can be guessed does.
-        let hello = Hello { link: Token::default(), ..Hello::new(own) };
-        Link::over(peer, hello, self.0, None, options)
-    }
-}
-
-/// Dials the other end of a wire.
-struct MemoryDial {
-    peer: Role,
-    rule: Rule,
-    runtime: Handle,
-    cut: Arc<AtomicBool>,
-    /// Where the other end awaits connections; closed once the wire is cut.
-    visits: Option<mpsc::Sender<Visit>>,
-}
-
-impl Dial for MemoryDial {
-    fn dial(&mut self, hello: Hello) -> Pin<Box<dyn Future<Output = Result<Visit, DialError>> + Send + '_>> {
-        if self.cut.load(Ordering::SeqCst) {
-            self.visits = None;
+    Box::new(move || {
+        if cut.load(Ordering::SeqCst) {
+            return None;
         }
-        let Some(visits) = self.visits.clone().filter(|visits| !visits.is_closed()) else {
-            return Box::pin(std::future::ready(Err(self.gone("the wire is cut"))));
-        };
-        let (mut stream, near) = duplex(PIPE_BYTES);
-        let (far, mut visit) = duplex(PIPE_BYTES);
-        self.runtime.spawn(relay(near, far, self.rule.clone(), self.cut.clone()));
-        let peer = self.peer;
-        self.runtime.spawn(async move {
-            if let Ok(hello) = Hello::hear(peer, &mut visit).await {
-                let _ = visits.send(Visit::new(visit, hello)).await;
-            }
-        });
-        Box::pin(async move {
-            let failed = |error: io::Error| DialError::Failed(super::tls::explain(peer, &error));
-            write_frame(&mut stream, hello.frame()).await.map_err(failed)?;
-            let hello = Hello::hear(peer, &mut stream).await.map_err(DialError::Failed)?;
-            Ok(Visit::new(stream, hello))
-        })
-    }
-}
-
-impl MemoryDial {
-    fn gone(&self, reason: &str) -> DialError {
-        DialError::Final(NetError::Closed { peer: self.peer, reason: reason.into() })
-    }
+        let ((near, dialling), (far, awaiting)) = (duplex(PIPE_BYTES), duplex(PIPE_BYTES));
+        runtime.spawn(relay(near, far, rule.clone(), cut.clone()));
+        Some((dialling, awaiting))
+    })
 }
 
 /// Passes frames on in both directions until one end closes or the rule breaks the connection.

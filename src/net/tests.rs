@@ -2,13 +2,14 @@
 
 mod strangers;
 
-use super::hello::write_frame;
-use super::tls::{Stream, Tls};
+use super::identity::tls::{Stream, Tls};
+use super::stream::hello::write_frame;
 use super::*;
 use crate::share::Role;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -324,7 +325,7 @@ async fn a_stream_that_does_not_belong_to_the_connection_is_turned_away() {
     let (options, first_token) = (streams(3), Token::draw().expect("entropy"));
     let hello = Hello {
         link: first_token,
-        visit: Token::draw().expect("entropy"),
+        connection: Token::draw().expect("entropy"),
         ..options.greeting(Hello::new(ONE))
     };
     let refused = async |owner: &Credentials, hello: Hello, why: &str| {
@@ -336,12 +337,12 @@ async fn a_stream_that_does_not_belong_to_the_connection_is_turned_away() {
         let (first, answer) = open(&one, listens, hello).await;
         let answer = answer.expect("an answer");
         assert_eq!(
-            (answer.link, answer.visit, answer.streams, answer.stream),
-            (hello.link, hello.visit, options.streams, 0)
+            (answer.link, answer.connection, answer.streams, answer.stream),
+            (hello.link, hello.connection, options.streams, 0)
         );
         let other = Token::draw().expect("entropy");
         refused(&one, Hello { stream: 1, link: other, ..hello }, "which goes on").await;
-        refused(&one, Hello { stream: 1, visit: other, ..hello }, "another connection").await;
+        refused(&one, Hello { stream: 1, connection: other, ..hello }, "another connection").await;
         refused(&one, Hello { stream: 3, ..hello }, "not so many").await;
         refused(&one, Hello { stream: 255, ..hello }, "not so many").await;
         let of_two = Hello { stream: 1, role: Role::party(2), ..hello };

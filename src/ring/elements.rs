@@ -1,7 +1,7 @@
 //! Elements, on the host, of a ring that is chosen at run time.
 
 use super::{CodecError, Element, FixedPoint, Ring, Shape};
-use crate::huge;
+use crate::memory::huge;
 use std::borrow::Cow;
 use std::ops::Range;
 use zeroize::Zeroize;

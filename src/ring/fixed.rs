@@ -1,7 +1,7 @@
 //! Real numbers as ring elements: round(x · 2^f) in two's complement.
 
 use super::{Element, Ring};
-use crate::huge;
+use crate::memory::huge;
 use zeroize::Zeroize;
 
 /// Fixed-point numbers with f fraction bits in a ring; f = 0 writes integers.

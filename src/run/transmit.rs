@@ -3,9 +3,9 @@
 use super::outbox::{Outgoing, piece_count};
 use super::stored::{SharedSink, StoredFailed};
 use crate::device::DeviceError;
+use crate::memory::wipe::Wiped;
 use crate::net::{Activity, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, LinkSender, NetError};
 use crate::share::Role;
-use crate::wipe::Wiped;
 use bytes::Bytes;
 use tokio::time::Instant;
 

@@ -110,11 +110,18 @@ pub(crate) enum KeySource {
     /// The operating system's entropy.
     #[default]
     Entropy,
-    /// A seed that anybody can guess, so that a test repeats itself. Nothing is private under it.
+    /// A seed, under which runs repeat themselves and nothing is private.
     InsecureSeed(u64),
 }
 
 impl KeySource {
+    /// A seed that the operating system draws.
+    pub(super) fn repeating() -> Result<KeySource, SessionError> {
+        let drawn = KeySource::Entropy.draw("", |_| String::new())?;
+        let (seed, _) = drawn.split_first_chunk().expect("32 bytes");
+        Ok(KeySource::InsecureSeed(u64::from_le_bytes(*seed)))
+    }
+
     /// A fresh nonce of this role; a seed always gives the same.
     pub(super) fn nonce(self, role: Role) -> Result<Nonce, SessionError> {
         self.draw("symbolon insecure test nonce", |seed| format!("{seed} {role:?}"))

@@ -40,6 +40,8 @@ pub use connect::SessionSetup;
 pub use dealer::{DealerNetwork, Dealt, deal, deal_behind};
 pub use devices::{Devices, Spread};
 pub use error::SessionError;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use keys::KeySource;
 #[cfg(test)]
 pub(crate) use keys::{insecure_contribution, insecure_dealt_key};
 pub use network::{NetworkFault, PartyNetwork};

@@ -1,6 +1,6 @@
 //! The options of a session.
 
-use crate::net::{Deadlines, Interrupt, LinkShape};
+use crate::net::{Deadlines, Interrupt, LinkObserver, LinkShape};
 use crate::plan::Supply;
 use crate::program::tiling::TileSide;
 use crate::run::Overlap;
@@ -32,4 +32,6 @@ pub struct SessionOptions {
     pub trace: bool,
     /// The switch that ends the session from outside and tells its peers at once.
     pub interrupt: Option<&'static Interrupt>,
+    /// Who watches the session's links.
+    pub observer: Option<&'static LinkObserver>,
 }

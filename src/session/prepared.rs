@@ -14,6 +14,7 @@ use super::offer::{check_host, over_limit};
 use super::order::PlanName;
 use super::source::{Draw, Means, Supplied};
 use super::{Devices, Session, SessionError};
+use crate::memory::wipe;
 use crate::plan::Plans;
 use crate::program::Program;
 use crate::protocol::Protocol;
@@ -21,7 +22,6 @@ use crate::ring::Elements;
 use crate::run::{Execution, HostMatrix, Memory, RunError, RunReport, Stage, execute};
 use crate::share::{Role, Terms};
 use crate::step::OpId;
-use crate::wipe;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

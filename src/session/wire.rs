@@ -33,8 +33,8 @@ impl Wire {
         try_threads(threads).map_err(failed)?;
         let runtime =
             Builder::new_multi_thread().worker_threads(threads).thread_name("wire").enable_all().build();
-        let (deadlines, shape, interrupt) = (options.deadlines, options.link, options.interrupt);
-        let links = LinkOptions { deadlines, shape, streams, activity: Activity::new(), interrupt };
+        let SessionOptions { deadlines, link: shape, interrupt, observer, .. } = *options;
+        let links = LinkOptions { deadlines, shape, streams, activity: Activity::new(), interrupt, observer };
         Ok(Wire { runtime: runtime.map_err(failed)?, links })
     }
 

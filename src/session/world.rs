@@ -9,8 +9,8 @@ use super::wire::Wire;
 use super::{CorrelationStore, Devices, Session, SessionError, SessionOptions, SessionOutcome};
 use crate::correlation::Source;
 use crate::device::Device;
-use crate::net::tamper::{Rule, Verdict, WireEnd, wire as wire_between};
-use crate::net::{Frame, Link};
+use crate::net::Link;
+use crate::net::memory::{Pipe, WireEnd, plain_pipe, wire as wire_between};
 use crate::plan::PlanOptions;
 use crate::program::Program;
 use crate::protocol::Protocol;
@@ -20,6 +20,7 @@ use crate::share::{Parties, PartyId, Role};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// A deployment in one process.
 #[derive(Clone)]
@@ -30,14 +31,15 @@ pub struct World {
     options: SessionOptions,
     /// The options of roles whose sessions differ from the others.
     options_of: HashMap<Role, SessionOptions>,
-    keys: KeySource,
+    pub(crate) keys: KeySource,
     /// The store, if there is no dealer, and the folder of the parties' marks.
     store: Option<[PathBuf; 2]>,
-    rule: WireRule,
+    /// What a wire between two roles is made of.
+    pub(crate) pipes: Pipes,
 }
 
-/// Decides on each frame by who sends it to whom.
-pub type WireRule = Arc<dyn Fn(Role, Role, &Frame) -> Verdict + Send + Sync>;
+/// Makes the connections between two roles; the handle's runtime serves them.
+pub(crate) type Pipes = Arc<dyn Fn(Role, Role, &Handle) -> Pipe + Send + Sync>;
 
 /// Why a run in a world failed: what each role says.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -64,7 +66,7 @@ impl World {
             options_of: HashMap::new(),
             keys: KeySource::Entropy,
             store: None,
-            rule: Arc::new(|_, _, _| Verdict::Pass),
+            pipes: Arc::new(|_, _, _| plain_pipe()),
         }
     }
 
@@ -100,22 +102,19 @@ impl World {
         self
     }
 
-    /// Draws everything from a seed, so that a run repeats itself.
-    pub fn with_insecure_seed(mut self, seed: u64) -> World {
-        self.keys = KeySource::InsecureSeed(seed);
-        self
+    /// Has all runs of this world, and of its clones, draw alike: they differ in nothing but what they are told to.
+    ///
+    /// # Errors
+    /// Where the operating system gives no randomness.
+    pub fn repeating(mut self) -> Result<World, SessionError> {
+        self.keys = KeySource::repeating()?;
+        Ok(self)
     }
 
     /// Takes correlations from a store in `folder`, and has no dealer. In `marks`, a folder outside it, the parties
     /// remember how far they have used it.
     pub fn with_store(mut self, folder: &Path, marks: &Path) -> World {
         self.store = Some([folder, marks].map(Path::to_owned));
-        self
-    }
-
-    /// Lets a rule delay, drop, alter or cut what crosses the wire.
-    pub fn with_rule(mut self, rule: WireRule) -> World {
-        self.rule = rule;
         self
     }
 
@@ -264,12 +263,8 @@ impl World {
         let roles = self.protocol.roles(source);
         for (index, &first) in roles.iter().enumerate() {
             for &second in &roles[index + 1..] {
-                let rule = self.rule.clone();
-                let rule: Rule = Arc::new(move |forward, frame| match forward {
-                    true => rule(first, second, frame),
-                    false => rule(second, first, frame),
-                });
-                let (near, far) = wire_between(second, rule, plumbing.handle());
+                let pipe = (self.pipes)(first, second, plumbing.handle());
+                let (near, far) = wire_between(second, pipe, plumbing.handle());
                 ends.entry(first).or_default().push((second, near));
                 ends.entry(second).or_default().push((first, far));
             }

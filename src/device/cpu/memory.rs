@@ -6,7 +6,7 @@
 //! that pooling does not raise the peak that a plan promised. A block is wiped when it leaves the pool for good, and
 //! where the device is told to wipe, because it held shares; what a kernel leaves of them in registers, on stacks or in swapped pages is not.
 
-use crate::huge;
+use crate::memory::huge;
 use crate::ring::Element;
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -18,10 +18,10 @@ use crate::device::{
     Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, DriverMemory,
     KernelShape, Ledger, WorkSpan,
 };
+use crate::memory::wipe::Wiped;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Access, Kernel, MemoryClass};
-use crate::wipe::Wiped;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;

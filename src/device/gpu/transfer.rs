@@ -9,7 +9,7 @@ use super::busy::Submission;
 use super::health::Health;
 use super::watch::{Job, Watcher};
 use crate::device::DeviceError;
-use crate::wipe::Wiped;
+use crate::memory::wipe::Wiped;
 use crossbeam_channel::{Receiver, Sender};
 use futures_channel::oneshot;
 use std::sync::{Arc, Mutex};

@@ -4,7 +4,7 @@ use super::{
     KEY_FILE, MOST_ORDERS, StoreError, create, create_folder, failed, order_path, party_folder, sync_folder,
 };
 use crate::correlation::Demand;
-use crate::correlation::store::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
+use crate::correlation::order_file::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
 use crate::net::Data;
 use crate::plan::{Plan, PlanError, dealer_steps};
 use crate::program::tiling::TileSide;

@@ -17,7 +17,7 @@
 //! Where every party's folder of marks was brought back as well, nothing here can tell.
 
 use super::{StoreError, create_folder, failed, open_private, private_options, sync_folder};
-use crate::correlation::store::StoreId;
+use crate::correlation::order_file::StoreId;
 use crate::share::PartyId;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};

@@ -5,7 +5,7 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `store.key` | 32 bytes: the key of all tags, see [`crate::correlation::store`] |
+//! | `store.key` | 32 bytes: the key of all tags, see [`crate::correlation::order_file`] |
 //! | `000007.order` | order 7, not used |
 //! | `000007.used` | the mark: order 7 is used up, whatever else is there |
 //!
@@ -29,7 +29,9 @@ pub use deal::deal_ahead;
 pub(super) use supplier::StoreSupplier;
 
 use self::mark::Mark;
-use crate::correlation::store::{HEADER_BYTES, KEY_BYTES, OrderError, OrderHeader, OrderReader, StoreKey};
+use crate::correlation::order_file::{
+    HEADER_BYTES, KEY_BYTES, OrderError, OrderHeader, OrderReader, StoreKey,
+};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
 use crate::share::PartyId;

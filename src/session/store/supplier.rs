@@ -10,7 +10,7 @@
 //! party opens under the masks of before, how its values differ from those of before.
 
 use super::{CorrelationStore, MOST_ORDERS, StoreError, TakenOrder};
-use crate::correlation::store::{OrderError, Piece};
+use crate::correlation::order_file::{OrderError, Piece};
 use crate::net::{Data, Link, NetError};
 use crate::plan::Plans;
 use crate::program::tiling::TileSide;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::correlation::Demand;
-use crate::correlation::store::{OrderWriter, Piece};
+use crate::correlation::order_file::{OrderWriter, Piece};
 use crate::device::cpu::Cpu;
 use crate::net::Deadlines;
 use crate::plan::{PlanOptions, Plans};

@@ -1,7 +1,6 @@
 //! When something breaks, every role ends, and says what broke.
 
 use super::{elements, product, world};
-use crate::net::tamper::Verdict;
 use crate::net::{Data, Deadlines, Frame, NetError};
 use crate::program::oracle;
 use crate::protocol::Protocol;
@@ -9,6 +8,7 @@ use crate::ring::{Elements, Ring};
 use crate::run::RunError;
 use crate::session::{SessionError, SessionOptions, World, WorldError};
 use crate::share::Role;
+use crate::testing::Verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

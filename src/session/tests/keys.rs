@@ -1,7 +1,6 @@
 //! Keys of two roles, when one of them does not keep to the agreement.
 
 use super::{elements, product, world};
-use crate::net::tamper::Verdict;
 use crate::net::{Deadlines, Frame};
 use crate::protocol::Protocol;
 use crate::ring::Ring;
@@ -9,6 +8,7 @@ use crate::run::RunError;
 use crate::session::topic::{GRANT, KEY};
 use crate::session::{SessionError, SessionOptions, World, WorldError};
 use crate::share::Role;
+use crate::testing::Verdict;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

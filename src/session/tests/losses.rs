@@ -4,13 +4,13 @@
 //! machine is so slow that a run misses them before its frame came, it runs again with more patience.
 
 use super::{elements, world};
-use crate::net::tamper::Verdict;
 use crate::net::{Deadlines, Frame};
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::{SessionOptions, World, WorldError};
 use crate::share::{Parties, PartyId, Role};
+use crate::testing::Verdict;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

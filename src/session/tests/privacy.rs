@@ -3,11 +3,11 @@
 use super::{product_within, world};
 use crate::device::cpu::Cpu;
 use crate::net::Frame;
-use crate::net::tamper::Verdict;
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring};
 use crate::session::World;
 use crate::share::Role;
+use crate::testing::Verdict;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 

@@ -1,7 +1,6 @@
 //! A connection that breaks is taken up again, and nothing about the run changes.
 
 use super::{elements, product, world};
-use crate::net::tamper::Verdict;
 use crate::net::{Frame, NetError};
 use crate::program::oracle;
 use crate::protocol::Protocol;
@@ -9,6 +8,7 @@ use crate::ring::{Elements, Ring};
 use crate::run::RunError;
 use crate::session::{SessionError, SessionOutcome, World};
 use crate::share::Role;
+use crate::testing::Verdict;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

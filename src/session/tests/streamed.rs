@@ -3,7 +3,6 @@
 use super::recipe::recipe;
 use super::{elements, numbers, protocol_of, world};
 use crate::net::Frame;
-use crate::net::tamper::Verdict;
 use crate::plan::{PlanOptions, Plans, Supply};
 use crate::program::Program;
 use crate::program::tiling::TileSide;
@@ -12,6 +11,7 @@ use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::SessionOutcome;
 use crate::share::{Parties, PartyId, Role};
 use crate::step::{Action, Phase};
+use crate::testing::Verdict;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;

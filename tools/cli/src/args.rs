@@ -4,9 +4,11 @@ use crate::bench::model;
 use crate::failure::Failure;
 use crate::init::InitArguments;
 use crate::interrupt;
-use crate::log;
 use crate::vram::VramArguments;
-use clap::{Args, Parser, Subcommand};
+use crate::{log, metrics};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Classifies handwritten digits privately: all parties as processes on this machine
+    /// Classify handwritten digits privately, all parties as processes on this machine
     Demo {
         /// beaver (two parties and a dealer) or replicated (three parties)
         #[arg(long, value_name = "PROTOCOL", default_value_t = Protocol::Beaver)]
@@ -40,9 +42,9 @@ pub enum Command {
         #[command(flatten)]
         shared: Shared,
     },
-    /// Runs a job: all of its parties on this machine, or one of them
+    /// Run a job: all of its parties on this machine, or one of them
     Run {
-        /// The job's description
+        /// The job
         #[arg(value_name = "JOB.toml")]
         job: PathBuf,
         #[command(flatten)]
@@ -50,44 +52,44 @@ pub enum Command {
         /// Write a page with tables, charts and the timeline into this folder
         #[arg(long, value_name = "DIR")]
         report: Option<PathBuf>,
-        /// Take correlations from this store, which `deal --store` made, and not from a dealer
+        /// Take correlations from this store, made by `deal --store`, and not from a dealer
         #[arg(long, value_name = "DIR")]
         correlations: Option<PathBuf>,
-        /// Take inputs of any shape from the other parties, where the job declares none: a shape can make an output say more
-        /// of this party's inputs than the job means
-        #[arg(long, requires = "party")]
+        /// Let peers choose shapes that the job does not declare, although an output can then tell
+        /// more of this party's inputs than the job means
+        #[arg(long, requires = "party", verbatim_doc_comment)]
         accept_shapes: bool,
         #[command(flatten)]
         shared: Shared,
     },
-    /// Deals correlated randomness to the parties of a job and ends with them, or deals it ahead of time into files
+    /// Deal correlated randomness to the parties of a job, or ahead of time into files
     Deal {
         #[command(flatten)]
         to: DealTo,
         #[command(flatten)]
         shared: Shared,
     },
-    /// Prints what a job will take: bytes, rounds, correlations, device memory; runs nothing
+    /// Print the cost of a job: bytes, rounds, correlations, device memory, time; nothing runs
     Plan {
-        /// The job's description
+        /// The job
         #[arg(value_name = "JOB.toml")]
         job: PathBuf,
-        /// Write what a dealer must know to deal ahead of time: the list of correlations
+        /// Write the list of correlations, from which a dealer deals ahead of time
         #[arg(long, value_name = "FILE")]
         demand: Option<PathBuf>,
         #[command(flatten)]
         shared: Shared,
     },
-    /// Prints how much device memory a job or a network takes, next to the same in the clear
+    /// Print the device memory of a job or a network, next to the same in the clear
     Vram(Box<VramArguments>),
-    /// Measures, beside a bound or a reference of the same run
+    /// Run a benchmark and compare it with a hardware limit or a baseline
     Bench(crate::bench::Bench),
-    /// Makes identities and configurations for the nodes of a deployment, or renews identities
+    /// Make identities and configurations for the nodes of a deployment, or renew identities
     Init {
         #[command(flatten)]
         arguments: InitArguments,
     },
-    /// Prints the fingerprints of a node and of the peers that it believes, to be compared aloud
+    /// Print a node's and its pinned peers' fingerprints (compare them over the phone)
     Id {
         /// A node's folder, or that of a deployment
         #[arg(value_name = "DIR")]
@@ -96,18 +98,18 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Prints what a trace file comes to, and draws its timeline as SVG beside it
+    /// Summarise a trace file, and draw its timeline as SVG beside it
     Trace {
-        /// The file that `--trace` wrote
+        /// A file that `--trace` wrote
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
+        /// Print one JSON object on stdout, also on failure; text for people goes to stderr
         #[arg(long)]
         json: bool,
     },
-    /// Lists the devices of this machine, and which one `auto` takes
+    /// List the devices of this machine, and the one that `auto` takes
     Doctor {
-        /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
+        /// Print one JSON object on stdout, also on failure; text for people goes to stderr
         #[arg(long)]
         json: bool,
     },
@@ -120,7 +122,7 @@ pub struct RunMode {
     /// All parties, and the dealer if there is one, as processes on this machine
     #[arg(long)]
     pub local: bool,
-    /// One party, as this file describes
+    /// One party, with this configuration
     #[arg(long, value_name = "PARTY.toml")]
     pub party: Option<PathBuf>,
 }
@@ -128,89 +130,90 @@ pub struct RunMode {
 /// The receivers of dealt correlations.
 #[derive(Args)]
 pub struct DealTo {
-    /// The dealer's description: where it listens
+    /// The dealer's configuration
     #[arg(long, value_name = "DEALER.toml", required_unless_present = "demand", conflicts_with = "demand")]
     pub config: Option<PathBuf>,
-    /// What to deal ahead of time: a file that `plan --demand` wrote
+    /// Deal ahead of time, for a file that `plan --demand` wrote
     #[arg(long, value_name = "FILE", requires = "store")]
     pub demand: Option<PathBuf>,
-    /// The store to make: a folder for each party, to be moved to it
+    /// The store to make: a folder for each party, to be moved to that party
     #[arg(long, value_name = "DIR", requires = "demand")]
     pub store: Option<PathBuf>,
-    /// How many runs the store is for
+    /// Number of runs that the store is for
     #[arg(long, value_name = "N", requires = "demand", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_ORDERS.into()))]
     pub count: u32,
 }
 
 /// Options for scripts.
 const STATUS: &str = "\
-Exit status: 0 done, 1 a wrong result or a report that cannot be written, 2 bad usage or input, 3 peer or network,
-4 resources (memory, threads, files), 5 parties disagree, 70 a fault of this program, 130 interrupted by a signal
-(INT, TERM, QUIT, HUP)";
+Exit status: 0 done, 1 a wrong result or a report that cannot be written, 2 bad usage or input,
+3 peer or network, 4 resources (memory, threads, files), 5 parties disagree, 70 a fault of this
+program, 130 interrupted by a signal (INT, TERM, QUIT, HUP)";
 
-/// Options of all commands that compute.
+/// The flags that commands which compute have in common; [`UNUSED`] says which of them a command does without.
 #[derive(Args, Clone)]
 pub struct Shared {
-    /// Where to compute: auto, cpu, gpu, gpu:N, a PCI bus id such as 41:00.0, or a part of an adapter's name; or several of
-    /// these, as in gpu:0,gpu:1 or gpu,cpu, which divide the work where the run is predicted to be done sooner
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    /// auto, cpu, gpu, gpu:N, a PCI bus id such as 41:00.0, or a part of an adapter's name;
+    /// a list, such as gpu:0,gpu:1, divides the work where that is faster
+    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = DEVICES, verbatim_doc_comment)]
     pub device: String,
-    /// Divide work among several devices by their rates, also where the run is not predicted to be done sooner
-    #[arg(long)]
+    /// Divide work among several devices by their rates, even where one is predicted to be faster
+    #[arg(long, help_heading = DEVICES)]
     pub always_divide: bool,
-    /// Most memory that each process may take of each of its devices, such as 512MiB or 2GiB
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    /// Most memory that each process may take of each device, such as 512MiB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = DEVICES)]
     pub budget: Option<u64>,
-    /// Threads of the CPU device in each process [default: all cores; parties started together divide them]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Threads of the CPU device in each process
+    /// [default: all cores; parties started together divide them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = DEVICES, verbatim_doc_comment)]
     pub threads: Option<u16>,
-    /// Do not compute products on a GPU's matrix units, by residues; results are the same
-    #[arg(long)]
+    /// Compute no product on a GPU's matrix units; results are the same
+    #[arg(long, help_heading = DEVICES)]
     pub no_matrix_units: bool,
-    /// Do not measure a GPU when it is first opened, to find the fastest way to compute products; results are the same
-    #[arg(long)]
+    /// Do not tune products when a GPU is first opened; results are the same
+    #[arg(long, help_heading = DEVICES)]
     pub no_autotune: bool,
-    /// How long to wait for the other processes to appear; later silences have deadlines of their own
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-    pub deadline: u32,
-    /// How long a peer that is there may give no sign of life
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    pub silence: u32,
-    /// Link to stand in for, between all processes: lan, wan, or Mbit/s and the round trip in ms, such as 100,40
-    #[arg(long, value_name = "LINK")]
-    pub link: Option<LinkShape>,
-    /// What the device is taken to be when tiles are chosen and times predicted: a file that `bench --calibrate` wrote,
-    /// or core, h200, rtx4090; of several devices one for each, with commas between them
-    #[arg(long, value_name = "MODEL")]
+    /// Rates of the device, for tiles and predictions: core, h200, rtx4090, or a file from
+    /// `bench --calibrate`; for several devices a list, with commas
+    #[arg(long, value_name = "MODEL", help_heading = PLANNING, verbatim_doc_comment)]
     pub device_model: Option<String>,
-    /// The side of tiles [default: that with which the run is predicted to be done first]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..))]
+    /// Side of tiles [default: the one that is predicted to be fastest]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..), help_heading = PLANNING)]
     pub tile: Option<u32>,
-    /// Receive correlations as they are used, not all before the inputs: it takes less memory, and a longer online phase
-    /// [default: where the budget asks for it]
-    #[arg(long)]
+    /// Receive correlations as they are used, not before the inputs: less memory, but a longer
+    /// online phase [default: where the budget needs it]
+    #[arg(long, help_heading = PLANNING, verbatim_doc_comment)]
     pub stream_correlations: bool,
-    /// Do one step after the other, to see what overlap is worth
-    #[arg(long)]
+    /// Run one step after the other, to see the worth of overlap
+    #[arg(long, help_heading = PLANNING)]
     pub no_overlap: bool,
-    /// Write what every lane did when, for `symbolon trace`, Perfetto or Chrome
-    #[arg(long, value_name = "FILE")]
-    pub trace: Option<PathBuf>,
-    /// Who may read what is written, results, traces and reports: permissions in octal, such as 640
-    #[arg(long, value_name = "MODE", default_value = "600", value_parser = file_mode)]
-    pub file_mode: u32,
-    /// Say on stderr what happens: error, warn, info, debug or trace; never what is computed on
-    #[arg(long, value_name = "LEVEL")]
-    pub log: Option<log::Level>,
-    /// As text for people, or as a JSON object a line
-    #[arg(long, value_name = "FORMAT", default_value = "human", requires = "log")]
-    pub log_format: log::Format,
-    /// Serve counters of every link for Prometheus at http://ADDR/metrics, on a loopback address, while this node works
-    #[arg(long, value_name = "ADDR")]
+    /// Simulate this network between all processes: lan, wan, or MBIT,MS (rate and round trip)
+    #[arg(long, value_name = "LINK", help_heading = NETWORK)]
+    pub link: Option<LinkShape>,
+    /// Wait this long for peers to connect
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..), help_heading = NETWORK)]
+    pub deadline: u32,
+    /// Give up a peer that has given no sign of life for this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..), help_heading = NETWORK)]
+    pub silence: u32,
+    /// Serve counters of this node's links to Prometheus at http://ADDR/metrics, on loopback
+    #[arg(long, value_name = "ADDR", help_heading = NETWORK)]
     pub metrics: Option<SocketAddr>,
-    /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
-    #[arg(long)]
+    /// Print one JSON object on stdout, also on failure; text for people goes to stderr
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
+    /// Write a timeline of all lanes, for `symbolon trace`, Perfetto or Chrome
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub trace: Option<PathBuf>,
+    /// Permissions of results, traces and reports, in octal, such as 640
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = file_mode, help_heading = OUTPUT)]
+    pub file_mode: u32,
+    /// Log to stderr, never secret values
+    #[arg(long, value_name = "LEVEL", help_heading = OUTPUT)]
+    pub log: Option<log::Level>,
+    /// Log format
+    #[arg(long, value_name = "FORMAT", default_value = "human", requires = "log", help_heading = OUTPUT)]
+    pub log_format: log::Format,
     /// Set by a launcher that shows how far its parties are: tell it by lines on stderr
     #[arg(long, hide = true)]
     pub progress: bool,
@@ -219,8 +222,54 @@ pub struct Shared {
     pub launched: bool,
 }
 
+/// The sections of help for the flags that commands have in common.
+const DEVICES: &str = "Devices and memory";
+const PLANNING: &str = "Planning";
+const NETWORK: &str = "Network";
+const OUTPUT: &str = "Output";
+
+/// The flags in common that a command has no use for: its help does not list them, and it refuses them.
+const UNUSED: [(&str, &[&str]); 5] = [
+    ("demo", &["metrics"]),
+    ("run", &[]),
+    ("deal", &["tile", "stream_correlations", "trace"]),
+    ("plan", &["deadline", "silence", "metrics", "trace"]),
+    ("vram", &["always_divide", "deadline", "silence", "metrics", "trace"]),
+];
+
+impl Arguments {
+    /// The command line, each command with the flags that it uses.
+    pub fn command_line() -> clap::Command {
+        let line = UNUSED.iter().fold(Arguments::command(), |line, (name, flags)| {
+            let hide = |command: clap::Command, flag: &&str| command.mut_arg(*flag, |flag| flag.hide(true));
+            line.mut_subcommand(name, |command| flags.iter().fold(command, hide))
+        });
+        narrow(line)
+    }
+
+    /// Reads the command line of this process.
+    pub fn read() -> Result<Arguments, clap::Error> {
+        let matches = Arguments::command_line().try_get_matches()?;
+        if let Some((name, given)) = matches.subcommand()
+            && let Some((_, flags)) = UNUSED.iter().find(|(command, _)| *command == name)
+            && let Some(flag) =
+                flags.iter().find(|flag| given.value_source(flag) == Some(ValueSource::CommandLine))
+        {
+            let flag = flag.replace('_', "-");
+            let reason = format!("`{name}` has no use for --{flag}\n");
+            return Err(Arguments::command_line().error(ErrorKind::UnknownArgument, reason));
+        }
+        Arguments::from_arg_matches(&matches)
+    }
+}
+
+/// Has the help of a command and of those below it describe each flag on a line of its own.
+fn narrow(command: clap::Command) -> clap::Command {
+    command.next_line_help(true).mut_subcommands(narrow)
+}
+
 impl Command {
-    /// Options of all commands that compute.
+    /// The flags in common, of a command that computes.
     pub fn shared(&self) -> Option<&Shared> {
         match self {
             Command::Demo { shared, .. }
@@ -314,6 +363,7 @@ impl Shared {
             supply: self.supply(),
             trace: self.trace.is_some(),
             interrupt: Some(interrupt::own()),
+            observer: self.metrics.is_some().then_some(&metrics::LINKS),
             ..SessionOptions::default()
         }
     }
@@ -366,7 +416,41 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory;
-        Arguments::command().debug_assert();
+        Arguments::command_line().debug_assert();
+    }
+
+    /// Every command and subcommand with its path.
+    fn commands(command: &clap::Command, path: &str) -> Vec<(String, clap::Command)> {
+        let path = format!("{path} {}", command.get_name()).trim().to_owned();
+        let below = command.get_subcommands().flat_map(|below| commands(below, &path));
+        [(path.clone(), command.clone())].into_iter().chain(below).collect()
+    }
+
+    #[test]
+    fn help_fits_a_hundred_columns() {
+        let mut wide = Vec::new();
+        for (path, mut command) in commands(&Arguments::command_line(), "") {
+            for help in [command.render_help(), command.render_long_help()] {
+                let help = help.to_string();
+                let lines = help.lines().filter(|line| line.chars().count() > 100);
+                wide.extend(lines.map(|line| format!("{path}: {line}")));
+            }
+        }
+        assert!(wide.is_empty(), "lines of more than 100 columns:\n{}", wide.join("\n"));
+    }
+
+    #[test]
+    fn help_is_in_sections_and_lists_what_a_command_uses() {
+        let line = Arguments::command_line();
+        for (name, unused) in UNUSED {
+            let mut command = line.find_subcommand(name).expect("a command").clone();
+            let help = command.render_help().to_string();
+            for heading in [DEVICES, PLANNING, NETWORK, OUTPUT] {
+                assert!(help.contains(&format!("\n{heading}:\n")), "{name}: {heading}");
+            }
+            for flag in unused {
+                assert!(!help.contains(&format!("--{}", flag.replace('_', "-"))), "{name}: {flag}");
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ pub fn model(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon::fuzz::corpus;
+    use symbolon::testing::corpus;
 
     #[test]
     fn traces_of_the_corpus_are_survived() {

@@ -22,10 +22,10 @@ const DEALER_CONFIG: &str = "dealer.toml";
 /// The arguments of `init`.
 #[derive(Args)]
 pub struct InitArguments {
-    /// How many parties the deployment has
+    /// Number of parties
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=8), required_unless_present = "renew")]
     parties: Option<u8>,
-    /// It has a dealer too
+    /// Also create a dealer
     #[arg(long)]
     dealer: bool,
     /// Where the nodes are: the parties in order, then the dealer [default: all on this machine]

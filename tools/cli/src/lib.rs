@@ -10,7 +10,7 @@ mod doctor;
 mod failure;
 mod fault;
 mod files;
-#[doc(hidden)]
+#[cfg(any(test, feature = "testing"))]
 pub mod fuzz;
 mod heap;
 mod id;
@@ -36,7 +36,6 @@ mod trust;
 mod vram;
 
 use args::{Arguments, Command, RunMode, Shared};
-use clap::Parser;
 use clap::error::ErrorKind;
 use failure::Failure;
 use process::Brief;
@@ -48,7 +47,7 @@ pub fn main() -> ExitCode {
     settle_drivers();
     #[cfg(unix)]
     fault::catch_aborts(has_argument("--json"));
-    let command = match Arguments::try_parse() {
+    let command = match Arguments::read() {
         Ok(arguments) => arguments.command,
         Err(error) => return usage(&error),
     };

@@ -118,6 +118,12 @@ impl Launch<'_> {
             let mut arguments = self.arguments(arguments.to_vec(), (cores / parties).max(1));
             // All parties are this user's.
             arguments.push("--accept-shapes".into());
+            if let Some(side) = self.shared.tile {
+                arguments.extend(["--tile".into(), side.to_string().into()]);
+            }
+            if self.shared.stream_correlations {
+                arguments.push("--stream-correlations".into());
+            }
             if let Some(store) = self.correlations {
                 arguments.extend(["--correlations".into(), store.into()]);
             }
@@ -185,9 +191,6 @@ impl Launch<'_> {
         if let Some(model) = &self.shared.device_model {
             arguments.extend(["--device-model".into(), model.into()]);
         }
-        if let Some(side) = self.shared.tile {
-            arguments.extend(["--tile".into(), side.to_string().into()]);
-        }
         if self.shared.always_divide {
             arguments.push("--always-divide".into());
         }
@@ -196,9 +199,6 @@ impl Launch<'_> {
         }
         if self.shared.no_autotune {
             arguments.push("--no-autotune".into());
-        }
-        if self.shared.stream_correlations {
-            arguments.push("--stream-correlations".into());
         }
         if self.shared.no_overlap {
             arguments.push("--no-overlap".into());

@@ -9,7 +9,10 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
-use symbolon::net::{ObservedLink, observe};
+use symbolon::net::{LinkObserver, ObservedLink};
+
+/// The links of this process, which is one node where it serves metrics.
+pub static LINKS: LinkObserver = LinkObserver::new();
 
 /// The most bytes of a request that are read: Prometheus sends some hundreds.
 const REQUEST_BYTES: usize = 8 << 10;
@@ -50,7 +53,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         }
     }
     let line = request.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    let response = respond(&String::from_utf8_lossy(line), &observe());
+    let response = respond(&String::from_utf8_lossy(line), &LINKS.links());
     stream.write_all(response.as_bytes())
 }
 

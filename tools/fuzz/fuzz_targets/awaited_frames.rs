@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| symbolon::net::fuzz::awaited_frames(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| symbolon::testing::fuzz::awaited_frames(bytes));

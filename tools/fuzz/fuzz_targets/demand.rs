@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| symbolon::correlation::fuzz::demand(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| symbolon::testing::fuzz::demand(bytes));

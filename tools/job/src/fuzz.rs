@@ -102,7 +102,7 @@ pub fn with_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon::fuzz::corpus;
+    use symbolon::testing::corpus;
 
     #[test]
     fn jobs_of_the_corpus_are_survived() {

@@ -45,7 +45,7 @@ pub mod data;
 pub mod demand;
 mod error;
 pub mod files;
-#[doc(hidden)]
+#[cfg(any(test, feature = "testing"))]
 pub mod fuzz;
 pub mod identity;
 mod job;

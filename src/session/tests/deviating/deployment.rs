@@ -5,18 +5,18 @@ use super::rules::{Identity, identity};
 use crate::correlation::Source;
 use crate::device::Device;
 use crate::device::cpu::Cpu;
-use crate::net::tamper::Verdict;
 use crate::net::{Deadlines, Frame};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::{Input, Kind, Program, Truncation, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::connect::Introduction;
-use crate::session::world::WireRule;
 use crate::session::{
     Declared, Offer, Session, SessionError, SessionOptions, SessionOutcome, World, WorldError, deal_ahead,
 };
 use crate::share::{Parties, PartyId, Role, Terms};
+use crate::testing::Verdict;
+use crate::testing::WireRule;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

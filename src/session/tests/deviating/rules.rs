@@ -1,9 +1,9 @@
 //! How a role deviates at one message: the rules, what each leads to, and what they do on the wire.
 
 use super::deployment::{Deployment, Way};
-use crate::net::tamper::Verdict;
 use crate::net::{Data, Frame, Topic};
-use crate::session::world::WireRule;
+use crate::testing::Verdict;
+use crate::testing::WireRule;
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;

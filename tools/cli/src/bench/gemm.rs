@@ -38,8 +38,9 @@ pub struct Options {
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [256, 1024, 2048])]
     size: Vec<usize>,
 
-    /// Other products, (M, K) by (K, N): vectors, few vectors, long inner sizes
-    #[arg(long, value_name = "MxKxN,MxKxN", value_delimiter = ',', value_parser = sizes,
+    /// Other products, (M, K) by (K, N): vectors, few vectors,
+    /// long inner sizes
+    #[arg(long, verbatim_doc_comment, value_name = "MxKxN,MxKxN", value_delimiter = ',', value_parser = sizes,
           default_values = ["1x4096x4096", "4096x4096x1", "8x4096x4096", "128x65536x128"])]
     shape: Vec<Sizes>,
 }

@@ -17,7 +17,7 @@ pub struct Options {
     /// Rounds, each plain and encrypted
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// TLS connections that a link takes together, from 1 to 8 [default: what suits the cores and one peer]
+    /// TLS connections of a link, 1 to 8 [default: what suits the cores and one peer]
     #[arg(long, value_name = "N")]
     streams: Option<Streams>,
 }

@@ -34,13 +34,13 @@ pub struct Bench {
 /// What all measurements have.
 #[derive(Args, Clone)]
 pub struct BenchOptions {
-    /// Where to compute: auto, cpu, gpu, gpu:N, a PCI bus id, or a part of an adapter's name
+    /// auto, cpu, gpu, gpu:N, a PCI bus id, or a part of an adapter's name
     #[arg(long, value_name = "DEVICE", default_value = "auto", global = true)]
     pub device: String,
     /// Threads of the CPU device of each party [default: the cores, divided by the parties]
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Print one JSON object on stdout, also where the command fails; text for people goes to stderr
+    /// Print one JSON object on stdout, also on failure; text for people goes to stderr
     #[arg(long, global = true)]
     pub json: bool,
 }
@@ -48,25 +48,25 @@ pub struct BenchOptions {
 /// The measurements.
 #[derive(Subcommand)]
 pub enum Benchmark {
-    /// Square products on every engine, beside a naive loop and what a core does on registers alone
+    /// Square products on every engine, against a naive loop and the peak of the cores
     Gemm(gemm::Options),
-    /// Kernels that memory bounds, beside a copy
+    /// Kernels that memory bounds, against a copy
     Elementwise(elementwise::Options),
-    /// Products of two parties over links as slow as the device: with overlap, without, and as predicted
+    /// Products over links as slow as the device: with overlap, without, and as predicted
     Overlap(overlap::Options),
-    /// What the engine itself takes: a step on next to nothing, and the planning of long programs
+    /// Engine overhead: cost per step and planning time
     Steps(steps::Options),
-    /// The largest of zero and each of many shared values, by each protocol
+    /// ReLU on a million shared values, by each protocol
     Relu(relu::Options),
     /// A truncated product of two parties' matrices, by each protocol
     Matmul(matmul::Options),
-    /// Bytes over loopback, plainly and encrypted
+    /// Bytes over loopback, in the clear and encrypted
     Link(link::Options),
     /// Errors of functions against f64, and their rounds and bytes
     Accuracy(accuracy::Options),
-    /// Runs within budgets of device memory, beside the same without one
+    /// Runs within budgets of device memory, against the same without one
     Vram(vram::Options),
-    /// All of the time of a transformer's run, every role a process: what of it is not the protocol's own
+    /// All time of a transformer's run, each role a process: the protocol's, and all other
     Whole(whole::Options),
 }
 

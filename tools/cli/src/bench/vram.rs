@@ -25,8 +25,9 @@ use symbolon::share::{Parties, PartyId, Role};
 /// What to measure.
 #[derive(Args)]
 pub struct Options {
-    /// What to run: lenet, mlp, or m x k x n of a product, such as 4096x4096x4096
-    #[arg(long = "case", value_name = "CASE,CASE", value_delimiter = ',', default_values_t = [
+    /// Cases to run: lenet, mlp, or m x k x n of a product,
+    /// such as 4096x4096x4096
+    #[arg(long = "case", verbatim_doc_comment, value_name = "CASE,CASE", value_delimiter = ',', default_values_t = [
         Case::Lenet, Case::Mlp, Case::Product(4096, 4096, 4096), Case::Product(8192, 1024, 8192),
     ])]
     cases: Vec<Case>,
@@ -153,7 +154,9 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn measure(&self, shares: &[f64], runs: &mut Vec<RunJson>) -> Result<(), Failure> {
-        let unbound = self.run(None)?;
+        // Stochastic truncation would round differently each time.
+        let world = World::new(self.protocol, device(self.common, self.protocol.parties())?).repeating()?;
+        let unbound = self.run(&world, None)?;
         let first = self.report(None, &unbound, &unbound);
         let whole = first.planned_bytes;
         runs.push(first);
@@ -161,7 +164,7 @@ impl Bench<'_> {
             let wanted = (whole as f64 * share) as u64;
             // Never less than the least that these tiles can do with.
             let budget_bytes = wanted.max(self.least_bytes()?);
-            let bound = self.run(Some(budget_bytes))?;
+            let bound = self.run(&world, Some(budget_bytes))?;
             runs.push(self.report(Some(budget_bytes), &bound, &unbound));
         }
         Ok(())
@@ -183,13 +186,11 @@ impl Bench<'_> {
         Ok(roles.map(|role| plans.of(role).size_bytes() + staging_bytes).max().unwrap_or(0).max(largest))
     }
 
-    fn run(&self, budget_bytes: Option<u64>) -> Result<Vec<SessionOutcome>, Failure> {
+    fn run(&self, world: &World, budget_bytes: Option<u64>) -> Result<Vec<SessionOutcome>, Failure> {
         let roles = self.protocol.parties();
-        let mut world = World::new(self.protocol, device(self.common, roles)?)
-            .with_plan(self.plan(budget_bytes))
-            .with_insecure_seed(1);
-        for party in Parties::first(roles).iter() {
-            world = world.with_device(party.into(), device(self.common, roles)?);
+        let mut world = world.clone().with_plan(self.plan(budget_bytes));
+        for role in self.protocol.roles(self.protocol.default_source()) {
+            world = world.with_device(role, device(self.common, roles)?);
         }
         // Small numbers, so that nothing overflows where they are fixed-point.
         let element = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50;

@@ -31,8 +31,9 @@ pub struct VramArguments {
     /// The job's description
     #[arg(value_name = "JOB.toml", required_unless_present = "model", conflicts_with = "model")]
     job: Option<PathBuf>,
-    /// A network's layers instead of a job: lenet, vgg16, vgg16-cifar, resnet50, bert-base, gpt2, decoder-7b, or a file
-    #[arg(long, value_name = "NAME|FILE")]
+    /// A network's layers instead of a job: a file, lenet, vgg16, vgg16-cifar, resnet50,
+    /// bert-base, gpt2 or decoder-7b
+    #[arg(long, value_name = "NAME|FILE", verbatim_doc_comment)]
     model: Option<String>,
     /// How many items the network works on at once
     #[arg(long, value_name = "N", default_value_t = 1, requires = "model", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

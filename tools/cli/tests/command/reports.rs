@@ -212,8 +212,11 @@ fn help_tells_every_command_and_every_status() {
     }
     for command in ["demo", "run", "deal", "plan"] {
         let text = stdout(&folder.run(&[command, "--help"]));
-        assert!(text.contains("--deadline") && !text.contains("--launched"), "{text}");
+        assert!(text.contains("--budget") && !text.contains("--launched"), "{text}");
+        assert_eq!(text.contains("--deadline"), command != "plan", "{text}");
     }
+    let line = error_line(&folder.run(&["plan", "job.toml", "--deadline", "7"]));
+    assert_eq!(line, "error: `plan` has no use for --deadline");
 }
 
 /// Makes sure that a process's stages follow each other without a gap from its start on; returns when they end.

@@ -31,11 +31,11 @@
 //! **Secrets.** The key and the pieces are; a file is to be read by its party alone. Who knows both parties' files of an
 //! order knows every mask of the run that uses it.
 
+use crate::memory::wipe::Wiped;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::share::PartyId;
 use crate::step::MessageId;
-use crate::wipe::Wiped;
 use bytes::{Buf, Bytes};
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
@@ -405,7 +405,8 @@ fn pieces(mut chunk: Bytes) -> Result<Vec<Piece>, OrderError> {
     Ok(pieces)
 }
 
-/// What fuzzing reads: the bytes with the tags of a file of `store` where tags belong, as far as they are a file.
+/// Bytes for fuzzing: with the tags of a file of `store` where tags belong, as far as they are a file.
+#[cfg(any(test, feature = "testing"))]
 pub(super) fn seal(bytes: &[u8], store: &StoreKey) -> Vec<u8> {
     let Some((known, rest)) = bytes.split_at_checked(KEY_BYTES.end) else { return bytes.to_vec() };
     let (mut sealed, mut tags) = (known.to_vec(), Tags::new(store, known));

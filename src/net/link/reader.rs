@@ -1,11 +1,11 @@
 //! The reading half of a link: frames that the receiver awaits, counted as they are delivered.
 
-use super::NetError;
-use super::carrier::{End, Shared};
-use super::frame::{Frame, FrameError, HEADER_BYTES, Header, Kind};
-use super::inlet::Inlet;
-use super::tls::explain;
-use crate::wipe::Wiped;
+use crate::memory::wipe::Wiped;
+use crate::net::error::{NetError, explain};
+use crate::net::frame::{Frame, FrameError, HEADER_BYTES, Header, Kind};
+use crate::net::link::connection::End;
+use crate::net::link::shared::Shared;
+use crate::net::stream::input::FrameInput;
 use bytes::BufMut;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,10 +15,10 @@ use tokio::time::{Instant, timeout};
 
 /// The peer is told what has been received at least after so many bytes: a fraction of what it keeps, so that it does
 /// not run out of room meanwhile.
-const ACKNOWLEDGE_BYTES: usize = super::resend::WINDOW_BYTES / 8;
+const ACKNOWLEDGE_BYTES: usize = crate::net::link::resend::WINDOW_BYTES / 8;
 
 /// Reads the frames of a link.
-pub(super) struct Reader {
+pub(in crate::net) struct Reader {
     shared: Arc<Shared>,
     to_receiver: mpsc::Sender<Result<Frame, NetError>>,
     /// Bytes received that the peer has not been told of.
@@ -29,17 +29,20 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(shared: Arc<Shared>, to_receiver: mpsc::Sender<Result<Frame, NetError>>) -> Reader {
+    pub(in crate::net) fn new(
+        shared: Arc<Shared>,
+        to_receiver: mpsc::Sender<Result<Frame, NetError>>,
+    ) -> Reader {
         Reader { shared, to_receiver, untold_bytes: 0, last_heard: Instant::now(), delivering: false }
     }
 
     /// When the peer gave its last sign of life.
-    pub(super) fn last_heard(&self) -> Instant {
+    pub(in crate::net) fn last_heard(&self) -> Instant {
         if self.delivering { Instant::now() } else { self.last_heard }
     }
 
     /// Delivers why the link has ended, behind what has been received.
-    pub(super) async fn fail(self, error: NetError) {
+    pub(in crate::net) async fn fail(self, error: NetError) {
         let _ = self.to_receiver.send(Err(error)).await;
     }
 
@@ -48,7 +51,11 @@ impl Reader {
     ///
     /// Once `hurried`, it waits for nobody, and looks for the peer's last words only: what it passes over does not count
     /// as received, and comes again on the next connection, if there is one.
-    pub(super) async fn read(&mut self, mut stream: Inlet<impl AsyncRead + Unpin>, hurried: &Notify) -> End {
+    pub(in crate::net) async fn read(
+        &mut self,
+        mut stream: FrameInput<impl AsyncRead + Unpin>,
+        hurried: &Notify,
+    ) -> End {
         self.delivering = false;
         self.last_heard = Instant::now();
         let mut hurries = false;
@@ -209,10 +216,14 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::expected::Awaited;
-    use crate::net::stripe::stripe;
-    use crate::net::visit::ByteStream;
-    use crate::net::{Data, Deadlines, LinkOptions, Messages, OffPlan};
+    use crate::net::activity::Activity;
+    use crate::net::deadlines::Deadlines;
+    use crate::net::error::OffPlan;
+    use crate::net::frame::Data;
+    use crate::net::link::expected::Awaited;
+    use crate::net::link::expected::Messages;
+    use crate::net::stream::ByteStream;
+    use crate::net::stream::stripe::stripe;
     use crate::share::Role;
     use bytes::Bytes;
     use std::time::Duration;
@@ -229,7 +240,7 @@ mod tests {
     }
 
     fn reader() -> (Arc<Shared>, Reader, mpsc::Receiver<Result<Frame, NetError>>) {
-        let shared = Arc::new(Shared::new(PEER, &LinkOptions::default()));
+        let shared = Arc::new(Shared::new(PEER, Deadlines::default(), Activity::new()));
         let (to_receiver, received) = mpsc::channel(1);
         (shared.clone(), Reader::new(shared, to_receiver), received)
     }
@@ -240,7 +251,7 @@ mod tests {
         shared.expected.set(Awaited::Messages(Messages::new(0, 9, [(3, LEN as u64)])));
         let (mut near, far) = duplex(1 << 10);
         near.write_all(&data(4)[0]).await.expect("there is room");
-        let end = reader.read(Inlet::Direct(far), &Notify::new()).await;
+        let end = reader.read(FrameInput::Direct(far), &Notify::new()).await;
         let End::Failed(NetError::OffPlan { peer: PEER, offence }) = end else { panic!("a refusal") };
         assert_eq!(offence, OffPlan::Unknown { message: 4, bytes: LEN });
     }
@@ -256,7 +267,7 @@ mod tests {
             shared.expected.set(Awaited::Messages(Messages::new(0, 9, [(3, LEN as u64)])));
             drop(near);
         };
-        let (end, ()) = tokio::join!(reader.read(Inlet::Direct(far), &hurried), wait);
+        let (end, ()) = tokio::join!(reader.read(FrameInput::Direct(far), &hurried), wait);
         assert!(matches!(end, End::Broken(_)), "the connection may be made again");
         assert!(
             reader.last_heard().elapsed() < Duration::from_secs(1),
@@ -278,8 +289,8 @@ mod tests {
             let (heartbeat, _) = Frame::Heartbeat { progress: 0, received: 0 }.encode();
             near[stream].write_all(&heartbeat).await.expect("there is room");
         }
-        let (inlet, _outlet) = stripe(far);
-        let end = reader.read(Inlet::<DuplexStream>::Striped(inlet), &Notify::new()).await;
+        let (input, _outlet) = stripe(far);
+        let end = reader.read(FrameInput::<DuplexStream>::Striped(input), &Notify::new()).await;
         let End::Failed(error) = end else { panic!("it is missed") };
         assert_eq!(error, NetError::Silent { peer: PEER, waited: Deadlines::default().silence });
     }
@@ -295,7 +306,7 @@ mod tests {
             let frames = [data(3), data(4), [abort.to_vec(), reason.to_vec()]].concat().concat();
             near.write_all(&frames).await.expect("it is read");
         };
-        let (end, ()) = tokio::join!(reader.read(Inlet::Direct(far), &hurried), write);
+        let (end, ()) = tokio::join!(reader.read(FrameInput::Direct(far), &hurried), write);
         assert!(matches!(end, End::Failed(NetError::Aborted { .. })));
         assert_eq!(shared.received.load(Ordering::Relaxed), 0, "what was passed over may come again");
         assert!(received.try_recv().is_err(), "and was not delivered");

@@ -50,8 +50,8 @@ pub fn advise<T>(memory: &mut [T]) {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::memory::wipe::Wiped;
     use crate::ring::{Elements, Ring};
-    use crate::wipe::Wiped;
 
     /// The flags of the mapping that an address lies in.
     fn flags(address: usize) -> String {

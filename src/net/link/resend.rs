@@ -3,17 +3,17 @@
 //! A frame is encoded once, and the same bytes are sent again: nothing is masked anew. Both ends count a link's frames
 //! from its first, so that a count says which frames an acknowledgement is for.
 
-use super::frame::{Frame, HEADER_BYTES, wipe};
+use crate::net::frame::{Frame, HEADER_BYTES, wipe};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// Most bytes that a link keeps for its peer before it takes no more, but for the frame that passes the mark: what is
 /// under way at 10 Gbit/s with a round trip of 25 ms, so that acknowledgements do not slow down a faster link than most.
-pub(super) const WINDOW_BYTES: usize = 32 << 20;
+pub(in crate::net) const WINDOW_BYTES: usize = 32 << 20;
 
 /// A frame as it crosses the wire.
 #[derive(Clone)]
-pub(super) struct Encoded {
+pub(in crate::net) struct Encoded {
     pub header: Bytes,
     pub payload: Bytes,
     /// Whether it carries messages of the plan.
@@ -23,7 +23,7 @@ pub(super) struct Encoded {
 }
 
 /// Frames in order: first those that were written to this connection, then those that wait for it.
-pub(super) struct Resend {
+pub(in crate::net) struct Resend {
     frames: VecDeque<Encoded>,
     /// How many of `frames` were written to this connection.
     written: usize,
@@ -37,7 +37,7 @@ pub(super) struct Resend {
 
 /// A count that does not fit what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Miscount {
+pub(in crate::net) struct Miscount {
     /// How many frames the peer claims to have.
     pub claimed: u64,
     /// How many it has acknowledged before.
@@ -47,14 +47,14 @@ pub(super) struct Miscount {
 }
 
 impl Encoded {
-    pub(super) fn new(frame: Frame) -> Encoded {
+    pub(in crate::net) fn new(frame: Frame) -> Encoded {
         let is_data = frame.is_data();
         let (header, payload) = frame.encode();
         Encoded { header: header.freeze(), payload, is_data, again: false }
     }
 
     /// Its bytes on the wire.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::net) fn len(&self) -> usize {
         HEADER_BYTES + self.payload.len()
     }
 
@@ -66,30 +66,30 @@ impl Encoded {
 
 impl Resend {
     /// Nothing sent yet; takes frames until so many bytes wait for their acknowledgement.
-    pub(super) fn new(window_bytes: usize) -> Resend {
+    pub(in crate::net) fn new(window_bytes: usize) -> Resend {
         let (frames, bytes) = (VecDeque::new(), 0);
         Resend { frames, written: 0, written_once: 0, acknowledged: 0, bytes, window_bytes }
     }
 
     /// Whether another frame is taken.
-    pub(super) fn has_room(&self) -> bool {
+    pub(in crate::net) fn has_room(&self) -> bool {
         self.bytes < self.window_bytes
     }
 
     /// Whether everything has been acknowledged.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::net) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
     /// Takes a frame to be written next.
-    pub(super) fn push(&mut self, frame: Frame) {
+    pub(in crate::net) fn push(&mut self, frame: Frame) {
         let frame = Encoded::new(frame);
         self.bytes += frame.held_bytes();
         self.frames.push_back(frame);
     }
 
     /// The next frame for this connection, which counts as written from now on.
-    pub(super) fn next(&mut self) -> Option<Encoded> {
+    pub(in crate::net) fn next(&mut self) -> Option<Encoded> {
         let mut frame = self.frames.get(self.written)?.clone();
         frame.again = self.written < self.written_once;
         self.written += 1;
@@ -101,7 +101,7 @@ impl Resend {
     ///
     /// # Errors
     /// Where it was not sent so many, or has acknowledged more before.
-    pub(super) fn acknowledge(&mut self, received: u64) -> Result<(), Miscount> {
+    pub(in crate::net) fn acknowledge(&mut self, received: u64) -> Result<(), Miscount> {
         let sent = self.acknowledged + self.written_once as u64;
         if !(self.acknowledged..=sent).contains(&received) {
             return Err(Miscount { claimed: received, acknowledged: self.acknowledged, sent });
@@ -124,7 +124,7 @@ impl Resend {
     ///
     /// # Errors
     /// As [`Resend::acknowledge`].
-    pub(super) fn resume(&mut self, received: u64) -> Result<(), Miscount> {
+    pub(in crate::net) fn resume(&mut self, received: u64) -> Result<(), Miscount> {
         self.acknowledge(received)?;
         self.written = 0;
         Ok(())

@@ -1,4 +1,4 @@
-//! Strangers at the door: who has connected and is not known yet.
+//! Strangers: those who have connected and are not known yet.
 //!
 //! Whoever reaches the port can connect, and says nothing, or a byte now and then, or the first message of a handshake
 //! over and over. The peers may come from the same address, so nobody is counted by address. What a connection costs is
@@ -33,10 +33,12 @@
 //! operating system gives none all the same, half of the strangers of the first two stages go, and accepting pauses for a
 //! moment: it neither ends nor turns in a circle.
 
-use super::connect::{GREETING_PATIENCE, named, prepare};
-use super::tls::{Opening, Tls};
-use super::visit::Visit;
-use super::{Address, Hello, NetError};
+use crate::net::address::Address;
+use crate::net::connect::{named, prepare};
+use crate::net::error::NetError;
+use crate::net::identity::tls::{Opening, Tls};
+use crate::net::link::connection::Connection;
+use crate::net::stream::hello::{GREETING_PATIENCE, Hello};
 use crate::share::Role;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -60,7 +62,7 @@ const ACCEPTS: (u32, u32) = (8000, 64);
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Everybody who has connected and has not greeted.
-pub(super) struct Admission {
+pub(in crate::net) struct Admission {
     socket: Arc<TcpListener>,
     tls: Arc<Tls>,
     places: Places,
@@ -90,7 +92,7 @@ struct Places {
 /// How a task of one stage ended.
 enum Stage {
     Heard(u64, Box<Result<Opened, NetError>>),
-    Greeted(u64, Result<(Role, Visit), NetError>),
+    Greeted(u64, Result<(Role, Connection), NetError>),
 }
 
 /// A connection with its first message.
@@ -128,7 +130,7 @@ fn most_open_files() -> Option<usize> {
 }
 
 impl Admission {
-    pub(super) fn new(socket: Arc<TcpListener>, tls: Tls) -> Admission {
+    pub(in crate::net) fn new(socket: Arc<TcpListener>, tls: Tls) -> Admission {
         Admission::with(socket, tls, Places::here())
     }
 
@@ -149,7 +151,7 @@ impl Admission {
     }
 
     /// The next peer that has greeted, or why a connection did not become one. It can be dropped and called again.
-    pub(super) async fn next(&mut self) -> Result<(Role, Visit), NetError> {
+    pub(in crate::net) async fn next(&mut self) -> Result<(Role, Connection), NetError> {
         loop {
             tokio::select! {
                 // Whoever is further goes first: what is done at one stage makes room there before others come.
@@ -228,7 +230,7 @@ impl Admission {
     }
 
     /// Ends a stage of one connection; returns what is to be told of it.
-    fn leave(&mut self, stage: Result<Stage, JoinError>) -> Option<Result<(Role, Visit), NetError>> {
+    fn leave(&mut self, stage: Result<Stage, JoinError>) -> Option<Result<(Role, Connection), NetError>> {
         match stage {
             // It had to go, and nobody is told.
             Err(error) if error.is_cancelled() => None,
@@ -285,10 +287,10 @@ async fn hear(stream: TcpStream, address: Address, deadline: Instant) -> Result<
 }
 
 /// Shakes hands with a connection and hears its greeting.
-async fn greet(tls: Arc<Tls>, opening: Opening, address: Address) -> Result<(Role, Visit), NetError> {
+async fn greet(tls: Arc<Tls>, opening: Opening, address: Address) -> Result<(Role, Connection), NetError> {
     let (peer, mut stream) = tls.answer(opening).await.map_err(|failure| named(failure, address))?;
     let hello = Hello::hear(peer, &mut stream).await?;
-    Ok((peer, Visit::new(stream, hello)))
+    Ok((peer, Connection::new(stream, hello)))
 }
 
 /// Ends what takes longer than its connection may.

@@ -1,11 +1,13 @@
 //! The writing half of a link: what is queued, what the peer has not received, and heartbeats while there is nothing. The
 //! last words go ahead of all that, and end it.
 
-use super::carrier::{End, Shared};
-use super::hello::Hello;
-use super::outlet::Outlet;
-use super::resend::{Encoded, Miscount, Resend};
-use super::{Frame, NetError};
+use crate::net::error::NetError;
+use crate::net::frame::Frame;
+use crate::net::link::connection::End;
+use crate::net::link::resend::{Encoded, Miscount, Resend};
+use crate::net::link::shared::Shared;
+use crate::net::stream::hello::Hello;
+use crate::net::stream::output::FrameOutput;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 const HEARTBEATS_PER_DEADLINE: u32 = 4;
 
 /// Takes frames from the queue of a link, and keeps them until they are acknowledged.
-pub(super) struct Writer {
+pub(in crate::net) struct Writer {
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Frame>,
     resend: Resend,
@@ -28,34 +30,34 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Frame>, resend: Resend) -> Writer {
+    pub(in crate::net) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Frame>, resend: Resend) -> Writer {
         Writer { shared, queue, resend, finished: false, closing: false }
     }
 
     /// Whether the end of what is sent has been queued.
-    pub(super) fn has_finished(&self) -> bool {
+    pub(in crate::net) fn has_finished(&self) -> bool {
         self.finished
     }
 
     /// Whether the peer has acknowledged everything.
-    pub(super) fn is_done(&mut self) -> bool {
+    pub(in crate::net) fn is_done(&mut self) -> bool {
         let acknowledged = self.shared.acknowledged.load(Ordering::Relaxed);
         self.resend.acknowledge(acknowledged).is_ok() && self.resend.is_empty()
     }
 
     /// Prepares for a connection whose peer has received so many frames.
-    pub(super) fn resume(&mut self, received: u64) -> Result<(), NetError> {
+    pub(in crate::net) fn resume(&mut self, received: u64) -> Result<(), NetError> {
         self.shared.acknowledged.fetch_max(received, Ordering::Relaxed);
         let resumed = self.resend.resume(received);
         resumed.map_err(|miscount| self.miscount(miscount))
     }
 
     /// Writes, first `hello`, until everything has been written and acknowledged or the connection breaks.
-    pub(super) async fn write<W>(&mut self, outlet: &mut Outlet<W>, hello: Option<Hello>) -> End
+    pub(in crate::net) async fn write<W>(&mut self, output: &mut FrameOutput<W>, hello: Option<Hello>) -> End
     where
         W: AsyncWrite + Send + Unpin + 'static,
     {
-        match self.try_write(outlet, hello).await {
+        match self.try_write(output, hello).await {
             Ok(end) => end,
             // The reader learns the reason from its own end, if there is any.
             Err(error) => {
@@ -65,37 +67,37 @@ impl Writer {
         }
     }
 
-    async fn try_write<W>(&mut self, outlet: &mut Outlet<W>, hello: Option<Hello>) -> io::Result<End>
+    async fn try_write<W>(&mut self, output: &mut FrameOutput<W>, hello: Option<Hello>) -> io::Result<End>
     where
         W: AsyncWrite + Send + Unpin + 'static,
     {
         if let Some(hello) = hello {
             let (header, payload) = hello.frame().encode();
-            outlet.write(header.freeze(), payload, None).await?;
+            output.write(header.freeze(), payload, None).await?;
         }
         let idle = self.shared.deadlines.silence / HEARTBEATS_PER_DEADLINE;
         let mut due = Instant::now() + idle;
         loop {
             if let Some(reason) = self.shared.last_words.get() {
                 let (header, payload) = Frame::abort(reason).encode();
-                outlet.write(header.freeze(), payload, None).await?;
-                outlet.shutdown().await;
+                output.write(header.freeze(), payload, None).await?;
+                output.shutdown().await;
                 return Ok(End::Done);
             }
             if let Err(miscount) = self.resend.acknowledge(self.shared.acknowledged.load(Ordering::Relaxed)) {
                 return Ok(End::Failed(self.miscount(miscount)));
             }
             if self.shared.acknowledge.swap(false, Ordering::Relaxed) || Instant::now() >= due {
-                self.write_heartbeat(outlet).await?;
+                self.write_heartbeat(output).await?;
                 due = Instant::now() + idle;
             }
             if let Some(frame) = self.resend.next() {
-                self.write_frame(outlet, frame).await?;
+                self.write_frame(output, frame).await?;
                 due = Instant::now() + idle;
                 continue;
             }
             if self.closing && self.resend.is_empty() {
-                outlet.shutdown().await;
+                output.shutdown().await;
                 return Ok(End::Done);
             }
             let takes = !self.closing && self.resend.has_room();
@@ -113,17 +115,17 @@ impl Writer {
         }
     }
 
-    async fn write_heartbeat<W>(&self, outlet: &mut Outlet<W>) -> io::Result<()>
+    async fn write_heartbeat<W>(&self, output: &mut FrameOutput<W>) -> io::Result<()>
     where
         W: AsyncWrite + Send + Unpin + 'static,
     {
         let received = self.shared.received.load(Ordering::Relaxed);
         let heartbeat = Frame::Heartbeat { progress: self.shared.activity.progress(), received };
         let (header, payload) = heartbeat.encode();
-        outlet.write(header.freeze(), payload, None).await
+        output.write(header.freeze(), payload, None).await
     }
 
-    async fn write_frame<W>(&self, outlet: &mut Outlet<W>, frame: Encoded) -> io::Result<()>
+    async fn write_frame<W>(&self, output: &mut FrameOutput<W>, frame: Encoded) -> io::Result<()>
     where
         W: AsyncWrite + Send + Unpin + 'static,
     {
@@ -132,7 +134,7 @@ impl Writer {
         let is_new = !frame.again;
         // Counted before, since a frame that is given up half-way is sent again.
         self.shared.traffic.sent(bytes, frame.again);
-        outlet.write(frame.header, frame.payload, work).await?;
+        output.write(frame.header, frame.payload, work).await?;
         if let Some(activity) = work {
             if is_new {
                 activity.advance();
@@ -151,8 +153,10 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::activity::Activity;
+    use crate::net::deadlines::Deadlines;
+    use crate::net::frame::Data;
     use crate::net::frame::HEADER_BYTES;
-    use crate::net::{Data, LinkOptions};
     use crate::share::Role;
     use bytes::Bytes;
     use tokio::io::{AsyncReadExt, duplex};
@@ -160,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn last_words_go_ahead_of_what_has_not_been_written() {
         const LEN: usize = 1 << 16;
-        let shared = Arc::new(Shared::new(Role::party(1), &LinkOptions::default()));
+        let shared = Arc::new(Shared::new(Role::party(1), Deadlines::default(), Activity::new()));
         let (queue, frames) = mpsc::channel(4);
         for message in 0..4 {
             let data = Data { run: 0, message, depth: 1, offset: 0, payload: Bytes::from(vec![0; LEN]) };
@@ -168,7 +172,7 @@ mod tests {
         }
         let mut writer = Writer::new(shared.clone(), frames, Resend::new(1 << 20));
         let (near, mut far) = duplex(1 << 10);
-        let mut outlet = Outlet::new(near, None);
+        let mut output = FrameOutput::new(near, None);
         let read = async {
             far.read_exact(&mut [0; HEADER_BYTES]).await.expect("a header");
             shared.give_up("the disk is full");
@@ -178,7 +182,7 @@ mod tests {
             far.read_to_end(&mut rest).await.expect("the end");
             rest
         };
-        let (end, rest) = tokio::join!(writer.write(&mut outlet, None), read);
+        let (end, rest) = tokio::join!(writer.write(&mut output, None), read);
         assert!(matches!(end, End::Done));
         let (header, payload) = Frame::abort("the disk is full").encode();
         assert_eq!(rest, [&header[..], &payload[..]].concat());

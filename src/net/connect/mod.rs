@@ -1,22 +1,27 @@
 //! Reaching a peer: the first time, in any order of starting, and again where a connection breaks.
 
-use super::carrier::{Dial, DialError, Origin, RETRY_PAUSE};
-use super::hello::{Token, write_frame};
-use super::tls::{self, Tls};
-use super::visit::{ByteStream, Visit};
-use super::{Address, Credentials, Hello, Link, LinkOptions, NetError, Streams};
+mod acceptor;
+mod admission;
+
+pub use acceptor::Listener;
+
+use crate::net::address::Address;
+use crate::net::error::{NetError, explain};
+use crate::net::identity::Credentials;
+use crate::net::identity::tls::{self, Tls};
+use crate::net::link::connection::{Connection, ConnectionSource, Dial, DialError, RETRY_PAUSE};
+use crate::net::link::{Link, LinkOptions};
+use crate::net::stream::ByteStream;
+use crate::net::stream::hello::{GREETING_PATIENCE, Hello, Token, write_frame};
+use crate::net::streams::Streams;
 use crate::share::Role;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-
-/// How long a connection may take to shake hands and greet.
-pub(super) const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connects to `peer` and greets it, trying again until it is there or the connect deadline has passed.
 ///
@@ -34,9 +39,9 @@ pub async fn dial(
     let deadline = Instant::now() + options.deadlines.connect;
     loop {
         let reason = match timeout_at(deadline, dialler.dial(hello)).await {
-            Ok(Ok(visit)) => {
-                let origin = Origin::Dialled(Box::new(dialler));
-                return Ok(Link::over(peer, hello, origin, Some(visit), options));
+            Ok(Ok(connection)) => {
+                let source = ConnectionSource::Dialled(Box::new(dialler));
+                return Ok(Link::over(peer, hello, source, Some(connection), options));
             }
             Ok(Err(DialError::Final(error))) => return Err(error),
             Ok(Err(DialError::Failed(error))) if is_final(&error) => return Err(error),
@@ -69,17 +74,20 @@ struct Dialler {
 }
 
 impl Dial for Dialler {
-    fn dial(&mut self, hello: Hello) -> Pin<Box<dyn Future<Output = Result<Visit, DialError>> + Send + '_>> {
+    fn dial(
+        &mut self,
+        hello: Hello,
+    ) -> Pin<Box<dyn Future<Output = Result<Connection, DialError>> + Send + '_>> {
         Box::pin(self.try_dial(hello))
     }
 }
 
 impl Dialler {
-    async fn try_dial(&self, hello: Hello) -> Result<Visit, DialError> {
-        let hello = Hello { visit: Token::draw().map_err(DialError::Failed)?, ..hello };
-        let mut visit = self.open(hello).await?;
-        visit.further = self.open_further(hello, visit.hello.streams.min(hello.streams)).await?;
-        Ok(visit)
+    async fn try_dial(&self, hello: Hello) -> Result<Connection, DialError> {
+        let hello = Hello { connection: Token::draw().map_err(DialError::Failed)?, ..hello };
+        let mut connection = self.open(hello).await?;
+        connection.further = self.open_further(hello, connection.hello.streams.min(hello.streams)).await?;
+        Ok(connection)
     }
 
     /// Opens the streams beside the first, at once.
@@ -90,19 +98,19 @@ impl Dialler {
             opening.spawn(async move { dialler.open_soon(hello).await });
         }
         let mut opened = BTreeMap::new();
-        while let Some(visit) = opening.join_next().await {
-            let visit = visit.expect("dialling does not panic").map_err(|error| match error {
+        while let Some(connection) = opening.join_next().await {
+            let connection = connection.expect("dialling does not panic").map_err(|error| match error {
                 // Why a stream is not taken says nothing of the link: the next connection may be.
                 DialError::Final(error) => DialError::Failed(error),
                 error => error,
             })?;
-            opened.insert(visit.hello.stream, visit.stream);
+            opened.insert(connection.hello.stream, connection.stream);
         }
         Ok(opened.into_values().collect())
     }
 
     /// Opens a stream that the peer awaits for a while; tries again where strangers were in the way.
-    async fn open_soon(&self, hello: Hello) -> Result<Visit, DialError> {
+    async fn open_soon(&self, hello: Hello) -> Result<Connection, DialError> {
         let deadline = Instant::now() + GREETING_PATIENCE;
         loop {
             match self.open(hello).await {
@@ -115,7 +123,7 @@ impl Dialler {
     }
 
     /// Opens a stream.
-    async fn open(&self, hello: Hello) -> Result<Visit, DialError> {
+    async fn open(&self, hello: Hello) -> Result<Connection, DialError> {
         let failed =
             |reason| DialError::Failed(NetError::Handshake { address: self.address.to_string(), reason });
         let connected = timeout(GREETING_PATIENCE, TcpStream::connect(self.address.as_str())).await;
@@ -131,7 +139,7 @@ impl Dialler {
     }
 
     /// A stream, once both sides know each other.
-    async fn enter(&self, stream: TcpStream, hello: Hello) -> Result<Visit, NetError> {
+    async fn enter(&self, stream: TcpStream, hello: Hello) -> Result<Connection, NetError> {
         prepare(&stream);
         let (peer, address) = (self.peer, &self.address);
         let stream = self.tls.connect(peer, stream).await;
@@ -139,18 +147,18 @@ impl Dialler {
         let greeted = write_frame(&mut stream, hello.frame()).await;
         // Why a greeting is not taken, the peer says.
         let theirs = Hello::hear(peer, &mut stream).await?;
-        greeted.map_err(|error| tls::explain(peer, &error))?;
+        greeted.map_err(|error| explain(peer, &error))?;
         theirs.check(peer)?;
-        if (theirs.link, theirs.visit, theirs.stream) != (hello.link, hello.visit, hello.stream) {
+        if (theirs.link, theirs.connection, theirs.stream) != (hello.link, hello.connection, hello.stream) {
             let reason = "it names another link, or another stream of it".into();
             return Err(NetError::Malformed { peer, what: "hello", reason });
         }
-        Ok(Visit::new(stream, theirs))
+        Ok(Connection::new(stream, theirs))
     }
 }
 
 /// Ends a handshake that takes too long.
-pub(super) async fn soon<T>(
+pub(in crate::net) async fn soon<T>(
     handshake: impl Future<Output = Result<T, NetError>>,
     address: &Address,
 ) -> Result<T, NetError> {
@@ -160,7 +168,7 @@ pub(super) async fn soon<T>(
 }
 
 /// The error of a handshake with who is at an address.
-pub(super) fn named(failure: tls::Failure, address: Address) -> NetError {
+pub(in crate::net) fn named(failure: tls::Failure, address: Address) -> NetError {
     let address = address.to_string();
     match failure {
         tls::Failure::Untrusted(error) => NetError::Untrusted { address, error },
@@ -169,7 +177,7 @@ pub(super) fn named(failure: tls::Failure, address: Address) -> NetError {
 }
 
 /// Frames are written whole, so that waiting to fill a packet would only delay them.
-pub(super) fn prepare(stream: &TcpStream) {
+pub(in crate::net) fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
 }
 

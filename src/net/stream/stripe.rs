@@ -9,10 +9,10 @@
 //! and who reads. They bound how far it runs ahead, and are wiped whenever they come back. A connection that breaks or
 //! ends is an error for all of them: what they carry together has no end of its own.
 
-use super::activity::{Activity, UnderWay};
-use super::frame::{DATA_PAYLOAD_BYTES, HEADER_BYTES};
-use super::visit::ByteStream;
-use crate::wipe::Wiped;
+use crate::memory::wipe::Wiped;
+use crate::net::activity::{Activity, UnderWay};
+use crate::net::frame::{DATA_PAYLOAD_BYTES, HEADER_BYTES};
+use crate::net::stream::ByteStream;
 use bytes::Bytes;
 use std::future::{Future, pending, poll_fn};
 use std::io;
@@ -28,43 +28,43 @@ use tokio::task::JoinSet;
 const STRIPE_BYTES: usize = (HEADER_BYTES + DATA_PAYLOAD_BYTES).div_ceil(4);
 
 /// Stripes that wait for a connection: enough that it goes on while its turn comes round.
-const QUEUE_PIECES: usize = 4;
+const QUEUE_CHUNKS: usize = 4;
 
 /// Buffers of a connection, together two stripes: one is read while the connection decrypts into the others.
 const BUFFERS: usize = 4;
 const BUFFER_BYTES: usize = 128 << 10;
 
 /// Both ends of frames over these connections; must be called within a tokio runtime.
-pub(super) fn stripe(streams: Vec<ByteStream>) -> (StripedInlet, StripedOutlet) {
-    let turn = Turn { streams: streams.len(), stream: 0, left_bytes: STRIPE_BYTES };
-    let mut inlet = StripedInlet { turn, streams: Vec::new() };
-    let mut outlet = StripedOutlet { turn, queues: Vec::new(), served: JoinSet::new() };
+pub(in crate::net) fn stripe(streams: Vec<ByteStream>) -> (StripedInput, StripedOutput) {
+    let cursor = StripeCursor { streams: streams.len(), stream: 0, left_bytes: STRIPE_BYTES };
+    let mut input = StripedInput { cursor, streams: Vec::new() };
+    let mut output = StripedOutput { cursor, queues: Vec::new(), served: JoinSet::new() };
     for stream in streams {
-        let (queue, pieces) = mpsc::channel(QUEUE_PIECES);
+        let (queue, chunks) = mpsc::channel(QUEUE_CHUNKS);
         // Behind the buffers there is room for the reason why there are no more.
         let (to_reader, filled) = mpsc::channel(BUFFERS + 1);
         let (spent, from_reader) = mpsc::channel(BUFFERS);
-        inlet.streams.push(Incoming { filled, spent, buffer: Wiped::default(), read_bytes: 0 });
-        outlet.queues.push(queue);
-        outlet.served.spawn(async move {
+        input.streams.push(Incoming { filled, spent, buffer: Wiped::default(), read_bytes: 0 });
+        output.queues.push(queue);
+        output.served.spawn(async move {
             // One task: the state of a TLS connection is the same in both directions.
             let (read, write) = split(stream);
-            tokio::join!(take_in(read, to_reader, from_reader), give_out(write, pieces));
+            tokio::join!(take_in(read, to_reader, from_reader), give_out(write, chunks));
         });
     }
-    (inlet, outlet)
+    (input, output)
 }
 
-/// Whose turn it is: the same at both ends.
+/// The position in the stripes: the same at both ends.
 #[derive(Clone, Copy, Debug)]
-struct Turn {
+struct StripeCursor {
     streams: usize,
     stream: usize,
     /// What is left of the stripe.
     left_bytes: usize,
 }
 
-impl Turn {
+impl StripeCursor {
     /// So many bytes of the stripe have passed.
     fn pass(&mut self, bytes: usize) {
         self.left_bytes -= bytes;
@@ -86,16 +86,16 @@ impl Turn {
     }
 }
 
-/// Where frames leave for several connections.
-pub(super) struct StripedOutlet {
-    turn: Turn,
-    queues: Vec<mpsc::Sender<Piece>>,
+/// The sending end of frames over several streams.
+pub(in crate::net) struct StripedOutput {
+    cursor: StripeCursor,
+    queues: Vec<mpsc::Sender<Chunk>>,
     /// The connections, which are given up with this.
     served: JoinSet<()>,
 }
 
-/// What waits for a connection.
-enum Piece {
+/// A part of a stripe that waits for its stream.
+enum Chunk {
     Bytes {
         bytes: Bytes,
         _under_way: Option<UnderWay>,
@@ -104,9 +104,9 @@ enum Piece {
     End,
 }
 
-impl StripedOutlet {
+impl StripedOutput {
     /// Queues a frame; what counts as work keeps `busy` busy until it is written.
-    pub(super) async fn write(
+    pub(in crate::net) async fn write(
         &mut self,
         header: Bytes,
         payload: Bytes,
@@ -114,54 +114,54 @@ impl StripedOutlet {
     ) -> io::Result<()> {
         for mut part in [header, payload] {
             while !part.is_empty() {
-                let bytes = part.split_to(part.len().min(self.turn.left_bytes));
-                let (stream, len) = (self.turn.stream, bytes.len());
-                self.send(stream, Piece::Bytes { bytes, _under_way: busy.map(Activity::begin) }).await?;
-                self.turn.pass(len);
+                let bytes = part.split_to(part.len().min(self.cursor.left_bytes));
+                let (stream, len) = (self.cursor.stream, bytes.len());
+                self.send(stream, Chunk::Bytes { bytes, _under_way: busy.map(Activity::begin) }).await?;
+                self.cursor.pass(len);
             }
         }
-        self.turn.end_frame();
+        self.cursor.end_frame();
         Ok(())
     }
 
     /// Ends all connections once everything has been written.
-    pub(super) async fn shutdown(&mut self) {
+    pub(in crate::net) async fn shutdown(&mut self) {
         for stream in 0..self.queues.len() {
-            let _ = self.send(stream, Piece::End).await;
+            let _ = self.send(stream, Chunk::End).await;
         }
         for queue in &self.queues {
             queue.closed().await;
         }
     }
 
-    async fn send(&self, stream: usize, piece: Piece) -> io::Result<()> {
-        self.queues[stream].send(piece).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    async fn send(&self, stream: usize, chunk: Chunk) -> io::Result<()> {
+        self.queues[stream].send(chunk).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
-/// Writes what is queued for a connection, each piece at once. An error closes the queue, which the outlet notices.
-async fn give_out(mut stream: impl AsyncWrite + Unpin, mut pieces: mpsc::Receiver<Piece>) {
-    while let Some(piece) = pieces.recv().await {
-        let Piece::Bytes { bytes, _under_way } = piece else {
+/// Writes what is queued for a connection, each chunk at once. An error closes the queue, which the output notices.
+async fn give_out(mut stream: impl AsyncWrite + Unpin, mut chunks: mpsc::Receiver<Chunk>) {
+    while let Some(chunk) = chunks.recv().await {
+        let Chunk::Bytes { bytes, _under_way } = chunk else {
             let _ = stream.shutdown().await;
             return;
         };
         if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
             return;
         }
-        if !pieces.is_empty() {
+        if !chunks.is_empty() {
             let_others_run().await;
         }
     }
 }
 
-/// Where frames arrive from several connections.
-pub(super) struct StripedInlet {
-    turn: Turn,
+/// The receiving end of frames over several streams.
+pub(in crate::net) struct StripedInput {
+    cursor: StripeCursor,
     streams: Vec<Incoming>,
 }
 
-/// What has been read from a connection.
+/// Bytes that have been read from one of the streams.
 struct Incoming {
     filled: mpsc::Receiver<io::Result<Wiped>>,
     spent: mpsc::Sender<Wiped>,
@@ -170,24 +170,24 @@ struct Incoming {
     read_bytes: usize,
 }
 
-impl StripedInlet {
+impl StripedInput {
     /// A frame has been read.
-    pub(super) fn end_frame(&mut self) {
-        self.turn.end_frame();
+    pub(in crate::net) fn end_frame(&mut self) {
+        self.cursor.end_frame();
     }
 
-    pub(super) fn poll_read(
+    pub(in crate::net) fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let incoming = &mut self.streams[self.turn.stream];
+        let incoming = &mut self.streams[self.cursor.stream];
         if incoming.buffer.is_empty() {
             let filled = ready!(incoming.filled.poll_recv(context));
             incoming.buffer = filled.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;
         }
         let unread = &incoming.buffer[incoming.read_bytes..];
-        let len = unread.len().min(room.remaining()).min(self.turn.left_bytes);
+        let len = unread.len().min(room.remaining()).min(self.cursor.left_bytes);
         room.put_slice(&unread[..len]);
         incoming.read_bytes += len;
         if incoming.read_bytes == incoming.buffer.len() {
@@ -195,7 +195,7 @@ impl StripedInlet {
             // A connection that has ended needs none.
             let _ = incoming.spent.try_send(take(&mut incoming.buffer));
         }
-        self.turn.pass(len);
+        self.cursor.pass(len);
         Poll::Ready(Ok(()))
     }
 }
@@ -258,8 +258,9 @@ async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: Option<&mut Wiped>)
     .await
 }
 
-/// Lets the task run that was woken last, which no other thread would run before the present one waits, where that has
-/// more to do. Other than with tokio's own yielding, another thread may go on with it meanwhile.
+/// Yields, so that the task which this one has just woken runs next: it sits in the slot of tokio's worker for the task
+/// woken last, from which other workers cannot steal. Unlike after tokio's own `yield_now`, another worker may go on with
+/// this task.
 async fn let_others_run() {
     let mut asked = false;
     poll_fn(|context| {
@@ -275,17 +276,17 @@ async fn let_others_run() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::inlet::Inlet;
+    use crate::net::stream::input::FrameInput;
     use proptest::prelude::*;
     use std::time::Duration;
     use tokio::io::{DuplexStream, duplex};
     use tokio::runtime::Builder;
     use tokio::time::timeout;
 
-    type Reading = Inlet<DuplexStream>;
+    type Reading = FrameInput<DuplexStream>;
 
     /// Both ends of so many streams, each of which holds so many bytes.
-    fn pair(streams: usize, pipe_bytes: usize) -> ((Reading, StripedOutlet), (Reading, StripedOutlet)) {
+    fn pair(streams: usize, pipe_bytes: usize) -> ((Reading, StripedOutput), (Reading, StripedOutput)) {
         let (mut near, mut far): (Vec<ByteStream>, Vec<ByteStream>) = Default::default();
         for _ in 0..streams {
             let (one, other) = duplex(pipe_bytes);
@@ -293,39 +294,39 @@ mod tests {
             far.push(Box::new(other));
         }
         let end = |streams| {
-            let (inlet, outlet) = stripe(streams);
-            (Inlet::Striped(inlet), outlet)
+            let (input, output) = stripe(streams);
+            (FrameInput::Striped(input), output)
         };
         (end(near), end(far))
     }
 
     /// One end of so many streams, and the pipes at the other.
-    fn end(streams: usize, pipe_bytes: usize) -> (Reading, StripedOutlet, Vec<DuplexStream>) {
+    fn end(streams: usize, pipe_bytes: usize) -> (Reading, StripedOutput, Vec<DuplexStream>) {
         let (mut near, mut far): (Vec<ByteStream>, Vec<DuplexStream>) = Default::default();
         for _ in 0..streams {
             let (one, other) = duplex(pipe_bytes);
             near.push(Box::new(one));
             far.push(other);
         }
-        let (inlet, outlet) = stripe(near);
-        (Inlet::Striped(inlet), outlet, far)
+        let (input, output) = stripe(near);
+        (FrameInput::Striped(input), output, far)
     }
 
     fn bytes(len: usize, from: usize) -> Bytes {
         (0..len).map(|index| (((from + index) * 31) >> 3) as u8).collect::<Vec<u8>>().into()
     }
 
-    async fn write(outlet: &mut StripedOutlet, header: Bytes, payload: Bytes) {
-        outlet.write(header, payload, None).await.expect("a frame is taken");
+    async fn write(output: &mut StripedOutput, header: Bytes, payload: Bytes) {
+        output.write(header, payload, None).await.expect("a frame is taken");
     }
 
     /// Reads a frame, so many bytes at a time.
-    async fn read(inlet: &mut Reading, len: usize, step: usize) -> Vec<u8> {
+    async fn read(input: &mut Reading, len: usize, step: usize) -> Vec<u8> {
         let mut frame = vec![0; len];
         for part in frame.chunks_mut(step) {
-            inlet.read_exact(part).await.expect("the frame arrives");
+            input.read_exact(part).await.expect("the frame arrives");
         }
-        inlet.end_frame();
+        input.end_frame();
         frame
     }
 
@@ -346,16 +347,16 @@ mod tests {
             runtime.block_on(async {
                 let ((mut near_inlet, mut near), (mut far_inlet, mut far)) = pair(streams, pipe_bytes);
                 let (there, back) = (lens.clone(), lens.iter().rev().copied().collect::<Vec<_>>());
-                let send = |lens: Vec<(usize, usize)>, outlet| async move {
-                    let outlet: &mut StripedOutlet = outlet;
+                let send = |lens: Vec<(usize, usize)>, output| async move {
+                    let output: &mut StripedOutput = output;
                     for (index, (header, payload)) in lens.into_iter().enumerate() {
-                        write(outlet, bytes(header, index), bytes(payload, index + header)).await;
+                        write(output, bytes(header, index), bytes(payload, index + header)).await;
                     }
                 };
-                let receive = |lens: Vec<(usize, usize)>, inlet| async move {
-                    let inlet: &mut Reading = inlet;
+                let receive = |lens: Vec<(usize, usize)>, input| async move {
+                    let input: &mut Reading = input;
                     for (index, (header, payload)) in lens.into_iter().enumerate() {
-                        let frame = read(inlet, header + payload, step).await;
+                        let frame = read(input, header + payload, step).await;
                         assert!(frame == bytes(header + payload, index), "frame {index}");
                     }
                 };
@@ -366,8 +367,8 @@ mod tests {
                     receive(back, &mut near_inlet),
                 );
                 tokio::join!(near.shutdown(), far.shutdown());
-                for inlet in [&mut near_inlet, &mut far_inlet] {
-                    let error = inlet.read_u8().await.expect_err("nothing is left");
+                for input in [&mut near_inlet, &mut far_inlet] {
+                    let error = input.read_u8().await.expect_err("nothing is left");
                     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
                 }
             });
@@ -387,11 +388,11 @@ mod tests {
 
     #[tokio::test]
     async fn each_frame_begins_with_the_next_stream() {
-        let (_inlet, mut outlet, mut pipes) = end(3, 1 << 20);
-        write(&mut outlet, bytes(28, 0), bytes(STRIPE_BYTES, 28)).await;
-        write(&mut outlet, bytes(STRIPE_BYTES, 1), Bytes::new()).await;
-        write(&mut outlet, bytes(5, 2), Bytes::new()).await;
-        outlet.shutdown().await;
+        let (_inlet, mut output, mut pipes) = end(3, 1 << 20);
+        write(&mut output, bytes(28, 0), bytes(STRIPE_BYTES, 28)).await;
+        write(&mut output, bytes(STRIPE_BYTES, 1), Bytes::new()).await;
+        write(&mut output, bytes(5, 2), Bytes::new()).await;
+        output.shutdown().await;
         let whole = bytes(STRIPE_BYTES + 28, 0);
         let expected = [
             [&whole[..STRIPE_BYTES], &bytes(5, 2)].concat(),
@@ -409,7 +410,7 @@ mod tests {
     async fn a_stream_that_ends_is_an_error_behind_what_it_had() {
         for half_closed in [false, true] {
             for ended in 0..3 {
-                let (mut inlet, _outlet, mut pipes) = end(3, 1 << 10);
+                let (mut input, _outlet, mut pipes) = end(3, 1 << 10);
                 for pipe in &mut pipes {
                     pipe.write_all(b"frame").await.expect("there is room");
                 }
@@ -417,16 +418,16 @@ mod tests {
                 pipe.shutdown().await.expect("it ends");
                 let kept = half_closed.then_some(pipe);
                 for _ in 0..3 {
-                    assert_eq!(read(&mut inlet, 5, 2).await, b"frame");
+                    assert_eq!(read(&mut input, 5, 2).await, b"frame");
                 }
                 for pipe in &mut pipes {
                     pipe.write_all(b"again").await.expect("there is room");
                 }
                 for _ in 0..ended {
-                    assert_eq!(read(&mut inlet, 5, 5).await, b"again");
+                    assert_eq!(read(&mut input, 5, 5).await, b"again");
                 }
                 for _ in 0..2 {
-                    let error = inlet.read_u8().await.expect_err("and not an end");
+                    let error = input.read_u8().await.expect_err("and not an end");
                     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
                 }
                 drop(kept);
@@ -436,11 +437,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_is_gone_takes_no_frame() {
-        let (_inlet, mut outlet, mut pipes) = end(2, 1 << 10);
+        let (_inlet, mut output, mut pipes) = end(2, 1 << 10);
         drop(pipes.remove(1));
         let written = async {
             loop {
-                outlet.write(bytes(28, 0), Bytes::new(), None).await?;
+                output.write(bytes(28, 0), Bytes::new(), None).await?;
             }
         };
         let error: io::Result<()> = written.await;
@@ -449,15 +450,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_stops_the_writer_and_one_that_sends_fills_the_buffers() {
-        let (_inlet, mut outlet, mut pipes) = end(2, 64);
+        let (_inlet, mut output, mut pipes) = end(2, 64);
         let activity = Activity::new();
-        let write = outlet.write(bytes(28, 0), bytes(20 * STRIPE_BYTES, 0), Some(&activity));
+        let write = output.write(bytes(28, 0), bytes(20 * STRIPE_BYTES, 0), Some(&activity));
         assert!(timeout(Duration::from_secs(60), write).await.is_err(), "a frame is not taken without end");
         assert!(activity.busy() >= Duration::from_secs(60), "what waits is not done");
         let more = bytes(BUFFERS * BUFFER_BYTES + 65, 0);
         let write = pipes[1].write_all(&more);
         assert!(timeout(Duration::from_secs(60), write).await.is_err(), "nobody reads on");
-        drop(outlet);
-        assert!(pipes[0].read_to_end(&mut Vec::new()).await.is_ok(), "its streams go with the outlet");
+        drop(output);
+        assert!(pipes[0].read_to_end(&mut Vec::new()).await.is_ok(), "its streams go with the output");
     }
 }

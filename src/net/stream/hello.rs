@@ -1,17 +1,18 @@
-//! The first words on a connection, and control messages: who is there, and whether both were given the same job.
+//! The greeting with which every connection begins.
 
-use super::frame::{HEADER_BYTES, Header, wipe};
-use super::tls::explain;
-use super::{Frame, Link, NetError, Streams, Topic};
+use crate::memory::wipe::Wiped;
+use crate::net::error::{NetError, explain};
+use crate::net::frame::{Frame, HEADER_BYTES, Header};
+use crate::net::streams::Streams;
 use crate::share::{Role, shortened};
-use crate::wipe::Wiped;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+
+/// How long a connection may take to shake hands and greet.
+pub(in crate::net) const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The version of the protocol: wire format, handshake and lowering.
 pub const VERSION: u32 = 5;
@@ -24,7 +25,7 @@ pub struct Token([u8; 16]);
 
 impl Token {
     /// One that nobody can guess.
-    pub(super) fn draw() -> Result<Token, NetError> {
+    pub(in crate::net) fn draw() -> Result<Token, NetError> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|error| NetError::Entropy { reason: error.to_string() })?;
         Ok(Token(id))
@@ -54,8 +55,8 @@ pub struct Hello {
     #[serde(default)]
     pub streams: Streams,
     /// Which connection the stream belongs to.
-    #[serde(default)]
-    pub visit: Token,
+    #[serde(default, rename = "visit")]
+    pub connection: Token,
     /// Its number there. The first, 0, opens the connection.
     #[serde(default)]
     pub stream: u8,
@@ -64,12 +65,12 @@ pub struct Hello {
 impl Hello {
     /// The greeting of a process of this version on a link that has no name yet.
     pub fn new(role: Role) -> Hello {
-        let (link, visit) = (Token::default(), Token::default());
-        Hello { version: VERSION, role, link, received: 0, streams: Streams::ONE, visit, stream: 0 }
+        let (link, connection) = (Token::default(), Token::default());
+        Hello { version: VERSION, role, link, received: 0, streams: Streams::ONE, connection, stream: 0 }
     }
 
     /// The greeting as it is sent.
-    pub(super) fn frame(&self) -> Frame {
+    pub(in crate::net) fn frame(&self) -> Frame {
         Frame::Hello(serde_json::to_vec(self).expect("a greeting serialises").into())
     }
 
@@ -77,7 +78,10 @@ impl Hello {
     ///
     /// # Errors
     /// Where the connection breaks, or something else arrives.
-    pub(super) async fn hear(peer: Role, stream: &mut (impl AsyncRead + Unpin)) -> Result<Hello, NetError> {
+    pub(in crate::net) async fn hear(
+        peer: Role,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> Result<Hello, NetError> {
         let mut header = [0; HEADER_BYTES];
         let broken = |error: io::Error| explain(peer, &error);
         stream.read_exact(&mut header).await.map_err(broken)?;
@@ -99,7 +103,7 @@ impl Hello {
     }
 
     /// Makes sure that `peer`, which greets so, speaks this version, and is who it should be.
-    pub(super) fn check(&self, peer: Role) -> Result<(), NetError> {
+    pub(in crate::net) fn check(&self, peer: Role) -> Result<(), NetError> {
         if self.version != VERSION {
             return Err(NetError::Version { peer, here: VERSION, there: self.version });
         }
@@ -111,72 +115,12 @@ impl Hello {
 }
 
 /// Writes a frame to a connection that is not a link's yet.
-pub(super) async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), frame: Frame) -> io::Result<()> {
+pub(in crate::net) async fn write_frame(
+    stream: &mut (impl AsyncWrite + Unpin),
+    frame: Frame,
+) -> io::Result<()> {
     let (header, payload) = frame.encode();
     stream.write_all(&header).await?;
     stream.write_all(&payload).await?;
     stream.flush().await
-}
-
-impl Link {
-    /// Sends a control message as JSON; returns its length in bytes.
-    ///
-    /// # Errors
-    /// Where the link is broken, or the message longer than a peer takes.
-    pub async fn send_control(&mut self, topic: Topic, message: &impl Serialize) -> Result<usize, NetError> {
-        // An order with its contribution to a key may be longer: what grows is wiped where it was.
-        const ROOM_BYTES: usize = 4096;
-        let mut payload = Wiped::with_capacity(ROOM_BYTES);
-        serde_json::to_writer(&mut payload, message).expect("control messages serialise");
-        let Topic { number: topic, name: what, most_bytes } = topic;
-        let (peer, bytes) = (self.peer(), payload.len());
-        if bytes > most_bytes {
-            return Err(NetError::TooLong { peer, what, bytes, most_bytes });
-        }
-        self.sender().send(Frame::Control { topic, payload: payload.into() }).await?;
-        Ok(bytes)
-    }
-
-    /// Receives a control message within `patience`.
-    ///
-    /// # Errors
-    /// Where the link is broken, something else arrives, or nothing in time.
-    pub async fn receive_control<M: DeserializeOwned>(
-        &mut self,
-        topic: Topic,
-        patience: Duration,
-    ) -> Result<M, NetError> {
-        let (peer, what) = (self.peer(), topic.name);
-        match timeout(patience, self.receive_control_or_finish(topic)).await {
-            Ok(Ok(Some(message))) => Ok(message),
-            Ok(Ok(None)) => Err(NetError::OutOfPlace { peer, expected: what, found: Frame::Finish.name() }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(NetError::Late { peer, what, waited: patience }),
-        }
-    }
-
-    /// Receives a control message, or `None` where the peer has finished instead; waits as long as the peer lives.
-    ///
-    /// # Errors
-    /// Where the link is broken, or something else arrives.
-    pub async fn receive_control_or_finish<M: DeserializeOwned>(
-        &mut self,
-        topic: Topic,
-    ) -> Result<Option<M>, NetError> {
-        self.receiver().expect_control(topic);
-        let frame = self.receiver().receive().await?;
-        let (peer, what) = (self.peer(), topic.name);
-        match frame {
-            Frame::Control { payload, .. } => {
-                let message = serde_json::from_slice(&payload);
-                wipe(payload);
-                message.map(Some).map_err(|error| {
-                    let reason = shortened(&error.to_string());
-                    NetError::Malformed { peer, what, reason }
-                })
-            }
-            Frame::Finish => Ok(None),
-            other => Err(NetError::OutOfPlace { peer, expected: what, found: other.name() }),
-        }
-    }
 }

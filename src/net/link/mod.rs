@@ -1,17 +1,31 @@
 //! A framed connection with one peer, which is taken up again where it breaks.
 //!
-//! A task of its own carries what is queued, and delivers what arrives (`carrier`). Both queues and what is kept to be
+//! A task of its own carries what is queued, and delivers what arrives (`task`). Both queues and what is kept to be
 //! sent again are bounded, so a peer that is slow to take what it is sent slows its sender down and not its memory.
 
-use super::activity::Activity;
-use super::carrier::{Carrier, Origin, Shared};
-use super::expected::{Awaited, Messages, Topic};
-use super::frame::Frame;
-use super::hello::Hello;
-use super::shape::LinkShape;
-use super::traffic::enrol;
-use super::visit::Visit;
-use super::{Deadlines, Interrupt, LinkTraffic, NetError, Streams, requested};
+pub(in crate::net) mod connection;
+mod control;
+pub(in crate::net) mod expected;
+pub(in crate::net) mod observer;
+pub(in crate::net) mod options;
+mod reader;
+mod resend;
+mod shared;
+mod task;
+pub(in crate::net) mod traffic;
+mod writer;
+
+pub use options::LinkOptions;
+
+use crate::net::error::NetError;
+use crate::net::frame::Frame;
+use crate::net::interrupt::{Interrupt, requested};
+use crate::net::link::connection::{Connection, ConnectionSource};
+use crate::net::link::expected::{Awaited, Messages, Topic};
+use crate::net::link::shared::Shared;
+use crate::net::link::task::LinkTask;
+use crate::net::link::traffic::LinkTraffic;
+use crate::net::stream::hello::Hello;
 use crate::share::Role;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
@@ -24,34 +38,12 @@ use tokio::time::timeout;
 /// Frames queued in each direction: a few data frames keep the wire busy, more would only hold memory.
 const QUEUE_FRAMES: usize = 8;
 
-/// What the links of a process have in common.
-#[derive(Clone, Debug, Default)]
-pub struct LinkOptions {
-    /// How long to wait for what.
-    pub deadlines: Deadlines,
-    /// Which links they stand in for, each in the direction from this process.
-    pub shape: Option<LinkShape>,
-    /// How many streams they take, if they stand in for no other.
-    pub streams: Streams,
-    /// Where their work is counted.
-    pub activity: Activity,
-    /// What ends them from outside.
-    pub interrupt: Option<&'static Interrupt>,
-}
-
-impl LinkOptions {
-    /// The greeting of one of the links. A line that stands in for another is a single one.
-    pub(super) fn greeting(&self, hello: Hello) -> Hello {
-        Hello { streams: if self.shape.is_some() { Streams::ONE } else { self.streams }, ..hello }
-    }
-}
-
 /// A connection with one peer.
 #[derive(Debug)]
 pub struct Link {
     sender: LinkSender,
     receiver: LinkReceiver,
-    carrier: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 /// The sending end. Clones send on the same link.
@@ -72,27 +64,29 @@ pub struct LinkReceiver {
 }
 
 impl Link {
-    /// The link with `peer` over a first connection and those that `origin` gives after it. This end greets with
+    /// The link with `peer` over a first connection and those that `source` gives after it. This end greets with
     /// `hello`. Must be called within a tokio runtime.
-    pub(super) fn over(
+    pub(in crate::net) fn over(
         peer: Role,
         hello: Hello,
-        origin: Origin,
-        first: Option<Visit>,
+        source: ConnectionSource,
+        first: Option<Connection>,
         options: &LinkOptions,
     ) -> Link {
-        let (to_carrier, from_sender) = mpsc::channel(QUEUE_FRAMES);
-        let (to_receiver, from_carrier) = mpsc::channel(QUEUE_FRAMES);
-        let shared = Arc::new(Shared::new(peer, options));
-        enrol(&shared);
+        let (to_task, from_sender) = mpsc::channel(QUEUE_FRAMES);
+        let (to_receiver, from_task) = mpsc::channel(QUEUE_FRAMES);
+        let shared = Arc::new(Shared::new(peer, options.deadlines, options.activity.clone()));
+        if let Some(observer) = options.observer {
+            observer.enrol(&shared);
+        }
         if let Some(interrupt) = options.interrupt {
             tokio::spawn(give_up_on(interrupt, Arc::downgrade(&shared)));
         }
-        let carrier = Carrier::new(shared.clone(), hello, origin, from_sender, to_receiver, options.shape);
+        let task = LinkTask::new(shared.clone(), hello, source, from_sender, to_receiver, options.shape);
         Link {
-            sender: LinkSender { shared: shared.clone(), queue: to_carrier },
-            receiver: LinkReceiver { shared, queue: from_carrier, finished: false, failure: None },
-            carrier: tokio::spawn(carrier.carry(first)),
+            sender: LinkSender { shared: shared.clone(), queue: to_task },
+            receiver: LinkReceiver { shared, queue: from_task, finished: false, failure: None },
+            task: tokio::spawn(task.carry(first)),
         }
     }
 
@@ -101,8 +95,8 @@ impl Link {
     pub fn pair(peers: [Role; 2], options: [&LinkOptions; 2], pipe_bytes: usize) -> (Link, Link) {
         let (near, far) = duplex(pipe_bytes);
         let end = |stream: DuplexStream, peer, own, options| {
-            let first = Visit::new(stream, Hello::new(peer));
-            Link::over(peer, Hello::new(own), Origin::Single, Some(first), options)
+            let first = Connection::new(stream, Hello::new(peer));
+            Link::over(peer, Hello::new(own), ConnectionSource::Single, Some(first), options)
         };
         let [first, second] = peers;
         (end(near, first, second, options[0]), end(far, second, first, options[1]))
@@ -155,15 +149,15 @@ impl Link {
             }
         }
         drop(self.sender);
-        // The peer may still need the end of what was sent: the carrier makes sure of that, as far as it can.
-        let _ = self.carrier.await;
+        // The peer may still need the end of what was sent: the task makes sure of that, as far as it can.
+        let _ = self.task.await;
         Ok(())
     }
 
     /// Ends without a word.
     #[cfg(test)]
-    pub(super) fn kill(self) {
-        self.carrier.abort();
+    pub(in crate::net) fn kill(self) {
+        self.task.abort();
     }
 
     /// Tells the peer why this process gives up, ahead of all that has not been written, without waiting long.
@@ -172,9 +166,9 @@ impl Link {
         if self.sender.shared.failure.get().is_none() {
             self.sender.give_up(reason);
             drop(self.sender);
-            let _ = timeout(PATIENCE, &mut self.carrier).await;
+            let _ = timeout(PATIENCE, &mut self.task).await;
         }
-        self.carrier.abort();
+        self.task.abort();
     }
 }
 

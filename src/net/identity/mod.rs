@@ -2,6 +2,9 @@
 //!
 //! There is no authority: a peer is trusted because its certificate is pinned, byte for byte. Keys are Ed25519.
 
+pub(in crate::net) mod socket;
+pub(in crate::net) mod tls;
+
 use crate::share::{Role, printable};
 use rustls::crypto::aws_lc_rs::{default_provider, sign::any_eddsa_type};
 use rustls::pki_types::pem::PemObject;
@@ -167,7 +170,7 @@ impl Certificate {
         certificate.subject_public_key_info().to_vec()
     }
 
-    pub(super) fn from_der(der: &CertificateDer<'_>) -> Certificate {
+    pub(in crate::net) fn from_der(der: &CertificateDer<'_>) -> Certificate {
         Certificate(der.clone().into_owned())
     }
 
@@ -178,7 +181,7 @@ impl Certificate {
     }
 
     /// Whether it is valid at a time, and signed by its own key.
-    pub(super) fn check(&self, owner: Role, now: UnixTime) -> Result<(), IdentityError> {
+    pub(in crate::net) fn check(&self, owner: Role, now: UnixTime) -> Result<(), IdentityError> {
         let provider = default_provider();
         let usage = webpki::KeyUsage::server_auth();
         let apart = |a: UnixTime, b: UnixTime| Duration::from_secs(a.as_secs().abs_diff(b.as_secs()));
@@ -226,7 +229,11 @@ impl IdentityPem {
     }
 
     /// Makes an identity that is valid between two times since 1970.
-    pub(super) fn valid(owner: Role, from: Duration, until: Duration) -> Result<IdentityPem, IdentityError> {
+    pub(in crate::net) fn valid(
+        owner: Role,
+        from: Duration,
+        until: Duration,
+    ) -> Result<IdentityPem, IdentityError> {
         let failed = |error: rcgen::Error| IdentityError::Generate { reason: error.to_string() };
         let mut params = rcgen::CertificateParams::default();
         params.not_before = rcgen::date_time_ymd(1970, 1, 1) + from;
@@ -276,11 +283,11 @@ impl Identity {
 
     /// A key and a certificate that may not belong together.
     #[cfg(test)]
-    pub(super) fn unchecked(certified: CertifiedKey) -> Identity {
+    pub(in crate::net) fn unchecked(certified: CertifiedKey) -> Identity {
         Identity(Arc::new(certified))
     }
 
-    pub(super) fn certified(&self) -> CertifiedKey {
+    pub(in crate::net) fn certified(&self) -> CertifiedKey {
         CertifiedKey::clone(&self.0)
     }
 }

@@ -5,9 +5,8 @@
 //! authority. Keys are agreed on by X25519 and ML-KEM-768 together, so that what is recorded today stays closed to
 //! whoever breaks one of them later. There is no resumption, no early data, and no older version to fall back to.
 
-use super::NetError;
-use super::identity::{Certificate, Credentials, IdentityError};
-use super::socket::{BUFFER_BYTES, Socket};
+use crate::net::identity::socket::{BUFFER_BYTES, Socket};
+use crate::net::identity::{Certificate, Credentials, IdentityError};
 use crate::share::{Role, printable};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -19,8 +18,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::TLS13;
 use rustls::{
-    AlertDescription, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
-    PeerIncompatible, ServerConfig, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerIncompatible,
+    ServerConfig, SignatureScheme,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -37,11 +36,11 @@ const CIPHER_SUITES: [rustls::SupportedCipherSuite; 2] =
     [cipher_suite::TLS13_AES_256_GCM_SHA384, cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
 
 /// An encrypted connection.
-pub(super) type Stream = TlsStream<Socket>;
+pub(in crate::net) type Stream = TlsStream<Socket>;
 
 /// What handshakes of this process take.
 #[derive(Clone, Debug)]
-pub(super) struct Tls {
+pub(in crate::net) struct Tls {
     provider: Arc<CryptoProvider>,
     credentials: Credentials,
     /// Whom those that connect must be.
@@ -50,17 +49,17 @@ pub(super) struct Tls {
 }
 
 /// A connection of somebody unknown whose first message is there. Nothing has been computed for it.
-pub(super) struct Opening(StartHandshake<Socket>);
+pub(in crate::net) struct Opening(StartHandshake<Socket>);
 
 impl Opening {
     /// Waits for the whole first message.
-    pub(super) async fn hear(stream: TcpStream) -> Result<Opening, Failure> {
+    pub(in crate::net) async fn hear(stream: TcpStream) -> Result<Opening, Failure> {
         Ok(Opening(LazyConfigAcceptor::new(Acceptor::default(), Socket::new(stream)).await?))
     }
 }
 
 impl Tls {
-    pub(super) fn new(credentials: &Credentials) -> Tls {
+    pub(in crate::net) fn new(credentials: &Credentials) -> Tls {
         let mut provider = default_provider();
         provider.cipher_suites = CIPHER_SUITES.to_vec();
         provider.kx_groups = vec![kx_group::X25519MLKEM768];
@@ -75,7 +74,7 @@ impl Tls {
     }
 
     /// Shakes hands with the process that was dialled, which must be `peer`.
-    pub(super) async fn connect(&self, peer: Role, stream: TcpStream) -> Result<Stream, Failure> {
+    pub(in crate::net) async fn connect(&self, peer: Role, stream: TcpStream) -> Result<Stream, Failure> {
         let pinned = self.credentials.peers.get(&peer).cloned();
         let pinned = pinned.map(|pinned| (peer, pinned)).into_iter().collect();
         let verifier = Verifier { pinned, provider: self.provider.clone() };
@@ -97,12 +96,12 @@ impl Tls {
     }
 
     /// Shakes hands with a process that has connected; returns who it is.
-    pub(super) async fn accept(&self, stream: TcpStream) -> Result<(Role, Stream), Failure> {
+    pub(in crate::net) async fn accept(&self, stream: TcpStream) -> Result<(Role, Stream), Failure> {
         self.answer(Opening::hear(stream).await?).await
     }
 
     /// Shakes hands with a process whose first message is there; returns who it is.
-    pub(super) async fn answer(&self, Opening(start): Opening) -> Result<(Role, Stream), Failure> {
+    pub(in crate::net) async fn answer(&self, Opening(start): Opening) -> Result<(Role, Stream), Failure> {
         let mut stream = match start.into_stream(self.server.clone()).into_fallible().await {
             Ok(stream) => stream,
             Err((error, stream)) => {
@@ -131,7 +130,7 @@ async fn let_the_alert_through(mut stream: Socket) {
 
 /// Why a handshake failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(in crate::net) enum Failure {
     /// The peer's certificate is not accepted here.
     Untrusted(IdentityError),
     /// Anything else: the peer speaks no TLS, or has gone.
@@ -154,40 +153,6 @@ impl From<io::Error> for Failure {
             _ => Failure::Broken(printable(&error.to_string())),
         }
     }
-}
-
-/// What a failure of an established connection means: a peer that refuses this process's certificate says so only after
-/// this process has finished its part of the handshake.
-pub(super) fn explain(peer: Role, error: &io::Error) -> NetError {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::AlertReceived(alert)) if is_of_certificates(*alert) => {
-            NetError::Refused { peer, alert: format!("{alert:?}") }
-        }
-        _ if error.kind() == io::ErrorKind::UnexpectedEof => {
-            NetError::Closed { peer, reason: "it closed the connection".into() }
-        }
-        _ => NetError::Closed { peer, reason: error.to_string() },
-    }
-}
-
-/// Whether an alert says that a certificate is not accepted.
-fn is_of_certificates(alert: AlertDescription) -> bool {
-    use AlertDescription::{
-        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
-        CertificateUnknown, DecryptError, UnknownCA, UnsupportedCertificate,
-    };
-    matches!(
-        alert,
-        AccessDenied
-            | BadCertificate
-            | CertificateExpired
-            | CertificateRequired
-            | CertificateRevoked
-            | CertificateUnknown
-            | DecryptError
-            | UnknownCA
-            | UnsupportedCertificate
-    )
 }
 
 /// Accepts the pinned.
@@ -306,7 +271,9 @@ impl ClientCertVerifier for Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::identity::{Identity, IdentityPem};
+    use crate::net::error::{NetError, explain};
+    use crate::net::identity::Identity;
+    use crate::net::identity::IdentityPem;
     use tokio::net::TcpListener;
 
     const ZERO: Role = Role::party(0);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::net::tests::credentials;
 
-/// A door with 16 places for the silent, and its address.
+/// A acceptor with 16 places for the silent, and its address.
 async fn admission() -> (Admission, Arc<TcpListener>, SocketAddr) {
     let socket = Arc::new(TcpListener::bind("127.0.0.1:0").await.expect("a port"));
     let address = socket.local_addr().expect("its address");

@@ -11,11 +11,11 @@ const MOST_STRANGE_BYTES: usize = 16 << 10;
 
 /// Bytes that are read at once from a peer that is known, and encrypted for it at once: many records, so that the
 /// operating system is not called for each.
-pub(super) const BUFFER_BYTES: usize = 256 << 10;
+pub(in crate::net) const BUFFER_BYTES: usize = 256 << 10;
 
 /// A connection, at first with a stranger: what it sends is counted, and nothing is read ahead.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(in crate::net) struct Socket {
     stream: TcpStream,
     /// How many bytes a stranger may still send.
     allowance: usize,
@@ -31,12 +31,12 @@ struct Ahead {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Socket {
+    pub(in crate::net) fn new(stream: TcpStream) -> Socket {
         Socket { stream, allowance: MOST_STRANGE_BYTES, ahead: None }
     }
 
     /// The peer is known: it may send as much as it likes, which is read many bytes at a time.
-    pub(super) fn trust(&mut self) {
+    pub(in crate::net) fn trust(&mut self) {
         let bytes = vec![0; BUFFER_BYTES].into_boxed_slice();
         self.ahead = Some(Ahead { bytes, begin: 0, end: 0 });
     }

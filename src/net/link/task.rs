@@ -1,4 +1,4 @@
-//! What carries a link's frames: over one connection, and where that breaks over the next.
+//! The task of a link: it carries the frames over one connection, and where that breaks over the next.
 //!
 //! Who has dialled dials again, and who was dialled waits for it, each until the peer has given no sign of life for the
 //! silence deadline. The first words on a connection say how many frames each end has received of the link. What is
@@ -8,27 +8,24 @@
 //! A task serves a link. It reads and writes at once; where one of them fails, both stop, so that nothing of an old
 //! connection is taken for received after the count has been told on a new one.
 
-use super::expected::Expected;
-use super::hello::{Hello, write_frame};
-use super::link::LinkOptions;
-use super::reader::Reader;
-use super::resend::{Resend, WINDOW_BYTES};
-use super::shape::LinkShape;
-use super::traffic::Traffic;
-use super::visit::{Visit, gather, next_visit};
-use super::writer::Writer;
-use super::{Activity, Deadlines, Frame, NetError, Streams};
-use crate::share::Role;
-use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use crate::net::error::NetError;
+use crate::net::frame::Frame;
+use crate::net::link::connection::{
+    Connection, ConnectionSource, Dial, DialError, End, RETRY_PAUSE, gather, next_connection,
+};
+use crate::net::link::reader::Reader;
+use crate::net::link::resend::{Resend, WINDOW_BYTES};
+use crate::net::link::shared::Shared;
+use crate::net::link::writer::Writer;
+use crate::net::shape::LinkShape;
+use crate::net::stream::hello::{Hello, write_frame};
+use crate::net::streams::Streams;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-
-/// Pause between two attempts to reach a peer that is not there.
-pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A peer at whose address nobody has listened for so long has ended: a process listens for as long as its session
 /// lasts.
@@ -40,137 +37,45 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long to make sure that the peer has everything, once this end has.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Makes a connection to the peer of a link.
-pub(super) trait Dial: Send {
-    /// Tries once: connects, greets and is greeted.
-    fn dial(&mut self, hello: Hello) -> Pin<Box<dyn Future<Output = Result<Visit, DialError>> + Send + '_>>;
-}
-
-/// Why an attempt to connect failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum DialError {
-    /// Nobody listens there.
-    Nobody(String),
-    /// Another attempt may succeed.
-    Failed(NetError),
-    /// Another attempt would end alike.
-    Final(NetError),
-}
-
-/// Where a link's connections come from.
-pub(super) enum Origin {
-    /// This end dials.
-    Dialled(Box<dyn Dial>),
-    /// The peer dials, and what it brings comes through here.
-    Awaited(mpsc::Receiver<Visit>),
-    /// There is none but the first.
-    Single,
-}
-
-/// What the parts of a link have in common.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub peer: Role,
-    pub deadlines: Deadlines,
-    pub activity: Activity,
-    /// What the peer's last heartbeat said of its progress.
-    pub peer_progress: AtomicU64,
-    /// Frames received so far.
-    pub received: AtomicU64,
-    /// Frames that the peer has acknowledged, as it says.
-    pub acknowledged: AtomicU64,
-    /// The peer is to be told at once what has been received.
-    pub acknowledge: AtomicBool,
-    /// The peer has said that it has sent everything.
-    pub finished: AtomicBool,
-    /// What the receiver awaits.
-    pub expected: Expected,
-    /// Why this process gives up, once it does.
-    pub last_words: OnceLock<String>,
-    /// Wakes the writer.
-    pub wake: Notify,
-    /// Why the link has ended.
-    pub failure: OnceLock<NetError>,
-    pub traffic: Traffic,
-}
-
-impl Shared {
-    pub(super) fn new(peer: Role, options: &LinkOptions) -> Shared {
-        Shared {
-            peer,
-            deadlines: options.deadlines,
-            activity: options.activity.clone(),
-            peer_progress: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            acknowledged: AtomicU64::new(0),
-            acknowledge: AtomicBool::new(false),
-            finished: AtomicBool::new(false),
-            expected: Expected::default(),
-            last_words: OnceLock::new(),
-            wake: Notify::new(),
-            failure: OnceLock::new(),
-            traffic: Traffic::default(),
-        }
-    }
-
-    /// Has the peer told why this process gives up, ahead of what has not been written. The first reason counts.
-    pub(super) fn give_up(&self, reason: &str) {
-        let _ = self.last_words.set(reason.to_owned());
-        self.wake.notify_one();
-    }
-}
-
-/// How the service of a connection ended.
-pub(super) enum End {
-    /// There is nothing left to carry.
-    Done,
-    /// The connection broke.
-    Broken(NetError),
-    /// The peer has another.
-    Replaced(Visit),
-    /// The peer is at fault.
-    Failed(NetError),
-}
-
 /// The task of a link.
-pub(super) struct Carrier {
+pub(in crate::net) struct LinkTask {
     shared: Arc<Shared>,
     /// What this end greets with.
     hello: Hello,
-    origin: Origin,
+    source: ConnectionSource,
     writer: Writer,
     reader: Reader,
     /// The link that this one stands in for.
     shape: Option<LinkShape>,
 }
 
-impl Carrier {
-    pub(super) fn new(
+impl LinkTask {
+    pub(in crate::net) fn new(
         shared: Arc<Shared>,
         hello: Hello,
-        origin: Origin,
+        source: ConnectionSource,
         queue: mpsc::Receiver<Frame>,
         to_receiver: mpsc::Sender<Result<Frame, NetError>>,
         shape: Option<LinkShape>,
-    ) -> Carrier {
+    ) -> LinkTask {
         // What a line that stands in for another link has under way waits for its acknowledgement as well.
         let under_way = shape.map_or(0, |shape| shape.bytes_in(shape.round_trip()) as usize);
         let writer = Writer::new(shared.clone(), queue, Resend::new(WINDOW_BYTES + under_way));
         let reader = Reader::new(shared.clone(), to_receiver);
-        Carrier { shared, hello, origin, writer, reader, shape }
+        LinkTask { shared, hello, source, writer, reader, shape }
     }
 
     /// Carries frames until there are no more, or the link cannot go on.
-    pub(super) async fn carry(mut self, first: Option<Visit>) {
-        let mut visit = first;
+    pub(in crate::net) async fn carry(mut self, first: Option<Connection>) {
+        let mut connection = first;
         let mut broken = None;
         loop {
-            let next = match visit.take() {
-                Some(visit) => Ok(visit),
+            let next = match connection.take() {
+                Some(connection) => Ok(connection),
                 None => self.connect(broken.take()).await,
             };
             let end = match next {
-                Ok(visit) => self.serve(visit).await,
+                Ok(connection) => self.serve(connection).await,
                 Err(error) => End::Failed(error),
             };
             let (role, peer) = (self.hello.role, self.shared.peer);
@@ -184,7 +89,7 @@ impl Carrier {
                 }
                 End::Replaced(another) => {
                     tracing::warn!(%role, %peer, "the peer has made another connection");
-                    visit = Some(another);
+                    connection = Some(another);
                 }
                 End::Failed(error) => {
                     tracing::error!(%role, %peer, %error, "the link has failed");
@@ -195,29 +100,29 @@ impl Carrier {
     }
 
     /// Serves a connection until it breaks.
-    async fn serve(&mut self, mut visit: Visit) -> End {
-        let received = visit.hello.received;
+    async fn serve(&mut self, mut connection: Connection) -> End {
+        let received = connection.hello.received;
         if let Err(miscount) = self.writer.resume(received) {
             let words = Frame::abort(&miscount.told(self.shared.peer));
-            let _ = timeout(LAST_WORDS, write_frame(&mut visit.stream, words)).await;
+            let _ = timeout(LAST_WORDS, write_frame(&mut connection.stream, words)).await;
             return End::Failed(miscount);
         }
-        let answer = match self.answer(&mut visit).await {
+        let answer = match self.answer(&mut connection).await {
             Ok(answer) => answer,
             Err(end) => return end,
         };
         self.shared.traffic.connected();
         let (role, peer) = (self.hello.role, self.shared.peer);
         let here = self.shared.received.load(Ordering::Relaxed);
-        let streams = 1 + visit.further.len();
+        let streams = 1 + connection.further.len();
         tracing::info!(%role, %peer, received = here, received_there = received, streams, "connected");
-        let (inlet, mut outlet) = visit.open(self.shape);
+        let (input, mut output) = connection.open(self.shape);
         let hurried = Notify::new();
-        let mut read = pin!(self.reader.read(inlet, &hurried));
-        let mut write = pin!(self.writer.write(&mut outlet, answer));
-        let visits = match &mut self.origin {
-            Origin::Awaited(visits) => Some(visits),
-            Origin::Dialled(_) | Origin::Single => None,
+        let mut read = pin!(self.reader.read(input, &hurried));
+        let mut write = pin!(self.writer.write(&mut output, answer));
+        let connections = match &mut self.source {
+            ConnectionSource::Awaited(connections) => Some(connections),
+            ConnectionSource::Dialled(_) | ConnectionSource::Single => None,
         };
         let written = tokio::select! {
             end = &mut read => {
@@ -228,7 +133,7 @@ impl Carrier {
                 }
                 return end;
             }
-            visit = another(visits) => return End::Replaced(visit),
+            connection = another(connections) => return End::Replaced(connection),
             end = &mut write => end,
         };
         let is_broken = matches!(written, End::Broken(_));
@@ -244,34 +149,38 @@ impl Carrier {
     }
 
     /// What this end is still to say at the beginning of a connection, once that is all there.
-    async fn answer(&mut self, visit: &mut Visit) -> Result<Option<Hello>, End> {
-        let Origin::Awaited(visits) = &mut self.origin else { return Ok(None) };
-        let Hello { link, visit: name, streams, .. } = visit.hello;
+    async fn answer(&mut self, connection: &mut Connection) -> Result<Option<Hello>, End> {
+        let ConnectionSource::Awaited(connections) = &mut self.source else { return Ok(None) };
+        let Hello { link, connection: name, streams, .. } = connection.hello;
         let (received, streams) =
             (self.shared.received.load(Ordering::Relaxed), streams.min(self.hello.streams));
-        let greeting = Hello { link, visit: name, received, streams, ..self.hello };
+        let greeting = Hello { link, connection: name, received, streams, ..self.hello };
         if streams == Streams::ONE {
             return Ok(Some(greeting));
         }
         let Shared { peer, deadlines, .. } = &*self.shared;
-        gather(visit, *peer, greeting, deadlines.silence, visits).await.map(|()| None)
+        gather(connection, *peer, greeting, deadlines.silence, connections).await.map(|()| None)
     }
 
     /// The next connection, after the last has broken.
-    async fn connect(&mut self, broken: Option<NetError>) -> Result<Visit, NetError> {
+    async fn connect(&mut self, broken: Option<NetError>) -> Result<Connection, NetError> {
         let silence = self.shared.deadlines.silence;
         let closing = self.is_over();
         let patience = if closing { LINGER.min(silence) } else { silence };
         let deadline = self.reader.last_heard() + patience;
         let hello = Hello { received: self.shared.received.load(Ordering::Relaxed), ..self.hello };
-        let found = match &mut self.origin {
-            Origin::Single => Err(DialError::Nobody("it has no other".into())),
-            Origin::Dialled(dial) => redial(&mut **dial, hello, deadline, closing).await,
-            Origin::Awaited(visits) => match timeout_at(deadline, next_visit(visits)).await {
-                Ok(Some(visit)) => Ok(visit),
-                Ok(None) => Err(DialError::Nobody("no other is awaited".into())),
-                Err(_) => Err(DialError::Nobody(format!("it has not connected again within {patience:?}"))),
-            },
+        let found = match &mut self.source {
+            ConnectionSource::Single => Err(DialError::Nobody("it has no other".into())),
+            ConnectionSource::Dialled(dial) => redial(&mut **dial, hello, deadline, closing).await,
+            ConnectionSource::Awaited(connections) => {
+                match timeout_at(deadline, next_connection(connections)).await {
+                    Ok(Some(connection)) => Ok(connection),
+                    Ok(None) => Err(DialError::Nobody("no other is awaited".into())),
+                    Err(_) => {
+                        Err(DialError::Nobody(format!("it has not connected again within {patience:?}")))
+                    }
+                }
+            }
         };
         let peer = self.shared.peer;
         let closed = |reason: String| NetError::Closed { peer, reason };
@@ -303,11 +212,11 @@ impl Carrier {
 }
 
 /// Another connection of a peer that dials.
-async fn another(visits: Option<&mut mpsc::Receiver<Visit>>) -> Visit {
-    if let Some(visits) = visits
-        && let Some(visit) = next_visit(visits).await
+async fn another(connections: Option<&mut mpsc::Receiver<Connection>>) -> Connection {
+    if let Some(connections) = connections
+        && let Some(connection) = next_connection(connections).await
     {
-        return visit;
+        return connection;
     }
     std::future::pending().await
 }
@@ -318,13 +227,13 @@ async fn redial(
     hello: Hello,
     deadline: Instant,
     closing: bool,
-) -> Result<Visit, DialError> {
+) -> Result<Connection, DialError> {
     let begin = Instant::now();
     let mut nobody_since: Option<Instant> = None;
     let mut last = DialError::Nobody("no answer".into());
     while let Ok(attempt) = timeout_at(deadline, dial.dial(hello)).await {
         match attempt {
-            Ok(visit) => return Ok(visit),
+            Ok(connection) => return Ok(connection),
             Err(DialError::Final(error)) => return Err(DialError::Final(error)),
             Err(DialError::Nobody(reason)) => {
                 let since = *nobody_since.get_or_insert_with(Instant::now);

@@ -1,14 +1,10 @@
 //! What has crossed a link, for reports and for who watches the process.
 
-use super::carrier::Shared;
-use crate::share::Role;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
 
 /// Counts frames and bytes of a link as they cross it, headers included, heartbeats not.
 #[derive(Debug, Default)]
-pub(super) struct Traffic {
+pub(in crate::net) struct Traffic {
     sent_frames: AtomicU64,
     sent_bytes: AtomicU64,
     resent_bytes: AtomicU64,
@@ -36,7 +32,7 @@ pub struct LinkTraffic {
 
 impl Traffic {
     /// A frame has been written, for the first time or again.
-    pub(super) fn sent(&self, bytes: u64, again: bool) {
+    pub(in crate::net) fn sent(&self, bytes: u64, again: bool) {
         if again {
             self.resent_bytes.fetch_add(bytes, Ordering::Relaxed);
         } else {
@@ -46,17 +42,17 @@ impl Traffic {
     }
 
     /// A frame has been delivered.
-    pub(super) fn received(&self, bytes: u64) {
+    pub(in crate::net) fn received(&self, bytes: u64) {
         self.received_frames.fetch_add(1, Ordering::Relaxed);
         self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// The link has a connection.
-    pub(super) fn connected(&self) {
+    pub(in crate::net) fn connected(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn so_far(&self) -> LinkTraffic {
+    pub(in crate::net) fn so_far(&self) -> LinkTraffic {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         LinkTraffic {
             sent_frames: of(&self.sent_frames),
@@ -67,42 +63,4 @@ impl Traffic {
             reconnects: of(&self.connections).saturating_sub(1),
         }
     }
-}
-
-/// A link as it is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ObservedLink {
-    /// Who is at the other end.
-    pub peer: Role,
-    /// What has crossed it.
-    pub traffic: LinkTraffic,
-    /// Pieces of work that the peer said it has done.
-    pub peer_progress: u64,
-    /// Pieces of work that this end's process has done.
-    pub progress: u64,
-    /// How long data has been crossing any link of this end's process.
-    pub wire_busy: Duration,
-}
-
-/// The links of this process, as long as they live.
-static LINKS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
-
-/// Lets a link be observed.
-pub(super) fn enrol(link: &Arc<Shared>) {
-    let mut links = LINKS.lock().expect("no panic while observing");
-    links.retain(|link| link.strong_count() > 0);
-    links.push(Arc::downgrade(link));
-}
-
-/// Every link that this process has now, in the order in which they came to be.
-pub fn observe() -> Vec<ObservedLink> {
-    let links = LINKS.lock().expect("no panic while observing");
-    let observed = links.iter().filter_map(Weak::upgrade).map(|link| ObservedLink {
-        peer: link.peer,
-        traffic: link.traffic.so_far(),
-        peer_progress: link.peer_progress.load(Ordering::Relaxed),
-        progress: link.activity.progress(),
-        wire_busy: link.activity.busy(),
-    });
-    observed.collect()
 }

@@ -3,15 +3,18 @@
 //! Whoever connects shows a certificate that is pinned, and greets with the role that it is pinned for and the name of a
 //! link. A name that a link has leads there; another opens a link, where the role is awaited and has none. So a
 //! connection that breaks in the handshake is simply made again, and who does not know a link's name cannot take it
-//! over, even with the peer's own key. Strangers do not keep peers from the door: see [`super::admission`].
+//! over, even with the peer's own key. Strangers do not keep peers out: see [`super::admission`].
 
-use super::admission::Admission;
-use super::carrier::Origin;
-use super::connect::abort_all;
-use super::hello::{Token, write_frame};
-use super::tls::Tls;
-use super::visit::Visit;
-use super::{Credentials, Hello, Link, LinkOptions, NetError, Streams, requested};
+use crate::net::connect::abort_all;
+use crate::net::connect::admission::Admission;
+use crate::net::error::NetError;
+use crate::net::identity::Credentials;
+use crate::net::identity::tls::Tls;
+use crate::net::interrupt::requested;
+use crate::net::link::connection::{Connection, ConnectionSource};
+use crate::net::link::{Link, LinkOptions};
+use crate::net::stream::hello::{Hello, Token, write_frame};
+use crate::net::streams::Streams;
 use crate::share::Role;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +33,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Streams that wait for their link to take them, which it does at once: those of one connection, and others that a peer
 /// has given up.
-const MOST_VISITS: usize = 4 + Streams::MOST.count();
+const MOST_CONNECTIONS: usize = 4 + Streams::MOST.count();
 
 /// A socket on which peers are awaited.
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ impl Listener {
         options: &LinkOptions,
     ) -> Result<Vec<Link>, NetError> {
         let deadline = Instant::now() + options.deadlines.connect;
-        let mut door = Door {
+        let mut acceptor = Acceptor {
             awaited: awaited.to_vec(),
             seats: Vec::new(),
             admission: Admission::new(self.socket.clone(), Tls::new(credentials)),
@@ -94,7 +97,7 @@ impl Listener {
                     abort_all(present, |peer| error.told(peer)).await;
                     return Err(error);
                 }
-                opened = door.open() => match opened {
+                opened = acceptor.open() => match opened {
                     Ok(link) => present.push(link),
                     Err(error) => {
                         log.turned_away(&error);
@@ -103,13 +106,13 @@ impl Listener {
                 },
             }
         }
-        tokio::spawn(door.keep());
+        tokio::spawn(acceptor.keep());
         Ok(present)
     }
 }
 
 /// Lets peers in.
-struct Door {
+struct Acceptor {
     awaited: Vec<Role>,
     seats: Vec<Seat>,
     admission: Admission,
@@ -121,23 +124,24 @@ struct Door {
 struct Seat {
     peer: Role,
     link: Token,
-    visits: mpsc::Sender<Visit>,
+    connections: mpsc::Sender<Connection>,
 }
 
-impl Door {
+impl Acceptor {
     /// The next link that is opened, or why somebody is turned away; connections of links that exist go to them.
     async fn open(&mut self) -> Result<Link, NetError> {
         loop {
-            let (peer, visit) = self.admission.next().await?;
-            if let Some(link) = self.seat(peer, visit).await? {
+            let (peer, connection) = self.admission.next().await?;
+            if let Some(link) = self.seat(peer, connection).await? {
                 return Ok(link);
             }
         }
     }
 
-    /// Keeps the door for as long as there are links.
+    /// Goes on accepting for as long as there are links.
     async fn keep(mut self) {
-        let links: Vec<mpsc::Sender<Visit>> = self.seats.iter().map(|seat| seat.visits.clone()).collect();
+        let links: Vec<mpsc::Sender<Connection>> =
+            self.seats.iter().map(|seat| seat.connections.clone()).collect();
         let ended = async {
             for link in &links {
                 link.closed().await;
@@ -157,48 +161,48 @@ impl Door {
     }
 
     /// Leads a visitor to its link, which is returned where it is new.
-    async fn seat(&mut self, peer: Role, mut visit: Visit) -> Result<Option<Link>, NetError> {
-        if let Err(error) = visit.hello.check(peer) {
+    async fn seat(&mut self, peer: Role, mut connection: Connection) -> Result<Option<Link>, NetError> {
+        if let Err(error) = connection.hello.check(peer) {
             // A peer of another version finds that out by itself.
-            let answer = Hello { link: visit.hello.link, ..self.hello };
-            let _ = write_frame(&mut visit.stream, answer.frame()).await;
-            let _ = visit.stream.shutdown().await;
+            let answer = Hello { link: connection.hello.link, ..self.hello };
+            let _ = write_frame(&mut connection.stream, answer.frame()).await;
+            let _ = connection.stream.shutdown().await;
             return Err(error);
         }
         let seat = self.seats.iter().find(|seat| seat.peer == peer);
         match seat {
-            Some(seat) if seat.link == visit.hello.link => {
-                match seat.visits.try_send(visit) {
+            Some(seat) if seat.link == connection.hello.link => {
+                match seat.connections.try_send(connection) {
                     Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => {}
-                    Err(mpsc::error::TrySendError::Closed(visit)) => {
-                        visit.turn_away("its session is over").await;
+                    Err(mpsc::error::TrySendError::Closed(connection)) => {
+                        connection.turn_away("its session is over").await;
                     }
                 }
                 Ok(None)
             }
             Some(_) => {
-                visit.turn_away("it has a session with this role already, which goes on").await;
+                connection.turn_away("it has a session with this role already, which goes on").await;
                 Err(NetError::Unexpected { found: peer, awaited: self.missing() })
             }
             None if !self.awaited.contains(&peer) => {
-                visit.turn_away("it does not await this role").await;
+                connection.turn_away("it does not await this role").await;
                 Err(NetError::Unexpected { found: peer, awaited: self.missing() })
             }
-            None if visit.hello.stream > 0 => {
-                visit.turn_away("it knows nothing of this connection").await;
+            None if connection.hello.stream > 0 => {
+                connection.turn_away("it knows nothing of this connection").await;
                 let (expected, found) = ("the first stream of a link", "the hello of another");
                 Err(NetError::OutOfPlace { peer, expected, found })
             }
-            None if visit.hello.received > 0 => {
-                let claimed = visit.hello.received;
-                visit.turn_away("it knows nothing of this session: it has been started anew").await;
+            None if connection.hello.received > 0 => {
+                let claimed = connection.hello.received;
+                connection.turn_away("it knows nothing of this session: it has been started anew").await;
                 Err(NetError::Miscount { peer, claimed, acknowledged: 0, sent: 0 })
             }
             None => {
-                let (visits, origin) = mpsc::channel(MOST_VISITS);
-                self.seats.push(Seat { peer, link: visit.hello.link, visits });
-                let origin = Origin::Awaited(origin);
-                Ok(Some(Link::over(peer, self.hello, origin, Some(visit), &self.options)))
+                let (connections, source) = mpsc::channel(MOST_CONNECTIONS);
+                self.seats.push(Seat { peer, link: connection.hello.link, connections });
+                let source = ConnectionSource::Awaited(source);
+                Ok(Some(Link::over(peer, self.hello, source, Some(connection), &self.options)))
             }
         }
     }

@@ -6,8 +6,10 @@
 //! next waits unread, with the sender. So a peer makes a process hold what is awaited from it, every byte once, and no
 //! more.
 
-use super::frame::{BUNDLE_HEADER_BYTES, DATA_PAYLOAD_BYTES, Data, Frame, Header, Kind};
-use super::{CONTROL_PAYLOAD_BYTES, NetError};
+use crate::net::error::{NetError, OffPlan};
+use crate::net::frame::{
+    BUNDLE_HEADER_BYTES, CONTROL_PAYLOAD_BYTES, DATA_PAYLOAD_BYTES, Data, Frame, Header, Kind,
+};
 use crate::share::Role;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -61,83 +63,6 @@ struct Due {
     size_bytes: u64,
     received_bytes: u64,
     is_complete: bool,
-}
-
-/// How a peer broke the plan.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OffPlan {
-    /// A message of a run that is not this one.
-    #[error("message {message} of run {found:08x}, where run {due:08x} is due")]
-    Run {
-        /// The number that it claims; 0 for a bundle.
-        message: u32,
-        /// The run that it claims.
-        found: u32,
-        /// The run that is due.
-        due: u32,
-    },
-    /// A message that the plan does not have from this peer.
-    #[error("{bytes} bytes of message {message}, which is not awaited from it")]
-    Unknown {
-        /// The number that it claims.
-        message: u32,
-        /// Of the frame.
-        bytes: usize,
-    },
-    /// A message that is there already.
-    #[error("message {message} a second time, with {bytes} bytes")]
-    Again {
-        /// Which.
-        message: u32,
-        /// Of the frame.
-        bytes: usize,
-    },
-    /// A piece of a message that is longer, shorter or from elsewhere than the one that is due.
-    #[error(
-        "{bytes} bytes at {offset} of message {message}, where {due_bytes} bytes at {due_offset} were due"
-    )]
-    Piece {
-        /// Of which message.
-        message: u32,
-        /// Where in the message it lies, as it claims.
-        offset: u64,
-        /// Its length.
-        bytes: usize,
-        /// Where the piece that is due lies.
-        due_offset: u64,
-        /// The length of the piece that is due.
-        due_bytes: u64,
-    },
-    /// A message further from the beginning than the plan has steps.
-    #[error("message {message}, which claims to lie {depth} rounds deep, of at most {most}")]
-    Depth {
-        /// Which.
-        message: u32,
-        /// What it claims.
-        depth: u32,
-        /// What can be.
-        most: u32,
-    },
-    /// More messages in one frame than are awaited.
-    #[error("messages of {bytes} bytes in one frame, where {due_bytes} bytes were due")]
-    Bundle {
-        /// Of the frame's payload.
-        bytes: usize,
-        /// Of a frame with all that is missing.
-        due_bytes: u64,
-    },
-}
-
-impl OffPlan {
-    /// Which message of the plan it was, if it is one.
-    pub fn message(&self) -> Option<u32> {
-        match *self {
-            OffPlan::Again { message, .. }
-            | OffPlan::Piece { message, .. }
-            | OffPlan::Depth { message, .. } => Some(message),
-            OffPlan::Run { .. } | OffPlan::Unknown { .. } | OffPlan::Bundle { .. } => None,
-        }
-    }
 }
 
 impl Messages {
@@ -213,7 +138,7 @@ impl Due {
 
 /// What is awaited.
 #[derive(Debug, Default)]
-pub(super) enum Awaited {
+pub(in crate::net) enum Awaited {
     /// Nothing yet.
     #[default]
     Nothing,
@@ -227,7 +152,7 @@ pub(super) enum Awaited {
 
 impl Awaited {
     /// Holds a frame that needs a place against what is awaited; `None` where it waits.
-    pub(super) fn check(&self, peer: Role, header: &Header) -> Option<Result<(), NetError>> {
+    pub(in crate::net) fn check(&self, peer: Role, header: &Header) -> Option<Result<(), NetError>> {
         let out_of_place = |expected| Err(NetError::OutOfPlace { peer, expected, found: header.name() });
         let &Header { length, kind, run, message, depth, offset } = header;
         let checked = match (self, kind) {
@@ -249,7 +174,7 @@ impl Awaited {
     }
 
     /// Takes a frame that has been read off what is awaited. Its header has passed; of a bundle, the messages may not.
-    pub(super) fn take(&mut self, peer: Role, frame: &Frame) -> Result<(), NetError> {
+    pub(in crate::net) fn take(&mut self, peer: Role, frame: &Frame) -> Result<(), NetError> {
         let taken = match (&mut *self, frame) {
             (Awaited::Messages(messages), Frame::Data(data)) => messages.take(data),
             (Awaited::Messages(messages), Frame::Bundle(bundle)) => {
@@ -284,14 +209,14 @@ impl Topic {
 
 /// What is awaited, between a receiver, which says so, and the reader of its link.
 #[derive(Debug, Default)]
-pub(super) struct Expected {
+pub(in crate::net) struct Expected {
     awaited: Mutex<Awaited>,
     changed: Notify,
 }
 
 impl Expected {
     /// This is awaited from now on.
-    pub(super) fn set(&self, awaited: Awaited) {
+    pub(in crate::net) fn set(&self, awaited: Awaited) {
         *self.lock() = match awaited {
             Awaited::Messages(messages) if messages.are_complete() => Awaited::Nothing,
             awaited => awaited,
@@ -300,7 +225,7 @@ impl Expected {
     }
 
     /// Waits while nothing is awaited; then makes sure that the frame of this header is.
-    pub(super) async fn admit(&self, peer: Role, header: &Header) -> Result<(), NetError> {
+    pub(in crate::net) async fn admit(&self, peer: Role, header: &Header) -> Result<(), NetError> {
         loop {
             let checked = self.lock().check(peer, header);
             match checked {
@@ -311,7 +236,7 @@ impl Expected {
     }
 
     /// As [`Awaited::take`].
-    pub(super) fn take(&self, peer: Role, frame: &Frame) -> Result<(), NetError> {
+    pub(in crate::net) fn take(&self, peer: Role, frame: &Frame) -> Result<(), NetError> {
         self.lock().take(peer, frame)
     }
 
@@ -323,7 +248,7 @@ impl Expected {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Bundle;
+    use crate::net::frame::Bundle;
     use bytes::Bytes;
 
     const PEER: Role = Role::party(1);

@@ -1,7 +1,7 @@
 //! Bytes that are wiped when nobody holds them any more: shares, correlations and keys on their way between a device, the
 //! wire and files.
 
-use crate::huge;
+use crate::memory::huge;
 use bytes::{BufMut, Bytes};
 use std::fmt;
 use std::io;

@@ -1,0 +1,33 @@
+//! How links behave.
+
+use crate::net::activity::Activity;
+use crate::net::deadlines::Deadlines;
+use crate::net::interrupt::Interrupt;
+use crate::net::link::observer::LinkObserver;
+use crate::net::shape::LinkShape;
+use crate::net::stream::hello::Hello;
+use crate::net::streams::Streams;
+
+/// What the links of a process have in common.
+#[derive(Clone, Debug, Default)]
+pub struct LinkOptions {
+    /// How long to wait for what.
+    pub deadlines: Deadlines,
+    /// Which links they stand in for, each in the direction from this process.
+    pub shape: Option<LinkShape>,
+    /// How many streams they take, if they stand in for no other.
+    pub streams: Streams,
+    /// Where their work is counted.
+    pub activity: Activity,
+    /// What ends them from outside.
+    pub interrupt: Option<&'static Interrupt>,
+    /// Who watches them.
+    pub observer: Option<&'static LinkObserver>,
+}
+
+impl LinkOptions {
+    /// The greeting of one of the links. A line that stands in for another is a single one.
+    pub(in crate::net) fn greeting(&self, hello: Hello) -> Hello {
+        Hello { streams: if self.shape.is_some() { Streams::ONE } else { self.streams }, ..hello }
+    }
+}
