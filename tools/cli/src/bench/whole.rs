@@ -187,7 +187,9 @@ impl Model {
         for step in self.steps() {
             writeln!(job, "  \"{step}\",").expect("text grows");
         }
-        job + &format!("]\n[outputs]\nmean = {{ to = [0], file = \"mean-{batches}-{number}.npy\" }}\n")
+        job + &format!(
+            "]\n[outputs]\nembedding = {{ to = [0], file = \"embedding-{batches}-{number}.npy\" }}\n"
+        )
     }
 
     fn steps(&self) -> Vec<String> {
@@ -209,7 +211,7 @@ impl Model {
             steps.push(format!("x{l} = layernorm(y{l} + f{l}, l{l}_g2, l{l}_o2)"));
             x = format!("x{l}");
         }
-        steps.push(format!("mean = mean({x}, axis=0)"));
+        steps.push(format!("embedding = mean({x}, axis=0)"));
         steps
     }
 }
