@@ -61,7 +61,7 @@ impl Program {
     /// Linear Units", 2016), for any a. Method: max(a, 0) less a polynomial of degree 15 in min(|a|, 8) for
     /// |a|·Φ(−|a|).
     ///
-    /// *Error:* at most 4·10⁻⁵. In 32 bits: 5.2·10⁻³. *Rounds:* 13.
+    /// *Error:* at most 4·10⁻⁵. In 32 bits: 6·10⁻³. *Rounds:* 13.
     ///
     /// # Errors
     /// In integer programs.

@@ -44,7 +44,7 @@ impl Program {
 
     /// constant/a, and 0 where a is zero; see [`Program::reciprocal`].
     ///
-    /// *Error:* at most 3·10⁻⁵, and 3·10⁻⁶ of the result. In 32 bits: 5.5·10⁻³ of the larger of the result and 1.
+    /// *Error:* at most 3·10⁻⁵, and 3·10⁻⁶ of the result. In 32 bits: 6·10⁻³ of the larger of the result and 1.
     /// *Rounds:* as [`Program::reciprocal`].
     ///
     /// # Errors
