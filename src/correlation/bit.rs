@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 const CLASS: MemoryClass = MemoryClass::Correlations;
 
-/// How many bits.
+/// The number of bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BitSpec {

@@ -35,7 +35,7 @@ pub struct CarrySpec {
     pub width: u32,
 }
 
-/// What party 0 keeps, consumed by move.
+/// Party 0's part, consumed by move.
 #[derive(Debug)]
 pub struct KnownMask {
     /// u.
@@ -44,7 +44,7 @@ pub struct KnownMask {
     pub high: Matrix<BufferId>,
 }
 
-/// What party 1 keeps, consumed by move.
+/// Party 1's part, consumed by move.
 #[derive(Debug)]
 pub struct KnownSum {
     /// τ, a plane. It hides one bit of each element, once.

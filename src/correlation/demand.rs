@@ -34,7 +34,7 @@ pub enum Correlation {
     Bit(BitSpec),
     /// Shares of random bits times a mask.
     BitProduct(BitProductSpec),
-    /// What makes shares of a carry.
+    /// The correlation of a carry.
     Carry(CarrySpec),
 }
 

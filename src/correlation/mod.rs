@@ -86,9 +86,9 @@ pub struct Purpose {
 pub struct Acquisition {
     /// The entry.
     pub entry: EntryId,
-    /// Who makes it.
+    /// The role that makes it.
     pub source: Source,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Purpose,
 }
 
@@ -122,7 +122,7 @@ impl Writer<'_> {
         self.list.push_step(Step { action, phase: Phase::Offline, op, tile, once });
     }
 
-    /// Who knows the masks.
+    /// The roles that know the masks.
     fn dealer(&self) -> Role {
         self.acquisition.source.dealer().expect("a protocol that demands correlations has a source of them")
     }

@@ -26,7 +26,7 @@ const MOST_DIGITS: u32 = 64;
 pub struct MonomialsSpec {
     /// The level.
     pub level: Level,
-    /// How many elements are compared.
+    /// The number of elements that are compared.
     pub elements: usize,
 }
 

@@ -56,7 +56,7 @@ const PIECE_HEADER_BYTES: usize = 16;
 const TAG_BYTES: usize = blake3::OUT_LEN;
 const KEY_CONTEXT: &str = "symbolon stored order v1";
 
-/// Which store: drawn at random for each.
+/// The store's name, drawn at random for each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct StoreId(pub [u8; 16]);
 
@@ -65,10 +65,10 @@ pub struct StoreId(pub [u8; 16]);
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct StoreKey([u8; 32]);
 
-/// What an order is for.
+/// The purpose of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderHeader {
-    /// Whose file it is.
+    /// The party whose file it is.
     pub party: PartyId,
     /// The ring of all elements.
     pub ring: Ring,
@@ -85,7 +85,7 @@ pub struct OrderHeader {
 /// A part of a message from the dealer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// Which message.
+    /// The message.
     pub message: MessageId,
     /// Where the bytes lie within it.
     pub offset: u64,
@@ -341,7 +341,7 @@ impl<R: Read> OrderReader<R> {
         Ok((OrderReader { from, tags, header, ended: false }, PrgKey::from_bytes(*key)))
     }
 
-    /// What the order is for.
+    /// The order's purpose.
     pub const fn header(&self) -> &OrderHeader {
         &self.header
     }

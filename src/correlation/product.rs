@@ -17,7 +17,7 @@ use crate::share::{Parties, PartyId};
 use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
 use serde::{Deserialize, Serialize};
 
-/// Which product.
+/// The product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Product {
@@ -64,7 +64,7 @@ pub struct MaskSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProductSpec {
-    /// Which product.
+    /// The product.
     pub product: Product,
     /// The shape of the sum.
     pub shape: Shape,

@@ -1,4 +1,4 @@
-//! Who makes the correlations of a run.
+//! The source of a run's correlations.
 //!
 //! A source is chosen by the session and its job. A protocol states by which sources it can be served and what each of
 //! them is trusted with; its rules demand correlations and know nothing of where these come from.
@@ -6,7 +6,7 @@
 use crate::share::{PartyId, Role};
 use std::fmt;
 
-/// Who makes the correlations of a run, and when.
+/// The source of a run's correlations, and the time at which it makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A process of its own, which the parties are connected to.

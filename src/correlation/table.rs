@@ -27,7 +27,7 @@ pub struct TableSpec {
     pub mask: EntryId,
     /// The mask's shape.
     pub shape: Shape,
-    /// How many low bits have digits.
+    /// The number of low bits that have digits.
     pub bits: u32,
     /// Whether the bit behind them is shared as well.
     pub top: bool,

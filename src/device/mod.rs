@@ -218,11 +218,11 @@ pub enum DeviceError {
     /// The budget given by the user does not hold an allocation.
     #[error("{size_bytes} bytes for {} exceed the budget of {budget_bytes} bytes, of which {live_bytes} are in use", .class.name())]
     OverBudget {
-        /// What was to be allocated.
+        /// The bytes to be allocated.
         size_bytes: u64,
-        /// What for.
+        /// The memory class.
         class: MemoryClass,
-        /// What is allocated already.
+        /// The bytes allocated already.
         live_bytes: u64,
         /// The limit.
         budget_bytes: u64,
@@ -232,11 +232,11 @@ pub enum DeviceError {
     OutOfMemory {
         /// The device.
         device: String,
-        /// What was to be allocated.
+        /// The bytes to be allocated.
         size_bytes: u64,
-        /// What for.
+        /// The memory class.
         class: MemoryClass,
-        /// What is allocated already.
+        /// The bytes allocated already.
         live_bytes: u64,
     },
     /// One buffer cannot be that large on this device.
@@ -244,7 +244,7 @@ pub enum DeviceError {
     BufferTooLarge {
         /// The device.
         device: String,
-        /// What was to be allocated.
+        /// The bytes to be allocated.
         size_bytes: u64,
         /// The largest there can be.
         limit_bytes: u64,
@@ -252,9 +252,9 @@ pub enum DeviceError {
     /// No device has the name that was asked for.
     #[error("there is no device '{wanted}'; there are: {}", .available.join(", "))]
     Unknown {
-        /// What was asked for.
+        /// The name asked for.
         wanted: String,
-        /// What could be.
+        /// The names that there are.
         available: Vec<String>,
     },
     /// A device was found but does not open.
@@ -262,7 +262,7 @@ pub enum DeviceError {
     Unusable {
         /// The device.
         device: String,
-        /// What the driver says.
+        /// The driver's error.
         reason: String,
     },
     /// The device stopped working in mid-run.
@@ -270,7 +270,7 @@ pub enum DeviceError {
     Lost {
         /// The device.
         device: String,
-        /// What the driver says.
+        /// The driver's error.
         reason: String,
     },
 }

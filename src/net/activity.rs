@@ -1,4 +1,4 @@
-//! How long the wire was busy, and whether the process gets on with its work.
+//! The busy time of the wire, and the progress of the process's work.
 
 use crate::share::Role;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a process's links and lanes do, counted together. Clones count on the same account.
+/// The work of a process's links and lanes, counted together. Clones count on the same account.
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
     wire: Arc<Mutex<State>>,
@@ -30,10 +30,10 @@ pub struct WireSpan {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What is recorded, where it is.
+    /// The record, where one is kept.
     spans: Option<Vec<WireSpan>>,
     under_way: usize,
-    /// When the wire became busy, while it is.
+    /// The time at which the wire became busy, while it is.
     since: Option<Instant>,
     /// The wire is busy until then, also with nothing under way.
     until: Option<Instant>,
@@ -97,7 +97,7 @@ impl Activity {
         self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many pieces of work are done.
+    /// The number of pieces of work that are done.
     pub fn progress(&self) -> u64 {
         self.progress.load(Ordering::Relaxed)
     }

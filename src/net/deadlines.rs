@@ -1,8 +1,8 @@
-//! How long to wait for what.
+//! The deadlines.
 
 use std::time::Duration;
 
-/// How long to wait for what.
+/// The deadlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// For a peer to appear and greet.

@@ -1,4 +1,4 @@
-//! What can go wrong between processes.
+//! The errors between processes.
 
 use crate::net::address::Address;
 use crate::net::frame::FrameError;
@@ -17,7 +17,7 @@ pub enum NetError {
     Listen {
         /// Where.
         address: SocketAddr,
-        /// What the operating system says.
+        /// The operating system's error.
         reason: String,
     },
     /// A process whose certificate is not accepted.
@@ -25,7 +25,7 @@ pub enum NetError {
     Untrusted {
         /// Where.
         address: String,
-        /// What is wrong with its certificate.
+        /// The fault of its certificate.
         error: IdentityError,
     },
     /// This process's certificate is not accepted.
@@ -34,9 +34,9 @@ pub enum NetError {
         `symbolon id` on both sides"
     )]
     Refused {
-        /// Who refuses.
+        /// The peer that refuses.
         peer: Role,
-        /// How it says so.
+        /// The alert by which it refuses.
         alert: String,
     },
     /// A connection that did not become a link.
@@ -52,23 +52,23 @@ pub enum NetError {
         "{peer} did not answer at {address} within {waited:?}: {reason}; is it started, and can its port be reached?"
     )]
     Unreachable {
-        /// Who.
+        /// The peer.
         peer: Role,
         /// Where.
         address: Address,
-        /// How long.
+        /// The time.
         waited: Duration,
-        /// What the operating system said last.
+        /// The operating system's last error.
         reason: String,
     },
     /// The peers that should have connected did not in time.
     #[error("{} did not connect to {address} within {waited:?}{}", names(.missing), also(.refused))]
     Absent {
-        /// Who is missing.
+        /// The peers that are missing.
         missing: Vec<Role>,
         /// Where they were awaited.
         address: SocketAddr,
-        /// How long.
+        /// The time.
         waited: Duration,
         /// Why the last connection that was turned away was.
         refused: Option<Box<NetError>>,
@@ -76,9 +76,9 @@ pub enum NetError {
     /// Somebody connected who was not awaited.
     #[error("{found} connected where {} was awaited", names(.awaited))]
     Unexpected {
-        /// Who connected.
+        /// The role that connected.
         found: Role,
-        /// Who was awaited.
+        /// The role that was awaited.
         awaited: Vec<Role>,
     },
     /// The peer speaks another version of the protocol.
@@ -86,7 +86,7 @@ pub enum NetError {
         "{peer} speaks version {there} of the protocol, this program version {here}: both need the same program"
     )]
     Version {
-        /// Who.
+        /// The peer.
         peer: Role,
         /// This program's version.
         here: u32,
@@ -96,7 +96,7 @@ pub enum NetError {
     /// The parties were given different jobs.
     #[error("{peer} does not agree: {difference}")]
     Disagree {
-        /// Who.
+        /// The peer.
         peer: Role,
         /// In what.
         difference: Difference,
@@ -104,17 +104,17 @@ pub enum NetError {
     /// No sign of life.
     #[error("{peer} has not been heard of for {waited:?}")]
     Silent {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// How long.
+        /// The time.
         waited: Duration,
     },
     /// The connection ended before the work did.
     #[error("the connection with {peer} ended: {reason}")]
     Closed {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// What the operating system says.
+        /// The operating system's error.
         reason: String,
     },
     /// This process was asked to end.
@@ -123,7 +123,7 @@ pub enum NetError {
     /// The peer gave up, and says why.
     #[error("{peer} gave up: {reason}")]
     Aborted {
-        /// Who.
+        /// The peer.
         peer: Role,
         /// Its words, shortened.
         reason: String,
@@ -131,25 +131,25 @@ pub enum NetError {
     /// Bytes that are no frame.
     #[error("{peer} sent what is no frame: {error}")]
     Frame {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// What is wrong with it.
+        /// Its fault.
         error: FrameError,
     },
     /// A frame that has no place here.
     #[error("{peer} sent {found} where {expected} was due")]
     OutOfPlace {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// What was due.
+        /// The message that was due.
         expected: &'static str,
-        /// What came.
+        /// The message that came.
         found: &'static str,
     },
     /// A message that the plan does not have, or not so.
     #[error("{peer} broke the plan: {offence}")]
     OffPlan {
-        /// Who.
+        /// The peer.
         peer: Role,
         /// How.
         offence: OffPlan,
@@ -157,9 +157,9 @@ pub enum NetError {
     /// A control message on another topic than the one that is due.
     #[error("{peer} sent control message {found} where its {what}, control message {due}, was due")]
     OffTopic {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// Which message was due.
+        /// The message that was due.
         what: &'static str,
         /// Its number.
         due: u32,
@@ -169,13 +169,13 @@ pub enum NetError {
     /// A control message that is longer than those on its topic may be.
     #[error("{peer} sent a {what} of {bytes} bytes, of which at most {most_bytes} are taken")]
     Oversized {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// Which message.
+        /// The message.
         what: &'static str,
-        /// How long it is.
+        /// Its length in bytes.
         bytes: usize,
-        /// What is taken.
+        /// The greatest length that is accepted.
         most_bytes: usize,
     },
     /// A count of frames that cannot be: the peer has lost what it knew of the link.
@@ -184,56 +184,56 @@ pub enum NetError {
         has lost its session"
     )]
     Miscount {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// How many it says.
+        /// The number that it claims.
         claimed: u64,
-        /// How many it said before.
+        /// The number that it claimed before.
         acknowledged: u64,
-        /// How many it was sent.
+        /// The number that it was sent.
         sent: u64,
     },
     /// The operating system gives no randomness.
     #[error("a link needs randomness from the operating system, which gives none: {reason}")]
     Entropy {
-        /// What it says.
+        /// Its text.
         reason: String,
     },
     /// A control message of this process that is longer than a peer takes.
     #[error("the {what} of {bytes} bytes is longer than the {most_bytes} that {peer} takes")]
     TooLong {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// Which message.
+        /// The message.
         what: &'static str,
-        /// How long it is.
+        /// Its length in bytes.
         bytes: usize,
-        /// What is taken.
+        /// The greatest length that is accepted.
         most_bytes: usize,
     },
     /// A control message that does not come, though the peer is alive.
     #[error("{peer} has not sent its {what} for {waited:?}")]
     Late {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// Which message.
+        /// The message.
         what: &'static str,
-        /// How long it was awaited.
+        /// The time for which it was awaited.
         waited: Duration,
     },
     /// A control message that cannot be read.
     #[error("{peer} sent a {what} that cannot be read: {reason}")]
     Malformed {
-        /// Who.
+        /// The peer.
         peer: Role,
-        /// Which message.
+        /// The message.
         what: &'static str,
         /// Why.
         reason: String,
     },
 }
 
-/// How a peer broke the plan.
+/// A peer's breach of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OffPlan {
     /// A message of a run that is not this one.
@@ -283,9 +283,9 @@ pub enum OffPlan {
     Depth {
         /// Which.
         message: u32,
-        /// What it claims.
+        /// The length that it claims.
         depth: u32,
-        /// What can be.
+        /// The most that there can be.
         most: u32,
     },
     /// More messages in one frame than are awaited.
@@ -299,7 +299,7 @@ pub enum OffPlan {
 }
 
 impl OffPlan {
-    /// Which message of the plan it was, if it is one.
+    /// The message of the plan, if it is one.
     pub fn message(&self) -> Option<u32> {
         match *self {
             OffPlan::Again { message, .. }
@@ -311,7 +311,7 @@ impl OffPlan {
 }
 
 impl NetError {
-    /// What `peer` may be told of it. A dealer learns neither what the parties compute nor in what they differ.
+    /// The text that `peer` may learn. A dealer learns neither the parties' computation nor their differences.
     pub fn told(&self, peer: Role) -> String {
         match (self, peer) {
             (NetError::Disagree { peer, .. }, Role::Dealer) => format!("{peer} does not agree"),
@@ -328,7 +328,7 @@ impl NetError {
         }
     }
 
-    /// What a peer says when it gives up.
+    /// The last words of a peer that gives up.
     pub(super) fn aborted(peer: Role, reason: &str) -> NetError {
         NetError::Aborted { peer, reason: printable(reason) }
     }

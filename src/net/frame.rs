@@ -52,9 +52,9 @@ const ABORT_PAYLOAD_BYTES: usize = 4096;
 /// A piece of a message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Data {
-    /// Which run: the first bytes of the plan digest, plus the number of the run in its session.
+    /// The run: the first bytes of the plan digest, plus the number of the run in its session.
     pub run: u32,
-    /// Which message of the plan.
+    /// The message of the plan.
     pub message: u32,
     /// Rounds up to and with this message; 0 offline.
     pub depth: u32,
@@ -73,7 +73,7 @@ pub struct Bundle {
     pub messages: Vec<Data>,
 }
 
-/// What crosses a link.
+/// The frames of a link.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
     /// A piece of a message of the plan.
@@ -84,7 +84,7 @@ pub enum Frame {
     Hello(Bytes),
     /// Words between runs, such as an order.
     Control {
-        /// What about: the number of a [`Topic`](crate::net::Topic).
+        /// Its subject: the number of a [`Topic`](crate::net::Topic).
         topic: u32,
         /// The words.
         payload: Bytes,
@@ -113,11 +113,11 @@ pub enum FrameError {
     /// A payload beyond what the kind allows.
     #[error("a {kind} frame of {length} bytes, above the limit of {limit}")]
     Length {
-        /// Which kind.
+        /// The kind.
         kind: &'static str,
-        /// What it claims.
+        /// The length that it claims.
         length: usize,
-        /// What is allowed.
+        /// The limit.
         limit: usize,
     },
     /// A field that must be zero is not.
@@ -234,7 +234,7 @@ impl Header {
         matches!(self.kind, Kind::Hello | Kind::Abort)
     }
 
-    /// What the frame is, for errors.
+    /// The frame's name, for errors.
     pub(super) fn name(self) -> &'static str {
         self.kind.name()
     }
@@ -304,7 +304,7 @@ impl Frame {
         Frame::Abort(reason[..reason.floor_char_boundary(ABORT_PAYLOAD_BYTES)].to_owned())
     }
 
-    /// What the frame is, for errors.
+    /// The frame's name, for errors.
     pub fn name(&self) -> &'static str {
         self.kind().name()
     }
@@ -367,7 +367,7 @@ impl std::fmt::Debug for Data {
     }
 }
 
-/// What a frame carries is never printed: keys travel in control messages.
+/// The payload of a frame is never printed: keys travel in control messages.
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! What encryption costs, and whether a shaped link is what it stands in for: bytes over loopback, plainly, as a link's
+//! Measures the cost of encryption, and shaped links against the networks that they simulate: bytes over loopback, plainly, as a link's
 //! TLS carries them over one stream and over several, and at the rate of another link.
 
 use crate::net::identity::tls::{Stream, Tls};
@@ -154,7 +154,7 @@ fn records(bytes: usize) -> io::Result<(Duration, Duration)> {
     Ok((sealed, opened))
 }
 
-/// What a shaped link does over this machine's loopback.
+/// The rates of a shaped link over this machine's loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shaped {
     /// From the first byte's departure until the last was transmitted: its arrival less the latency.

@@ -138,13 +138,13 @@ impl Line {
         self.bits += 8 * bytes as u128;
     }
 
-    /// When all that was put on the line is transmitted.
+    /// The time at which the line has transmitted everything.
     pub(super) fn free(&self) -> Instant {
         let nanos = self.bits * 1_000_000_000 / u128::from(self.shape.bits_per_s);
         self.start + Duration::from_nanos(nanos as u64)
     }
 
-    /// When what was put on the line last arrives.
+    /// The time at which the last bytes arrive.
     pub(super) fn arrival(&self) -> Instant {
         self.free() + self.shape.latency()
     }

@@ -1,4 +1,4 @@
-//! How many connections a link takes.
+//! The number of connections of a link.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -38,7 +38,7 @@ impl Streams {
         Streams((cores / (2 * peers.max(1))).clamp(1, ENOUGH) as u8)
     }
 
-    /// How many.
+    /// The number.
     pub const fn count(self) -> usize {
         self.0 as usize
     }

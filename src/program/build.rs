@@ -393,7 +393,7 @@ impl Program {
         operands.try_fold(first, Dims::broadcast)
     }
 
-    /// What the next value will be called.
+    /// The name of the next value.
     fn next_id(&self) -> ValueId {
         ValueId(u32::try_from(self.values.len()).expect("fewer than 2^32 values"))
     }

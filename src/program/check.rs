@@ -30,7 +30,7 @@ use crate::share::Parties;
 pub struct Check {
     /// The place of the output that has one bit for each step, among the program's outputs.
     pub output: usize,
-    /// What the bits are of, by their columns.
+    /// The steps of the bits, by their columns.
     pub steps: Vec<String>,
 }
 

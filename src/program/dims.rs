@@ -41,7 +41,7 @@ impl Dims {
         Ok(Dims { extents: all, rank })
     }
 
-    /// How many axes there are.
+    /// The number of axes.
     pub const fn rank(self) -> usize {
         self.rank
     }
@@ -125,7 +125,7 @@ impl Dims {
         &self.extents[..self.rank.saturating_sub(1)]
     }
 
-    /// How far apart neighbours along an axis lie, in elements.
+    /// The distance of neighbours along an axis, in elements.
     pub(super) fn stride(self, axis: usize) -> usize {
         self.extents()[axis + 1..].iter().fold(1usize, |stride, &extent| stride.saturating_mul(extent))
     }

@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// How wide its integers are, where it is a kind of integers.
+    /// The width of its integers, where it is a kind of integers.
     pub const fn width(self) -> Option<Ring> {
         match self {
             Kind::Real => None,
@@ -239,7 +239,7 @@ impl Input {
 }
 
 impl Value {
-    /// What kind of numbers its elements are read as.
+    /// The kind of numbers that its elements are read as.
     pub fn kind(&self, ring: Ring) -> Kind {
         self.integers.map_or(Kind::Real, |integers| Kind::integers(integers.signed, ring))
     }

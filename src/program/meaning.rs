@@ -6,7 +6,7 @@
 use super::{Op, Program, ProgramError, Span, Test, ValueId};
 use crate::ring::Axis;
 
-/// How two numbers are compared.
+/// A comparison of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// a < b.

@@ -1,4 +1,4 @@
-//! What to compute: a typed graph of ops on matrices and tensors, who owns each input and who learns each output.
+//! Programs: a typed graph of ops on matrices and tensors, the owner of each input and the recipients of each output.
 //!
 //! A [`Program`] is built value by value, or from text by [`expression`]. It names no protocol, no device and no
 //! party beyond owners and recipients; [`oracle`] evaluates it in the clear and is what every protocol is held
@@ -251,7 +251,7 @@ pub struct Program {
     needs: Vec<(ValueId, f64)>,
     /// The names that the job's steps define, each with the number of values up to its own.
     steps: Vec<(String, usize)>,
-    /// What its checks tell, if it has any.
+    /// Its checks' steps, if it has any.
     check: Option<Check>,
 }
 

@@ -1,4 +1,4 @@
-//! How large a program's values can become.
+//! The ranges of a program's values.
 //!
 //! Truncation is safe while the product it divides stays below 2^(k−2) in magnitude, and a smooth function
 //! approximates only arguments of its domain. Where owners declare bounds on their inputs, intervals pass through every
@@ -18,13 +18,13 @@ use std::fmt;
 pub(super) struct Domain {
     /// The function's result, whose label is the call.
     pub(super) result: ValueId,
-    /// What should lie in the interval.
+    /// The value that should lie in the interval.
     pub(super) asked: Asked,
     /// Where it should lie.
     pub(super) interval: Interval,
 }
 
-/// What should lie in a function's domain.
+/// The argument that should lie in a function's domain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Asked {
     /// An argument.
@@ -46,7 +46,7 @@ pub struct Search {
     pub low: f64,
     /// All magnitudes are below.
     pub high: f64,
-    /// How many comparisons it takes.
+    /// The number of comparisons.
     pub comparisons: usize,
 }
 
@@ -74,7 +74,7 @@ impl Search {
 pub struct Warning {
     /// The call.
     pub function: String,
-    /// What its argument is called.
+    /// The name of its argument.
     pub argument: String,
     /// Where the argument should lie.
     pub domain: Interval,

@@ -1,4 +1,4 @@
-//! Which inputs reach which outputs: the flow of data through a program's ops, whatever its values are.
+//! The reach of inputs: the flow of data through a program's ops, whatever its values are.
 
 use super::{Input, Op, Output, Program};
 use crate::share::PartyId;

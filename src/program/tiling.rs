@@ -1,4 +1,4 @@
-//! How a program's matrices are cut into tiles.
+//! The tiles of a program's matrices.
 //!
 //! A value is a grid of tiles, each a matrix of its own, so that a tile can be opened, multiplied, truncated and sent
 //! while others are not there yet. The cut of an axis depends on its extent alone: axes that meet in an op that
@@ -67,13 +67,13 @@ impl Tiling {
 }
 
 impl Grid {
-    /// How many rows and columns of tiles there are; at least one of each, also where there is no element.
+    /// The numbers of rows and columns of tiles; at least one of each, also where there is no element.
     pub fn extent(self) -> (usize, usize) {
         let count = |extent: usize, length: usize| extent.div_ceil(length).max(1);
         (count(self.shape.rows, self.tile.rows), count(self.shape.cols, self.tile.cols))
     }
 
-    /// How many tiles there are.
+    /// The number of tiles.
     pub fn len(self) -> usize {
         self.extent().0 * self.extent().1
     }

@@ -1,4 +1,4 @@
-//! What a lowered program sends online, read off its steps.
+//! The online traffic of a lowered program, read off its steps.
 //!
 //! Lowering notes of every message what it holds; how many elements it has is its step's to say. The closed formulas of
 //! the protocols stand in their documentation, and a test holds lowered programs against them.
@@ -14,25 +14,25 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a message between parties holds.
+/// The content of a message between parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A party's part of a value, under its part of a mask: the receiver adds its own and knows the masked value.
     Masked {
-        /// How many low bits of each element are sent.
+        /// The number of low bits of each element that are sent.
         width: u32,
     },
     /// A third party's part of a value, under masks, for both others.
     Told {
-        /// How many low bits of each element are sent.
+        /// The number of low bits of each element that are sent.
         width: u32,
     },
     /// A party's parts of bits, under its parts of masks.
     Bits,
-    /// What becomes a component of a value that two parties hold.
+    /// A component of a value that two parties hold.
     Share,
-    /// What the recipient of an output lacks of it.
+    /// The part of an output that its recipient lacks.
     Output {
         /// Position among the program's outputs.
         output: usize,
@@ -50,30 +50,30 @@ impl fmt::Display for Content {
     }
 }
 
-/// What a program's online phase sends.
+/// The traffic of a program's online phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cost {
     /// The ops that send something, in program order, then the outputs.
     pub ops: Vec<OpCost>,
 }
 
-/// What one op sends, or the revealing of an output.
+/// The traffic of one op, or of the revealing of an output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OpCost {
     /// The op.
     pub value: ValueId,
     /// Position among the program's outputs, where one is revealed.
     pub output: Option<usize>,
-    /// What it is called.
+    /// Its name.
     pub label: String,
-    /// What is sent.
+    /// Its messages.
     pub messages: Vec<Messages>,
 }
 
 /// The messages of an op that hold the same kind of thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Messages {
-    /// What they hold.
+    /// Their content.
     pub content: Content,
     /// Ring elements sent, by party.
     pub sent_elements: Vec<u64>,
@@ -108,7 +108,7 @@ impl Cost {
 type Sent = BTreeMap<(Option<usize>, ValueId), BTreeMap<Content, Vec<u64>>>;
 
 impl<P: Rules> Lowering<'_, P> {
-    /// What the first run sends, or a run `again` in the same session.
+    /// The traffic of the first run, or of a run `again` in the same session.
     pub(super) fn cost(&self, again: bool) -> Cost {
         let mut sent = Sent::new();
         for list in &self.lists {

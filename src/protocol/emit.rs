@@ -1,4 +1,4 @@
-//! What rules write into the parties' lists: buffers, kernels, messages, and demands of correlations.
+//! The writer of the parties' lists: buffers, kernels, messages, and demands of correlations.
 
 use super::Content;
 use super::lowering::{Block, Lowering};

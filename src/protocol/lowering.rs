@@ -74,7 +74,7 @@ pub(super) struct Lowering<'a, P: Rules> {
     pub(super) contents: Vec<Content>,
     /// The next stream that two parties draw in common.
     pub(super) streams: u64,
-    /// What steps are emitted for.
+    /// The op and the tile that steps are emitted for.
     pub(super) purpose: Purpose,
     /// The phase of the steps that need inputs.
     pub(super) phase: Phase,

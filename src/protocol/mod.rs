@@ -1,4 +1,4 @@
-//! How a program's ops become steps: a folder for each protocol, behind one interface (the module `rules`).
+//! The lowering of a program's ops to steps: a folder for each protocol, behind one interface (the module `rules`).
 //!
 //! A protocol is a row of facts (its name, parties, sources of correlations and whom they are trusted with) and a set of
 //! lowering rules: it emits every party's [`StepList`] and the [`Demand`] of correlated randomness, purely, and knows
@@ -49,7 +49,7 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no protocol '{name}'; there are: {}", protocols())]
 pub struct UnknownProtocol {
-    /// What it was called.
+    /// The unknown name.
     pub name: String,
 }
 
@@ -85,7 +85,7 @@ impl Protocol {
         }
     }
 
-    /// How many parties compute.
+    /// The number of computing parties.
     pub const fn parties(self) -> usize {
         self.row().parties
     }
@@ -157,7 +157,7 @@ pub struct Lowered {
     pub parties: Vec<StepList>,
     /// The correlations, in the order of their use.
     pub demand: Demand,
-    /// What the online phase sends.
+    /// The traffic of the online phase.
     pub cost: Cost,
     /// The same of later runs in the same session, which find what depends on resident inputs alone.
     pub cost_again: Cost,

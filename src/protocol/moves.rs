@@ -17,15 +17,15 @@ pub(super) struct Piece {
 /// Some neighbouring indices of the result along an axis, and where they are read.
 #[derive(Clone, Copy)]
 struct Run {
-    /// Which of the operand's tiles.
+    /// The operand's tile.
     tile: usize,
     /// The first index within that tile.
     at: usize,
-    /// How far a turn moves there.
+    /// The distance that a turn moves there.
     step: usize,
     /// The first index within the result's tile.
     to: usize,
-    /// How many.
+    /// The number.
     count: usize,
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 pub(super) struct Row {
     /// The name in jobs and reports.
     pub name: &'static str,
-    /// How many parties compute.
+    /// The number of computing parties.
     pub parties: usize,
     /// The sources that can serve it; the first is the default.
     pub sources: &'static [Served],
@@ -32,7 +32,7 @@ pub(super) struct Served {
 pub struct Coalition {
     /// The roles.
     pub who: &'static str,
-    /// What they learn.
+    /// The knowledge that they gain.
     pub learns: &'static str,
 }
 

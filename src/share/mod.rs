@@ -1,4 +1,4 @@
-//! Who holds which part of a value.
+//! Shares: the parts of a value and the parties that hold them.
 //!
 //! [`PartyId`] and [`Role`] name the processes of a run, [`Parties`] is a set of parties, and [`Sharing`] is a value as
 //! the sum of components that parties hold. [`Terms`] are facts that parties must have in common. `Debug` of what holds

@@ -26,7 +26,7 @@ impl fmt::Display for PartyId {
     }
 }
 
-/// What a process is in a run: one of the computing parties, or the dealer of correlated randomness.
+/// The role of a process in a run: one of the computing parties, or the dealer of correlated randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -84,7 +84,7 @@ impl Parties {
         self.0 == 0
     }
 
-    /// How many they are.
+    /// Their number.
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize
     }

@@ -71,7 +71,7 @@ impl<T: Copy> Sharing<T> {
         first.map(|(holders, ..)| holders)
     }
 
-    /// Who alone knows the value, if somebody does.
+    /// The party that alone knows the value, if there is one.
     pub fn owner(&self) -> Option<PartyId> {
         match self.copies[..] {
             [(holders, party, _)] if holders == party.alone() => Some(party),

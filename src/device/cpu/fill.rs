@@ -10,7 +10,7 @@ use crate::ring::prg::{BLOCK_BYTES, PrgKey};
 /// How many times the cost of a copy a drawn element is, roughly: small fills are worth splitting.
 pub(super) const COST: usize = 4;
 
-/// What is drawn.
+/// The drawn elements.
 #[derive(Clone, Copy)]
 pub(super) struct Draw<'a> {
     pub(super) key: &'a PrgKey,

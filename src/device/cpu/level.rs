@@ -3,10 +3,10 @@
 //! A level is checked once, when a device is opened ([`SimdLevel::is_available`]); from then on it is only passed
 //! along. That is what the `unsafe` calls that [`simd`] generates rest on.
 
-/// What the kernels are compiled for. Every level computes the same bits.
+/// The instruction set of the kernels. Every level computes the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SimdLevel {
-    /// What the target guarantees, vectorised by the compiler: SSE2 on x86-64.
+    /// The target's baseline, vectorised by the compiler: SSE2 on x86-64.
     Portable,
     /// The baseline of aarch64: the portable code, which the compiler turns into NEON there.
     Neon,

@@ -62,7 +62,7 @@ pub struct Cpu {
     lane: Mutex<Lane>,
 }
 
-/// What one call at a time may use.
+/// The state that one call at a time may use.
 #[derive(Default)]
 struct Lane {
     scratch: gemm::Scratch,

@@ -1,4 +1,4 @@
-//! What the processor is called.
+//! The processor's name.
 
 use super::SimdLevel;
 use crate::device::Description;

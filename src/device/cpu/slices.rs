@@ -27,7 +27,7 @@ pub(super) type Words<E> = [E; LANES];
 pub(super) struct Strip<'a, E> {
     /// The first column.
     pub(super) start: usize,
-    /// How many columns.
+    /// The number of columns.
     pub(super) len: usize,
     /// The part of each row.
     pub(super) rows: Vec<&'a mut [E]>,

@@ -78,7 +78,7 @@ impl Workers {
         if self.measured { fastest_products(ring) } else { self.level }
     }
 
-    /// How many there are.
+    /// Their number.
     pub(super) fn threads(&self) -> usize {
         self.threads
     }

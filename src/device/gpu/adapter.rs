@@ -8,7 +8,7 @@ const NEEDED_THREADS: u32 = 256;
 const NEEDED_WORKGROUP_BYTES: u32 = 16 << 10;
 const NEEDED_GROUPS: u32 = 65_535;
 
-/// What kind of hardware an adapter is.
+/// The kind of an adapter's hardware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
@@ -35,13 +35,13 @@ pub struct Adapter {
     pub driver: String,
     /// The driver's version, in its own words.
     pub driver_info: String,
-    /// What kind of hardware it is.
+    /// The kind of its hardware.
     pub kind: AdapterKind,
     /// Where it is on the PCI bus, as in `0000:41:00.0`, if the driver says so.
     pub pci_bus_id: Option<String>,
-    /// What shaders can use.
+    /// The features that shaders can use.
     pub features: AdapterFeatures,
-    /// How much of it.
+    /// Their limits.
     pub limits: AdapterLimits,
     #[serde(skip)]
     handle: wgpu::Adapter,
@@ -58,7 +58,7 @@ pub struct AdapterFeatures {
     pub subgroup: bool,
     /// Matrix units.
     pub cooperative_matrix: bool,
-    /// What they multiply, of what the shaders are written for: the fastest first.
+    /// The forms that they multiply and shaders are written for, the fastest first.
     pub matrix_tiles: Vec<MatrixTile>,
 }
 
@@ -138,7 +138,7 @@ impl Adapter {
         format!("{} {} ({})", self.driver, self.driver_info, self.backend)
     }
 
-    /// What the shaders need and it does not have, if anything.
+    /// The first requirement of the shaders that it lacks, if any.
     pub(super) fn lacks(&self) -> Option<&'static str> {
         let limits = &self.limits;
         if limits.max_compute_invocations_per_workgroup < NEEDED_THREADS {

@@ -16,7 +16,7 @@ pub const MOST_DISPATCHES: u64 = 256;
 /// of a second of a small one.
 const MOST_WORK: u64 = 1 << 33;
 
-/// What was recorded since the last submission.
+/// The commands recorded since the last submission.
 pub struct Batch {
     device: wgpu::Device,
     queue: wgpu::Queue,
@@ -96,7 +96,7 @@ impl Batch {
         self.encoder().copy_buffer_to_buffer(from.0, from.1, to.0, to.1, size_bytes);
     }
 
-    /// What was recorded, if anything was, to be submitted next.
+    /// The recorded commands, if there are any, to be submitted next.
     pub fn finish(&mut self) -> Option<wgpu::CommandBuffer> {
         self.pass = None;
         self.work = 0;

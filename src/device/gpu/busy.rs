@@ -27,15 +27,15 @@ struct Shared {
 struct Clock {
     /// Of intervals that have ended.
     total: Duration,
-    /// When the interval that has not ended began.
+    /// The start of the interval that has not ended.
     since: Option<Instant>,
-    /// When what is in flight was submitted. Submissions complete in their order.
+    /// The times of the submissions in flight. They complete in their order.
     in_flight: VecDeque<Instant>,
-    /// How many submissions there were.
+    /// The number of submissions.
     submissions: u64,
-    /// When a submission completed last.
+    /// The time of the last completion.
     completed: Option<Instant>,
-    /// What is taken down, where anything is.
+    /// The record, where one is kept.
     spans: Option<Vec<WorkSpan>>,
 }
 
@@ -45,7 +45,7 @@ impl Busy {
         self.clock().spans = Some(Vec::new());
     }
 
-    /// What was taken down.
+    /// The recorded stretches.
     pub fn stop_recording(&self) -> Vec<WorkSpan> {
         self.clock().spans.take().unwrap_or_default()
     }

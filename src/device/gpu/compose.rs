@@ -12,7 +12,7 @@ pub enum ComposeError {
     /// There is no source of that name.
     #[error("'{from}' imports '{name}', which is not there")]
     Unknown {
-        /// What was imported.
+        /// The imports.
         name: String,
         /// Where.
         from: String,

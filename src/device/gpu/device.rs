@@ -51,7 +51,7 @@ pub struct Gpu {
     pub(super) _staging: Booking,
 }
 
-/// What one caller at a time changes.
+/// The state that one caller at a time changes.
 pub struct State {
     pub(super) batch: Batch,
     pub(super) transfer: Transfer,
@@ -81,7 +81,7 @@ impl Gpu {
         self.pool.trim();
     }
 
-    /// How many pipelines were made so far.
+    /// The number of pipelines made so far.
     #[cfg(test)]
     pub(crate) fn pipeline_count(&self) -> usize {
         self.pipelines.count()
@@ -93,7 +93,7 @@ impl Gpu {
         self.device.destroy();
     }
 
-    /// What a ring's elements are in WGSL.
+    /// The WGSL type of a ring's elements.
     pub(super) fn number_type(&self, ring: Ring) -> NumberType {
         match ring {
             Ring::Z32 => NumberType::U32,

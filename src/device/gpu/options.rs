@@ -1,9 +1,9 @@
-//! How a GPU is opened.
+//! The options of a GPU.
 
 use super::matrix_tile::MatrixTile;
 use super::tune::Autotune;
 
-/// How elements of 64 bits are computed on.
+/// The arithmetic of 64-bit elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arithmetic {
     /// With 64-bit integers where the adapter has them.
@@ -27,10 +27,10 @@ pub enum MatrixUnits {
     Always,
 }
 
-/// How to open a [`Gpu`](super::Gpu).
+/// The options of a [`Gpu`](super::Gpu).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GpuOptions {
-    /// How elements of 64 bits are computed on.
+    /// The arithmetic of 64-bit elements.
     pub arithmetic: Arithmetic,
     /// Whether matrix products run on matrix units.
     pub matrix_units: MatrixUnits,

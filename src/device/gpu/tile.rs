@@ -1,4 +1,4 @@
-//! How a matrix product on scalar units is cut into tiles: the overrides of `gemm.wgsl`.
+//! The tiles of a matrix product on scalar units: the overrides of `gemm.wgsl`.
 
 use serde::{Deserialize, Serialize};
 

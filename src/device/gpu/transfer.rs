@@ -24,10 +24,10 @@ pub const MOST_CHUNK_BYTES: u64 = 4 << 20;
 /// Bytes of a staging buffer at least.
 const LEAST_CHUNK_BYTES: u64 = 16 << 10;
 
-/// What wgpu says of a mapping.
+/// The result of a mapping.
 pub type MapResult = Result<(), wgpu::BufferAsyncError>;
 
-/// How often a wait for the watching thread looks whether the device still works.
+/// The interval at which a wait for the watching thread checks that the device still works.
 pub const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Bytes of a staging buffer within `budget_bytes`: all of them together take an eighth of it, within bounds.

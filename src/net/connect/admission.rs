@@ -58,7 +58,7 @@ const LEAST_PLACES: usize = 64;
 /// Connections accepted a second, and at once: at some twenty microseconds each, a sixth of a core.
 const ACCEPTS: (u32, u32) = (8000, 64);
 
-/// How long nothing is accepted where the operating system has no room for more.
+/// The pause in which nothing is accepted where the operating system has no room for more.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Everybody who has connected and has not greeted.
@@ -67,7 +67,7 @@ pub(in crate::net) struct Admission {
     tls: Arc<Tls>,
     places: Places,
     tasks: JoinSet<Stage>,
-    /// How many tasks there have been: each has a number.
+    /// The number of tasks so far: each has a number.
     begun: u64,
     /// Those whose first message is not all there.
     silent: Vec<(u64, AbortHandle)>,
@@ -81,7 +81,7 @@ pub(in crate::net) struct Admission {
     is_short: bool,
 }
 
-/// How many may be at each stage.
+/// The most tasks at each stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Places {
     silent: usize,
@@ -89,7 +89,7 @@ struct Places {
     answered: usize,
 }
 
-/// How a task of one stage ended.
+/// The end of a task of one stage.
 enum Stage {
     Heard(u64, Box<Result<Opened, NetError>>),
     Greeted(u64, Result<(Role, Connection), NetError>),
@@ -120,7 +120,7 @@ impl Places {
     }
 }
 
-/// How many files this process may have open, where that is known.
+/// The number of files that this process may have open, where that is known.
 fn most_open_files() -> Option<usize> {
     #[cfg(unix)]
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -317,7 +317,7 @@ fn lot(count: usize) -> usize {
 struct Pace {
     interval: Duration,
     at_once: u32,
-    /// When the last would have been due, had all been taken one after the other.
+    /// The time at which the last would have been due, had all been taken one after the other.
     taken_until: Instant,
 }
 
@@ -326,7 +326,7 @@ impl Pace {
         Pace { interval: Duration::from_secs(1) / per_second, at_once, taken_until: Instant::now() }
     }
 
-    /// When the next may be.
+    /// The time of the next.
     fn due(&self) -> Instant {
         let ahead = self.interval * (self.at_once - 1);
         self.taken_until.checked_sub(ahead).unwrap_or_else(Instant::now)

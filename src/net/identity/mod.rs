@@ -1,4 +1,4 @@
-//! Who a process is, and by what its peers know it: a key, and a certificate that the key has signed itself.
+//! A process's identity: a key, and a certificate that the key has signed itself, by which peers know it.
 //!
 //! There is no authority: a peer is trusted because its certificate is pinned, byte for byte. Keys are Ed25519.
 
@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_secs(30 * DAY.as_secs());
 /// A new certificate is valid from a day ago: the peers' clocks may be behind.
 const CLOCK_TOLERANCE: Duration = DAY;
 
-/// What is wrong with a key or a certificate.
+/// The faults of keys and certificates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// Text that holds no key.
@@ -54,7 +54,7 @@ pub enum IdentityError {
         identity, compare `symbolon id` with its owner and put the new certificate into the folder peers"
     )]
     Unknown {
-        /// What was shown.
+        /// The certificate that was shown.
         found: Fingerprint,
     },
     /// A certificate that is another's.
@@ -63,11 +63,11 @@ pub enum IdentityError {
         identity, compare `symbolon id` with its owner and put the new certificate into the folder peers"
     )]
     Wrong {
-        /// Who is awaited.
+        /// The role that is awaited.
         owner: Role,
-        /// What was shown.
+        /// The certificate that was shown.
         found: Fingerprint,
-        /// What is pinned.
+        /// The pinned certificate.
         pinned: Fingerprint,
     },
     /// A certificate that is over.
@@ -84,7 +84,7 @@ pub enum IdentityError {
     NotYetValid {
         /// Whose.
         owner: Role,
-        /// How long from now.
+        /// The time from now.
         wait: Duration,
     },
     /// Two roles that are one.
@@ -106,9 +106,9 @@ pub enum IdentityError {
         one's certificate into the folder peers"
     )]
     Own {
-        /// Whose certificate it should be.
+        /// The role whose certificate it should be.
         peer: Role,
-        /// What is pinned.
+        /// The pinned certificate.
         found: Fingerprint,
     },
     /// No key could be made.
@@ -174,7 +174,7 @@ impl Certificate {
         Certificate(der.clone().into_owned())
     }
 
-    /// What it is recognised by.
+    /// The fingerprint by which it is recognised.
     pub fn fingerprint(&self) -> Fingerprint {
         let hash = blake3::derive_key("symbolon certificate fingerprint 1", &self.0);
         Fingerprint(std::array::from_fn(|index| hash[index]))
@@ -276,7 +276,7 @@ impl Identity {
         Ok(Identity(Arc::new(certified)))
     }
 
-    /// What the peers pin.
+    /// The certificate that the peers pin.
     pub fn certificate(&self) -> Certificate {
         Certificate(self.0.cert[0].clone())
     }
@@ -298,7 +298,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Who a process is, and whom it believes.
+/// A process's identity, and its peers' certificates.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// This process's own identity.

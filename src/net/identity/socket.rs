@@ -17,9 +17,9 @@ pub(in crate::net) const BUFFER_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(in crate::net) struct Socket {
     stream: TcpStream,
-    /// How many bytes a stranger may still send.
+    /// The bytes that a stranger may still send.
     allowance: usize,
-    /// What was read ahead of a peer that is known.
+    /// Bytes that were read ahead from a peer that is known.
     ahead: Option<Ahead>,
 }
 

@@ -38,7 +38,7 @@ const CIPHER_SUITES: [rustls::SupportedCipherSuite; 2] =
 /// An encrypted connection.
 pub(in crate::net) type Stream = TlsStream<Socket>;
 
-/// What handshakes of this process take.
+/// The configurations of this process's handshakes.
 #[derive(Clone, Debug)]
 pub(in crate::net) struct Tls {
     provider: Arc<CryptoProvider>,

@@ -86,7 +86,7 @@ pub(in crate::net) enum ConnectionSource {
     Single,
 }
 
-/// How the service of a connection ended.
+/// The end of a connection's service.
 pub(in crate::net) enum End {
     /// There is nothing left to carry.
     Done,

@@ -15,12 +15,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-/// What a control message is about. Both ends know when which is due.
+/// The subject of a control message. Both ends know when which is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topic {
     /// Its number on the wire.
     pub number: u32,
-    /// What errors call the message.
+    /// The message's name in errors.
     pub name: &'static str,
     /// Most bytes of one.
     pub most_bytes: usize,
@@ -52,7 +52,7 @@ pub struct Messages {
     run: u32,
     most_depth: u32,
     due: HashMap<u32, Due>,
-    /// How many are not complete, and the bytes that they lack.
+    /// The number that are not complete, and the bytes that they lack.
     missing: usize,
     missing_bytes: u64,
 }
@@ -136,7 +136,7 @@ impl Due {
     }
 }
 
-/// What is awaited.
+/// The awaited messages.
 #[derive(Debug, Default)]
 pub(in crate::net) enum Awaited {
     /// Nothing yet.
@@ -207,7 +207,7 @@ impl Topic {
     }
 }
 
-/// What is awaited, between a receiver, which says so, and the reader of its link.
+/// The awaited messages, shared by a receiver, which names them, and the reader of its link.
 #[derive(Debug, Default)]
 pub(in crate::net) struct Expected {
     awaited: Mutex<Awaited>,

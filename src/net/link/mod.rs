@@ -102,22 +102,22 @@ impl Link {
         (end(near, first, second, options[0]), end(far, second, first, options[1]))
     }
 
-    /// Who is at the other end.
+    /// The role at the other end.
     pub fn peer(&self) -> Role {
         self.sender.peer()
     }
 
-    /// How long a message is awaited that a live peer sends once it is connected to all others.
+    /// The deadline of a message that a live peer sends once it is connected to all others.
     pub fn patience(&self) -> Duration {
         self.sender.shared.deadlines.connect
     }
 
-    /// How long a message is awaited that a live peer sends once it is done with what it is at, such as an earlier run.
+    /// The deadline of a message that a live peer sends once it has finished its present work, such as an earlier run.
     pub fn long_patience(&self) -> Duration {
         self.sender.shared.deadlines.stall
     }
 
-    /// What has crossed the link so far.
+    /// The link's traffic so far.
     pub fn traffic(&self) -> LinkTraffic {
         self.sender.shared.traffic.so_far()
     }
@@ -181,7 +181,7 @@ async fn give_up_on(interrupt: &Interrupt, link: Weak<Shared>) {
 }
 
 impl LinkSender {
-    /// Who is at the other end.
+    /// The role at the other end.
     pub fn peer(&self) -> Role {
         self.shared.peer
     }

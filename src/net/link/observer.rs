@@ -10,15 +10,15 @@ use std::time::Duration;
 /// A link as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObservedLink {
-    /// Who is at the other end.
+    /// The role at the other end.
     pub peer: Role,
-    /// What has crossed it.
+    /// Its traffic.
     pub traffic: LinkTraffic,
     /// Pieces of work that the peer said it has done.
     pub peer_progress: u64,
     /// Pieces of work that this end's process has done.
     pub progress: u64,
-    /// How long data has been crossing any link of this end's process.
+    /// The time for which data has been crossing any link of this end's process.
     pub wire_busy: Duration,
 }
 

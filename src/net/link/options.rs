@@ -1,4 +1,4 @@
-//! How links behave.
+//! The options of links.
 
 use crate::net::activity::Activity;
 use crate::net::deadlines::Deadlines;
@@ -8,20 +8,20 @@ use crate::net::shape::LinkShape;
 use crate::net::stream::hello::Hello;
 use crate::net::streams::Streams;
 
-/// What the links of a process have in common.
+/// The options that the links of a process have in common.
 #[derive(Clone, Debug, Default)]
 pub struct LinkOptions {
-    /// How long to wait for what.
+    /// The deadlines.
     pub deadlines: Deadlines,
-    /// Which links they stand in for, each in the direction from this process.
+    /// The networks that they simulate, each in the direction from this process.
     pub shape: Option<LinkShape>,
-    /// How many streams they take, if they stand in for no other.
+    /// The number of their streams, if they simulate no network.
     pub streams: Streams,
     /// Where their work is counted.
     pub activity: Activity,
-    /// What ends them from outside.
+    /// The switch that ends them from outside.
     pub interrupt: Option<&'static Interrupt>,
-    /// Who watches them.
+    /// Their observer.
     pub observer: Option<&'static LinkObserver>,
 }
 

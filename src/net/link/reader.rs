@@ -36,7 +36,7 @@ impl Reader {
         Reader { shared, to_receiver, untold_bytes: 0, last_heard: Instant::now(), delivering: false }
     }
 
-    /// When the peer gave its last sign of life.
+    /// The time of the peer's last sign of life.
     pub(in crate::net) fn last_heard(&self) -> Instant {
         if self.delivering { Instant::now() } else { self.last_heard }
     }

@@ -1,4 +1,4 @@
-//! What a link has sent and its peer has not acknowledged, kept to be sent again where the connection breaks.
+//! Frames that a link has sent and its peer has not acknowledged. They are kept to be sent again where the connection breaks.
 //!
 //! A frame is encoded once, and the same bytes are sent again: nothing is masked anew. Both ends count a link's frames
 //! from its first, so that a count says which frames an acknowledgement is for.
@@ -25,11 +25,11 @@ pub(in crate::net) struct Encoded {
 /// Frames in order: first those that were written to this connection, then those that wait for it.
 pub(in crate::net) struct Resend {
     frames: VecDeque<Encoded>,
-    /// How many of `frames` were written to this connection.
+    /// The number of `frames` that were written to this connection.
     written: usize,
-    /// How many were written to any.
+    /// The number that were written to any.
     written_once: usize,
-    /// How many frames before them have been acknowledged.
+    /// The number of frames before them, all acknowledged.
     acknowledged: u64,
     bytes: usize,
     window_bytes: usize,
@@ -38,11 +38,11 @@ pub(in crate::net) struct Resend {
 /// A count that does not fit what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::net) struct Miscount {
-    /// How many frames the peer claims to have.
+    /// The number of frames that the peer claims to have.
     pub claimed: u64,
-    /// How many it has acknowledged before.
+    /// The number that it has acknowledged before.
     pub acknowledged: u64,
-    /// How many it was sent.
+    /// The number that it was sent.
     pub sent: u64,
 }
 
@@ -58,7 +58,7 @@ impl Encoded {
         HEADER_BYTES + self.payload.len()
     }
 
-    /// What it takes of the window: empty frames take memory too.
+    /// Its bytes of the window: empty frames take memory too.
     fn held_bytes(&self) -> usize {
         size_of::<Encoded>() + self.len()
     }

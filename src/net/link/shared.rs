@@ -10,13 +10,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use tokio::sync::Notify;
 
-/// What the parts of a link have in common.
+/// The state that the parts of a link share.
 #[derive(Debug)]
 pub(in crate::net) struct Shared {
     pub peer: Role,
     pub deadlines: Deadlines,
     pub activity: Activity,
-    /// What the peer's last heartbeat said of its progress.
+    /// The peer's progress, by its last heartbeat.
     pub peer_progress: AtomicU64,
     /// Frames received so far.
     pub received: AtomicU64,
@@ -26,7 +26,7 @@ pub(in crate::net) struct Shared {
     pub acknowledge: AtomicBool,
     /// The peer has said that it has sent everything.
     pub finished: AtomicBool,
-    /// What the receiver awaits.
+    /// The messages that the receiver awaits.
     pub expected: Expected,
     /// Why this process gives up, once it does.
     pub last_words: OnceLock<String>,

@@ -31,16 +31,16 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 /// lasts.
 const GONE_AFTER: Duration = Duration::from_secs(1);
 
-/// How long to read on from a connection that takes nothing, and to tell a peer that is at fault.
+/// The time to read on from a connection that takes nothing, and to tell a peer that is at fault.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How long to make sure that the peer has everything, once this end has.
+/// The time to make sure that the peer has everything, once this end has.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The task of a link.
 pub(in crate::net) struct LinkTask {
     shared: Arc<Shared>,
-    /// What this end greets with.
+    /// This end's greeting.
     hello: Hello,
     source: ConnectionSource,
     writer: Writer,
@@ -148,7 +148,7 @@ impl LinkTask {
         written
     }
 
-    /// What this end is still to say at the beginning of a connection, once that is all there.
+    /// The bytes that this end has yet to send at the beginning of a connection, once all of them are there.
     async fn answer(&mut self, connection: &mut Connection) -> Result<Option<Hello>, End> {
         let ConnectionSource::Awaited(connections) = &mut self.source else { return Ok(None) };
         let Hello { link, connection: name, streams, .. } = connection.hello;

@@ -1,4 +1,4 @@
-//! What has crossed a link, for reports and for who watches the process.
+//! The traffic of a link, for reports and observers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ pub(in crate::net) struct Traffic {
     connections: AtomicU64,
 }
 
-/// What has crossed a link so far.
+/// The traffic of a link so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkTraffic {
     /// Frames sent, each counted once.
@@ -26,7 +26,7 @@ pub struct LinkTraffic {
     pub received_frames: u64,
     /// Their bytes, headers included.
     pub received_bytes: u64,
-    /// How often a connection was taken up again.
+    /// The number of reconnections.
     pub reconnects: u64,
 }
 

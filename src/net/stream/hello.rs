@@ -11,7 +11,7 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// How long a connection may take to shake hands and greet.
+/// The deadline of a connection's handshake and greeting.
 pub(in crate::net) const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The version of the protocol: wire format, handshake and lowering.
@@ -43,18 +43,18 @@ impl fmt::Debug for Token {
 pub struct Hello {
     /// The sender's [`VERSION`].
     pub version: u32,
-    /// Who greets.
+    /// The role that greets.
     pub role: Role,
-    /// Which link the connection is for.
+    /// The link that the connection is for.
     #[serde(default)]
     pub link: Token,
-    /// How many frames of the link the sender has received: it is to be sent those behind them.
+    /// The number of the link's frames that the sender has received: it must be sent those behind them.
     #[serde(default)]
     pub received: u64,
-    /// How many streams the connection may have; it has the fewer of what both ends say.
+    /// The most streams of the connection; it has the fewer of both ends' numbers.
     #[serde(default)]
     pub streams: Streams,
-    /// Which connection the stream belongs to.
+    /// The connection that the stream belongs to.
     #[serde(default, rename = "visit")]
     pub connection: Token,
     /// Its number there. The first, 0, opens the connection.

@@ -60,7 +60,7 @@ pub(in crate::net) fn stripe(streams: Vec<ByteStream>) -> (StripedInput, Striped
 struct StripeCursor {
     streams: usize,
     stream: usize,
-    /// What is left of the stripe.
+    /// The rest of the stripe.
     left_bytes: usize,
 }
 
@@ -165,7 +165,7 @@ pub(in crate::net) struct StripedInput {
 struct Incoming {
     filled: mpsc::Receiver<io::Result<Wiped>>,
     spent: mpsc::Sender<Wiped>,
-    /// What is read now, and how much of it has been.
+    /// The present chunk, and the bytes of it that have been read.
     buffer: Wiped,
     read_bytes: usize,
 }

@@ -256,7 +256,7 @@ impl Program {
 
 /// A table of values by bracket.
 struct Table {
-    /// How many of the values it has.
+    /// The number of the values that it has.
     count: usize,
     /// Its fraction bits.
     bits: u32,

@@ -32,7 +32,7 @@ const CLOSE: f64 = 0.1;
 
 /// What a step gave, compared with what it should.
 struct Verdict {
-    /// What is wrong with it.
+    /// Its fault.
     near: Result<(), String>,
     reach: Reach,
     /// Whether it leaves the limits of a program without bounds.

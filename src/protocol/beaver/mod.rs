@@ -196,7 +196,7 @@ impl UsesToolkit for Beaver {
     }
 }
 
-/// Who draws a part of which mask.
+/// The party that draws a part of a mask, and the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Masks {
     left: Parties,

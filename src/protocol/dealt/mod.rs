@@ -31,7 +31,7 @@ pub(super) trait UsesToolkit: Rules {
     fn toolkit(&mut self) -> &mut Toolkit;
 }
 
-/// What has been emitted for a program already, so that it is emitted once.
+/// The tiles that have been emitted for a program, so that each is emitted once.
 pub(super) struct Toolkit {
     widths: Widths,
     /// The tiles that the two hold between themselves.

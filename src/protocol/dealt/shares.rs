@@ -37,7 +37,7 @@ pub(super) struct HelperShare {
 }
 
 impl TwoPartyShares {
-    /// Who has a part.
+    /// The parties that have a part.
     pub(in crate::protocol) fn holders(&self) -> Parties {
         COMPUTING.into_iter().filter(|party| self.parts[party.index()].is_some()).collect()
     }

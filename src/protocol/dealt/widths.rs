@@ -14,7 +14,7 @@ use crate::step::bits::packed;
 /// Of every eight words that elements fill, as many as packed ones may fill to be worth packing.
 const WORTH_EIGHTHS: usize = 7;
 
-/// What is known of each value's bits.
+/// The known widths of a program's values, in bits.
 pub(super) struct Widths {
     ring: Ring,
     /// By value: t with |x| < 2^t; see [`range::magnitude_bits`].

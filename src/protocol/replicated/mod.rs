@@ -164,7 +164,7 @@ const fn partner(party: PartyId) -> PartyId {
     PartyId(if party.0 == 2 { 1 } else { 2 })
 }
 
-/// Who is sent the rest.
+/// The party that receives the rest.
 const fn rest(party: PartyId) -> PartyId {
     PartyId(if party.0 == 0 { 1 } else { 0 })
 }

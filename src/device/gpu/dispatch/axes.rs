@@ -131,7 +131,7 @@ impl<B: Copy> Planner<'_, B> {
 /// Sums and how their elements lie.
 #[derive(Clone, Copy)]
 struct Sums {
-    /// How many.
+    /// The number.
     count: usize,
     /// Elements of each.
     inner: usize,
@@ -142,7 +142,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// How many threads share one sum: a power of two.
+    /// The number of threads that share one sum: a power of two.
     fn lanes(self) -> usize {
         let is_contiguous = self.inner_stride == 1;
         let threads = Shader::Sum.threads() as usize;

@@ -12,7 +12,7 @@ use crate::step::Matrix;
 /// the shader can write 16 bytes at a time.
 const PANEL_BLOCKS: usize = 16;
 
-/// What is drawn.
+/// The drawn elements.
 #[derive(Clone, Copy)]
 pub(super) struct Drawn<'a> {
     pub(super) key: &'a PrgKey,
@@ -21,7 +21,7 @@ pub(super) struct Drawn<'a> {
     pub(super) block: u64,
 }
 
-/// What is masked, and how.
+/// The masked matrix, and the factor of the mask.
 pub(super) struct Masked<B> {
     pub(super) factor: u64,
     pub(super) operand: Matrix<B>,

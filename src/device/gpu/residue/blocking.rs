@@ -58,7 +58,7 @@ impl Room {
         self.left_bytes + self.right_bytes + self.sums_bytes + self.partial_bytes + self.kept_bytes
     }
 
-    /// What a binding shows of it.
+    /// The part of it that a binding shows.
     fn within(self, binding_bytes: u64) -> Room {
         Room {
             left_bytes: self.left_bytes.min(binding_bytes),

@@ -48,7 +48,7 @@ pub struct Residues<B> {
     pub always: bool,
     /// What a product costs in multiples of the estimate, for 32 and 64 bits.
     pub cost: [f64; 2],
-    /// How large the buffers are.
+    /// The sizes of the buffers.
     pub room: Room,
     /// Residues of left matrices.
     pub left: B,
@@ -56,7 +56,7 @@ pub struct Residues<B> {
     pub right: B,
     /// Their products.
     pub sums: B,
-    /// What waits for other moduli.
+    /// The sums that wait for other moduli.
     pub partial: B,
     /// [`constants`]
     pub constants: B,
@@ -200,7 +200,7 @@ fn constants(tile: MatrixTile) -> Vec<u8> {
 pub enum MatrixUnitsState {
     /// It does, where it pays or always.
     On {
-        /// What they multiply.
+        /// The form that they multiply.
         tile: MatrixTile,
     },
     /// The adapter lists none that the shaders are written for.
@@ -211,7 +211,7 @@ pub enum MatrixUnitsState {
     NoRoom,
     /// The driver refused or failed at a shader, for this reason.
     Refused {
-        /// What it says.
+        /// Its text.
         reason: String,
     },
     /// A product of the self-test was wrong.

@@ -15,7 +15,7 @@ const ALIGNMENT_BYTES: u64 = 256;
 /// Counts what a buffer has held.
 pub struct ContentCell(Arc<AtomicU64>);
 
-/// What a buffer held at a time.
+/// The content of a buffer at a time.
 #[derive(Clone, Debug)]
 pub struct Content {
     cell: Weak<AtomicU64>,
@@ -33,7 +33,7 @@ impl ContentCell {
         self.0.store(next_number(), Ordering::Relaxed);
     }
 
-    /// What the buffer holds now.
+    /// The buffer's present content.
     pub fn content(&self) -> Content {
         Content { cell: Arc::downgrade(&self.0), number: self.0.load(Ordering::Relaxed) }
     }
@@ -67,7 +67,7 @@ pub struct Panel {
     pub pieces: Vec<(Content, usize, Range<usize>)>,
     /// Which rows of a left operand, or columns of a right one.
     pub outer: Range<usize>,
-    /// Which moduli.
+    /// The moduli.
     pub moduli: Range<usize>,
 }
 
