@@ -196,7 +196,7 @@ impl UsesToolkit for Beaver {
     }
 }
 
-/// The party that draws a part of a mask, and the mask.
+/// The parties that draw a part of each factor's mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Masks {
     left: Parties,
