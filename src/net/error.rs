@@ -167,7 +167,7 @@ pub enum NetError {
         found: u32,
     },
     /// A control message that is longer than those on its topic may be.
-    #[error("{peer} sent a {what} of {bytes} bytes, of which at most {most_bytes} are taken")]
+    #[error("{peer} sent its {what} of {bytes} bytes, of which at most {most_bytes} are taken")]
     Oversized {
         /// The peer.
         peer: Role,
@@ -222,7 +222,7 @@ pub enum NetError {
         waited: Duration,
     },
     /// A control message that cannot be read.
-    #[error("{peer} sent a {what} that cannot be read: {reason}")]
+    #[error("{peer} sent its {what}, which cannot be read: {reason}")]
     Malformed {
         /// The peer.
         peer: Role,
@@ -321,7 +321,7 @@ impl NetError {
                 NetError::Malformed { peer, what, .. } | NetError::Oversized { peer, what, .. },
                 Role::Dealer,
             ) => {
-                format!("{peer} sent a {what} that cannot be read")
+                format!("{peer} sent its {what}, which cannot be read")
             }
             (NetError::TooLong { what, .. }, Role::Dealer) => format!("its {what} is too long"),
             _ => self.to_string(),

@@ -111,7 +111,7 @@ pub enum FrameError {
     #[error("a frame of kind {0}")]
     Kind(u8),
     /// A payload beyond what the kind allows.
-    #[error("a {kind} frame of {length} bytes, above the limit of {limit}")]
+    #[error("a frame of kind {kind} and {length} bytes, above the limit of {limit}")]
     Length {
         /// The kind.
         kind: &'static str,
@@ -121,7 +121,7 @@ pub enum FrameError {
         limit: usize,
     },
     /// A field that must be zero is not.
-    #[error("a {0} frame with fields that it does not have")]
+    #[error("a frame of kind {0} with fields that it does not have")]
     Reserved(&'static str),
     /// An abort's reason that is no text.
     #[error("an abort whose reason is no text")]

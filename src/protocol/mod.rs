@@ -53,6 +53,23 @@ pub struct UnknownProtocol {
     pub name: String,
 }
 
+/// A number of parties that no protocol has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no protocol has {parties} parties; there are: {}", protocols())]
+pub struct UnknownParties {
+    /// How many they should be.
+    pub parties: usize,
+}
+
+/// Makes sure that a protocol has this many parties.
+///
+/// # Errors
+/// [`UnknownParties`].
+pub fn check_parties(parties: usize) -> Result<(), UnknownParties> {
+    let is_known = Protocol::ALL.iter().any(|protocol| protocol.parties() == parties);
+    is_known.then_some(()).ok_or(UnknownParties { parties })
+}
+
 /// A source of correlations that cannot serve a protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{protocol} takes no correlations from {wanted}, but from {}", listed(*.protocol))]

@@ -49,17 +49,14 @@ impl Elements {
         }
     }
 
-    /// The largest magnitude among the real numbers that the elements stand for; 0 where there are none.
-    ///
-    /// # Panics
-    /// Where `codec` is of another ring.
-    pub fn largest_magnitude(&self, codec: FixedPoint) -> f64 {
-        assert_eq!(self.ring(), codec.ring(), "elements are decoded in their own ring");
-        let magnitude = |element: u64| codec.decode_one(element).abs();
-        match self {
-            Elements::Z32(elements) => elements.iter().map(|&e| magnitude(e.into())).fold(0.0, f64::max),
-            Elements::Z64(elements) => elements.iter().map(|&e| magnitude(e)).fold(0.0, f64::max),
-        }
+    /// The largest magnitude among the signed integers that the elements are; 0 where there are none.
+    pub fn largest_magnitude(&self) -> u64 {
+        let magnitude = |element: u64| self.ring().signed(element).unsigned_abs();
+        let largest = match self {
+            Elements::Z32(elements) => elements.iter().map(|&e| magnitude(e.into())).max(),
+            Elements::Z64(elements) => elements.iter().map(|&e| magnitude(e)).max(),
+        };
+        largest.unwrap_or(0)
     }
 
     /// Elements from their bytes in memory.

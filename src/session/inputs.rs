@@ -65,10 +65,38 @@ fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<
         });
     }
     let Some(bound) = input.bound else { return Ok(()) };
-    let most = bound + codec.resolution() / 2.0;
-    let largest = elements.largest_magnitude(codec);
-    if largest > most {
-        return Err(SessionError::InputBound { name: name(), bound, found: largest });
+    // Integers, as f64 does not hold every element: no number within the bound becomes a larger one than the bound does.
+    let most = (bound / codec.resolution()).round_ties_even() as u128;
+    let largest = elements.largest_magnitude();
+    if u128::from(largest) > most {
+        let found = largest as f64 * codec.resolution();
+        return Err(SessionError::InputBound { name: name(), bound, found });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{FixedPoint, Ring, Shape};
+    use crate::share::PartyId;
+
+    #[test]
+    fn elements_are_held_against_bounds_exactly() {
+        let check = |bound: f64, element: u64| {
+            let codec = FixedPoint::new(Ring::Z64, 4).unwrap();
+            let mut program = Program::new(2, codec);
+            program.input("x", PartyId(0), Shape::new(1, 1), Some(bound)).unwrap();
+            check_input(&program, &program.inputs()[0], &Elements::Z64(vec![element]))
+        };
+        let bound = (1u64 << 54) as f64;
+        for (bound, most) in [(bound, 1u64 << 58), (0.1, 2), (2.5 / 16.0, 2)] {
+            assert_eq!(check(bound, most), Ok(()), "{bound}");
+            assert_eq!(check(bound, most.wrapping_neg()), Ok(()), "-{bound}");
+            for beyond in [most + 1, (most + 1).wrapping_neg()] {
+                let error = check(bound, beyond).expect_err("a unit more than the bound");
+                assert!(matches!(error, SessionError::InputBound { .. }), "{error}");
+            }
+        }
+    }
 }

@@ -42,6 +42,11 @@ pub enum IdentityError {
         /// Why.
         reason: String,
     },
+    /// Text that holds several certificates.
+    #[error(
+        "it holds several certificates, and would stand for the first of them: put each node's into a file of its own"
+    )]
+    Several,
     /// A key and a certificate of different identities.
     #[error("the key is not that of the certificate {certificate}")]
     Mismatch {
@@ -152,16 +157,19 @@ impl fmt::Debug for Fingerprint {
 pub struct Certificate(CertificateDer<'static>);
 
 impl Certificate {
-    /// Reads the first certificate of a PEM text.
+    /// Reads the certificate of a PEM text.
     ///
     /// # Errors
-    /// Where there is none, or it is damaged.
+    /// Where there is none, or it is damaged, and [`IdentityError::Several`].
     pub fn from_pem(text: &str) -> Result<Certificate, IdentityError> {
         let wrong = |reason: String| IdentityError::Certificate { reason: printable(&reason) };
         let der =
             CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| wrong(error.to_string()))?;
         webpki::EndEntityCert::try_from(&der).map_err(|error| wrong(error.to_string()))?;
-        Ok(Certificate(der))
+        match CertificateDer::pem_slice_iter(text.as_bytes()).nth(1) {
+            Some(_) => Err(IdentityError::Several),
+            None => Ok(Certificate(der)),
+        }
     }
 
     /// Its public key, by which two certificates of one owner are known.
@@ -372,6 +380,10 @@ mod tests {
         assert!(matches!(mixed, IdentityError::Mismatch { .. }), "{mixed}");
         let swapped = Identity::from_pem(&pem.certificate, &pem.certificate).expect_err("no key");
         assert!(matches!(swapped, IdentityError::Key { .. }), "{swapped}");
+        let both = pem.certificate.clone() + &other.certificate;
+        assert_eq!(Certificate::from_pem(&both), Err(IdentityError::Several), "two nodes' certificates");
+        let twice = pem.certificate.repeat(2);
+        assert_eq!(Identity::from_pem(&pem.key, &twice).expect_err("two"), IdentityError::Several);
         let swapped = Certificate::from_pem(&pem.key).expect_err("no certificate");
         assert!(matches!(swapped, IdentityError::Certificate { .. }), "{swapped}");
     }

@@ -327,7 +327,7 @@ mod tests {
         let control = |topic, len| Frame::Control { topic, payload: Bytes::from(vec![b' '; len]) };
         let cases = [
             (control(4, 1), "party 1 sent control message 4 where its plan, control message 3, was due"),
-            (control(3, 101), "party 1 sent a plan of 101 bytes, of which at most 100 are taken"),
+            (control(3, 101), "party 1 sent its plan of 101 bytes, of which at most 100 are taken"),
             (piece(0, 0, 8), "party 1 sent data where plan was due"),
         ];
         for (frame, words) in cases {

@@ -64,6 +64,14 @@ pub enum StepErrorKind {
     /// A number that cannot be read.
     #[error("'{0}' is not a number")]
     Number(String),
+    /// A name behind a point, as other languages call functions.
+    #[error(
+        "'.{0}' is not there: behind a point stands T alone, and functions are called as in sum(x, axis=1)"
+    )]
+    Attribute(String),
+    /// A truth value, as other languages write it.
+    #[error("write 1 for true and 0 for false, not '{0}'")]
+    Truth(String),
     /// A number beyond all that a constant can be.
     #[error("the number '{0}' is too large")]
     NumberTooLarge(String),

@@ -190,6 +190,9 @@ impl Parser<'_> {
         if Function::of(&name).is_some() {
             return Err(StepErrorKind::FunctionAsName(name));
         }
+        if ["True", "False", "true", "false"].contains(&name.as_str()) {
+            return Err(StepErrorKind::Truth(name));
+        }
         Err(StepErrorKind::UnknownName { name, known: self.names.keys().cloned().collect() })
     }
 

@@ -69,6 +69,14 @@ fn errors_name_the_step_and_what_is_wrong() {
         error(16, "z = x @ b"),
         "step 1 `z = x @ b`, column 7: x of shape (5, 3) cannot be multiplied by b of shape (1, 2): 3 columns against 1 rows"
     );
+    assert!(
+        error(16, "z = sum(x, axis=1, keepdims=True)")
+            .ends_with("write 1 for true and 0 for false, not 'True'")
+    );
+    assert!(
+        error(16, "z = x.sum(axis=1)")
+            .contains("column 6: '.sum' is not there: behind a point stands T alone")
+    );
     assert!(error(16, "z = x + y").ends_with("column 9: unknown name 'y'; known are: b, w, x"));
     assert!(error(16, "z = rely(x)").contains("unknown function 'rely'; there are abs, argmax"));
     assert!(error(16, "z = x[3:1]").ends_with("ends before it begins, or its step is not positive"));

@@ -60,6 +60,10 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
             }
             ('a'..='z' | 'A'..='Z' | '_', _) => name(rest),
             ('.', _) if is_transposed(rest) => (2, Token::Transposed),
+            ('.', _) if rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') => {
+                let (length, _) = name(&rest[1..]);
+                return Err((start, StepErrorKind::Attribute(rest[1..=length].to_owned())));
+            }
             ('0'..='9' | '.', _) => number(rest).map_err(|kind| (start, kind))?,
             (other, _) => return Err((start, StepErrorKind::Character(other))),
         };
@@ -166,6 +170,7 @@ mod tests {
     #[test]
     fn what_is_no_word_is_named() {
         assert_eq!(words("a % b").unwrap_err(), (2, StepErrorKind::Character('%')));
+        assert_eq!(words("x.reshape(3)").unwrap_err(), (1, StepErrorKind::Attribute("reshape".into())));
         assert_eq!(words("12abc").unwrap_err(), (0, StepErrorKind::Number("12abc".into())));
         assert_eq!(words("1e999").unwrap_err(), (0, StepErrorKind::NumberTooLarge("1e999".into())));
     }

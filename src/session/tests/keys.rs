@@ -48,7 +48,7 @@ fn a_contribution_that_was_not_committed_to_ends_the_run_by_name() {
         let failure = run(world(Protocol::Replicated, 1), Protocol::Replicated, rule).expect_err("a lie");
         let error = failure.failures.iter().find(|(role, _)| *role == receiver).expect("who was lied to");
         let words =
-            format!("{sender} sent a contribution to a key that cannot be read: it is not what the peer");
+            format!("{sender} sent its contribution to a key, which cannot be read: it is not what the peer");
         assert!(error.1.to_string().contains(&words), "{failure}");
     }
 }

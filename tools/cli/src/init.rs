@@ -10,6 +10,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use symbolon::net::Address;
+use symbolon::protocol;
 use symbolon::share::{Parties, Role};
 use symbolon_job::identity::{self, CERTIFICATE, KEY, Readers, pin, stem};
 use symbolon_job::{JobError, PartyConfig};
@@ -22,9 +23,9 @@ const DEALER_CONFIG: &str = "dealer.toml";
 /// The arguments of `init`.
 #[derive(Args)]
 pub struct InitArguments {
-    /// Number of parties
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=8), required_unless_present = "renew")]
-    parties: Option<u8>,
+    /// Number of parties, as many as a protocol has
+    #[arg(long, value_name = "N", value_parser = parties, required_unless_present = "renew")]
+    parties: Option<usize>,
     /// Also create a dealer
     #[arg(long)]
     dealer: bool,
@@ -40,6 +41,13 @@ pub struct InitArguments {
     /// The folder of the deployment; with --renew also of one node
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+}
+
+/// Reads a number of parties.
+fn parties(text: &str) -> Result<usize, String> {
+    let parties = text.parse().map_err(|error: std::num::ParseIntError| error.to_string())?;
+    protocol::check_parties(parties).map_err(|error| error.to_string())?;
+    Ok(parties)
 }
 
 /// Makes or renews the nodes of a deployment.
@@ -59,7 +67,7 @@ struct Deployment {
 impl Deployment {
     fn new(arguments: &InitArguments) -> Result<Deployment, Failure> {
         let parties = arguments.parties.unwrap_or_default();
-        let roles = Parties::first(parties.into()).iter().map(Role::from);
+        let roles = Parties::first(parties).iter().map(Role::from);
         let roles: Vec<Role> = roles.chain(arguments.dealer.then_some(Role::Dealer)).collect();
         let (count, hosts) = (roles.len(), &arguments.hosts);
         if !hosts.is_empty() && hosts.len() != count {

@@ -87,6 +87,7 @@ pub struct Input {
     file: Option<PathBuf>,
     tensor: Option<String>,
     shape: Option<Dims>,
+    #[serde(default, deserialize_with = "check::exact_bound")]
     bound: Option<f64>,
     kind: Option<Kind>,
     #[serde(default)]

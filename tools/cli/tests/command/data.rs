@@ -60,10 +60,10 @@ fn integers_of_a_table_are_exact_whatever_stands_beside_them() {
     assert_eq!(folder.read::<i64>("y.npy"), array![[9007199254740993, 1], [i64::MAX, 1000]]);
     assert_eq!(folder.read::<i64>("v.npy"), array![[-9007199254740993]]);
     for (text, words) in [
-        ("1,2\n3,0.5\n", "row 1, column 1 is 0.5, not an integer"),
-        ("1,1.00000000000000000001\n", "row 0, column 1 is not exactly 1, and so not an integer"),
-        ("18446744073709551616\n", "row 0, column 0 is 18446744073709551616, which does not fit"),
-        ("-1,9223372036854775809\n", "row 0, column 1 is 9223372036854775809, which is no i64"),
+        ("1,2\n3,0.5\n", "row 2, column 2 is 0.5, not an integer"),
+        ("1,1.00000000000000000001\n", "row 1, column 2 is not exactly 1, and so not an integer"),
+        ("18446744073709551616\n", "row 1, column 1 is 18446744073709551616, which does not fit"),
+        ("-1,9223372036854775809\n", "row 1, column 2 is 9223372036854775809, which is no i64"),
         ("1,1e400\n", "x.csv, line 1: column 2: '1e400' is larger than any number"),
     ] {
         folder.text("x.csv", text);
@@ -73,7 +73,10 @@ fn integers_of_a_table_are_exact_whatever_stands_beside_them() {
     folder.text("job.toml", &tables(0, ", bound = 9007199254740992", ""));
     folder.text("x.csv", "9007199254740993\n");
     let line = refused(&folder, &LOCAL, 2);
-    assert!(line.contains("is 9007199254740993, above the declared bound"), "{line}");
+    assert!(line.contains("is 9007199254740993, above the declared bound 9007199254740992"), "{line}");
+    folder.text("job.toml", &tables(0, ", bound = 9007199254740993", ""));
+    let line = refused(&folder, &LOCAL, 2);
+    assert!(line.contains("the bound 9007199254740993 is not held exactly: 9007199254740994 is"), "{line}");
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn large_numbers_of_a_table_are_exact_in_fixed_point() {
     assert_eq!(folder.read::<f64>("v.npy")[[0, 0]], -1.5);
     folder.text("x.csv", "288230376151711744,0.5\n");
     let line = refused(&folder, &LOCAL, 2);
-    assert!(line.contains("row 0, column 0 is 2.8823037615171174e17: magnitudes must be below"), "{line}");
+    assert!(line.contains("row 1, column 1 is 2.8823037615171174e17: magnitudes must be below"), "{line}");
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn a_later_batch_has_the_shape_and_the_sign_of_the_first() {
     later(&array![[1, 2], [3, 4], [5, 6]], "x-1.npy: has shape (3, 2), in the first batch it was (2, 3)");
     later(
         &array![[1, 2, 3], [4, -10, 6]],
-        "x-1.npy: row 1, column 1 is -10: the first batch has unsigned integers of 64 bits",
+        "x-1.npy: element [1, 1] is -10: the first batch has unsigned integers of 64 bits",
     );
     two_batches(&folder, ", shape = [2, 3]");
     later(&array![[1, 2], [3, 4], [5, 6]], "x-1.npy: has shape (3, 2), the job declares (2, 3)");

@@ -54,6 +54,11 @@ fn what_init_makes_is_ready_to_run_and_private() {
     assert!(line.contains("nodes/party0: it is there already"), "{line}");
     let line = refused(&folder, &["init", "--parties", "3", "--hosts", "a,b", "others"], 2);
     assert!(line.contains("--hosts names 2 hosts for 3 nodes"), "{line}");
+    let line = refused(&folder, &["init", "--parties", "4", "others"], 2);
+    assert!(
+        line.contains("no protocol has 4 parties; there are: beaver (2 parties), replicated (3 parties)"),
+        "{line}"
+    );
     let line = refused(&folder, &["id", "."], 2);
     assert!(line.contains("there is no identity in it"), "{line}");
 }
@@ -149,6 +154,13 @@ fn damaged_and_exposed_identities_are_refused() {
         .expect("a copy");
     let line = refused(&folder, &run, 2);
     assert!(line.contains("the key is not that of the certificate"), "{line}");
+    let pinned = folder.path("nodes/dealer/peers/party1.crt");
+    let certificate = |node: &str| {
+        std::fs::read_to_string(folder.path(&format!("nodes/{node}/identity.crt"))).expect("a certificate")
+    };
+    std::fs::write(&pinned, certificate("party1") + &certificate("dealer")).expect("a file");
+    let line = refused(&folder, &["deal", "--config", "dealer.toml"], 2);
+    assert!(line.contains("party1.crt: it holds several certificates"), "{line}");
     std::fs::write(folder.path("nodes/party0/identity.crt"), "nothing").expect("a file");
     let line = refused(&folder, &run, 2);
     assert!(line.contains("it holds no certificate"), "{line}");

@@ -72,7 +72,7 @@ fn what_can_wrap_is_named_and_bounds_exclude_it() {
     assert_eq!(plan["wraps"], serde_json::json!([]));
     folder.npy("a.npy", &array![[1i64, 1001]]);
     let line = refused(&folder, &["plan", "bounded.toml"], 2);
-    assert!(line.contains("row 0, column 1 is 1001, above the declared bound 1000"), "{line}");
+    assert!(line.contains("element [0, 1] is 1001, above the declared bound 1000"), "{line}");
 }
 
 #[test]
@@ -86,11 +86,11 @@ fn declared_kinds_are_held_against_data() {
     assert_eq!(folder.read::<u32>("big.npy"), array![[2, 4_000_000_000]]);
     folder.text("signed.toml", &job("beaver", 32, ("", kinds.1), &["big = max(a, b)"]));
     let line = refused(&folder, &["run", "signed.toml", "--local"], 2);
-    assert!(line.contains("row 0, column 1 is 3000000000, which is no i32; declare the kind"), "{line}");
+    assert!(line.contains("element [0, 1] is 3000000000, which is no i32; declare the kind"), "{line}");
     assert!(line.contains("kind = \"u32\""), "{line}");
     folder.npy("a.npy", &array![[1i64, -3]]);
     let line = refused(&folder, &["run", "job.toml", "--local"], 2);
-    assert!(line.contains("row 0, column 1 is -3, which is no u32"), "{line}");
+    assert!(line.contains("element [0, 1] is -3, which is no u32"), "{line}");
     folder.text("wide.toml", &job("beaver", 32, (", kind = \"i64\"", ""), &["big = max(a, b)"]));
     let line = refused(&folder, &["plan", "wide.toml"], 2);
     assert!(line.contains("input 'a' is declared i64, but ring_bits = 32"), "{line}");

@@ -53,7 +53,7 @@ fn bounds_that_allow_an_overflow_are_refused_before_anything_runs() {
     refused_job(&text.replace("\"w.npy\"", "\"w.npy\", bound = 1e8"), "x @ w can overflow");
     refused_job(
         &job(64, 16, "z = x @ w").replace("\"x.npy\"", "\"x.npy\", bound = 5.0"),
-        "row 1, column 2 is 6",
+        "element [1, 2] is 6",
     );
 }
 
@@ -87,12 +87,12 @@ fn data_that_cannot_be_read_names_the_file() {
     with(
         "x.npy",
         |folder, name| folder.npy(name, &array![[1.0, f64::NAN, 0.0]]),
-        "x.npy: row 0, column 1 is NaN: only finite numbers can be computed on",
+        "x.npy: element [0, 1] is NaN: only finite numbers can be computed on",
     );
     with(
         "x.npy",
         |folder, name| folder.npy(name, &array![[1.0, 0.0, -1e18]]),
-        "x.npy: row 0, column 2 is -1e18: magnitudes must be below 7",
+        "x.npy: element [0, 2] is -1e18: magnitudes must be below 7",
     );
     let truncated: fn(&Folder, &str) = |folder, name| {
         folder.npy(name, &Array2::<f64>::zeros((2, 3)));
@@ -108,7 +108,7 @@ fn fractions_are_refused_where_integers_are_computed_on() {
     data(&folder);
     folder.text("job.toml", &job(64, 0, "z = x @ w"));
     let line = refused(&folder, &["run", "job.toml", "--local"], 2);
-    assert!(line.contains("w.npy: row 0, column 1 is 0.5, not an integer"), "{line}");
+    assert!(line.contains("w.npy: element [0, 1] is 0.5, not an integer"), "{line}");
 }
 
 #[test]

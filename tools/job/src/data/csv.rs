@@ -186,7 +186,7 @@ impl<'a> Table<'a> {
         }
         let Some(Layout { columns, .. }) = self.layout.filter(|_| self.rows > 0) else { return Ok(None) };
         let (dims, numbers) = (Shape::new(self.rows, columns.len()).into(), self.cells.numbers());
-        Ok(Some(Matrix { dims, kind: numbers.kind(), numbers }))
+        Ok(Some(Matrix { dims, kind: numbers.kind(), is_table: true, numbers }))
     }
 }
 

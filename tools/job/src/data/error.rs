@@ -134,7 +134,7 @@ pub enum ValueError {
         first: Dims,
     },
     /// A number above the declared bound.
-    #[error("{at} is {value}, above the declared bound {}", number(*.bound))]
+    #[error("{at} is {value}, above the declared bound {}", in_full(*.bound))]
     AboveBound {
         /// Its place.
         at: Place,
@@ -224,6 +224,8 @@ pub struct Place {
     pub dims: Dims,
     /// Its place in row-major order.
     pub index: usize,
+    /// Whether it is a table, whose rows and columns are counted from 1; indices of arrays are counted from 0.
+    pub is_table: bool,
 }
 
 impl std::fmt::Display for Place {
@@ -236,7 +238,7 @@ impl std::fmt::Display for Place {
         }
         indices.reverse();
         match indices[..] {
-            [row, col] => write!(f, "row {row}, column {col}"),
+            [row, col] if self.is_table => write!(f, "row {}, column {}", row + 1, col + 1),
             _ => write!(f, "element {indices:?}"),
         }
     }
@@ -259,6 +261,11 @@ fn called(extension: &str) -> String {
     } else {
         format!("a '.{extension}' file")
     }
+}
+
+/// A number in full where it is an integer.
+fn in_full(value: f64) -> String {
+    if value.fract() == 0.0 { integer(value as i128) } else { number(value) }
 }
 
 /// An integer in full, or in exponential form where it is far from what an element can hold.

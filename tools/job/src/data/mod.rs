@@ -52,6 +52,8 @@ pub struct Matrix {
     pub dims: Dims,
     /// The kind of numbers that the file declares.
     pub kind: Kind,
+    /// Whether it is of rows of text, and not an array.
+    pub(crate) is_table: bool,
     pub(crate) numbers: Numbers,
 }
 
@@ -269,7 +271,7 @@ impl Matrix {
         }
     }
 
-    /// The codec's error, which names an element by its index; row and column say it better.
+    /// The codec's error, which names an element by its index alone.
     fn out_of_range(&self, values: &[f64], codec: FixedPoint, error: CodecError) -> ValueError {
         let index = match error {
             CodecError::NotANumber { index }
@@ -286,7 +288,7 @@ impl Matrix {
     }
 
     fn place(&self, index: usize) -> Place {
-        Place { dims: self.dims, index }
+        Place { dims: self.dims, index, is_table: self.is_table }
     }
 }
 
@@ -432,7 +434,8 @@ mod tests {
 
     /// A row of numbers of the kind that their file would say.
     fn row(numbers: Numbers) -> Matrix {
-        Matrix { dims: Dims::new(&[1, numbers.len()]).unwrap(), kind: numbers.kind(), numbers }
+        let dims = Dims::new(&[1, numbers.len()]).unwrap();
+        Matrix { dims, kind: numbers.kind(), is_table: false, numbers }
     }
 
     impl Matrix {
@@ -454,6 +457,9 @@ mod tests {
         let vector = Matrix { dims: Dims::new(&[2]).unwrap(), ..row(Numbers::Real(vec![0.0, f64::NAN])) };
         let message = vector.encoded(codec(64, 16)).unwrap_err().to_string();
         assert_eq!(message, "element [1] is NaN: only finite numbers can be computed on");
+        let table = Matrix { is_table: true, ..row(Numbers::Real(vec![0.0, f64::NAN])) };
+        let message = table.encoded(codec(64, 16)).unwrap_err().to_string();
+        assert_eq!(message, "row 1, column 2 is NaN: only finite numbers can be computed on");
     }
 
     #[test]
@@ -463,26 +469,23 @@ mod tests {
         let encoded = row(Numbers::Signed(vec![-1, 5])).encoded(codec(32, 0)).unwrap();
         assert_eq!(encoded, Elements::Z32(vec![u32::MAX, 5]));
         let message = row(Numbers::Signed(vec![0, 1 << 32])).encoded(codec(32, 0)).unwrap_err().to_string();
-        assert_eq!(message, "row 0, column 1 is 4294967296, which does not fit into 32 bits");
+        assert_eq!(message, "element [0, 1] is 4294967296, which does not fit into 32 bits");
         let large = row(Numbers::Signed(vec![0, 3_000_000_000]));
         let message = large.encoded(codec(32, 0)).unwrap_err().to_string();
         let advice = "declare the kind of its numbers, such as kind = \"u32\", where they are of another one";
-        assert_eq!(message, format!("row 0, column 1 is 3000000000, which is no i32; {advice}"));
+        assert_eq!(message, format!("element [0, 1] is 3000000000, which is no i32; {advice}"));
         let encoded = large.encode(codec(32, 0), Kind::U32).unwrap();
         assert_eq!(encoded, Elements::Z32(vec![0, 3_000_000_000]));
         assert!(row(Numbers::Signed(vec![-1])).encode(codec(64, 0), Kind::U64).is_err());
         let message = large.check_kind(Kind::I32).unwrap_err().to_string();
-        assert!(message.starts_with("row 0, column 1 is 3000000000, which is no i32"), "{message}");
+        assert!(message.starts_with("element [0, 1] is 3000000000, which is no i32"), "{message}");
     }
 
     #[test]
     fn integers_are_held_against_bounds_exactly() {
         let numbers = row(Numbers::Unsigned(vec![1 << 53, (1 << 53) + 1]));
         let message = numbers.check(None, Some((1u64 << 53) as f64)).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "row 0, column 1 is 9007199254740993, above the declared bound 9.007199254740992e15"
-        );
+        assert_eq!(message, "element [0, 1] is 9007199254740993, above the declared bound 9007199254740992");
     }
 
     #[test]
@@ -496,19 +499,19 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named_with_its_place() {
         let message = row(Numbers::Real(vec![1.0, f64::NAN])).encoded(codec(64, 16)).unwrap_err().to_string();
-        assert_eq!(message, "row 0, column 1 is NaN: only finite numbers can be computed on");
+        assert_eq!(message, "element [0, 1] is NaN: only finite numbers can be computed on");
         let integers = row(Numbers::Real(vec![f64::INFINITY])).encoded(codec(64, 0)).unwrap_err().to_string();
-        assert_eq!(integers, "row 0, column 0 is inf: only finite numbers can be computed on");
+        assert_eq!(integers, "element [0, 0] is inf: only finite numbers can be computed on");
         let message = row(Numbers::Real(vec![-1e18])).encoded(codec(64, 16)).unwrap_err().to_string();
         let limit = "magnitudes must be below 70368744177664 with 16 fraction bits in 64 bits";
-        assert_eq!(message, format!("row 0, column 0 is -1e18: {limit}"));
+        assert_eq!(message, format!("element [0, 0] is -1e18: {limit}"));
         let message = row(Numbers::Signed(vec![1 << 46])).encoded(codec(64, 16)).unwrap_err().to_string();
         assert!(message.ends_with(limit), "{message}");
         let message = row(Numbers::Real(vec![0.5])).encoded(codec(64, 0)).unwrap_err().to_string();
-        assert!(message.starts_with("row 0, column 0 is 0.5, not an integer"), "{message}");
+        assert!(message.starts_with("element [0, 0] is 0.5, not an integer"), "{message}");
         let message = row(Numbers::Real(vec![1e30])).encoded(codec(64, 0)).unwrap_err().to_string();
-        assert_eq!(message, "row 0, column 0 is 1e30, which does not fit into 64 bits");
+        assert_eq!(message, "element [0, 0] is 1e30, which does not fit into 64 bits");
         let message = row(Numbers::Real(vec![1.0, -9.5])).check(None, Some(9.0)).unwrap_err().to_string();
-        assert_eq!(message, "row 0, column 1 is -9.5, above the declared bound 9");
+        assert_eq!(message, "element [0, 1] is -9.5, above the declared bound 9");
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn read_from(mut reader: impl Read, length: u64, path: &Path) -> Resu
             _ => values::<u32>(reader)
                 .map(|values| Numbers::Unsigned(values.into_iter().map(u64::from).collect())),
         };
-    Ok(Matrix { dims, kind, numbers: numbers.map_err(unreadable)? })
+    Ok(Matrix { dims, kind, is_table: false, numbers: numbers.map_err(unreadable)? })
 }
 
 /// The elements, row-major.

@@ -74,7 +74,7 @@ impl Tensors {
         let begin = SeekFrom::Start(self.data_offset + start);
         self.file.seek(begin).map_err(|error| unreadable(error.to_string()))?;
         self.file.read_exact(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
-        Ok(Matrix { dims, kind, numbers: numbers(&entry.dtype, &bytes) })
+        Ok(Matrix { dims, kind, is_table: false, numbers: numbers(&entry.dtype, &bytes) })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::data::TableOptions;
 use crate::number;
+use serde::de::{self, Deserializer, Visitor};
+use std::fmt;
 use symbolon::program::Kind;
 use symbolon::ring::FixedPoint;
 
@@ -41,6 +43,34 @@ pub(super) fn bound(input: &str, bound: Option<f64>) -> Result<(), String> {
             Err(format!("the bound {} of input '{input}' is not a positive number", number(bound)))
         }
         _ => Ok(()),
+    }
+}
+
+/// Reads a bound, which is held in 64 bits: an integer that these would round is refused.
+pub(super) fn exact_bound<'de, D: Deserializer<'de>>(entry: D) -> Result<Option<f64>, D::Error> {
+    entry.deserialize_any(ExactBound).map(Some)
+}
+
+struct ExactBound;
+
+impl Visitor<'_> for ExactBound {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number as bound")
+    }
+
+    fn visit_f64<E>(self, bound: f64) -> Result<f64, E> {
+        Ok(bound)
+    }
+
+    fn visit_i64<E: de::Error>(self, bound: i64) -> Result<f64, E> {
+        let held = bound as f64;
+        if held as i128 == i128::from(bound) {
+            return Ok(held);
+        }
+        let next = if held as i128 > i128::from(bound) { held } else { held.next_up() } as i128;
+        Err(E::custom(format!("the bound {bound} is not held exactly: {next} is")))
     }
 }
 
