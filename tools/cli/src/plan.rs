@@ -16,7 +16,7 @@ use symbolon::program::range;
 use symbolon::program::tiling::TileSide;
 use symbolon::protocol::{Messages, OpCost};
 use symbolon::run::{Prediction, RolePrediction, simulate};
-use symbolon::session::{Surroundings, choose_side, plan_tiles};
+use symbolon::session::{SessionError, Surroundings, choose_side, plan_tiles};
 use symbolon::share::{Parties, Role};
 use symbolon::step::MemoryClass;
 use symbolon_job::demand::DemandFile;
@@ -141,6 +141,9 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     };
     plans.check_budget(staging_bytes, shared.budget)?;
     if let Some(path) = demand {
+        if job.batches > 1 && plans.again.is_some() {
+            return Err(SessionError::ResidentFromStore.into());
+        }
         DemandFile::new(&plans, side).write(path)?;
     }
     let predicted = simulate(&plans, models, link, shared.overlap());
