@@ -8,6 +8,9 @@ use symbolon::run::RunError;
 use symbolon::session::{OfferError, SessionError, StoreError};
 use symbolon_job::JobError;
 
+/// The status of a result that is not what it must be.
+pub const WRONG: u8 = 1;
+
 /// The status of what lacks resources.
 pub const RESOURCES: u8 = 4;
 
@@ -121,7 +124,7 @@ impl Failure {
             Failure::Interrupted | Failure::Ended => INTERRUPTED,
             Failure::Resources(_) => RESOURCES,
             Failure::Fault(_) => FAULT,
-            Failure::Wrong(_) => 1,
+            Failure::Wrong(_) => WRONG,
         }
     }
 }
@@ -157,7 +160,7 @@ fn session_status(error: &SessionError) -> u8 {
         SessionError::Offer(error) => offer_status(error),
         SessionError::TileSide { .. } => 5,
         SessionError::Store(error) => store_status(error),
-        SessionError::Check { .. } => 1,
+        SessionError::Check { .. } => WRONG,
         SessionError::Run(RunError::Device { error, .. }) => device_status(error),
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
         SessionError::Run(RunError::Interrupted) => INTERRUPTED,

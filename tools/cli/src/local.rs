@@ -5,12 +5,12 @@
 //! told the addresses of those before it once they are known. So free ports are taken without a race.
 //! Identities are made for the one run and told to each process by its stdin. Outputs come back by stdout into files
 //! without a name, and appear where the job says only after every process has ended well and all recipients have the
-//! same. A launcher that is killed so leaves neither keys nor results behind, and its processes end with it.
+//! same; where a check has failed, those of the batches before it do. A launcher that is killed so leaves neither keys nor results behind, and its processes end with it.
 
 use crate::args::Shared;
-use crate::failure::Failure;
+use crate::failure::{Failure, WRONG};
 use crate::live::Live;
-use crate::process::{Brief, Ended, Group};
+use crate::process::{Brief, End, Ended, Group, Said};
 use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::scratch::Scratch;
 use crate::stages;
@@ -69,7 +69,11 @@ pub fn launch(
     let traces = shared.trace.is_some().then(Scratch::new).transpose()?;
     let launch = Launch { job_path, job, source, correlations, shared, identities, traces };
     stages.end(Stage::Reading);
-    let ended = launch.processes(&mut stages)?;
+    let (ended, failure) = launch.processes(&mut stages)?;
+    if let Some(failure) = failure {
+        launch.publish_checked(&ended)?;
+        return Err(failure);
+    }
     stages.end(Stage::Finishing);
     launch.result(ended, stages)
 }
@@ -88,15 +92,16 @@ struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// Starts all processes and waits until they have ended: the dealer, if there is one, is the first of them.
-    fn processes(&self, stages: &mut Stages) -> Result<Vec<Ended>, Failure> {
+    /// Starts all processes and waits until they have ended: the dealer, if there is one, is the first of them. With the
+    /// failure of the one to blame, if one has failed.
+    fn processes(&self, stages: &mut Stages) -> Result<(Vec<Ended>, Option<Failure>), Failure> {
         let mut group = Group::new(self.shared.log.is_some());
         let started = self.start_all(&mut group);
         stages.end(Stage::Launching);
         match started {
             Ok(()) => group.wait(self.live().as_ref()),
             Err(Failure::Interrupted) => Err(Failure::Interrupted),
-            Err(failure) => Err(group.give_up().unwrap_or(failure)),
+            Err(failure) => Err(group.end().1.unwrap_or(failure)),
         }
     }
 
@@ -297,34 +302,61 @@ impl Launch<'_> {
         Ok(merged)
     }
 
+    /// Puts the outputs of the batches before a failed check where they belong. All parties have these batches: none goes
+    /// on to the next one before.
+    fn publish_checked(&self, ended: &[Ended]) -> Result<(), Failure> {
+        let (_, parties) = ended.split_at(usize::from(self.is_dealt()));
+        if !parties.iter().any(|party| party.end == End::Exit(WRONG)) {
+            return Ok(());
+        }
+        let files: Vec<&String> =
+            self.job.outputs.keys().filter(|name| self.job.output_file(name).is_some()).collect();
+        let is_whole = |&batch: &u32| {
+            files.iter().all(|name| self.said(name, parties).all(|said| said.has(name, batch)))
+        };
+        for batch in (0..self.job.batches).take_while(is_whole) {
+            for name in &files {
+                self.publish(name, batch, parties)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The texts of an output's recipients.
+    fn said<'b>(&self, name: &str, parties: &'b [Ended]) -> impl Iterator<Item = &'b Said> {
+        self.job.outputs[name].to.iter().map(|&to| &parties[usize::from(to)].said)
+    }
+
     /// Each output once, after its recipients have been held against each other.
     fn outputs(&self, runs: &[RunJson], parties: &[Ended], batch: u32) -> Result<Vec<OutputJson>, Failure> {
         let mut outputs = Vec::new();
         for name in self.job.outputs.keys() {
-            let failed = |error| JobError::Output { output: name.clone(), error };
-            let lost = |error: std::io::Error| {
-                failed(DataError::Unreadable { path: std::env::temp_dir(), reason: error.to_string() })
-            };
-            let learnt = |run: &RunJson| run.outputs.iter().find(|output| output.name == *name).cloned();
-            let copies =
-                runs.iter().zip(parties).filter_map(|(run, party)| Some((learnt(run)?, &party.said)));
-            let copies: Vec<_> = copies.collect();
-            let ((output, said), others) = copies.split_first().expect("every output has a recipient");
-            for (_, other) in others {
-                if !said.output(name, batch).equals(other.output(name, batch)).map_err(lost)? {
-                    let reason = format!("the recipients of output '{name}' have different results");
-                    return Err(Failure::Wrong(reason));
-                }
-            }
-            let mut output = output.clone();
-            if let Some(to) = self.job.output_file(name) {
-                let to = of_batch(&to, batch);
-                publish(&mut said.output(name, batch), &to, files::mode()).map_err(failed)?;
-                output.file = Some(to.display().to_string());
-            }
+            let mut learnt = runs.iter().flat_map(|run| &run.outputs).filter(|output| output.name == *name);
+            let mut output = learnt.next().expect("every output has a recipient").clone();
+            output.file = self.publish(name, batch, parties)?;
             outputs.push(output);
         }
         Ok(outputs)
+    }
+
+    /// Holds an output's recipients against each other, and puts it where the job says, if it does; returns where.
+    fn publish(&self, name: &str, batch: u32, parties: &[Ended]) -> Result<Option<String>, Failure> {
+        let failed = |error| JobError::Output { output: name.to_owned(), error };
+        let lost = |error: std::io::Error| {
+            failed(DataError::Unreadable { path: std::env::temp_dir(), reason: error.to_string() })
+        };
+        let mut recipients = self.said(name, parties);
+        let said = recipients.next().expect("every output has a recipient");
+        for other in recipients {
+            if !said.output(name, batch).equals(other.output(name, batch)).map_err(lost)? {
+                let reason = format!("the recipients of output '{name}' have different results");
+                return Err(Failure::Wrong(reason));
+            }
+        }
+        let Some(to) = self.job.output_file(name) else { return Ok(None) };
+        let to = of_batch(&to, batch);
+        publish(&mut said.output(name, batch), &to, files::mode()).map_err(failed)?;
+        Ok(Some(to.display().to_string()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! All processes of a job. They end together, and the launcher names the one that failed first.
 
 use super::{Brief, End, Ended, PAUSE, Process};
-use crate::failure::Failure;
+use crate::failure::{Failure, WRONG};
 use crate::interrupt;
 use crate::live::Live;
 use std::ffi::OsString;
@@ -63,16 +63,15 @@ impl Group {
     /// Waits until all have ended well, and shows the parties' progress meanwhile.
     ///
     /// Where one fails, the others are ended, and the failure is that of the one to blame.
-    pub fn wait(mut self, live: Option<&Live>) -> Result<Vec<Ended>, Failure> {
+    pub fn wait(mut self, live: Option<&Live>) -> Result<(Vec<Ended>, Option<Failure>), Failure> {
         loop {
             self.show(live);
             interrupt::check()?;
             if self.running.iter_mut().any(|process| process.failure().is_some()) {
-                return Err(self.give_up().expect("a process has failed"));
+                return Ok(self.end());
             }
             if self.running.iter_mut().all(Process::has_ended) {
-                let ended: Vec<Ended> = self.running.into_iter().map(Process::end).collect();
-                return to_blame(&ended).map_or(Ok(ended), Err);
+                return Ok(self.end());
             }
             std::thread::sleep(PAUSE);
         }
@@ -86,11 +85,14 @@ impl Group {
         }
     }
 
-    /// Ends all processes; returns the failure that the others followed from, if there is one. Until it is known who
-    /// is to blame, they get some time to end by themselves and say so.
-    pub fn give_up(mut self) -> Option<Failure> {
+    /// Ends all processes; returns them, and the failure that the others followed from, if there is one. Until it is known
+    /// who is to blame, they get some time to end by themselves and say so.
+    pub fn end(mut self) -> (Vec<Ended>, Option<Failure>) {
         let deadline = Instant::now() + GRACE;
-        let is_cause = |process: &mut Process| process.failure().is_some_and(End::is_cause);
+        // All parties know of a failed check, and end in order.
+        let is_cause = |process: &mut Process| {
+            process.failure().is_some_and(|end| end.is_cause() && end != End::Exit(WRONG))
+        };
         while !self.running.iter_mut().any(is_cause)
             && !self.running.iter_mut().all(Process::has_ended)
             && Instant::now() < deadline
@@ -99,7 +101,8 @@ impl Group {
             std::thread::sleep(PAUSE);
         }
         let ended: Vec<Ended> = self.running.into_iter().map(Process::end).collect();
-        to_blame(&ended)
+        let failure = to_blame(&ended);
+        (ended, failure)
     }
 }
 

@@ -82,6 +82,11 @@ impl Said {
         Ok(())
     }
 
+    /// Whether there are pieces of an output of a batch.
+    pub fn has(&self, name: &str, batch: u32) -> bool {
+        self.outputs.contains_key(&(name.to_owned(), batch))
+    }
+
     /// An output of a batch; of one that has no bytes, there were no pieces.
     pub fn output(&self, name: &str, batch: u32) -> Content<'_> {
         let place = self.outputs.get(&(name.to_owned(), batch)).cloned().unwrap_or_default();

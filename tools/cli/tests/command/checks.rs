@@ -53,10 +53,13 @@ fn later_batches_are_checked_too() {
     folder.npy("x0.npy", &array![[2.0, 3.0]]);
     folder.npy("x1.npy", &array![[2.0, -3.0]]);
     folder.npy("y.npy", &array![[4.0, 1.0]]);
-    folder.text("job.toml", &job("beaver", "batches = 2", &["z = sqrt(assume(x + y, 0, 100))"], "{batch}"));
+    let text = job("beaver", "batches = 2", &["z = sqrt(assume(x + y, 0, 100))"], "{batch}");
+    folder.text("job.toml", &text.replace("to = [0]", "to = [0, 1]"));
     let output = folder.run(&["run", "job.toml", "--local", "--device", "cpu"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("z does not hold to what is declared, assumed or needed"), "{errors}");
     assert!(!folder.path("z1.npy").exists());
+    let first = folder.read::<f64>("z0.npy");
+    assert!((first[(0, 0)] - 6f64.sqrt()).abs() < 1e-3, "the batch before is written: {first}");
 }

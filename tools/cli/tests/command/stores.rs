@@ -93,7 +93,8 @@ fn a_store_that_is_of_no_use_says_why() {
     let line = refused(&folder, &["run", "other.toml", "--local", "--correlations", "store"], 2);
     assert!(line.contains("it was dealt for demand "), "{line}");
     let text = declared_job(64, 16, "z = x @ w").replace("[inputs]", "batches = 2\n[inputs]");
-    folder.text("resident.toml", &text.replace("owner = 1", "owner = 1, resident = true"));
+    let text = text.replace("owner = 1", "owner = 1, resident = true").replace("z.npy", "z-{batch}.npy");
+    folder.text("resident.toml", &text);
     let line = refused(&folder, &["plan", "resident.toml", "--demand", "resident.json"], 2);
     assert!(line.contains("a store has correlations for first runs alone"), "{line}");
     assert!(!folder.path("resident.json").exists(), "no demand that no run could use");
