@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
+/// The version of the rules by which correlations are dealt: an order that was dealt by others is for another demand.
+const DEALING: u32 = 2;
+
 /// A position in a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -210,10 +213,11 @@ impl Demand {
         }
     }
 
-    /// BLAKE3 over all entries: what an order that was dealt ahead of time is bound to. Two programs with the same
+    /// BLAKE3 over all entries, to which an order that was dealt ahead of time is bound. Two programs with the same
     /// demand have the same digest, and may use the same orders.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
+        hasher.update(&DEALING.to_le_bytes());
         serde_json::to_writer(&mut hasher, self).expect("a demand serialises, and hashing cannot fail");
         *hasher.finalize().as_bytes()
     }

@@ -162,7 +162,7 @@ impl<'a> Coordinator<'a> {
         self.holds_back = true;
         self.barrier("waiting for all parties to learn the answers of the checks").await?;
         self.holds_back = false;
-        let answers = self.outputs.get(&check).map(Elements::to_u64).unwrap_or_default();
+        let answers = self.outputs[&check].to_u64();
         let columns = self.execution.outputs[check].cols;
         let failed =
             |column: &usize| answers.iter().skip(*column).step_by(columns).any(|&answer| answer != 0);

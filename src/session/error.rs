@@ -195,7 +195,7 @@ impl SessionError {
                 format!("{peer} wants tiles that are too small")
             }
             SessionError::Plan(_) if is_dealer => "it has no plan".to_owned(),
-            SessionError::Check { .. } if is_dealer => "the parties' checks have failed".to_owned(),
+            SessionError::Check { .. } if is_dealer => "it ended the session".to_owned(),
             SessionError::Plan(_)
             | SessionError::TileSide { .. }
             | SessionError::Offer(_)

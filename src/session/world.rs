@@ -234,11 +234,15 @@ impl World {
             session.set_store(CorrelationStore::open(folder, party, marks)?, |_, _| {});
         }
         let outcome = work(party, &mut session);
-        // A failed check ends a session in order: all parties know it.
-        if matches!(outcome, Ok(_) | Err(SessionError::Check { .. })) {
-            session.finish()?;
+        match outcome {
+            Ok(outcomes) => session.finish().map(|_| outcomes),
+            // All parties know it, and end in order. A peer that ends otherwise changes nothing about the answers.
+            Err(error @ SessionError::Check { .. }) => {
+                drop(session.finish());
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        outcome
     }
 
     fn dealer(&self, ends: Vec<(Role, WireEnd)>) -> Result<Dealt, SessionError> {

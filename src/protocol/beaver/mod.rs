@@ -128,7 +128,7 @@ use crate::share::Parties;
 
 const ONE_PARTY: Coalition = Coalition {
     who: "a party alone",
-    learns: "nothing but its inputs and outputs, and of a stochastic truncation the rounding threshold",
+    learns: "nothing but its inputs and outputs, the answers of checks, and of a stochastic truncation the rounding threshold",
 };
 
 pub(super) const ROW: Row = Row {

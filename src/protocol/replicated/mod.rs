@@ -94,7 +94,7 @@ pub(super) const ROW: Row = Row {
         trust: &[
             Coalition {
                 who: "a party alone",
-                learns: "nothing but its inputs and outputs, and of a stochastic truncation the rounding threshold",
+                learns: "nothing but its inputs and outputs, the answers of checks, and of a stochastic truncation the rounding threshold",
             },
             Coalition { who: "two of the three parties", learns: "everything" },
         ],

@@ -32,7 +32,9 @@ impl Job {
                 reached.insert(defined, own);
             }
         }
-        let others = self.outputs.iter().filter(|(_, output)| output.to.iter().any(|&to| to != party.0));
+        // The answers of checks, which all parties learn, rest on all that outputs rest on.
+        let others =
+            self.outputs.iter().filter(|(_, output)| self.check || output.to.iter().any(|&to| to != party.0));
         others.filter_map(|(name, _)| Some((*reached.get(name)?, name.as_str()))).next()
     }
 }
@@ -43,9 +45,13 @@ mod tests {
     use std::io::Write;
 
     fn check(inputs: &str, to: &str, party: u8) -> Result<(), String> {
+        check_with("", inputs, to, party)
+    }
+
+    fn check_with(options: &str, inputs: &str, to: &str, party: u8) -> Result<(), String> {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         let text = format!(
-            "[job]\nname = \"t\"\nprotocol = \"beaver\"\nring_bits = 64\n[inputs]\n{inputs}\n[program]\n\
+            "[job]\nname = \"t\"\nprotocol = \"beaver\"\nring_bits = 64\n{options}[inputs]\n{inputs}\n[program]\n\
              steps = [\"h = relu(x @ w)\", \"z = sum(h, axis=0)\", \"v = w * 2\"]\n[outputs]\n{to}\n"
         );
         file.write_all(text.as_bytes()).expect("it is written");
@@ -69,5 +75,8 @@ mod tests {
         assert_eq!(check(NONE, "v = { to = [1] }", 0), Ok(()), "v does not depend on x");
         assert_eq!(check(X, "z = { to = [0] }", 1), Ok(()), "all that party 1 takes from others is declared");
         assert!(check(X, "z = { to = [0, 1] }", 0).is_err(), "w is not");
+        assert_eq!(check(NONE, "z = { to = [0] }", 0), Ok(()), "party 0 alone learns z");
+        let checked = check_with("check = true\n", NONE, "z = { to = [0] }", 0);
+        assert!(checked.is_err(), "all parties learn the answers of the checks");
     }
 }
