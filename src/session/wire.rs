@@ -68,8 +68,8 @@ impl Wire {
 
     /// Ends every link in order.
     pub(super) fn finish(&self, links: Vec<Link>) -> Result<(), NetError> {
-        self.wait(async {
-            // A peer that has failed must not keep the others from being told.
+        self.block_on(async {
+            // A peer that has failed must not keep the others from being told, nor must an interrupt.
             let mut result = Ok(());
             for link in links {
                 result = result.and(link.finish().await);

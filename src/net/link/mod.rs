@@ -44,6 +44,7 @@ pub struct Link {
     sender: LinkSender,
     receiver: LinkReceiver,
     task: JoinHandle<()>,
+    interrupt: Option<&'static Interrupt>,
 }
 
 /// The sending end. Clones send on the same link.
@@ -87,6 +88,7 @@ impl Link {
             sender: LinkSender { shared: shared.clone(), queue: to_task },
             receiver: LinkReceiver { shared, queue: from_task, finished: false, failure: None },
             task: tokio::spawn(task.carry(first)),
+            interrupt: options.interrupt,
         }
     }
 
@@ -136,8 +138,26 @@ impl Link {
     /// the other still needs.
     ///
     /// # Errors
-    /// Where the peer fails first, or does not finish within the stall deadline.
+    /// Where the peer fails first, or does not finish within the stall deadline, and where this process is asked to end
+    /// meanwhile: then the peer is told.
     pub async fn finish(mut self) -> Result<(), NetError> {
+        let ended = tokio::select! {
+            biased;
+            () = requested(self.interrupt) => Err(NetError::Interrupted),
+            ended = self.both_are_done() => ended,
+        };
+        if ended == Err(NetError::Interrupted) {
+            self.abort(&NetError::Interrupted.to_string()).await;
+            return ended;
+        }
+        ended?;
+        drop(self.sender);
+        // The peer may still need the end of what was sent: the task makes sure of that, as far as it can.
+        let _ = self.task.await;
+        Ok(())
+    }
+
+    async fn both_are_done(&mut self) -> Result<(), NetError> {
         self.receiver.expect(Awaited::End);
         self.sender.send(Frame::Finish).await?;
         let (peer, waited) = (self.peer(), self.sender.shared.deadlines.stall);
@@ -148,9 +168,6 @@ impl Link {
                 return Err(NetError::OutOfPlace { peer, expected: "the end", found: frame.name() });
             }
         }
-        drop(self.sender);
-        // The peer may still need the end of what was sent: the task makes sure of that, as far as it can.
-        let _ = self.task.await;
         Ok(())
     }
 

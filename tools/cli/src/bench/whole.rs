@@ -275,7 +275,8 @@ mod tests {
         for (protocol, batches) in [(Protocol::Beaver, 1), (Protocol::Replicated, 2)] {
             std::fs::write(&path, model.job(protocol, batches)).expect("a job is written");
             let job = Job::read(&path).expect("a job");
-            let offers = job.offers(&|notice| panic!("{notice}")).expect("all inputs are there");
+            // Small weights are rounded to zero, of which a notice speaks.
+            let offers = job.offers(&|_| ()).expect("all inputs are there");
             let program = job.program(&offers).expect("a program");
             assert_eq!(program.outputs().len(), 1);
         }
