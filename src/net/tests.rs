@@ -146,6 +146,31 @@ async fn what_a_peer_said_when_it_gave_up_is_the_error_of_whatever_is_sent_later
 }
 
 #[tokio::test]
+async fn who_is_stopped_while_it_waits_for_the_end_tells_its_peer() {
+    static STOP: Interrupt = Interrupt::new();
+    let [interrupted, plain] =
+        [Some(&STOP), None].map(|interrupt| LinkOptions { interrupt, ..LinkOptions::default() });
+    for _ in 0..20 {
+        let (near, mut far) = Link::pair([ONE, ZERO], [&interrupted, &plain], 1 << 16);
+        let stopped = async {
+            STOP.request();
+            near.finish().await
+        };
+        let told = async {
+            loop {
+                far.receiver().expect_control(Topic(1));
+                if let Err(error) = far.receiver().receive().await {
+                    return error.to_string();
+                }
+            }
+        };
+        let (ended, told) = tokio::join!(stopped, told);
+        assert_eq!(ended, Err(NetError::Interrupted));
+        assert_eq!(told, "party 0 gave up: interrupted");
+    }
+}
+
+#[tokio::test]
 async fn a_link_outlives_its_connections_and_the_listener_goes_with_it() {
     let [zero, one, _] = credentials();
     let options = LinkOptions::default();
