@@ -158,7 +158,7 @@ async fn who_is_stopped_while_it_waits_for_the_end_tells_its_peer() {
         };
         let told = async {
             loop {
-                far.receiver().expect_control(Topic(1));
+                far.receiver().expect_control(TEXT);
                 if let Err(error) = far.receiver().receive().await {
                     return error.to_string();
                 }
