@@ -43,6 +43,7 @@ use std::process::ExitCode;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    heap::keep_freed_memory();
     forbid_dumps();
     settle_drivers();
     #[cfg(unix)]
