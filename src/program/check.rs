@@ -7,9 +7,12 @@
 //! element below 2^(k−2) in magnitude, since the checks before have asked that of it. So the first step of which a check
 //! says no is one that does not hold, whatever later ones say.
 //!
-//! The answers are counted by step of the job, and each count is compared with zero: one bit a step, which all parties
-//! learn. Where all is well these bits are all zero, and tell no more than that one bit would. Outputs are revealed only
-//! then (see [`crate::step::Phase::Reveal`]).
+//! The answers are counted by step of the job, and each sum of the counts up to a step is compared with zero. The last of
+//! these bits says whether anything is wrong; how many of them are set, from which step on. The parties open the first
+//! number, and the second one only where the first says so (see [`Check`] and [`crate::run::Answers`]): where all is well
+//! they learn that alone, and else the first step that does not hold, and nothing of later ones, whose answers may depend on
+//! its wrong result. Outputs are revealed only where all is well (see [`crate::step::Phase::Reveal`]). No count is negative,
+//! whatever its operands are, and all of them together are less than 2^(k−1): none takes another one away.
 //!
 //! **Products.** With r = k − 2 and s = r/2, an operand is x = x₁·2^s + x₀, cut to the nearest multiple, so that
 //! |x₁| ≤ 2^s and |x₀| ≤ 2^(s−1). Then x·y = x₁y₁·2^r + (x₁y₀ + x₀y₁)·2^s + x₀y₀, and none of these four products wraps.
@@ -20,7 +23,8 @@
 
 use super::range::Interval;
 use super::{
-    Meaning, Number, Op, Program, ProgramError, Relation, Span, Term, Test, Truncation, Value, ValueId,
+    Meaning, Number, Op, Output, Program, ProgramError, Relation, Span, Stride, Term, Test, Truncation,
+    Value, ValueId,
 };
 use crate::ring::{Axis, Shape};
 use crate::share::Parties;
@@ -28,13 +32,25 @@ use crate::share::Parties;
 /// What a program's checks tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// The place of the output that has one bit for each step, among the program's outputs.
+    /// The place of the answers among the program's outputs: a row of [`Check::ANSWERS`] elements. The first is 1 where a
+    /// step does not hold and 0 where all of them do; the second is the number of steps from the first that does not on.
     pub output: usize,
-    /// The steps of the bits, by their columns.
+    /// The checked steps in the order of the program.
     pub steps: Vec<String>,
 }
 
-/// The name of the output that has the bits.
+impl Check {
+    /// The number of the answers.
+    pub const ANSWERS: usize = 2;
+
+    /// The first step that does not hold, by the second answer; nothing where that cannot be one.
+    pub fn first(&self, from_it_on: u64) -> Option<&str> {
+        let at = self.steps.len().checked_sub(usize::try_from(from_it_on).ok()?)?;
+        self.steps.get(at).map(String::as_str)
+    }
+}
+
+/// The name of the output that has the answers.
 pub const CHECK_OUTPUT: &str = "(check)";
 
 /// Guard bits of a product's check.
@@ -50,7 +66,7 @@ impl Program {
     /// To be called when the program is complete.
     ///
     /// # Errors
-    /// Where an output is called as that of the checks is.
+    /// Where an output is called as that of the checks is, and where more is asked than the ring can count.
     pub fn checked(&self) -> Result<Program, ProgramError> {
         let mut checks = Checks::new(self);
         let needed = self.needed();
@@ -62,7 +78,7 @@ impl Program {
         }
         for output in &self.outputs {
             let value = checks.new_id(output.value);
-            checks.program.outputs.push(super::Output { value, ..output.clone() });
+            checks.program.outputs.push(Output { value, ..output.clone() });
         }
         checks.finish()
     }
@@ -76,6 +92,8 @@ struct Checks<'a> {
     ids: Vec<ValueId>,
     /// By step: its name, and how many answers are yes, as values of the program.
     counts: Vec<(String, ValueId)>,
+    /// The number of the answers.
+    asked: usize,
     /// By value of the source: whether anything but comparisons uses it.
     used: Vec<bool>,
 }
@@ -88,7 +106,7 @@ impl<'a> Checks<'a> {
         let uses = source.values.iter().filter(|value| !matches!(value.op, Op::Compare(..)));
         uses.flat_map(|value| value.op.operands()).for_each(|operand| used[operand.index()] = true);
         source.outputs.iter().for_each(|output| used[output.value.index()] = true);
-        Checks { source, program, ids: Vec::new(), counts: Vec::new(), used }
+        Checks { source, program, ids: Vec::new(), counts: Vec::new(), asked: 0, used }
     }
 
     fn new_id(&self, id: ValueId) -> ValueId {
@@ -174,6 +192,11 @@ impl<'a> Checks<'a> {
     /// Counts the answers of a value of bits for the step of a value.
     fn count(&mut self, old: ValueId, bits: ValueId) -> Result<(), ProgramError> {
         let name = self.source.step_of(old);
+        self.asked = self.asked.saturating_add(self.program.value(bits).shape.len());
+        if self.asked as u64 >= 1 << (self.program.ring().bits() - 1) {
+            let (label, shape) = (CHECK_OUTPUT.to_owned(), Shape::new(1, self.asked).into());
+            return Err(ProgramError::TooLarge { label, shape });
+        }
         let sum = self.program.sum(bits, None)?;
         let sum = self.program.matrix_of_one(sum)?;
         match self.counts.iter_mut().find(|(step, _)| *step == name) {
@@ -234,10 +257,11 @@ impl<'a> Checks<'a> {
         if least <= 1 {
             return Ok(());
         }
+        // Both at once, and not one less the other: of elements near 2^(k−1) that would be −1.
         let above_negative = self.test(a, least - 1, Test::NonNegative)?;
-        let above_positive = self.test(a, -least, Test::NonNegative)?;
-        let between = self.program.sub(above_negative, above_positive)?;
-        // Zero has a stated value.
+        let below_positive = self.test(a, -least, Test::Negative)?;
+        let between = self.program.mul(above_negative, below_positive)?;
+        // Zero, which is between them, has a stated value.
         let zero = self.test(a, 0, Test::Zero)?;
         let between = self.program.sub(between, zero)?;
         self.count(old, between)
@@ -372,18 +396,15 @@ impl<'a> Checks<'a> {
         Ok(())
     }
 
-    /// The program with an output of one bit a step.
+    /// The program with an output of the two answers.
     fn finish(self) -> Result<Program, ProgramError> {
         let Checks { source, mut program, ids, counts, .. } = self;
-        let mut bits = None;
-        let mut steps = Vec::new();
+        let (mut steps, mut upto, mut all) = (Vec::new(), None, None);
         for (step, count) in counts {
-            let bit = program.test(count, Test::NonZero)?;
             steps.push(step);
-            bits = Some(match bits {
-                None => bit,
-                Some(bits) => program.joined(bits, bit, Axis::Cols)?,
-            });
+            let sum = upto.map_or(Ok(count), |sum| program.add(sum, count))?;
+            all = Some(all.map_or(Ok(sum), |all| program.joined(all, sum, Axis::Cols))?);
+            upto = Some(sum);
         }
         let new = |value: &ValueId| ids[value.index()];
         program.assumed = source.assumed.iter().map(|(value, call)| (new(value), call.clone())).collect();
@@ -393,8 +414,18 @@ impl<'a> Checks<'a> {
             .iter()
             .map(|search| super::range::Search { value: new(&search.value), ..*search })
             .collect();
-        if let Some(bits) = bits {
-            program.output(CHECK_OUTPUT, bits, Parties::first(source.parties))?;
+        if let Some(all) = all {
+            let failed = program.test(all, Test::NonZero)?;
+            let (row, last) = (Stride::range(0, 1), Stride::range(steps.len() - 1, steps.len()));
+            let any = program.slice(failed, row, last)?;
+            let from_the_first_on = program.sum(failed, Some(Axis::Cols))?;
+            let answers = program.joined(any, from_the_first_on, Axis::Cols)?;
+            // As the integers that they are.
+            let (name, to) = (CHECK_OUTPUT.to_owned(), Parties::first(source.parties));
+            if source.outputs.iter().any(|output| output.name == name) {
+                return Err(ProgramError::Duplicate { name });
+            }
+            program.outputs.push(Output { name, value: answers, to });
             program.check = Some(Check { output: program.outputs.len() - 1, steps });
         }
         Ok(program)

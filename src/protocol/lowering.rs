@@ -50,11 +50,15 @@ pub(super) fn lower<P: Rules>(
             lowering.require(tile)?;
             lowering.parts(tile);
             lowering.purpose.once = false;
-            if check.is_some_and(|check| check != index) {
-                lowering.phase = Phase::Reveal;
+            match check {
+                Some(check) if check == index => lowering.answers(index, output, at),
+                Some(_) => {
+                    lowering.phase = Phase::Reveal;
+                    lowering.output(index, output, at);
+                    lowering.phase = Phase::Online;
+                }
+                None => lowering.output(index, output, at),
             }
-            lowering.output(index, output, at);
-            lowering.phase = Phase::Online;
         }
     }
     Ok(lowering.finish())
@@ -301,6 +305,38 @@ impl<'a, P: Rules> Lowering<'a, P> {
             }
             let from = self.total_at(recipient, class, terms).expect("every value has a component");
             self.push(recipient, Action::Output { from, output: index, at: grid.origin(at) });
+        }
+    }
+
+    /// Hands the parties a tile of the checks' answers, to each a part of the sum: they open it themselves (see
+    /// [`crate::run::Answers`]). Who has no part is handed nothing. With a third party, each two that have parts hide from
+    /// it how the sum is split between them.
+    fn answers(&mut self, index: usize, output: &Output, at: (usize, usize)) {
+        let (grid, class) = (self.grid(output.value), MemoryClass::Openings);
+        let parts = self.parts(Tile { value: output.value, at });
+        let mut own: Vec<(PartyId, Block)> = Vec::new();
+        for party in output.to.iter() {
+            // Of several holders of a component the first has it.
+            let is_its = |&(holders, whose, _): &(Parties, PartyId, Block)| {
+                whose == party && holders.lowest() == Some(party)
+            };
+            let terms = parts.iter().filter(is_its).map(|(.., copy)| (1, copy)).collect();
+            own.extend(self.total_at(party, class, terms).map(|part| (party, part)));
+        }
+        let are_hidden = output.to.len() > 2;
+        for second in (0..own.len()).filter(|_| are_hidden) {
+            for first in 0..second {
+                let pair = [own[first].0, own[second].0];
+                let masks = self.common(pair[0], pair[1], grid.shape(at), MemoryClass::Correlations);
+                for ((place, factor), mask) in [(first, 1), (second, MINUS_ONE)].into_iter().zip(masks) {
+                    let (party, part) = own[place];
+                    let terms = vec![(1, part), (factor, mask)];
+                    own[place].1 = self.combine(party, grid.shape(at), class, terms, 0);
+                }
+            }
+        }
+        for (party, from) in own {
+            self.push(party, Action::Output { from, output: index, at: grid.origin(at) });
         }
     }
 

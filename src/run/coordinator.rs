@@ -43,13 +43,8 @@ pub(super) struct Coordinator<'a> {
     /// The number of pieces of work that this process has done, and the time of its last change.
     progress: (u64, Instant),
     outputs: BTreeMap<usize, Elements>,
-    /// The parties among the peers, and how many phases each has reported the end of.
-    ready: BTreeMap<Role, u32>,
-    /// How many of the reports are awaited by now.
-    awaited: u32,
-    /// Whether parties that have reported are left alone until all have: the next frames of theirs belong to outputs, or
-    /// end the session.
-    holds_back: bool,
+    /// The parties among the peers, and whether each has reported the end of its offline phase.
+    ready: BTreeMap<Role, bool>,
     /// The messages that the source is to give, where there is one.
     due: Option<Messages>,
     recorder: Recorder,
@@ -65,16 +60,20 @@ impl<'a> Coordinator<'a> {
     ) -> Coordinator<'a> {
         let plan = execution.plan;
         for link in execution.links.iter_mut() {
-            let awaited = messages(plan, link.peer(), execution.run);
+            // Those of outputs come behind the answers of the checks.
+            let awaited = messages(plan, link.peer(), execution.run, Phase::Offline..=Phase::Online);
             link.receiver().expect_messages(awaited);
         }
-        let due = execution.source.as_ref().map(|source| messages(plan, source.maker(), execution.run));
+        let due = execution
+            .source
+            .as_ref()
+            .map(|source| messages(plan, source.maker(), execution.run, Phase::Offline..=Phase::Reveal));
         // The dealer has one phase only, and nobody waits for it to end.
         let parties = execution.links.iter().map(Link::peer).filter(|&peer| peer != Role::Dealer);
         let ready = if plan.role == Role::Dealer {
             BTreeMap::new()
         } else {
-            parties.map(|party| (party, 0)).collect()
+            parties.map(|party| (party, false)).collect()
         };
         Coordinator {
             engine: Engine::new(plan, execution.models, execution.overlap),
@@ -86,8 +85,6 @@ impl<'a> Coordinator<'a> {
             progress: (0, Instant::now()),
             outputs: BTreeMap::new(),
             ready,
-            awaited: 0,
-            holds_back: false,
             due,
             recorder,
             execution,
@@ -117,7 +114,7 @@ impl<'a> Coordinator<'a> {
         let (role, steps) = (self.execution.plan.role, self.execution.plan.steps.len());
         tracing::info!(%role, run = self.execution.run, steps, "a run begins");
         self.phase(Phase::Offline).await?;
-        self.barrier("waiting for all parties to end the offline phase").await?;
+        self.barrier().await?;
         let middle = Instant::now();
         self.execution.stages.end_at(Stage::Offline, middle);
         tracing::info!(%role, offline_s = (middle - start).as_secs_f64(), "the offline phase is over");
@@ -125,13 +122,10 @@ impl<'a> Coordinator<'a> {
         let busy_before: Vec<Duration> = devices.iter().map(|device| device.busy()).collect();
         let wire_before = activity.busy();
         self.phase(Phase::Online).await?;
-        let failed_checks = self.failed_checks().await?;
-        if failed_checks.is_empty() {
+        let failed_check = self.failed_check().await?;
+        if failed_check.is_none() {
             self.phase(Phase::Reveal).await?;
             self.synchronise().await?;
-        } else {
-            // All work is done, and the next frames of the peers are no part of the run.
-            self.outputs.clear();
         }
         let end = Instant::now();
         self.execution.stages.end_at(Stage::Online, end);
@@ -152,21 +146,35 @@ impl<'a> Coordinator<'a> {
         let (sent, received) = (report.tally.sent_bytes, report.tally.received_bytes);
         tracing::info!(%role, online_s = report.online.as_secs_f64(), sent, received, "the run is over");
         let outputs = std::mem::take(&mut self.outputs);
-        Ok((Outcome { outputs, failed_checks, report }, middle))
+        Ok((Outcome { outputs, failed_check, report }, middle))
     }
 
-    /// The checks of which the answers, which all parties have learnt by now, are not zero. All parties have the same
-    /// answers, and wait for each other: so all reveal the outputs, or none does and none is cut off before it knows why.
-    async fn failed_checks(&mut self) -> Result<Vec<usize>, RunError> {
-        let Some(check) = self.execution.check else { return Ok(Vec::new()) };
-        self.holds_back = true;
-        self.barrier("waiting for all parties to learn the answers of the checks").await?;
-        self.holds_back = false;
-        let answers = self.outputs[&check].to_u64();
-        let columns = self.execution.outputs[check].cols;
-        let failed =
-            |column: &usize| answers.iter().skip(*column).step_by(columns).any(|&answer| answer != 0);
-        Ok((0..columns).filter(failed).collect())
+    /// The first step of which the checks say that it does not hold; all parties learn the same. Each holds what it sends
+    /// back until all have said that they have: so all reveal the outputs, or none does and none is cut off before it knows
+    /// why.
+    async fn failed_check(&mut self) -> Result<Option<String>, RunError> {
+        let Some(output) = self.execution.answers.as_ref().map(|answers| answers.output()) else {
+            return Ok(None);
+        };
+        self.synchronise().await?;
+        // Who has no part of the sum adds nothing.
+        let shape = self.execution.outputs[output];
+        let own = self.outputs.remove(&output);
+        let own = own.unwrap_or_else(|| Elements::zeros(self.execution.plan.ring, shape.len()));
+        let Execution { answers, links, interrupt, plan, run, .. } = &mut self.execution;
+        let answers = answers.as_mut().expect("a program with checks");
+        let failed = tokio::select! {
+            biased;
+            () = requested(*interrupt) => return Err(RunError::Interrupted),
+            failed = answers.open(links, own) => failed?,
+        };
+        if failed.is_none() {
+            for link in links.iter_mut().filter(|link| link.peer() != Role::Dealer) {
+                let awaited = messages(plan, link.peer(), *run, Phase::Reveal..=Phase::Reveal);
+                link.receiver().expect_messages(awaited);
+            }
+        }
+        Ok(failed)
     }
 
     /// Runs the steps of one phase until all have passed and all messages and results have left the device.
@@ -191,9 +199,9 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Between the phases the computing parties wait for each other, so that online time is not a peer's offline time.
-    /// `doing` says so in errors.
-    async fn barrier(&mut self, doing: &str) -> Result<(), RunError> {
+    /// Before the online phase the computing parties wait for each other, so that online time is not a peer's offline time.
+    async fn barrier(&mut self) -> Result<(), RunError> {
+        let doing = "waiting for all parties to end the offline phase";
         self.synchronise().await?;
         if self.execution.plan.role == Role::Dealer {
             return Ok(());
@@ -203,8 +211,7 @@ impl<'a> Coordinator<'a> {
             let sent = link.sender().send(Frame::Ready).await;
             sent.map_err(|error| RunError::Peer { error, doing: doing.into() })?;
         }
-        self.awaited += 1;
-        while self.ready.values().any(|&reports| reports < self.awaited) {
+        while self.ready.values().any(|&is_ready| !is_ready) {
             self.wait(doing).await?;
         }
         Ok(())
@@ -268,7 +275,7 @@ impl<'a> Coordinator<'a> {
             Some(delivery) = self.deliveries.join_next() => {
                 self.delivered(delivery.expect("deliveries do not panic"))?;
             }
-            (peer, frame) = next_frame(self.execution.links, &self.engine, &self.ready, (self.awaited, self.holds_back)), if listening => {
+            (peer, frame) = next_frame(self.execution.links, &self.engine, &self.ready), if listening => {
                 self.take_in(peer, frame, doing)?;
             }
             pieces = next_pieces(&mut self.execution.source, &self.engine), if listening => {
@@ -350,8 +357,8 @@ impl<'a> Coordinator<'a> {
                 bundle.messages.into_iter().for_each(|message| self.receive(peer, message));
                 Ok(())
             }
-            Ok(Frame::Ready) if self.may_report(peer) => {
-                *self.ready.get_mut(&peer).expect("a party that may report") += 1;
+            Ok(Frame::Ready) if self.ready.get(&peer) == Some(&false) => {
+                self.ready.insert(peer, true);
                 Ok(())
             }
             Ok(Frame::Finish) => {
@@ -365,12 +372,6 @@ impl<'a> Coordinator<'a> {
             }
             Err(error) => Err(self.peer_error(peer, error, doing)),
         }
-    }
-
-    /// Whether a peer has phases left of which it has not reported the end.
-    fn may_report(&self, peer: Role) -> bool {
-        let most = 1 + u32::from(self.execution.check.is_some());
-        self.ready.get(&peer).is_some_and(|&reports| reports < most)
     }
 
     fn receive(&mut self, peer: Role, data: Data) {
@@ -458,14 +459,13 @@ impl<'a> Coordinator<'a> {
 async fn next_frame(
     links: &mut [Link],
     engine: &Engine<'_, Bytes>,
-    ready: &BTreeMap<Role, u32>,
-    (awaited, holds_back): (u32, bool),
+    ready: &BTreeMap<Role, bool>,
 ) -> (Role, Result<Frame, NetError>) {
     poll_fn(|context| {
         for link in links.iter_mut() {
             let peer = link.peer();
-            let is_ready = ready.get(&peer).is_none_or(|&reports| reports >= awaited.max(1));
-            if is_ready && (holds_back || !engine.inbox().listens_to(peer)) {
+            let is_ready = ready.get(&peer).is_none_or(|&is_ready| is_ready);
+            if is_ready && !engine.inbox().listens_to(peer) {
                 continue;
             }
             if let Poll::Ready(frame) = link.receiver().poll_receive(context) {

@@ -40,6 +40,20 @@ pub enum RunError {
         /// The step and its op.
         doing: String,
     },
+    /// There is no randomness for what the run draws itself.
+    #[error("{reason}")]
+    Randomness {
+        /// The error.
+        reason: String,
+    },
+    /// Peers told parts of the checks' answers that cannot all be right.
+    #[error(
+        "what the parties tell of the checks' answers cannot be: {} lied; no output is revealed", suspects(.peers)
+    )]
+    Answers {
+        /// The peers of which one lied.
+        peers: Vec<Role>,
+    },
     /// This process was asked to end.
     #[error("interrupted")]
     Interrupted,
@@ -62,6 +76,11 @@ pub enum RunError {
     },
 }
 
+/// Those of whom one did something.
+fn suspects(peers: &[Role]) -> String {
+    peers.iter().map(Role::to_string).collect::<Vec<_>>().join(" or ")
+}
+
 impl RunError {
     /// The text that `peer` may learn. A dealer does not learn which step of which op failed.
     pub fn told(&self, peer: Role) -> String {
@@ -69,6 +88,7 @@ impl RunError {
             (RunError::Device { .. }, Role::Dealer) => "its device has failed".to_owned(),
             (RunError::Peer { error, .. }, Role::Dealer) => error.told(peer),
             (RunError::Source { .. }, Role::Dealer) => "its correlations cannot be had".to_owned(),
+            (RunError::Answers { peers }, Role::Dealer) => format!("{} lied", suspects(peers)),
             (RunError::Stalled { waited, .. }, Role::Dealer) => format!("no progress for {waited:?}"),
             _ => self.to_string(),
         }

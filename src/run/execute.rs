@@ -1,5 +1,6 @@
 //! The run of a plan: its inputs and its results.
 
+use super::answers::Answers;
 use super::coordinator::Coordinator;
 use super::lane::Lane;
 use super::stored::{MessageSource, SharedSink};
@@ -35,9 +36,8 @@ pub struct Execution<'a> {
     pub inputs: BTreeMap<usize, HostMatrix>,
     /// The shapes of the program's outputs.
     pub outputs: Vec<Shape>,
-    /// The position of the output that holds the answers of the program's checks, if it has any: the outputs are revealed
-    /// only where they are all zero.
-    pub check: Option<usize>,
+    /// How the answers of the program's checks are opened, if it has any: the outputs are revealed only where all is well.
+    pub answers: Option<Box<dyn Answers + 'a>>,
     /// The links with the peers that the plan names.
     pub links: &'a mut [Link],
     /// The messages that reach the run by another way.
@@ -78,8 +78,8 @@ pub struct HostMatrix {
 pub struct Outcome {
     /// The outputs that this role learns, by their position in the program; none where a check fails.
     pub outputs: BTreeMap<usize, Elements>,
-    /// The checks that fail, by their columns.
-    pub failed_checks: Vec<usize>,
+    /// The first step of which the checks say that it does not hold.
+    pub failed_check: Option<String>,
     /// Its figures.
     pub report: RunReport,
 }

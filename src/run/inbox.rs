@@ -5,8 +5,9 @@ use super::schedule::takes_in;
 use crate::net::Messages;
 use crate::plan::Plan;
 use crate::share::Role;
-use crate::step::{Action, MessageId};
+use crate::step::{Action, MessageId, Phase};
 use std::collections::{BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 /// A piece of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,12 +44,15 @@ struct Awaited<C> {
     held: Vec<(u64, C)>,
 }
 
-/// The messages that `peer` sends in a run of the plan.
-pub(super) fn messages(plan: &Plan, peer: Role, run: u32) -> Messages {
+/// The messages that `peer` sends in those phases of a run of the plan.
+pub(super) fn messages(plan: &Plan, peer: Role, run: u32, phases: RangeInclusive<Phase>) -> Messages {
     // The parties of a plan have about as many steps each, and every round is some party's step.
     const STEPS_OF_ALL: usize = 8;
     let most_depth = u32::try_from(STEPS_OF_ALL * plan.steps.len()).unwrap_or(u32::MAX);
-    let of_peer = receives(plan).filter(|receive| receive.peer == peer);
+    let is_due = |receive: &Receive| {
+        receive.peer == peer && phases.contains(&plan.steps[receive.position as usize].step.phase)
+    };
+    let of_peer = receives(plan).filter(is_due);
     Messages::new(run, most_depth, of_peer.map(|receive| (receive.message.0, receive.size_bytes)))
 }
 
@@ -153,7 +157,7 @@ mod tests {
     use crate::plan::Supply;
     use crate::ring::{Ring, Shape};
     use crate::run::simulate::Size;
-    use crate::step::{MemoryClass, OpId, Phase, StepList};
+    use crate::step::{MemoryClass, OpId, StepList};
 
     const PEER: Role = Role::party(1);
 

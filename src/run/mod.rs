@@ -25,6 +25,7 @@
 //!
 //! All of this knows steps, slots and frames; it knows no protocol and no program.
 
+mod answers;
 mod calibrate;
 mod coordinator;
 mod engine;
@@ -46,6 +47,7 @@ pub(crate) mod tests;
 mod trace;
 mod transmit;
 
+pub use answers::{Answers, Opening};
 pub use calibrate::calibrate;
 pub use error::RunError;
 pub use execute::{Execution, HostMatrix, Memory, Outcome, execute};

@@ -6,6 +6,7 @@
 //! nothing beyond the model's time for each step. Nothing is random and no thread runs, so the time and memory of a
 //! simulation depend on its steps alone.
 
+use super::answers::ROUNDS;
 use super::engine::{Command, Content, Engine, Event, Job};
 use super::inbox::Piece;
 use super::outbox::{Outgoing, framing_bytes};
@@ -203,6 +204,9 @@ impl<'a, O: Observer> Simulation<'a, O> {
         let offline = self.clock;
         self.actors.iter_mut().for_each(Actor::restart_clocks);
         self.run_phase(Phase::Online);
+        if self.actors.iter().any(|actor| actor.plan.steps_in(Phase::Reveal) > 0) {
+            self.clock += u64::from(ROUNDS) * self.link.latency().as_nanos() as Time;
+        }
         self.run_phase(Phase::Reveal);
         Prediction {
             offline: Duration::from_nanos(offline),

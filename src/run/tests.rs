@@ -364,7 +364,7 @@ const RUN: u32 = 7;
 
 /// Reads the messages that come, to their ends, as a peer's link does.
 fn listen(mut link: Link, plan: &Plan, sender: Role) -> UnboundedReceiver<u32> {
-    link.receiver().expect_messages(messages(plan, sender, RUN));
+    link.receiver().expect_messages(messages(plan, sender, RUN, Phase::Offline..=Phase::Reveal));
     let (heard, messages) = unbounded_channel();
     tokio::spawn(async move {
         while let Ok(frame) = link.receiver().receive().await {
@@ -426,7 +426,7 @@ async fn follow(
         keys: &HashMap::new(),
         inputs: BTreeMap::new(),
         outputs: outputs.to_vec(),
-        check: None,
+        answers: None,
         links: &mut links,
         source: None,
         sinks: Vec::new(),

@@ -149,7 +149,7 @@ fn try_serve(
             keys: &keys,
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
-            check: None,
+            answers: None,
             links,
             source: None,
             sinks: Vec::new(),

@@ -130,14 +130,13 @@ pub enum SessionError {
         /// The error.
         reason: String,
     },
-    /// The program's checks say that something it rests on does not hold. All parties learn of which steps.
+    /// The program's checks say that something it rests on does not hold. All parties learn of which step.
     #[error(
-        "{} does not hold to what is declared, assumed or needed: {}; no output is revealed",
-        .steps.first().map_or("a step", String::as_str), explained(.steps)
+        "{step} does not hold to what is declared, assumed or needed: {}; no output is revealed", explained(.step)
     )]
     Check {
-        /// What the steps are called, in the order of the program. The later ones may follow from the first.
-        steps: Vec<String>,
+        /// The first step in the order of the program that does not hold.
+        step: String,
     },
     /// An earlier failure has closed the links.
     #[error("the session of {role} has failed before and cannot run again")]
@@ -148,15 +147,10 @@ pub enum SessionError {
 }
 
 /// What a failed check may mean.
-fn explained(steps: &[String]) -> String {
-    let is_input = steps.first().is_some_and(|step| step.starts_with("input "));
-    let reason = match is_input {
+fn explained(step: &str) -> &'static str {
+    match step.starts_with("input ") {
         true => "a number of it exceeds its declared bound, or the ring",
         false => "a number leaves its stated range, the domain of a function, or the ring",
-    };
-    match &steps[1.min(steps.len())..] {
-        [] => reason.to_owned(),
-        later => format!("{reason}; so, maybe for that reason, do {}", later.join(", ")),
     }
 }
 

@@ -27,6 +27,7 @@
 use super::SessionError;
 use super::order::PlanName;
 use crate::ring::prg::PrgKey;
+use crate::run::RunError;
 use crate::share::{PartyId, Role};
 use crate::step::KeyId;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub(super) struct Contribution {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Commitment([u8; 32]);
+
+/// Random bits under which a commitment to what could be guessed tells nothing.
+pub(super) type Salt = [u8; 32];
 
 /// The commitments that two parties have exchanged for the next run, each with what is behind the own one.
 pub(super) struct Pledge {
@@ -77,6 +81,25 @@ fn number(role: Role) -> u8 {
     }
 }
 
+impl Commitment {
+    /// The commitment of a party to its part of an answer of the checks; see [`super::answers`].
+    pub(super) fn to_answer(party: Role, run: u32, place: usize, part: u64, salt: &Salt) -> Commitment {
+        let mut hasher = blake3::Hasher::new_derive_key("symbolon 2026-11 commitment to an answer of checks");
+        hasher.update(&[number(party)]).update(&run.to_le_bytes()).update(&(place as u64).to_le_bytes());
+        hasher.update(&part.to_le_bytes()).update(salt);
+        Commitment(*hasher.finalize().as_bytes())
+    }
+
+    /// Whether it is another one; the comparison takes the same time wherever they differ.
+    pub(super) fn is(self, other: Commitment) -> bool {
+        blake3::Hash::from(self.0) == blake3::Hash::from(other.0)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl Contribution {
     /// What the sender is bound to before it shows the contribution.
     pub(super) fn commitment(&self, way: Way) -> Commitment {
@@ -85,9 +108,9 @@ impl Contribution {
         Commitment(*hasher.finalize().as_bytes())
     }
 
-    /// Whether it is what its sender was bound to; the comparison takes the same time wherever they differ.
+    /// Whether it is what its sender was bound to.
     pub(super) fn keeps(&self, commitment: Commitment, way: Way) -> bool {
-        blake3::Hash::from(self.commitment(way).0) == blake3::Hash::from(commitment.0)
+        self.commitment(way).is(commitment)
     }
 }
 
@@ -125,6 +148,13 @@ impl KeySource {
     /// A fresh nonce of this role; a seed always gives the same.
     pub(super) fn nonce(self, role: Role) -> Result<Nonce, SessionError> {
         self.draw("symbolon insecure test nonce", |seed| format!("{seed} {role:?}"))
+    }
+
+    /// A fresh salt for a party's part of an answer of the checks; a seed gives the same for the same run and answer.
+    pub(super) fn salt(self, party: Role, run: u32, answer: usize) -> Result<Salt, RunError> {
+        let material = |seed| format!("{seed} {party:?} {run} {answer}");
+        let failed = |error: SessionError| RunError::Randomness { reason: error.to_string() };
+        self.draw("symbolon insecure test salt", material).map_err(failed)
     }
 
     /// A fresh contribution; a seed gives the same for the same way.

@@ -14,6 +14,7 @@
 //! first; resident inputs then stay in device memory between its runs.
 
 mod agree;
+mod answers;
 mod connect;
 mod dealer;
 mod devices;

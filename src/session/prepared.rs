@@ -9,6 +9,7 @@
 //! for prepared programs without resident inputs, whose runs are all alike. The first two are one for a program that runs
 //! once.
 
+use super::answers::CheckAnswers;
 use super::keys::Way;
 use super::offer::{check_host, over_limit};
 use super::order::PlanName;
@@ -19,7 +20,7 @@ use crate::plan::Plans;
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
-use crate::run::{Execution, HostMatrix, Memory, RunError, RunReport, Stage, execute};
+use crate::run::{Answers, Execution, HostMatrix, Memory, RunError, RunReport, Stage, execute};
 use crate::share::{Role, Terms};
 use crate::step::OpId;
 use std::collections::BTreeMap;
@@ -245,7 +246,10 @@ impl Session {
             keys: &keys,
             inputs,
             outputs: program.outputs().iter().map(|output| program.value(output.value).shape).collect(),
-            check: program.check().map(|check| check.output),
+            answers: program.check().map(|check| {
+                let (role, run, ring, keys) = (self.role, self.runs, program.ring(), self.keys);
+                Box::new(CheckAnswers { check, role, run, ring, keys }) as Box<dyn Answers>
+            }),
             links: &mut self.links,
             source: messages,
             sinks: Vec::new(),
@@ -263,14 +267,11 @@ impl Session {
         self.runs = self.runs.wrapping_add(1);
         *runs += 1;
         self.stages.end(Stage::Wiping);
-        if let (Some(check), false) = (program.check(), outcome.failed_checks.is_empty()) {
-            let steps = outcome.failed_checks.iter().map(|&column| check.steps[column].clone()).collect();
-            return Err(SessionError::Check { steps });
+        if let Some(step) = outcome.failed_check {
+            return Err(SessionError::Check { step });
         }
-        let check = program.check().map(|check| check.output);
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
-        let outputs =
-            outcome.outputs.into_iter().filter(|(index, _)| Some(*index) != check).map(name).collect();
+        let outputs = outcome.outputs.into_iter().map(name).collect();
         Ok(SessionOutcome { outputs, report: outcome.report, plans })
     }
 }

@@ -32,6 +32,15 @@ pub(super) const ORDER: Topic = Topic::new(6, "order", LARGE_BYTES);
 pub(super) const UNUSED_ORDERS: Topic =
     Topic::new(7, "list of unused orders", SMALL_BYTES + MOST_ORDERS as usize * BYTES_OF_AN_ORDER);
 
+/// A party's commitments to its parts of the checks' answers, to the others.
+pub(super) const CHECK_COMMITMENTS: Topic = Topic::new(8, "commitments to answers of checks", SMALL_BYTES);
+
+/// A party's part of the answer whether all is well, to the others.
+pub(super) const CHECK_ANSWER: Topic = Topic::new(9, "part of the answer of the checks", SMALL_BYTES);
+
+/// A party's part of the answer which step is the first that does not hold, to the others.
+pub(super) const FAILED_STEP: Topic = Topic::new(10, "part of the number of a step", SMALL_BYTES);
+
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;
 

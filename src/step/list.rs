@@ -111,8 +111,8 @@ pub enum Phase {
     Offline,
     /// The computation on the inputs.
     Online,
-    /// Outputs of a program with checks are revealed: taken only where the checks, which are revealed before, say that all is
-    /// well.
+    /// Outputs of a program with checks are revealed: taken only where the checks' answers, which the parties open before,
+    /// say that all is well.
     Reveal,
 }
 
@@ -157,7 +157,7 @@ pub enum Action {
         /// The message's number.
         message: MessageId,
     },
-    /// Hands a block of a result in the clear to this party.
+    /// Hands a block of a result to this party: in the clear, or its part of the checks' answers.
     Output {
         /// Read.
         from: Matrix<BufferId>,

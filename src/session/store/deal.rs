@@ -125,7 +125,7 @@ impl Bench {
             keys: &keys,
             inputs: BTreeMap::new(),
             outputs: Vec::new(),
-            check: None,
+            answers: None,
             links: &mut [],
             source: None,
             sinks: sinks.iter().map(|sink| sink.clone() as SharedSink).collect(),

@@ -34,12 +34,12 @@ fn encoded(codec: FixedPoint, data: [[f64; 4]; 2]) -> Vec<Elements> {
     data.map(|numbers| Elements::encode(codec, &numbers).expect("numbers in range")).to_vec()
 }
 
-/// The steps that all parties name.
-fn failed(error: WorldError, protocol: Protocol) -> Vec<String> {
+/// The step that all parties name.
+fn failed(error: WorldError, protocol: Protocol) -> String {
     let mut steps = Vec::new();
     for (role, failure) in error.failures {
         match failure {
-            SessionError::Check { steps: named } => {
+            SessionError::Check { step: named } => {
                 steps.push(named);
             }
             other => assert_eq!(role, Role::Dealer, "{other}"),
@@ -95,7 +95,7 @@ fn a_step_that_does_not_hold_is_named_to_all_parties_and_nothing_is_revealed() {
             let well = run(&world(protocol, 3), &program, right);
             assert!(well.is_ok(), "{steps:?}: {}", well.expect_err("a failure"));
             let error = run(&world(protocol, 4), &program, wrong).expect_err("a check that fails");
-            assert_eq!(failed(error, protocol)[0], name, "{steps:?} by {protocol}");
+            assert_eq!(failed(error, protocol), name, "{steps:?} by {protocol}");
         }
     }
 }
@@ -124,7 +124,7 @@ fn every_batch_is_checked() {
         let roots = runs[1][1].outputs["z"].decode(wide());
         assert!((roots[0] - 8.0).abs() < 1e-3, "{roots:?}");
         let error = world(protocol, 5).run_batches(&checked, &[batch(9.0), batch(-1.0)]);
-        assert_eq!(failed(error.expect_err("no root"), protocol), ["z"]);
+        assert_eq!(failed(error.expect_err("no root"), protocol), "z");
     }
 }
 
@@ -146,7 +146,8 @@ fn outputs_wait_for_the_answers() {
                 let answers = plan.steps[..first as usize].iter();
                 let told =
                     answers.filter(|step| matches!(step.step.action, Action::Output { output: 1, .. }));
-                assert_eq!(told.count(), 1, "{} learns the answers before", plan.role);
+                let has_part = plan.role != Role::party(2);
+                assert_eq!(told.count() > 0, has_part, "{} has its part of the answers before", plan.role);
             }
         }
     }
@@ -164,7 +165,7 @@ fn integers_are_held_to_what_is_stated() {
         for wrong in [-6.0, 9e12 + 1.0, -9e15] {
             let error =
                 run(&world, &program, [[1.0, wrong, 1.0, 1.0], [0.0; 4]]).expect_err("one is outside");
-            assert_eq!(failed(error, protocol), ["z"], "{wrong}");
+            assert_eq!(failed(error, protocol), "z", "{wrong}");
         }
     }
 }

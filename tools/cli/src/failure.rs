@@ -164,7 +164,7 @@ fn session_status(error: &SessionError) -> u8 {
         SessionError::Run(RunError::Device { error, .. }) => device_status(error),
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
         SessionError::Run(RunError::Interrupted) => INTERRUPTED,
-        SessionError::Run(RunError::Thread { .. }) => RESOURCES,
+        SessionError::Run(RunError::Thread { .. } | RunError::Randomness { .. }) => RESOURCES,
         SessionError::Run(_) | SessionError::Poisoned { .. } => 3,
         SessionError::MissingInput { .. }
         | SessionError::InputLength { .. }

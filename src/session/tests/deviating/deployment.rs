@@ -15,9 +15,10 @@ use crate::session::{
     Declared, Offer, Session, SessionError, SessionOptions, SessionOutcome, World, WorldError, deal_ahead,
 };
 use crate::share::{Parties, PartyId, Role, Terms};
+use crate::step::{Action, Phase};
 use crate::testing::Verdict;
 use crate::testing::WireRule;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -49,6 +50,8 @@ pub(super) struct Deployment {
     pub protocol: Protocol,
     /// Whether correlations come from a store and not from a dealer.
     pub stored: bool,
+    /// Whether the program has checks.
+    pub checked: bool,
     program: Program,
     inputs: Vec<Elements>,
     pub expected: Elements,
@@ -82,15 +85,39 @@ fn program(protocol: Protocol) -> Program {
 }
 
 impl Deployment {
-    pub(super) fn new(protocol: Protocol, stored: bool) -> Deployment {
+    pub(super) fn new(protocol: Protocol) -> Deployment {
+        Deployment::of(protocol, false, false)
+    }
+
+    /// The same with correlations from a store.
+    pub(super) fn stored(protocol: Protocol) -> Deployment {
+        Deployment::of(protocol, true, false)
+    }
+
+    /// The same where the parties ask whether all is well, which it is.
+    pub(super) fn checked(protocol: Protocol) -> Deployment {
+        Deployment::of(protocol, false, true)
+    }
+
+    fn of(protocol: Protocol, stored: bool, checked: bool) -> Deployment {
         let program = program(protocol);
+        let program = if checked { program.checked().expect("a program with checks") } else { program };
         let data = program.inputs().iter().zip(1..);
         let inputs: Vec<Elements> =
             data.map(|(input, seed)| numbers(program.codec(), input.shape.len(), 4.0, seed)).collect();
         let expected = oracle::evaluate(&program, &inputs).remove(0).elements;
         let (sent, sent_elsewhere, planned) = Default::default();
-        let mut deployment =
-            Deployment { protocol, stored, program, inputs, expected, sent, sent_elsewhere, planned };
+        let mut deployment = Deployment {
+            protocol,
+            stored,
+            checked,
+            program,
+            inputs,
+            expected,
+            sent,
+            sent_elsewhere,
+            planned,
+        };
         let ended;
         (deployment.sent, ended) = deployment.record(SEED);
         (deployment.sent_elsewhere, _) = deployment.record(SEED + 1);
@@ -101,6 +128,18 @@ impl Deployment {
             assert_eq!(deployment.planned[&party.into()], plan, "{protocol}: memory of {party}");
         }
         deployment
+    }
+
+    /// The messages of outputs.
+    pub(super) fn reveals(&self) -> BTreeSet<Identity> {
+        let plans = self.plans();
+        let steps = plans.roles().flat_map(|plan| &plan.steps).map(|planned| &planned.step);
+        let messages =
+            steps.filter(|step| step.phase == Phase::Reveal).filter_map(|step| match step.action {
+                Action::Send { message, .. } => Some(Identity::Data(message.0)),
+                _ => None,
+            });
+        messages.collect()
     }
 
     fn plans(&self) -> Plans {

@@ -15,7 +15,7 @@ use crate::net::NetError;
 use crate::protocol::Protocol;
 use crate::run::RunError;
 use crate::session::SessionError;
-use crate::session::topic::{CUT, UNUSED_ORDERS};
+use crate::session::topic::{CHECK_ANSWER, CHECK_COMMITMENTS, CUT, UNUSED_ORDERS};
 use crate::share::Role;
 use crate::testing::Verdict;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -49,9 +49,10 @@ impl Case {
     fn name(&self) -> String {
         let Case { deployment, way: (from, to), at, deviation, acts } = self;
         let frame = identity(&deployment.sent[&self.way][*at]);
-        let Deployment { protocol, stored, .. } = **deployment;
+        let Deployment { protocol, stored, checked, .. } = **deployment;
         let source = if stored { " from a store" } else { "" };
-        format!("{protocol}{source}: {from} to {to}, {frame:?} {deviation:?} {acts:?}")
+        let checks = if checked { " with checks" } else { "" };
+        format!("{protocol}{source}{checks}: {from} to {to}, {frame:?} {deviation:?} {acts:?}")
     }
 
     fn is_missing(&self) -> bool {
@@ -109,6 +110,7 @@ impl Case {
         match error {
             SessionError::Offer(_) => names,
             SessionError::Run(RunError::Stalled { .. }) => self.is_missing(),
+            SessionError::Run(RunError::Answers { peers }) => peers.contains(&deviator),
             SessionError::Net(error) | SessionError::Run(RunError::Peer { error, .. }) => match error {
                 NetError::OffPlan { peer, .. }
                 | NetError::OffTopic { peer, .. }
@@ -228,14 +230,26 @@ fn table() -> String {
 
 #[test]
 fn a_role_that_deviates_at_one_message_is_named_or_spoils_the_result() {
-    let deployments = Protocol::ALL.map(|protocol| Arc::new(Deployment::new(protocol, false)));
+    let deployments = Protocol::ALL.map(|protocol| Arc::new(Deployment::new(protocol)));
     run_all(deployments.iter().flat_map(|deployment| cases(deployment, |_| true)).collect());
 }
 
 #[test]
 fn a_party_that_deviates_when_orders_of_a_store_are_agreed_on_is_named_or_spoils_the_result() {
-    let deployment = Arc::new(Deployment::new(Protocol::Beaver, true));
+    let deployment = Arc::new(Deployment::stored(Protocol::Beaver));
     run_all(cases(&deployment, |identity| identity == Identity::Control(UNUSED_ORDERS.number)));
+}
+
+/// At the messages by which the answers of checks are opened, and at those of outputs behind them.
+#[test]
+fn a_party_that_deviates_when_answers_of_checks_are_opened_is_named_or_spoils_the_result() {
+    for protocol in Protocol::ALL {
+        let deployment = Arc::new(Deployment::checked(protocol));
+        let (reveals, topics) = (deployment.reveals(), [CHECK_COMMITMENTS, CHECK_ANSWER]);
+        assert!(!reveals.is_empty(), "outputs are sent");
+        let is_topic = |identity| topics.iter().any(|topic| identity == Identity::Control(topic.number));
+        run_all(cases(&deployment, |identity| is_topic(identity) || reveals.contains(&identity)));
+    }
 }
 
 #[test]
