@@ -36,6 +36,12 @@ impl Agreement {
             let value = format!("{} of {}{bound}{resident}", input.shape, input.owner);
             fields.add(format!("input {}", input.name), value);
         }
+        for state in program.states() {
+            let bound = state.bound.map_or_else(String::new, |bound| format!(", bound {bound}"));
+            let update = state.update.map_or_else(String::new, |update| format!("%{}", update.0));
+            let value = format!("{} from {}{bound}, updated to {update}", state.dims, state.init);
+            fields.add(format!("state {}", state.name), value);
+        }
         for (index, value) in program.values().iter().enumerate() {
             fields.add(format!("op {index}"), format!("{:?} giving {}", value.op, value.shape));
         }

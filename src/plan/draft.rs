@@ -37,6 +37,7 @@ impl<'a> Draft<'a> {
         if program.outputs().is_empty() {
             return Err(ProgramError::NoOutput.into());
         }
+        program.check_updates()?;
         range::reaches(program)?;
         let whole = protocol.lower(program, &Tiling::new(program, TileSide::WHOLE), source)?;
         let estimate = StepEstimate::new(protocol, source, program, &whole);

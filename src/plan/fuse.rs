@@ -144,7 +144,10 @@ impl Fusion {
             let action = step.action.map(|buffer| {
                 let index = buffer.0 as usize;
                 let spec = of.buffers[index];
-                *numbers[index].get_or_insert_with(|| list.buffer(Shape::new(1, spec.len), spec.class).buffer)
+                *numbers[index].get_or_insert_with(|| match spec.state {
+                    true => list.state(Shape::new(1, spec.len)).buffer,
+                    false => list.buffer(Shape::new(1, spec.len), spec.class).buffer,
+                })
             });
             list.push_step(Step { action, ..step });
         }

@@ -15,6 +15,8 @@
 //! - any other content is *moved*: spilled to host memory as soon as it is written, and reloaded before its first use
 //!   elsewhere. Later steps there read the copy, until the original is written again.
 //!
+//! A list that has states stays on the first device.
+//!
 //! Steps and messages keep their order, and every edge runs forward in plan order. The placement is this role's own
 //! affair: the lists of all roles, their digest and their messages do not depend on it.
 
@@ -36,6 +38,8 @@ pub(super) struct Located {
     pub class: MemoryClass,
     /// The device's number.
     pub device: u8,
+    /// It is a state's: the next run finds its content.
+    pub state: bool,
 }
 
 /// Steps of which each has all its buffers on one device.
@@ -65,7 +69,8 @@ impl Placement<'_> {
     /// # Panics
     /// With more than [`MOST_DEVICES`].
     pub(super) fn place(&self, list: &StepList, steps: Vec<Step>) -> PlacedSteps {
-        if self.devices.len() <= 1 {
+        // A copy of a state on another device would be an old one in the next run.
+        if self.devices.len() <= 1 || list.buffers.iter().any(|spec| spec.state) {
             let buffers = list.buffers.iter().map(|&spec| located(spec, 0)).collect();
             return PlacedSteps { steps, buffers, in_core: true };
         }
@@ -79,7 +84,7 @@ impl Placement<'_> {
 }
 
 fn located(spec: BufferSpec, device: u8) -> Located {
-    Located { len: spec.len, class: spec.class, device }
+    Located { len: spec.len, class: spec.class, device, state: spec.state }
 }
 
 /// True where any device can make the step's result, from nothing that another has.

@@ -26,12 +26,12 @@ impl Plain {
         }
         let mut by_op = vec![0; values.len()];
         let (mut live, mut loaded) = (0, vec![false; values.len()]);
-        for (index, value) in used.filter(|(_, value)| !matches!(value.op, Op::Input(_))) {
+        for (index, value) in used.filter(|(_, value)| !matches!(value.op, Op::Input(_) | Op::State(_))) {
             let id = ValueId(index as u32);
             let mut dying = Vec::new();
             for operand in value.op.operands() {
                 let at = operand.index();
-                if matches!(program.value(operand).op, Op::Input(_)) && !loaded[at] {
+                if matches!(program.value(operand).op, Op::Input(_) | Op::State(_)) && !loaded[at] {
                     loaded[at] = true;
                     live += size(operand);
                 }

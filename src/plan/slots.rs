@@ -34,7 +34,7 @@ pub(super) struct Reuse {
 /// longer. A buffer that is kept between runs has a slot of its own.
 pub(super) fn place(steps: &[Step], buffers: &[Located], ring: Ring, reuse: Reuse) -> Placed {
     let Reuse { window, by_class } = reuse;
-    let last_use = last_uses(steps, buffers.len());
+    let last_use = last_uses(steps, buffers);
     let mut placed = Placed { slots: Vec::new(), slot_of: vec![u32::MAX; buffers.len()] };
     let mut free = Free { by_class, slots: BTreeMap::new() };
     let mut cooling = [window.saturating_mul(SMALL_WINDOWS), window].map(Cooling::new);
@@ -192,9 +192,10 @@ enum LastUse {
     Kept,
 }
 
-fn last_uses(steps: &[Step], buffers: usize) -> Vec<LastUse> {
-    let mut last = vec![LastUse::At(0); buffers];
-    let mut once = vec![false; buffers];
+fn last_uses(steps: &[Step], buffers: &[Located]) -> Vec<LastUse> {
+    let first = |spec: &Located| if spec.state { LastUse::Kept } else { LastUse::At(0) };
+    let mut last: Vec<LastUse> = buffers.iter().map(first).collect();
+    let mut once = vec![false; buffers.len()];
     for (position, step) in (0u32..).zip(steps) {
         step.action.visit(|matrix, access| {
             let index = matrix.buffer.0 as usize;

@@ -42,13 +42,14 @@ impl Program {
     pub fn new(parties: usize, codec: FixedPoint) -> Program {
         assert!((1..=8).contains(&parties), "one to eight parties");
         let truncation = Truncation::default();
-        let (values, inputs, outputs) = (Vec::new(), Vec::new(), Vec::new());
+        let (values, inputs, states, outputs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Program {
             codec,
             truncation,
             parties,
             values,
             inputs,
+            states,
             outputs,
             domains: Vec::new(),
             searches: Vec::new(),
@@ -81,9 +82,7 @@ impl Program {
         let dims: Dims = self.bearable(name, dims.into())?;
         let shape = dims.folded();
         self.check_party(name, owner)?;
-        if self.inputs.iter().any(|input| input.name == name) {
-            return Err(ProgramError::Duplicate { name: name.to_owned() });
-        }
+        self.check_new_name(name)?;
         if let Some(bound) = bound
             && !(bound > 0.0 && bound.is_finite())
         {
@@ -296,7 +295,7 @@ impl Program {
     }
 
     /// A value at the scale of the program's numbers.
-    fn push(&mut self, op: Op, shape: Shape, label: String) -> Result<ValueId, ProgramError> {
+    pub(super) fn push(&mut self, op: Op, shape: Shape, label: String) -> Result<ValueId, ProgramError> {
         self.push_scaled(op, shape, self.codec.fraction_bits(), label)
     }
 
@@ -394,7 +393,7 @@ impl Program {
     }
 
     /// The name of the next value.
-    fn next_id(&self) -> ValueId {
+    pub(super) fn next_id(&self) -> ValueId {
         ValueId(u32::try_from(self.values.len()).expect("fewer than 2^32 values"))
     }
 
@@ -469,6 +468,13 @@ impl Program {
             return label.clone();
         }
         label.chars().take(LONGEST - 1).chain(['…']).collect()
+    }
+
+    /// Inputs and states have names of their own.
+    pub(super) fn check_new_name(&self, name: &str) -> Result<(), ProgramError> {
+        let mut names = self.inputs.iter().map(|input| &input.name);
+        let is_taken = names.any(|taken| taken == name) || self.states.iter().any(|state| state.name == name);
+        if is_taken { Err(ProgramError::Duplicate { name: name.to_owned() }) } else { Ok(()) }
     }
 
     fn check_party(&self, name: &str, party: PartyId) -> Result<(), ProgramError> {

@@ -102,10 +102,11 @@ impl<'a> Checks<'a> {
     fn new(source: &'a Program) -> Checks<'a> {
         let mut program = Program::new(source.parties, source.codec).with_truncation(source.truncation);
         program.inputs.clone_from(&source.inputs);
+        program.states.clone_from(&source.states);
         let mut used = vec![false; source.values.len()];
         let uses = source.values.iter().filter(|value| !matches!(value.op, Op::Compare(..)));
         uses.flat_map(|value| value.op.operands()).for_each(|operand| used[operand.index()] = true);
-        source.outputs.iter().for_each(|output| used[output.value.index()] = true);
+        source.roots().for_each(|root| used[root.index()] = true);
         Checks { source, program, ids: Vec::new(), counts: Vec::new(), asked: 0, used }
     }
 
@@ -118,8 +119,10 @@ impl<'a> Checks<'a> {
         let id = ValueId(self.program.values.len() as u32);
         let op = value.op.map(|operand| self.ids[operand.index()]);
         let meaning = value.meaning.map(|meaning| meaning.map(|operand| self.ids[operand.index()]));
-        if let Op::Input(index) = op {
-            self.program.inputs[index].value = id;
+        match op {
+            Op::Input(index) => self.program.inputs[index].value = id,
+            Op::State(index) => self.program.states[index].value = id,
+            _ => {}
         }
         self.program.values.push(Value { op, meaning, ..value.clone() });
         self.ids.push(id);
@@ -138,7 +141,7 @@ impl<'a> Checks<'a> {
             return self.integer(old, id, assumed);
         }
         match source.value(old).op {
-            Op::Input(_) => match source.interval(old) {
+            Op::Input(_) | Op::State(_) => match source.interval(old) {
                 Some(known) => self.within(old, id, known),
                 None => self.below_limit(old, id),
             },
@@ -378,7 +381,7 @@ impl<'a> Checks<'a> {
         let (source, ring) = (self.source, self.source.ring());
         let stated = source.integers(old);
         let (asked, of) = match source.value(old).op {
-            Op::Input(_) => (id, stated.signed),
+            Op::Input(_) | Op::State(_) => (id, stated.signed),
             Op::Scale(a, _) if assumed => (self.new_id(a), source.integers(a).signed),
             _ => return Ok(()),
         };
@@ -407,6 +410,7 @@ impl<'a> Checks<'a> {
             upto = Some(sum);
         }
         let new = |value: &ValueId| ids[value.index()];
+        program.states.iter_mut().for_each(|state| state.renumber(new));
         program.assumed = source.assumed.iter().map(|(value, call)| (new(value), call.clone())).collect();
         program.domains = source.domains.iter().map(|domain| domain.map(new)).collect();
         program.searches = source
@@ -436,7 +440,7 @@ impl Op {
     /// The same op of other values.
     fn map(self, new: impl Fn(ValueId) -> ValueId) -> Op {
         match self {
-            Op::Input(index) => Op::Input(index),
+            Op::Input(_) | Op::State(_) => self,
             Op::Add(a, b) => Op::Add(new(a), new(b)),
             Op::Sub(a, b) => Op::Sub(new(a), new(b)),
             Op::Neg(a) => Op::Neg(new(a)),
@@ -513,10 +517,13 @@ impl Program {
         self.steps.push((name.to_owned(), self.values.len()));
     }
 
-    /// What the step that a value belongs to is called: by its name in the job, as an input, or by its expression.
+    /// What the step that a value belongs to is called: by its name in the job, as an input or a state, or by its expression.
     fn step_of(&self, value: ValueId) -> String {
         if let Op::Input(index) = self.value(value).op {
             return format!("input {}", self.inputs[index].name);
+        }
+        if let Op::State(index) = self.value(value).op {
+            return format!("state {}", self.states[index].name);
         }
         let step = self.steps.iter().find(|(_, end)| value.index() < *end);
         step.map_or_else(|| self.value(value).label.clone(), |(name, _)| name.clone())

@@ -47,9 +47,9 @@ pub enum ProgramError {
         name: String,
     },
     /// A bound that is not a positive number.
-    #[error("the bound {bound} of input '{name}' is not a positive number")]
+    #[error("the bound {bound} of '{name}' is not a positive number")]
     Bound {
-        /// The input.
+        /// The input or state.
         name: String,
         /// The declared bound.
         bound: f64,
@@ -225,6 +225,56 @@ pub enum ProgramError {
         ring_bits: u32,
         /// f.
         fraction_bits: u32,
+    },
+    /// A value that is updated like a state.
+    #[error("{label} is no state: only what `state` declares is left to the next run")]
+    NoState {
+        /// Its name or expression.
+        label: String,
+    },
+    /// A state that no run would change.
+    #[error("state '{name}' has no update: say what the next run finds in it")]
+    NoUpdate {
+        /// The state.
+        name: String,
+    },
+    /// A state with two updates.
+    #[error("state '{name}' is updated twice")]
+    Updated {
+        /// The state.
+        name: String,
+    },
+    /// An update of another shape.
+    #[error("state '{name}' has shape {shape}, its update has shape {found}")]
+    Update {
+        /// The state.
+        name: String,
+        /// Its shape.
+        shape: Dims,
+        /// The update's.
+        found: Box<Dims>,
+    },
+    /// An update to integers that the state does not hold.
+    #[error("the update of state '{name}' gives {found} that the state does not hold: declare another kind")]
+    UpdateKind {
+        /// The state.
+        name: String,
+        /// The kind of the update's integers.
+        found: Kind,
+    },
+    /// A first value that is none of the state's.
+    #[error("the first value of state '{name}' {what}")]
+    Init {
+        /// The state.
+        name: String,
+        /// The fault.
+        what: String,
+    },
+    /// A bound that is declared after its state is used.
+    #[error("the bound of state '{name}' is declared after the state is used")]
+    LateBound {
+        /// The state.
+        name: String,
     },
     /// A kind that is declared after its input is used.
     #[error("the kind of input '{name}' is declared after the input is used")]

@@ -14,7 +14,7 @@
 //!
 //! Comparisons, and what chooses by them, compare the integers that values stand for, whatever their readings.
 
-use super::{Input, Op, Program, ProgramError, Value, ValueId};
+use super::{Input, Op, Program, ProgramError, State, Value, ValueId};
 use crate::ring::{Axis, Elements, Ring};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -75,6 +75,15 @@ impl Kind {
     /// The kind of integers that elements of a ring hold of it: no wider than the ring.
     pub fn within(self, ring: Ring) -> Kind {
         Kind::integers(self.is_signed(), self.width().map_or(ring, |width| width.min(ring)))
+    }
+
+    /// Its integers in a ring of no larger magnitude than a bound.
+    pub(super) fn span_within(self, bound: Option<f64>, ring: Ring) -> Span {
+        let Span { low, high } = self.span(ring);
+        match bound.map(|bound| bound.floor() as i128) {
+            Some(bound) => Span::new(low.max(-bound), high.min(bound)),
+            None => Span::new(low, high),
+        }
     }
 
     /// Its integers in a ring.
@@ -219,11 +228,7 @@ impl Integers {
 impl Input {
     /// The integers that it holds, as its kind and its bound say.
     pub fn span(&self, ring: Ring) -> Span {
-        let Span { low, high } = self.kind.span(ring);
-        match self.bound.map(|bound| bound.floor() as i128) {
-            Some(bound) => Span::new(low.max(-bound), high.min(bound)),
-            None => Span::new(low, high),
-        }
+        self.kind.span_within(self.bound, ring)
     }
 
     /// The first of its elements that is none of its integers, in a program on integers.
@@ -300,6 +305,11 @@ impl Program {
                 let input = &self.inputs[index];
                 let signed = input.kind.is_signed();
                 return Some(Integers { span: input.span(ring), signed, wraps: false });
+            }
+            Op::State(index) => {
+                let State { kind, bound, .. } = self.states[index];
+                let (span, signed) = (kind.span_within(bound, ring), kind.is_signed());
+                return Some(Integers { span, signed, wraps: false });
             }
             Op::Add(a, b) => span(a).plus(span(b)),
             Op::Sub(a, b) => span(a).minus(span(b)),

@@ -26,6 +26,7 @@ mod order;
 pub mod range;
 mod reach;
 mod reduce;
+mod state;
 mod tensors;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -39,6 +40,8 @@ pub use error::{Operands, ProgramError};
 pub use images::{Image, Window};
 pub use integers::{Integers, Kind, Span};
 pub use meaning::{Meaning, Relation, Term};
+pub(crate) use state::uniform;
+pub use state::{Init, State};
 
 use crate::ring::{Axis, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
@@ -61,6 +64,8 @@ impl ValueId {
 pub enum Op {
     /// The program's input with this number.
     Input(usize),
+    /// The program's state with this number, as the run before left it.
+    State(usize),
     /// Sum, broadcasting.
     Add(ValueId, ValueId),
     /// Difference, broadcasting.
@@ -120,7 +125,7 @@ impl Op {
     /// The values it is computed from.
     pub fn operands(self) -> impl Iterator<Item = ValueId> {
         let (first, second) = match self {
-            Op::Input(_) => (None, None),
+            Op::Input(_) | Op::State(_) => (None, None),
             Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) | Op::MatMul(a, b) => (Some(a), Some(b)),
             Op::Neg(a)
             | Op::AddConstant(a, _)
@@ -143,7 +148,8 @@ impl Op {
                 true
             }
             Op::Truncate(..) | Op::Compare(..) => true,
-            Op::Input(_) | Op::MatMul(..) | Op::Transpose(_) | Op::Sum(..) => false,
+            Op::Input(_) | Op::State(_) => false,
+            Op::MatMul(..) | Op::Transpose(_) | Op::Sum(..) => false,
             Op::Slice(..) | Op::Pad(..) | Op::Gather(..) => false,
         }
     }
@@ -152,6 +158,7 @@ impl Op {
     pub const fn name(self) -> &'static str {
         match self {
             Op::Input(_) => "input",
+            Op::State(_) => "state",
             Op::Add(..) => "add",
             Op::Sub(..) => "subtract",
             Op::Neg(_) => "negate",
@@ -240,6 +247,7 @@ pub struct Program {
     parties: usize,
     values: Vec<Value>,
     inputs: Vec<Input>,
+    states: Vec<State>,
     outputs: Vec<Output>,
     /// The domains of its functions' arguments.
     domains: Vec<range::Domain>,
@@ -291,17 +299,24 @@ impl Program {
         &self.inputs
     }
 
+    /// The states, in the order in which they were declared.
+    pub fn states(&self) -> &[State] {
+        &self.states
+    }
+
     /// The outputs, in the order in which they were declared.
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
     }
 
-    /// For each value, whether it is the same in every run: it is computed from resident inputs alone.
+    /// For each value, whether it is the same in every run: it is computed from resident inputs alone. A state never is, even
+    /// if its update is itself: what is opened of it has a fresh mask in every run.
     pub fn resident(&self) -> Vec<bool> {
         let mut resident = Vec::with_capacity(self.values.len());
         for value in &self.values {
             let same = match value.op {
                 Op::Input(index) => self.inputs[index].resident,
+                Op::State(_) => false,
                 op => op.operands().all(|operand: ValueId| resident[operand.index()]),
             };
             resident.push(same);
@@ -316,17 +331,21 @@ impl Program {
         self.assumed.iter().filter(rests).map(|(_, call)| call.as_str())
     }
 
-    /// For each value, whether an output depends on it.
+    /// For each value, whether an output or a state's update depends on it.
     pub fn needed(&self) -> Vec<bool> {
         let mut needed = vec![false; self.values.len()];
-        for output in &self.outputs {
-            needed[output.value.index()] = true;
-        }
+        self.roots().for_each(|root| needed[root.index()] = true);
         for (index, value) in self.values.iter().enumerate().rev() {
             if needed[index] {
                 value.op.operands().for_each(|operand| needed[operand.index()] = true);
             }
         }
         needed
+    }
+
+    /// The values that a run is for: what it reveals, and what it leaves to the next.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = ValueId> {
+        let revealed = self.outputs.iter().map(|output| output.value);
+        revealed.chain(self.states.iter().filter_map(|state| state.update))
     }
 }

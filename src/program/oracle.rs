@@ -4,10 +4,11 @@
 //! fast, and shares no code with the kernels. What is computed by several ops in a program on integers it evaluates as what
 //! it means, in integers that cannot wrap. It is the one place where values may steer branches.
 
-use super::{Meaning, Op, Program, Stride, Term, Test, Truncation, ValueId};
+use super::{Init, Meaning, Op, Program, Stride, Term, Test, Truncation, ValueId};
 use crate::ring::{Axis, Elements, Ring, Shape};
 
 /// A value in the clear.
+#[derive(Clone)]
 struct Plain {
     shape: Shape,
     /// Representatives in 0..2^k.
@@ -49,19 +50,84 @@ impl Expected {
 /// # Panics
 /// Where the inputs' number or lengths are not the program's.
 pub fn evaluate(program: &Program, inputs: &[Elements]) -> Vec<Expected> {
-    let values = evaluate_values(program, inputs, || false);
-    let expected = |id: ValueId| {
-        let value = &values[id.index()];
-        let elements = Elements::from_integers(program.ring(), value.elements.iter().copied());
-        Expected { shape: value.shape, elements, slack: value.slack.clone() }
+    Runs::new(program).run(inputs)
+}
+
+/// The runs of a program one after the other, each of which finds the states that the one before left.
+pub struct Runs<'a> {
+    program: &'a Program,
+    /// By state; none before the first run.
+    states: Option<Vec<Plain>>,
+}
+
+impl<'a> Runs<'a> {
+    /// Before the first run.
+    pub fn new(program: &'a Program) -> Runs<'a> {
+        Runs { program, states: None }
+    }
+
+    /// The same from other states on, such as those that nobody knows; their elements in their order.
+    ///
+    /// # Panics
+    /// Where the states' number or lengths are not the program's.
+    pub fn from_states(program: &'a Program, states: &[Elements]) -> Runs<'a> {
+        assert_eq!(states.len(), program.states().len(), "one matrix for each state");
+        let plain = |(state, elements): (&super::State, &Elements)| Plain::exact(state.shape(), elements);
+        let states = program.states().iter().zip(states).map(plain).collect();
+        Runs { program, states: Some(states) }
+    }
+
+    /// The next run; `inputs` are the program's inputs' elements in their order, resident ones among them.
+    ///
+    /// # Panics
+    /// Where the inputs' number or lengths are not the program's, or nobody knows a state's first value.
+    pub fn run(&mut self, inputs: &[Elements]) -> Vec<Expected> {
+        let program = self.program;
+        let states = self.states.take().unwrap_or_else(|| first_states(program, inputs));
+        let values = evaluate_values(program, inputs, &states, || false);
+        let outputs = program.outputs().iter().map(|output| values[output.value.index()].expected(program));
+        let outputs = outputs.collect();
+        let updated = |state: &super::State| match state.update {
+            Some(update) => values[update.index()].clone(),
+            None => values[state.value.index()].clone(),
+        };
+        self.states = Some(program.states().iter().map(updated).collect());
+        outputs
+    }
+
+    /// What the next run finds, by state.
+    ///
+    /// # Panics
+    /// Before the first run.
+    pub fn states(&self) -> Vec<Expected> {
+        let states = self.states.as_ref().expect("a run leaves states");
+        states.iter().map(|state| state.expected(self.program)).collect()
+    }
+}
+
+/// The states' first values.
+fn first_states(program: &Program, inputs: &[Elements]) -> Vec<Plain> {
+    let first = |state: &super::State| {
+        let elements = match state.init {
+            Init::Input(input) => match program.value(input).op {
+                Op::Input(index) => inputs[index].clone(),
+                _ => unreachable!("it was declared to be an input"),
+            },
+            ref init => {
+                let public = init.public(program, state.shape().len());
+                public.expect("nobody knows a random first value: say which by `from_states`")
+            }
+        };
+        Plain::exact(state.shape(), &elements)
     };
-    program.outputs().iter().map(|output| expected(output.value)).collect()
+    program.states().iter().map(first).collect()
 }
 
 /// All of a program's values; of each element that a truncation cannot divide evenly `rounds_up` says which way it goes.
 fn evaluate_values(
     program: &Program,
     inputs: &[Elements],
+    states: &[Plain],
     mut rounds_up: impl FnMut() -> bool,
 ) -> Vec<Plain> {
     assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
@@ -69,7 +135,10 @@ fn evaluate_values(
     for value in program.values() {
         let plain = match value.meaning {
             Some(meaning) => evaluate_meaning(program, meaning, value.shape, &values),
-            None => evaluate_op(program.ring(), value.op, value.shape, inputs, &values, &mut rounds_up),
+            None => match value.op {
+                Op::State(index) => states[index].clone(),
+                op => evaluate_op(program.ring(), op, value.shape, inputs, &values, &mut rounds_up),
+            },
         };
         assert_eq!(plain.elements.len(), value.shape.len(), "{} has its declared shape", value.label);
         values.push(plain);
@@ -84,7 +153,8 @@ pub(crate) fn rounded_values(
     inputs: &[Elements],
     rounds_up: impl FnMut() -> bool,
 ) -> Vec<Vec<u64>> {
-    evaluate_values(program, inputs, rounds_up).into_iter().map(|value| value.elements).collect()
+    let states = first_states(program, inputs);
+    evaluate_values(program, inputs, &states, rounds_up).into_iter().map(|value| value.elements).collect()
 }
 
 /// What several ops compute together, of the integers that values stand for: exact, and by none of the ops.
@@ -148,10 +218,8 @@ fn evaluate_op(
     let of = |id: ValueId| &values[id.index()];
     let magnitude = |element: u64| ring.signed(element).unsigned_abs();
     match op {
-        Op::Input(index) => {
-            let elements = inputs[index].to_u64();
-            Plain { shape, slack: vec![0; elements.len()], elements }
-        }
+        Op::Input(index) => Plain::exact(shape, &inputs[index]),
+        Op::State(_) => unreachable!("states are not computed"),
         Op::Add(a, b) => of(a).zip(
             of(b),
             shape,
@@ -268,6 +336,16 @@ fn matmul(ring: Ring, a: &Plain, b: &Plain) -> Plain {
 }
 
 impl Plain {
+    /// Elements that are known to the bit.
+    fn exact(shape: Shape, elements: &Elements) -> Plain {
+        Plain { shape, elements: elements.to_u64(), slack: vec![0; shape.len()] }
+    }
+
+    fn expected(&self, program: &Program) -> Expected {
+        let elements = Elements::from_integers(program.ring(), self.elements.iter().copied());
+        Expected { shape: self.shape, elements, slack: self.slack.clone() }
+    }
+
     /// The index of (row, col), or of the one that stands for it where there is one row or one column.
     fn index(&self, row: usize, col: usize) -> usize {
         let row = if self.shape.rows == 1 { 0 } else { row };

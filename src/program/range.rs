@@ -273,11 +273,11 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
     // What a unit of the result is worth in units of the operand.
     let units = |operand: ValueId| unit / program.value(operand).unit();
     let sum = |count: usize, term: Interval| term.times(count as f64);
+    // An owner's numbers are rounded to the nearest element.
+    let bounded = |bound, unit| Interval::symmetric(bound).widened(unit / 2.0).multiples(unit);
     let interval = match op {
-        // An owner's numbers are rounded to the nearest element.
-        Op::Input(index) => {
-            Interval::symmetric(program.inputs()[index].bound?).widened(unit / 2.0).multiples(unit)
-        }
+        Op::Input(index) => bounded(program.inputs()[index].bound?, unit),
+        Op::State(index) => bounded(program.states()[index].bound?, unit),
         Op::Add(a, b) => of(a)?.plus(of(b)?),
         Op::Sub(a, b) => of(a)?.plus(of(b)?.times(-1.0)),
         Op::Neg(a) => of(a)?.times(-1.0),

@@ -1,22 +1,45 @@
 //! The reach of inputs: the flow of data through a program's ops, whatever its values are.
 
-use super::{Input, Op, Output, Program};
+use super::{Init, Input, Op, Output, Program, State};
 use crate::share::PartyId;
 
 impl Program {
     /// An input of `party` that reaches an output of another party, and that output; `None` where no other party
     /// learns anything that depends on what `party` brings.
     pub fn reach_of(&self, party: PartyId) -> Option<(&Input, &Output)> {
+        let mut states: Vec<Option<usize>> = vec![None; self.states.len()];
+        let reached = loop {
+            let reached = self.reached(party, &states);
+            // A run reaches the next by what it leaves, and so on.
+            let left = |(state, known): (&State, &Option<usize>)| {
+                let first = match state.init {
+                    Init::Input(input) => reached[input.index()],
+                    _ => None,
+                };
+                known.or(first).or(state.update.and_then(|update| reached[update.index()]))
+            };
+            let next: Vec<Option<usize>> = self.states.iter().zip(&states).map(left).collect();
+            if next == states {
+                break reached;
+            }
+            states = next;
+        };
+        let others = self.outputs.iter().filter(|output| output.to.iter().any(|to| to != party));
+        others.filter_map(|output| Some((&self.inputs[reached[output.value.index()]?], output))).next()
+    }
+
+    /// For each value an input of `party` that reaches it in a run, where states are reached by these.
+    fn reached(&self, party: PartyId, states: &[Option<usize>]) -> Vec<Option<usize>> {
         let mut reached: Vec<Option<usize>> = Vec::with_capacity(self.values.len());
         for value in &self.values {
             let by = match value.op {
                 Op::Input(index) => Some(index).filter(|&index| self.inputs[index].owner == party),
+                Op::State(index) => states[index],
                 op => op.operands().find_map(|operand| reached[operand.index()]),
             };
             reached.push(by);
         }
-        let others = self.outputs.iter().filter(|output| output.to.iter().any(|to| to != party));
-        others.filter_map(|output| Some((&self.inputs[reached[output.value.index()]?], output))).next()
+        reached
     }
 }
 

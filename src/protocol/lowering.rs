@@ -61,6 +61,7 @@ pub(super) fn lower<P: Rules>(
             }
         }
     }
+    lowering.updates()?;
     Ok(lowering.finish())
 }
 
@@ -131,7 +132,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
     }
 
     /// Lowers a tile, after those that it is computed from.
-    fn require(&mut self, tile: Tile) -> Result<(), DemandError> {
+    pub(super) fn require(&mut self, tile: Tile) -> Result<(), DemandError> {
         // A stack of its own: programs can be deeper than the machine's.
         let mut stack = vec![tile];
         while let Some(&tile) = stack.last() {
@@ -181,7 +182,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
     fn operands(&self, Tile { value, at: (row, col) }: Tile) -> Vec<Tile> {
         let tile = |value, at| Tile { value, at };
         match self.program.value(value).op {
-            Op::Input(_) => Vec::new(),
+            Op::Input(_) | Op::State(_) => Vec::new(),
             Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) => {
                 [a, b].map(|operand| self.over(operand, (row, col))).to_vec()
             }
@@ -214,6 +215,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
         let shape = self.grid(value).shape(at);
         match self.program.value(value).op {
             Op::Input(index) => self.input(index, self.grid(value), at),
+            Op::State(index) => self.state(index, at),
             Op::Add(a, b) => self.sum(shape, (1, self.over(a, at)), (1, self.over(b, at))),
             Op::Sub(a, b) => self.sum(shape, (1, self.over(a, at)), (MINUS_ONE, self.over(b, at))),
             Op::Neg(a) => self.linear(Tile { value: a, at }, MINUS_ONE, 0),

@@ -6,7 +6,7 @@
 //! plans and runs against.
 //!
 //! Protocols share `lowering` for values tile by tile, `local` for ops that every party does for itself, `moves` for
-//! moving elements, `cost` for what the steps send; and, where two parties compute with dealt correlations, the toolkit
+//! moving elements, `states` for what is left to the next run, `cost` for what the steps send; and, where two parties compute with dealt correlations, the toolkit
 //! `dealt`. Nothing outside this folder asks which protocol it is; a test enforces that.
 
 pub mod beaver;
@@ -18,6 +18,7 @@ mod lowering;
 mod moves;
 pub mod replicated;
 mod rules;
+mod states;
 #[cfg(test)]
 mod tests;
 
@@ -105,6 +106,15 @@ impl Protocol {
     /// The number of computing parties.
     pub const fn parties(self) -> usize {
         self.row().parties
+    }
+
+    /// The parties of which each keeps a part of a state between runs: some that the protocol names, and the owner of the
+    /// input that is the state's first value, who puts that there alone.
+    ///
+    /// # Panics
+    /// Where the program has no state with this number.
+    pub fn keepers(self, program: &Program, state: usize) -> Parties {
+        states::keepers(program, state, self.row().keepers)
     }
 
     /// The sources of correlations that can serve it, the default first.
@@ -198,9 +208,7 @@ fn compared(program: &Program) -> Vec<(ValueId, u64)> {
     for value in program.values().iter().filter(|value| !matches!(value.op, Op::Compare(..))) {
         value.op.operands().for_each(|operand| only_tested[operand.index()] = false);
     }
-    for output in program.outputs() {
-        only_tested[output.value.index()] = false;
-    }
+    program.roots().for_each(|root| only_tested[root.index()] = false);
     let ids = (0..).map(ValueId);
     ids.zip(program.values())
         .map(|(id, value)| match value.op {

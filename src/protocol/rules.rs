@@ -6,7 +6,7 @@ use crate::correlation::{DemandError, Product, Source};
 use crate::program::tiling::Tiling;
 use crate::program::{Program, Test, Truncation};
 use crate::ring::Shape;
-use crate::share::{PartyId, Sharing};
+use crate::share::{Parties, PartyId, Sharing};
 use serde::Serialize;
 
 /// The facts that a protocol's folder states of it.
@@ -15,6 +15,8 @@ pub(super) struct Row {
     pub name: &'static str,
     /// The number of computing parties.
     pub parties: usize,
+    /// [`Rules::KEEPERS`] of its rules.
+    pub keepers: usize,
     /// The sources that can serve it; the first is the default.
     pub sources: &'static [Served],
     /// [`super::lowering::lower`] with the protocol's rules.
@@ -42,6 +44,9 @@ pub(super) trait Rules: Sized {
     /// The form in which the protocol keeps the answers of a comparison until an op needs them.
     type Bits: Copy;
 
+    /// The number of parties, the first ones, of which each keeps a part of a state between runs.
+    const KEEPERS: usize;
+
     /// The rules, before anything of `program` is lowered.
     fn new(program: &Program) -> Self;
 
@@ -64,6 +69,11 @@ pub(super) trait Rules: Sized {
 
     /// Answers times a value of their shape.
     fn choose(lowering: &mut Lowering<'_, Self>, bits: Self::Bits, z: Tile) -> Parts;
+
+    /// A tile of which every component is held by one of `keepers`.
+    fn kept(lowering: &mut Lowering<'_, Self>, tile: Tile, _keepers: Parties) -> Parts {
+        lowering.parts(tile)
+    }
 
     /// A tile in the form in which its elements are cheapest repeated; `None` where that is the form it has.
     fn repeatable(_: &mut Lowering<'_, Self>, _: Tile) -> Option<Parts> {

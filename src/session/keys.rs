@@ -163,6 +163,13 @@ impl KeySource {
         drawn.map(|contribution| Contribution { contribution })
     }
 
+    /// A fresh key under which this role draws its part of a state's first value; a seed always gives the same.
+    pub(super) fn first_state(self, role: Role, state: usize) -> Result<PrgKey, SessionError> {
+        let drawn =
+            self.draw("symbolon insecure test first state", |seed| format!("{seed} {role:?} {state}"));
+        drawn.map(PrgKey::from_bytes)
+    }
+
     fn draw(
         self,
         context: &'static str,

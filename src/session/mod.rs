@@ -29,6 +29,7 @@ mod party;
 mod prepared;
 mod shared_keys;
 mod source;
+mod states;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,7 @@ use std::sync::Arc;
 pub struct Prepared {
     /// The session that it belongs to.
     session: u64,
+    protocol: Protocol,
     program: Program,
     plans: Arc<Plans>,
     name: PlanName,
@@ -102,7 +103,8 @@ impl Session {
             session.stages.end(Stage::Caller);
             session.check_roles(protocol)?;
             // Before anybody else is bothered.
-            let inputs = session.own_inputs(program, inputs, 0)?;
+            let mut inputs = session.own_inputs(program, inputs, 0)?;
+            session.add_first_states(protocol, program, &mut inputs)?;
             session.stages.end(Stage::Inputs);
             let mut prepared = session.plan_and_allocate(protocol, program, None)?;
             let mut outcome = session.run_plan(&mut prepared, inputs)?;
@@ -150,7 +152,10 @@ impl Session {
                 return Err(SessionError::OtherSession);
             }
             session.stages.end(Stage::Caller);
-            let inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
+            let mut inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
+            if prepared.runs == 0 {
+                session.add_first_states(prepared.protocol, &prepared.program, &mut inputs)?;
+            }
             session.stages.end(Stage::Inputs);
             let digest = blake3::Hash::from(prepared.plans.agreement.digest).to_hex().to_string();
             // Two programs may have one plan, and keep values of their own.
@@ -216,7 +221,7 @@ impl Session {
         self.stages.end(Stage::Allocating);
         let (program, devices) = (program.clone(), self.devices.clone());
         let session = self.id;
-        Ok(Prepared { session, program, plans, name, memory, devices, number, runs: 0 })
+        Ok(Prepared { session, protocol, program, plans, name, memory, devices, number, runs: 0 })
     }
 
     /// Runs a program whose run all parties have confirmed.

@@ -123,6 +123,8 @@ pub struct BufferSpec {
     pub len: usize,
     /// Its memory class.
     pub class: MemoryClass,
+    /// It is a state's: the next run finds its content.
+    pub state: bool,
 }
 
 /// The action of a step.
@@ -247,7 +249,8 @@ pub struct Step {
 /// The straight-line program of one role. Every buffer is written before it is read.
 ///
 /// **Later runs** take the steps that are not [`Step::once`]. A buffer that a `once` step writes and such a step reads is
-/// *kept* between the runs; so no other step writes it, and no `once` step reads a buffer that another step wrote.
+/// *kept* between the runs; so no other step writes it, and no `once` step reads a buffer that another step wrote. The
+/// buffers of states are written by others as well, at the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StepList {
     /// The role whose steps these are.
@@ -282,7 +285,7 @@ impl StepList {
     /// A new buffer for a matrix of `shape`.
     pub fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
         let id = BufferId(u32::try_from(self.buffers.len()).expect("fewer than 2^32 buffers"));
-        self.buffers.push(BufferSpec { len: shape.len(), class });
+        self.buffers.push(BufferSpec { len: shape.len(), class, state: false });
         self.written.push(None);
         Matrix::new(id, shape)
     }
@@ -323,9 +326,12 @@ impl StepList {
             if access != Access::Write {
                 assert!(written.is_some(), "{name}: {:?} is read before it is written", matrix.buffer);
                 assert!(!once || written == Some(true), "{name}: what is kept depends on what changes");
+                let is_new = self.buffers[index].state && access == Access::Read && written == Some(false);
+                assert!(!is_new, "{name}: a state is read behind its update");
             }
             if access != Access::Read {
-                assert!(written.is_none_or(|written| written == *once), "{name}: what is kept changes");
+                let keeps = written.is_none_or(|written| written == *once);
+                assert!(keeps || self.buffers[index].state && !once, "{name}: what is kept changes");
             }
         });
         // Once all is checked: what a step reads was written before it.

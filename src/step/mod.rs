@@ -9,6 +9,7 @@ mod kernel;
 mod list;
 mod rows;
 mod shapes;
+mod states;
 
 pub use crate::ring::Axis;
 pub use kernel::{Access, Kernel, Loop, MOST_LOOPS, Matrix, STEMS};
@@ -16,3 +17,4 @@ pub use list::{
     Action, BufferId, BufferSpec, InputId, KeyId, MemoryClass, MessageId, OpId, Phase, PlaceId, Step,
     StepList,
 };
+pub use states::Update;

@@ -96,6 +96,9 @@
 //!
 //! **Moving elements.** Slices, places, reshaping and gathering move each part for itself. They cost nothing.
 //!
+//! **States.** Between runs each party keeps its part of a state. An update is each party's part of the new value. *Bytes:*
+//! none. What a run opens of a state it opens under a mask of this run, whoever knew its first value.
+//!
 //! **Output.** The other holders send their parts to each recipient. *Bytes:* one element a value and recipient.
 //! *Rounds:* 1. With two parties a part reveals no more than the output does: it is the output less the part that the
 //! recipient already holds.
@@ -134,6 +137,7 @@ const ONE_PARTY: Coalition = Coalition {
 pub(super) const ROW: Row = Row {
     name: "beaver",
     parties: 2,
+    keepers: Beaver::KEEPERS,
     sources: &[
         Served {
             source: Source::Dealer,
@@ -164,6 +168,7 @@ struct Beaver {
 
 impl Rules for Beaver {
     type Bits = Bits;
+    const KEEPERS: usize = 2;
 
     fn new(program: &Program) -> Beaver {
         Beaver { toolkit: Toolkit::new(program, true) }

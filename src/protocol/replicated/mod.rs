@@ -51,6 +51,11 @@
 //! messages, and c as their sum with its own part. *Bytes:* w bits a value from parties 0 and 2, one bit from party 1, to
 //! party 0. *Rounds:* 2 until party 0 has its share.
 //!
+//! **States** are kept between runs as the parts of parties 0 and 1: what all that is not linear works on, and replicated at
+//! the cost of two elements a value where a product needs it. Of an update each component goes to the lower of its holders
+//! of these two. What party 2 holds alone it shares as in step 1 of replicating: one element a value, from party 2. Where
+//! the first value is party 2's input, it keeps a third part.
+//!
 //! **Moving elements.** A gathering that repeats elements is done on the replicated value, so that each is sent once.
 //!
 //! **Output.** One neighbour sends what the recipient lacks: the third component, or another's part. Where both others
@@ -89,6 +94,7 @@ use std::collections::HashMap;
 pub(super) const ROW: Row = Row {
     name: "replicated",
     parties: 3,
+    keepers: Replicated::KEEPERS,
     sources: &[Served {
         source: Source::Party(HELPER),
         trust: &[
@@ -113,6 +119,7 @@ struct Replicated {
 
 impl Rules for Replicated {
     type Bits = Bits;
+    const KEEPERS: usize = 2;
 
     fn new(program: &Program) -> Replicated {
         let toolkit = Toolkit::new(program, false);
@@ -137,6 +144,15 @@ impl Rules for Replicated {
 
     fn choose(lowering: &mut Lowering<'_, Self>, bits: Bits, z: Tile) -> Parts {
         dealt::choose(lowering, bits, z)
+    }
+
+    /// What party 2 has alone is shared with the keepers, unless it keeps a part itself.
+    fn kept(lowering: &mut Lowering<'_, Self>, tile: Tile, keepers: Parties) -> Parts {
+        let parts = lowering.parts(tile);
+        match parts.own(HELPER).filter(|_| !keepers.contains(HELPER)) {
+            None => parts,
+            Some(part) => lowering.for_value(tile.value, |lowering| lowering.hand_over(&parts, part)),
+        }
     }
 
     /// Replicated before it is repeated, unless one party knows it: there are more elements afterwards.

@@ -3,6 +3,7 @@
 use super::{PARTIES, Replicated, factors, next, partner, rest};
 use crate::correlation::Product;
 use crate::protocol::Content;
+use crate::protocol::dealt::HELPER;
 use crate::protocol::lowering::{Block, Lowering, Pair, Parts, Tile};
 use crate::ring::{MINUS_ONE, Shape};
 use crate::share::{Parties, PartyId, Sharing};
@@ -67,6 +68,14 @@ impl Lowering<'_, Replicated> {
             }
         }
         replica
+    }
+
+    /// The same value without a part that party 2 alone has: it is shared with the others.
+    pub(super) fn hand_over(&mut self, parts: &Parts, part: Block) -> Parts {
+        let is_other = |&(holders, ..): &(Parties, PartyId, Block)| holders != HELPER.alone();
+        let mut shared: Parts = parts.iter().filter(is_other).collect();
+        self.share(&mut shared, HELPER, part);
+        shared
     }
 
     /// Adds what `party` alone knows: uniform elements to the component with its partner, the rest to the other.

@@ -18,6 +18,7 @@ use std::convert::Infallible;
 pub(in crate::protocol) const ROW: Row = Row {
     name: "insecure_clear",
     parties: 4,
+    keepers: InsecureClear::KEEPERS,
     sources: &[Served {
         source: Source::Nobody,
         trust: &[Coalition { who: "party 0 alone", learns: "every input" }],
@@ -31,6 +32,7 @@ struct InsecureClear;
 
 impl Rules for InsecureClear {
     type Bits = Infallible;
+    const KEEPERS: usize = 1;
 
     fn new(_: &Program) -> InsecureClear {
         InsecureClear

@@ -64,7 +64,8 @@ impl Supplier for StoreSupplier {
 
     /// Makes sure that it was dealt for this plan, and for as many runs as there will be.
     fn check(&self, plans: &Plans, is_prepared: bool) -> Result<(), SessionError> {
-        if is_prepared && plans.again.is_some() {
+        let differs = |again: &Arc<Plans>| again.demand != plans.demand;
+        if is_prepared && plans.again.as_ref().is_some_and(differs) {
             return Err(SessionError::ResidentFromStore);
         }
         Ok(self.store.check_demand(plans.demand.digest())?)

@@ -4,7 +4,8 @@ use crate::correlation::order_file::{OrderWriter, Piece};
 use crate::device::cpu::Cpu;
 use crate::net::Deadlines;
 use crate::plan::{PlanOptions, Plans};
-use crate::program::{Program, oracle};
+use crate::program::oracle::{self, Runs};
+use crate::program::{Init, Kind, Number, Program};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::{SessionError, SessionOptions, World, WorldError};
@@ -230,6 +231,27 @@ fn what_is_left_is_what_all_parties_can_use() {
     // Without its mark, party 0 believes that it has all: party 1 knows better, and both say so.
     fs::remove_dir_all(marks(&folder)).expect("the marks are lost");
     left((2, 2));
+}
+
+#[test]
+fn a_store_serves_the_runs_of_a_program_with_states_one_order_each() {
+    let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
+    let shape = Shape::new(2, 2);
+    let x = program.input("x", PartyId(0), shape, None).expect("x");
+    let w = program.state("w", shape, Kind::Real, Init::Number(Number::Integer(1))).expect("w");
+    let z = program.matmul(x, w).expect("a product");
+    program.update(w, z).expect("an update");
+    program.output("z", z, Parties::first(2)).expect("an output");
+    let folder = deal(&program, ORDERS);
+    let batches = vec![vec![Elements::Z64(vec![1, 2, 3, 5])]; 3];
+    let outcomes = world(&folder).run_batches(&program, &batches).expect("runs from a store");
+    let mut runs = Runs::new(&program);
+    for (run, batch) in batches.iter().enumerate() {
+        let expected = &runs.run(batch)[0].elements;
+        assert_eq!(&outcomes[1][run].outputs["z"], expected, "run {run}");
+    }
+    let left = open(&folder, 0).err();
+    assert!(matches!(left, Some(StoreError::Exhausted { .. })), "each run took an order: {left:?}");
 }
 
 #[test]

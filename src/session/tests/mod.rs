@@ -30,6 +30,7 @@ mod reconnects;
 mod resident;
 mod simulated;
 mod stages;
+mod states;
 mod streamed;
 mod tensors;
 

@@ -1,0 +1,46 @@
+//! The parts of states' first values that this party keeps.
+
+use super::{Session, SessionError};
+use crate::program::{Init, Op, Program, uniform};
+use crate::protocol::Protocol;
+use crate::ring::Elements;
+use crate::run::HostMatrix;
+use crate::share::Role;
+use std::collections::BTreeMap;
+
+impl Session {
+    /// Adds this party's parts of first values to its inputs, behind these.
+    pub(super) fn add_first_states(
+        &self,
+        protocol: Protocol,
+        program: &Program,
+        inputs: &mut BTreeMap<usize, HostMatrix>,
+    ) -> Result<(), SessionError> {
+        let Role::Party(own) = self.role else { return Ok(()) };
+        let ring = program.ring();
+        for (index, state) in program.states().iter().enumerate() {
+            let keepers = protocol.keepers(program, index);
+            if !keepers.contains(own) {
+                continue;
+            }
+            let shape = state.shape();
+            let zeros = || Elements::zeros(ring, shape.len());
+            let elements = match &state.init {
+                Init::Input(input) => match program.value(*input).op {
+                    Op::Input(input) => inputs.get(&input).map_or_else(zeros, |given| given.elements.clone()),
+                    _ => unreachable!("a first value that was declared is an input"),
+                },
+                Init::Random { magnitude } => {
+                    let key = self.keys.first_state(self.role, index)?;
+                    uniform(program.codec(), &key, magnitude / keepers.len() as f64, shape.len())
+                }
+                public if keepers.lowest() == Some(own) => {
+                    public.public(program, shape.len()).expect("it is public")
+                }
+                _ => zeros(),
+            };
+            inputs.insert(program.inputs().len() + index, HostMatrix { shape, elements });
+        }
+        Ok(())
+    }
+}
