@@ -24,7 +24,8 @@ pub enum Init {
     Number(Number),
     /// Public elements, row-major.
     Public(Elements),
-    /// Public numbers that everybody draws alike, uniform within ± `magnitude`; see [`Init::public`].
+    /// Public numbers that everybody draws alike, uniform within ± `magnitude`: from the generator's stream 0 under the key
+    /// that BLAKE3 derives from the seed.
     Seeded {
         /// What they are drawn from.
         seed: u64,
@@ -40,8 +41,7 @@ pub enum Init {
 }
 
 impl Init {
-    /// Its elements, where they are public: a number is repeated, and drawn ones are those of the generator's stream 0 under
-    /// the key that BLAKE3 derives from the seed.
+    /// Its elements, where they are public.
     pub(crate) fn public(&self, program: &Program, len: usize) -> Option<Elements> {
         match self {
             Init::Input(_) | Init::Random { .. } => None,
