@@ -39,6 +39,7 @@
 //! Between processes each party opens a [`Session`] and the dealer calls [`session::deal`]: `tools/examples` has both.
 //! The [`guide`] answers questions in chapters; [`protocol`] has the formulas, their sources and the security arguments.
 
+pub mod circuit;
 pub mod correlation;
 pub mod device;
 #[cfg(doc)]

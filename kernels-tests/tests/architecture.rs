@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use symbolon::step::STEMS;
 
 /// The modules from the bottom up: each imports only from those before it.
-const FLOORS: [&str; 13] = [
+const FLOORS: [&str; 14] = [
     "memory",
     "ring",
     "share",
+    "circuit",
     "step",
     "device",
     "net",
@@ -59,7 +60,7 @@ const CONFINED: [(&str, &[&str]); 5] = [
     ("ash", &["device/gpu"]),
     ("tokio", &["net", "run", "session"]),
     ("rustls", &["net"]),
-    ("rayon", &["device/cpu"]),
+    ("rayon", &["device/cpu", "circuit"]),
 ];
 
 /// The folder of the workspace.

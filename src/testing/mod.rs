@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 /// The entry points of fuzz targets: none may panic, or take memory that the bytes do not pay for.
 pub mod fuzz {
+    pub use crate::circuit::bristol::fuzz::bristol;
     pub use crate::correlation::fuzz::{demand, order};
     pub use crate::net::fuzz::{awaited_frames, frame, greeting};
 }
