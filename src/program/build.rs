@@ -54,6 +54,7 @@ impl Program {
             domains: Vec::new(),
             searches: Vec::new(),
             assumed: Vec::new(),
+            constants: Vec::new(),
             needs: Vec::new(),
             steps: Vec::new(),
             check: None,
@@ -179,7 +180,7 @@ impl Program {
         let promoted = self.promoted(a)?;
         let sum = self.push_like(promoted, Op::AddConstant(promoted, element), shape, label)?;
         if let Some(integer) = whole(constant) {
-            self.settle_constant(sum, a, |span| span.plus(Span::at(integer)));
+            self.settle_constant(sum, a, integer, |span| span.plus(Span::at(integer)));
         }
         Ok(sum)
     }
@@ -198,7 +199,7 @@ impl Program {
             Some(integer) => {
                 let factor = self.integer(integer)?;
                 let scaled = self.push_like(a, Op::Scale(a, factor), shape, label)?;
-                self.settle_constant(scaled, a, |span| span.times(integer));
+                self.settle_constant(scaled, a, integer, |span| span.times(integer));
                 Ok(scaled)
             }
             None if self.codec.fraction_bits() == 0 => {

@@ -21,10 +21,11 @@
 //! 0.9·2^r. Of a matrix product the sum over j of |xᵢⱼ·yⱼₙ| is bounded by the largest magnitudes of the columns of x and
 //! the rows of y; where bounds of one operand are known, by these, and the other's elements alone are compared.
 
+mod integers;
+
 use super::range::Interval;
 use super::{
-    Meaning, Number, Op, Output, Program, ProgramError, Relation, Span, Stride, Term, Test, Truncation,
-    Value, ValueId,
+    Meaning, Op, Output, Program, ProgramError, Span, Stride, Term, Test, Truncation, Value, ValueId,
 };
 use crate::ring::{Axis, Shape};
 use crate::share::Parties;
@@ -376,29 +377,6 @@ impl<'a> Checks<'a> {
         self.program.max_over(magnitude, axis)
     }
 
-    /// Asks of integers to be those that are declared or stated.
-    fn integer(&mut self, old: ValueId, id: ValueId, assumed: bool) -> Result<(), ProgramError> {
-        let (source, ring) = (self.source, self.source.ring());
-        let stated = source.integers(old);
-        let (asked, of) = match source.value(old).op {
-            Op::Input(_) | Op::State(_) => (id, stated.signed),
-            Op::Scale(a, _) if assumed => (self.new_id(a), source.integers(a).signed),
-            _ => return Ok(()),
-        };
-        let all = Span::of_reading(of, ring);
-        let copy = self.program.unknown(asked, Op::AddConstant(asked, 0))?;
-        self.program.read_as(copy, all, of);
-        let ends =
-            [(Relation::Less, stated.span.low, all.low), (Relation::Greater, stated.span.high, all.high)];
-        for (relation, end, last) in ends {
-            if end != last {
-                let outside = self.program.compare_constant(copy, relation, Number::Integer(end))?;
-                self.count(old, outside)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The program with an output of the two answers.
     fn finish(self) -> Result<Program, ProgramError> {
         let Checks { source, mut program, ids, counts, .. } = self;
@@ -480,7 +458,7 @@ impl Meaning {
 }
 
 impl Program {
-    /// A value of the scale and shape of an operand's, but for a sum's, of which nothing is known.
+    /// A value of the scale and shape of an operand's, but for a sum's, of which nothing is known. It may wrap on purpose.
     fn unknown(&mut self, like: ValueId, op: Op) -> Result<ValueId, ProgramError> {
         let shape = match op {
             Op::Sum(a, axis) => self.value(a).shape.summed(axis),
@@ -499,10 +477,13 @@ impl Program {
         let label = self.value(like).label.clone();
         let value = self.push_like(like, op, shape, label)?;
         self.values[value.index()].interval = None;
+        if self.counts() {
+            self.read_as(value, Span::of_reading(true, self.ring()), true);
+        }
         Ok(value)
     }
 
-    /// Reads a value as any integer.
+    /// Reads a value's elements as integers, which are anywhere in a span.
     fn read_as(&mut self, value: ValueId, span: Span, signed: bool) {
         self.values[value.index()].integers = Some(super::Integers { span, signed, wraps: false });
     }

@@ -16,6 +16,21 @@ pub enum ProgramError {
         .0.left_label, .0.left, .0.right_label, .0.right, .0.left.cols(), rows_as_factor(.0.right)
     )]
     Inner(Box<Operands>),
+    /// A sum of integers that is too long to be held to the ring.
+    #[error(
+        "{label} adds {count} integers, of which checks hold at most {most} of {ring_bits} bits to the ring: declare \
+         `bound` on inputs so that it cannot exceed the ring, or use 64 bits"
+    )]
+    Uncheckable {
+        /// Its name or expression.
+        label: String,
+        /// The number of its terms.
+        count: usize,
+        /// The most.
+        most: usize,
+        /// The ring's width.
+        ring_bits: u32,
+    },
     /// A matrix with more elements than can be addressed.
     #[error("{label} of shape {shape} has too many elements")]
     TooLarge {

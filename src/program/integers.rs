@@ -340,8 +340,15 @@ impl Program {
 
     /// Says of a sum or product with a constant what it stands for: its element alone does not tell large constants from
     /// negative ones.
-    pub(super) fn settle_constant(&mut self, value: ValueId, a: ValueId, of: impl Fn(Span) -> Span) {
+    pub(super) fn settle_constant(
+        &mut self,
+        value: ValueId,
+        a: ValueId,
+        constant: i128,
+        of: impl Fn(Span) -> Span,
+    ) {
         if self.counts() {
+            self.constants.push((value, constant));
             self.settle(value, of(self.integers(a).span), &[a]);
         }
     }

@@ -255,6 +255,9 @@ pub struct Program {
     searches: Vec<range::Search>,
     /// The values whose ranges an author states, and the calls that state them.
     assumed: Vec<(ValueId, String)>,
+    /// In a program on integers, the values that add a constant or multiply by one, and which: its element alone does not
+    /// tell.
+    constants: Vec<(ValueId, i128)>,
     /// Parts of functions that leave the ring for some arguments, and the largest magnitude that their elements may have.
     needs: Vec<(ValueId, f64)>,
     /// The names that the job's steps define, each with the number of values up to its own.

@@ -169,3 +169,53 @@ fn integers_are_held_to_what_is_stated() {
         }
     }
 }
+
+/// What wraps is named, to the unit, and what does not is not.
+#[test]
+fn integers_that_wrap_are_named() {
+    let codec = FixedPoint::new(Ring::Z64, 0).expect("integers");
+    let (most, half) = (9_223_372_036_854_775_807i64, 1i64 << 32);
+    // Steps, elements of x and y with which they are right, and with which they wrap.
+    type Integers = [[i64; 4]; 2];
+    let ones = [1; 4];
+    let cases: [(&str, Integers, Integers); 9] = [
+        ("z = x + y", [[most - 1, -most, 0, 5], [1, -1, 0, 7]], [[most - 1, 0, 0, 5], [2, 0, 0, 7]]),
+        ("z = x + y", [[-most, most, 0, 5], [-1, -9, 0, 7]], [[-most, 0, 0, 5], [-2, 0, 0, 7]]),
+        ("z = x - y", [[most, -most, 0, 5], [0, 1, 0, 7]], [[most, -most, 0, 5], [0, 2, 0, 7]]),
+        ("z = -x + 0 * y", [[most, -most, 0, 5], ones], [[-most - 1, 0, 0, 5], ones]),
+        ("z = x * 3 + 0 * y", [[most / 3, -most / 3, 0, 5], ones], [[most / 3 + 1, 0, 0, 5], ones]),
+        ("z = x * -5 - 0 * y", [[most / 5, -most / 5, 0, 5], ones], [[most / 5 + 1, 0, 0, 5], ones]),
+        (
+            "z = x * y",
+            [[half, -half, most, 3], [half / 2 - 1, half / 2 - 1, 1, -4]],
+            [[half, 1, 1, 3], [half / 2, 1, 1, -4]],
+        ),
+        ("z = sum(x) + 0 * sum(y)", [[most, -most, most, -9], ones], [[most, 1, 0, 0], ones]),
+        ("z = x @ y", [[half, 4, 4, 4], [half / 4; 4]], [[half; 4], [half; 4]]),
+    ];
+    for protocol in Protocol::ALL {
+        for (number, (step, right, wrong)) in (0..).zip(&cases) {
+            let program = program(protocol, codec, None, &[step]);
+            let data =
+                |integers: &Integers| integers.map(|row| Elements::Z64(row.map(|x| x as u64).to_vec()));
+            let well = world(protocol, number).run(&program, &data(right));
+            assert!(well.is_ok(), "{step} by {protocol}: {}", well.expect_err("a failure"));
+            let error = world(protocol, number).run(&program, &data(wrong)).expect_err("it wraps");
+            assert_eq!(failed(error, protocol), "z", "{step} by {protocol}");
+        }
+    }
+}
+
+#[test]
+fn sums_that_are_too_long_to_be_held_to_the_ring_are_refused() {
+    let codec = FixedPoint::new(Ring::Z32, 0).expect("integers");
+    let mut program = Program::new(2, codec);
+    let dims = crate::program::Dims::new(&[20_000]).expect("an axis");
+    let x = program.input("x", PartyId(0), dims, None).expect("an input");
+    let y = program.input("y", PartyId(1), dims, None).expect("an input");
+    let difference = program.max(x, y).expect("a step");
+    let sum = program.sum(difference, None).expect("a step");
+    program.output("z", sum, PartyId(0).alone()).expect("an output");
+    let error = program.checked().expect_err("too many terms").to_string();
+    assert!(error.contains("adds 20000 integers, of which checks hold at most 16384 of 32 bits"), "{error}");
+}

@@ -121,10 +121,12 @@ impl Ranges {
         let inputs = program.inputs().iter().filter(|input| input.bound.is_none());
         let unbounded: Vec<&str> = inputs.map(|input| input.name.as_str()).collect();
         let ring_bits = program.ring().bits();
-        let can_wrap = range::wrapping(program);
+        let can_wrap = if is_checked { Vec::new() } else { range::wrapping(program) };
         let exceeds = |label| format!("{label} can exceed the ring and wraps modulo 2^{ring_bits}");
         let wraps: Vec<String> = can_wrap.iter().map(exceeds).collect();
-        let range = if program.codec().fraction_bits() == 0 && wraps.is_empty() {
+        let range = if program.codec().fraction_bits() == 0 && is_checked {
+            format!("integers in {ring_bits} bits: every op is exact, and no result exceeds the ring")
+        } else if program.codec().fraction_bits() == 0 && wraps.is_empty() {
             format!("integers in {ring_bits} bits: every op is exact, and no result can exceed the ring")
         } else if program.codec().fraction_bits() == 0 {
             format!(
