@@ -1,5 +1,6 @@
 //! Building a program, value by value.
 
+use super::gradient::{Composite, Derivatives};
 use super::range::{self, Interval};
 use super::{Dims, Input, Kind, Op, Output, Program, ProgramError, Span, Truncation, Value, ValueId};
 use crate::ring::{Axis, FixedPoint, Shape};
@@ -57,6 +58,7 @@ impl Program {
             constants: Vec::new(),
             needs: Vec::new(),
             steps: Vec::new(),
+            derivatives: Derivatives::default(),
             check: None,
         }
     }
@@ -224,7 +226,9 @@ impl Program {
         match self.excess_bits(a, b) {
             0 => self.push_product(Op::Mul(a, b), shape, bits, label),
             excess => {
+                let first = self.values.len();
                 let result = self.large_product(a, b, excess)?;
+                self.composed(first, result, Composite::Product(a, b));
                 self.called(result, label, None)
             }
         }
@@ -312,7 +316,7 @@ impl Program {
     }
 
     /// A product, which has the fraction bits of both factors, and its truncation where these are too many.
-    fn push_product(
+    pub(super) fn push_product(
         &mut self,
         op: Op,
         shape: Shape,

@@ -416,7 +416,7 @@ impl<'a> Checks<'a> {
 
 impl Op {
     /// The same op of other values.
-    fn map(self, new: impl Fn(ValueId) -> ValueId) -> Op {
+    pub(super) fn map(self, new: impl Fn(ValueId) -> ValueId) -> Op {
         match self {
             Op::Input(_) | Op::State(_) => self,
             Op::Add(a, b) => Op::Add(new(a), new(b)),
@@ -439,7 +439,7 @@ impl Op {
 
 impl Meaning {
     /// The same of other values.
-    fn map(self, new: impl Fn(ValueId) -> ValueId) -> Meaning {
+    pub(super) fn map(self, new: impl Fn(ValueId) -> ValueId) -> Meaning {
         let term = |term: Term| match term {
             Term::Value(value) => Term::Value(new(value)),
             constant => constant,
@@ -499,7 +499,7 @@ impl Program {
     }
 
     /// What the step that a value belongs to is called: by its name in the job, as an input or a state, or by its expression.
-    fn step_of(&self, value: ValueId) -> String {
+    pub(super) fn step_of(&self, value: ValueId) -> String {
         if let Op::Input(index) = self.value(value).op {
             return format!("input {}", self.inputs[index].name);
         }

@@ -6,8 +6,10 @@
 //! is how a protocol chooses: it costs less than a general product.
 
 use super::build::whole;
+use super::gradient::{Adjoint, Composite};
 use super::range::Interval;
 use super::{Meaning, Number, Op, Program, ProgramError, Relation, Span, Term, Test, ValueId};
+use crate::ring::MINUS_ONE;
 
 impl Program {
     /// Whether each element is what is asked, as an integer 0 or 1.
@@ -203,10 +205,18 @@ impl Program {
         let result = if self.counts() {
             self.extreme(a, Term::Constant(0), true)?
         } else {
-            let positive = self.raw_test(a, Test::NonNegative)?;
+            let positive = self.is_positive(a)?;
             self.mul(positive, a)?
         };
         self.called(result, label, Some(self.any_or_known(a).positive()))
+    }
+
+    /// Whether a > 0, in a program on numbers with fractions: whether a less its unit is not negative, which shares the
+    /// opening of a.
+    fn is_positive(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let (shape, label) = (self.value(a).shape, format!("({} > 0)", self.short(a)));
+        let less = self.push_like(a, Op::AddConstant(a, self.ring().reduce(MINUS_ONE)), shape, label)?;
+        self.raw_test(less, Test::NonNegative)
     }
 
     /// max(a, 0) + slope · min(a, 0).
@@ -240,8 +250,24 @@ impl Program {
         let doubled = self.scale(positive, Number::Integer(2))?;
         let result = self.sub(doubled, a)?;
         self.see_to(first);
+        self.composed(first, result, Composite::Magnitude(a));
         self.means(first, result, Meaning::Magnitude(a))?;
         self.called(result, label, Some(self.any_or_known(a).magnitude()))
+    }
+
+    /// The sign of a, which is 0 where a is, by the opening of the comparison.
+    pub(super) fn passed_by_magnitude(
+        &mut self,
+        a: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let (positive, negative) = (self.is_positive(a)?, self.raw_test(a, Test::Negative)?);
+        let Some(g) = adjoint.value else {
+            let sign = self.sub(positive, negative)?;
+            return self.scaled_by(adjoint, sign);
+        };
+        let (above, below) = (self.mul(positive, g)?, self.mul(negative, g)?);
+        Ok(adjoint.with(self.sub(above, below)?))
     }
 
     /// The larger of each two elements, broadcasting.

@@ -1,5 +1,6 @@
 //! The errors of programs.
 
+use super::gradient::GradientError;
 use super::range::Outside;
 use super::{Dims, Kind, Span};
 use crate::share::PartyId;
@@ -143,6 +144,16 @@ pub enum ProgramError {
         /// The least that it can be.
         least: f64,
     },
+    /// A norm to clip to that is too small for the ring, or too large.
+    #[error("{label}: a norm to clip to must lie between {least:.2e} and {most:.2e}")]
+    Norm {
+        /// The call.
+        label: String,
+        /// The least that it can be.
+        least: f64,
+        /// The most.
+        most: f64,
+    },
     /// A constant divisor that is zero.
     #[error("{label} divides by zero")]
     DivisionByZero {
@@ -192,6 +203,12 @@ pub enum ProgramError {
         /// Its extents and those that are due, in words.
         what: String,
     },
+    /// Numbers and what they should be that differ in shape.
+    #[error("{} of shape {} and {} of shape {} must have one shape", .0.left_label, .0.left, .0.right_label, .0.right)]
+    Unequal(Box<Operands>),
+    /// A gradient that there is not.
+    #[error(transparent)]
+    Gradient(#[from] GradientError),
     /// Values to be joined that differ along another axis.
     #[error(
         "{} of shape {} and {} of shape {} cannot be joined along axis {axis}: all other extents must be equal",

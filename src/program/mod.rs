@@ -17,10 +17,13 @@ mod dims;
 mod error;
 pub mod expression;
 mod functions;
+mod gradient;
 mod images;
 mod integers;
 mod interval;
 mod meaning;
+mod merge;
+mod optimisers;
 pub mod oracle;
 mod order;
 pub mod range;
@@ -37,9 +40,11 @@ pub use build::Number;
 pub use check::{CHECK_OUTPUT, Check};
 pub use dims::{Dims, TooManyAxes};
 pub use error::{Operands, ProgramError};
+pub use gradient::GradientError;
 pub use images::{Image, Window};
 pub use integers::{Integers, Kind, Span};
 pub use meaning::{Meaning, Relation, Term};
+pub use optimisers::Rate;
 pub(crate) use state::uniform;
 pub use state::{Init, State};
 
@@ -60,7 +65,7 @@ impl ValueId {
 }
 
 /// The op that computes a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Op {
     /// The program's input with this number.
     Input(usize),
@@ -262,6 +267,8 @@ pub struct Program {
     needs: Vec<(ValueId, f64)>,
     /// The names that the job's steps define, each with the number of values up to its own.
     steps: Vec<(String, usize)>,
+    /// Its gradients, and the functions that they differentiate as a whole.
+    derivatives: gradient::Derivatives,
     /// Its checks' steps, if it has any.
     check: Option<Check>,
 }

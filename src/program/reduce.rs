@@ -8,6 +8,7 @@
 //! matrix which the tensor lies in; for another one the tensor is gathered into a matrix with a row for each of its
 //! indices.
 
+use super::gradient::{Adjoint, Composite};
 use super::range::Interval;
 use super::{Gather, Loop, Meaning, Number, Program, ProgramError, Stride, Term, Test, ValueId};
 use crate::ring::{Axis, Shape};
@@ -48,7 +49,27 @@ impl Program {
             self.multiple(sum, 1.0 / count, bits)?
         };
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::Mean(a, axis));
         self.called(result, label, None)
+    }
+
+    /// g/n to each element.
+    pub(super) fn passed_by_mean(
+        &mut self,
+        a: ValueId,
+        axis: Option<Axis>,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let shape = self.value(a).shape;
+        let count = axis.map_or(shape.len(), |axis| extent(shape, axis)) as f64;
+        let adjoint = adjoint.times(1.0 / count);
+        match axis {
+            Some(axis) => self.spread(adjoint, axis, shape),
+            None => {
+                let row = self.spread(adjoint, Axis::Cols, Shape::new(1, shape.cols))?;
+                self.spread(row, Axis::Rows, shape)
+            }
+        }
     }
 
     /// The largest element along an axis.

@@ -316,7 +316,12 @@ impl Program {
     }
 
     /// A tensor whose elements nested loops find, one for each axis.
-    fn by_turns(&mut self, a: ValueId, start: usize, turns: &[Loop]) -> Result<ValueId, ProgramError> {
+    pub(super) fn by_turns(
+        &mut self,
+        a: ValueId,
+        start: usize,
+        turns: &[Loop],
+    ) -> Result<ValueId, ProgramError> {
         let extents: Vec<usize> = turns.iter().map(|turn| turn.count).collect();
         let dims = Dims::new(&extents).expect("as many axes as a tensor");
         self.bearable(&self.value(a).label, dims)?;

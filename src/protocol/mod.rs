@@ -149,7 +149,8 @@ impl Protocol {
         Parties::first(self.parties()).iter().map(Role::from).chain(source.process()).collect()
     }
 
-    /// Lowers a program whose matrices are cut by `tiling`, with correlations from `source`.
+    /// Lowers a program whose matrices are cut by `tiling`, with correlations from `source`. What it computes twice is lowered
+    /// once.
     ///
     /// # Errors
     /// [`DemandError::TooMany`], as soon as that is known: tiles may be so small that there is no end of them.
@@ -158,7 +159,7 @@ impl Protocol {
     /// Where the program is for another number of parties.
     pub fn lower(self, program: &Program, tiling: &Tiling, source: Source) -> Result<Lowered, DemandError> {
         assert_eq!(program.parties(), self.parties(), "a program for the protocol's parties");
-        (self.row().lower)(program, tiling, source)
+        (self.row().lower)(&program.merged(), tiling, source)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::StepErrorKind;
 use super::functions::Function;
 use super::parse::Operand;
-use crate::program::{Dims, Image, Number, Program, ProgramError, ValueId, Window};
+use crate::program::{Dims, Image, Number, Program, ProgramError, Rate, ValueId, Window};
 
 /// The result of a call in a program.
 pub(super) type Applied = Result<ValueId, StepErrorKind>;
@@ -167,9 +167,22 @@ impl Call {
         self.given(name).map_or(Ok(default), |number| self.as_whole(number, name))
     }
 
+    /// A named number, or what it is otherwise.
+    pub(super) fn number_given(&self, name: &str, default: f64) -> f64 {
+        self.given(name).map_or(default, Number::value)
+    }
+
+    /// A learning rate: a constant or a value.
+    pub(super) fn rate(&self, index: usize) -> Result<Rate, StepErrorKind> {
+        Ok(match self.operand(index)? {
+            Operand::Matrix(value) => Rate::Value(value),
+            Operand::Constant(number) => Rate::Number(number),
+        })
+    }
+
     /// The small number that keeps a variance from zero.
     pub(super) fn epsilon(&self) -> f64 {
-        self.given("eps").map_or(1e-5, Number::value)
+        self.number_given("eps", 1e-5)
     }
 
     /// The axis of a value; a negative one is counted from the last.

@@ -5,6 +5,8 @@ use super::accuracy::{Accuracy, case, each, mean, normal, sigmoid, softmax, vari
 use super::call::{Applied, Call};
 use crate::program::{Dims, Program};
 
+mod training;
+
 /// A function that steps can call.
 pub struct Function {
     /// The forms of its call. The names before `=` are all that the form takes, and `…` stands for more values; a note may
@@ -23,7 +25,7 @@ pub struct Function {
 impl Function {
     /// The function of this name.
     pub fn of(name: &str) -> Option<&'static Function> {
-        FUNCTIONS.iter().find(|function| function.name() == name)
+        functions().find(|function| function.name() == name)
     }
 
     /// Its name in steps.
@@ -33,7 +35,7 @@ impl Function {
 
     /// All names, in alphabetical order, for an error.
     pub(super) fn names() -> String {
-        let mut names: Vec<&str> = FUNCTIONS.iter().map(Function::name).collect();
+        let mut names: Vec<&str> = functions().map(Function::name).collect();
         names.sort_unstable();
         names.join(", ")
     }
@@ -108,7 +110,12 @@ const BATCHNORM_NARROW: &str =
     "batchnorm(reshape(x, 1, 256, 16), y[:, 0], abs(y[:, 1]) + 1, y[:, 2], y[:, 3], eps=0.001)";
 
 /// Every function.
-pub const FUNCTIONS: &[Function] = &[
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.iter().chain(training::FUNCTIONS)
+}
+
+/// The functions that any job may use; those of training stand in a module of their own.
+const FUNCTIONS: &[Function] = &[
     // Reductions.
     Function {
         forms: &["sum(x)", "sum(x, axis=1, keepdims=0)"],
@@ -528,7 +535,7 @@ mod tests {
             let forms: Vec<String> = function.forms.iter().map(shown).collect();
             format!("| {} | {} |\n", forms.join("; "), function.result)
         };
-        FUNCTIONS.iter().map(row).collect()
+        functions().map(row).collect()
     }
 
     /// With `SYMBOLON_UPDATE_GUIDE=1` the guide's list is written anew.

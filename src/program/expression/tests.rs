@@ -78,7 +78,7 @@ fn errors_name_the_step_and_what_is_wrong() {
             .contains("column 6: '.sum' is not there: behind a point stands T alone")
     );
     assert!(error(16, "z = x + y").ends_with("column 9: unknown name 'y'; known are: b, w, x"));
-    assert!(error(16, "z = rely(x)").contains("unknown function 'rely'; there are abs, argmax"));
+    assert!(error(16, "z = rely(x)").contains("unknown function 'rely'; there are abs, adam"));
     assert!(error(16, "z = x[3:1]").ends_with("ends before it begins, or its step is not positive"));
     assert!(error(16, "z = x[:, 7]").contains("x of shape (5, 3) has no columns 7"));
     assert!(error(16, "z = x < w").contains("do not broadcast"));

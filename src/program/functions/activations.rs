@@ -3,16 +3,27 @@
 //! Sigmoids and linear units are right for any argument: outside the polynomial's range, which comparisons find, they
 //! are constant or linear to within the stated error.
 
+use super::super::gradient::{Adjoint, Composite};
 use super::super::range::Interval;
 use super::super::{Program, ProgramError, ValueId};
-use super::coefficients::{GELU_REST, SIGMOID, SILU_REST};
+use super::coefficients::{GELU_REST, GELU_SLOPE, SIGMOID, SILU_REST, SILU_SLOPE};
 
 /// An argument folded about zero.
-struct Folded {
+pub(super) struct Folded {
     /// Whether it is zero or above.
-    positive: ValueId,
+    pub(super) positive: ValueId,
     /// Its magnitude, but no more than the limit.
-    magnitude: ValueId,
+    pub(super) magnitude: ValueId,
+}
+
+/// What a softmax divides.
+pub(super) struct Powers {
+    /// The elements less the largest one.
+    pub(super) below: ValueId,
+    /// e to the powers of these.
+    powers: ValueId,
+    /// Their sum.
+    pub(super) sum: ValueId,
 }
 
 impl Program {
@@ -36,7 +47,19 @@ impl Program {
         let lower = self.offset(negated, 1.0)?;
         let result = self.select(folded.positive, upper, lower)?;
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::Sigmoid(a));
         self.called(result, label, None)
+    }
+
+    /// y·(1 − y).
+    pub(in crate::program) fn passed_by_sigmoid(
+        &mut self,
+        y: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let square = self.mul(y, y)?;
+        let slope = self.sub(y, square)?;
+        self.scaled_by(adjoint, slope)
     }
 
     /// tanh(a) = 2·sigmoid(2a) − 1, for any a.
@@ -54,7 +77,20 @@ impl Program {
         let doubled = self.rescaled(sigmoid, 1, bits)?;
         let result = self.offset(doubled, -1.0)?;
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::Tanh(a));
         self.called(result, label, None)
+    }
+
+    /// 1 − y².
+    pub(in crate::program) fn passed_by_tanh(
+        &mut self,
+        y: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let square = self.mul(y, y)?;
+        let negated = self.neg(square)?;
+        let slope = self.offset(negated, 1.0)?;
+        self.scaled_by(adjoint, slope)
     }
 
     /// The Gaussian error linear unit a·Φ(a), with the normal distribution's Φ (Hendrycks and Gimpel, "Gaussian Error
@@ -68,13 +104,29 @@ impl Program {
     pub fn gelu(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values().len(), format!("gelu({})", self.short(a)));
         let a = self.argument(a, &label)?;
-        let folded = self.folded(a, 8.0)?;
-        // t = min(|a|, 8)/4 − 1
-        let quarter = self.rescaled(folded.magnitude, -2, self.fine_bits())?;
-        let t = self.offset(quarter, -1.0)?;
+        let (folded, t) = self.gelu_argument(a)?;
         let result = self.linear_unit(a, &folded, t, &GELU_REST)?;
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::Gelu(a));
         self.called(result, label, None)
+    }
+
+    /// The argument folded, and t = min(|a|, 8)/4 − 1.
+    fn gelu_argument(&mut self, a: ValueId) -> Result<(Folded, ValueId), ProgramError> {
+        let folded = self.folded(a, 8.0)?;
+        let quarter = self.rescaled(folded.magnitude, -2, self.fine_bits())?;
+        let t = self.offset(quarter, -1.0)?;
+        Ok((folded, t))
+    }
+
+    /// Φ(a) + a·φ(a): a polynomial of degree 15 in what the function's is in.
+    pub(in crate::program) fn passed_by_gelu(
+        &mut self,
+        a: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let (folded, t) = self.gelu_argument(a)?;
+        self.passed_by_linear_unit(&folded, t, &GELU_SLOPE, adjoint)
     }
 
     /// a·sigmoid(a), for any a. Method: max(a, 0) less a polynomial of degree 15 in min(|a|, 13) for |a|·sigmoid(−|a|).
@@ -86,15 +138,47 @@ impl Program {
     pub fn silu(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values().len(), format!("silu({})", self.short(a)));
         let a = self.argument(a, &label)?;
+        let (folded, t) = self.silu_argument(a)?;
+        let result = self.linear_unit(a, &folded, t, &SILU_REST)?;
+        self.parts_of(first, &label);
+        self.composed(first, result, Composite::Silu(a));
+        self.called(result, label, None)
+    }
+
+    /// The argument folded, and t = 2·min(|a|, 13)/13 − 1.
+    fn silu_argument(&mut self, a: ValueId) -> Result<(Folded, ValueId), ProgramError> {
         let fine = self.fine_bits();
         let folded = self.folded(a, 13.0)?;
-        // t = 2·min(|a|, 13)/13 − 1
         let ratio = self.weighted(folded.magnitude, 2.0 / 13.0, self.value(a).fraction_bits + fine)?;
         let shifted = self.offset(ratio, -1.0)?;
         let t = self.rescaled(shifted, 0, fine)?;
-        let result = self.linear_unit(a, &folded, t, &SILU_REST)?;
-        self.parts_of(first, &label);
-        self.called(result, label, None)
+        Ok((folded, t))
+    }
+
+    /// s·(1 + a·(1 − s)) for s = sigmoid(a): a polynomial of degree 15 in what the function's is in.
+    pub(in crate::program) fn passed_by_silu(
+        &mut self,
+        a: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let (folded, t) = self.silu_argument(a)?;
+        self.passed_by_linear_unit(&folded, t, &SILU_SLOPE, adjoint)
+    }
+
+    /// Of max(a, 0) less a function of |a|: 1 less the derivative of that where a is positive, and the derivative where it is
+    /// negative.
+    fn passed_by_linear_unit(
+        &mut self,
+        folded: &Folded,
+        t: ValueId,
+        slope: &[f64],
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let lower = self.polynomial(t, slope, self.codec().fraction_bits())?.value;
+        let negated = self.neg(lower)?;
+        let upper = self.offset(negated, 1.0)?;
+        let slope = self.select(folded.positive, upper, lower)?;
+        self.scaled_by(adjoint, slope)
     }
 
     /// e^a over its sum along the axis, for any a whose differences stay in range. Method: their largest is subtracted
@@ -109,6 +193,33 @@ impl Program {
     pub fn softmax(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values().len(), format!("softmax({})", self.short(a)));
         let a = self.argument(a, &label)?;
+        let Powers { powers, sum, .. } = self.powers_along(a, axis)?;
+        let exponents = self.exponents_from(sum, 1.0);
+        let result = self.ratio(powers, sum, exponents)?;
+        self.parts_of(first, &label);
+        self.composed(first, result, Composite::Softmax(a, axis));
+        self.called(result, label, None)
+    }
+
+    /// y·(g − Σ g·y), truncated once.
+    pub(in crate::program) fn passed_by_softmax(
+        &mut self,
+        y: ValueId,
+        axis: usize,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let g = self.elements_of(adjoint, y)?;
+        let products = self.raw_product(g, y)?;
+        let sum = self.sum_along(products, axis)?;
+        let sum = self.truncated(sum, String::new())?;
+        let less = self.raw_product(y, sum)?;
+        let difference = self.sub(products, less)?;
+        Ok(adjoint.with(self.truncated(difference, String::new())?))
+    }
+
+    /// The elements less the largest along the axis, e to the powers of these, and the sum of the powers, which is 1 at
+    /// least.
+    pub(super) fn powers_along(&mut self, a: ValueId, axis: usize) -> Result<Powers, ProgramError> {
         let largest = self.max_along(a, axis)?;
         let below = self.sub(a, largest)?;
         self.refine(below, Some(self.any_or_known(below).smaller(Interval::at(0.0))));
@@ -121,10 +232,7 @@ impl Program {
             Interval::new(known.times(others as f64).plus(one).low, f64::INFINITY)
         });
         self.refine(sum, known);
-        let exponents = self.exponents_from(sum, 1.0);
-        let result = self.ratio(powers.value, sum, exponents)?;
-        self.parts_of(first, &label);
-        self.called(result, label, None)
+        Ok(Powers { below, powers: powers.value, sum })
     }
 
     /// max(a, 0) less a polynomial.
@@ -142,7 +250,7 @@ impl Program {
     }
 
     /// min(|a|, limit), by three comparisons at once and by one opening.
-    fn folded(&mut self, a: ValueId, limit: f64) -> Result<Folded, ProgramError> {
+    pub(super) fn folded(&mut self, a: ValueId, limit: f64) -> Result<Folded, ProgramError> {
         let bits = self.value(a).fraction_bits;
         let positive = self.reaches_constant(a, 0.0)?;
         let beyond = self.reaches_constant(a, limit)?;

@@ -14,7 +14,7 @@ const MAGNITUDE_BITS: u32 = 8;
 
 impl Program {
     /// g, the fraction bits of numbers within functions.
-    pub(super) fn fine_bits(&self) -> u32 {
+    pub(in crate::program) fn fine_bits(&self) -> u32 {
         let room = (self.ring().bits() - MAGNITUDE_BITS) / 2;
         MOST_FINE_BITS.min(room).max(self.codec().fraction_bits())
     }
@@ -37,7 +37,12 @@ impl Program {
     }
 
     /// a · 2^power with `bits` fraction bits: exact and local where those suffice, otherwise truncated.
-    pub(super) fn rescaled(&mut self, a: ValueId, power: i32, bits: u32) -> Result<ValueId, ProgramError> {
+    pub(in crate::program) fn rescaled(
+        &mut self,
+        a: ValueId,
+        power: i32,
+        bits: u32,
+    ) -> Result<ValueId, ProgramError> {
         let value = self.value(a);
         let (own, shape, label) = (value.fraction_bits as i32, value.shape, value.label.clone());
         match bits as i32 + power - own {
@@ -69,7 +74,11 @@ impl Program {
     }
 
     /// a ∘ b with the fraction bits of both.
-    pub(super) fn raw_product(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
+    pub(in crate::program) fn raw_product(
+        &mut self,
+        a: ValueId,
+        b: ValueId,
+    ) -> Result<ValueId, ProgramError> {
         let label = self.infix(a, "*", b);
         let (a, b, shape) = self.broadcast(a, b)?;
         let bits = self.value(a).fraction_bits + self.value(b).fraction_bits;
@@ -77,7 +86,7 @@ impl Program {
     }
 
     /// a + constant, at the value's own scale.
-    pub(super) fn offset(&mut self, a: ValueId, constant: f64) -> Result<ValueId, ProgramError> {
+    pub(in crate::program) fn offset(&mut self, a: ValueId, constant: f64) -> Result<ValueId, ProgramError> {
         let value = self.value(a);
         let (shape, bits) = (value.shape, value.fraction_bits);
         match self.fixed(constant, bits) {

@@ -16,6 +16,7 @@ mod coefficients;
 mod exponents;
 mod fixed;
 mod lookup;
+mod losses;
 mod multiple;
 mod polynomial;
 mod powers;

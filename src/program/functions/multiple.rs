@@ -7,6 +7,7 @@
 //! constant of its own: low · κ is right to half a unit, and high · (κ · 2^s) to a relative 2^−(k/2 − 2), whatever the
 //! element is.
 
+use super::super::gradient::Composite;
 use super::super::range::Interval;
 use super::super::{Op, Program, ProgramError, ValueId};
 
@@ -71,10 +72,13 @@ impl Program {
             }
             None => ratio.is_simple(),
         };
-        match all.clone().find(in_one) {
+        let first = self.values.len();
+        let result = match all.clone().find(in_one) {
             Some(ratio) => self.in_one_stage(a, factor, ratio, to),
             None => self.in_two_stages(a, factor, (ratio, elements.unwrap_or(largest)), to),
-        }
+        }?;
+        self.composed(first, result, Composite::Multiple(a, factor));
+        Ok(result)
     }
 
     fn in_one_stage(
@@ -188,11 +192,14 @@ impl Program {
             return self.product(a, b, bits);
         }
         let (a, b, _) = self.broadcast(a, b)?;
+        let first = self.values.len();
         let (high, low) = self.cut(a, excess)?;
         let high = self.raw_product(high, b)?;
         let high = self.rescaled(high, excess as i32, bits)?;
         let low = self.product(low, b, bits)?;
-        self.add(high, low)
+        let sum = self.add(high, low)?;
+        self.composed(first, sum, Composite::Product(a, b));
+        Ok(sum)
     }
 
     /// The error of a constant that is too large.

@@ -4,6 +4,7 @@
 //! the argument is known to lie within 32 powers of two, otherwise of degree 15. So they are right for every number that
 //! the ring holds, and cheaper where declared bounds or earlier ops leave fewer.
 
+use super::super::gradient::{Adjoint, Composite};
 use super::super::range::Interval;
 use super::super::{Number, Program, ProgramError, ValueId};
 use super::coefficients::{
@@ -61,6 +62,7 @@ impl Program {
         };
         let result = self.product(root, root, bits)?;
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::Exp(a));
         self.demand(result, a, Interval::new(f64::NEG_INFINITY, most));
         self.called(result, label, None)
     }
@@ -88,7 +90,15 @@ impl Program {
     pub fn log(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values().len(), format!("log({})", self.short(a)));
         let a = self.argument(a, &label)?;
-        let exponents = self.exponents(a, false);
+        let result = self.logarithm(a, self.exponents(a, false))?;
+        self.parts_of(first, &label);
+        self.composed(first, result, Composite::Log(a));
+        self.demand(result, a, NOT_NEGATIVE);
+        self.called(result, label, None)
+    }
+
+    /// ln a, where a lies in these brackets.
+    pub(super) fn logarithm(&mut self, a: ValueId, exponents: Exponents) -> Result<ValueId, ProgramError> {
         let normal = self.normal(a, exponents, false)?;
         let bits = self.codec().fraction_bits();
         let mantissa = self.polynomial(normal.t, exponents.either(&LOG, &WIDE_LOG), bits)?.value;
@@ -96,10 +106,17 @@ impl Program {
         let above = |top: i32| f64::from(top - least) * LN_2;
         let above = self.by_power(&normal, above, bits, false)?;
         let power = self.offset(above, f64::from(least) * LN_2)?;
-        let result = self.add(mantissa, power)?;
-        self.parts_of(first, &label);
-        self.demand(result, a, NOT_NEGATIVE);
-        self.called(result, label, None)
+        self.add(mantissa, power)
+    }
+
+    /// 1/a, by the comparisons of the logarithm; 0 for zero and below.
+    pub(in crate::program) fn passed_by_log(
+        &mut self,
+        a: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let inverse = self.positive_inverse(a)?;
+        self.scaled_by(adjoint, inverse)
     }
 
     /// √a, and 0 below zero. Method: a polynomial for √u, times the root of the power of two.
@@ -116,8 +133,21 @@ impl Program {
         let polynomial = exponents.either(&SQRT, &WIDE_SQRT);
         let result = self.root(a, exponents, polynomial, 0.5, self.codec().fraction_bits())?;
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::Sqrt(a));
         self.demand(result, a, NOT_NEGATIVE);
         self.called(result, label, None)
+    }
+
+    /// 1/(2√a), by the comparisons of the root; 0 for zero and below.
+    pub(in crate::program) fn passed_by_sqrt(
+        &mut self,
+        a: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let first = self.values.len();
+        let inverse = self.inverse_root(a, self.exponents(a, false), self.codec().fraction_bits())?;
+        self.composed(first, inverse, Composite::Rsqrt(a));
+        self.scaled_by(adjoint.times(0.5), inverse)
     }
 
     /// 1/√a, and 0 of zero and below. Method: a polynomial for 1/√u, times the root of the power of two.
@@ -133,8 +163,34 @@ impl Program {
         let exponents = self.exponents(a, false);
         let result = self.inverse_root(a, exponents, self.codec().fraction_bits())?;
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::Rsqrt(a));
         self.demand(result, a, NOT_NEGATIVE);
         self.called(result, label, None)
+    }
+
+    /// −y³/2.
+    pub(in crate::program) fn passed_by_inverse_root(
+        &mut self,
+        y: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let y = self.rescaled(y, 0, self.codec().fraction_bits())?;
+        let square = self.mul(y, y)?;
+        let cube = self.mul(square, y)?;
+        self.scaled_by(adjoint.times(-0.5), cube)
+    }
+
+    /// 1/√a with `bits` fraction bits, of a value that is `low` at least but for an error.
+    pub(in crate::program) fn inverse_root_from(
+        &mut self,
+        a: ValueId,
+        low: f64,
+        bits: u32,
+    ) -> Result<ValueId, ProgramError> {
+        let first = self.values.len();
+        let result = self.inverse_root(a, self.exponents_from(a, low), bits)?;
+        self.composed(first, result, Composite::Rsqrt(a));
+        Ok(result)
     }
 
     /// 1/√a with `bits` fraction bits.

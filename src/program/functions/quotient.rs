@@ -5,6 +5,7 @@
 //! scaled first, by so many powers of two at once as there is room for, and then multiplied by p(u): what a scaling
 //! rounds is less than a unit of the quotient, however large b is.
 
+use super::super::gradient::{Adjoint, Composite};
 use super::super::range::{Interval, quotient_limit};
 use super::super::{Number, Program, ProgramError, ValueId};
 use super::coefficients::{RECIPROCAL, WIDE_RECIPROCAL};
@@ -74,11 +75,36 @@ impl Program {
         let value = |top: i32| if fits(top) { constant * halving(top) } else { 0.0 };
         let result = self.powered(inverse, &normal, value, self.codec().fraction_bits())?;
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::ConstantOver(constant, a));
         if let Some(last) = exponents.tops().rev().find(|&top| !fits(top)) {
             let least = f64::from(last).exp2();
             self.demand_either_sign(result, a, Interval::new(least, f64::INFINITY));
         }
         self.called(result, label, None)
+    }
+
+    /// −y/a for y = constant/a: the product of y and the inverse.
+    pub(in crate::program) fn passed_by_constant_over(
+        &mut self,
+        (constant, a): (f64, ValueId),
+        y: ValueId,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let inverse = if constant == 1.0 { y } else { self.reciprocal(a)? };
+        let slope = self.mul(y, inverse)?;
+        self.scaled_by(adjoint.times(-1.0), slope)
+    }
+
+    /// 1/a of a number that counts as zero where it is not positive.
+    pub(super) fn positive_inverse(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let normal = self.normal(a, self.exponents(a, false), false)?;
+        let inverse = self.inverse_of_mantissa(&normal, self.fine_bits())?;
+        let most = self.codec().limit() / 2.0 / self.any_or_known(inverse).reach();
+        let value = |top: i32| if halving(top) < most { halving(top) } else { 0.0 };
+        let first = self.values.len();
+        let result = self.powered(inverse, &normal, value, self.codec().fraction_bits())?;
+        self.composed(first, result, Composite::ConstantOver(1.0, a));
+        Ok(result)
     }
 
     /// a/b, broadcasting, and 0 where b is zero. Unless bounds prove that it stays below some other magnitude, the
@@ -96,11 +122,39 @@ impl Program {
         let exponents = self.exponents(b, true);
         let (result, quotient) = self.quotient(a, b, exponents)?;
         self.parts_of(first, &label);
+        self.composed(first, result, Composite::Quotient(a, b));
         let is_bounded = |value| self.any_or_known(value).is_finite();
         if !quotient.is_proven && is_bounded(a) && is_bounded(b) {
             self.demand_of_result(result, quotient.reach);
         }
         self.called(result, label, None)
+    }
+
+    /// g/b to a, and −(g/b)·(a/b) to b, by the comparisons of the quotient.
+    pub(in crate::program) fn passed_by_quotient(
+        &mut self,
+        [a, b]: [ValueId; 2],
+        y: ValueId,
+        adjoint: Adjoint,
+        to: ValueId,
+    ) -> Result<Vec<Adjoint>, ProgramError> {
+        let dims = self.dims(y);
+        let divided = match adjoint.value {
+            None => self.reciprocal(b)?,
+            Some(g) => self.div(g, b)?,
+        };
+        let mut all = Vec::new();
+        if a == to {
+            all.push(match adjoint.value {
+                None => self.product_summed(adjoint, divided, dims, self.dims(a))?,
+                Some(_) => self.summed_to(adjoint.with(divided), dims, self.dims(a))?,
+            });
+        }
+        if b == to {
+            let negated = adjoint.with(divided).times(-1.0);
+            all.push(self.product_summed(negated, y, dims, self.dims(b))?);
+        }
+        Ok(all)
     }
 
     /// a/constant: a times the inverse.

@@ -1,5 +1,6 @@
 //! Variances and what divides by them.
 
+use super::super::gradient::{Adjoint, Composite};
 use super::super::range::{Interval, Outside, Warning};
 use super::super::{Dims, Program, ProgramError, ValueId};
 
@@ -24,9 +25,25 @@ impl Program {
     pub fn var_along(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values().len(), format!("var({})", self.short(a)));
         let a = self.argument(a, &label)?;
-        let (_, variance) = self.variance(a, axis, self.codec().fraction_bits())?;
+        let (distance, variance) = self.variance(a, axis, self.codec().fraction_bits())?;
         self.parts_of(first, &label);
+        self.composed(first, variance, Composite::Variance { of: a, distance, axis });
         self.called(variance, label, None)
+    }
+
+    /// 2/n of the distance from the mean.
+    pub(in crate::program) fn passed_by_variance(
+        &mut self,
+        (a, distance): (ValueId, ValueId),
+        axis: usize,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let dims = self.dims(a);
+        let adjoint = self.redimmed(adjoint.times(2.0 / dims.extents()[axis] as f64), dims.with(axis, 1))?;
+        match adjoint.value {
+            None => Ok(adjoint.with(distance)),
+            Some(g) => Ok(adjoint.with(self.mul(g, distance)?)),
+        }
     }
 
     /// (a − mean)/√(variance + epsilon) along an axis, times `scale`, plus `offset`, which broadcast (Ba, Kiros and
@@ -60,6 +77,7 @@ impl Program {
         let room = self.ring().bits() - 3 - guarded - reach.log2().ceil() as u32;
         let inverse = self.inverse_deviation(variance, epsilon, room.min(MOST_INVERSE_BITS))?;
         let mut result = self.product_within(distance, inverse, bits, Some(Interval::symmetric(reach)))?;
+        self.composed(first, result, Composite::Normal { of: a, inverse, axis });
         if let Some((scale, offset)) = affine {
             let start = self.values().len();
             let scaled = self.mul(result, scale)?;
@@ -75,6 +93,25 @@ impl Program {
             self.set_label(variance, "its variance");
         }
         self.called(result, label, None)
+    }
+
+    /// (g − mean(g) − y·mean(g·y)) times the inverse deviation.
+    pub(in crate::program) fn passed_by_normal(
+        &mut self,
+        (y, inverse): (ValueId, ValueId),
+        axis: usize,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let (bits, count) = (self.codec().fraction_bits(), self.dims(y).extents()[axis] as f64);
+        let g = self.elements_of(adjoint, y)?;
+        let mean = self.mean_along(g, axis)?;
+        let products = self.raw_product(g, y)?;
+        let sum = self.sum_along(products, axis)?;
+        let slope = self.multiple(sum, 1.0 / count, bits)?;
+        let along = self.mul(y, slope)?;
+        let level = self.sub(g, mean)?;
+        let rest = self.sub(level, along)?;
+        Ok(adjoint.with(self.any_product(rest, inverse, bits)?))
     }
 
     /// (a − mean)/√(variance + epsilon) · scale + offset with one number of each for a channel, of given statistics
@@ -129,9 +166,7 @@ impl Program {
         self.called(result, label, None)
     }
 
-    /// The distances from the mean along an axis, and the mean of their squares with `bits` fraction bits. Where nothing
-    /// says that the squares' sum stays in the ring, each distance is cut into high · 2^s + low, so that the sums of
-    /// high², high · low and low² do.
+    /// The distances from the mean along an axis, and the mean of their squares with `bits` fraction bits.
     fn variance(&mut self, a: ValueId, axis: usize, bits: u32) -> Result<(ValueId, ValueId), ProgramError> {
         let mean = self.mean_along(a, axis)?;
         let mut distance = self.sub(a, mean)?;
@@ -144,7 +179,20 @@ impl Program {
             let apart = Interval::symmetric(known.high - known.low);
             self.refine(distance, Some(apart.widened(4.0 * (known.reach() * of_mean + unit))));
         }
-        let count = self.dims(a).extents()[axis] as f64;
+        let variance = self.mean_square_along(distance, axis, bits)?;
+        Ok((distance, variance))
+    }
+
+    /// The mean of the squares along an axis with `bits` fraction bits, which may be two units too small. Where nothing says
+    /// that their sum stays in the ring, each number is cut into high · 2^s + low, so that the sums of high², high · low and
+    /// low² do.
+    pub(in crate::program) fn mean_square_along(
+        &mut self,
+        distance: ValueId,
+        axis: usize,
+        bits: u32,
+    ) -> Result<ValueId, ProgramError> {
+        let count = self.dims(distance).extents()[axis] as f64;
         let room = f64::from(self.ring().bits() - 2 - 2 * self.value(distance).fraction_bits).exp2();
         let (reach, unit) = (self.any_or_known(distance).reach(), (-f64::from(bits)).exp2());
         let total = |program: &mut Self, a, b| {
@@ -155,7 +203,7 @@ impl Program {
             let sum = total(self, distance, distance)?;
             let variance = self.multiple(sum, 1.0 / count, bits)?;
             self.refine(variance, Some(Interval::new(-2.0 * unit, f64::INFINITY)));
-            return Ok((distance, variance));
+            return Ok(variance);
         }
         // The least s that keeps the sum of high² in the ring wherever the variance is: so low² is small, and rounds to
         // little where distances are.
@@ -182,7 +230,7 @@ impl Program {
         self.refine(sum, Some(Interval::new(-unit, reach * reach * SQUARES_ROUND + 2.0 * unit)));
         let variance = self.rescaled(sum, 0, bits)?;
         self.refine(variance, Some(Interval::new(-2.0 * unit, f64::INFINITY)));
-        Ok((distance, variance))
+        Ok(variance)
     }
 
     /// 1/√(variance + epsilon) with `bits` fraction bits.
@@ -202,6 +250,9 @@ impl Program {
         let least = self.nearest(epsilon, fine) - 2.0 * self.value(sum).unit();
         self.refine(sum, Some(Interval::new(least, f64::INFINITY)));
         let exponents = self.exponents_from(sum, epsilon);
-        self.inverse_root(sum, exponents, bits)
+        let first = self.values.len();
+        let result = self.inverse_root(sum, exponents, bits)?;
+        self.composed(first, result, Composite::InverseDeviation(variance, epsilon));
+        Ok(result)
     }
 }

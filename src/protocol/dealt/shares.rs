@@ -140,14 +140,17 @@ impl<P: UsesToolkit> Lowering<'_, P> {
         out
     }
 
-    /// Opens a tile to `learners`, hiding the parts of `masked`; once, however often it is asked for.
+    /// Opens a tile to `learners`, hiding the parts of `masked`; once, however often it is asked for. Who alone has a tile
+    /// learns nothing by it, and so counts among the learners of any opening.
     pub(in crate::protocol) fn open_masked(
         &mut self,
         tile: Tile,
         learners: Parties,
         masked: Parties,
     ) -> Opened {
-        self.open_modulo((tile, learners, masked, self.program.ring().bits()))
+        let holders = self.two_party(tile).holders();
+        let owner = if holders.len() == 1 && !learners.is_empty() { holders } else { Parties::NONE };
+        self.open_modulo((tile, learners.union(owner), masked, self.program.ring().bits()))
     }
 
     /// Opens a tile that is compared to parties 0 and 1: no more of its bits than are needed.

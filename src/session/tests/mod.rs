@@ -33,6 +33,7 @@ mod stages;
 mod states;
 mod streamed;
 mod tensors;
+mod training;
 
 use super::{SessionOptions, World};
 use crate::device::cpu::Cpu;

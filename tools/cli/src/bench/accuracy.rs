@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use symbolon::plan::{PlanOptions, Plans};
 use symbolon::program::expression::accuracy::{Accuracy, Measured, case, each};
-use symbolon::program::expression::functions::FUNCTIONS;
+use symbolon::program::expression::functions::functions;
 use symbolon::program::expression::{Names, add_step};
 use symbolon::program::{Program, Truncation, oracle, range};
 use symbolon::protocol::Protocol;
@@ -97,7 +97,7 @@ const OPERATORS: [Accuracy; 6] = [
 
 /// The calls that are measured: those of operators, and of the functions that state an error.
 fn cases() -> impl Iterator<Item = &'static Accuracy> {
-    OPERATORS.iter().chain(FUNCTIONS.iter().flat_map(|function| function.accuracy))
+    OPERATORS.iter().chain(functions().flat_map(|function| function.accuracy))
 }
 
 /// Measures and prints.

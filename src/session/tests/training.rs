@@ -1,0 +1,156 @@
+//! Training: gradients between parties, and what they open.
+
+use super::equivalence::check;
+use crate::plan::{PlanOptions, Plans};
+use crate::program::expression::{Names, add_step};
+use crate::program::{Op, Program, Truncation};
+use crate::protocol::{Content, Protocol};
+use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::share::{Parties, PartyId};
+
+const CODEC: (Ring, u32) = (Ring::Z64, 20);
+
+/// A program on inputs of these shapes, each of party 0's or, where nobody is named, of both parties' parts.
+fn program(
+    protocol: Protocol,
+    inputs: &[(&str, Option<u8>, (usize, usize))],
+    steps: &[&str],
+    outputs: &[&str],
+) -> (Program, Vec<Elements>) {
+    let codec = FixedPoint::new(CODEC.0, CODEC.1).expect("a codec");
+    let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Exact);
+    let (mut names, mut data) = (Names::new(), Vec::new());
+    for &(name, owner, (rows, cols)) in inputs {
+        let mut part = |program: &mut Program, name: &str, party| {
+            let number = |at: usize| ((at + data.len()) as f64 * 0.618_034).fract() - 0.5;
+            let numbers: Vec<f64> = (0..rows * cols).map(number).collect();
+            data.push(Elements::encode(codec, &numbers).expect("numbers in range"));
+            program.input(name, PartyId(party), Shape::new(rows, cols), None).expect("an input")
+        };
+        let value = match owner {
+            Some(owner) => part(&mut program, name, owner),
+            None => {
+                let parts = [0, 1].map(|party| part(&mut program, &format!("{name} of {party}"), party));
+                program.add(parts[0], parts[1]).expect("a sum")
+            }
+        };
+        names.insert(name.to_owned(), value);
+    }
+    for (number, step) in (1..).zip(steps) {
+        add_step(&mut program, &mut names, number, step).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for name in outputs {
+        program.output(name, names[*name], Parties::first(2)).expect("an output");
+    }
+    (program, data)
+}
+
+/// The values that are opened under masks to be multiplied or chosen, with the elements that party 0 sends of each; and
+/// the words of bits that it sends.
+fn opened(program: &Program) -> (Vec<(String, u64)>, u64) {
+    let plans = Plans::new(Protocol::Beaver, program, PlanOptions::default()).expect("a plan");
+    let (mut values, mut bits) = (Vec::new(), 0);
+    for op in plans.cost.ops.iter().filter(|op| op.output.is_none()) {
+        for messages in &op.messages {
+            let sent = messages.sent_elements[0];
+            match messages.content {
+                Content::Bits => bits += sent,
+                _ if matches!(program.value(op.value).op, Op::Truncate(..)) => {}
+                _ => values.push((op.label.clone(), sent)),
+            }
+        }
+    }
+    (values, bits)
+}
+
+/// A dense layer's backward pass opens the gradient once for both of its products, and neither factor again.
+#[test]
+fn backward_opens_only_the_gradient() {
+    let inputs = [("x", None, (8, 5)), ("w", None, (5, 3)), ("t", None, (8, 3))];
+    let (program, _) = program(
+        Protocol::Beaver,
+        &inputs,
+        &["z = x @ w", "loss = mse(z, t)", "dw = grad(loss, w)", "dx = grad(loss, x)"],
+        &["dw", "dx"],
+    );
+    let (values, _) = opened(&program);
+    let opened: Vec<u64> = values.iter().map(|(_, sent)| *sent).collect();
+    assert_eq!(opened, [8 * 5, 5 * 3, 8 * 3], "x, w and the gradient: {values:?}");
+}
+
+/// Nor does that of a layer on one party's own data, which it sends once.
+#[test]
+fn an_owners_data_are_sent_once() {
+    let inputs = [("x", Some(0), (8, 5)), ("w", None, (5, 3)), ("t", None, (8, 3))];
+    let steps = ["z = x @ w", "loss = mse(z, t)", "dw = grad(loss, w)"];
+    let (program, _) = program(Protocol::Beaver, &inputs, &steps, &["dw"]);
+    let (values, _) = opened(&program);
+    let own = values.iter().filter(|(label, _)| label == "x");
+    assert_eq!(own.map(|(_, sent)| *sent).collect::<Vec<_>>(), [8 * 5], "{values:?}");
+}
+
+/// The bits of relu's comparison are those that choose from the gradient.
+#[test]
+fn backward_compares_nothing_again() {
+    let inputs = [("x", None, (8, 5)), ("w", None, (5, 3)), ("t", None, (8, 3))];
+    let steps = ["h = relu(x @ w)", "loss = mse(h, t)", "dw = grad(loss, w)"];
+    let forward = program(Protocol::Beaver, &inputs, &steps[..1], &["h"]).0;
+    let both = program(Protocol::Beaver, &inputs, &steps, &["h", "dw"]).0;
+    // Those of exact truncation: one of the product's, and one of its gradient's.
+    let plain = program(Protocol::Beaver, &inputs, &["h = x @ w"], &["h"]).0;
+    let gradient = program(Protocol::Beaver, &inputs, &["h = w.T @ w"], &["h"]).0;
+    let bits = |program: &Program| opened(program).1;
+    let of_truncation = |elements: u64| bits(&plain) * elements / (8 * 3);
+    assert!(bits(&forward) > bits(&plain), "a comparison opens bits");
+    assert!(bits(&both) - bits(&forward) <= of_truncation(5 * 3) + bits(&gradient), "and its gradient none");
+}
+
+/// The steps of three turns of training with momentum, written one after the other.
+fn unrolled(of_layers: &str, weights: &[&str]) -> Vec<String> {
+    let mut steps: Vec<String> = Vec::new();
+    for turn in 1..=3 {
+        let old = |name: &str| format!("{name}{}", turn - 1);
+        let mut layers = of_layers.replace("{turn}", &turn.to_string());
+        for name in weights {
+            layers = layers.replace(&format!("<{name}>"), &old(name));
+        }
+        steps.extend(layers.split("; ").map(str::to_owned));
+        for name in weights {
+            let (w, v) = (old(name), old(&format!("v_{name}")));
+            let velocity = if turn == 1 { "g".to_owned() + &turn.to_string() + name } else { String::new() };
+            steps.push(format!("g{turn}{name} = grad(loss{turn}, {w})"));
+            if turn == 1 {
+                steps.push(format!("v_{name}1 = {velocity} * 1"));
+            } else {
+                steps.push(format!("v_{name}{turn} = momentum({v}, g{turn}{name}, beta=0.875)"));
+            }
+            steps.push(format!("{name}{turn} = sgd({w}, v_{name}{turn}, 0.25)"));
+        }
+    }
+    steps
+}
+
+/// Bit for bit, with losses and functions of all kinds.
+#[test]
+fn three_steps_of_training_equal_the_oracle() {
+    let networks = [
+        "h{turn} = relu(x @ <a> + <b>); z{turn} = h{turn} @ <c>; loss{turn} = cross_entropy(z{turn}, softmax(t, axis=1))",
+        "h{turn} = tanh(x @ <a> + <b>); z{turn} = layernorm(h{turn} @ <c>); loss{turn} = mse(z{turn}, t)",
+        "h{turn} = gelu(x @ <a> + <b>); z{turn} = h{turn} @ <c>; loss{turn} = logistic_loss(z{turn}, t)",
+    ];
+    let inputs = [
+        ("x", Some(0), (4, 5)),
+        ("t", Some(1), (4, 3)),
+        ("a0", None, (5, 6)),
+        ("b0", None, (1, 6)),
+        ("c0", None, (6, 3)),
+    ];
+    for (seed, network) in networks.iter().enumerate() {
+        let steps = unrolled(network, &["a", "b", "c"]);
+        let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+        for protocol in Protocol::ALL {
+            let (program, data) = program(protocol, &inputs, &steps, &["loss1", "loss3", "a3", "b3", "c3"]);
+            check(&program, &data, 40 + seed as u64);
+        }
+    }
+}
