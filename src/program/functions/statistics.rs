@@ -111,6 +111,9 @@ impl Program {
         let along = self.mul(y, slope)?;
         let level = self.sub(g, mean)?;
         let rest = self.sub(level, along)?;
+        // Beside what the distances had room for nothing is known of the adjoint.
+        let fine = self.fine_bits().min(self.value(inverse).fraction_bits);
+        let inverse = self.rescaled(inverse, 0, fine)?;
         Ok(adjoint.with(self.any_product(rest, inverse, bits)?))
     }
 
