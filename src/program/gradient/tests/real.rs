@@ -9,7 +9,7 @@ use crate::ring::{Axis, Shape};
 pub(super) fn evaluate(program: &Program, inputs: &[Vec<f64>], wanted: &[ValueId]) -> Vec<Vec<f64>> {
     let mut needed = vec![false; program.values().len()];
     wanted.iter().for_each(|id| needed[id.index()] = true);
-    for index in (0..needed.len()).rev().filter(|&index| program.values()[index].shape.len() > 0) {
+    for index in (0..needed.len()).rev() {
         if needed[index] {
             operands(program, ValueId(index as u32)).iter().for_each(|id| needed[id.index()] = true);
         }
