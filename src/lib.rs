@@ -46,6 +46,7 @@ pub mod device;
 pub mod guide;
 pub mod memory;
 pub mod net;
+pub mod ot;
 pub mod plan;
 pub mod program;
 pub mod protocol;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use symbolon::step::STEMS;
 
 /// The modules from the bottom up: each imports only from those before it.
-const FLOORS: [&str; 14] = [
+const FLOORS: [&str; 15] = [
     "memory",
     "ring",
+    "ot",
     "share",
     "circuit",
     "step",
@@ -55,12 +56,13 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
 ];
 
 /// Crates that only some modules name.
-const CONFINED: [(&str, &[&str]); 5] = [
+const CONFINED: [(&str, &[&str]); 6] = [
     ("wgpu", &["device/gpu"]),
     ("ash", &["device/gpu"]),
     ("tokio", &["net", "run", "session"]),
     ("rustls", &["net"]),
     ("rayon", &["device/cpu", "circuit"]),
+    ("curve25519_dalek", &["ot"]),
 ];
 
 /// The folder of the workspace.

@@ -18,6 +18,7 @@ pub mod fuzz {
     pub use crate::circuit::bristol::fuzz::bristol;
     pub use crate::correlation::fuzz::{demand, order};
     pub use crate::net::fuzz::{awaited_frames, frame, greeting};
+    pub use crate::ot::fuzz::message as transfer;
 }
 
 /// Decides on each frame, and on each message of a bundle as if it were a frame of its own, by who sends it to whom.
