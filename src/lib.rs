@@ -44,6 +44,7 @@ pub mod correlation;
 pub mod device;
 #[cfg(doc)]
 pub mod guide;
+pub mod lattice;
 pub mod memory;
 pub mod net;
 pub mod ot;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use symbolon::step::STEMS;
 
 /// The modules from the bottom up: each imports only from those before it.
-const FLOORS: [&str; 15] = [
+const FLOORS: [&str; 16] = [
     "memory",
     "ring",
     "ot",
+    "lattice",
     "share",
     "circuit",
     "step",
@@ -61,7 +62,7 @@ const CONFINED: [(&str, &[&str]); 6] = [
     ("ash", &["device/gpu"]),
     ("tokio", &["net", "run", "session"]),
     ("rustls", &["net"]),
-    ("rayon", &["device/cpu", "circuit"]),
+    ("rayon", &["device/cpu", "circuit", "lattice"]),
     ("curve25519_dalek", &["ot"]),
 ];
 

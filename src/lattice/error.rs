@@ -1,0 +1,79 @@
+//! What is wrong with a message, or with a product that is asked for.
+
+/// The messages of this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// A public key and Galois keys.
+    Keys,
+    /// An encrypted factor.
+    Query,
+    /// An encrypted, masked product.
+    Answer,
+    /// An encrypted vector.
+    VectorQuery,
+    /// An encrypted, masked vector of products.
+    VectorAnswer,
+}
+
+impl MessageKind {
+    /// The message's name in errors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            MessageKind::Keys => "the keys",
+            MessageKind::Query => "the query",
+            MessageKind::Answer => "the answer",
+            MessageKind::VectorQuery => "the query of a vector",
+            MessageKind::VectorAnswer => "the answer of a vector",
+        }
+    }
+}
+
+/// A product that cannot be, or a peer's message that is malformed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LatticeError {
+    /// The operating system has no entropy to give.
+    #[error("the operating system has no entropy to give")]
+    NoEntropy,
+    /// No layout keeps the noise of a product within what the parameters cover.
+    #[error("a product of {rows}x{inner} by {inner}x{cols} has more noise than the parameters cover")]
+    TooLarge {
+        /// Rows of the left factor.
+        rows: usize,
+        /// The inner size.
+        inner: usize,
+        /// Columns of the right factor.
+        cols: usize,
+    },
+    /// A factor has another number of elements than the layout says.
+    #[error("a factor has {actual} elements, and the layout takes {expected}")]
+    Factor {
+        /// By the layout.
+        expected: usize,
+        /// As it is.
+        actual: usize,
+    },
+    /// A message's first bytes are not those that are expected: of another kind, ring, dimension or layout.
+    #[error("{} of lattices is of another kind, ring, dimension or layout", .0.name())]
+    Header(MessageKind),
+    /// A message has another length.
+    #[error("{} of lattices has {actual} bytes, and {expected} are expected", .message.name())]
+    Length {
+        /// The message.
+        message: MessageKind,
+        /// Bytes by the parameters and the layout.
+        expected: usize,
+        /// Bytes as it is.
+        actual: usize,
+    },
+    /// A coefficient is not below its modulus.
+    #[error("coefficient {index} of {} of lattices is not below its modulus", .message.name())]
+    Coefficient {
+        /// The message.
+        message: MessageKind,
+        /// Which coefficient, counted over the whole message.
+        index: usize,
+    },
+    /// The key holder has sent no Galois key for a shift that the layout needs.
+    #[error("the keys of lattices have no Galois key for a shift by {0}")]
+    NoGaloisKey(usize),
+}

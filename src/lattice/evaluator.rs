@@ -1,0 +1,356 @@
+//! The evaluator: multiplies the encrypted factor by its own, masks the product by its share, and answers.
+//!
+//! **Steps.** For each block of columns of W and each block of rows of X the sum over inner blocks of x̂·ŵ, slot by slot;
+//! these are interleaved ([`super::pack`]) depth first, so that few ciphertexts live at a time. An answer is then made
+//! fresh: an encryption of zero under the public key, (p_0·u + flood, p_1·u + e), is added, and the scaled masks to c_0.
+//!
+//! **Circuit privacy.** To the key holder c_0 + c_1·s is the masked product and noise, which the flood hides within
+//! 2^−[`super::PRIVACY_BITS`]; and c_1 is p_1·u + e plus what it can not tell from uniform by ring-LWE with secret u. Of c_0 only
+//! coefficients that are results are sent: the others would tell sums of products.
+
+use super::answer::{Switch, to_coefficients};
+use super::encode::{Scaling, Signed, residues, signed};
+use super::error::LatticeError;
+use super::keys::Keys;
+use super::layout::Layout;
+use super::messages::{Answer, Query};
+use super::modulus::PRODUCTS;
+use super::pack::Shift;
+use super::parameters::Parameters;
+use super::poly::{self, Ciphertext, Pair, forward, multiply_add, to_montgomery};
+use super::sample::{Randomness, Stream, public, residues as small_residues};
+use crate::ring::Element;
+use crate::ring::prg::PrgKey;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Blocks of rows that are computed together: the transforms of the plain factor serve them all.
+const ROW_BLOCKS: usize = 4;
+
+/// Who computes on the key holder's encryptions.
+pub struct Evaluator {
+    pub(super) parameters: Arc<Parameters>,
+    pub(super) randomness: Randomness,
+    /// Both parts of the public key, times 2^32.
+    public: [Vec<u32>; 2],
+    shifts: BTreeMap<usize, Shift>,
+    scaling: Scaling,
+    switch: Switch,
+}
+
+/// What one encryption of zero draws: u, e and the flood.
+pub(super) struct Fresh {
+    secret: Stream,
+    errors: Stream,
+    flood: Stream,
+}
+
+impl Fresh {
+    pub fn draw(randomness: &mut Randomness) -> Fresh {
+        Fresh { secret: randomness.stream(), errors: randomness.stream(), flood: randomness.stream() }
+    }
+}
+
+impl Evaluator {
+    /// With the key holder's keys, and randomness from the operating system's entropy.
+    ///
+    /// # Errors
+    /// Where the operating system has no entropy to give.
+    pub fn new(keys: &Keys) -> Result<Evaluator, LatticeError> {
+        Ok(Evaluator::with(keys, Randomness::from_entropy()?))
+    }
+
+    /// The same with randomness that anybody can guess.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn insecure(keys: &Keys, seed: u64) -> Evaluator {
+        Evaluator::with(keys, Randomness::insecure(seed))
+    }
+
+    fn with(keys: &Keys, randomness: Randomness) -> Evaluator {
+        let parameters = keys.parameters.clone();
+        let mut halves = [keys.public.clone(), public(&parameters, &PrgKey::from_bytes(keys.seed), 0)];
+        halves.iter_mut().for_each(|half| to_montgomery(&parameters, half));
+        let shifts: Vec<usize> = keys.galois.keys().copied().collect();
+        let shift = |(index, &shift): (usize, &usize)| (shift, Shift::new(keys, index, shift));
+        Evaluator {
+            randomness,
+            public: halves,
+            shifts: shifts.par_iter().enumerate().map(shift).collect::<Vec<_>>().into_iter().collect(),
+            scaling: Scaling::new(&parameters),
+            switch: Switch::new(&parameters, parameters.ring().bits()),
+            parameters,
+        }
+    }
+
+    /// The answer to a query about this party's factor, row-major, and this party's share of the product: uniform and
+    /// fresh.
+    ///
+    /// # Errors
+    /// Where the factor has another number of elements, and where the key holder sent no Galois key for a shift.
+    ///
+    /// # Panics
+    /// Where the elements are of another ring, or the query is of other parameters.
+    pub fn answer<E: Element>(
+        &mut self,
+        query: &Query,
+        factor: &[E],
+    ) -> Result<(Answer, Vec<E>), LatticeError> {
+        let layout = query.layout;
+        assert_eq!(E::RING, self.parameters.ring(), "elements are multiplied in their own ring");
+        assert_eq!(query.parameters.degree(), self.parameters.degree(), "a query of these parameters");
+        let expected = layout.inner * layout.cols;
+        if factor.len() != expected {
+            return Err(LatticeError::Factor { expected, actual: factor.len() });
+        }
+        if let Some(shift) = layout.shifts().into_iter().find(|shift| !self.shifts.contains_key(shift)) {
+            return Err(LatticeError::NoGaloisKey(shift));
+        }
+        let masks = self.randomness.stream().long_words(layout.rows * layout.cols);
+        let fresh: Vec<Fresh> =
+            (0..layout.row_blocks() * layout.groups()).map(|_| Fresh::draw(&mut self.randomness)).collect();
+        let evaluation = Evaluation { evaluator: self, layout: &layout, query: &expand(query), factor };
+        let products = evaluation.all();
+        let one = |(index, (mut product, fresh)): (usize, (Ciphertext, Fresh))| {
+            let places = layout.places(index / layout.groups(), index % layout.groups());
+            let mask = |&(_, row, col): &(usize, usize, usize)| {
+                masks[layout.index((row, col), (layout.rows, layout.cols))]
+            };
+            let remainders: Zeroizing<Vec<i64>> =
+                Zeroizing::new(places.iter().map(|place| self.scaling.remainder(mask(place))).collect());
+            let mut scaled = Zeroizing::new(vec![0; remainders.len() * self.parameters.transforms.len()]);
+            if !places.is_empty() {
+                self.scaling.residues(&remainders, &mut scaled);
+            }
+            self.refresh(&mut product, fresh);
+            let exponents = || places.iter().map(|place| place.0);
+            self.add_at(&mut product.parts[0], &scaled, exponents());
+            self.switch.run(&self.parameters, product.parts.each_ref().map(|part| &part[..]), exponents())
+        };
+        let polynomials = products.into_par_iter().zip(fresh).enumerate().map(one).collect();
+        let share = masks.iter().map(|&mask| E::ZERO.sub(E::from_u64(mask))).collect();
+        Ok((Answer { parameters: self.parameters.clone(), layout, polynomials }, share))
+    }
+
+    /// Adds a fresh encryption of zero with a flood, and leaves both parts in coefficients.
+    pub(super) fn refresh(&self, ciphertext: &mut Ciphertext, fresh: Fresh) {
+        let parameters = &self.parameters;
+        let mut secret = small_residues(parameters, &fresh.secret.ternary(parameters.degree()));
+        forward(parameters, &mut secret);
+        for (part, public) in ciphertext.parts.iter_mut().zip(&self.public) {
+            let degree = parameters.degree();
+            let residues = part.chunks_exact_mut(degree).zip(public.chunks_exact(degree));
+            for ((transform, (part, public)), secret) in
+                parameters.transforms.iter().zip(residues).zip(secret.chunks_exact(degree))
+            {
+                poly::add_product(&transform.modulus, part, secret, public);
+            }
+        }
+        to_coefficients(parameters, &mut ciphertext.parts);
+        let errors = small_residues(parameters, &fresh.errors.errors(parameters.degree()));
+        let flood = fresh.flood.flood(parameters);
+        for (part, noise) in ciphertext.parts.iter_mut().zip([&flood, &errors]) {
+            poly::each(parameters, part, noise, |transform, part, noise| {
+                poly::add(&transform.modulus, part, noise);
+            });
+        }
+    }
+
+    /// Adds residues at these exponents.
+    pub(super) fn add_at(&self, part: &mut [u32], residues: &[u32], exponents: impl Iterator<Item = usize>) {
+        let count = residues.len() / self.parameters.transforms.len();
+        let degree = self.parameters.degree();
+        for (index, at) in exponents.enumerate() {
+            for (prime, transform) in self.parameters.transforms.iter().enumerate() {
+                let to = &mut part[prime * degree + at];
+                *to = transform.modulus.add(*to, residues[prime * count + index]);
+            }
+        }
+    }
+}
+
+/// A query's ciphertexts, by block of rows and inner block.
+fn expand(query: &Query) -> Vec<Ciphertext> {
+    let seed = PrgKey::from_bytes(query.seed);
+    let one = |(number, first): (usize, &Vec<u32>)| Ciphertext {
+        parts: [first.clone(), public(&query.parameters, &seed, number)],
+    };
+    query.polynomials.par_iter().enumerate().map(one).collect()
+}
+
+/// One product in the making.
+struct Evaluation<'a, E> {
+    evaluator: &'a Evaluator,
+    layout: &'a Layout,
+    query: &'a [Ciphertext],
+    factor: &'a [E],
+}
+
+impl<E: Element> Evaluation<'_, E> {
+    /// Every answer's ciphertext in slots, as yet without mask.
+    fn all(&self) -> Vec<Ciphertext> {
+        let (row_blocks, groups) = (self.layout.row_blocks(), self.layout.groups());
+        let firsts: Vec<usize> = (0..row_blocks).step_by(ROW_BLOCKS).collect();
+        let tasks: Vec<(usize, usize)> =
+            firsts.iter().flat_map(|&first| (0..groups).map(move |group| (first, group))).collect();
+        let task = |&(first, group): &(usize, usize)| {
+            let rows = first..(first + ROW_BLOCKS).min(row_blocks);
+            (first, group, self.interleaved(rows, group, (1, 0)))
+        };
+        let mut all: Vec<Option<Ciphertext>> = (0..row_blocks * groups).map(|_| None).collect();
+        for (first, group, ciphertexts) in tasks.par_iter().map(task).collect::<Vec<_>>() {
+            for (index, ciphertext) in ciphertexts.into_iter().enumerate() {
+                all[(first + index) * groups + group] = Some(ciphertext);
+            }
+        }
+        all.into_iter().map(|ciphertext| ciphertext.expect("every block of rows has a task")).collect()
+    }
+
+    /// The products `first`, `first` + `stride`, … of a group, interleaved, for these blocks of rows.
+    fn interleaved(
+        &self,
+        rows: std::ops::Range<usize>,
+        group: usize,
+        (stride, first): (usize, usize),
+    ) -> Vec<Ciphertext> {
+        let leaves = self.layout.group(group);
+        let all = leaves.len().next_power_of_two();
+        if stride == all {
+            return self.product(rows, leaves.start + first, all);
+        }
+        let has_odd = first + stride < leaves.len();
+        let (even, odd) = rayon::join(
+            || self.interleaved(rows.clone(), group, (2 * stride, first)),
+            || has_odd.then(|| self.interleaved(rows.clone(), group, (2 * stride, first + stride))),
+        );
+        let shift = &self.evaluator.shifts[&(self.layout.block_inner / all * stride)];
+        let odd: Vec<Option<Ciphertext>> = match odd {
+            Some(odd) => odd.into_iter().map(Some).collect(),
+            None => even.iter().map(|_| None).collect(),
+        };
+        let pairs: Vec<_> = even.into_iter().zip(odd).collect();
+        pairs.into_par_iter().map(|(even, odd)| shift.merge(&self.evaluator.parameters, even, odd)).collect()
+    }
+
+    /// The product of these blocks of rows by one block of columns, divided by how many will be interleaved.
+    fn product(&self, rows: std::ops::Range<usize>, leaf: usize, divisor: usize) -> Vec<Ciphertext> {
+        let (parameters, layout) = (&self.evaluator.parameters, self.layout);
+        let (degree, support) = (parameters.degree(), layout.support());
+        let blocks: Vec<Zeroizing<Vec<i64>>> =
+            (0..layout.inner_blocks()).map(|inner| self.plain(inner, leaf)).collect();
+        let mut products: Vec<Ciphertext> = rows.clone().map(|_| Ciphertext::zero(parameters)).collect();
+        let mut slots = vec![Zeroizing::new(vec![0u32; degree]); PRODUCTS.min(blocks.len())];
+        for (index, transform) in parameters.transforms.iter().enumerate() {
+            let modulus = transform.modulus;
+            let residues_of = index * degree..(index + 1) * degree;
+            let inverse = modulus.invert(modulus.word(divisor as u128));
+            let encoding = Signed::new(modulus, modulus.to_montgomery(inverse));
+            for (chunk, blocks) in blocks.chunks(PRODUCTS).enumerate() {
+                for (block, slots) in blocks.iter().zip(&mut slots) {
+                    residues(&encoding, block, &mut slots[..support]);
+                    transform.forward_low(slots, support);
+                }
+                for (product, row) in products.iter_mut().zip(rows.clone()) {
+                    let first = row * layout.inner_blocks() + chunk * PRODUCTS;
+                    let factors = slots.iter().zip(&self.query[first..][..blocks.len()]);
+                    let pairs: Vec<Pair<'_>> =
+                        factors.map(|(slots, query)| pair(slots, query, residues_of.clone())).collect();
+                    let to = product.parts.each_mut().map(|part| &mut part[residues_of.clone()]);
+                    multiply_add(&modulus, to, &pairs);
+                }
+            }
+        }
+        products
+    }
+
+    /// The coefficients of one block of W.
+    fn plain(&self, inner_block: usize, leaf: usize) -> Zeroizing<Vec<i64>> {
+        let layout = self.layout;
+        let (first_inner, first_col) = (inner_block * layout.block_inner, leaf * layout.block_cols);
+        let mut numbers = Zeroizing::new(vec![0; layout.support()]);
+        for col in first_col..(first_col + layout.block_cols).min(layout.cols) {
+            for inner in first_inner..(first_inner + layout.block_inner).min(layout.inner) {
+                let element = self.factor[layout.index((inner, col), (layout.inner, layout.cols))];
+                numbers[(col - first_col) * layout.block_inner + inner - first_inner] = signed(element);
+            }
+        }
+        numbers
+    }
+}
+
+/// One prime's slots of a block of W, and of a ciphertext.
+fn pair<'a>(slots: &'a [u32], query: &'a Ciphertext, residues: std::ops::Range<usize>) -> Pair<'a> {
+    (query.parts.each_ref().map(|part| &part[residues.clone()]), slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::holder::KeyHolder;
+    use super::super::layout::{Held, Rates};
+    use super::super::noise::centred;
+    use super::*;
+
+    /// log2 of the largest noise before the flood: what is left of c_0 + c_1·s where t times it is taken for Q times the
+    /// product, at the places of results.
+    fn noise_bits<E: Element>(parameters: &Arc<Parameters>, layout: &Layout, [a, b]: [&[E]; 2]) -> f64 {
+        let (mut holder, keys) = KeyHolder::insecure(parameters, &layout.shifts(), 5);
+        let evaluator = Evaluator::insecure(&keys, 6);
+        let query = holder.query(layout, a).expect("a query");
+        let products = Evaluation { evaluator: &evaluator, layout, query: &expand(&query), factor: b }.all();
+        let mut largest = 0f64;
+        for (index, mut product) in products.into_iter().enumerate() {
+            let [first, second] = &mut product.parts;
+            let degree = parameters.degree();
+            for (at, transform) in parameters.transforms.iter().enumerate() {
+                let of = at * degree..(at + 1) * degree;
+                let secret = &holder.secret.slots()[of.clone()];
+                poly::add_product(&transform.modulus, &mut first[of.clone()], &second[of], secret);
+            }
+            poly::inverse(parameters, first);
+            let places = layout.places(index / layout.groups(), index % layout.groups());
+            let messages: Vec<i64> = places
+                .iter()
+                .map(|&(_, row, col)| {
+                    let product = (0..layout.inner).fold(E::ZERO, |sum, inner| {
+                        sum.add(a[row * layout.inner + inner].mul(b[inner * layout.cols + col]))
+                    });
+                    evaluator.scaling.remainder(E::ZERO.sub(product).to_u64())
+                })
+                .collect();
+            let mut scaled = vec![0; messages.len() * parameters.transforms.len()];
+            evaluator.scaling.residues(&messages, &mut scaled);
+            evaluator.add_at(first, &scaled, places.iter().map(|place| place.0));
+            for &(at, ..) in &places {
+                largest = largest.max(centred(parameters, first, at).abs());
+            }
+        }
+        largest.log2()
+    }
+
+    /// Random factors, and the extremes of the plain one, which are the worst for noise.
+    fn check<E: Element>(degree: usize) {
+        let parameters = Parameters::insecure(E::RING, degree);
+        let (m, k, n) = (7, 40, 9);
+        let bits = E::RING.bits();
+        let layout = Layout::choose(&parameters, (m, k, n), Held::Left, &Rates::default()).expect("a layout");
+        let bound = layout.cost(&parameters).noise_bits;
+        let top = E::from_u64(1 << (bits - 1));
+        let mixed = |index: usize| E::from_u64((index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        for (name, value) in [("−2^(k−1)", Some(top)), ("−1", Some(E::ZERO.sub(E::ONE))), ("mixed", None)]
+        {
+            let element = |index: usize| value.unwrap_or_else(|| mixed(index));
+            let a: Vec<E> = (0..m * k).map(element).collect();
+            let b: Vec<E> = (0..k * n).map(element).collect();
+            let noise = noise_bits(&parameters, &layout, [&a, &b]);
+            assert!(noise < bound, "{name}: noise of {noise} bits, bounded by {bound}");
+            assert!(noise > bound - 24.0, "{name}: the noise is real: {noise} bits of {bound}");
+        }
+    }
+
+    #[test]
+    fn real_noise_is_below_the_worst_case() {
+        check::<u64>(256);
+        check::<u32>(256);
+    }
+}

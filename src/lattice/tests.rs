@@ -1,0 +1,210 @@
+//! Products of both parties, held against plain wrapping ones.
+
+use super::*;
+use crate::ring::{Element, Ring};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// The plain product.
+fn plain<E: Element>((m, k, n): (usize, usize, usize), a: &[E], b: &[E]) -> Vec<E> {
+    let mut product = vec![E::ZERO; m * n];
+    for row in 0..m {
+        for inner in 0..k {
+            for col in 0..n {
+                let at = &mut product[row * n + col];
+                *at = at.add(a[row * k + inner].mul(b[inner * n + col]));
+            }
+        }
+    }
+    product
+}
+
+fn elements<E: Element>(seed: u64, count: usize) -> Vec<E> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        E::from_u64(state ^ state >> 29)
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Runs a product through bytes, and checks the sum of shares; returns the answer's error.
+fn check<E: Element>(parameters: &Arc<Parameters>, layout: &Layout, (a, b): (&[E], &[E])) -> f64 {
+    let (mut holder, keys) = KeyHolder::insecure(parameters, &layout.shifts(), 1);
+    let keys = Keys::from_bytes(parameters, &layout.shifts(), &keys.to_bytes()).unwrap();
+    let mut evaluator = Evaluator::insecure(&keys, 2);
+    let (held, other) = if layout.held() == Held::Left { (a, b) } else { (b, a) };
+    let query = holder.query(layout, held).unwrap().to_bytes();
+    let cost = layout.cost(parameters);
+    assert_eq!(query.len(), cost.query_bytes);
+    let query = Query::from_bytes(parameters, layout, &query).unwrap();
+    let (answer, share) = evaluator.answer(&query, other).unwrap();
+    let answer = answer.to_bytes();
+    assert_eq!(answer.len(), cost.answer_bytes);
+    let opened: Opened<E> = holder.open(&Answer::from_bytes(parameters, layout, &answer).unwrap());
+    let sum: Vec<E> = opened.share.iter().zip(&share).map(|(&x, &y)| x.add(y)).collect();
+    assert_eq!(sum, plain(layout.product(), a, b), "{layout:?}");
+    let bound = parameters.error_share(f64::from(parameters.ring().bits()), cost.noise_bits);
+    assert!(opened.error_share <= bound, "{} above {bound}: {layout:?}", opened.error_share);
+    opened.error_share
+}
+
+fn random<E: Element>(degree: usize, product: (usize, usize, usize), held: Held, seed: u64) {
+    let parameters = Parameters::insecure(E::RING, degree);
+    let layout = Layout::choose(&parameters, product, held, &Rates::default()).unwrap();
+    let (m, k, n) = product;
+    let (a, b) = (elements::<E>(seed, m * k), elements::<E>(seed ^ 7, k * n));
+    check(&parameters, &layout, (&a, &b));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn shares_of_products_add_up(m in 0..20usize, k in 0..40usize, n in 0..20usize, seed: u64, right: bool) {
+        let held = if right { Held::Right } else { Held::Left };
+        random::<u64>(64, (m, k, n), held, seed);
+        random::<u32>(256, (m, k, n), held, seed);
+    }
+
+    #[test]
+    fn every_layout_gives_the_same_product(
+        inner in 0..7u32, cols in 0..4usize, rows in 1..20usize, packed in 0..7u32, seed: u64,
+    ) {
+        let parameters = Parameters::insecure(Ring::Z64, 128);
+        let (block_inner, block_cols) = (1usize << inner, cols + 1);
+        let most = 128 / (block_inner * block_cols);
+        prop_assume!(most > 0);
+        let layout = Layout {
+            block_rows: rows.min(most),
+            block_inner,
+            block_cols,
+            packed: 1 << packed.min(inner),
+            ..Layout::choose(&parameters, (9, 33, 17), Held::Left, &Rates::default()).unwrap()
+        };
+        let (a, b) = (elements::<u64>(seed, 9 * 33), elements::<u64>(seed ^ 7, 33 * 17));
+        check(&parameters, &layout, (&a, &b));
+    }
+}
+
+/// All factors of −1, of −2^(k−1) and of ones: sums wrap and noise is largest.
+fn extremes<E: Element>() {
+    let parameters = Parameters::insecure(E::RING, 64);
+    let top = E::from_u64(1 << (E::RING.bits() - 1));
+    let values = [E::ZERO, E::ONE, E::ZERO.sub(E::ONE), top, top.sub(E::ONE)];
+    let product = (5, 19, 6);
+    let layout = Layout::choose(&parameters, product, Held::Left, &Rates::default()).unwrap();
+    for a in values {
+        for b in values {
+            check(&parameters, &layout, (&[a; 5 * 19], &[b; 19 * 6]));
+        }
+    }
+}
+
+#[test]
+fn extreme_factors_have_exact_products() {
+    extremes::<u32>();
+    extremes::<u64>();
+}
+
+/// A pair of parties with one product between them.
+fn parties(ring: Ring) -> (Arc<Parameters>, Layout, KeyHolder, Keys) {
+    let parameters = Parameters::insecure(ring, 64);
+    let layout = Layout::choose(&parameters, (6, 10, 8), Held::Left, &Rates::default()).unwrap();
+    let (holder, keys) = KeyHolder::insecure(&parameters, &layout.shifts(), 3);
+    (parameters, layout, holder, keys)
+}
+
+/// The wire format, and everything that is drawn, in one number for fixed seeds.
+#[test]
+fn the_transcript_is_pinned() {
+    let transcript = |ring: Ring| {
+        let (_, layout, mut holder, keys) = parties(ring);
+        let mut evaluator = Evaluator::insecure(&keys, 4);
+        let (query, answer) = match ring {
+            Ring::Z32 => {
+                let query = holder.query(&layout, &elements::<u32>(5, 60)).unwrap();
+                let (answer, _) = evaluator.answer(&query, &elements::<u32>(6, 80)).unwrap();
+                (query, answer)
+            }
+            Ring::Z64 => {
+                let query = holder.query(&layout, &elements::<u64>(5, 60)).unwrap();
+                let (answer, _) = evaluator.answer(&query, &elements::<u64>(6, 80)).unwrap();
+                (query, answer)
+            }
+        };
+        let all = [keys.to_bytes(), query.to_bytes(), answer.to_bytes()].concat();
+        blake3::hash(&all).to_hex()[..16].to_owned()
+    };
+    assert_eq!(Ring::ALL.map(transcript), ["b9c1475bc9190724", "2db6c61118d43176"]);
+}
+
+#[test]
+fn malformed_messages_are_named() {
+    let (parameters, layout, mut holder, keys) = parties(Ring::Z64);
+    let query = holder.query(&layout, &elements::<u64>(5, 60)).unwrap().to_bytes();
+    let read = |bytes: &[u8]| Query::from_bytes(&parameters, &layout, bytes).map(drop);
+    assert_eq!(read(&query), Ok(()));
+    let (expected, actual) = (query.len(), query.len() - 1);
+    let short = LatticeError::Length { message: MessageKind::Query, expected, actual };
+    assert_eq!(read(&query[..actual]), Err(short));
+    assert_eq!(read(&query[..5]), Err(LatticeError::Header(MessageKind::Query)));
+    let mut large = query.clone();
+    large[36 + 32..].fill(0xff);
+    assert_eq!(read(&large), Err(LatticeError::Coefficient { message: MessageKind::Query, index: 0 }));
+    // A message for another dimension, another layout, or of another kind.
+    let other = Layout::choose(&parameters, (6, 10, 9), Held::Left, &Rates::default()).unwrap();
+    let wide = Parameters::insecure(Ring::Z64, 128);
+    for (parameters, layout) in [(&parameters, &other), (&wide, &layout)] {
+        let read = Query::from_bytes(parameters, layout, &query).map(drop);
+        assert_eq!(read, Err(LatticeError::Header(MessageKind::Query)));
+    }
+    let read = Answer::from_bytes(&parameters, &layout, &query).map(drop);
+    assert_eq!(read, Err(LatticeError::Header(MessageKind::Answer)));
+    let read = Keys::from_bytes(&parameters, &[1, 2], &keys.to_bytes()[..70]).map(drop);
+    assert!(matches!(read, Err(LatticeError::Header(MessageKind::Keys) | LatticeError::Length { .. })));
+}
+
+#[test]
+fn what_cannot_be_answered_is_refused() {
+    let (parameters, layout, mut holder, _) = parties(Ring::Z64);
+    assert_eq!(
+        holder.query(&layout, &[0u64; 59]).map(drop),
+        Err(LatticeError::Factor { expected: 60, actual: 59 })
+    );
+    let query = holder.query(&layout, &[0u64; 60]).unwrap();
+    let (_, no_keys) = KeyHolder::insecure(&parameters, &[], 3);
+    let refused = Evaluator::insecure(&no_keys, 4).answer(&query, &[0u64; 80]).map(drop);
+    assert_eq!(refused, Err(LatticeError::NoGaloisKey(layout.shifts()[0])));
+    let huge = Layout::choose(&parameters, (1 << 30, 1 << 40, 1 << 30), Held::Left, &Rates::default());
+    assert!(matches!(huge, Err(LatticeError::TooLarge { .. })));
+}
+
+/// One query, answered twice: nothing in the answers or the shares comes again, and shares look uniform.
+#[test]
+fn answers_are_fresh() {
+    let (parameters, layout, mut holder, keys) = parties(Ring::Z64);
+    let mut evaluator = Evaluator::insecure(&keys, 4);
+    let query = holder.query(&layout, &[0u64; 60]).unwrap();
+    let answers: Vec<_> = (0..64).map(|_| evaluator.answer(&query, &[0u64; 80]).unwrap()).collect();
+    let mut shares: Vec<u64> = answers.iter().flat_map(|(_, share)| share.iter().copied()).collect();
+    let ones: u32 = shares.iter().map(|share| share.count_ones()).sum();
+    let (bits, ones) = (64.0 * shares.len() as f64, f64::from(ones));
+    assert!(
+        (ones - bits / 2.0).abs() < 4.0 * bits.sqrt() / 2.0,
+        "half of all bits are set: {ones} of {bits}"
+    );
+    shares.sort_unstable();
+    assert!(shares.windows(2).all(|pair| pair[0] != pair[1]), "no share comes twice");
+    let mut second: Vec<u128> =
+        answers.iter().flat_map(|(answer, _)| answer.polynomials[0].second.iter().copied()).collect();
+    second.sort_unstable();
+    assert!(second.windows(2).all(|pair| pair[0] != pair[1]), "no coefficient of c_1 comes twice");
+    assert_eq!(parameters.degree(), 64);
+}
+
+#[test]
+fn a_product_at_real_parameters() {
+    random::<u64>(8192, (40, 70, 30), Held::Left, 1);
+    random::<u32>(8192, (40, 70, 30), Held::Right, 1);
+}
