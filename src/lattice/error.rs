@@ -34,8 +34,8 @@ pub enum LatticeError {
     /// The operating system has no entropy to give.
     #[error("the operating system has no entropy to give")]
     NoEntropy,
-    /// No layout keeps the noise of a product within what the parameters cover.
-    #[error("a product of {rows}x{inner} by {inner}x{cols} has more noise than the parameters cover")]
+    /// No layout keeps the noise of a product within what the parameters cover, or a matrix has too many elements.
+    #[error("a product of {rows}x{inner} by {inner}x{cols} is more than the parameters cover: cut it")]
     TooLarge {
         /// Rows of the left factor.
         rows: usize,

@@ -96,6 +96,9 @@ impl Cost {
     }
 }
 
+/// Elements of a factor or a product, at most: counts of bytes and operations then stay far below 2^64.
+const MOST_ELEMENTS: usize = 1 << 30;
+
 /// Numbers of a message's header.
 const HEADER: usize = 8;
 
@@ -107,7 +110,7 @@ impl Layout {
     /// same ones.
     ///
     /// # Errors
-    /// Where no layout's noise is covered.
+    /// Where no layout's noise is covered, or a matrix has more than 2^30 elements: cut the product then.
     pub fn choose(
         parameters: &Parameters,
         (m, k, n): (usize, usize, usize),
@@ -118,6 +121,11 @@ impl Layout {
             Held::Left => (m, n),
             Held::Right => (n, m),
         };
+        let too_large = || LatticeError::TooLarge { rows: m, inner: k, cols: n };
+        let is_bearable = |x: usize, y: usize| x.checked_mul(y).is_some_and(|len| len <= MOST_ELEMENTS);
+        if !(is_bearable(m, k) && is_bearable(k, n) && is_bearable(m, n)) {
+            return Err(too_large());
+        }
         let degree = parameters.degree();
         let powers = |most: usize| (0..=most.max(1).next_power_of_two().ilog2()).map(|bits| 1usize << bits);
         let mut best: Option<(f64, Layout)> = None;
@@ -141,7 +149,7 @@ impl Layout {
                 }
             }
         }
-        best.map(|(_, layout)| layout).ok_or(LatticeError::TooLarge { rows: m, inner: k, cols: n })
+        best.map(|(_, layout)| layout).ok_or_else(too_large)
     }
 
     fn decrypts(&self, parameters: &Parameters, cost: &Cost) -> bool {

@@ -59,6 +59,8 @@ mod answer;
 mod encode;
 mod error;
 pub mod evaluator;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod holder;
 mod keys;
 pub mod layout;
@@ -69,11 +71,13 @@ mod noise;
 mod ntt;
 mod pack;
 pub mod parameters;
+mod peak;
 mod poly;
 mod sample;
 mod simd;
 #[cfg(test)]
 mod tests;
+pub mod vector;
 mod wire;
 
 pub use error::{LatticeError, MessageKind};
@@ -83,3 +87,5 @@ pub use keys::Keys;
 pub use layout::{Cost, Held, Layout, Rates, cost};
 pub use messages::{Answer, Query};
 pub use parameters::{PRIVACY_BITS, Parameters};
+pub use peak::{Peak, Threads};
+pub use vector::{VectorAnswer, VectorQuery, Vectors};

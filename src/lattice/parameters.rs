@@ -184,6 +184,9 @@ fn largest_digit(primes: &[Transform]) -> f64 {
     if primes.len() == 1 { product } else { product / 2.0 + f64::from(primes[0].modulus.value) }
 }
 
+/// Primes for plaintexts with slots, apart from those of Z_2^64's ciphertexts.
+pub(super) const SLOT_PRIMES: &[u32] = PRIMES_30.split_at(7).1;
+
 #[cfg(test)]
 mod tests {
     use super::*;

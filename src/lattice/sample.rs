@@ -5,6 +5,8 @@
 //! only public polynomials are drawn with rejection.
 
 use super::error::LatticeError;
+use super::modulus::Modulus;
+use super::ntt::Transform;
 use super::parameters::{LARGEST_ERROR, Parameters};
 use crate::ring::prg::{BLOCK_BYTES, PrgKey};
 use zeroize::Zeroizing;
@@ -12,8 +14,8 @@ use zeroize::Zeroizing;
 /// Numbers that are wiped when dropped.
 pub(super) type Secret<T> = Zeroizing<Vec<T>>;
 
-/// Bits of one word of a flood.
-const FLOOD_WORD_BITS: u32 = 24;
+/// Bits of one word of a wide number: sums of up to eight words times residues stay within one reduction.
+const WIDE_WORD_BITS: u32 = 24;
 
 /// Streams under one key, each handed out once.
 pub(super) struct Randomness {
@@ -91,28 +93,54 @@ impl Stream {
 
     /// Numbers uniform on −F..F, modulo each prime.
     pub fn flood(self, parameters: &Parameters) -> Secret<u32> {
-        let (degree, bits) = (parameters.degree(), parameters.flood_bits + 1);
-        let limbs = bits.div_ceil(FLOOD_WORD_BITS) as usize;
-        let words = self.words(limbs * degree);
+        let wide = self.wide(parameters.flood_bits + 1, parameters.degree());
         let mut flood = Zeroizing::new(Vec::with_capacity(parameters.words()));
-        for transform in &parameters.transforms {
-            let modulus = &transform.modulus;
-            // Of each word the lowest bits count, of the last only so many that there are `bits` in all.
-            let weights: Vec<(u64, u32)> = (0..limbs as u32)
-                .map(|limb| {
-                    let shift = limb * FLOOD_WORD_BITS;
-                    let mask = (1u32 << FLOOD_WORD_BITS.min(bits - shift)) - 1;
-                    (modulus.to_montgomery(modulus.pow(2, shift.into())).into(), mask)
-                })
-                .collect();
+        for Transform { modulus, .. } in &parameters.transforms {
             let lowest = modulus.pow(2, parameters.flood_bits.into());
-            flood.extend((0..degree).map(|at| {
-                let limbs = words.chunks_exact(degree).zip(&weights);
-                let sum = limbs.map(|(limb, &(weight, mask))| u64::from(limb[at] & mask) * weight).sum();
-                modulus.sub(modulus.montgomery(sum), lowest)
-            }));
+            wide.residues(modulus, |residue| flood.push(modulus.sub(residue, lowest)));
         }
         flood
+    }
+
+    /// Numbers uniform below 2^`bits`.
+    pub fn wide(self, bits: u32, count: usize) -> Wide {
+        let mut words = self.words(bits.div_ceil(WIDE_WORD_BITS) as usize * count);
+        for (index, words) in words.chunks_exact_mut(count.max(1)).enumerate() {
+            // Of each word the lowest bits count, of the last only so many that there are `bits` in all.
+            let used = WIDE_WORD_BITS.min(bits - index as u32 * WIDE_WORD_BITS);
+            words.iter_mut().for_each(|word| *word &= (1 << used) - 1);
+        }
+        Wide { words, count }
+    }
+}
+
+/// Numbers of many bits, as words of [`WIDE_WORD_BITS`] bits each: the lowest ones of all numbers first.
+pub(super) struct Wide {
+    words: Secret<u32>,
+    count: usize,
+}
+
+impl Wide {
+    /// Hands on every number modulo a prime, in order.
+    pub fn residues(&self, modulus: &Modulus, mut take: impl FnMut(u32)) {
+        let words: Vec<&[u32]> = self.words.chunks_exact(self.count.max(1)).collect();
+        let weight = |index: usize| modulus.pow(2, index as u64 * u64::from(WIDE_WORD_BITS));
+        let weights: Vec<u64> =
+            (0..words.len()).map(|index| modulus.to_montgomery(weight(index)).into()).collect();
+        for at in 0..self.count {
+            let sum = words.iter().zip(&weights).map(|(words, weight)| u64::from(words[at]) * weight).sum();
+            take(modulus.montgomery(sum));
+        }
+    }
+
+    /// Every number modulo 2^64.
+    pub fn low_words(&self) -> Secret<u64> {
+        let words: Vec<&[u32]> = self.words.chunks_exact(self.count.max(1)).take(3).collect();
+        let low = |at: usize| {
+            let shifted = words.iter().zip((0..).step_by(WIDE_WORD_BITS as usize));
+            shifted.fold(0, |low, (words, shift)| low | u64::from(words[at]) << shift)
+        };
+        Zeroizing::new((0..self.count).map(low).collect())
     }
 }
 

@@ -107,6 +107,75 @@ fn extreme_factors_have_exact_products() {
     extremes::<u64>();
 }
 
+/// Elementwise products, through bytes.
+fn check_vector<E: Element>(degree: usize, x: &[E], y: &[E]) {
+    let parameters = Parameters::insecure(Ring::Z64, degree);
+    let vectors = Vectors::new(&parameters, E::RING);
+    let (mut holder, keys) = KeyHolder::insecure(&parameters, &[], 1);
+    let mut evaluator = Evaluator::insecure(&keys, 2);
+    let query = holder.query_vector(&vectors, x).to_bytes();
+    let cost = vectors.cost(x.len());
+    assert_eq!(query.len(), cost.query_bytes);
+    let query = VectorQuery::from_bytes(&vectors, x.len(), &query).unwrap();
+    let (answer, share) = evaluator.answer_vector(&vectors, &query, y).unwrap();
+    let answer = answer.to_bytes();
+    assert_eq!(answer.len(), cost.answer_bytes);
+    let opened: Opened<E> =
+        holder.open_vector(&vectors, &VectorAnswer::from_bytes(&vectors, x.len(), &answer).unwrap());
+    assert_eq!((opened.share.len(), share.len()), (x.len(), y.len()));
+    for (index, (&a, &b)) in opened.share.iter().zip(&share).enumerate() {
+        assert_eq!(a.add(b), x[index].mul(y[index]), "element {index}");
+    }
+    assert!(opened.error_share < 0.5);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn shares_of_elementwise_products_add_up(len in 0..200usize, seed: u64) {
+        check_vector::<u64>(64, &elements(seed, len), &elements(seed ^ 7, len));
+        check_vector::<u32>(64, &elements(seed, len), &elements(seed ^ 7, len));
+    }
+}
+
+#[test]
+fn extreme_elements_have_exact_products() {
+    let extremes = |bits: u32| [0, 1, u64::MAX, 1 << (bits - 1), (1 << (bits - 1)) - 1];
+    let all = |bits: u32| extremes(bits).into_iter().flat_map(move |x| extremes(bits).map(|y| (x, y)));
+    let (x, y): (Vec<u64>, Vec<u64>) = all(64).unzip();
+    check_vector(64, &x, &y);
+    let (x, y): (Vec<u32>, Vec<u32>) = all(32).map(|(x, y)| (x as u32, y as u32)).unzip();
+    check_vector(64, &x, &y);
+}
+
+#[test]
+fn elementwise_products_at_real_parameters() {
+    check_vector::<u64>(8192, &elements(1, 9000), &elements(2, 9000));
+}
+
+#[test]
+fn malformed_messages_of_vectors_are_named() {
+    let parameters = Parameters::insecure(Ring::Z64, 64);
+    let vectors = Vectors::new(&parameters, Ring::Z32);
+    let (mut holder, _) = KeyHolder::insecure(&parameters, &[], 1);
+    let query = holder.query_vector(&vectors, &[5u32; 70]).to_bytes();
+    let read = |len: usize, bytes: &[u8]| VectorQuery::from_bytes(&vectors, len, bytes).map(drop);
+    assert_eq!(read(70, &query), Ok(()));
+    assert_eq!(read(71, &query), Err(LatticeError::Header(MessageKind::VectorQuery)));
+    let (expected, actual) = (query.len(), query.len() - 1);
+    let short = LatticeError::Length { message: MessageKind::VectorQuery, expected, actual };
+    assert_eq!(read(70, &query[..actual]), Err(short));
+    let mut large = query.clone();
+    large[16 + 32..].fill(0xff);
+    assert_eq!(
+        read(70, &large),
+        Err(LatticeError::Coefficient { message: MessageKind::VectorQuery, index: 0 })
+    );
+    let answer = VectorAnswer::from_bytes(&vectors, 70, &query).map(drop);
+    assert_eq!(answer, Err(LatticeError::Header(MessageKind::VectorAnswer)));
+}
+
 /// A pair of parties with one product between them.
 fn parties(ring: Ring) -> (Arc<Parameters>, Layout, KeyHolder, Keys) {
     let parameters = Parameters::insecure(ring, 64);

@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub mod fuzz {
     pub use crate::circuit::bristol::fuzz::bristol;
     pub use crate::correlation::fuzz::{demand, order};
+    pub use crate::lattice::fuzz::messages as lattice;
     pub use crate::net::fuzz::{awaited_frames, frame, greeting};
     pub use crate::ot::fuzz::message as transfer;
 }

@@ -5,6 +5,7 @@ mod calibrate;
 mod elementwise;
 mod engine;
 mod gemm;
+mod lattice;
 mod link;
 mod matmul;
 pub mod model;
@@ -60,6 +61,8 @@ pub enum Benchmark {
     Relu(relu::Options),
     /// A truncated product of two parties' matrices, by each protocol
     Matmul(matmul::Options),
+    /// Products of two parties' matrices and vectors by lattices
+    Lattice(lattice::Options),
     /// Bytes over loopback, in the clear and encrypted
     Link(link::Options),
     /// Errors of functions against f64, and their rounds and bytes
@@ -80,12 +83,13 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Steps(options))) => steps::steps(options, &bench.options),
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Matmul(options))) => matmul::matmul(options, &bench.options),
+        (None, Some(Benchmark::Lattice(options))) => lattice::lattice(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
         (None, Some(Benchmark::Vram(options))) => vram::vram(options, &bench.options),
         (None, Some(Benchmark::Whole(options))) => whole::whole(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, steps, link, accuracy, vram, whole"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, steps, lattice, link, accuracy, vram, whole"
                 .into(),
         )),
     }
