@@ -65,8 +65,9 @@ impl Transform {
 
     /// ψ^`exponent`.
     pub fn root_power(&self, exponent: usize) -> u32 {
-        // rev(1) is n/2, so ψ itself is at rev(1)'s place of the table.
-        self.modulus.pow(self.roots[self.degree / 2].value, exponent as u64)
+        // ψ^n is −1, and the table has the powers below.
+        let power = self.roots[reverse(exponent % self.degree, self.degree.ilog2())].value;
+        if (exponent / self.degree).is_multiple_of(2) { power } else { self.modulus.value - power }
     }
 
     /// Coefficients, below 4·p, become slots.

@@ -16,7 +16,7 @@
 //!
 //! - a product with `terms` elements of the plain factor: terms · 2^(k−1) · (21 + ½), the ½ from the scaling's rounding;
 //! - interleaving r products ([`super::pack`]): (r − 1) · 21 · N · Σ over digits of the largest digit;
-//! - the encryption of zero that makes an answer's c_1 fresh: 2·21·N + 21;
+//! - the encryption of zero that makes an answer's c_1 fresh: 2·21·N, and ½ for the rounding of a scaled mask;
 //! - the flood: F.
 //!
 //! **Circuit privacy.** F uniform on −F..F moves by at most B/2F in statistical distance where noise of at most B is
@@ -149,7 +149,7 @@ impl Parameters {
         let product = terms as f64 * plain_bits.exp2() * (error + 0.5);
         let digits: f64 = self.transforms.chunks(self.digit_primes).map(largest_digit).sum();
         let interleaving = (packed.max(1) - 1) as f64 * error * degree * digits;
-        (product + interleaving + 2.0 * error * degree + error).log2()
+        (product + interleaving + 2.0 * error * degree + 0.5).log2()
     }
 
     /// −log2 of the statistical distance that flooding leaves over `coefficients` with noise of `noise_bits` bits.
