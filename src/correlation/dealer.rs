@@ -16,11 +16,10 @@ use std::collections::{HashMap, HashSet};
 pub fn deal(demand: &Demand) -> Result<StepList, DemandError> {
     demand.check()?;
     let mut list = StepList::new(Role::Dealer, demand.ring);
-    let once = |entry: EntryId| demand.once.contains(&entry);
     deal_into(&mut list, demand, Source::Dealer, |entry| Purpose {
         op: OpId(entry.0),
         tile: entry.0,
-        once: once(entry),
+        taken: demand.taken(entry),
     });
     Ok(list)
 }
@@ -113,7 +112,7 @@ mod tests {
         assert!(refused(&huge).contains("too large"));
         let mut lasting = product(Ring::Z32, Shape::new(3, 5), Shape::new(5, 4), out);
         lasting.once.insert(EntryId(2));
-        assert!(refused(&lasting).contains("depends on what every run takes"));
+        assert!(refused(&lasting).contains("depends on what they do not find"));
         let mut deep = Demand::new(Ring::Z32);
         deep.push(Correlation::TruncPair(TruncPairSpec { shape: Shape::SCALAR, bits: 31, width: 32 }));
         assert!(refused(&deep).contains("malformed"));

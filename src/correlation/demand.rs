@@ -5,7 +5,7 @@ use super::{
     TruncPairSpec,
 };
 use crate::ring::{Ring, Shape};
-use crate::share::PartyId;
+use crate::share::{PartyId, Taken, Turn};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
@@ -53,6 +53,9 @@ pub struct Demand {
     /// The entries that the first run alone consumes, where more follow; they depend on no others.
     #[serde(default)]
     pub once: BTreeSet<EntryId>,
+    /// The entries that only those runs consume that reveal an output that not all runs reveal; no others depend on them.
+    #[serde(default)]
+    pub seldom: BTreeSet<EntryId>,
 }
 
 /// Reads entries, and gives up at the first beyond those that are dealt: a list takes more memory than its text.
@@ -118,7 +121,7 @@ impl Demand {
 
     /// An empty demand.
     pub const fn new(ring: Ring) -> Demand {
-        Demand { ring, entries: Vec::new(), once: BTreeSet::new() }
+        Demand { ring, entries: Vec::new(), once: BTreeSet::new(), seldom: BTreeSet::new() }
     }
 
     /// Appends an entry.
@@ -128,20 +131,31 @@ impl Demand {
         id
     }
 
-    /// Appends an entry that the first run alone consumes, or every run.
-    pub fn push_for(&mut self, correlation: Correlation, once: bool) -> EntryId {
+    /// Appends an entry that these runs consume.
+    pub fn push_for(&mut self, correlation: Correlation, taken: Taken) -> EntryId {
         let id = self.push(correlation);
-        if once {
-            self.once.insert(id);
-        }
+        match taken {
+            Taken::Always => false,
+            Taken::First => self.once.insert(id),
+            Taken::Seldom | Taken::Output(_) => self.seldom.insert(id),
+        };
         id
     }
 
-    /// What a later run consumes, to be reported: the entries' numbers are those of the whole demand no more.
-    pub fn again(&self) -> Demand {
-        let is_anew = |(index, _): &(u32, &Correlation)| !self.once.contains(&EntryId(*index));
-        let anew = (0..).zip(&self.entries).filter(is_anew);
-        Demand { entries: anew.map(|(_, entry)| entry.clone()).collect(), ..Demand::new(self.ring) }
+    /// The runs that consume an entry.
+    pub fn taken(&self, entry: EntryId) -> Taken {
+        match (self.once.contains(&entry), self.seldom.contains(&entry)) {
+            (true, _) => Taken::First,
+            (false, true) => Taken::Seldom,
+            (false, false) => Taken::Always,
+        }
+    }
+
+    /// What a run consumes, to be reported: the entries' numbers are those of the whole demand no more.
+    pub fn of_turn(&self, turn: &Turn) -> Demand {
+        let is_taken = |(index, _): &(u32, &Correlation)| turn.takes(self.taken(EntryId(*index)));
+        let taken = (0..).zip(&self.entries).filter(is_taken);
+        Demand { entries: taken.map(|(_, entry)| entry.clone()).collect(), ..Demand::new(self.ring) }
     }
 
     /// Refuses a demand that has too many entries.
@@ -159,16 +173,20 @@ impl Demand {
     /// Where it has too many entries, or one that is malformed or too large.
     pub fn check(&self) -> Result<(), DemandError> {
         self.check_length()?;
-        if let Some(&EntryId(entry)) = self.once.last()
+        if let Some(&EntryId(entry)) = self.once.last().max(self.seldom.last())
             && entry as usize >= self.entries.len()
         {
-            let reason = "an entry that the first run takes, and that is not there";
+            let reason = "an entry that not every run takes, and that is not there";
+            return Err(DemandError::Malformed { entry: entry as usize, reason });
+        }
+        if let Some(&EntryId(entry)) = self.once.intersection(&self.seldom).next() {
+            let reason = "an entry that the first run alone takes, and others";
             return Err(DemandError::Malformed { entry: entry as usize, reason });
         }
         for (entry, correlation) in self.entries.iter().enumerate() {
-            let is_once = |entry: u32| self.once.contains(&EntryId(entry));
-            if is_once(entry as u32) && !correlation.sources().all(|EntryId(source)| is_once(source)) {
-                let reason = "what the first run alone takes depends on what every run takes";
+            let taken = self.taken(EntryId(entry as u32));
+            if !correlation.sources().all(|source| self.taken(source).is_there_for(taken)) {
+                let reason = "what some runs take depends on what they do not find";
                 return Err(DemandError::Malformed { entry, reason });
             }
             // Before its size: what depends on a mask has the size of one that has passed.

@@ -45,7 +45,7 @@ pub use table::{Table, TableSpec};
 pub use trunc_pair::{TruncPair, TruncPairSpec};
 
 use crate::ring::{MINUS_ONE, Ring, Shape};
-use crate::share::{PartyId, Role};
+use crate::share::{PartyId, Role, Taken};
 use crate::step::bits::packed;
 use crate::step::{
     Action, BufferId, Kernel, KeyId, Matrix, MemoryClass, MessageId, OpId, Phase, Step, StepList,
@@ -77,8 +77,8 @@ pub struct Purpose {
     pub op: OpId,
     /// The tile's number.
     pub tile: u32,
-    /// Whether the first run alone takes it (see [`crate::step::Step::once`]).
-    pub once: bool,
+    /// The runs that take it.
+    pub taken: Taken,
 }
 
 /// One entry of a demand as its parties come by it.
@@ -118,8 +118,8 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn push(&mut self, action: Action) {
-        let Purpose { op, tile, once } = self.acquisition.purpose;
-        self.list.push_step(Step { action, phase: Phase::Offline, op, tile, once });
+        let Purpose { op, tile, taken } = self.acquisition.purpose;
+        self.list.push_step(Step { action, phase: Phase::Offline, op, tile, taken });
     }
 
     /// The roles that know the masks.

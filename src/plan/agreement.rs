@@ -47,7 +47,9 @@ impl Agreement {
         }
         for output in program.outputs() {
             let to: Vec<String> = output.to.iter().map(|party| party.to_string()).collect();
-            let value = format!("%{} to {}", output.value.0, to.join(", "));
+            let every =
+                if output.every == 1 { String::new() } else { format!(", every {} runs", output.every) };
+            let value = format!("%{} to {}{every}", output.value.0, to.join(", "));
             fields.add(format!("output {}", output.name), value);
         }
         fields.add("correlations", supply);

@@ -85,10 +85,14 @@ impl<'a> Draft<'a> {
         let plan = |list| Plan::within(list, &placement, supply, DEALER_WINDOW, options.budget_bytes);
         let dealer = dealt.as_ref().map(plan);
         let (demand, cost) = (demand.clone(), cost.clone());
+        let (source, again, none) = (self.source, None, Arc::default());
         let mut plans =
-            Plans { parties, dealer, source: self.source, demand, traffic, cost, agreement, again: None };
-        if lists.iter().any(StepList::keeps) {
-            plans.again = Some(Arc::new(plans.lowered_again(&lists, dealt.as_ref(), cost_again.clone())));
+            Plans { parties, dealer, source, demand, traffic, cost, agreement, again, lists: none };
+        let lists: Vec<StepList> = lists.into_iter().chain(dealt).collect();
+        if lists.iter().any(StepList::varies) {
+            plans.lists = Arc::new(lists);
+            let typical = plans.of_turn(&self.program.typical_turn());
+            plans.again = Some(Arc::new(Plans { cost: cost_again.clone(), ..typical }));
         }
         Ok(plans)
     }

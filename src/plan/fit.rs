@@ -36,7 +36,7 @@ impl Plan {
         }
         let pooled = in_core(0, false);
         // Values that a later run is to find must stay where they are.
-        if pooled.fullest_bytes() <= budget_bytes || list.keeps() {
+        if pooled.fullest_bytes() <= budget_bytes || list.varies() {
             return pooled;
         }
         let PlacedSteps { steps, buffers, .. } = &placed;

@@ -11,6 +11,7 @@
 
 use crate::correlation::{Demand, DemandError, dealer};
 use crate::ring::Shape;
+use crate::share::Taken;
 use crate::step::{Access, Action, BufferId, Kernel, KeyId, Matrix, Step, StepList};
 
 /// The steps of a dealer of its own for `demand`, as they are planned.
@@ -62,11 +63,13 @@ impl Fusion {
 
     /// Joins a step with those that write for it alone.
     fn join(&mut self, at: usize) {
-        let joined = match self.steps[at].as_ref().map(|step| (&step.action, step.once)) {
-            Some((Action::Kernel(Kernel::Linear { out, terms, constant }), once)) => {
-                self.masked(once, *out, terms, *constant)
+        let joined = match self.steps[at].as_ref().map(|step| (&step.action, step.taken)) {
+            Some((Action::Kernel(Kernel::Linear { out, terms, constant }), taken)) => {
+                self.masked(taken, *out, terms, *constant)
             }
-            Some((Action::Kernel(finish @ Kernel::TruncFinish { .. }), once)) => self.finished(once, finish),
+            Some((Action::Kernel(finish @ Kernel::TruncFinish { .. }), taken)) => {
+                self.finished(taken, finish)
+            }
             _ => None,
         };
         if let (Some((writer, kernel)), Some(step)) = (joined, &mut self.steps[at]) {
@@ -78,13 +81,13 @@ impl Fusion {
     /// The kernel that writes `matrix`, and where, if it writes it for one reader, in the same runs.
     fn written_for_one(
         &self,
-        once: bool,
+        taken: Taken,
         matrix: Matrix<BufferId>,
     ) -> Option<(usize, &Kernel<BufferId, KeyId>)> {
         let uses = self.uses[matrix.buffer.0 as usize];
         let step = self.steps[uses.writer].as_ref()?;
         match &step.action {
-            Action::Kernel(kernel) if uses.writes == 1 && uses.reads == 1 && step.once == once => {
+            Action::Kernel(kernel) if uses.writes == 1 && uses.reads == 1 && step.taken == taken => {
                 Some((uses.writer, kernel))
             }
             _ => None,
@@ -94,14 +97,14 @@ impl Fusion {
     /// A sum with what a fill draws for it.
     fn masked(
         &self,
-        once: bool,
+        taken: Taken,
         out: Matrix<BufferId>,
         terms: &[(u64, Matrix<BufferId>)],
         constant: u64,
     ) -> Option<(usize, Kernel<BufferId, KeyId>)> {
         let &[first, second] = terms else { return None };
         [(first, second), (second, first)].into_iter().find_map(|((factor, operand), (mask_factor, mask))| {
-            match self.written_for_one(once, mask)? {
+            match self.written_for_one(taken, mask)? {
                 (writer, &Kernel::Fill { out: drawn, key, stream, block })
                     if drawn == mask && mask.shape == out.shape && operand.shape == out.shape =>
                 {
@@ -117,13 +120,13 @@ impl Fusion {
     /// The end of a truncation with the sum that it is of. The parts have to be there still.
     fn finished(
         &self,
-        once: bool,
+        taken: Taken,
         finish: &Kernel<BufferId, KeyId>,
     ) -> Option<(usize, Kernel<BufferId, KeyId>)> {
         let mut finish = finish.clone();
         let Kernel::TruncFinish { opened, .. } = &mut finish else { return None };
         let &[sum] = &opened[..] else { return None };
-        let (writer, Kernel::Linear { out, terms, constant: 0 }) = self.written_for_one(once, sum)? else {
+        let (writer, Kernel::Linear { out, terms, constant: 0 }) = self.written_for_one(taken, sum)? else {
             return None;
         };
         let is_part = |&(factor, part): &(u64, Matrix<BufferId>)| {
@@ -145,8 +148,8 @@ impl Fusion {
                 let index = buffer.0 as usize;
                 let spec = of.buffers[index];
                 *numbers[index].get_or_insert_with(|| match spec.state {
-                    true => list.state(Shape::new(1, spec.len)).buffer,
-                    false => list.buffer(Shape::new(1, spec.len), spec.class).buffer,
+                    Some(tile) => list.state(tile).buffer,
+                    None => list.buffer(Shape::new(1, spec.len), spec.class).buffer,
                 })
             });
             list.push_step(Step { action, ..step });
@@ -176,7 +179,8 @@ mod tests {
         }
 
         fn push(&mut self, once: bool, action: Action) {
-            self.0.push_step(Step { action, phase: Phase::Online, op: OpId(0), tile: 0, once });
+            let taken = if once { Taken::First } else { Taken::Always };
+            self.0.push_step(Step { action, phase: Phase::Online, op: OpId(0), tile: 0, taken });
         }
 
         fn input(&mut self) -> Matrix<BufferId> {

@@ -12,7 +12,8 @@
 //! reads moves there through host memory (see the module `placement`). Every slot is a device's.
 //!
 //! **Later runs.** Where inputs are resident, a session's first run keeps the buffers that depend on them alone, each in
-//! a slot of its own, and every later run has plans of its own over the same slots (see [`Plans::again`]).
+//! a slot of its own, and so has every state. All runs are planned together, and each has plans of its own over the same
+//! slots (see [`Plans::of_turn`]).
 //!
 //! **No deadlock.** Every edge runs forward in plan order, and [`Traffic`] is computed by running all roles' lists
 //! against each other in that order: if each message is sent before it is awaited there, then in any run the earliest
@@ -49,8 +50,8 @@ use crate::program::tiling::TileSide;
 use crate::program::{Program, ProgramError};
 use crate::protocol::{Cost, Protocol, UnservedBy};
 use crate::ring::Ring;
-use crate::share::Role;
-use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, Step, StepList};
+use crate::share::{Role, Turn};
+use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, StateTile, Step, StepList};
 use placement::PlacedSteps;
 use serde::Serialize;
 use slots::{Placed, Reuse};
@@ -120,6 +121,8 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// True where no content leaves the device for a while or is made a second time.
     pub in_core: bool,
+    /// The buffers that one run leaves to the next, with the part of a state that each holds.
+    pub states: Vec<(BufferId, StateTile)>,
     /// The slot of a buffer.
     slot_of: Vec<u32>,
 }
@@ -185,7 +188,9 @@ impl Plan {
     fn placed(list: &StepList, supply: Supply, placed: &PlacedSteps, reuse: Reuse) -> Plan {
         let PlacedSteps { steps, buffers, in_core } = placed;
         let Placed { slots, slot_of } = slots::place(steps, buffers, list.ring, reuse);
-        Plan { in_core: *in_core, ..Plan::over(list, supply, steps.clone(), slots, slot_of) }
+        let states = (0..).map(BufferId).zip(buffers).filter_map(|(id, spec)| Some((id, spec.state?)));
+        let of = (list.role, list.ring, supply);
+        Plan { in_core: *in_core, states: states.collect(), ..Plan::over(of, steps.clone(), slots, slot_of) }
     }
 
     /// Bytes of all slots.
@@ -204,15 +209,26 @@ impl Plan {
         self.slots.iter().map(|slot| slot.device + 1).max().unwrap_or(1)
     }
 
-    /// Plans a later run of this plan's list (see [`StepList::again`]): the same steps in the same slots, without those of
-    /// the first run alone, so that it finds the kept buffers.
-    pub fn again(&self, again: &StepList) -> Plan {
+    /// Plans one run of all that this plan is for: the same steps in the same slots, without those that the run does not
+    /// take, so that it finds the buffers that others kept.
+    pub fn of_turn(&self, turn: &Turn) -> Plan {
         let steps = self.steps.iter().map(|planned| &planned.step);
-        let steps = steps.filter(|step| !step.once).cloned().collect();
-        Plan::over(again, self.supply, steps, self.slots.clone(), self.slot_of.clone())
+        let steps = steps.filter(|step| turn.takes(step.taken)).cloned().collect();
+        let states = self.states.clone();
+        Plan { states, ..Plan::over(self.of(), steps, self.slots.clone(), self.slot_of.clone()) }
     }
 
-    fn over(list: &StepList, supply: Supply, steps: Vec<Step>, slots: Vec<Slot>, slot_of: Vec<u32>) -> Plan {
+    /// The role, the ring and the supply.
+    fn of(&self) -> (Role, Ring, Supply) {
+        (self.role, self.ring, self.supply)
+    }
+
+    fn over(
+        (role, ring, supply): (Role, Ring, Supply),
+        steps: Vec<Step>,
+        slots: Vec<Slot>,
+        slot_of: Vec<u32>,
+    ) -> Plan {
         let edges = slots::edges(&steps, slots.len(), &slot_of);
         let planned = |(step, after): (Step, Vec<u32>)| {
             let mut device = 0;
@@ -223,12 +239,12 @@ impl Plan {
         };
         let mut steps: Vec<PlannedStep> = steps.into_iter().zip(edges).map(planned).collect();
         if slots.iter().any(|slot| slot.device > 0) {
-            slots::bound_moves(&mut steps, list.ring, slots::MOVING_BYTES);
+            slots::bound_moves(&mut steps, ring, slots::MOVING_BYTES);
         }
-        if supply == Supply::Streamed && list.role != Role::Dealer {
-            supply::pace(&mut steps, list.ring, AHEAD_BYTES);
+        if supply == Supply::Streamed && role != Role::Dealer {
+            supply::pace(&mut steps, ring, AHEAD_BYTES);
         }
-        Plan { role: list.role, ring: list.ring, supply, steps, slots, in_core: true, slot_of }
+        Plan { role, ring, supply, steps, slots, in_core: true, states: Vec::new(), slot_of }
     }
 
     /// The slot of a buffer.
@@ -320,8 +336,11 @@ pub struct Plans {
     pub cost: Cost,
     /// The agreement of the parties.
     pub agreement: Agreement,
-    /// The plans of every run but the first, in the same memory, where inputs are resident; otherwise all runs are alike.
+    /// Those of a run like most, in the same memory, where runs differ (see [`Plans::of_turn`]): neither the first, nor one that
+    /// reveals what few do. These here have all that any run does.
     pub again: Option<Arc<Plans>>,
+    /// All roles' steps, where runs differ.
+    lists: Arc<Vec<StepList>>,
 }
 
 impl Plans {
@@ -371,25 +390,33 @@ impl Plans {
         if most(&streamed) <= budget_bytes.max(most(&ahead)) { streamed } else { ahead }
     }
 
-    fn lowered_again(&self, lists: &[StepList], dealt: Option<&StepList>, cost: Cost) -> Plans {
-        // A role that keeps nothing does the same again, by the same plan.
-        let again = |(first, list): (&Plan, &StepList)| {
-            if list.keeps() { first.again(&list.again()) } else { first.clone() }
+    /// The plans of one run.
+    pub fn of_turn(&self, turn: &Turn) -> Plans {
+        if !self.varies() {
+            return self.clone();
+        }
+        // A role of which all runs are alike does the same again, by the same plan.
+        let own = |plan: &Plan| {
+            let list = self.lists.iter().find(|list| list.role == plan.role).expect("a role of the plans");
+            if list.varies() { plan.of_turn(turn) } else { plan.clone() }
         };
-        let parties = self.parties.iter().zip(lists).map(again).collect();
-        let dealer = self.dealer.as_ref().zip(dealt).map(again);
-        let lists: Vec<StepList> = lists.iter().map(StepList::again).collect();
-        let dealt = dealt.map(StepList::again);
+        let lists: Vec<StepList> = self.lists.iter().map(|list| list.of_turn(turn)).collect();
         Plans {
-            parties,
-            dealer,
+            parties: self.parties.iter().map(own).collect(),
+            dealer: self.dealer.as_ref().map(own),
             source: self.source,
-            demand: self.demand.again(),
-            traffic: Traffic::new(lists.iter().chain(&dealt), self.supply()),
-            cost,
+            demand: self.demand.of_turn(turn),
+            traffic: Traffic::new(lists.iter(), self.supply()),
+            cost: self.again.as_ref().map_or(&self.cost, |again| &again.cost).clone(),
             agreement: self.agreement.clone(),
             again: None,
+            lists: Arc::default(),
         }
+    }
+
+    /// Whether runs differ from each other.
+    pub fn varies(&self) -> bool {
+        !self.lists.is_empty()
     }
 
     /// The supply of correlations.

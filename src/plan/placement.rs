@@ -15,7 +15,7 @@
 //! - any other content is *moved*: spilled to host memory as soon as it is written, and reloaded before its first use
 //!   elsewhere. Later steps there read the copy, until the original is written again.
 //!
-//! A list that has states stays on the first device.
+//! A list that has states, or steps that some later runs take and others do not, stays on the first device.
 //!
 //! Steps and messages keep their order, and every edge runs forward in plan order. The placement is this role's own
 //! affair: the lists of all roles, their digest and their messages do not depend on it.
@@ -23,7 +23,10 @@
 use super::DeviceModel;
 use super::uses::operands;
 use crate::ring::{Ring, Shape};
-use crate::step::{Action, BufferId, BufferSpec, Kernel, Matrix, MemoryClass, OpId, PlaceId, Step, StepList};
+use crate::share::Taken;
+use crate::step::{
+    Action, BufferId, BufferSpec, Kernel, Matrix, MemoryClass, OpId, PlaceId, StateTile, Step, StepList,
+};
 use std::collections::HashMap;
 
 /// The most devices of one role.
@@ -38,8 +41,8 @@ pub(super) struct Located {
     pub class: MemoryClass,
     /// The device's number.
     pub device: u8,
-    /// It is a state's: the next run finds its content.
-    pub state: bool,
+    /// The part of a state that it holds, if it is a state's.
+    pub state: Option<StateTile>,
 }
 
 /// Steps of which each has all its buffers on one device.
@@ -69,8 +72,11 @@ impl Placement<'_> {
     /// # Panics
     /// With more than [`MOST_DEVICES`].
     pub(super) fn place(&self, list: &StepList, steps: Vec<Step>) -> PlacedSteps {
-        // A copy of a state on another device would be an old one in the next run.
-        if self.devices.len() <= 1 || list.buffers.iter().any(|spec| spec.state) {
+        // A copy of a state on another device would be an old one in the next run, and what one run has moved another may not
+        // have.
+        let varies = list.buffers.iter().any(|spec| spec.state.is_some())
+            || list.steps.iter().any(|step| matches!(step.taken, Taken::Seldom | Taken::Output(_)));
+        if self.devices.len() <= 1 || varies {
             let buffers = list.buffers.iter().map(|&spec| located(spec, 0)).collect();
             return PlacedSteps { steps, buffers, in_core: true };
         }
@@ -261,8 +267,8 @@ impl Choice<'_> {
 struct Version {
     /// The devices on which it is read, as bits.
     needed: u32,
-    /// Set where the step that writes it is of the first run alone.
-    once: bool,
+    /// The runs that take the step that writes it.
+    taken: Taken,
 }
 
 /// The device of every step, and the devices that read its result.
@@ -301,7 +307,7 @@ impl Versions {
                 }
                 if use_.changes {
                     *current = Some(versions.len());
-                    versions.push(Version { needed: 0, once: step.once });
+                    versions.push(Version { needed: 0, taken: step.taken });
                     writers.push(position);
                 }
             }
@@ -408,13 +414,13 @@ impl<'a> Emission<'a> {
             return;
         }
         present.there |= 1 << device;
-        let (place, once) = (present.place, versions.versions[present.version].once);
+        let (place, taken) = (present.place, versions.versions[present.version].taken);
         let place = place.expect("what is read on several devices was moved");
         // A reloaded content is a new buffer: it takes no room meanwhile.
         self.copies.remove(&(buffer, device));
         self.copy(buffer, device);
         let action = Action::Reload { to: self.whole(buffer, device), place };
-        self.placed.steps.push(Step { action, once, ..step.clone() });
+        self.placed.steps.push(Step { action, taken, ..step.clone() });
     }
 
     /// A buffer has a new version, on one device.

@@ -3,6 +3,7 @@
 use super::placement::Located;
 use super::{PlannedStep, Slot};
 use crate::ring::Ring;
+use crate::share::Taken;
 use crate::step::{Access, Action, MemoryClass, PlaceId, Step};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -193,17 +194,17 @@ enum LastUse {
 }
 
 fn last_uses(steps: &[Step], buffers: &[Located]) -> Vec<LastUse> {
-    let first = |spec: &Located| if spec.state { LastUse::Kept } else { LastUse::At(0) };
+    let first = |spec: &Located| if spec.state.is_some() { LastUse::Kept } else { LastUse::At(0) };
     let mut last: Vec<LastUse> = buffers.iter().map(first).collect();
     let mut once = vec![false; buffers.len()];
     for (position, step) in (0u32..).zip(steps) {
         step.action.visit(|matrix, access| {
             let index = matrix.buffer.0 as usize;
             if access != Access::Read {
-                once[index] = step.once;
+                once[index] = step.taken == Taken::First;
             }
             if last[index] != LastUse::Kept {
-                let kept = once[index] && !step.once;
+                let kept = once[index] && step.taken != Taken::First;
                 last[index] = if kept { LastUse::Kept } else { LastUse::At(position) };
             }
         });
@@ -252,7 +253,7 @@ mod tests {
     use super::*;
     use crate::plan::{Plan, Supply};
     use crate::ring::{Ring, Shape};
-    use crate::share::Role;
+    use crate::share::{Role, Turn};
     use crate::step::{BufferId, InputId, Kernel, Matrix, OpId, Phase, StepList};
 
     /// input → a; b = 2a; c = 2b; d = 2c; output d. Each step is a tile.
@@ -299,7 +300,8 @@ mod tests {
         let shape = Shape::new(1, 10);
         let push = |list: &mut StepList, action, once| {
             let tile = list.steps.len() as u32;
-            list.push_step(Step { action, phase: Phase::Online, op: OpId(0), tile, once });
+            let taken = if once { Taken::First } else { Taken::Always };
+            list.push_step(Step { action, phase: Phase::Online, op: OpId(0), tile, taken });
         };
         let linear =
             |out, operand| Action::Kernel(Kernel::Linear { out, terms: vec![(2, operand)], constant: 0 });
@@ -314,7 +316,8 @@ mod tests {
         let slot = |matrix: Matrix<BufferId>| plan.slot_of(matrix.buffer);
         assert!([x, double, w, out].iter().all(|&other| slot(other) != slot(kept)));
         assert!([x, double].iter().any(|&other| slot(other) == slot(w)), "what is not kept is used in turn");
-        let again = plan.again(&list.again());
+        let later = Turn { first: false, seldom: false, hidden: BTreeSet::new() };
+        let again = plan.of_turn(&later);
         assert_eq!(again.slots, plan.slots);
         assert!(again.steps[3].after.iter().all(|&earlier| earlier < 3), "{:?}", again.steps[3].after);
     }

@@ -85,7 +85,9 @@ impl Program {
         let dims: Dims = self.bearable(name, dims.into())?;
         let shape = dims.folded();
         self.check_party(name, owner)?;
-        self.check_new_name(name)?;
+        if self.inputs.iter().any(|input| input.name == name) {
+            return Err(ProgramError::Duplicate { name: name.to_owned() });
+        }
         if let Some(bound) = bound
             && !(bound > 0.0 && bound.is_finite())
         {
@@ -130,8 +132,23 @@ impl Program {
         }
         to.iter().try_for_each(|party| self.check_party(name, party))?;
         let value = self.promoted(value)?;
-        self.outputs.push(Output { name: name.to_owned(), value, to });
+        self.outputs.push(Output { name: name.to_owned(), value, to, every: 1 });
         Ok(())
+    }
+
+    /// Reveals an output in every so many-th run of the program in a session alone; what is computed for it alone is computed
+    /// then.
+    ///
+    /// # Errors
+    /// Where there is no such output, or it would be revealed never.
+    pub fn reveal_every(&mut self, output: &str, runs: u32) -> Result<(), ProgramError> {
+        match self.outputs.iter_mut().find(|known| known.name == output) {
+            Some(output) if runs > 0 => {
+                output.every = runs;
+                Ok(())
+            }
+            _ => Err(ProgramError::Every { name: output.to_owned(), runs }),
+        }
     }
 
     /// `a` + `b`, broadcasting.
@@ -473,13 +490,6 @@ impl Program {
             return label.clone();
         }
         label.chars().take(LONGEST - 1).chain(['…']).collect()
-    }
-
-    /// Inputs and states have names of their own.
-    pub(super) fn check_new_name(&self, name: &str) -> Result<(), ProgramError> {
-        let mut names = self.inputs.iter().map(|input| &input.name);
-        let is_taken = names.any(|taken| taken == name) || self.states.iter().any(|state| state.name == name);
-        if is_taken { Err(ProgramError::Duplicate { name: name.to_owned() }) } else { Ok(()) }
     }
 
     fn check_party(&self, name: &str, party: PartyId) -> Result<(), ProgramError> {

@@ -407,7 +407,7 @@ impl<'a> Checks<'a> {
             if source.outputs.iter().any(|output| output.name == name) {
                 return Err(ProgramError::Duplicate { name });
             }
-            program.outputs.push(Output { name, value: answers, to });
+            program.outputs.push(Output { name, value: answers, to, every: 1 });
             program.check = Some(Check { output: program.outputs.len() - 1, steps });
         }
         Ok(program)

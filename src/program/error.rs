@@ -56,6 +56,14 @@ pub enum ProgramError {
         /// The output.
         name: String,
     },
+    /// An output that is not there, or that no run reveals.
+    #[error("output '{name}' cannot be revealed every {runs} runs: it is no output, or never revealed")]
+    Every {
+        /// The output.
+        name: String,
+        /// The number of runs.
+        runs: u32,
+    },
     /// A name used twice.
     #[error("'{name}' is defined twice")]
     Duplicate {
@@ -257,6 +265,16 @@ pub enum ProgramError {
         ring_bits: u32,
         /// f.
         fraction_bits: u32,
+    },
+    /// A first value that is not there before the first run.
+    #[error(
+        "the first value of state '{name}' is {label}, which depends on what is new in every run: declare its inputs resident"
+    )]
+    LateInit {
+        /// The state.
+        name: String,
+        /// The value's name or expression.
+        label: String,
     },
     /// A value that is updated like a state.
     #[error("{label} is no state: only what `state` declares is left to the next run")]

@@ -49,7 +49,7 @@ pub(crate) use state::uniform;
 pub use state::{Init, State};
 
 use crate::ring::{Axis, FixedPoint, Ring, Shape};
-use crate::share::{Parties, PartyId};
+use crate::share::{Parties, PartyId, Turn};
 use serde::{Deserialize, Serialize};
 
 /// A value of a program: the result of the op with this number.
@@ -242,6 +242,8 @@ pub struct Output {
     pub value: ValueId,
     /// The parties that learn it.
     pub to: Parties,
+    /// It is revealed in each run whose number, counted from 1, is a multiple of this.
+    pub every: u32,
 }
 
 /// A computation on matrices and tensors. See the module's documentation.
@@ -341,6 +343,23 @@ impl Program {
         self.assumed.iter().filter(rests).map(|(_, call)| call.as_str())
     }
 
+    /// The program's run with this number, counted from 0.
+    pub fn turn(&self, run: u32) -> Turn {
+        let due = |output: &Output| (u64::from(run) + 1).is_multiple_of(output.every.into());
+        self.turn_of(run == 0, due)
+    }
+
+    /// A run like most: neither the first, nor one that reveals what few do.
+    pub fn typical_turn(&self) -> Turn {
+        self.turn_of(false, |output| output.every == 1)
+    }
+
+    fn turn_of(&self, first: bool, due: impl Fn(&Output) -> bool) -> Turn {
+        let hidden = (0..).zip(&self.outputs).filter(|(_, output)| !due(output)).map(|(index, _)| index);
+        let seldom = self.outputs.iter().any(|output| output.every > 1 && due(output));
+        Turn { first, seldom, hidden: hidden.collect() }
+    }
+
     /// For each value, whether an output or a state's update depends on it.
     pub fn needed(&self) -> Vec<bool> {
         let mut needed = vec![false; self.values.len()];
@@ -353,9 +372,21 @@ impl Program {
         needed
     }
 
-    /// The values that a run is for: what it reveals, and what it leaves to the next.
+    /// Whether a value is an input.
+    pub(crate) fn is_input(&self, value: ValueId) -> bool {
+        matches!(self.value(value).op, Op::Input(_))
+    }
+
+    /// The values that runs are for: what they reveal, what they leave to the next, and what the first of them finds.
     pub(crate) fn roots(&self) -> impl Iterator<Item = ValueId> {
         let revealed = self.outputs.iter().map(|output| output.value);
-        revealed.chain(self.states.iter().filter_map(|state| state.update))
+        let left = self.states.iter().flat_map(|state| {
+            let first = match state.init {
+                Init::Value(value) => Some(value).filter(|&value| !self.is_input(value)),
+                _ => None,
+            };
+            first.into_iter().chain(state.update)
+        });
+        revealed.chain(left)
     }
 }

@@ -83,8 +83,8 @@ impl<'a> Runs<'a> {
     /// Where the inputs' number or lengths are not the program's, or nobody knows a state's first value.
     pub fn run(&mut self, inputs: &[Elements]) -> Vec<Expected> {
         let program = self.program;
-        let states = self.states.take().unwrap_or_else(|| first_states(program, inputs));
-        let values = evaluate_values(program, inputs, &states, || false);
+        let states = self.states.take();
+        let values = evaluate_values(program, inputs, states.as_deref(), || false);
         let outputs = program.outputs().iter().map(|output| values[output.value.index()].expected(program));
         let outputs = outputs.collect();
         let updated = |state: &super::State| match state.update {
@@ -105,29 +105,24 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// The states' first values.
-fn first_states(program: &Program, inputs: &[Elements]) -> Vec<Plain> {
-    let first = |state: &super::State| {
-        let elements = match state.init {
-            Init::Input(input) => match program.value(input).op {
-                Op::Input(index) => inputs[index].clone(),
-                _ => unreachable!("it was declared to be an input"),
-            },
-            ref init => {
-                let public = init.public(program, state.shape().len());
-                public.expect("nobody knows a random first value: say which by `from_states`")
-            }
-        };
-        Plain::exact(state.shape(), &elements)
-    };
-    program.states().iter().map(first).collect()
+/// A state's first value, given the values before it.
+fn first_value(program: &Program, index: usize, values: &[Plain]) -> Plain {
+    let state = &program.states()[index];
+    match &state.init {
+        Init::Value(value) => values[value.index()].clone(),
+        init => {
+            let public = init.public(program, state.shape().len());
+            let known = public.expect("nobody knows a random first value: say which by `from_states`");
+            Plain::exact(state.shape(), &known)
+        }
+    }
 }
 
 /// All of a program's values; of each element that a truncation cannot divide evenly `rounds_up` says which way it goes.
 fn evaluate_values(
     program: &Program,
     inputs: &[Elements],
-    states: &[Plain],
+    states: Option<&[Plain]>,
     mut rounds_up: impl FnMut() -> bool,
 ) -> Vec<Plain> {
     assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
@@ -136,7 +131,10 @@ fn evaluate_values(
         let plain = match value.meaning {
             Some(meaning) => evaluate_meaning(program, meaning, value.shape, &values),
             None => match value.op {
-                Op::State(index) => states[index].clone(),
+                Op::State(index) => match states {
+                    Some(states) => states[index].clone(),
+                    None => first_value(program, index, &values),
+                },
                 op => evaluate_op(program.ring(), op, value.shape, inputs, &values, &mut rounds_up),
             },
         };
@@ -153,8 +151,7 @@ pub(crate) fn rounded_values(
     inputs: &[Elements],
     rounds_up: impl FnMut() -> bool,
 ) -> Vec<Vec<u64>> {
-    let states = first_states(program, inputs);
-    evaluate_values(program, inputs, &states, rounds_up).into_iter().map(|value| value.elements).collect()
+    evaluate_values(program, inputs, None, rounds_up).into_iter().map(|value| value.elements).collect()
 }
 
 /// What several ops compute together, of the integers that values stand for: exact, and by none of the ops.

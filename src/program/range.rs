@@ -262,6 +262,11 @@ pub fn quotient_limit(program: &Program) -> f64 {
     f64::from(ring_bits - 2 - fraction_bits - fraction_bits.max(ring_bits / 4)).exp2()
 }
 
+/// Where numbers within a bound lie that are rounded to the nearest element.
+pub(super) fn bounded(bound: f64, unit: f64) -> Interval {
+    Interval::symmetric(bound).widened(unit / 2.0).multiples(unit)
+}
+
 /// Where the elements of an op's result lie as far as the declared bounds say.
 pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Option<Interval> {
     if program.codec().fraction_bits() == 0 {
@@ -273,8 +278,6 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
     // What a unit of the result is worth in units of the operand.
     let units = |operand: ValueId| unit / program.value(operand).unit();
     let sum = |count: usize, term: Interval| term.times(count as f64);
-    // An owner's numbers are rounded to the nearest element.
-    let bounded = |bound, unit| Interval::symmetric(bound).widened(unit / 2.0).multiples(unit);
     let interval = match op {
         Op::Input(index) => bounded(program.inputs()[index].bound?, unit),
         Op::State(index) => bounded(program.states()[index].bound?, unit),

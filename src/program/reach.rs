@@ -13,7 +13,7 @@ impl Program {
             // A run reaches the next by what it leaves, and so on.
             let left = |(state, known): (&State, &Option<usize>)| {
                 let first = match state.init {
-                    Init::Input(input) => reached[input.index()],
+                    Init::Value(value) => reached[value.index()],
                     _ => None,
                 };
                 known.or(first).or(state.update.and_then(|update| reached[update.index()]))

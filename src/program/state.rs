@@ -18,8 +18,9 @@ use std::fmt;
 /// The value of a state before the first run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Init {
-    /// An input's, which thereby becomes resident: its owner gives it to the first run alone.
-    Input(ValueId),
+    /// A value's that is the same in every run, which the first one computes. An input thereby becomes resident: its owner
+    /// gives it to the first run alone.
+    Value(ValueId),
     /// One public number in every element.
     Number(Number),
     /// Public elements, row-major.
@@ -44,7 +45,7 @@ impl Init {
     /// Its elements, where they are public.
     pub(crate) fn public(&self, program: &Program, len: usize) -> Option<Elements> {
         match self {
-            Init::Input(_) | Init::Random { .. } => None,
+            Init::Value(_) | Init::Random { .. } => None,
             Init::Number(number) => {
                 let element = program.element(*number).expect("it was encoded when it was declared");
                 Some(Elements::from_integers(program.ring(), std::iter::repeat_n(element, len)))
@@ -61,7 +62,7 @@ impl Init {
 impl fmt::Display for Init {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Init::Input(input) => write!(f, "%{}", input.0),
+            Init::Value(value) => write!(f, "%{}", value.0),
             Init::Number(number) => write!(f, "{}", number.value()),
             Init::Public(elements) => {
                 write!(f, "public elements {}", blake3::hash(elements.bytes()).to_hex())
@@ -112,8 +113,8 @@ impl State {
     pub(super) fn renumber(&mut self, new: impl Fn(&ValueId) -> ValueId) {
         self.value = new(&self.value);
         self.update = self.update.as_ref().map(&new);
-        if let Init::Input(input) = &mut self.init {
-            *input = new(input);
+        if let Init::Value(value) = &mut self.init {
+            *value = new(value);
         }
     }
 }
@@ -123,8 +124,8 @@ impl Program {
     /// otherwise it is [`Kind::Real`].
     ///
     /// # Errors
-    /// Where the name is taken, the shape is too large, or the first value is not of this shape and kind or does not fit the
-    /// ring.
+    /// Where another state has the name, the shape is too large, or the first value is not of this shape and kind, is not the
+    /// same in every run, or does not fit the ring.
     pub fn state(
         &mut self,
         name: &str,
@@ -133,15 +134,23 @@ impl Program {
         init: Init,
     ) -> Result<ValueId, ProgramError> {
         let dims: Dims = self.bearable(name, dims.into())?;
-        self.check_new_name(name)?;
+        if self.states.iter().any(|state| state.name == name) {
+            return Err(ProgramError::Duplicate { name: name.to_owned() });
+        }
         let (ring, fraction_bits) = (self.ring(), self.codec().fraction_bits());
         if kind.width().is_some_and(|width| width > ring || fraction_bits > 0) {
             let ring_bits = ring.bits();
             return Err(ProgramError::Kind { name: name.to_owned(), kind, ring_bits, fraction_bits });
         }
+        let init = match init {
+            Init::Value(value) => Init::Value(self.promoted(value)?),
+            init => init,
+        };
         self.check_init(name, dims, kind, &init)?;
-        if let Init::Input(input) = init {
-            self.reside(input)?;
+        if let Init::Value(value) = init
+            && self.is_input(value)
+        {
+            self.reside(value)?;
         }
         let (index, value) = (self.states.len(), self.next_id());
         let name = name.to_owned();
@@ -160,18 +169,21 @@ impl Program {
     fn check_init(&self, name: &str, dims: Dims, kind: Kind, init: &Init) -> Result<(), ProgramError> {
         let wrong = |what: String| Err(ProgramError::Init { name: name.to_owned(), what });
         match init {
-            Init::Input(input) => {
-                let Op::Input(index) = self.value(*input).op else {
-                    return Err(ProgramError::NoInput { label: self.value(*input).label.clone() });
-                };
-                let found = self.dims(*input);
+            Init::Value(value) => {
+                if !self.is_input(*value) && !self.resident()[value.index()] {
+                    let label = self.value(*value).label.clone();
+                    return Err(ProgramError::LateInit { name: name.to_owned(), label });
+                }
+                let found = self.dims(*value);
                 if found != dims {
                     return wrong(format!("has shape {found}, and the state {dims}"));
                 }
-                let held = self.inputs[index].span(self.ring());
-                match self.counts() && !kind.span(self.ring()).holds(held) {
-                    true => wrong(format!("holds {}, and the state {kind}", self.inputs[index].kind)),
-                    false => Ok(()),
+                match self.value(*value).integers {
+                    Some(held) if !kind.span(self.ring()).holds(held.span) => wrong(format!(
+                        "is between {} and {}, and the state holds {kind}",
+                        held.span.low, held.span.high
+                    )),
+                    _ => Ok(()),
                 }
             }
             Init::Number(number) => {
@@ -226,10 +238,12 @@ impl Program {
             return Err(ProgramError::Bound { name, bound });
         }
         let holds = match &init {
-            Init::Input(input) => {
-                let Op::Input(input) = self.value(*input).op else { unreachable!("it was checked") };
-                self.inputs[input].bound.is_some_and(|declared| declared <= bound)
-            }
+            Init::Value(value) => match self.value(*value).integers {
+                Some(held) => held.span.magnitude().high as f64 <= bound,
+                None => self.interval(*value).is_some_and(|known| {
+                    super::range::bounded(bound, self.codec().resolution()).holds(known)
+                }),
+            },
             Init::Random { magnitude } | Init::Seeded { magnitude, .. } => *magnitude <= bound,
             public => {
                 let elements = public.public(self, dims.folded().len()).expect("it is public");

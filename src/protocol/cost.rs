@@ -8,7 +8,7 @@ use super::rules::Rules;
 use crate::correlation::FIRST_FREE_MESSAGE;
 use crate::program::{Op, Program, ValueId};
 use crate::ring::Ring;
-use crate::share::{PartyId, Role};
+use crate::share::{PartyId, Role, Turn};
 use crate::step::{Action, MessageId, Phase, StepList};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -108,11 +108,11 @@ impl Cost {
 type Sent = BTreeMap<(Option<usize>, ValueId), BTreeMap<Content, Vec<u64>>>;
 
 impl<P: Rules> Lowering<'_, P> {
-    /// The traffic of the first run, or of a run `again` in the same session.
-    pub(super) fn cost(&self, again: bool) -> Cost {
+    /// The traffic of all that runs do, or of one run.
+    pub(super) fn cost(&self, turn: Option<&Turn>) -> Cost {
         let mut sent = Sent::new();
         for list in &self.lists {
-            self.add_sent(list, again, &mut sent);
+            self.add_sent(list, turn, &mut sent);
         }
         let op = |((output, value), messages): ((Option<usize>, ValueId), BTreeMap<Content, Vec<u64>>)| {
             let messages = messages.into_iter();
@@ -128,9 +128,11 @@ impl<P: Rules> Lowering<'_, P> {
         Cost { ops: sent.into_iter().map(op).collect() }
     }
 
-    fn add_sent(&self, list: &StepList, again: bool, sent: &mut Sent) {
+    fn add_sent(&self, list: &StepList, turn: Option<&Turn>, sent: &mut Sent) {
         let Role::Party(party) = list.role else { return };
-        let online = |step: &&crate::step::Step| step.phase != Phase::Offline && !(again && step.once);
+        let online = |step: &&crate::step::Step| {
+            step.phase != Phase::Offline && turn.is_none_or(|turn| turn.takes(step.taken))
+        };
         for step in list.steps.iter().filter(online) {
             let Action::Send { from, message, .. } = step.action else { continue };
             let content = self.content(message);

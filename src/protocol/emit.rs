@@ -77,7 +77,7 @@ impl<P: Rules> Lowering<'_, P> {
 
     /// Demands a correlation of the run's source.
     pub(super) fn demand(&mut self, correlation: Correlation) -> Acquisition {
-        let entry = self.demand.push_for(correlation, self.purpose.once);
+        let entry = self.demand.push_for(correlation, self.purpose.taken);
         self.purposes.push(self.purpose);
         Acquisition { entry, source: self.source, purpose: self.purpose }
     }
@@ -91,17 +91,17 @@ impl<P: Rules> Lowering<'_, P> {
     }
 
     fn push_in(&mut self, phase: Phase, party: PartyId, action: Action) {
-        let Purpose { op, tile, once } = self.purpose;
-        self.lists[party.index()].push_step(Step { action, phase, op, tile, once });
+        let Purpose { op, tile, taken } = self.purpose;
+        self.lists[party.index()].push_step(Step { action, phase, op, tile, taken });
     }
 
     /// Emits what depends on one value alone, for whatever op it is wanted first: if the value is resident as steps of
-    /// the first run, otherwise of every run.
+    /// the first run, otherwise of the runs that the present op is for.
     pub(super) fn for_value<T>(&mut self, value: ValueId, emit: impl FnOnce(&mut Self) -> T) -> T {
-        let once = self.resident[value.index()];
-        let outer = std::mem::replace(&mut self.purpose.once, once);
+        let taken = self.taken(value);
+        let outer = std::mem::replace(&mut self.purpose.taken, taken);
         let emitted = emit(self);
-        self.purpose.once = outer;
+        self.purpose.taken = outer;
         emitted
     }
 }

@@ -11,7 +11,7 @@ use crate::correlation::{Demand, DemandError, EntryId, FIRST_FREE_STREAM, Produc
 use crate::program::tiling::{Grid, Tiling};
 use crate::program::{Op, Output, Program, Truncation, ValueId};
 use crate::ring::{Axis, MINUS_ONE, Shape};
-use crate::share::{Parties, PartyId, Sharing};
+use crate::share::{Parties, PartyId, Sharing, Taken};
 use crate::step::{Action, BufferId, InputId, Kernel, Matrix, MemoryClass, OpId, Phase, StepList};
 use std::collections::HashMap;
 
@@ -40,28 +40,16 @@ pub(super) fn lower<P: Rules>(
     source: Source,
 ) -> Result<Lowered, DemandError> {
     let mut lowering = Lowering::<P>::new(program, tiling, source);
-    // The answers of checks go before all outputs, which wait for them.
+    // The answers of checks go before all outputs, which wait for them; and what every run takes before what few do, so that
+    // no run misses what another has.
     let check = program.check().map(|check| check.output);
-    let others = (0..program.outputs().len()).filter(|&index| Some(index) != check);
-    for index in check.into_iter().chain(others) {
-        let output = &program.outputs()[index];
-        for at in lowering.grid(output.value).growing() {
-            let tile = Tile { value: output.value, at };
-            lowering.require(tile)?;
-            lowering.parts(tile);
-            lowering.purpose.once = false;
-            match check {
-                Some(check) if check == index => lowering.answers(index, output, at),
-                Some(_) => {
-                    lowering.phase = Phase::Reveal;
-                    lowering.output(index, output, at);
-                    lowering.phase = Phase::Online;
-                }
-                None => lowering.output(index, output, at),
-            }
-        }
-    }
-    lowering.updates()?;
+    let (often, seldom): (Vec<usize>, Vec<usize>) =
+        (0..program.outputs().len()).partition(|&index| program.outputs()[index].every == 1);
+    let others = often.into_iter().filter(|&index| Some(index) != check);
+    check.into_iter().chain(others).try_for_each(|index| lowering.reveal(index))?;
+    let updates = lowering.updates()?;
+    seldom.into_iter().try_for_each(|index| lowering.reveal(index))?;
+    lowering.take_effect(&updates);
     Ok(lowering.finish())
 }
 
@@ -81,6 +69,8 @@ pub(super) struct Lowering<'a, P: Rules> {
     pub(super) streams: u64,
     /// The op and the tile that steps are emitted for.
     pub(super) purpose: Purpose,
+    /// The runs for which steps are emitted that not the first alone takes.
+    pub(super) class: Taken,
     /// The phase of the steps that need inputs.
     pub(super) phase: Phase,
     /// Where in its value each tile lies, by the number that its steps have.
@@ -110,7 +100,8 @@ impl<'a, P: Rules> Lowering<'a, P> {
             purposes: Vec::new(),
             contents: Vec::new(),
             streams: FIRST_FREE_STREAM,
-            purpose: Purpose { op: OpId(0), tile: 0, once: false },
+            purpose: Purpose { op: OpId(0), tile: 0, taken: Taken::Always },
+            class: Taken::Always,
             phase: Phase::Online,
             // Tiles are counted from 1.
             places: vec![(0, 0)],
@@ -127,8 +118,33 @@ impl<'a, P: Rules> Lowering<'a, P> {
             let purpose = |entry: EntryId| self.purposes[entry.0 as usize];
             dealer::deal_into(&mut self.lists[party.index()], &self.demand, self.source, purpose);
         }
-        let (cost, cost_again) = (self.cost(false), self.cost(true));
+        let (cost, cost_again) = (self.cost(None), self.cost(Some(&self.program.typical_turn())));
         Lowered { parties: self.lists, demand: self.demand, cost, cost_again, tiles: self.places }
+    }
+
+    /// Lowers an output, and all that it is computed from.
+    fn reveal(&mut self, index: usize) -> Result<(), DemandError> {
+        let (output, check) = (&self.program.outputs()[index], self.program.check());
+        for at in self.grid(output.value).growing() {
+            let tile = Tile { value: output.value, at };
+            self.class = if output.every == 1 { Taken::Always } else { Taken::Seldom };
+            self.require(tile)?;
+            self.parts(tile);
+            if output.every > 1 {
+                self.class = Taken::Output(index as u32);
+            }
+            self.purpose.taken = self.class;
+            match check {
+                Some(check) if check.output == index => self.answers(index, output, at),
+                Some(_) => {
+                    self.phase = Phase::Reveal;
+                    self.output(index, output, at);
+                    self.phase = Phase::Online;
+                }
+                None => self.output(index, output, at),
+            }
+        }
+        Ok(())
     }
 
     /// Lowers a tile, after those that it is computed from.
@@ -144,8 +160,8 @@ impl<'a, P: Rules> Lowering<'a, P> {
             match missing {
                 Some(operand) => stack.push(operand),
                 None => {
-                    let once = self.resident[tile.value.index()];
-                    self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1, once };
+                    let taken = self.taken(tile.value);
+                    self.purpose = Purpose { op: OpId(tile.value.0), tile: self.purpose.tile + 1, taken };
                     self.places.push(tile.at);
                     self.lower(tile);
                     self.demand.check_length()?;
@@ -153,6 +169,11 @@ impl<'a, P: Rules> Lowering<'a, P> {
             }
         }
         Ok(())
+    }
+
+    /// The runs that compute a value which is wanted now.
+    pub(super) fn taken(&self, value: ValueId) -> Taken {
+        if self.resident[value.index()] { Taken::First } else { self.class }
     }
 
     fn is_lowered(&self, tile: Tile) -> bool {
@@ -182,7 +203,10 @@ impl<'a, P: Rules> Lowering<'a, P> {
     fn operands(&self, Tile { value, at: (row, col) }: Tile) -> Vec<Tile> {
         let tile = |value, at| Tile { value, at };
         match self.program.value(value).op {
-            Op::Input(_) | Op::State(_) => Vec::new(),
+            Op::Input(_) => Vec::new(),
+            Op::State(index) => {
+                self.computed_first(index).into_iter().map(|value| tile(value, (row, col))).collect()
+            }
             Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) => {
                 [a, b].map(|operand| self.over(operand, (row, col))).to_vec()
             }

@@ -78,6 +78,23 @@ impl Elements {
         }
     }
 
+    /// Elements of one ring, one row behind the other.
+    ///
+    /// # Panics
+    /// Where there is no row, or rows are of different rings.
+    pub fn concat(rows: &[Elements]) -> Elements {
+        let ring = rows.first().expect("at least one row").ring();
+        let mut all = Elements::zeros(ring, rows.iter().map(Elements::len).sum());
+        let mut at = 0;
+        for row in rows {
+            assert_eq!(row.ring(), ring, "rows of one ring");
+            let bytes = row.bytes();
+            all.bytes_mut()[at..at + bytes.len()].copy_from_slice(bytes);
+            at += bytes.len();
+        }
+        all
+    }
+
     /// `len` zeros.
     pub fn zeros(ring: Ring, len: usize) -> Elements {
         let mut elements = match ring {

@@ -52,6 +52,27 @@ pub struct DeviceUse {
 }
 
 impl DeviceUse {
+    fn then(self, later: DeviceUse) -> DeviceUse {
+        let largest = |a: &BTreeMap<MemoryClass, u64>, b: &BTreeMap<MemoryClass, u64>| {
+            let mut largest = a.clone();
+            for (&class, &bytes) in b {
+                let most = largest.entry(class).or_default();
+                *most = bytes.max(*most);
+            }
+            largest
+        };
+        DeviceUse {
+            steps: self.steps.max(later.steps),
+            planned: largest(&self.planned, &later.planned),
+            peak: MemoryUse {
+                total_bytes: self.peak.total_bytes.max(later.peak.total_bytes),
+                by_class: largest(&self.peak.by_class, &later.peak.by_class),
+            },
+            driver: later.driver,
+            busy: self.busy + later.busy,
+        }
+    }
+
     /// The figures of the device with this number at the end of a run; `before` is its busy time when the online phase
     /// began.
     pub(super) fn new(plan: &Plan, number: u8, device: &dyn Device, before: Duration) -> DeviceUse {
@@ -70,6 +91,22 @@ impl DeviceUse {
 }
 
 impl RunReport {
+    /// The figures of two runs of one program, one after the other, as those of one: traffic, rounds and times add up, and of
+    /// memory the larger counts. The trace is that of the later one.
+    #[must_use]
+    pub fn then(self, later: RunReport) -> RunReport {
+        let devices = self.devices.into_iter().zip(later.devices).map(|(a, b)| a.then(b)).collect();
+        RunReport {
+            tally: self.tally.then(later.tally),
+            devices,
+            offline: self.offline + later.offline,
+            online: self.online + later.online,
+            wire_busy: self.wire_busy + later.wire_busy,
+            stages: self.stages.into_iter().chain(later.stages).collect(),
+            ..later
+        }
+    }
+
     /// Device memory by class, as planned, of all devices.
     pub fn planned(&self) -> BTreeMap<MemoryClass, u64> {
         sum(self.devices.iter().map(|device| &device.planned))

@@ -20,6 +20,18 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The traffic of two runs, one after the other.
+    pub(super) fn then(self, later: Tally) -> Tally {
+        Tally {
+            sent_bytes: self.sent_bytes + later.sent_bytes,
+            received_bytes: self.received_bytes + later.received_bytes,
+            offline_sent_bytes: self.offline_sent_bytes + later.offline_sent_bytes,
+            offline_received_bytes: self.offline_received_bytes + later.offline_received_bytes,
+            framing_bytes: self.framing_bytes + later.framing_bytes,
+            rounds: self.rounds + later.rounds,
+        }
+    }
+
     /// A message has been queued on its link.
     pub(super) fn sent(&mut self, phase: Phase, bytes: u64) {
         match phase {

@@ -12,11 +12,12 @@ use crate::net::{Credentials, Hello, Link, Listener, NetError, Streams};
 use crate::plan::{DEALER_WINDOW, Placement, Plan, PlanError, Supply, dealer_steps};
 use crate::ring::prg::PrgKey;
 use crate::run::{Execution, Memory, Progress, RunReport, Stage, Stages, execute};
-use crate::share::{Difference, Parties, PartyId, Role, Terms};
+use crate::share::{Difference, Parties, PartyId, Role, Terms, Turn};
 use crate::step::{KeyId, OpId, StepList};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 
@@ -124,11 +125,11 @@ fn try_serve(
     while let Some((order, contributions)) = wire.wait(take_order(links))? {
         let stages = &mut dealt.stages;
         stages.end(Stage::Ordering);
-        let (mut dealing, number) = match order {
-            Order::First { plan, demand, keep } => {
-                (Dealing::new(devices, options, plan, &demand, stages)?, keep)
+        let (mut dealing, number, seldom) = match order {
+            Order::First { plan, demand, keep, seldom } => {
+                (Dealing::new(devices, options, plan, demand, stages)?, keep, seldom)
             }
-            Order::Again(number) => (take_kept(&mut kept, links, number)?, Some(number)),
+            Order::Again { number, seldom } => (take_kept(&mut kept, links, number)?, Some(number), seldom),
             Order::Release(number) => {
                 take_kept(&mut kept, links, number)?.memory.free(devices.all())?;
                 continue;
@@ -138,7 +139,8 @@ fn try_serve(
         let name = dealing.name;
         let keys = grant(wire, links, source, &name, run, &contributions)?;
         stages.end(Stage::Keys);
-        let (plan, correlations) = dealing.next_run();
+        let (plan, correlations) = dealing.next_run(seldom);
+        let plan = &*plan;
         wipe::stack();
         let label = |op: OpId| format!("correlation {}", op.0);
         let execution = Execution {
@@ -191,11 +193,11 @@ pub(super) fn plan(devices: &Devices, list: &StepList, options: &SessionOptions)
 /// A demand that is dealt for one run or several.
 struct Dealing {
     name: PlanName,
-    first: Plan,
-    /// The plan of later runs, where it differs.
-    again: Option<Plan>,
-    /// The number of correlations for the first run and for a later one.
-    correlations: [usize; 2],
+    demand: Demand,
+    /// The plan of all runs.
+    plan: Arc<Plan>,
+    /// Those of runs that differ from each other, with the number of their correlations.
+    turns: HashMap<Turn, (Arc<Plan>, usize)>,
     /// The slots in which the first run keeps the values that later runs need.
     memory: Memory,
     runs: u32,
@@ -206,25 +208,26 @@ impl Dealing {
         devices: &Devices,
         options: SessionOptions,
         name: PlanName,
-        demand: &Demand,
+        demand: Demand,
         stages: &mut Stages,
     ) -> Result<Dealing, SessionError> {
-        let list = dealer_steps(demand).map_err(PlanError::from)?;
-        let first = plan(devices, &list, &options)?;
-        let again = list.keeps().then(|| first.again(&list.again()));
-        let all = demand.entries.len();
-        let correlations = [all, all - demand.once.len()];
+        let list = dealer_steps(&demand).map_err(PlanError::from)?;
+        let plan = Arc::new(plan(devices, &list, &options)?);
         stages.end(Stage::Planning);
-        let memory = Memory::allocate(&first, devices.all())?;
+        let memory = Memory::allocate(&plan, devices.all())?;
         stages.end(Stage::Allocating);
-        Ok(Dealing { name, first, again, correlations, memory, runs: 0 })
+        Ok(Dealing { name, demand, plan, turns: HashMap::new(), memory, runs: 0 })
     }
 
-    fn next_run(&self) -> (&Plan, usize) {
-        match (self.runs, &self.again) {
-            (0, _) | (_, None) => (&self.first, self.correlations[0]),
-            (_, Some(again)) => (again, self.correlations[1]),
+    /// The plan of the next run, and the number of its correlations.
+    fn next_run(&mut self, seldom: bool) -> (Arc<Plan>, usize) {
+        let Dealing { demand, plan, turns, runs, .. } = self;
+        if demand.once.is_empty() && demand.seldom.is_empty() {
+            return (plan.clone(), demand.entries.len());
         }
+        let turn = Turn { first: *runs == 0, seldom, hidden: BTreeSet::new() };
+        let of_turn = |turn: &Turn| (Arc::new(plan.of_turn(turn)), demand.of_turn(turn).entries.len());
+        turns.entry(turn).or_insert_with_key(of_turn).clone()
     }
 }
 
@@ -331,7 +334,10 @@ fn facts(order: &Option<Order>) -> Terms {
     let what = match order {
         None => "the end of the session".into(),
         Some(Order::First { demand, .. }) => format!("{:?}: {}", demand.ring, demand.summary().join(", ")),
-        Some(Order::Again(number)) => format!("plan {number} again"),
+        Some(Order::Again { number, seldom: false }) => format!("plan {number} again"),
+        Some(Order::Again { number, seldom: true }) => {
+            format!("plan {number} again, with what few runs take")
+        }
         Some(Order::Release(number)) => format!("the release of plan {number}"),
     };
     let mut facts = Terms::from_iter([("order", what)]);

@@ -107,9 +107,9 @@ pub enum SessionError {
         /// The input.
         name: String,
     },
-    /// Resident inputs, and correlations from a store.
+    /// Runs that consume different correlations, and these from a store.
     #[error(
-        "a store has correlations for first runs alone: a program with resident inputs that runs again needs a dealer"
+        "a store has the same correlations for every run: a program whose runs differ, since inputs are resident or outputs revealed in few, needs a dealer"
     )]
     ResidentFromStore,
     /// A prepared program of another session.

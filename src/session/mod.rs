@@ -35,6 +35,7 @@ mod store;
 mod tests;
 mod tiles;
 mod topic;
+mod turns;
 mod wire;
 mod world;
 
@@ -50,7 +51,7 @@ pub use network::{NetworkFault, PartyNetwork};
 pub use offer::{ACCEPTED_BYTES, Declared, Offer, OfferError};
 pub use options::SessionOptions;
 pub use party::Session;
-pub use prepared::{Prepared, SessionOutcome};
+pub use prepared::{PlannedTraffic, Prepared, SessionOutcome};
 pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};
 pub use tiles::{Surroundings, choose_side, plan_tiles};
 pub use world::{World, WorldError};

@@ -18,9 +18,16 @@ pub(super) enum Order {
         demand: Demand,
         /// The number by which orders for later runs name this one, if there may be any; until it is released.
         keep: Option<u32>,
+        /// Whether the run takes what few runs do.
+        seldom: bool,
     },
-    /// For a later run of the plan that was kept under this number.
-    Again(u32),
+    /// For a later run of a plan that was kept.
+    Again {
+        /// The number under which it was.
+        number: u32,
+        /// Whether the run takes what few runs do.
+        seldom: bool,
+    },
     /// For no run: what was kept under this number is needed no more.
     Release(u32),
 }

@@ -21,9 +21,9 @@ use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::run::{Answers, Execution, HostMatrix, Memory, RunError, RunReport, Stage, execute};
-use crate::share::{Role, Terms};
+use crate::share::{Role, Terms, Turn};
 use crate::step::OpId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A program of one session, ready to run. Dropping it wipes and frees this party's memory; [`Session::release`] the
@@ -33,7 +33,12 @@ pub struct Prepared {
     session: u64,
     protocol: Protocol,
     program: Program,
+    /// Of all runs.
     plans: Arc<Plans>,
+    /// Of the next run.
+    next: Arc<Plans>,
+    /// Of runs that differ from each other.
+    turns: HashMap<Turn, Arc<Plans>>,
     name: PlanName,
     memory: Memory,
     devices: Devices,
@@ -45,7 +50,17 @@ pub struct Prepared {
 impl Prepared {
     /// The plans of the next run.
     pub fn plans(&self) -> &Arc<Plans> {
-        self.plans.again.as_ref().filter(|_| self.runs > 0).unwrap_or(&self.plans)
+        &self.next
+    }
+
+    /// Plans the next run, unless one like it has been.
+    fn plan_next(&mut self) {
+        if self.plans.varies() {
+            let turn = self.program.turn(self.runs);
+            let plans = &self.plans;
+            let of_turn = |turn: &Turn| Arc::new(plans.of_turn(turn));
+            self.next = self.turns.entry(turn).or_insert_with_key(of_turn).clone();
+        }
     }
 
     /// The inputs that the next run takes from their owners, by name.
@@ -79,8 +94,21 @@ pub struct SessionOutcome {
     pub outputs: BTreeMap<String, Elements>,
     /// The run's figures.
     pub report: RunReport,
-    /// The plans of all roles for this run.
+    /// The plans of all roles for this run, or for the last of several.
     pub plans: Arc<Plans>,
+    /// The number of runs that the figures are of.
+    pub runs: u32,
+    /// The bytes that the plans of all of them had this party send online, and the corrections that they had dealt.
+    pub planned: PlannedTraffic,
+}
+
+/// Bytes as planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlannedTraffic {
+    /// Sent online by this party.
+    pub sent_bytes: u64,
+    /// Corrections, by whoever deals.
+    pub correction_bytes: u64,
 }
 
 impl Session {
@@ -221,7 +249,22 @@ impl Session {
         self.stages.end(Stage::Allocating);
         let (program, devices) = (program.clone(), self.devices.clone());
         let session = self.id;
-        Ok(Prepared { session, protocol, program, plans, name, memory, devices, number, runs: 0 })
+        let (next, turns) = (plans.clone(), HashMap::new());
+        let mut prepared = Prepared {
+            session,
+            protocol,
+            program,
+            plans,
+            next,
+            turns,
+            name,
+            memory,
+            devices,
+            number,
+            runs: 0,
+        };
+        prepared.plan_next();
+        Ok(prepared)
     }
 
     /// Runs a program whose run all parties have confirmed.
@@ -231,11 +274,12 @@ impl Session {
         inputs: BTreeMap<usize, HostMatrix>,
     ) -> Result<SessionOutcome, SessionError> {
         let plans = prepared.plans().clone();
-        let Prepared { program, name, memory, number, runs, .. } = prepared;
+        let Prepared { program, name, memory, number, runs, plans: all, .. } = &mut *prepared;
         let run = name.run_number(self.runs);
         let mut keys = self.share_keys(&plans, name)?;
-        let (number, demand) = (*number, &plans.demand);
-        let draw = Draw { role: self.role, run: self.runs, name: *name, demand, number, runs: *runs };
+        let (number, demand) = (*number, &all.demand);
+        let seldom = program.turn(*runs).seldom;
+        let draw = Draw { role: self.role, run: self.runs, name: *name, demand, number, runs: *runs, seldom };
         let means = Means { wire: &self.wire, links: &mut self.links, keys: self.keys };
         let supplier = self.suppliers.of(plans.source);
         let Supplied { key, messages } = supplier.supply(&draw, means)?;
@@ -277,6 +321,11 @@ impl Session {
         }
         let name = |(index, elements): (usize, Elements)| (program.outputs()[index].name.clone(), elements);
         let outputs = outcome.outputs.into_iter().map(name).collect();
-        Ok(SessionOutcome { outputs, report: outcome.report, plans })
+        prepared.plan_next();
+        let planned = PlannedTraffic {
+            sent_bytes: plans.traffic.of(self.role).sent_bytes,
+            correction_bytes: plans.demand.correction_bytes(),
+        };
+        Ok(SessionOutcome { outputs, report: outcome.report, plans, runs: 1, planned })
     }
 }

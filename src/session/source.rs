@@ -27,12 +27,14 @@ pub(super) struct Draw<'a> {
     pub run: u32,
     /// The name that the parties have for the plan.
     pub name: PlanName,
-    /// The correlations of the plan's first run.
+    /// The correlations of all runs of the plan.
     pub demand: &'a Demand,
     /// The program's number in the session, where it may run again.
     pub number: Option<u32>,
     /// The number of runs of the program so far.
     pub runs: u32,
+    /// Whether the run consumes what few do.
+    pub seldom: bool,
 }
 
 /// A party's connections, and where its contributions to keys come from.
@@ -136,8 +138,11 @@ impl Supplier for DealerSupplier {
     /// Orders what the run consumes, and derives the key with the dealer, see [`super::keys`].
     fn supply(&mut self, draw: &Draw<'_>, means: Means<'_>) -> Result<Supplied, SessionError> {
         let order = match draw.number {
-            Some(number) if draw.runs > 0 => Order::Again(number),
-            keep => Order::First { plan: draw.name, demand: draw.demand.clone(), keep },
+            Some(number) if draw.runs > 0 => Order::Again { number, seldom: draw.seldom },
+            keep => {
+                let (plan, demand, seldom) = (draw.name, draw.demand.clone(), draw.seldom);
+                Order::First { plan, demand, keep, seldom }
+            }
         };
         let way = Way { from: draw.role, to: Role::Dealer, run: draw.run };
         let request = Request { order, contribution: means.keys.contribution(way)? };

@@ -26,9 +26,9 @@ impl Session {
             let shape = state.shape();
             let zeros = || Elements::zeros(ring, shape.len());
             let elements = match &state.init {
-                Init::Input(input) => match program.value(*input).op {
+                Init::Value(value) => match program.value(*value).op {
                     Op::Input(input) => inputs.get(&input).map_or_else(zeros, |given| given.elements.clone()),
-                    _ => unreachable!("a first value that was declared is an input"),
+                    _ => zeros(),
                 },
                 Init::Random { magnitude } => {
                     let key = self.keys.first_state(self.role, index)?;

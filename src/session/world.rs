@@ -176,6 +176,29 @@ impl World {
         })
     }
 
+    /// Prepares a program and runs it so many times on one batch of inputs, see [`Session::run_turns`]; returns what each
+    /// party learns.
+    ///
+    /// # Errors
+    /// Where any role fails.
+    ///
+    /// # Panics
+    /// Where there is not one matrix for each input.
+    pub fn run_turns(
+        &self,
+        program: &Program,
+        inputs: &[Elements],
+        turns: u32,
+    ) -> Result<Vec<SessionOutcome>, WorldError> {
+        let outcomes = self.each_party(|party, session| {
+            let mut prepared = session.prepare(self.protocol, program)?;
+            let outcome = session.run_turns(&mut prepared, own_inputs(program, inputs, party), turns)?;
+            session.release(prepared)?;
+            Ok(vec![outcome])
+        })?;
+        Ok(outcomes.into_iter().flatten().collect())
+    }
+
     /// Runs `work` in each party's session, with all roles at work.
     pub(super) fn each_party<F>(&self, work: F) -> Result<Vec<Vec<SessionOutcome>>, WorldError>
     where

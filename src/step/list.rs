@@ -1,8 +1,9 @@
 //! Steps, the buffers they name, and lists of them.
 
 use super::kernel::{Access, Kernel, Matrix};
+use super::states::StateTile;
 use crate::ring::{Ring, Shape};
-use crate::share::Role;
+use crate::share::{Role, Taken, Turn};
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -123,8 +124,8 @@ pub struct BufferSpec {
     pub len: usize,
     /// Its memory class.
     pub class: MemoryClass,
-    /// It is a state's: the next run finds its content.
-    pub state: bool,
+    /// The part of a state that it holds, if it is a state's: the next run finds its content.
+    pub state: Option<StateTile>,
 }
 
 /// The action of a step.
@@ -241,16 +242,16 @@ pub struct Step {
     /// The tile that the step belongs to: counted over all ops in the order in which they are lowered, which is the same
     /// for every role.
     pub tile: u32,
-    /// Set where only the first run of the list in a session takes the step: it writes the same in every run, and later
-    /// runs find it where the first one put it.
-    pub once: bool,
+    /// The runs of the list in a session that take the step.
+    pub taken: Taken,
 }
 
 /// The straight-line program of one role. Every buffer is written before it is read.
 ///
-/// **Later runs** take the steps that are not [`Step::once`]. A buffer that a `once` step writes and such a step reads is
-/// *kept* between the runs; so no other step writes it, and no `once` step reads a buffer that another step wrote. The
-/// buffers of states are written by others as well, at the end of a run.
+/// **Later runs** take other steps than the first (see [`Taken`]). A buffer that a step of the first run alone writes and
+/// another reads is *kept* between the runs; so no other step writes it, and no step of the first run alone reads a buffer
+/// that another step wrote. The buffers of states are written by others as well, at the end of a run. What not every run
+/// writes no step of every run reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StepList {
     /// The role whose steps these are.
@@ -264,9 +265,9 @@ pub struct StepList {
     /// The (key, stream) pairs that are drawn: none twice.
     #[serde(skip)]
     drawn: HashSet<(KeyId, u64)>,
-    /// By buffer: true where the steps that wrote it are `once`.
+    /// By buffer: the runs that take the steps that wrote it.
     #[serde(skip)]
-    written: Vec<Option<bool>>,
+    written: Vec<Option<Taken>>,
 }
 
 impl StepList {
@@ -285,7 +286,7 @@ impl StepList {
     /// A new buffer for a matrix of `shape`.
     pub fn buffer(&mut self, shape: Shape, class: MemoryClass) -> Matrix<BufferId> {
         let id = BufferId(u32::try_from(self.buffers.len()).expect("fewer than 2^32 buffers"));
-        self.buffers.push(BufferSpec { len: shape.len(), class, state: false });
+        self.buffers.push(BufferSpec { len: shape.len(), class, state: None });
         self.written.push(None);
         Matrix::new(id, shape)
     }
@@ -295,7 +296,7 @@ impl StepList {
     /// # Panics
     /// As [`StepList::push_step`].
     pub fn push(&mut self, phase: Phase, op: OpId, tile: u32, action: Action) {
-        self.push_step(Step { action, phase, op, tile, once: false });
+        self.push_step(Step { action, phase, op, tile, taken: Taken::Always });
     }
 
     /// Appends a step.
@@ -305,7 +306,7 @@ impl StepList {
     /// second time, or a buffer is used both by steps of the first run alone and by others, but for what is kept. Each
     /// is a fault of the protocol that emits the step.
     pub fn push_step(&mut self, step: Step) {
-        let Step { action, once, .. } = &step;
+        let Step { action, taken, .. } = &step;
         if let Action::Kernel(kernel) = &action {
             kernel.check(self.ring);
             if let Some((&key, stream)) = kernel.draws() {
@@ -325,33 +326,38 @@ impl StepList {
             let (name, written) = (action.name(), self.written[index]);
             if access != Access::Write {
                 assert!(written.is_some(), "{name}: {:?} is read before it is written", matrix.buffer);
-                assert!(!once || written == Some(true), "{name}: what is kept depends on what changes");
-                let is_new = self.buffers[index].state && access == Access::Read && written == Some(false);
-                assert!(!is_new, "{name}: a state is read behind its update");
+                let is_there = written.is_some_and(|written| written.is_there_for(*taken));
+                assert!(is_there, "{name}: what is kept depends on what changes, or on what is seldom there");
+                let is_state = self.buffers[index].state.is_some() && access == Access::Read;
+                assert!(
+                    !is_state || written == Some(Taken::First),
+                    "{name}: a state is read behind its update"
+                );
             }
             if access != Access::Read {
-                let keeps = written.is_none_or(|written| written == *once);
-                assert!(keeps || self.buffers[index].state && !once, "{name}: what is kept changes");
+                let keeps = written.is_none_or(|written| written == *taken);
+                let is_update = self.buffers[index].state.is_some() && *taken == Taken::Always;
+                assert!(keeps || is_update, "{name}: what is kept changes");
             }
         });
         // Once all is checked: what a step reads was written before it.
         action.visit(|matrix, access| {
             if access != Access::Read {
-                self.written[matrix.buffer.0 as usize] = Some(*once);
+                self.written[matrix.buffer.0 as usize] = Some(*taken);
             }
         });
         self.steps.push(step);
     }
 
-    /// True where later runs differ from the first.
-    pub fn keeps(&self) -> bool {
-        self.steps.iter().any(|step| step.once)
+    /// True where runs differ from each other.
+    pub fn varies(&self) -> bool {
+        self.steps.iter().any(|step| step.taken != Taken::Always)
     }
 
-    /// The steps of a later run, over the same buffers.
-    pub fn again(&self) -> StepList {
+    /// The steps of a run, over the same buffers.
+    pub fn of_turn(&self, turn: &Turn) -> StepList {
         let mut list = self.clone();
-        list.steps.retain(|step| !step.once);
+        list.steps.retain(|step| turn.takes(step.taken));
         list
     }
 }
@@ -360,6 +366,7 @@ impl StepList {
 mod tests {
     use super::*;
     use crate::share::PartyId;
+    use std::collections::BTreeSet;
 
     fn list() -> (StepList, Matrix<BufferId>) {
         let mut list = StepList::new(Role::Dealer, Ring::Z64);
@@ -385,7 +392,8 @@ mod tests {
     }
 
     fn once(action: Action, once: bool) -> Step {
-        Step { action, phase: Phase::Online, op: OpId(0), tile: 0, once }
+        let taken = if once { Taken::First } else { Taken::Always };
+        Step { action, phase: Phase::Online, op: OpId(0), tile: 0, taken }
     }
 
     #[test]
@@ -394,8 +402,9 @@ mod tests {
         let out = list.buffer(Shape::new(2, 2), MemoryClass::Shares);
         list.push_step(once(fill(kept), true));
         list.push_step(once(Action::Kernel(Kernel::Transpose { out, operand: kept }), false));
-        assert!(list.keeps());
-        assert_eq!(list.again().steps, list.steps[1..]);
+        assert!(list.varies());
+        let later = Turn { first: false, seldom: false, hidden: BTreeSet::new() };
+        assert_eq!(list.of_turn(&later).steps, list.steps[1..]);
     }
 
     #[test]

@@ -17,4 +17,4 @@ pub use list::{
     Action, BufferId, BufferSpec, InputId, KeyId, MemoryClass, MessageId, OpId, Phase, PlaceId, Step,
     StepList,
 };
-pub use states::Update;
+pub use states::{StateTile, Update};

@@ -9,9 +9,22 @@
 //! it is copied there as soon as nothing reads the old state any more, so that its own buffer is soon free.
 
 use super::kernel::{Access, Kernel, Matrix};
-use super::list::{Action, BufferId, OpId, Phase, Step, StepList};
+use super::list::{Action, BufferId, InputId, OpId, Phase, Step, StepList};
 use crate::ring::Shape;
+use crate::share::Taken;
+use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
+
+/// The part of a state that a buffer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StateTile {
+    /// The state, by the number that its parts have among this party's inputs.
+    pub input: InputId,
+    /// The state's row and column at which the part begins.
+    pub at: (usize, usize),
+    /// Rows and columns of the part.
+    pub shape: Shape,
+}
 
 /// What a list's end does to a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +47,10 @@ struct Positions {
 }
 
 impl StepList {
-    /// A new buffer for a matrix of `shape` of a state.
-    pub fn state(&mut self, shape: Shape) -> Matrix<BufferId> {
-        let state = self.buffer(shape, super::MemoryClass::Shares);
-        self.buffers[state.buffer.0 as usize].state = true;
+    /// A new buffer for a part of a state.
+    pub fn state(&mut self, tile: StateTile) -> Matrix<BufferId> {
+        let state = self.buffer(tile.shape, super::MemoryClass::Shares);
+        self.buffers[state.buffer.0 as usize].state = Some(tile);
         state
     }
 
@@ -55,7 +68,7 @@ impl StepList {
         let mut copies: BTreeMap<usize, Vec<Update>> = BTreeMap::new();
         for &update in updates {
             assert!(
-                !self.buffers[update.value.buffer.0 as usize].state,
+                !self.buffers[update.value.buffer.0 as usize].state.is_some(),
                 "a state is copied before it is left"
             );
             let is_first = values.insert(update.value.buffer);
@@ -85,7 +98,7 @@ impl StepList {
                 let mut reads_state = false;
                 step.action.visit(|matrix, _| reads_state |= matrix.buffer == update.state.buffer);
                 let is_own = matches!(step.action, Action::Kernel(_)) && step.phase == Phase::Online;
-                is_own && !step.once && !reads_state
+                is_own && step.taken == Taken::Always && !reads_state
             })
     }
 
@@ -121,7 +134,13 @@ impl StepList {
             self.steps.push(step);
             for &Update { op, state, value } in copies.get(&at).into_iter().flatten() {
                 let kernel = Kernel::Linear { out: state, terms: vec![(1, value)], constant: 0 };
-                self.steps.push(Step { action: Action::Kernel(kernel), phase, op, tile, once: false });
+                self.steps.push(Step {
+                    action: Action::Kernel(kernel),
+                    phase,
+                    op,
+                    tile,
+                    taken: Taken::Always,
+                });
             }
         }
     }

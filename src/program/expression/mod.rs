@@ -143,7 +143,21 @@ pub fn add_step(
     number: usize,
     text: &str,
 ) -> Result<ValueId, StepError> {
-    parse::statement(program, names, text).map_err(|(offset, kind)| {
+    add_step_anew(program, names, &mut BTreeSet::new(), number, text)
+}
+
+/// The same, where the step may define a name that is known already, if it is one of `anew`: it is then taken out of these.
+///
+/// # Errors
+/// As [`add_step`].
+pub fn add_step_anew(
+    program: &mut Program,
+    names: &mut Names,
+    anew: &mut BTreeSet<String>,
+    number: usize,
+    text: &str,
+) -> Result<ValueId, StepError> {
+    parse::statement(program, names, anew, text).map_err(|(offset, kind)| {
         let shown: String = text.chars().take(120).collect();
         let ellipsis = if shown.len() < text.len() { "…" } else { "" };
         let column = text.get(..offset).unwrap_or(text).chars().count() + 1;

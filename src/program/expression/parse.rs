@@ -5,6 +5,7 @@ use super::functions::Function;
 use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
 use crate::program::{Number, Program, ProgramError, Relation, Stride, ValueId};
+use std::collections::BTreeSet;
 
 /// Byte offset of what is wrong, and what it is.
 type Located = (usize, StepErrorKind);
@@ -16,8 +17,13 @@ pub(super) enum Operand {
     Constant(Number),
 }
 
-/// Reads `name = expression`.
-pub(super) fn statement(program: &mut Program, names: &mut Names, text: &str) -> Result<ValueId, Located> {
+/// Reads `name = expression`; a name in `anew` may be one that is there, and is taken out of these.
+pub(super) fn statement(
+    program: &mut Program,
+    names: &mut Names,
+    anew: &mut BTreeSet<String>,
+    text: &str,
+) -> Result<ValueId, Located> {
     if text.len() > LONGEST_STEP {
         return Err((0, StepErrorKind::TooLong));
     }
@@ -26,7 +32,7 @@ pub(super) fn statement(program: &mut Program, names: &mut Names, text: &str) ->
     if Function::of(&name).is_some() {
         return Err((offset, StepErrorKind::FunctionAsName(name)));
     }
-    if parser.names.contains_key(&name) {
+    if parser.names.contains_key(&name) && !anew.remove(&name) {
         return Err((offset, ProgramError::Duplicate { name }.into()));
     }
     parser.expect('=')?;

@@ -1,7 +1,6 @@
 use super::*;
 use crate::program::oracle::Runs;
-use crate::program::{Dims, ProgramError, Truncation, range};
-use crate::ring::Axis;
+use crate::program::{ProgramError, Truncation, range};
 use crate::share::{Parties, PartyId};
 
 const SHAPE: Shape = Shape::new(2, 2);
@@ -23,7 +22,7 @@ fn words(elements: &Elements) -> Vec<i64> {
 fn updates_take_effect_together_at_the_end_of_a_run() {
     let mut program = program(0);
     let x = program.input("x", PartyId(0), SHAPE, None).expect("x");
-    let a = program.state("a", SHAPE, Kind::Real, Init::Input(x)).expect("a");
+    let a = program.state("a", SHAPE, Kind::Real, Init::Value(x)).expect("a");
     let b = program.state("b", SHAPE, Kind::Real, Init::Number(Number::Integer(7))).expect("b");
     let sum = program.add(a, b).expect("a sum");
     program.update(a, b).expect("a becomes b");
@@ -42,7 +41,7 @@ fn updates_take_effect_together_at_the_end_of_a_run() {
 fn a_state_is_never_resident_and_its_first_value_is() {
     let mut program = program(16);
     let x = program.input("x", PartyId(0), SHAPE, None).expect("x");
-    let w = program.state("w", SHAPE, Kind::Real, Init::Input(x)).expect("w");
+    let w = program.state("w", SHAPE, Kind::Real, Init::Value(x)).expect("w");
     program.update(w, x).expect("an update");
     reveal(&mut program, "w", w);
     assert_eq!(program.resident(), [true, false], "x is given once, w differs from run to run");
@@ -91,18 +90,17 @@ fn states_that_do_not_fit_are_refused_by_name() {
     let wide = program.input("wide", PartyId(1), Shape::new(2, 5), None).expect("wide");
     let zero = || Init::Number(Number::Integer(0));
     let refused = |result: Result<ValueId, ProgramError>| result.expect_err("it does not fit").to_string();
-    let line = refused(program.state("x", SHAPE, Kind::Real, zero()));
-    assert_eq!(line, "'x' is defined twice");
-    let line = refused(program.state("w", SHAPE, Kind::Real, Init::Input(wide)));
+    let line = refused(program.state("w", SHAPE, Kind::Real, Init::Value(wide)));
     assert_eq!(line, "the first value of state 'w' has shape (2, 5), and the state (2, 2)");
-    let sum = program.sum(x, Some(Axis::Rows)).expect("a sum");
-    let line = refused(program.state("w", Dims::from(Shape::new(1, 2)), Kind::Real, Init::Input(sum)));
-    assert!(line.contains("is no input"), "{line}");
     let line = refused(program.state("w", SHAPE, Kind::Real, Init::Random { magnitude: f64::NAN }));
     assert!(line.starts_with("the first value of state 'w' lies within NaN"), "{line}");
     let line = refused(program.state("w", SHAPE, Kind::I64, zero()));
     assert!(line.contains("cannot hold i64"), "{line}");
-    let w = program.state("w", SHAPE, Kind::Real, Init::Input(x)).expect("a state");
+    let new = program.input("new", PartyId(0), Shape::new(2, 2), None).expect("new");
+    let double = program.add(new, new).expect("a sum");
+    let line = refused(program.state("w", SHAPE, Kind::Real, Init::Value(double)));
+    assert!(line.contains("which depends on what is new in every run"), "{line}");
+    let w = program.state("w", SHAPE, Kind::Real, Init::Value(x)).expect("a state");
     let failed = |result: Result<(), ProgramError>| result.expect_err("it does not fit").to_string();
     assert_eq!(
         failed(program.bound_state(w, 2.0)),
@@ -113,6 +111,7 @@ fn states_that_do_not_fit_are_refused_by_name() {
     assert_eq!(failed(program.check_updates()), "state 'w' has no update: say what the next run finds in it");
     program.update(w, w).expect("it stays");
     assert_eq!(failed(program.update(w, w)), "state 'w' is updated twice");
+    assert_eq!(refused(program.state("w", SHAPE, Kind::Real, zero())), "'w' is defined twice");
     let line = failed(program.update(x, w));
     assert_eq!(line, "x is no state: only what `state` declares is left to the next run");
     assert!(failed(program.bound_state(w, 8.0)).contains("after the state is used"));
@@ -142,7 +141,7 @@ fn what_a_party_brings_reaches_outputs_by_states_run_after_run() {
     let mut program = program(0);
     let [x, y] = [0, 1]
         .map(|owner| program.input(&format!("x{owner}"), PartyId(owner), SHAPE, None).expect("an input"));
-    let a = program.state("a", SHAPE, Kind::Real, Init::Input(y)).expect("a");
+    let a = program.state("a", SHAPE, Kind::Real, Init::Value(y)).expect("a");
     let b = program.state("b", SHAPE, Kind::Real, Init::Number(Number::Integer(0))).expect("b");
     program.update(a, x).expect("an update");
     program.update(b, a).expect("an update");

@@ -64,8 +64,8 @@ impl Supplier for StoreSupplier {
 
     /// Makes sure that it was dealt for this plan, and for as many runs as there will be.
     fn check(&self, plans: &Plans, is_prepared: bool) -> Result<(), SessionError> {
-        let differs = |again: &Arc<Plans>| again.demand != plans.demand;
-        if is_prepared && plans.again.as_ref().is_some_and(differs) {
+        let differs = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
+        if is_prepared && differs {
             return Err(SessionError::ResidentFromStore);
         }
         Ok(self.store.check_demand(plans.demand.digest())?)

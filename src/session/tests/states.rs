@@ -1,6 +1,6 @@
 //! States: every run finds what the one before left, on every device, and opens nothing under the mask of another run.
 
-use super::{elements, numbers, on_gpus, world};
+use super::{elements, masks, numbers, on_gpus, world};
 use crate::device::Device;
 use crate::device::cpu::Cpu;
 use crate::net::Frame;
@@ -30,7 +30,7 @@ fn training(protocol: Protocol, truncation: Truncation) -> Program {
     program.reside(y).expect("an input");
     let first = program.input("first", last, Shape::new(5, 1), Some(1.0)).expect("first weights");
     let zero = || Init::Number(Number::Integer(0));
-    let w = program.state("w", Shape::new(5, 1), Kind::Real, Init::Input(first)).expect("w");
+    let w = program.state("w", Shape::new(5, 1), Kind::Real, Init::Value(first)).expect("w");
     program.bound_state(w, 8.0).expect("a bound");
     let m = program.state("m", Shape::new(5, 1), Kind::Real, zero()).expect("m");
     program.bound_state(m, 64.0).expect("a bound");
@@ -66,7 +66,7 @@ fn batches(program: &Program, runs: u64) -> Vec<Vec<Elements>> {
     (0..runs).map(draw).collect()
 }
 
-/// Runs in a world, and holds every output of every run against the oracle's trajectory.
+/// Runs in a world, and holds every output that a run reveals against the oracle's trajectory.
 fn check(world: &World, program: &Program, batches: &[Vec<Elements>], case: &str) {
     let outcomes = world.run_batches(program, batches).expect("runs without faults");
     let mut runs = Runs::new(program);
@@ -80,7 +80,11 @@ fn check(world: &World, program: &Program, batches: &[Vec<Elements>], case: &str
                 "{case}: memory of party {party} in run {run}"
             );
             for (output, expected) in program.outputs().iter().zip(&expected) {
-                let Some(learnt) = outcomes[run].outputs.get(&output.name) else { continue };
+                let is_due =
+                    (run as u32 + 1).is_multiple_of(output.every) && output.to.contains(PartyId(party as u8));
+                let learnt = outcomes[run].outputs.get(&output.name);
+                assert_eq!(learnt.is_some(), is_due, "{case}: {} at party {party} in run {run}", output.name);
+                let Some(learnt) = learnt else { continue };
                 let difference = expected.first_difference(learnt);
                 assert_eq!(difference, None, "{case}: {} at party {party} in run {run}", output.name);
             }
@@ -134,7 +138,7 @@ fn shifts(protocol: Protocol, owner: PartyId) -> Program {
     let state = |program: &mut Program, name: &str, init: Init| -> ValueId {
         program.state(name, shape, Kind::Real, init).expect("a state")
     };
-    let a = state(&mut program, "a", Init::Input(first));
+    let a = state(&mut program, "a", Init::Value(first));
     let b = state(&mut program, "b", Init::Number(Number::Integer(3)));
     let c = state(&mut program, "c", Init::Public(elements(Ring::Z64, 16, 9)));
     let d = state(&mut program, "d", Init::Number(Number::Integer(5)));
@@ -169,6 +173,67 @@ fn integers_pass_from_run_to_run_whoever_brings_them() {
     }
 }
 
+/// Values that few runs reveal, and what is computed for them alone; a state that begins with what the first run computes.
+fn seldom(protocol: Protocol, truncation: Truncation) -> Program {
+    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+    let mut program = Program::new(protocol.parties(), codec).with_truncation(truncation);
+    let shape = Shape::new(6, 6);
+    let x = program.input("x", PartyId(0), shape, Some(1.0)).expect("x");
+    let y = program.input("y", PartyId(1), shape, Some(1.0)).expect("y");
+    [x, y].into_iter().for_each(|input| program.reside(input).expect("an input"));
+    let product = program.matmul(x, y).expect("a product");
+    let first = program.relu(product).expect("a choice");
+    let w = program.state("w", shape, Kind::Real, Init::Value(first)).expect("w");
+    let half = program.scale(w, Number::Real(0.5)).expect("a half");
+    let next = program.sub(half, y).expect("a difference");
+    program.update(w, next).expect("an update");
+    // The old state and the new one are multiplied for these alone.
+    let old = program.matmul(x, w).expect("a product");
+    let old = program.relu(old).expect("a choice");
+    let new = program.matmul(next, next).expect("a product");
+    let sums = program.sum(half, Some(Axis::Rows)).expect("sums");
+    let everybody = Parties::first(protocol.parties());
+    for (name, value, every) in [("old", old, 2), ("sums", sums, 1), ("new", new, 3), ("first", first, 4)] {
+        program.output(name, value, everybody).expect("an output");
+        program.reveal_every(name, every).expect("an output");
+    }
+    program
+}
+
+#[test]
+fn a_run_computes_and_orders_what_it_reveals_and_no_more() {
+    for protocol in PROTOCOLS {
+        let program = seldom(protocol, Truncation::Exact);
+        let batch = batches(&program, 1).remove(0);
+        for (side, supply) in [(TileSide::WHOLE, Supply::Ahead), (TileSide(4), Supply::Streamed)] {
+            let plan = PlanOptions { side, supply: Some(supply), ..PlanOptions::default() };
+            let world = world(protocol, 21).with_plan(plan);
+            check(&world, &program, &vec![batch.clone(); 7], &format!("{protocol}, {side:?}"));
+            let plans = Plans::new(protocol, &program, plan).expect("a plan");
+            let sizes: Vec<(usize, usize)> = (0..6)
+                .map(|run| plans.of_turn(&program.turn(run)))
+                .map(|plans| (plans.parties[0].steps.len(), plans.demand.entries.len()))
+                .collect();
+            assert!(sizes[2] == sizes[1] || sizes[2] != sizes[4], "{sizes:?}");
+            assert!(sizes[4] < sizes[1] && sizes[4] < sizes[2] && sizes[1] < sizes[5], "{sizes:?}");
+            assert!(sizes[0].0 > sizes[4].0, "the first run computes the first state: {sizes:?}");
+        }
+    }
+}
+
+#[test]
+fn every_message_of_every_run_has_a_mask_of_this_run() {
+    for protocol in PROTOCOLS {
+        for truncation in [Truncation::Stochastic, Truncation::Exact] {
+            for side in [TileSide::WHOLE, TileSide(3)] {
+                masks::check(&training(protocol, truncation), side);
+                masks::check(&seldom(protocol, truncation), side);
+            }
+        }
+        masks::check(&shifts(protocol, PartyId(0)), TileSide::WHOLE);
+    }
+}
+
 #[test]
 fn nothing_of_a_state_crosses_the_wire_twice_alike() {
     for protocol in PROTOCOLS {
@@ -195,7 +260,7 @@ fn nothing_of_a_state_crosses_the_wire_twice_alike() {
         let shape = Shape::new(3, 3);
         let x = program.input("x", PartyId(0), shape, None).expect("x");
         let first = program.input("first", PartyId(1), shape, None).expect("first");
-        let w = program.state("w", shape, Kind::Real, Init::Input(first)).expect("w");
+        let w = program.state("w", shape, Kind::Real, Init::Value(first)).expect("w");
         let z = program.matmul(x, w).expect("a product");
         program.update(w, w).expect("an update");
         program.output("z", z, PartyId(0).alone()).expect("an output");

@@ -268,7 +268,8 @@ impl Launch<'_> {
                 batch => run.later.get(batch as usize - 1).cloned(),
             };
             let runs: Vec<RunJson> = runs.iter().filter_map(of_batch).collect();
-            batches.push(self.merged(&runs, parties, orders.next(), batch)?);
+            let dealt = orders.by_ref().take(self.job.turns() as usize).reduce(RoleJson::then);
+            batches.push(self.merged(&runs, parties, dealt, batch)?);
         }
         let mut result = batches.remove(0);
         result.later = batches;
@@ -312,10 +313,11 @@ impl Launch<'_> {
         let files: Vec<&String> =
             self.job.outputs.keys().filter(|name| self.job.output_file(name).is_some()).collect();
         let is_whole = |&batch: &u32| {
-            files.iter().all(|name| self.said(name, parties).all(|said| said.has(name, batch)))
+            let due = files.iter().filter(|name| self.job.reveals(name, batch));
+            due.into_iter().all(|name| self.said(name, parties).all(|said| said.has(name, batch)))
         };
         for batch in (0..self.job.batches).take_while(is_whole) {
-            for name in &files {
+            for name in files.iter().filter(|name| self.job.reveals(name, batch)) {
                 self.publish(name, batch, parties)?;
             }
         }
@@ -330,7 +332,7 @@ impl Launch<'_> {
     /// Each output once, after its recipients have been held against each other.
     fn outputs(&self, runs: &[RunJson], parties: &[Ended], batch: u32) -> Result<Vec<OutputJson>, Failure> {
         let mut outputs = Vec::new();
-        for name in self.job.outputs.keys() {
+        for name in self.job.outputs.keys().filter(|name| self.job.reveals(name, batch)) {
             let mut learnt = runs.iter().flat_map(|run| &run.outputs).filter(|output| output.name == *name);
             let mut output = learnt.next().expect("every output has a recipient").clone();
             output.file = self.publish(name, batch, parties)?;

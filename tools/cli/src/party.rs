@@ -147,10 +147,10 @@ impl Reports<'_> {
         let plan = outcome.plans.of(party.into());
         let recorded = outcome.report.trace.as_ref().filter(|_| self.traced && is_last);
         let trace = recorded.map(|recorded| TraceFile::new(recorded, plan));
-        let planned = outcome.plans.traffic.of(party.into()).sent_bytes;
+        let planned = outcome.planned.sent_bytes;
         let role =
             RoleJson::new(&outcome.report, &self.devices, |device| ops(plan, program, device), planned);
-        let offline_bytes = outcome.plans.demand.correction_bytes();
+        let offline_bytes = outcome.planned.correction_bytes;
         let outputs = self.write_outputs(job, &mut outcome, batch)?;
         let Job { name, protocol, codec, .. } = job.job();
         let json = RunJson {
@@ -166,6 +166,7 @@ impl Reports<'_> {
             offline_bytes,
             online_s: role.online_s,
             wall_s: role.offline_s + role.online_s,
+            turns: (outcome.runs > 1).then_some(outcome.runs),
             stages: Vec::new(),
             parties: vec![role],
             dealer: None,

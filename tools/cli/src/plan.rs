@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
-use symbolon::program::range;
 use symbolon::program::tiling::TileSide;
+use symbolon::program::{Program, range};
 use symbolon::protocol::{Messages, OpCost};
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{SessionError, Surroundings, choose_side, plan_tiles};
-use symbolon::share::{Parties, Role};
+use symbolon::share::{Parties, Role, Turn};
 use symbolon::step::MemoryClass;
 use symbolon_job::demand::DemandFile;
 use symbolon_job::{Job, check_targets};
@@ -50,9 +50,13 @@ struct PlanJson {
     /// Correlations dealt ahead, or streamed.
     supply: Supply,
     predicted: PredictedJson,
-    /// The figures of each run after the first, where inputs are resident.
+    /// The figures of a run like most, where runs differ: since inputs are resident, states begin, or outputs are revealed in
+    /// few. Those above are of all that any run does.
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<AgainJson>,
+    /// The figures of all runs together, where there are several: the batches, or the turns of a loop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<AllRunsJson>,
 }
 
 /// The figures of a later run.
@@ -62,6 +66,17 @@ struct AgainJson {
     rounds: u32,
     offline_bytes: u64,
     correlations: Vec<String>,
+    online_s: f64,
+}
+
+/// The figures of all runs of a job.
+#[derive(Serialize)]
+struct AllRunsJson {
+    runs: u32,
+    bytes_sent: Vec<u64>,
+    rounds: u64,
+    offline_bytes: u64,
+    offline_s: f64,
     online_s: f64,
 }
 
@@ -141,7 +156,8 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     };
     plans.check_budget(staging_bytes, shared.budget)?;
     if let Some(path) = demand {
-        if job.batches > 1 && plans.again.is_some() {
+        let varies = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
+        if job.batches.max(job.turns()) > 1 && varies {
             return Err(SessionError::ResidentFromStore.into());
         }
         DemandFile::new(&plans, side).write(path)?;
@@ -178,6 +194,7 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         again: plans.again.as_ref().map(|again| {
             again_json(again, simulate(again, models, link, shared.overlap()).online.as_secs_f64())
         }),
+        runs: all_runs(&job, &program, &plans, |plans| simulate(plans, models, link, shared.overlap())),
         predicted: predicted_json(&predicted, models, link),
     };
     output::print(shared.json, &json, &text(&json))
@@ -240,6 +257,53 @@ fn predicted_json(predicted: &Prediction, models: &[DeviceModel], link: LinkShap
         offline_s: predicted.offline.as_secs_f64(),
         online_s: predicted.online.as_secs_f64(),
         parties: predicted.parties.iter().map(party).collect(),
+    }
+}
+
+/// The figures of all runs, of which each kind is simulated once.
+fn all_runs(
+    job: &Job,
+    program: &Program,
+    plans: &Plans,
+    simulate: impl Fn(&Plans) -> Prediction,
+) -> Option<AllRunsJson> {
+    let runs = job.batches.max(job.turns());
+    let mut kinds: BTreeMap<Turn, u32> = BTreeMap::new();
+    (0..runs).for_each(|run| *kinds.entry(program.turn(run)).or_default() += 1);
+    let (parties, mut all) = (plans.parties.len(), AllRunsJson::none(runs, plans.parties.len()));
+    for (turn, count) in kinds {
+        let plans = plans.of_turn(&turn);
+        let (times, predicted) = (u64::from(count), simulate(&plans));
+        for party in 0..parties {
+            all.bytes_sent[party] += times * plans.traffic.of(plans.parties[party].role).sent_bytes;
+        }
+        all.rounds += times * u64::from(plans.traffic.rounds);
+        all.offline_bytes += times * plans.demand.correction_bytes();
+        all.offline_s += f64::from(count) * predicted.offline.as_secs_f64();
+        all.online_s += f64::from(count) * predicted.online.as_secs_f64();
+    }
+    (runs > 1).then_some(all)
+}
+
+impl AllRunsJson {
+    fn none(runs: u32, parties: usize) -> AllRunsJson {
+        let bytes_sent = vec![0; parties];
+        AllRunsJson { runs, bytes_sent, rounds: 0, offline_bytes: 0, offline_s: 0.0, online_s: 0.0 }
+    }
+
+    fn text(&self) -> String {
+        let sent = self.bytes_sent.iter().enumerate();
+        let sent: Vec<String> =
+            sent.map(|(party, sent)| format!("party {party} sends {} bytes", bytes(*sent))).collect();
+        format!(
+            "  all {} runs: {}, the dealer {}; {} round(s), predicted offline {:.4} s, online {:.4} s\n",
+            self.runs,
+            sent.join(", "),
+            bytes(self.offline_bytes),
+            self.rounds,
+            self.offline_s,
+            self.online_s
+        )
     }
 }
 
@@ -336,7 +400,7 @@ fn text(json: &PlanJson) -> String {
         let sent: Vec<String> =
             sent.map(|(party, sent)| format!("party {party} sends {} bytes", bytes(*sent))).collect();
         text += &format!(
-            "  each later run, with what is resident: {}, the dealer {}; {} round(s), predicted online {:.4} s\n",
+            "  each run but the first and those that reveal more: {}, the dealer {}; {} round(s), predicted online {:.4} s\n",
             sent.join(", "),
             bytes(again.offline_bytes),
             again.rounds,
@@ -346,6 +410,7 @@ fn text(json: &PlanJson) -> String {
             text += &format!("    needs {line}\n");
         }
     }
+    text.extend(json.runs.as_ref().map(AllRunsJson::text));
     text += &format!(
         "  on {}\n  plan {}, demand {}\n",
         json.device,

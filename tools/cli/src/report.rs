@@ -46,6 +46,9 @@ pub struct RunJson {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageJson>,
     pub outputs: Vec<OutputJson>,
+    /// The turns of the loop that the figures are of, where the job has one: bytes, rounds and times are those of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u32>,
     /// The runs after the first, where a job has several batches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<RunJson>,
@@ -119,7 +122,10 @@ impl Ranges {
         let warnings = range::warnings(program).into_iter().filter(|_| !is_checked);
         let warnings: Vec<String> = warnings.map(|warning| warning.to_string()).collect();
         let inputs = program.inputs().iter().filter(|input| input.bound.is_none());
-        let unbounded: Vec<&str> = inputs.map(|input| input.name.as_str()).collect();
+        let states = program.states().iter().filter(|state| state.bound.is_none());
+        let states = states.map(|state| state.name.as_str());
+        let mut unbounded: Vec<&str> = inputs.map(|input| input.name.as_str()).collect();
+        unbounded.extend(states.filter(|name| program.inputs().iter().all(|input| input.name != *name)));
         let ring_bits = program.ring().bits();
         let can_wrap = if is_checked { Vec::new() } else { range::wrapping(program) };
         let exceeds = |label| format!("{label} can exceed the ring and wraps modulo 2^{ring_bits}");
@@ -315,6 +321,28 @@ impl RoleJson {
             devices: DeviceJson::measured(report, devices, ops),
             peers: report.peers.iter().map(PeerJson::new).collect(),
             stages: stages::report(report.stages.iter().copied()),
+        }
+    }
+
+    /// The figures of two runs, one after the other, as those of one.
+    #[must_use]
+    pub fn then(self, later: RoleJson) -> RoleJson {
+        RoleJson {
+            bytes_sent: self.bytes_sent + later.bytes_sent,
+            bytes_received: self.bytes_received + later.bytes_received,
+            bytes_planned: self.bytes_planned + later.bytes_planned,
+            bytes_framing: self.bytes_framing + later.bytes_framing,
+            rounds: self.rounds + later.rounds,
+            vram_planned_bytes: self.vram_planned_bytes.max(later.vram_planned_bytes),
+            vram_peak_bytes: self.vram_peak_bytes.max(later.vram_peak_bytes),
+            offline_s: self.offline_s + later.offline_s,
+            offline_bytes_sent: self.offline_bytes_sent + later.offline_bytes_sent,
+            offline_bytes_received: self.offline_bytes_received + later.offline_bytes_received,
+            online_s: self.online_s + later.online_s,
+            device_s: self.device_s + later.device_s,
+            wire_s: self.wire_s + later.wire_s,
+            stages: self.stages.into_iter().chain(later.stages).collect(),
+            ..later
         }
     }
 

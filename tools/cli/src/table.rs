@@ -86,8 +86,12 @@ pub fn seconds(seconds: f64) -> String {
 pub fn run(run: &RunJson) -> String {
     let roles: Vec<&RoleJson> = run.parties.iter().chain(&run.dealer).collect();
     let mut text = format!(
-        "{}: {}, {} bits, {} fraction bits\n",
-        run.job, run.protocol, run.ring_bits, run.fraction_bits
+        "{}: {}, {} bits, {} fraction bits{}\n",
+        run.job,
+        run.protocol,
+        run.ring_bits,
+        run.fraction_bits,
+        run.turns.map_or(String::new(), |turns| format!(", {turns} turns"))
     );
     text += &format!(
         "offline {}, online {}, in all {}\n",

@@ -29,18 +29,26 @@
 //! number from 1 on), `separator` what stands between two, and `missing` what takes the place of a missing value, which
 //! is an error otherwise; in other files `missing` stands for NaN.
 //!
+//! `[state]` names values that one run leaves to the next as shares, and `[update]` what the next run finds in each. An
+//! element `{ repeat = N, steps = [ … ] }` of `steps` is a loop, see [`Repeat`]. `every = k` at an output reveals it in each
+//! k-th run or turn alone.
+//!
 //! With `batches = N` in `[job]` the program runs N times in one session, and `{batch}` in a path stands for the number
 //! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs. With
 //! `stream_correlations = true` correlations are received as they are used, and not all before the inputs.
 
 mod check;
 mod data;
+mod program;
 mod reach;
+mod runs;
 
 use crate::JobError;
 use crate::config::{folder_of, read_toml};
 use crate::data::{Column, Missing, Separator, Source, TableOptions};
 pub use data::InputData;
+pub use program::State;
+pub use runs::{JobStep, Repeat};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -48,8 +56,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use symbolon::correlation;
 use symbolon::plan::Supply;
-use symbolon::program::expression::{Names, add_step};
-use symbolon::program::{Dims, Kind, Program, Truncation};
+use symbolon::program::{Dims, Kind, Truncation};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring};
 use symbolon::session::{Declared, Offer};
@@ -71,8 +78,12 @@ pub struct Job {
     check: bool,
     /// Its inputs, by name.
     pub inputs: BTreeMap<String, Input>,
+    /// Its states, by name.
+    pub states: BTreeMap<String, State>,
+    /// The expressions of what the next run finds, by state.
+    pub updates: BTreeMap<String, String>,
     /// The steps of its program, in order.
-    pub steps: Vec<String>,
+    pub steps: Vec<JobStep>,
     /// Its outputs, by name.
     pub outputs: BTreeMap<String, Output>,
     path: PathBuf,
@@ -114,6 +125,7 @@ pub struct Output {
     /// The parties that learn it.
     pub to: Vec<u8>,
     file: Option<PathBuf>,
+    every: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +133,10 @@ pub struct Output {
 struct File {
     job: Header,
     inputs: BTreeMap<String, Input>,
+    #[serde(default)]
+    state: BTreeMap<String, State>,
+    #[serde(default)]
+    update: BTreeMap<String, String>,
     program: Steps,
     outputs: BTreeMap<String, Output>,
 }
@@ -150,7 +166,7 @@ const fn once() -> u32 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Steps {
-    steps: Vec<String>,
+    steps: Vec<JobStep>,
 }
 
 /// The placeholder of the batch's number in a path.
@@ -175,13 +191,17 @@ impl Job {
     /// # Errors
     /// Where the file cannot be read, or describes no job.
     pub fn read(path: &Path) -> Result<Job, JobError> {
-        let File { job, inputs, program, outputs } = read_toml(path)?;
+        let File { job, inputs, state, update, program, outputs } = read_toml(path)?;
         let wrong = |reason: String| JobError::Text { path: path.to_owned(), line: None, reason };
-        inputs.keys().chain(outputs.keys()).try_for_each(|name| check::name(name)).map_err(&wrong)?;
+        let names = inputs.keys().chain(state.keys()).chain(outputs.keys());
+        names.into_iter().try_for_each(|name| check::name(name)).map_err(&wrong)?;
         outputs.iter().try_for_each(|(name, output)| check::recipients(name, &output.to)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::bound(name, input.bound)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::table(name, &input.table())).map_err(&wrong)?;
         check::batches(job.batches).map_err(&wrong)?;
+        state.iter().try_for_each(|(name, state)| check::bound(name, state.bound)).map_err(&wrong)?;
+        runs::check_states(&inputs, &state, &update).map_err(&wrong)?;
+        runs::check_loops(&program.steps, job.batches, !state.is_empty()).map_err(&wrong)?;
         let protocol = Protocol::from_str(&job.protocol).map_err(|error| wrong(error.to_string()))?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
@@ -198,7 +218,7 @@ impl Job {
                 "'{name}' names party {party}, but {protocol} has parties 0 to {last}"
             )));
         }
-        Ok(Job {
+        let job = Job {
             name: job.name,
             protocol,
             codec,
@@ -207,10 +227,14 @@ impl Job {
             stream_correlations: job.stream_correlations,
             check: job.check,
             inputs,
+            states: state,
+            updates: update,
             steps: program.steps,
             outputs,
             path: path.to_owned(),
-        })
+        };
+        job.check_every().map_err(wrong)?;
+        Ok(job)
     }
 
     /// The supply of correlations, if the job states one.
@@ -276,7 +300,7 @@ impl Job {
         files: impl IntoIterator<Item = (&'a str, PathBuf)>,
     ) -> Result<(), JobError> {
         let mut files = files.into_iter();
-        match files.find(|(_, file)| self.batches > 1 && !is_by_batch(file)) {
+        match files.find(|(name, file)| self.batches / self.every(name) > 1 && !is_by_batch(file)) {
             None => Ok(()),
             Some((name, file)) => {
                 let (file, batches) = (file.display(), self.batches);
@@ -333,44 +357,24 @@ impl Job {
             terms.add(format!("kind of input {name}"), declared(input.kind));
             terms.add(format!("residence of input {name}"), input.resident);
         }
-        for (number, step) in (1..).zip(&self.steps) {
+        for (name, state) in &self.states {
+            terms.add(format!("state {name}"), state.text());
+        }
+        for (number, step) in (1..).zip(self.texts()) {
             terms.add(format!("step {number}"), step);
+        }
+        if let Some(repeat) = self.repeat() {
+            terms.add("turns of the loop", repeat.repeat);
+            terms.add("steps before the loop", self.steps_before_loop());
+            terms.add("steps of the loop", repeat.texts().count());
+        }
+        for (name, update) in &self.updates {
+            terms.add(format!("update of state {name}"), update);
         }
         for (name, output) in &self.outputs {
             terms.add(format!("recipients of output {name}"), format!("{:?}", output.to));
+            terms.add(format!("runs of output {name}"), format!("every {}", self.every(name)));
         }
         terms
-    }
-
-    /// The program, once the shapes and kinds of all inputs are known.
-    ///
-    /// # Errors
-    /// Where a step is wrong for these shapes, or defines no output of the job.
-    pub fn program(&self, inputs: &BTreeMap<String, Offer>) -> Result<Program, JobError> {
-        let mut program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
-        let mut names = Names::new();
-        for (name, input) in &self.inputs {
-            let value = program.input(name, PartyId(input.owner), inputs[name].shape, input.bound)?;
-            if input.resident {
-                program.reside(value)?;
-            }
-            if self.codec.fraction_bits() == 0 {
-                program.hold(value, self.kind_in_ring(inputs[name].kind))?;
-            }
-            names.insert(name.clone(), value);
-        }
-        for (number, step) in (1..).zip(&self.steps) {
-            add_step(&mut program, &mut names, number, step)?;
-        }
-        for (name, output) in &self.outputs {
-            let value = names.get(name).ok_or_else(|| {
-                let known: Vec<&str> = names.keys().map(String::as_str).collect();
-                let reason =
-                    format!("output '{name}' is defined by no step; known are: {}", known.join(", "));
-                JobError::Text { path: self.path.clone(), line: None, reason }
-            })?;
-            program.output(name, *value, output.to.iter().map(|&party| PartyId(party)).collect())?;
-        }
-        Ok(if self.check { program.checked()? } else { program })
     }
 }

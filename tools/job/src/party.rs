@@ -230,7 +230,7 @@ impl ConnectedJob {
         *self.stored.lock().expect("no panic while it is told")
     }
 
-    /// Runs the next batch; `None` after the last.
+    /// Runs the next batch, with all turns of a loop; `None` after the last.
     ///
     /// # Errors
     /// Where an input cannot be used, and as [`Session::run`]. Nothing can be run after that: tell the peers the reason by
@@ -244,7 +244,12 @@ impl ConnectedJob {
             return Ok(None);
         }
         let own = first.take();
-        let outcome = if job.batches == 1 {
+        let outcome = if let Some(repeat) = job.repeat() {
+            let mut prepared = session.prepare(job.protocol, program)?;
+            let outcome = session.run_turns(&mut prepared, own.expect("the first batch"), repeat.repeat)?;
+            session.release(prepared)?;
+            outcome
+        } else if job.batches == 1 {
             session.run(job.protocol, program, own.expect("the first batch"))?
         } else {
             let prepared = match prepared {

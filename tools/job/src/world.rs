@@ -4,7 +4,7 @@ use crate::data::{OutputData, Source};
 use crate::{Job, JobError, Notice, parallel};
 use std::collections::BTreeMap;
 use symbolon::World;
-use symbolon::program::Program;
+use symbolon::program::{Dims, Program};
 use symbolon::ring::Elements;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::Offer;
@@ -24,7 +24,7 @@ impl Job {
         notify: &dyn Fn(Notice),
     ) -> Result<Vec<BTreeMap<String, OutputData>>, JobError> {
         let mut offers = BTreeMap::new();
-        let mut batches = Vec::new();
+        let mut batches: Vec<Vec<Elements>> = Vec::new();
         for batch in 0..self.batches {
             let inputs = self.inputs.keys().map(|name| (name.as_str(), None));
             let mut stages = Stages::default();
@@ -32,7 +32,13 @@ impl Job {
             batches.push(elements.into_values().collect());
         }
         let program = self.program(&offers)?;
-        let parties = world.run_batches(&program, &batches)?;
+        let parties = match self.repeat() {
+            Some(repeat) => {
+                let outcomes = world.run_turns(&program, &batches[0], repeat.repeat)?;
+                outcomes.into_iter().map(|outcome| vec![outcome]).collect()
+            }
+            None => world.run_batches(&program, &batches)?,
+        };
         let mut learnt: Vec<BTreeMap<String, OutputData>> = batches.iter().map(|_| BTreeMap::new()).collect();
         for (batch, outcome) in parties.into_iter().flat_map(|outcomes| outcomes.into_iter().enumerate()) {
             learnt[batch].extend(self.output_data(&program, outcome.outputs));
@@ -83,8 +89,14 @@ impl Job {
         let data = |(name, elements): (String, Elements)| {
             let output = program.outputs().iter().find(|output| output.name == name).expect("an output");
             let kind = program.value(output.value).kind(self.codec.ring());
-            let data = OutputData { dims: program.dims(output.value), kind, codec: self.codec, elements };
-            (name, data)
+            let dims = program.dims(output.value);
+            let dims = if self.is_series(&name) {
+                let turns = [(self.turns() / self.every(&name)) as usize];
+                Dims::new(&[&turns, dims.extents()].concat()).expect("it was checked with the program")
+            } else {
+                dims
+            };
+            (name, OutputData { dims, kind, codec: self.codec, elements })
         };
         outputs.into_iter().map(data).collect()
     }

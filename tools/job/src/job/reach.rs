@@ -1,6 +1,6 @@
 //! The reach of inputs: whether a party's input reaches another's output, by the job's text, before any peer is met.
 
-use super::Job;
+use super::{Job, State};
 use std::collections::BTreeMap;
 use symbolon::program::expression::names_in;
 use symbolon::session::OfferError;
@@ -22,14 +22,27 @@ impl Job {
     }
 
     /// An input of the party that reaches another party's output, and that output. Every name in a step's text counts,
-    /// which is more than the program needs where one names an argument.
+    /// which is more than the program needs where one names an argument; and what one run reaches reaches the next by
+    /// states and loops.
     fn reach_of(&self, party: PartyId) -> Option<(&str, &str)> {
         let mut reached: BTreeMap<String, &str> =
             self.inputs_of(party).map(|name| (name.to_owned(), name)).collect();
-        for step in &self.steps {
-            let (defined, names) = names_in(step)?;
-            if let Some(&own) = names.iter().find_map(|name| reached.get(name)) {
-                reached.insert(defined, own);
+        let first = |(name, state): (&String, &State)| {
+            let &own = reached.get(state.first_input()?)?;
+            Some((name.clone(), own))
+        };
+        let begun: Vec<(String, &str)> = self.states.iter().filter_map(first).collect();
+        reached.extend(begun);
+        let updates = self.updates.iter().map(|(name, update)| format!("{name} = {update}"));
+        let texts: Vec<String> = self.texts().map(str::to_owned).chain(updates).collect();
+        let mut known = 0;
+        while known < reached.len() {
+            known = reached.len();
+            for text in &texts {
+                let (defined, names) = names_in(text)?;
+                if let Some(&own) = names.iter().find_map(|name| reached.get(name)) {
+                    reached.insert(defined, own);
+                }
             }
         }
         // The answers of checks, which all parties learn, rest on all that outputs rest on.

@@ -1,0 +1,54 @@
+//! Several runs of a prepared program one after the other, as a loop takes them.
+
+use super::{Prepared, Session, SessionError, SessionOutcome};
+use crate::ring::Elements;
+use std::collections::BTreeMap;
+
+impl Session {
+    /// Runs a prepared program so many times, of which no run but the first awaits an input: the others go on from the states
+    /// that each leaves to the next. An output that several of them reveal has its values one after the other, and the
+    /// figures are those of all runs.
+    ///
+    /// # Errors
+    /// As [`Session::run_prepared`].
+    ///
+    /// # Panics
+    /// As [`Session::run`], and without a turn.
+    pub fn run_turns(
+        &mut self,
+        prepared: &mut Prepared,
+        mut inputs: BTreeMap<String, Elements>,
+        turns: u32,
+    ) -> Result<SessionOutcome, SessionError> {
+        let mut revealed: BTreeMap<String, Vec<Elements>> = BTreeMap::new();
+        let mut all: Option<SessionOutcome> = None;
+        for _ in 0..turns {
+            let mut outcome = self.run_prepared(prepared, std::mem::take(&mut inputs))?;
+            for (name, elements) in std::mem::take(&mut outcome.outputs) {
+                revealed.entry(name).or_default().push(elements);
+            }
+            all = Some(match all {
+                None => outcome,
+                Some(earlier) => earlier.then(outcome),
+            });
+        }
+        let mut all = all.expect("a loop has a turn");
+        all.outputs = revealed.into_iter().map(|(name, values)| (name, Elements::concat(&values))).collect();
+        Ok(all)
+    }
+}
+
+impl SessionOutcome {
+    /// The figures of this outcome and of that of a later run of the same program as one.
+    fn then(mut self, later: SessionOutcome) -> SessionOutcome {
+        self.planned.sent_bytes += later.planned.sent_bytes;
+        self.planned.correction_bytes += later.planned.correction_bytes;
+        SessionOutcome {
+            outputs: self.outputs,
+            report: self.report.then(later.report),
+            plans: later.plans,
+            runs: self.runs + later.runs,
+            planned: self.planned,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! From a job's text to its program: inputs, states, steps and loops, updates, outputs.
+//!
+//! **A loop** is planned once and run so often: the runs of the program are its turns. What it assigns anew is a state,
+//! which begins with the value of before; what is before it is the same in every turn, and so its inputs are resident; what
+//! is behind it, and outputs that name no `every`, are for the last turn alone.
+
+use super::{Job, JobStep, Output, Repeat};
+use crate::JobError;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon::program::expression::{Names, add_step, add_step_anew, names_in};
+use symbolon::program::{Dims, Init, Kind, Number, Program, ValueId};
+use symbolon::session::Offer;
+use symbolon::share::PartyId;
+
+/// A state, as the job describes it.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    shape: Option<Dims>,
+    from: First,
+    #[serde(default, deserialize_with = "super::check::exact_bound")]
+    pub(super) bound: Option<f64>,
+    kind: Option<Kind>,
+}
+
+/// The value of a state before the first run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`from` is the name of an input, a number, { random = MAGNITUDE }, or { seed = N, magnitude = MAGNITUDE }"
+)]
+enum First {
+    Named(String),
+    Integer(i64),
+    Real(f64),
+    Random(Random),
+    Seeded(Seeded),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Random {
+    random: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seeded {
+    seed: u64,
+    magnitude: f64,
+}
+
+impl State {
+    /// Its facts, for parties to compare.
+    pub(super) fn text(&self) -> String {
+        let State { shape, from, bound, kind } = self;
+        format!("{shape:?} from {from:?}, bound {bound:?}, kind {kind:?}")
+    }
+
+    /// The input that is its first value.
+    pub(super) fn first_input(&self) -> Option<&str> {
+        match &self.from {
+            First::Named(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl Job {
+    /// The program, once the shapes and kinds of all inputs are known.
+    ///
+    /// # Errors
+    /// Where a step is wrong for these shapes, or defines no output of the job.
+    pub fn program(&self, inputs: &BTreeMap<String, Offer>) -> Result<Program, JobError> {
+        let program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
+        let mut build = Build { job: self, program, names: Names::new(), number: 1 };
+        self.inputs.keys().try_for_each(|name| build.input(name, inputs[name]))?;
+        self.states.iter().try_for_each(|(name, state)| build.state(name, state))?;
+        for step in &self.steps {
+            match step {
+                JobStep::One(text) => drop(build.step(text)?),
+                JobStep::Loop(repeat) => build.repeat(repeat)?,
+            }
+        }
+        build.updates()?;
+        self.outputs.iter().try_for_each(|(name, output)| build.output(name, output))?;
+        Ok(if self.check { build.program.checked()? } else { build.program })
+    }
+}
+
+/// A program on its way.
+struct Build<'a> {
+    job: &'a Job,
+    program: Program,
+    names: Names,
+    /// The number of the next step.
+    number: usize,
+}
+
+impl Build<'_> {
+    fn wrong(&self, reason: String) -> JobError {
+        JobError::Text { path: self.job.path.clone(), line: None, reason }
+    }
+
+    fn input(&mut self, name: &str, offer: Offer) -> Result<(), JobError> {
+        let input = &self.job.inputs[name];
+        let value = self.program.input(name, PartyId(input.owner), offer.shape, input.bound)?;
+        if input.resident || self.job.repeat().is_some() {
+            self.program.reside(value)?;
+        }
+        if self.job.codec.fraction_bits() == 0 {
+            self.program.hold(value, self.job.kind_in_ring(offer.kind))?;
+        }
+        self.names.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    fn state(&mut self, name: &str, state: &State) -> Result<(), JobError> {
+        let (init, dims) = match &state.from {
+            First::Named(input) => {
+                let known = self.job.inputs.contains_key(input).then(|| self.names.get(input)).flatten();
+                let Some(&value) = known else {
+                    let reason = format!("the first value of state '{name}' is '{input}', which is no input");
+                    return Err(self.wrong(reason));
+                };
+                (Init::Value(value), Some(self.program.dims(value)))
+            }
+            First::Integer(number) => (Init::Number(Number::Integer((*number).into())), None),
+            First::Real(number) => (Init::Number(Number::Real(*number)), None),
+            First::Random(Random { random }) => (Init::Random { magnitude: *random }, None),
+            First::Seeded(Seeded { seed, magnitude }) => {
+                (Init::Seeded { seed: *seed, magnitude: *magnitude }, None)
+            }
+        };
+        let Some(dims) = state.shape.or(dims) else {
+            return Err(self.wrong(format!("state '{name}' has no shape: write shape = [rows, cols]")));
+        };
+        let given = match &init {
+            Init::Value(value) => self.program.value(*value).kind(self.job.codec.ring()),
+            _ => Kind::Real,
+        };
+        let counts = self.job.codec.fraction_bits() == 0;
+        let kind = match state.kind {
+            Some(kind) if counts => self.job.kind_in_ring(kind),
+            Some(kind) => kind,
+            None if counts => given,
+            None => Kind::Real,
+        };
+        let value = self.program.state(name, dims, kind, init)?;
+        if let Some(bound) = state.bound {
+            self.program.bound_state(value, bound)?;
+        }
+        self.names.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    fn step(&mut self, text: &str) -> Result<ValueId, JobError> {
+        let value = add_step(&mut self.program, &mut self.names, self.number, text)?;
+        self.number += 1;
+        Ok(value)
+    }
+
+    /// A loop: its steps once, on states that begin with what the names were before.
+    fn repeat(&mut self, repeat: &Repeat) -> Result<(), JobError> {
+        let assigned: BTreeSet<String> = repeat.texts().filter_map(names_in).map(|(name, _)| name).collect();
+        let anew: BTreeSet<String> =
+            assigned.into_iter().filter(|name| self.names.contains_key(name)).collect();
+        if anew.is_empty() {
+            let reason = "the loop changes nothing: no step of it assigns a name that was there before";
+            return Err(self.wrong(reason.to_owned()));
+        }
+        let mut states = Vec::new();
+        for name in &anew {
+            let first = self.names[name];
+            let kind = match self.job.codec.fraction_bits() {
+                0 => self.program.value(first).kind(self.job.codec.ring()),
+                _ => Kind::Real,
+            };
+            let state = self.program.state(name, self.program.dims(first), kind, Init::Value(first))?;
+            self.names.insert(name.clone(), state);
+            states.push((name, state));
+        }
+        let mut left = anew.clone();
+        for text in repeat.texts() {
+            add_step_anew(&mut self.program, &mut self.names, &mut left, self.number, text)?;
+            self.number += 1;
+        }
+        for (name, state) in states {
+            self.program.update(state, self.names[name])?;
+        }
+        Ok(())
+    }
+
+    /// The updates of the job's own states, of the old ones and of all steps' values.
+    fn updates(&mut self) -> Result<(), JobError> {
+        for (name, text) in &self.job.updates {
+            let mut names = self.names.clone();
+            let mut anew = BTreeSet::from([name.clone()]);
+            let text = format!("{name} = {text}");
+            let value = add_step_anew(&mut self.program, &mut names, &mut anew, self.number, &text)?;
+            self.number += 1;
+            self.program.update(self.names[name], value)?;
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, name: &str, output: &Output) -> Result<(), JobError> {
+        let Some(&value) = self.names.get(name) else {
+            let known: Vec<&str> = self.names.keys().map(String::as_str).collect();
+            let reason = format!("output '{name}' is defined by no step; known are: {}", known.join(", "));
+            return Err(self.wrong(reason));
+        };
+        let to = output.to.iter().map(|&party| PartyId(party)).collect();
+        self.program.output(name, value, to)?;
+        let dims = self.program.dims(value);
+        if self.job.is_series(name) && Dims::new(&[&[1], dims.extents()].concat()).is_err() {
+            let reason = format!(
+                "output '{name}' has {} axes, and its turns would be one more: values have at most four",
+                dims.rank()
+            );
+            return Err(self.wrong(reason));
+        }
+        Ok(self.program.reveal_every(name, self.job.every(name))?)
+    }
+}
