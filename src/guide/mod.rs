@@ -5,6 +5,7 @@
 //! | question | chapter |
 //! |---|---|
 //! | How do I write a job, and which functions does it know? | [`jobs`] |
+//! | How do I train a model, or keep values between runs? | [`states`] |
 //! | What do the protocols do, and what do they send? | [`protocols`] |
 //! | Who makes the correlated randomness, and when? | [`correlations`] |
 //! | How much device memory does a job take, and how do I limit it? | [`memory`] |
@@ -35,3 +36,5 @@ pub mod memory {}
 pub mod performance {}
 #[doc = include_str!("protocols.md")]
 pub mod protocols {}
+#[doc = include_str!("states.md")]
+pub mod states {}

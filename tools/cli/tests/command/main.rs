@@ -24,6 +24,7 @@ mod refusals;
 mod reports;
 #[cfg(target_os = "linux")]
 mod signals;
+mod states;
 #[cfg(unix)]
 mod stores;
 #[cfg(unix)]

@@ -1,0 +1,310 @@
+//! Checkpoints: a party's parts of its states on the disk, from which a later session goes on.
+//!
+//! **A file** `8f0d…-000120.state` in the folder of a party has its parts as the 120th run left them, and nothing else: no
+//! mask, no opening, no key and no position in a stream. A session that goes on from it draws fresh keys and correlations,
+//! and since nothing of the state was opened without a mask of its own run, what is opened again tells nothing new. The
+//! parts of one party are uniform; the files of two are the state itself, so each stays with its party.
+//!
+//! ```text
+//! "symbolon states 1\n" | program, 32 bytes | run, u32 | party, u8 | states, u32
+//! for each state: its number, u32 | elements, u64 | the elements
+//! BLAKE3 of all this under the key beside the party's identity, 32 bytes
+//! ```
+//!
+//! Numbers are little-endian. The program is the digest of all facts that parties agree on but for tiles; the file's name
+//! begins with it.
+//!
+//! **Steps.** A file is written under another name, synced, renamed, and the folder synced; then all but the newest two are
+//! removed. A party writes one before it takes part in the next run, so no two parties are further apart than one, and the
+//! newest that one has is among the two of every other. At the start of a session the parties tell each other what they
+//! have, and go on from the newest that all have.
+//!
+//! **A peer that lies** about what it has makes all go on from an older one, or fail. Then runs are computed again from
+//! states that were there before, under fresh masks: what is opened is uniform again. Outputs that were revealed are
+//! revealed again, and where truncation is stochastic a second time with other roundings, which a peer that alters its own
+//! share between the two can use to learn how outputs depend on it: as in any run, since this protocol assumes parties that
+//! follow it. A party that alters a file of its own alters its part of the state, as it could within a run.
+
+use super::store::{StoreError, create_folder, failed, open_private, private_options, sync_folder};
+use crate::program::Program;
+use crate::protocol::Protocol;
+use crate::ring::Elements;
+use crate::share::PartyId;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use zeroize::{Zeroize, Zeroizing};
+
+const MAGIC: &[u8; 18] = b"symbolon states 1\n";
+const DIGEST_BYTES: usize = 32;
+const KEY_FILE: &str = "checkpoints.key";
+
+/// The files that are kept.
+const KEPT: usize = 2;
+
+/// Bytes before the elements of a state.
+const STATE_BYTES: usize = 12;
+
+/// A digest of a program.
+type Digest = [u8; DIGEST_BYTES];
+
+/// A party's parts of states, by their number.
+pub(super) type Parts = BTreeMap<u32, Elements>;
+
+/// A party's checkpoints.
+#[derive(Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    party: PartyId,
+    key: Zeroizing<[u8; DIGEST_BYTES]>,
+    every: u32,
+}
+
+/// Why checkpoints cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// A file or folder that cannot be used.
+    #[error(transparent)]
+    File(#[from] StoreError),
+    /// A file that is none, was cut short or altered, or is another party's.
+    #[error("{}: this is no checkpoint of this party, or it was cut short or altered: remove it to go on from an older one", .path.display())]
+    Spoilt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint of another program.
+    #[error("{}: this is a checkpoint of another program: take another folder", .path.display())]
+    OtherProgram {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No checkpoint that all parties have.
+    #[error(
+        "the parties have no checkpoint in common: {own}, {peer} {theirs}; where the job is to begin anew, all remove theirs"
+    )]
+    NoneInCommon {
+        /// Those of this party.
+        own: String,
+        /// A peer.
+        peer: String,
+        /// Those of the peer.
+        theirs: String,
+    },
+    /// A program that leaves nothing to a later run.
+    #[error("there is nothing to keep: the program has no states")]
+    NoStates,
+}
+
+/// The states of a program at one party: what a checkpoint must hold.
+pub(super) struct Expected<'a> {
+    pub program: &'a Program,
+    pub protocol: Protocol,
+    /// The digest of the program.
+    pub digest: Digest,
+}
+
+impl Checkpoints {
+    /// The checkpoints of `party` in a folder of its own below `folder`, written after each so many-th run. `keys` is the
+    /// folder beside the party's identity that has the key by which it knows its own files, and is given one if it has none.
+    ///
+    /// # Errors
+    /// Where a folder or the key cannot be used.
+    ///
+    /// # Panics
+    /// Where none would ever be written.
+    pub fn open(
+        folder: &Path,
+        party: PartyId,
+        keys: &Path,
+        every: u32,
+    ) -> Result<Checkpoints, CheckpointError> {
+        assert!(every > 0, "a checkpoint is written at some time");
+        let folder = folder.join(format!("party{}", party.0));
+        create_folder(&folder)?;
+        create_folder(keys)?;
+        Ok(Checkpoints { folder, party, key: key(&keys.join(KEY_FILE))?, every })
+    }
+
+    /// The number of runs from one checkpoint to the next.
+    pub fn every(&self) -> u32 {
+        self.every
+    }
+
+    /// Removes all checkpoints of a program: the job is done.
+    pub(super) fn clear(&self, program: &Digest) -> Result<(), CheckpointError> {
+        for run in self.listed(program)? {
+            self.remove(&self.path(program, run))?;
+        }
+        Ok(sync_folder(&self.folder)?)
+    }
+
+    /// The runs whose states are there, the newest last; each file has been held against the program.
+    pub(super) fn runs(&self, expected: &Expected<'_>) -> Result<Vec<u32>, CheckpointError> {
+        let runs = self.listed(&expected.digest)?;
+        runs.iter().try_for_each(|&run| self.read(expected, run).map(drop))?;
+        Ok(runs)
+    }
+
+    /// The parts of this party after a run.
+    pub(super) fn read(&self, expected: &Expected<'_>, run: u32) -> Result<Parts, CheckpointError> {
+        let path = self.path(&expected.digest, run);
+        let spoilt = || CheckpointError::Spoilt { path: path.clone() };
+        let (ring, states) = (expected.program.ring(), self.states(expected));
+        let head = self.head(&expected.digest, run, states.len());
+        let body: usize = states.values().map(|len| STATE_BYTES + len * ring.element_bytes()).sum();
+        let most = head.len() + body + DIGEST_BYTES;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
+        let file = open_private(&path)?;
+        file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(&path, error))?;
+        let (content, tag) = bytes.split_last_chunk::<DIGEST_BYTES>().ok_or_else(spoilt)?;
+        if bytes.len() != most || self.tag(content) != blake3::Hash::from(*tag) {
+            return Err(spoilt());
+        }
+        // From here on it is a file that this party wrote.
+        let mut rest = content.strip_prefix(&head[..]).ok_or_else(spoilt)?;
+        let mut parts = Parts::new();
+        for (&state, &len) in &states {
+            let (header, behind) = rest.split_first_chunk::<STATE_BYTES>().ok_or_else(spoilt)?;
+            if *header != state_header(state, len) {
+                return Err(spoilt());
+            }
+            let (elements, behind) = behind.split_at_checked(len * ring.element_bytes()).ok_or_else(spoilt)?;
+            parts.insert(state, Elements::from_bytes(ring, elements));
+            rest = behind;
+        }
+        Ok(parts)
+    }
+
+    /// Writes the parts of this party after a run, waits for the disk, and removes all but the newest two.
+    pub(super) fn write(
+        &self,
+        expected: &Expected<'_>,
+        run: u32,
+        parts: &Parts,
+    ) -> Result<(), CheckpointError> {
+        let head = self.head(&expected.digest, run, parts.len());
+        let size: usize = parts.values().map(|elements| STATE_BYTES + elements.bytes().len()).sum();
+        // Room for all at once: growing would leave copies behind.
+        let mut content = Zeroizing::new(Vec::with_capacity(head.len() + size + DIGEST_BYTES));
+        content.extend_from_slice(&head);
+        for (&state, elements) in parts {
+            content.extend_from_slice(&state_header(state, elements.len()));
+            content.extend_from_slice(elements.bytes());
+        }
+        let tag = self.tag(&content);
+        content.extend_from_slice(tag.as_bytes());
+        write_new(&self.path(&expected.digest, run), &content)?;
+        sync_folder(&self.folder)?;
+        let runs = self.listed(&expected.digest)?;
+        for &run in &runs[..runs.len().saturating_sub(KEPT)] {
+            self.remove(&self.path(&expected.digest, run))?;
+        }
+        Ok(())
+    }
+
+    /// The states of which this party keeps a part, with the number of their elements.
+    fn states(&self, expected: &Expected<'_>) -> BTreeMap<u32, usize> {
+        let states = expected.program.states().iter().enumerate();
+        let own = states.filter(|(index, _)| {
+            expected.protocol.keepers(expected.program, *index).contains(self.party)
+        });
+        own.map(|(index, state)| (index as u32, state.shape().len())).collect()
+    }
+
+    fn head(&self, program: &Digest, run: u32, states: usize) -> Vec<u8> {
+        let mut head = MAGIC.to_vec();
+        head.extend_from_slice(program);
+        head.extend_from_slice(&run.to_le_bytes());
+        head.push(self.party.0);
+        head.extend_from_slice(&(states as u32).to_le_bytes());
+        head
+    }
+
+    /// Compared in the same time wherever two differ.
+    fn tag(&self, content: &[u8]) -> blake3::Hash {
+        blake3::keyed_hash(&self.key, content)
+    }
+
+    fn path(&self, program: &Digest, run: u32) -> PathBuf {
+        self.folder.join(format!("{}-{run:06}.state", name(program)))
+    }
+
+    /// The runs of which there is a file.
+    fn listed(&self, program: &Digest) -> Result<Vec<u32>, CheckpointError> {
+        let (mut runs, own) = (Vec::new(), name(program));
+        for entry in fs::read_dir(&self.folder).map_err(|error| failed(&self.folder, error))? {
+            let path = entry.map_err(|error| failed(&self.folder, error))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".state"));
+            match name.and_then(|name| name.split_once('-')) {
+                None => {}
+                Some((program, run)) if program == own => runs.extend(run.parse::<u32>()),
+                Some(_) => return Err(CheckpointError::OtherProgram { path }),
+            }
+        }
+        runs.sort_unstable();
+        Ok(runs)
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), CheckpointError> {
+        Ok(fs::remove_file(path).map_err(|error| failed(path, error))?)
+    }
+}
+
+/// A program in the names of files.
+fn name(program: &Digest) -> String {
+    program[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn state_header(state: u32, len: usize) -> [u8; STATE_BYTES] {
+    let mut header = [0; STATE_BYTES];
+    header[..4].copy_from_slice(&state.to_le_bytes());
+    header[4..].copy_from_slice(&(len as u64).to_le_bytes());
+    header
+}
+
+/// Writes a file that is there whole or not at all, and waits for the disk.
+fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    let partial = path.with_extension("partial");
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&partial, error)),
+        _ => {}
+    }
+    let written = private_options().create_new(true).open(&partial).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.map_err(|error| failed(&partial, error))?;
+    fs::rename(&partial, path).map_err(|error| failed(path, error))
+}
+
+/// The key in a file, which is made where it is not there.
+fn key(path: &Path) -> Result<Zeroizing<[u8; DIGEST_BYTES]>, CheckpointError> {
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        let mut drawn = Zeroizing::new([0; DIGEST_BYTES]);
+        getrandom::fill(&mut *drawn).map_err(|error| failed(path, std::io::Error::other(error.to_string())))?;
+        write_new(path, &*drawn)?;
+        sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+    }
+    let mut key = Zeroizing::new([0; DIGEST_BYTES]);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(DIGEST_BYTES + 1));
+    let file = open_private(path)?;
+    file.take(DIGEST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
+    if bytes.len() != DIGEST_BYTES {
+        return Err(CheckpointError::Spoilt { path: path.to_owned() });
+    }
+    key.copy_from_slice(&bytes);
+    bytes.zeroize();
+    Ok(key)
+}
+
+/// Runs in words.
+pub(super) fn listed(runs: &[u32]) -> String {
+    match runs {
+        [] => "none".to_owned(),
+        runs => runs.iter().map(u32::to_string).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! States and loops: what jobs with them compute, what their plans say, and what is refused.
+
+use crate::support::{Folder, json, refused};
+use ndarray::{ArrayD, IxDyn, array};
+use std::path::{Path, PathBuf};
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/training")
+}
+
+/// A folder with an example's job and all examples' data.
+fn example(job: &str) -> Folder {
+    let folder = Folder::new();
+    for entry in std::fs::read_dir(examples()).expect("the examples are there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "csv") {
+            std::fs::copy(&path, folder.path(&path.file_name().expect("a name").to_string_lossy()))
+                .expect("data is copied");
+        }
+    }
+    let text = std::fs::read_to_string(examples().join(job)).expect("the job");
+    assert!(text.lines().count() < 40, "{job} is short");
+    folder.text("job.toml", &text);
+    folder
+}
+
+/// Holds an output against what NumPy computes.
+fn equals_numpy(folder: &Folder, output: &str, within: f64) {
+    let learnt: ArrayD<f64> = folder.read_as::<f64, IxDyn>(output);
+    let expected = std::fs::File::open(examples().join("expected").join(output)).expect("NumPy's values");
+    let expected = <ArrayD<f64> as ndarray_npy::ReadNpyExt>::read_npy(expected).expect("NumPy's values");
+    assert_eq!(learnt.shape(), expected.shape(), "{output} has NumPy's shape");
+    for (learnt, expected) in learnt.iter().zip(&expected) {
+        assert!((learnt - expected).abs() <= within, "{output}: {learnt} for {expected}");
+    }
+}
+
+#[test]
+fn clusters_are_those_of_numpy() {
+    let folder = example("kmeans.toml");
+    let report = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    assert_eq!(report["turns"], 10);
+    equals_numpy(&folder, "centres.npy", 1e-3);
+    equals_numpy(&folder, "inertia.npy", 0.05);
+    let inertia: ndarray::Array1<f64> = folder.read_as("inertia.npy");
+    assert_eq!(inertia[8], inertia[9], "the rounds suffice: nothing changes any more");
+}
+
+#[test]
+fn a_regression_of_300_steps_is_that_of_numpy() {
+    let folder = example("logistic.toml");
+    let report = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    assert_eq!(report["turns"], 300);
+    equals_numpy(&folder, "weights.npy", 2e-3);
+    equals_numpy(&folder, "squares.npy", 1e-4);
+}
+
+#[test]
+fn a_principal_component_is_that_of_numpy() {
+    let folder = example("pca.toml");
+    json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    equals_numpy(&folder, "component.npy", 1e-3);
+    equals_numpy(&folder, "along.npy", 1e-3);
+}
+
+#[test]
+fn a_plan_of_a_loop_is_as_long_as_its_body() {
+    let folder = example("logistic.toml");
+    let text = std::fs::read_to_string(folder.path("job.toml")).expect("the job");
+    let plan = |turns: u32| {
+        folder.text("job.toml", &text.replace("repeat = 300", &format!("repeat = {turns}")));
+        json(&folder.run(&["plan", "job.toml", "--json", "--device", "cpu"]))
+    };
+    let (few, many) = (plan(60), plan(300));
+    assert_eq!(few["parties"], many["parties"], "steps and memory do not grow with the turns");
+    let bytes = |plan: &serde_json::Value| plan["runs"]["bytes_sent"][0].as_u64().expect("bytes");
+    let again = many["again"]["bytes_sent"][0].as_u64().expect("bytes of a turn");
+    let (difference, most) = (bytes(&many) - bytes(&few), 240 * again);
+    assert!(
+        difference >= most && difference < most + most / 10,
+        "{difference} bytes for 240 turns of {again}"
+    );
+    let report = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    assert_eq!(
+        report["parties"][0]["bytes_sent"], many["runs"]["bytes_sent"][0],
+        "all turns send what was planned"
+    );
+    assert_eq!(report["offline_bytes"], many["runs"]["offline_bytes"], "and are dealt what was planned");
+}
+
+const SUMS: &str = r#"
+[job]
+name = "sums"
+protocol = "replicated"
+ring_bits = 64
+batches = 7
+
+[inputs]
+x = { owner = 0, file = "x{batch}.npy" }
+y = { owner = 1, file = "y.npy", resident = true }
+
+[state]
+total = { from = "y" }
+months = { shape = [1, 1], from = 0 }
+
+[program]
+steps = ["so_far = total + x", "count = months + 1"]
+
+[update]
+total = "so_far"
+months = "count"
+
+[outputs]
+so_far = { to = [2], file = "sum{batch}.npy", every = 3 }
+count = { to = [0, 2], file = "count{batch}.npy" }
+"#;
+
+fn sums() -> Folder {
+    let folder = Folder::new();
+    for batch in 0..7i64 {
+        folder.npy(&format!("x{batch}.npy"), &array![[batch, 10 * batch]]);
+    }
+    folder.npy("y.npy", &array![[1000i64, 2000]]);
+    folder.text("job.toml", SUMS);
+    folder
+}
+
+#[test]
+fn batches_go_on_from_each_other_and_reveal_what_is_due() {
+    let folder = sums();
+    json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let sums: Vec<String> = folder.files().into_iter().filter(|file| file.starts_with("sum")).collect();
+    assert_eq!(sums, ["sum2.npy", "sum5.npy"], "every third batch");
+    assert_eq!(folder.read::<i64>("sum2.npy"), array![[1003, 2030]]);
+    assert_eq!(folder.read::<i64>("sum5.npy"), array![[1015, 2150]]);
+    for batch in 0..7 {
+        assert_eq!(folder.read::<i64>(&format!("count{batch}.npy")), array![[batch + 1]]);
+    }
+}
+
+#[test]
+fn states_and_loops_that_do_not_fit_are_refused_by_name() {
+    let folder = sums();
+    let wrong = |job: &str, from: &str, to: &str, words: &str| {
+        assert!(job.contains(from), "{from}");
+        folder.text("job.toml", &job.replace(from, to));
+        let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+        assert!(line.contains(words), "{line}");
+    };
+    let state = |from: &str, to: &str, words: &str| wrong(SUMS, from, to, words);
+    state("months = \"count\"\n", "", "state 'months' has no update");
+    state(
+        "total = \"so_far\"",
+        "total = \"transpose(so_far)\"",
+        "state 'total' has shape (1, 2), its update has shape (2, 1)",
+    );
+    state(
+        "total = \"so_far\"",
+        "total = \"so_far\"\nyear = \"so_far\"",
+        "[update] names 'year', which is no state",
+    );
+    state("from = \"y\"", "from = \"z\"", "the first value of state 'total' is 'z', which is no input");
+    state("shape = [1, 1], ", "", "state 'months' has no shape");
+    state("from = 0", "from = { random = 1.0 }", "has a fraction, and this program computes on integers");
+    state("from = 0", "from = true", "`from` is the name of an input, a number,");
+    state("total = {", "y = {", "'y' is an input and a state");
+    state("every = 3", "every = 8", "output 'so_far' is revealed every 8 of 7 batches, that is never");
+    let job = SUMS.replace("batches = 7\n", "").replace("{batch}", "0").replace(", every = 3", "");
+    let (start, end) = (job.find("[state]").expect("states"), job.find("[program]").expect("steps"));
+    let job = job.replace(&job[start..end], "");
+    let (start, end) = (job.find("[update]").expect("updates"), job.find("[outputs]").expect("outputs"));
+    let job = job.replace(&job[start..end], "");
+    let steps = r#"steps = ["so_far = total + x", "count = months + 1"]"#;
+    let repeat = |loops: &str, words: &str| wrong(&job, steps, &format!("steps = [{loops}]"), words);
+    let body = r#""so_far = x", "count = x", { repeat = 3, steps = ["so_far = so_far + y"] }"#;
+    repeat(&body.replace("= 3", "= 0"), "repeat = 0: a loop has 1 to 100000 turns");
+    repeat(&body.replace("so_far = so_far", "more = so_far"), "the loop changes nothing");
+    repeat(
+        &body.replace("so_far = so_far + y", "so_far = so_far + y\", \"so_far = so_far + x"),
+        "'so_far' is defined twice",
+    );
+    repeat(&body.replace("so_far = so_far + y", "so_far = transpose(so_far)"), "its update has shape (2, 1)");
+    repeat(&format!("{body}, {}", &body[body.find('{').expect("a loop")..]), "a second loop: a job has one");
+    repeat(
+        &body.replace("\"so_far = so_far + y\"", "{ repeat = 2, steps = [\"so_far = x\"] }"),
+        "a loop within a loop",
+    );
+    repeat(&body.replace("repeat", "times"), "a step is a text, or a loop: { repeat = N, steps = [ … ] }");
+    let batches = job.replace("ring_bits = 64", "ring_bits = 64\nbatches = 2");
+    let steps_of = |body: &str| format!("steps = [{body}]");
+    wrong(&batches, steps, &steps_of(body), "a loop in 2 batches: a job with a loop has one batch");
+    let states = job.clone() + "[state]\nw = { from = \"y\" }\n[update]\nw = \"x\"\n";
+    wrong(&states, steps, &steps_of(body), "a loop and [state]");
+}
