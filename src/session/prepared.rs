@@ -34,7 +34,7 @@ pub struct Prepared {
     protocol: Protocol,
     program: Program,
     /// Of all runs.
-    plans: Arc<Plans>,
+    whole: Arc<Plans>,
     /// Of the next run.
     next: Arc<Plans>,
     /// Of runs that differ from each other.
@@ -55,9 +55,9 @@ impl Prepared {
 
     /// Plans the next run, unless one like it has been.
     fn plan_next(&mut self) {
-        if self.plans.varies() {
+        if self.whole.varies() {
             let turn = self.program.turn(self.runs);
-            let plans = &self.plans;
+            let plans = &self.whole;
             let of_turn = |turn: &Turn| Arc::new(plans.of_turn(turn));
             self.next = self.turns.entry(turn).or_insert_with_key(of_turn).clone();
         }
@@ -185,14 +185,14 @@ impl Session {
                 session.add_first_states(prepared.protocol, &prepared.program, &mut inputs)?;
             }
             session.stages.end(Stage::Inputs);
-            let digest = blake3::Hash::from(prepared.plans.agreement.digest).to_hex().to_string();
+            let digest = blake3::Hash::from(prepared.whole.agreement.digest).to_hex().to_string();
             // Two programs may have one plan, and keep values of their own.
             let number = prepared.number.expect("it was prepared");
             let mut terms = Terms::default();
             terms.add("plan digest", digest);
             terms.add("number of the prepared program", number);
             terms.add("number of the run", prepared.runs);
-            session.confirm(prepared.plans.source, terms)?;
+            session.confirm(prepared.whole.source, terms)?;
             session.stages.end(Stage::Agreeing);
             let mut outcome = session.run_plan(prepared, inputs)?;
             outcome.report.stages = session.stages.take();
@@ -218,7 +218,7 @@ impl Session {
         let Some(number) = prepared.number.filter(|_| prepared.runs > 0) else { return Ok(()) };
         let to = Way { from: self.role, to: Role::Dealer, run: self.runs };
         let means = Means { wire: &self.wire, links: &mut self.links, keys: self.keys };
-        self.suppliers.of(prepared.plans.source).release(number, to, means)
+        self.suppliers.of(prepared.whole.source).release(number, to, means)
     }
 
     /// Plans a program, agrees on the plan with the other parties, and allocates its memory; `None` for a program that runs
@@ -254,7 +254,7 @@ impl Session {
             session,
             protocol,
             program,
-            plans,
+            whole: plans,
             next,
             turns,
             name,
@@ -274,7 +274,7 @@ impl Session {
         inputs: BTreeMap<usize, HostMatrix>,
     ) -> Result<SessionOutcome, SessionError> {
         let plans = prepared.plans().clone();
-        let Prepared { program, name, memory, number, runs, plans: all, .. } = &mut *prepared;
+        let Prepared { program, name, memory, number, runs, whole: all, .. } = &mut *prepared;
         let run = name.run_number(self.runs);
         let mut keys = self.share_keys(&plans, name)?;
         let (number, demand) = (*number, &all.demand);

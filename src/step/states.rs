@@ -68,7 +68,7 @@ impl StepList {
         let mut copies: BTreeMap<usize, Vec<Update>> = BTreeMap::new();
         for &update in updates {
             assert!(
-                !self.buffers[update.value.buffer.0 as usize].state.is_some(),
+                self.buffers[update.value.buffer.0 as usize].state.is_none(),
                 "a state is copied before it is left"
             );
             let is_first = values.insert(update.value.buffer);
