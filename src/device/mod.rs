@@ -5,17 +5,23 @@
 //! bits. [`Ledger`] books every allocation, and [`select`] finds the device a user asked for.
 
 mod check;
+pub mod counters;
 pub mod cpu;
 pub mod gpu;
 mod ledger;
+pub mod pace;
+mod pieces;
 pub mod select;
 
+pub use counters::{Count, Counters};
 pub use ledger::{Booking, Ledger, MemoryUse, Reservation};
+pub use pieces::Pieces;
 
-use crate::memory::wipe::Wiped;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Kernel, MemoryClass};
+use bytes::Bytes;
+use futures_channel::oneshot;
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
@@ -29,12 +35,17 @@ pub type DeviceKernel<'a> = Kernel<&'a Buffer, &'a PrgKey>;
 pub type KernelShape = Kernel<(), ()>;
 
 /// The bytes of a buffer, once the device has computed them.
-pub type Download = Pin<Box<dyn Future<Output = Result<Wiped, DeviceError>> + Send>>;
+pub type Download = Pin<Box<dyn Future<Output = Result<Bytes, DeviceError>> + Send>>;
+
+/// Takes the bytes of a buffer once the device has computed them, or why it has not. It is called once, by whichever
+/// thread notices, and calls no method of the device.
+pub type Arrived = Box<dyn FnOnce(Result<Pieces, DeviceError>) + Send>;
 
 /// A device computes on ring elements in memory of its own.
 ///
 /// Calls take effect in the order in which they are made. `upload` and `run` may return before the work is done;
-/// a [`Download`] resolves when everything enqueued before it is. One thread at a time enqueues.
+/// bytes that are read come when everything enqueued before is. One thread at a time enqueues. It either waits for
+/// downloads, or has several reads on their way, says when it pauses, and then looks whether they have come.
 ///
 /// Every device panics alike on a caller's mistake: a kernel that does not fit its ring or its buffers, a transfer
 /// that is not whole words of 4 bytes within a buffer, a buffer of another device.
@@ -57,18 +68,53 @@ pub trait Device: Send + Sync {
     /// Where the device failed.
     fn upload(&self, to: &Buffer, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError>;
 
-    /// Reads the first `size_bytes` of a buffer, a multiple of 4.
+    /// Reads the first `size_bytes` of a buffer, a multiple of 4. The bytes come only after [`Device::pause`],
+    /// [`Device::flush`] or [`Device::synchronise`]; reads between two of these come together.
+    ///
+    /// # Errors
+    /// Where the device failed; `arrived` may then never be called.
+    fn read(&self, from: &Buffer, size_bytes: u64, arrived: Arrived) -> Result<(), DeviceError>;
+
+    /// Reads the first `size_bytes` of a buffer, a multiple of 4, and starts all enqueued work.
     ///
     /// # Errors
     /// Where the device failed.
-    fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError>;
+    fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError> {
+        let (sender, arrival) = oneshot::channel();
+        let arrived = move |result: Result<Pieces, DeviceError>| {
+            // The caller may have lost interest.
+            let _ = sender.send(result.map(Pieces::into_bytes));
+        };
+        self.read(from, size_bytes, Box::new(arrived))?;
+        self.flush()?;
+        let device = self.description().name.clone();
+        let closed = move |_| {
+            let reason = "it was closed during a download".to_owned();
+            Err(DeviceError::Lost { device, reason })
+        };
+        Ok(Box::pin(async move { arrival.await.unwrap_or_else(closed) }))
+    }
 
     /// Compiles what these kernels need. A kernel that was not announced is compiled in mid-run. The call enqueues
     /// nothing, and may come at any time, from any thread.
     ///
     /// # Errors
     /// Where the device failed.
-    fn prepare(&self, ring: Ring, kernels: &mut dyn Iterator<Item = KernelShape>) -> Result<(), DeviceError> {
+    fn compile(&self, ring: Ring, kernels: &mut dyn Iterator<Item = KernelShape>) -> Result<(), DeviceError> {
+        let _ = (ring, kernels);
+        Ok(())
+    }
+
+    /// Makes all that these kernels need on these buffers, so that nothing is made when they run, and starts what is
+    /// enqueued, such as the zeroing of new memory.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn prepare(
+        &self,
+        ring: Ring,
+        kernels: &mut dyn Iterator<Item = DeviceKernel<'_>>,
+    ) -> Result<(), DeviceError> {
         let _ = (ring, kernels);
         Ok(())
     }
@@ -79,11 +125,34 @@ pub trait Device: Send + Sync {
     /// Where the device failed or has no way to run this kernel at this size.
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError>;
 
-    /// Starts the enqueued work without waiting for it.
+    /// Starts the enqueued work without waiting for it; what it brings comes without being looked for.
     ///
     /// # Errors
     /// Where the device failed.
     fn flush(&self) -> Result<(), DeviceError>;
+
+    /// Nothing more is enqueued for now. Enqueued work starts where bytes are to be read, or where there is much of it;
+    /// otherwise it waits for what follows, so that one submission does both. True where the caller is to
+    /// [`Device::look`] until it calls again.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn pause(&self) -> Result<bool, DeviceError> {
+        self.flush().map(|()| false)
+    }
+
+    /// Looks whether started work is done, and hands out bytes that have come. False once nothing is under way.
+    ///
+    /// # Errors
+    /// Where the device failed.
+    fn look(&self) -> Result<bool, DeviceError> {
+        Ok(false)
+    }
+
+    /// What the device's lane has had its driver do since it was opened. A device without a driver counts nothing.
+    fn counters(&self) -> Counters {
+        Counters::default()
+    }
 
     /// Waits until at most `in_flight` started submissions are unfinished. The scheduler calls it so that a kernel it
     /// chooses late still runs early. Work that is enqueued but not started does not count: a device starts it by

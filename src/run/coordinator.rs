@@ -4,23 +4,24 @@
 use super::engine::{Command, Engine, Event};
 use super::execute::{Execution, Outcome};
 use super::inbox::{Piece, messages};
-use super::lane::{LaneEvent, Order};
+use super::lane::{Arrival, LaneEvent, Order, Report};
 use super::outbox::Outgoing;
+use super::report::DeviceBefore;
 use super::stored::{MessageSource, SharedSink, StoredFailed};
 use super::trace::{Recorder, TraceLane};
 use super::transmit::{Delivery, Failure, keep, transmit};
+use super::wakes;
 use super::{DeviceUse, RunError, RunReport, Stage};
-use crate::device::{DeviceError, Download};
+use crate::device::{DeviceError, Pieces};
 use crate::net::{Data, Frame, Interrupt, Link, Messages, NetError, requested};
 use crate::ring::Elements;
 use crate::share::Role;
 use crate::step::{Action, MessageId, Phase};
-use bytes::Bytes;
 use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::task::Poll;
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -28,18 +29,23 @@ use tokio::time::{Instant, sleep};
 /// The number of times that progress is checked within a stall deadline.
 const STALL_CHECKS: u32 = 8;
 
+/// Frames that are handled before the lanes are told, beside the first: those that a few links hold.
+const MOST_FRAMES_AT_ONCE: usize = 16;
+
 pub(super) struct Coordinator<'a> {
     execution: Execution<'a>,
-    pub(super) engine: Engine<'a, Bytes>,
+    pub(super) engine: Engine<'a, Pieces>,
     /// The lanes, by device.
-    lanes: Vec<Sender<Order>>,
+    lanes: Vec<Sender<Vec<Order>>>,
     events: UnboundedReceiver<LaneEvent>,
-    /// Downloads and transmissions under way.
+    /// Transmissions under way.
     pub(super) deliveries: JoinSet<Result<Delivery, Failure>>,
     /// Devices that are not ready for the plan's kernels.
     unprepared: usize,
     /// Devices that still have work, while the coordinator waits for them to finish.
     unsynchronised: usize,
+    /// How often the lanes had been woken when they finished work, together.
+    woken: Option<u64>,
     /// The number of pieces of work that this process has done, and the time of its last change.
     progress: (u64, Instant),
     outputs: BTreeMap<usize, Elements>,
@@ -54,7 +60,7 @@ impl<'a> Coordinator<'a> {
     /// `lanes` takes the orders for the devices, by their numbers.
     pub(super) fn new(
         execution: Execution<'a>,
-        lanes: Vec<Sender<Order>>,
+        lanes: Vec<Sender<Vec<Order>>>,
         events: UnboundedReceiver<LaneEvent>,
         recorder: Recorder,
     ) -> Coordinator<'a> {
@@ -82,6 +88,7 @@ impl<'a> Coordinator<'a> {
             events,
             deliveries: JoinSet::new(),
             unsynchronised: 0,
+            woken: None,
             progress: (0, Instant::now()),
             outputs: BTreeMap::new(),
             ready,
@@ -119,8 +126,8 @@ impl<'a> Coordinator<'a> {
         self.execution.stages.end_at(Stage::Offline, middle);
         tracing::info!(%role, offline_s = (middle - start).as_secs_f64(), "the offline phase is over");
         let (devices, activity) = (self.execution.devices, self.execution.activity);
-        let busy_before: Vec<Duration> = devices.iter().map(|device| device.busy()).collect();
-        let wire_before = activity.busy();
+        let before: Vec<DeviceBefore> = devices.iter().map(|device| DeviceBefore::of(&**device)).collect();
+        let (wire_before, woken_before) = (activity.busy(), self.woken());
         self.phase(Phase::Online).await?;
         let failed_check = self.failed_check().await?;
         if failed_check.is_none() {
@@ -130,7 +137,7 @@ impl<'a> Coordinator<'a> {
         let end = Instant::now();
         self.execution.stages.end_at(Stage::Online, end);
         let plan = self.execution.plan;
-        let used = (0u8..).zip(devices.iter().zip(busy_before));
+        let used = (0u8..).zip(devices.iter().zip(&before));
         let used = used.map(|(number, (device, before))| DeviceUse::new(plan, number, &**device, before));
         let report = RunReport {
             role: plan.role,
@@ -138,6 +145,7 @@ impl<'a> Coordinator<'a> {
             devices: used.collect(),
             offline: middle - start,
             online: end - middle,
+            wake_ups: self.woken().zip(woken_before).map(|(woken, before)| woken - before),
             wire_busy: activity.busy().saturating_sub(wire_before),
             stages: Vec::new(),
             peers: self.execution.links.iter().map(|link| (link.peer(), link.traffic())).collect(),
@@ -192,11 +200,20 @@ impl<'a> Coordinator<'a> {
     /// Waits until the devices have finished all work.
     async fn synchronise(&mut self) -> Result<(), RunError> {
         self.unsynchronised = self.lanes.len();
-        (0..self.lanes.len()).for_each(|device| self.order(device, Order::Synchronise));
+        self.woken = Some(0);
+        (0..self.lanes.len()).for_each(|device| self.order(device, vec![Order::Synchronise]));
         while self.unsynchronised > 0 {
             self.wait("").await?;
         }
         Ok(())
+    }
+
+    /// How often the lanes' threads, as they last finished work, and that of the wire have been woken; nothing where the
+    /// wire has several threads.
+    fn woken(&self) -> Option<u64> {
+        let wire = Handle::current().metrics();
+        let own = wakes::of_this_thread().filter(|_| wire.num_workers() == 1);
+        self.woken.zip(own).map(|(lanes, own)| lanes + own)
     }
 
     /// Before the online phase the computing parties wait for each other, so that online time is not a peer's offline time.
@@ -217,21 +234,24 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Carries out the engine's commands.
+    /// Carries out the engine's commands. A lane gets all of its orders at once, so that it starts them together.
     pub(super) fn obey(&mut self) {
+        let mut orders: Vec<Vec<Order>> = self.lanes.iter().map(|_| Vec::new()).collect();
         while let Some(command) = self.engine.next_command() {
             match command {
-                Command::Queue(device, job) => self.order(device, Order::Do(job)),
+                Command::Queue(device, job) => orders[device].push(Order::Do(job)),
                 Command::Transmit(peer, messages) => {
                     self.transmit(peer, messages);
                 }
-                Command::HandOut(position, block) => self.hand_out(position, &block),
+                Command::HandOut(position, block) => self.hand_out(position, &block.into_bytes()),
             }
         }
+        let given = orders.into_iter().enumerate().filter(|(_, orders)| !orders.is_empty());
+        given.for_each(|(device, orders)| self.order(device, orders));
     }
 
     /// Has the link with a peer take messages, or the sink for it.
-    fn transmit(&mut self, peer: Role, messages: Vec<(u32, Outgoing<Bytes>)>) {
+    fn transmit(&mut self, peer: Role, messages: Vec<(u32, Outgoing<Pieces>)>) {
         let run = self.execution.run;
         let sink = |sink: &&SharedSink| sink.lock().expect("no panic in a sink").taker() == peer;
         if let Some(sink) = self.execution.sinks.iter().find(sink).cloned() {
@@ -244,9 +264,9 @@ impl<'a> Coordinator<'a> {
         self.deliveries.spawn(transmit(link, run, messages));
     }
 
-    fn order(&self, device: usize, order: Order) {
+    fn order(&self, device: usize, orders: Vec<Order>) {
         // The lane ends early only by a failure that it has reported: `wait` returns its error.
-        let _ = self.lanes[device].send(order);
+        let _ = self.lanes[device].send(orders);
     }
 
     fn hand_out(&mut self, position: u32, block: &[u8]) {
@@ -275,8 +295,9 @@ impl<'a> Coordinator<'a> {
             Some(delivery) = self.deliveries.join_next() => {
                 self.delivered(delivery.expect("deliveries do not panic"))?;
             }
-            (peer, frame) = next_frame(self.execution.links, &self.engine, &self.ready), if listening => {
+            (peer, frame) = poll_fn(|context| poll_frame(self.execution.links, &self.engine, &self.ready, context)), if listening => {
                 self.take_in(peer, frame, doing)?;
+                self.take_in_others(doing)?;
             }
             pieces = next_pieces(&mut self.execution.source, &self.engine), if listening => {
                 self.take_from_source(pieces)?;
@@ -290,8 +311,12 @@ impl<'a> Coordinator<'a> {
 
     pub(super) fn happened(&mut self, event: LaneEvent) -> Result<(), RunError> {
         match event {
-            LaneEvent::Done(positions) => {
-                positions.into_iter().for_each(|position| self.engine.happened(Event::Done(position)));
+            LaneEvent::Report(Report { done, written_bytes, arrived }) => {
+                done.into_iter().for_each(|position| self.engine.happened(Event::Done(position)));
+                if written_bytes > 0 {
+                    self.engine.happened(Event::Written(written_bytes));
+                }
+                arrived.into_iter().for_each(|arrival| self.arrived(arrival));
             }
             LaneEvent::Prepared => {
                 self.unprepared -= 1;
@@ -299,43 +324,49 @@ impl<'a> Coordinator<'a> {
                     self.execution.stages.end(Stage::Preparing);
                 }
             }
-            LaneEvent::Downloading(position, download) => self.fetch(position, download),
-            LaneEvent::Written(bytes) => self.engine.happened(Event::Written(bytes)),
-            LaneEvent::Synchronised => self.unsynchronised -= 1,
+            LaneEvent::Synchronised(woken) => {
+                self.unsynchronised -= 1;
+                self.woken = self.woken.zip(woken).map(|(sum, woken)| sum + woken);
+            }
             LaneEvent::Failed(position, error) => return Err(self.device_error(position, error)),
         }
         Ok(())
     }
 
-    /// Awaits a download: bytes to be sent, handed out or kept.
-    fn fetch(&mut self, position: u32, download: Download) {
-        let begin = self.recorder.now();
-        self.deliveries.spawn(async move {
-            let bytes = download.await.map_err(|error| Failure::Device(position, error))?;
-            Ok(Delivery::Host(position, bytes, begin))
-        });
+    /// Handles bytes that are to be sent, handed out or kept.
+    fn arrived(&mut self, arrival: Arrival) {
+        let Arrival { position, content, asked } = arrival;
+        self.recorder.take(TraceLane::Readback, Some(position), "readback", content.len() as u64, asked);
+        // What is kept for long must not hold the device's own memory.
+        let is_kept = matches!(self.action(position), Action::Spill { .. });
+        let content = if is_kept { content.kept() } else { content };
+        self.engine.happened(Event::Downloaded(position, content));
     }
 
     pub(super) fn delivered(&mut self, delivery: Result<Delivery, Failure>) -> Result<(), RunError> {
         match delivery {
-            Ok(Delivery::Host(position, bytes, begin)) => {
-                self.recorder.take(
-                    TraceLane::Readback,
-                    Some(position),
-                    "readback",
-                    bytes.len() as u64,
-                    begin,
-                );
-                self.engine.happened(Event::Downloaded(position, bytes.into()));
-            }
-            Ok(Delivery::Sent(peer, positions)) => self.engine.happened(Event::Sent(peer, positions)),
-            Err(Failure::Device(position, error)) => return Err(self.device_error(Some(position), error)),
+            Ok(Delivery(peer, positions)) => self.engine.happened(Event::Sent(peer, positions)),
             Err(Failure::Sink(position, taker)) => {
                 return Err(RunError::Sink { taker, doing: self.describe(position) });
             }
             Err(Failure::Net(position, peer, error)) => {
                 let doing = self.describe(position);
                 return Err(self.peer_error(peer, error, &doing));
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles frames that are there already, so that a lane gets what it is to do about them at once.
+    fn take_in_others(&mut self, doing: &str) -> Result<(), RunError> {
+        // Whoever waits for the next one is noted when it is waited for.
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..MOST_FRAMES_AT_ONCE {
+            let next = poll_frame(self.execution.links, &self.engine, &self.ready, &mut context);
+            let Poll::Ready((peer, frame)) = next else { break };
+            self.take_in(peer, frame, doing)?;
+            if !self.engine.has_room() {
+                break;
             }
         }
         Ok(())
@@ -376,7 +407,7 @@ impl<'a> Coordinator<'a> {
 
     fn receive(&mut self, peer: Role, data: Data) {
         let Data { message, depth, offset, payload: content, .. } = data;
-        let piece = Piece { message: MessageId(message), depth, offset, content };
+        let piece = Piece { message: MessageId(message), depth, offset, content: content.into() };
         self.engine.happened(Event::Received(peer, piece));
     }
 
@@ -456,31 +487,29 @@ impl<'a> Coordinator<'a> {
 
 /// The next frame, with its peer, of any link on which a message is still awaited. Frames behind those of this run belong
 /// to the next run and stay where they are.
-async fn next_frame(
+fn poll_frame(
     links: &mut [Link],
-    engine: &Engine<'_, Bytes>,
+    engine: &Engine<'_, Pieces>,
     ready: &BTreeMap<Role, bool>,
-) -> (Role, Result<Frame, NetError>) {
-    poll_fn(|context| {
-        for link in links.iter_mut() {
-            let peer = link.peer();
-            let is_ready = ready.get(&peer).is_none_or(|&is_ready| is_ready);
-            if is_ready && !engine.inbox().listens_to(peer) {
-                continue;
-            }
-            if let Poll::Ready(frame) = link.receiver().poll_receive(context) {
-                return Poll::Ready((peer, frame));
-            }
+    context: &mut Context<'_>,
+) -> Poll<(Role, Result<Frame, NetError>)> {
+    for link in links.iter_mut() {
+        let peer = link.peer();
+        let is_ready = ready.get(&peer).is_none_or(|&is_ready| is_ready);
+        if is_ready && !engine.inbox().listens_to(peer) {
+            continue;
         }
-        Poll::Pending
-    })
-    .await
+        if let Poll::Ready(frame) = link.receiver().poll_receive(context) {
+            return Poll::Ready((peer, frame));
+        }
+    }
+    Poll::Pending
 }
 
 /// The next pieces of the source, where there is one of which something is still awaited.
 async fn next_pieces(
     source: &mut Option<Box<dyn MessageSource>>,
-    engine: &Engine<'_, Bytes>,
+    engine: &Engine<'_, Pieces>,
 ) -> Result<Vec<Data>, StoredFailed> {
     poll_fn(|context| match source {
         Some(source) if engine.inbox().listens_to(source.maker()) => source.poll_pieces(context),

@@ -14,10 +14,10 @@ use super::host_slots::HostSlots;
 use super::inbox::{Inbox, Piece};
 use super::outbox::{Outbox, Outgoing, framing_bytes};
 use super::schedule::{AHEAD_S, Overlap, Schedule, WINDOW_BYTES};
+use crate::device::Pieces;
 use crate::plan::{Depths, DeviceModel, Plan};
 use crate::share::Role;
 use crate::step::{Action, Phase};
-use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// Bytes on the host, or only their number.
@@ -25,9 +25,9 @@ pub(super) trait Content: Clone {
     fn len(&self) -> usize;
 }
 
-impl Content for Bytes {
+impl Content for Pieces {
     fn len(&self) -> usize {
-        Bytes::len(self)
+        Pieces::len(self)
     }
 }
 
@@ -304,6 +304,8 @@ impl<'a, C: Content> Engine<'a, C> {
             self.tally.sent(step.phase, bytes);
             self.over(position);
         }
+        let is_online = |&position: &u32| self.plan.phase_of(position) != Phase::Offline;
+        self.tally.transmissions += u64::from(positions.first().is_some_and(is_online));
         self.tally.framing_bytes += framing_bytes(positions.len(), payload_bytes as usize) as u64;
         self.undelivered -= positions.len();
         self.undelivered_bytes -= payload_bytes;

@@ -3,6 +3,7 @@
 use super::answers::Answers;
 use super::coordinator::Coordinator;
 use super::lane::Lane;
+use super::on_wire::on_wire;
 use super::stored::{MessageSource, SharedSink};
 use super::trace::Recorder;
 use super::{Overlap, Progress, RunError, RunReport, Stages};
@@ -61,7 +62,7 @@ pub struct Execution<'a> {
     /// Record a trace.
     pub trace: bool,
     /// The ops' names, for errors.
-    pub label: &'a dyn Fn(OpId) -> String,
+    pub label: &'a (dyn Fn(OpId) -> String + Sync),
 }
 
 /// A matrix on the host.
@@ -119,7 +120,7 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
         drop(lane_events);
         // The coordinator owns the only senders of orders: the lanes' threads end with it.
         let result =
-            runtime.block_on(Coordinator::new(execution, orders, events, Recorder::new(start)).run());
+            on_wire(runtime, Coordinator::new(execution, orders, events, Recorder::new(start)).run());
         cancelled.store(result.is_err(), Ordering::Relaxed);
         let lanes: Vec<Recorder> =
             lanes.into_iter().map(|lane| lane.join().expect("a device lane does not panic")).collect();

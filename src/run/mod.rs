@@ -1,8 +1,8 @@
 //! Runs a plan: the executor of the step DAG.
 //!
-//! Three lanes work at once. The *device lane* is one thread that feeds the device in order and never waits for the
-//! network; where a plan is for several devices, each has a lane of its own. The *wire lane* is the links' tasks, which
-//! write and read frames. Between them an *engine* without I/O decides which steps go to which lane, as the [`Schedule`]
+//! Three lanes work at once. The *device lane* is one thread that feeds the device in order, notices what it has done, and
+//! never waits for the network; where a plan is for several devices, each has a lane of its own. The *wire lane* is the
+//! links' tasks, which write and read frames. Between them, on the wire's thread, an *engine* without I/O decides which steps go to which lane, as the [`Schedule`]
 //! says: steps that feed the wire first, otherwise in plan order. Two drivers stand on it. The *coordinator* reports the
 //! events of devices and links; [`simulate`](simulate()) those of models, to predict a run.
 //!
@@ -34,6 +34,7 @@ mod execute;
 mod host_slots;
 mod inbox;
 mod lane;
+mod on_wire;
 mod outbox;
 mod progress;
 mod report;
@@ -46,6 +47,7 @@ mod tally;
 pub(crate) mod tests;
 mod trace;
 mod transmit;
+mod wakes;
 
 pub use answers::{Answers, Opening};
 pub use calibrate::calibrate;

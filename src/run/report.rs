@@ -3,7 +3,7 @@
 use super::stages::StageSpan;
 use super::tally::Tally;
 use super::trace::Trace;
-use crate::device::{Device, DriverMemory, MemoryUse};
+use crate::device::{Counters, Device, DriverMemory, MemoryUse};
 use crate::net::LinkTraffic;
 use crate::plan::Plan;
 use crate::share::Role;
@@ -24,6 +24,9 @@ pub struct RunReport {
     pub offline: Duration,
     /// Seconds from there until the last step.
     pub online: Duration,
+    /// How often threads of the role were woken online: those of its devices' lanes and that of its links. `None` where the
+    /// system does not tell, or the links have several.
+    pub wake_ups: Option<u64>,
     /// Seconds for which the wire was busy online.
     pub wire_busy: Duration,
     /// The stages since the session's start, or since the end of the run before, without gaps; a dealer reports those of
@@ -49,6 +52,20 @@ pub struct DeviceUse {
     pub driver: Option<DriverMemory>,
     /// Seconds for which it was busy online.
     pub busy: Duration,
+    /// What its lane had its driver do online.
+    pub counters: Counters,
+}
+
+/// A device's clock and counters when the online phase began.
+pub(super) struct DeviceBefore {
+    busy: Duration,
+    counters: Counters,
+}
+
+impl DeviceBefore {
+    pub(super) fn of(device: &dyn Device) -> DeviceBefore {
+        DeviceBefore { busy: device.busy(), counters: device.counters() }
+    }
 }
 
 impl DeviceUse {
@@ -70,12 +87,12 @@ impl DeviceUse {
             },
             driver: later.driver,
             busy: self.busy + later.busy,
+            counters: self.counters.plus(&later.counters),
         }
     }
 
-    /// The figures of the device with this number at the end of a run; `before` is its busy time when the online phase
-    /// began.
-    pub(super) fn new(plan: &Plan, number: u8, device: &dyn Device, before: Duration) -> DeviceUse {
+    /// The figures of the device with this number at the end of a run.
+    pub(super) fn new(plan: &Plan, number: u8, device: &dyn Device, before: &DeviceBefore) -> DeviceUse {
         let mut planned = plan.memory_on(number);
         if device.description().staging_bytes > 0 {
             planned.insert(MemoryClass::Staging, device.description().staging_bytes);
@@ -85,7 +102,8 @@ impl DeviceUse {
             planned,
             peak: device.ledger().peak(),
             driver: device.driver_memory(),
-            busy: device.busy().saturating_sub(before),
+            busy: device.busy().saturating_sub(before.busy),
+            counters: device.counters().since(&before.counters),
         }
     }
 }
@@ -127,6 +145,12 @@ impl RunReport {
             reserved_bytes: a.reserved_bytes + b.reserved_bytes,
         };
         self.devices.iter().filter_map(|device| device.driver).reduce(add)
+    }
+
+    /// What the lanes of all devices had their drivers do online.
+    pub fn counters(&self) -> Counters {
+        let add = |sum: Counters, device: &DeviceUse| sum.plus(&device.counters);
+        self.devices.iter().fold(Counters::default(), add)
     }
 
     /// Seconds for which the busiest device was busy online.

@@ -15,6 +15,8 @@ pub struct Tally {
     pub offline_received_bytes: u64,
     /// Bytes of frame headers sent in both phases.
     pub framing_bytes: u64,
+    /// Online transmissions: messages that travelled together are one.
+    pub transmissions: u64,
     /// The longest chain of online messages that this role saw.
     pub rounds: u32,
 }

@@ -4,7 +4,7 @@
 use super::coordinator::Coordinator;
 use super::engine::{Command, Content, Engine, Event, Job};
 use super::inbox::{Piece, messages};
-use super::lane::{LaneEvent, Order};
+use super::lane::{Arrival, LaneEvent, Order, Report};
 use super::outbox::Outgoing;
 use super::simulate::{Observer, Simulation, Size};
 use super::trace::Recorder;
@@ -281,7 +281,7 @@ impl Observer for Log {
 /// The executor's driver of one role, with lanes and links whose other ends are the test's.
 struct Bench<'a> {
     coordinator: Coordinator<'a>,
-    lanes: Vec<Receiver<Order>>,
+    lanes: Vec<Receiver<Vec<Order>>>,
     /// Deliveries that were done before their turn.
     early: Vec<Result<Delivery, Failure>>,
     /// By peer: the steps whose messages its link was to take, in order.
@@ -295,20 +295,16 @@ impl Bench<'_> {
     async fn tell(&mut self, event: Event<Size>) {
         let zeros = |Size(bytes)| Wiped::zeroed(bytes);
         let told = match event {
-            Event::Done(position) => self.coordinator.happened(LaneEvent::Done(vec![position])),
-            Event::Written(bytes) => self.coordinator.happened(LaneEvent::Written(bytes)),
+            Event::Done(position) => self.report(Report { done: vec![position], ..Report::default() }),
+            Event::Written(written_bytes) => self.report(Report { written_bytes, ..Report::default() }),
             Event::Downloaded(position, size) => {
-                let download = Box::pin(std::future::ready(Ok(zeros(size))));
-                let asked = self.coordinator.happened(LaneEvent::Downloading(position, download));
-                asked.expect("a download is awaited");
-                let host =
-                    |delivery: &Delivery| matches!(delivery, Delivery::Host(at, ..) if *at == position);
-                self.deliver(host).await
+                let arrival = Arrival { position, content: zeros(size).into(), asked: None };
+                self.report(Report { arrived: vec![arrival], ..Report::default() })
             }
             Event::Sent(peer, positions) => {
                 let sent = self.transmitted.entry(peer).or_default().pop_front();
                 assert_eq!(sent.as_ref(), Some(&positions), "what the link with {peer} takes next");
-                let sent = |delivery: &Delivery| matches!(delivery, Delivery::Sent(to, of) if *to == peer && *of == positions);
+                let sent = |delivery: &Delivery| matches!(delivery, Delivery(to, of) if *to == peer && *of == positions);
                 self.deliver(sent).await
             }
             Event::Received(peer, Piece { message, depth, offset, content }) => {
@@ -318,6 +314,10 @@ impl Bench<'_> {
             }
         };
         told.expect("nothing fails");
+    }
+
+    fn report(&mut self, report: Report) -> Result<(), super::RunError> {
+        self.coordinator.happened(LaneEvent::Report(report))
     }
 
     /// Waits for one delivery, and hands it to the driver.
@@ -348,7 +348,7 @@ impl Bench<'_> {
             }
         }
         for (device, (lane, queued)) in self.lanes.iter().zip(queued).enumerate() {
-            let jobs = lane.try_iter().map(|order| match order {
+            let jobs = lane.try_iter().flatten().map(|order| match order {
                 Order::Do(Job::Step(position)) => Job::Step(position),
                 Order::Do(Job::Write(position, offset, bytes)) => {
                     Job::Write(position, offset, Size(bytes.len()))

@@ -2,25 +2,16 @@
 
 use super::outbox::{Outgoing, piece_count};
 use super::stored::{SharedSink, StoredFailed};
-use crate::device::DeviceError;
-use crate::memory::wipe::Wiped;
+use crate::device::Pieces;
 use crate::net::{Activity, Bundle, DATA_PAYLOAD_BYTES, Data, Frame, LinkSender, NetError};
 use crate::share::Role;
 use bytes::Bytes;
-use tokio::time::Instant;
 
-/// A completed download, or a completed transmission.
-pub(super) enum Delivery {
-    /// What the step at this position sends, hands out or spills is on the host; since when it was on its way, where that is taken
-    /// down.
-    Host(u32, Wiped, Option<Instant>),
-    /// The messages of the steps at these positions are with the link.
-    Sent(Role, Vec<u32>),
-}
+/// A completed transmission: the messages of the steps at these positions are with the link.
+pub(super) struct Delivery(pub Role, pub Vec<u32>);
 
 /// The failure of a delivery, with the position of its step, and its peer.
 pub(super) enum Failure {
-    Device(u32, DeviceError),
     Net(u32, Role, NetError),
     Sink(u32, Role),
 }
@@ -29,14 +20,14 @@ pub(super) enum Failure {
 pub(super) async fn transmit(
     link: LinkSender,
     run: u32,
-    messages: Vec<(u32, Outgoing<Bytes>)>,
+    messages: Vec<(u32, Outgoing<Pieces>)>,
 ) -> Result<Delivery, Failure> {
     let peer = link.peer();
     let positions: Vec<u32> = messages.iter().map(|&(position, _)| position).collect();
     for frame in frames(run, messages) {
         link.send(frame).await.map_err(|error| Failure::Net(positions[0], peer, error))?;
     }
-    Ok(Delivery::Sent(peer, positions))
+    Ok(Delivery(peer, positions))
 }
 
 /// Gives messages to a sink, frame by frame as a link would take them.
@@ -44,7 +35,7 @@ pub(super) fn keep(
     sink: &SharedSink,
     activity: &Activity,
     run: u32,
-    messages: Vec<(u32, Outgoing<Bytes>)>,
+    messages: Vec<(u32, Outgoing<Pieces>)>,
 ) -> Result<Delivery, Failure> {
     let mut sink = sink.lock().expect("no panic in a sink");
     let taker = sink.taker();
@@ -58,11 +49,11 @@ pub(super) fn keep(
         sink.keep(pieces).map_err(|StoredFailed| Failure::Sink(positions[0], taker))?;
         activity.advance();
     }
-    Ok(Delivery::Sent(taker, positions))
+    Ok(Delivery(taker, positions))
 }
 
-fn frames(run: u32, mut messages: Vec<(u32, Outgoing<Bytes>)>) -> Vec<Frame> {
-    let data = |message: &Outgoing<Bytes>, offset: usize, payload: Bytes| Data {
+fn frames(run: u32, mut messages: Vec<(u32, Outgoing<Pieces>)>) -> Vec<Frame> {
+    let data = |message: &Outgoing<Pieces>, offset: usize, payload: Bytes| Data {
         run,
         message: message.message.0,
         depth: message.depth,
@@ -70,7 +61,8 @@ fn frames(run: u32, mut messages: Vec<(u32, Outgoing<Bytes>)>) -> Vec<Frame> {
         payload,
     };
     if messages.len() > 1 {
-        let whole = |(_, message): (u32, Outgoing<Bytes>)| data(&message, 0, message.content.clone());
+        let whole =
+            |(_, message): (u32, Outgoing<Pieces>)| data(&message, 0, message.content.clone().into_bytes());
         return vec![Frame::Bundle(Bundle { run, messages: messages.into_iter().map(whole).collect() })];
     }
     let Some((_, message)) = messages.pop() else { return Vec::new() };
@@ -90,8 +82,11 @@ mod tests {
     use crate::run::outbox::framing_bytes;
     use crate::step::MessageId;
 
-    fn outgoing(message: u32, len: usize) -> (u32, Outgoing<Bytes>) {
-        (message, Outgoing { message: MessageId(message), depth: 1, content: Bytes::from(vec![0; len]) })
+    fn outgoing(message: u32, len: usize) -> (u32, Outgoing<Pieces>) {
+        (
+            message,
+            Outgoing { message: MessageId(message), depth: 1, content: Bytes::from(vec![0; len]).into() },
+        )
     }
 
     #[test]

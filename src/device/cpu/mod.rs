@@ -43,7 +43,8 @@ pub use peak::MultiplyPeak;
 pub use profile::profile;
 
 use super::check::{check_download, check_kernel, check_upload};
-use super::{Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, Ledger};
+use super::{Arrived, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Ledger};
+use crate::memory::wipe::Wiped;
 use crate::ring::Ring;
 use crate::step::MemoryClass;
 use memory::{Pool, Storage};
@@ -150,10 +151,11 @@ impl Device for Cpu {
         Ok(())
     }
 
-    fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError> {
+    fn read(&self, from: &Buffer, size_bytes: u64, arrived: Arrived) -> Result<(), DeviceError> {
         check_download(self.id, from, size_bytes);
         let bytes = self.alone(|_| from.storage::<Storage>().read().bytes()[..size_bytes as usize].to_vec());
-        Ok(Box::pin(std::future::ready(Ok(bytes.into()))))
+        arrived(Ok(Wiped::from(bytes).into()));
+        Ok(())
     }
 
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {

@@ -1,24 +1,24 @@
 //! [`Gpu`]: a device over one adapter.
 
-use super::batch::Batch;
-use super::busy::{Busy, Submission};
-use super::dispatch::{self, Scratch, Span, Work};
-use super::health::Health;
+use super::batch::{Batch, Ready};
+use super::busy::Submission;
+use super::dispatch::{self, Dispatch, Scratch, Span};
+use super::groups::Groups;
 use super::panel::Limits;
-use super::pipeline::Pipelines;
+use super::pipeline::{Pipeline, Pipelines};
 use super::pool::{Pool, Pooled};
 use super::residue::panels::{Content, ContentCell, Panels};
 use super::residue::{MatrixUnitsState, Residues};
 use super::shader::NumberType;
-use super::transfer::{HEALTH_INTERVAL, Incoming, Transfer};
+use super::transfer::Transfer;
 use super::tune::Tuning;
-use super::watch::{self, Job, Watcher};
+use super::watch::{Poller, Watcher};
 use crate::device::check::{check_download, check_kernel, check_upload};
+use crate::device::counters::{Count, Counters, Counting};
 use crate::device::{
-    Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, Download, DriverMemory,
-    KernelShape, Ledger, WorkSpan,
+    Arrived, Booking, Buffer, Description, Device, DeviceError, DeviceId, DeviceKernel, DriverMemory,
+    KernelShape, Ledger, Pieces, WorkSpan,
 };
-use crate::memory::wipe::Wiped;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Access, Kernel, MemoryClass};
@@ -28,17 +28,17 @@ use std::time::Duration;
 
 /// A GPU through wgpu.
 ///
-/// Kernels and copies are batched; a batch is submitted when it is full, by a flush, and by every download. Uploads
-/// and downloads wait for staging memory where they are larger than what is free of it, otherwise calls return at
-/// once.
+/// Kernels and copies are batched; a batch is submitted when it is full, by a flush, and by a pause where somebody waits
+/// for bytes or the batch has much work. Uploads and reads wait for staging memory where they are larger than what is free
+/// of it, otherwise calls return at once.
 pub struct Gpu {
     pub(super) id: DeviceId,
     pub(super) description: Description,
     pub(super) ledger: Ledger,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    pub(super) health: Health,
-    pub(super) busy: Busy,
+    pub(super) poller: Poller,
+    pub(super) counting: Arc<Counting>,
     pub(super) pool: Arc<Pool>,
     pub(super) limits: Limits,
     pub(super) max_buffer_bytes: u64,
@@ -55,6 +55,7 @@ pub struct Gpu {
 pub struct State {
     pub(super) batch: Batch,
     pub(super) transfer: Transfer,
+    pub(super) groups: Groups,
     /// Partial results of sums and products.
     pub(super) scratch: wgpu::Buffer,
     /// What lies in the memory for residues of left and of right matrices.
@@ -78,7 +79,10 @@ impl Gpu {
     pub fn trim(&self) {
         // A device that has failed can no longer be told to wipe.
         let _ = self.wipe();
-        self.pool.trim();
+        let freed = self.pool.trim();
+        if let Ok(mut state) = self.lock() {
+            state.groups.forget(&freed);
+        }
     }
 
     /// The number of pipelines made so far.
@@ -102,25 +106,29 @@ impl Gpu {
     }
 
     pub(super) fn lock(&self) -> Result<MutexGuard<'_, State>, DeviceError> {
-        self.health.check()?;
-        self.state.lock().map_err(|_| self.health.failure("a call to it panicked"))
+        self.poller.health.check()?;
+        self.state.lock().map_err(|_| self.poller.health.failure("a call to it panicked"))
     }
 
     /// Submits the batch where there is something in it. Returns what to wait for: the last submission so far.
     fn submit(&self, state: &mut State) -> Result<Option<Submission>, DeviceError> {
-        let sealed = state.transfer.seal();
-        if let Some(commands) = state.batch.finish() {
-            let submission = self.busy.submitted();
+        let State { batch, transfer, .. } = state;
+        if !batch.is_empty() {
+            let params = match batch.params() {
+                [] => None,
+                params => Some(transfer.params(&self.poller, params)?),
+            };
+            let sealed = transfer.seal();
+            let commands = batch.finish(params.as_ref().map(|(staging, offset)| (staging, *offset)));
+            self.poller.busy.submitted();
+            self.counting.add(Count::Submits, 1);
             self.queue.submit([commands]);
-            let busy = self.busy.clone();
+            let busy = self.poller.busy.clone();
             self.queue.on_submitted_work_done(move || busy.completed());
-            match sealed {
-                Some(staging) => state.transfer.reclaim(&state.watcher, staging, submission),
-                None => state.watcher.send(Job::Complete(submission)),
-            }
+            transfer.map(sealed, &self.poller);
         }
-        self.health.check()?;
-        Ok(self.busy.last())
+        self.poller.health.check()?;
+        Ok(self.poller.busy.last())
     }
 
     /// Adds to the batch, which is submitted first where it is full.
@@ -128,19 +136,27 @@ impl Gpu {
         &self,
         state: &mut State,
         number_type: NumberType,
-        work: Work<&wgpu::Buffer>,
+        dispatch: Dispatch<&wgpu::Buffer>,
     ) -> Result<(), DeviceError> {
-        match work {
-            Work::Clear(span) => state.batch.clear(span),
-            Work::Dispatch(dispatch) => {
-                if state.batch.is_full() {
-                    self.submit(state)?;
-                }
-                let pipeline = self.pipelines.get(&self.device, dispatch.shader, number_type);
-                state.batch.dispatch(&pipeline, &dispatch);
-            }
+        if state.batch.is_full() {
+            self.submit(state)?;
         }
+        let (pipeline, group) = self.bound(state, number_type, &dispatch);
+        state.batch.dispatch(Ready { dispatch: &dispatch, pipeline, group });
         Ok(())
+    }
+
+    /// A dispatch's shader, and its bindings.
+    fn bound(
+        &self,
+        state: &mut State,
+        number_type: NumberType,
+        dispatch: &Dispatch<&wgpu::Buffer>,
+    ) -> (Pipeline, wgpu::BindGroup) {
+        let pipeline = self.pipelines.get(&self.device, dispatch.shader, number_type);
+        let key = (dispatch.shader, number_type);
+        let group = state.groups.get(&self.device, &self.counting, &pipeline, key, &dispatch.bindings);
+        (pipeline, group)
     }
 
     /// Hands out the work that a kernel is.
@@ -151,7 +167,7 @@ impl Gpu {
         partial: &'a wgpu::Buffer,
         panels: &mut [Panels; 2],
         content: &dyn Fn(&'a wgpu::Buffer) -> Content,
-        emit: &mut dyn FnMut(Work<&'a wgpu::Buffer>),
+        emit: &mut dyn FnMut(Dispatch<&'a wgpu::Buffer>),
     ) {
         let cost = self.tuning.matrix_unit_cost;
         let residues = self.residues.as_ref().map(|residues| Residues { cost, ..residues.as_ref() });
@@ -161,23 +177,15 @@ impl Gpu {
     }
 
     fn synchronise_locked(&self, state: &mut State) -> Result<(), DeviceError> {
-        if let Some(submission) = self.submit(state)? {
-            watch::wait(&self.device, &self.health, &self.busy, submission);
+        match self.submit(state)? {
+            Some(submission) => self.poller.wait(submission),
+            None => Ok(()),
         }
-        self.health.check()
-    }
-
-    /// Waits for the watching thread to see all but `in_flight` submissions complete.
-    fn settled(&self, in_flight: usize) -> Result<(), DeviceError> {
-        self.health.check()?;
-        while !self.busy.wait(in_flight, HEALTH_INTERVAL) {
-            self.health.check()?;
-        }
-        self.health.check()
     }
 
     /// A new buffer, or none where memory is out.
     fn create(&self, size_bytes: u64) -> Option<wgpu::Buffer> {
+        self.counting.add(Count::Buffers, 1);
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
@@ -195,12 +203,16 @@ impl Gpu {
         if self.pool.is_soiled() {
             self.wipe()?;
         }
-        self.pool.make_room(size_bytes);
+        let freed = self.pool.make_room(size_bytes);
+        self.lock()?.groups.forget(&freed);
+        drop(freed);
         if let Some(buffer) = self.create(size_bytes) {
             return Ok(Some(buffer));
         }
         // What idles, and what the queue still holds of dropped buffers, may make room.
-        self.pool.trim();
+        let freed = self.pool.trim();
+        self.lock()?.groups.forget(&freed);
+        drop(freed);
         self.synchronise()?;
         Ok(self.create(size_bytes))
     }
@@ -216,7 +228,7 @@ impl Device for Gpu {
     }
 
     fn allocate(&self, size_bytes: u64, class: MemoryClass) -> Result<Buffer, DeviceError> {
-        self.health.check()?;
+        self.poller.health.check()?;
         if Pool::granted_bytes(size_bytes) > self.max_buffer_bytes {
             return Err(DeviceError::BufferTooLarge {
                 device: self.description.name.clone(),
@@ -236,7 +248,9 @@ impl Device for Gpu {
                 live_bytes: self.ledger.live().total_bytes,
             });
         };
-        self.health.check()?;
+        // Ahead of its first use: wgpu would do so behind it, buffer by buffer.
+        let whole = Span { buffer: &buffer, offset_bytes: 0, size_bytes: buffer.size() };
+        self.lock()?.batch.clear(whole);
         Ok(Buffer::new(self.id, self.pool.lend(buffer), reservation.commit()))
     }
 
@@ -249,7 +263,7 @@ impl Device for Gpu {
             let pooled = to.storage::<Pooled>();
             pooled.written();
             let to = (pooled.buffer(), offset_bytes + done as u64);
-            done += transfer.upload(batch, &self.health, to, &bytes[done..])?;
+            done += transfer.upload(batch, &self.poller, to, &bytes[done..])?;
             if transfer.is_full() {
                 self.submit(&mut state)?;
             }
@@ -257,31 +271,34 @@ impl Device for Gpu {
         Ok(())
     }
 
-    fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError> {
+    fn read(&self, from: &Buffer, size_bytes: u64, arrived: Arrived) -> Result<(), DeviceError> {
         check_download(self.id, from, size_bytes);
         let mut state = self.lock()?;
-        let health = self.health.clone();
         if size_bytes == 0 {
-            self.synchronise_locked(&mut state)?;
-            return Ok(Box::pin(async { Ok(Wiped::default()) }));
+            drop(state);
+            arrived(Ok(Pieces::default()));
+            return Ok(());
         }
         let from = from.storage::<Pooled>().buffer();
-        let (incoming, arrival) = Incoming::new(size_bytes);
-        let mut offset = 0;
-        while offset < size_bytes {
-            let len = state.transfer.chunk_bytes().min(size_bytes - offset);
-            let staging = state.transfer.landing(&self.health, len)?;
-            state.batch.copy((from, offset), (&staging, 0), len);
-            let after = self.submit(&mut state)?.expect("a copy was recorded");
-            state.transfer.expect(&state.watcher, &incoming, staging, len, after);
-            offset += len;
+        let chunk_bytes = state.transfer.chunk_bytes();
+        let parts = size_bytes.div_ceil(chunk_bytes) as usize;
+        let incoming = self.poller.under_way.expect(parts, arrived);
+        for (part, offset) in (0..size_bytes).step_by(chunk_bytes as usize).enumerate() {
+            let len = chunk_bytes.min(size_bytes - offset);
+            let (staging, at) = loop {
+                if let Some(place) = state.transfer.land(&incoming, part, len) {
+                    break place;
+                }
+                // What is recorded may hold them all.
+                self.submit(&mut state)?;
+                state.transfer.await_landing(&self.poller)?;
+            };
+            state.batch.download((from, offset), (&staging, at), len);
         }
-        Ok(Box::pin(async move {
-            arrival.await.unwrap_or_else(|_| Err(health.failure("it was closed during a download")))
-        }))
+        Ok(())
     }
 
-    fn prepare(&self, ring: Ring, kernels: &mut dyn Iterator<Item = KernelShape>) -> Result<(), DeviceError> {
+    fn compile(&self, ring: Ring, kernels: &mut dyn Iterator<Item = KernelShape>) -> Result<(), DeviceError> {
         // Any buffer stands for all: which shaders run does not depend on them. Panels that are there already would
         // at most leave one out.
         let any = self.lock()?.scratch.clone();
@@ -290,14 +307,33 @@ impl Device for Gpu {
         let mut shaders = HashSet::new();
         for kernel in kernels {
             let kernel = kernel.map(|_| &any, |_| &key);
-            self.plan(ring, &kernel, &any, &mut panels, &|_| cell.content(), &mut |work| {
-                if let Work::Dispatch(dispatch) = work {
-                    shaders.insert(dispatch.shader);
-                }
+            self.plan(ring, &kernel, &any, &mut panels, &|_| cell.content(), &mut |dispatch| {
+                shaders.insert(dispatch.shader);
             });
         }
         self.pipelines.prepare(&self.device, shaders, self.number_type(ring));
-        self.health.check()
+        self.poller.health.check()
+    }
+
+    fn prepare(
+        &self,
+        ring: Ring,
+        kernels: &mut dyn Iterator<Item = DeviceKernel<'_>>,
+    ) -> Result<(), DeviceError> {
+        let kernels: Vec<DeviceKernel<'_>> = kernels.collect();
+        self.compile(ring, &mut kernels.iter().map(|kernel| kernel.map(|_| (), |_| ())))?;
+        let number_type = self.number_type(ring);
+        let mut state = self.lock()?;
+        let partial = state.scratch.clone();
+        let mut panels = self.residues.as_ref().map(Residues::panels).unwrap_or_default();
+        let cell = ContentCell::new();
+        for kernel in &kernels {
+            let kernel = kernel.map(|buffer| buffer.storage::<Pooled>().buffer(), |key| *key);
+            self.plan(ring, &kernel, &partial, &mut panels, &|_| cell.content(), &mut |dispatch| {
+                self.bound(&mut state, number_type, &dispatch);
+            });
+        }
+        self.submit(&mut state).map(drop)
     }
 
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
@@ -314,24 +350,44 @@ impl Device for Gpu {
         };
         let written = written(kernel);
         let kernel = kernel.map(|buffer| buffer.storage::<Pooled>().buffer(), |key| *key);
-        self.plan(ring, &kernel, &partial, &mut panels, &content, &mut |work| {
+        self.plan(ring, &kernel, &partial, &mut panels, &content, &mut |dispatch| {
             if result.is_ok() {
-                result = self.enqueue(&mut state, number_type, work);
+                result = self.enqueue(&mut state, number_type, dispatch);
             }
         });
         state.panels = panels;
         written.into_iter().for_each(Pooled::written);
-        result.and_then(|()| self.health.check())
+        result.and_then(|()| self.poller.health.check())
     }
 
     fn flush(&self) -> Result<(), DeviceError> {
         let mut state = self.lock()?;
-        self.submit(&mut state).map(drop)
+        self.submit(&mut state)?;
+        state.watcher.wake();
+        Ok(())
+    }
+
+    fn pause(&self) -> Result<bool, DeviceError> {
+        let mut state = self.lock()?;
+        if state.batch.is_due() {
+            self.submit(&mut state)?;
+        }
+        self.poller.health.check()?;
+        Ok(self.poller.is_at_work())
+    }
+
+    fn look(&self) -> Result<bool, DeviceError> {
+        let is_at_work = self.poller.look();
+        self.poller.health.check().map(|()| is_at_work)
     }
 
     fn settle(&self, in_flight: usize) -> Result<(), DeviceError> {
         // Not under the lock: others may go on.
-        self.settled(in_flight)
+        self.poller.look_until(|| self.poller.busy.in_flight() <= in_flight)
+    }
+
+    fn counters(&self) -> Counters {
+        self.counting.read()
     }
 
     fn synchronise(&self) -> Result<(), DeviceError> {
@@ -347,8 +403,8 @@ impl Device for Gpu {
             batch.clear(Span { buffer, offset_bytes: 0, size_bytes: buffer.size() });
         };
         self.pool.wipe(&mut clear);
-        transfer.wipe(&self.health, &mut clear)?;
         clear(scratch);
+        transfer.wipe(&self.poller)?;
         if let Some(residues) = &self.residues {
             residues.intermediates(panels).into_iter().for_each(|span| batch.clear(span));
         }
@@ -357,7 +413,7 @@ impl Device for Gpu {
     }
 
     fn busy(&self) -> Duration {
-        self.busy.total()
+        self.poller.busy.total()
     }
 
     fn driver_memory(&self) -> Option<DriverMemory> {
@@ -369,11 +425,11 @@ impl Device for Gpu {
     }
 
     fn record(&self) {
-        self.busy.record();
+        self.poller.busy.record();
     }
 
     fn stop_recording(&self) -> Vec<WorkSpan> {
-        self.busy.stop_recording()
+        self.poller.busy.stop_recording()
     }
 }
 

@@ -1,25 +1,28 @@
 //! The GPU device: WGSL kernels through wgpu.
 //!
 //! ```text
-//! Kernel ─ dispatch ─▶ Work: shader, bindings, parameters   pure: panels that fit bindings
+//! Kernel ─ dispatch ─▶ shader, bindings, parameters           pure: panels that fit bindings
 //!                        │
-//!                      batch     ── submit ─▶ queue           many dispatches per submission
-//!                        │                      │
-//!          pipeline: shader compiled         watch            waits, completes transfers
+//!                   recording    ─ batch ─▶ queue           pure: as few passes as there can be
+//!                        │                    │
+//!       pipeline, groups: made once         watch            notices, hands out what has arrived
 //! ```
 //!
 //! The shaders lie in `shaders/`, one file per kernel, each written once against the names of `shaders/ring/`.
 //! Memory is booked in the ledger, kept in [`pool`](self) when it is freed, and filled through staging buffers of
-//! a fixed number. Where an adapter has matrix units, large products run on them, as [`residue`](self) explains.
+//! a fixed number, in which bytes are handed to the host as they lie. Where an adapter has matrix units, large products run on them, as [`residue`](self) explains.
 //! Nothing outside this module names wgpu.
 
 mod adapter;
+mod barriers;
 mod batch;
 mod busy;
 mod compose;
 mod device;
 mod dispatch;
+mod groups;
 mod health;
+mod landing;
 mod matrix_tile;
 mod open;
 mod options;
@@ -30,6 +33,7 @@ mod peak;
 mod permutations;
 mod pipeline;
 mod pool;
+mod recording;
 mod remembered;
 mod residue;
 mod shader;

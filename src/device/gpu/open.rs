@@ -4,6 +4,8 @@ use super::adapter::Adapter;
 use super::batch::Batch;
 use super::busy::Busy;
 use super::device::{Gpu, State};
+use super::dispatch::Span;
+use super::groups::Groups;
 use super::health::Health;
 use super::matrix_tile::MatrixTile;
 use super::options::{Arithmetic, GpuOptions, MatrixUnits};
@@ -12,9 +14,10 @@ use super::pipeline::Pipelines;
 use super::remembered::{Key, Remembered};
 use super::residue::{self, MatrixUnitsState, Residues, self_test};
 use super::shader::{NumberType, Shader};
-use super::transfer::{self, Transfer};
+use super::transfer::{Sizes, Transfer, UnderWay};
 use super::tune::Tuning;
-use super::watch::Watcher;
+use super::watch::{Poller, Watcher};
+use crate::device::counters::Counting;
 use crate::device::{Description, DeviceError, DeviceId, Ledger};
 use crate::step::MemoryClass;
 use std::sync::{Arc, Mutex};
@@ -105,30 +108,40 @@ impl Gpu {
         report_failures(&device, &health);
 
         let ledger = Ledger::new(options.budget_bytes);
-        let chunk_bytes = transfer::chunk_bytes(options.budget_bytes);
+        let sizes = Sizes::within(options.budget_bytes);
+        let most_dispatches = Batch::most_dispatches(&device, sizes.chunk_bytes);
+        let params_bytes = Batch::params_bytes(&device, most_dispatches);
         let scratch_bytes = scratch_bytes(options.budget_bytes);
         let residues = matrix_tile.zip(residue::scratch_bytes(options.budget_bytes, limits.max_buffer_size));
         let residue_bytes = residues.map_or(0, |(tile, bytes)| Residues::size_bytes(tile, bytes));
-        let staging_bytes = 2 * transfer::BUFFERS * chunk_bytes
-            + Batch::params_bytes(&device)
-            + scratch_bytes
-            + residue_bytes;
+        let staging_bytes = sizes.total_bytes() + params_bytes + scratch_bytes + residue_bytes;
         let staging = ledger.book(staging_bytes, MemoryClass::Staging)?;
         let pipelines = Pipelines::default();
         if let Some(tile) = matrix_tile {
             compile_residues(&device, &pipelines, wide, tile).map_err(unusable)?;
         }
         let residues = residues.map(|(tile, bytes)| Residues::new(&device, tile, true, bytes));
-        let busy = Busy::default();
+        let under_way = Arc::<UnderWay>::default();
+        let poller = Poller { device: device.clone(), health, busy: Busy::default(), under_way };
+        let counting = Arc::<Counting>::default();
+        let mut batch = Batch::new(&device, counting.clone(), most_dispatches);
+        let scratch = scratch(&device, scratch_bytes);
+        let (transfer, staging_buffers) =
+            Transfer::new(&device, sizes, params_bytes, counting.clone(), poller.under_way.clone());
+        // wgpu would zero each behind its first use.
+        let intermediates = residues.as_ref().map(Residues::buffers).into_iter().flatten();
+        for buffer in intermediates.chain([&scratch]).chain(&staging_buffers) {
+            batch.clear(Span { buffer, offset_bytes: 0, size_bytes: buffer.size() });
+        }
         let state = State {
             panels: residues.as_ref().map(Residues::panels).unwrap_or_default(),
-            batch: Batch::new(&device, &queue),
-            transfer: Transfer::new(&device, chunk_bytes),
-            scratch: scratch(&device, scratch_bytes),
-            watcher: Watcher::start(device.clone(), health.clone(), busy.clone())
-                .map_err(|error| unusable(error.to_string()))?,
+            groups: Groups::new(batch.params_buffer().clone()),
+            batch,
+            transfer,
+            scratch,
+            watcher: Watcher::start(poller.clone()).map_err(|error| unusable(error.to_string()))?,
         };
-        health.check()?;
+        poller.health.check()?;
         Ok(Gpu {
             id: DeviceId::next(),
             description: Description {
@@ -140,8 +153,8 @@ impl Gpu {
             ledger,
             device,
             queue,
-            health,
-            busy,
+            poller,
+            counting,
             pool: Arc::default(),
             limits: kernel_limits(&limits, options, scratch_bytes),
             max_buffer_bytes: limits.max_buffer_size,

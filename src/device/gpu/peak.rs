@@ -1,7 +1,7 @@
 //! Peak rates of a GPU, and a reference: kernels that are measured beside matrix products.
 
 use super::device::Gpu;
-use super::dispatch::{Dispatch, Span, Work};
+use super::dispatch::{Dispatch, Span};
 use super::params::{self, ParamBytes};
 use super::pool::Pooled;
 use super::residue::moduli;
@@ -141,7 +141,7 @@ impl Gpu {
     ) -> Result<Duration, DeviceError> {
         self.synchronise()?;
         let begin = Instant::now();
-        self.enqueue(&mut *self.lock()?, number_type, Work::Dispatch(dispatch))?;
+        self.enqueue(&mut *self.lock()?, number_type, dispatch)?;
         self.synchronise()?;
         Ok(begin.elapsed())
     }

@@ -6,7 +6,7 @@
 //! what idles when it is told to, and before it frees anything.
 
 use super::residue::panels::{Content, ContentCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 /// Sizes are multiples of this, so that nearly equal ones are equal.
@@ -82,8 +82,9 @@ impl Pool {
         Some(self.lend(buffer))
     }
 
-    /// Makes room for a new buffer of `size_bytes` within the most that lived at once.
-    pub fn make_room(&self, size_bytes: u64) {
+    /// Makes room for a new buffer of `size_bytes` within the most that lived at once; returns what is freed for it.
+    pub fn make_room(&self, size_bytes: u64) -> HashSet<wgpu::Buffer> {
+        let mut freed = HashSet::new();
         let mut shelves = self.lock();
         let live_bytes = shelves.live_bytes + Pool::granted_bytes(size_bytes);
         let most = shelves.most_live_bytes.max(live_bytes);
@@ -92,8 +93,9 @@ impl Pool {
             // The smallest that suffices, else the largest.
             let fitting = shelves.idle.range(excess..).next().or_else(|| shelves.idle.iter().next_back());
             let Some((&size, _)) = fitting else { break };
-            shelves.unshelve(size);
+            freed.insert(shelves.unshelve(size));
         }
+        freed
     }
 
     /// Counts a buffer that was made anew.
@@ -118,11 +120,11 @@ impl Pool {
         self.lock().idle.values().flatten().any(|idle| !idle.is_wiped)
     }
 
-    /// Frees everything idle.
-    pub fn trim(&self) {
+    /// Frees everything idle, and returns it.
+    pub fn trim(&self) -> HashSet<wgpu::Buffer> {
         let mut shelves = self.lock();
-        shelves.idle.clear();
         shelves.idle_bytes = 0;
+        std::mem::take(&mut shelves.idle).into_values().flatten().map(|idle| idle.buffer).collect()
     }
 
     /// Bytes of idle buffers.

@@ -1,115 +1,135 @@
 //! Bytes to and from the device, through a fixed number of staging buffers of a fixed size.
 //!
-//! An upload is copied into mapped staging memory before the call returns. A download resolves from the watching
-//! thread. Larger buffers move in chunks: a caller waits while every staging buffer of a direction is in flight, so
-//! that memory for transfers is what was booked when the device was opened.
+//! An upload is copied into mapped staging memory before the call returns; the parameters of a submission's kernels lie
+//! behind it. What a submission brings to the host shares staging buffers, which are mapped once when it is done; the bytes
+//! are then handed out where they lie ([`landing`](self)). Larger buffers move in chunks: a caller waits while every staging
+//! buffer of a direction is in use, so that memory for transfers is what was booked when the device was opened.
 
 use super::batch::Batch;
-use super::busy::Submission;
-use super::health::Health;
-use super::watch::{Job, Watcher};
+use super::landing::{Incoming, Landing};
+use super::watch::Poller;
 use crate::device::DeviceError;
-use crate::memory::wipe::Wiped;
+use crate::device::counters::{Count, Counting};
 use crossbeam_channel::{Receiver, Sender};
-use futures_channel::oneshot;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
-/// Staging buffers per direction: one fills, one is copied by the GPU, and there are two to spare.
-pub const BUFFERS: u64 = 4;
+pub use super::landing::UnderWay;
 
-/// Bytes of a staging buffer where no budget makes them smaller: long enough to hide the cost of a submission.
-pub const MOST_CHUNK_BYTES: u64 = 4 << 20;
+/// The staging buffers of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of each.
+    pub chunk_bytes: u64,
+    /// How many there are for bytes to the device.
+    pub uploads: u64,
+    /// How many there are for bytes to the host.
+    pub downloads: u64,
+}
 
-/// Bytes of a staging buffer at least.
-const LEAST_CHUNK_BYTES: u64 = 16 << 10;
+/// Where no budget makes them smaller: to the host as many bytes as a link of 10 Gbit/s and its peer keep under way, in
+/// buffers long enough to hide the cost of a submission.
+const AMPLE: Sizes = Sizes { chunk_bytes: 4 << 20, uploads: 8, downloads: 16 };
 
-/// The result of a mapping.
-pub type MapResult = Result<(), wgpu::BufferAsyncError>;
+/// Under a tight budget: one fills, one is copied by the GPU, and there are two to spare.
+const FEW: Sizes = Sizes { chunk_bytes: 16 << 10, uploads: 4, downloads: 4 };
 
-/// The interval at which a wait for the watching thread checks that the device still works.
-pub const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes of a staging buffer below which there are rather fewer of them.
+const SHORT_BYTES: u64 = 64 << 10;
 
-/// Bytes of a staging buffer within `budget_bytes`: all of them together take an eighth of it, within bounds.
-pub fn chunk_bytes(budget_bytes: Option<u64>) -> u64 {
-    let share = budget_bytes.map_or(MOST_CHUNK_BYTES, |budget| budget / 8 / (2 * BUFFERS));
-    share.clamp(LEAST_CHUNK_BYTES, MOST_CHUNK_BYTES) / 4096 * 4096
+impl Sizes {
+    /// Within `budget_bytes`: all of them together take an eighth of it, within bounds.
+    pub fn within(budget_bytes: Option<u64>) -> Sizes {
+        let share = budget_bytes.map_or(u64::MAX, |budget| budget / 8);
+        let of = |sizes: Sizes| {
+            let chunk_bytes = share / (sizes.uploads + sizes.downloads);
+            let chunk_bytes = chunk_bytes.clamp(FEW.chunk_bytes, AMPLE.chunk_bytes) / 4096 * 4096;
+            Sizes { chunk_bytes, ..sizes }
+        };
+        if of(AMPLE).chunk_bytes >= SHORT_BYTES { of(AMPLE) } else { of(FEW) }
+    }
+
+    /// Bytes of all.
+    pub fn total_bytes(self) -> u64 {
+        self.chunk_bytes * (self.uploads + self.downloads)
+    }
 }
 
 /// Both directions' staging buffers.
 pub struct Transfer {
-    chunk_bytes: u64,
-    uploads: Pool,
-    downloads: Pool,
+    sizes: Sizes,
+    /// Of each staging buffer for uploads, the bytes at its end for parameters.
+    params_bytes: u64,
+    uploads: Ring,
+    downloads: Ring,
     /// The mapped buffer that uploads go to, and how much of it is taken.
     open: Option<(wgpu::Buffer, u64)>,
-    /// Up to where staging buffers of either direction were written since they were wiped.
+    /// Where the bytes of the next submission arrive, the last of them with room.
+    landings: Vec<Landing>,
+    /// Up to where staging buffers for uploads were written since they were wiped.
     uploaded_bytes: u64,
-    downloaded_bytes: u64,
+    counting: Arc<Counting>,
+    under_way: Arc<UnderWay>,
+    /// Staging buffers of which the host has lent parts.
+    lent: Arc<AtomicUsize>,
 }
 
-struct Pool {
+/// Staging buffers that are free, and where they come back.
+struct Ring {
     free: Receiver<wgpu::Buffer>,
     give_back: Sender<wgpu::Buffer>,
 }
 
-/// A part of a download in staging memory.
-pub struct DownloadChunk {
-    staging: wgpu::Buffer,
-    size_bytes: u64,
-    pool: Sender<wgpu::Buffer>,
-    assembly: Arc<Mutex<Assembly>>,
-}
-
-/// Where a download will be.
-pub type Arrival = oneshot::Receiver<Result<Wiped, DeviceError>>;
-
-/// A download on its way.
-pub struct Incoming(Arc<Mutex<Assembly>>);
-
-/// The parts of a download that are there; they arrive in order.
-struct Assembly {
-    bytes: Wiped,
-    size_bytes: u64,
-    done: Option<oneshot::Sender<Result<Wiped, DeviceError>>>,
-}
-
-impl Pool {
-    /// Waits for a free staging buffer.
-    fn take(&self, health: &Health) -> Result<wgpu::Buffer, DeviceError> {
-        loop {
-            match self.free.recv_timeout(HEALTH_INTERVAL) {
-                Ok(staging) => return Ok(staging),
-                // This end holds a sender too: all that passed is time.
-                Err(_) => health.check()?,
-            }
-        }
+impl Ring {
+    /// Waits for a free staging buffer; the batch holds none, or it would wait for itself.
+    fn take(&self, poller: &Poller) -> Result<wgpu::Buffer, DeviceError> {
+        let mut taken = None;
+        poller.look_until(|| {
+            taken = self.free.try_recv().ok();
+            taken.is_some()
+        })?;
+        Ok(taken.expect("it was waited for"))
     }
 }
 
 impl Transfer {
-    /// Allocates the staging buffers.
-    pub fn new(device: &wgpu::Device, chunk_bytes: u64) -> Transfer {
-        let pool = |label, usage, mapped_at_creation| {
-            let (give_back, free) = crossbeam_channel::bounded(BUFFERS as usize);
-            for _ in 0..BUFFERS {
+    /// Allocates the staging buffers; in those for uploads `params_bytes` are set aside. Returns also those that nobody
+    /// has zeroed.
+    pub fn new(
+        device: &wgpu::Device,
+        sizes: Sizes,
+        params_bytes: u64,
+        counting: Arc<Counting>,
+        under_way: Arc<UnderWay>,
+    ) -> (Transfer, Vec<wgpu::Buffer>) {
+        let mut unmapped = Vec::new();
+        let mut ring = |label, count, usage, mapped_at_creation| {
+            let (give_back, free) = crossbeam_channel::bounded(count as usize);
+            for _ in 0..count {
                 let label = Some(label);
-                let descriptor =
-                    wgpu::BufferDescriptor { label, size: chunk_bytes, usage, mapped_at_creation };
-                give_back.send(device.create_buffer(&descriptor)).expect("room for every buffer");
+                let size = sizes.chunk_bytes;
+                let buffer =
+                    device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation });
+                unmapped.extend((!mapped_at_creation).then(|| buffer.clone()));
+                give_back.send(buffer).expect("room for every buffer");
             }
-            Pool { free, give_back }
+            Ring { free, give_back }
         };
         let upload = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
         let download = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        Transfer {
-            chunk_bytes,
-            uploads: pool("upload", upload, true),
-            downloads: pool("download", download, false),
+        let transfer = Transfer {
+            sizes,
+            params_bytes,
+            uploads: ring("upload", sizes.uploads, upload, true),
+            downloads: ring("download", sizes.downloads, download, false),
             open: None,
+            landings: Vec::new(),
             uploaded_bytes: 0,
-            downloaded_bytes: 0,
-        }
+            counting,
+            under_way,
+            lent: Arc::default(),
+        };
+        (transfer, unmapped)
     }
 
     /// Copies the first bytes of `bytes` to staging memory and records their copy to `to`. Returns how many; the
@@ -117,141 +137,142 @@ impl Transfer {
     pub fn upload(
         &mut self,
         batch: &mut Batch,
-        health: &Health,
+        poller: &Poller,
         to: (&wgpu::Buffer, u64),
         bytes: &[u8],
     ) -> Result<usize, DeviceError> {
-        let (staging, taken) = match self.open.take() {
-            Some(open) => open,
-            None => (self.uploads.take(health)?, 0),
-        };
-        let len = bytes.len().min((self.chunk_bytes - taken) as usize);
-        let end = taken + len as u64;
-        let mut view =
-            staging.get_mapped_range_mut(taken..end).map_err(|error| health.failure(&error.to_string()))?;
-        view.copy_from_slice(&bytes[..len]);
-        drop(view);
-        self.uploaded_bytes = end.max(self.uploaded_bytes);
-        batch.copy((&staging, taken), to, len as u64);
+        let taken = self.open(poller)?;
+        let len = bytes.len().min((self.sizes.chunk_bytes - self.params_bytes - taken) as usize);
+        self.write(poller, taken, &bytes[..len])?;
+        let (staging, end) = self.open.as_mut().expect("opened above");
+        batch.upload((staging, taken), to, len as u64);
         // Mapped ranges begin at multiples of 8.
-        self.open = Some((staging, end.next_multiple_of(wgpu::MAP_ALIGNMENT)));
+        *end = (taken + len as u64).next_multiple_of(wgpu::MAP_ALIGNMENT);
         Ok(len)
+    }
+
+    /// Copies the parameters of the next submission to staging memory; returns where they lie.
+    pub fn params(&mut self, poller: &Poller, bytes: &[u8]) -> Result<(wgpu::Buffer, u64), DeviceError> {
+        self.open(poller)?;
+        let offset = self.sizes.chunk_bytes - self.params_bytes;
+        self.write(poller, offset, bytes)?;
+        let (staging, _) = self.open.as_ref().expect("opened above");
+        Ok((staging.clone(), offset))
+    }
+
+    /// Makes sure that there is a mapped buffer for uploads; returns how much of it is taken.
+    fn open(&mut self, poller: &Poller) -> Result<u64, DeviceError> {
+        if self.open.is_none() {
+            self.open = Some((self.uploads.take(poller)?, 0));
+        }
+        Ok(self.open.as_ref().map_or(0, |(_, taken)| *taken))
+    }
+
+    fn write(&mut self, poller: &Poller, offset: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        let end = offset + bytes.len() as u64;
+        let (staging, _) = self.open.as_ref().expect("a buffer that is open");
+        let view = staging.get_mapped_range_mut(offset..end);
+        view.map_err(|error| poller.health.failure(&error.to_string()))?.copy_from_slice(bytes);
+        self.uploaded_bytes = end.max(self.uploaded_bytes);
+        Ok(())
     }
 
     /// Whether no more fits in the staging buffer that uploads go to.
     pub fn is_full(&self) -> bool {
-        self.open.as_ref().is_some_and(|(_, taken)| *taken >= self.chunk_bytes)
+        let most = self.sizes.chunk_bytes - self.params_bytes;
+        self.open.as_ref().is_some_and(|(_, taken)| *taken >= most)
     }
 
-    /// Unmaps what uploads wrote, which must happen before the batch is submitted. [`Transfer::reclaim`] takes the
-    /// result after that.
-    pub fn seal(&mut self) -> Option<wgpu::Buffer> {
-        let (staging, _) = self.open.take()?;
-        staging.unmap();
-        Some(staging)
-    }
-
-    /// Lets a sealed buffer come back once its submission is done.
-    pub fn reclaim(&self, watcher: &Watcher, staging: wgpu::Buffer, after: Submission) {
-        let mapped = map(&staging, wgpu::MapMode::Write, self.chunk_bytes);
-        watcher.send(Job::Upload { after, staging, mapped, pool: self.uploads.give_back.clone() });
-    }
-
-    /// A staging buffer for a chunk of a download.
-    pub fn landing(&mut self, health: &Health, size_bytes: u64) -> Result<wgpu::Buffer, DeviceError> {
-        self.downloaded_bytes = size_bytes.max(self.downloaded_bytes);
-        self.downloads.take(health)
-    }
-
-    /// Lets the first `size_bytes` of a staging buffer arrive once the submission that writes them is done.
-    pub fn expect(
-        &self,
-        watcher: &Watcher,
-        incoming: &Incoming,
-        staging: wgpu::Buffer,
-        size_bytes: u64,
-        after: Submission,
-    ) {
-        let mapped = map(&staging, wgpu::MapMode::Read, size_bytes);
-        let (pool, assembly) = (self.downloads.give_back.clone(), incoming.0.clone());
-        watcher.send(Job::Download {
-            after,
-            chunk: DownloadChunk { staging, size_bytes, pool, assembly },
-            mapped,
-        });
-    }
-
-    /// Overwrites what transfers left behind. Nothing is under way: every staging buffer is back, or comes back soon.
-    /// What was uploaded lies in mapped memory; `clear` is to write zeros over the rest.
-    pub fn wipe(
-        &mut self,
-        health: &Health,
-        clear: &mut impl FnMut(&wgpu::Buffer),
-    ) -> Result<(), DeviceError> {
-        let all = |pool: &Pool| (0..BUFFERS).map(|_| pool.take(health)).collect::<Result<Vec<_>, _>>();
-        if self.uploaded_bytes > 0 {
-            for staging in all(&self.uploads)? {
-                let view = staging.get_mapped_range_mut(..self.uploaded_bytes);
-                let mut view = view.map_err(|error| health.failure(&error.to_string()))?;
-                view.slice(..).fill(0);
-                drop(view);
-                let _ = self.uploads.give_back.send(staging);
-            }
+    /// Room for a part of a download, at most [`Transfer::chunk_bytes`] long, behind what arrives with the next submission
+    /// already: the buffer and the offset. None where no staging buffer is free now.
+    pub fn land(&mut self, incoming: &Arc<Incoming>, part: usize, len: u64) -> Option<(wgpu::Buffer, u64)> {
+        let has_room = |landing: &Landing| landing.taken() + len <= self.sizes.chunk_bytes;
+        if !self.landings.last().is_some_and(has_room) {
+            let (staging, home) = (self.downloads.free.try_recv().ok()?, self.downloads.give_back.clone());
+            let most_lent = self.sizes.downloads as usize / 2;
+            self.landings.push(Landing::new(staging, home, (self.lent.clone(), most_lent)));
         }
-        if self.downloaded_bytes > 0 {
-            for staging in all(&self.downloads)? {
-                clear(&staging);
-                let _ = self.downloads.give_back.send(staging);
-            }
+        self.landings.last_mut().map(|landing| landing.add(incoming, part, len))
+    }
+
+    /// Waits until a staging buffer for downloads is free. The batch holds none.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn await_landing(&self, poller: &Poller) -> Result<(), DeviceError> {
+        poller.look_until(|| !self.downloads.free.is_empty())
+    }
+
+    /// Unmaps what was written, which must happen before the batch is submitted; what is to be mapped after that.
+    pub fn seal(&mut self) -> Sealed {
+        let upload = self.open.take().map(|(staging, _)| staging);
+        if let Some(staging) = &upload {
+            staging.unmap();
         }
-        (self.uploaded_bytes, self.downloaded_bytes) = (0, 0);
+        Sealed { upload, landings: std::mem::take(&mut self.landings) }
+    }
+
+    /// Has the staging buffers of a submission mapped as soon as it is done.
+    pub fn map(&self, sealed: Sealed, poller: &Poller) {
+        let Sealed { upload, landings } = sealed;
+        for landing in landings {
+            self.counting.add(Count::DownloadMaps, 1);
+            landing.map(&self.under_way, &self.counting, &poller.health);
+        }
+        if let Some(staging) = upload {
+            self.counting.add(Count::UploadMaps, 1);
+            let (under_way, home) = (self.under_way.clone(), self.uploads.give_back.clone());
+            under_way.map_begins();
+            let mapped = staging.clone();
+            staging.map_async(wgpu::MapMode::Write, .., move |_| {
+                // Even unmapped: whoever waits for it then finds the failure.
+                let _ = home.send(mapped);
+                under_way.map_ends();
+            });
+        }
+    }
+
+    /// Overwrites what uploads left behind. Nothing is under way, and nothing recorded. Staging memory of downloads is wiped
+    /// whenever it comes back.
+    pub fn wipe(&mut self, poller: &Poller) -> Result<(), DeviceError> {
+        if self.uploaded_bytes == 0 {
+            return Ok(());
+        }
+        let all: Vec<_> =
+            (0..self.sizes.uploads).map(|_| self.uploads.take(poller)).collect::<Result<_, _>>()?;
+        for staging in all {
+            let view = staging.get_mapped_range_mut(..self.uploaded_bytes);
+            view.map_err(|error| poller.health.failure(&error.to_string()))?.slice(..).fill(0);
+            let _ = self.uploads.give_back.send(staging);
+        }
+        self.uploaded_bytes = 0;
         Ok(())
     }
 
     /// Bytes of a staging buffer.
     pub fn chunk_bytes(&self) -> u64 {
-        self.chunk_bytes
+        self.sizes.chunk_bytes
     }
 }
 
-impl Incoming {
-    /// A download of `size_bytes`, and where it will be.
-    pub fn new(size_bytes: u64) -> (Incoming, Arrival) {
-        let (done, arrival) = oneshot::channel();
-        let bytes = Wiped::with_capacity(size_bytes as usize);
-        (Incoming(Arc::new(Mutex::new(Assembly { bytes, size_bytes, done: Some(done) }))), arrival)
-    }
+/// The staging buffers of one submission.
+pub struct Sealed {
+    upload: Option<wgpu::Buffer>,
+    landings: Vec<Landing>,
 }
 
-impl DownloadChunk {
-    /// Takes the bytes out, where they are there, and gives the staging buffer back.
-    pub fn arrive(self, is_there: bool, health: &Health) {
-        let mut assembly = self.assembly.lock().expect("only the watching thread assembles");
-        let taken = is_there && {
-            match self.staging.get_mapped_range(..self.size_bytes) {
-                Ok(view) => assembly.bytes.extend(&view),
-                Err(error) => health.fail(error.to_string()),
-            }
-            health.check().is_ok()
-        };
-        self.staging.unmap();
-        let _ = self.pool.send(self.staging);
-        let is_whole = assembly.bytes.len() as u64 == assembly.size_bytes;
-        if (is_whole || !taken)
-            && let Some(done) = assembly.done.take()
-        {
-            let bytes = std::mem::take(&mut assembly.bytes);
-            let result = if taken { Ok(bytes) } else { Err(health.failure("a download did not arrive")) };
-            // The caller may have lost interest.
-            let _ = done.send(result);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn staging_takes_an_eighth_of_a_budget() {
+        assert_eq!(Sizes::within(None).total_bytes(), 96 << 20);
+        for megabytes in [1, 8, 20, 100, 1000, 100_000u64] {
+            let (budget, sizes) = (megabytes << 20, Sizes::within(Some(megabytes << 20)));
+            assert!(sizes.total_bytes() <= budget / 8, "{sizes:?} of {megabytes} MiB");
+            assert!(sizes.chunk_bytes >= FEW.chunk_bytes && sizes.chunk_bytes <= AMPLE.chunk_bytes);
         }
+        assert_eq!(Sizes::within(Some(0)), FEW);
     }
-}
-
-fn map(staging: &wgpu::Buffer, mode: wgpu::MapMode, size_bytes: u64) -> Receiver<MapResult> {
-    let (sender, mapped) = crossbeam_channel::bounded(1);
-    staging.map_async(mode, ..size_bytes, move |result| {
-        let _ = sender.send(result);
-    });
-    mapped
 }

@@ -1,61 +1,108 @@
-//! The thread that waits for the GPU.
+//! Noticing that the GPU is done: wgpu says so to whichever thread polls it, and there and then what waited for it goes on:
+//! bytes of a download are handed out, staging buffers go back to their pools.
 //!
-//! It takes submissions in order, waits for each, and finishes what hangs on it: bytes of a download are copied
-//! out, staging buffers go back to their pools. It never waits for another thread of ours, so that whoever waits
-//! for it makes progress.
+//! A thread that feeds the device polls between its calls ([`Poller`]). The *watcher* is a thread that polls where nobody
+//! else may: it is woken by a flush, and never waits for another thread of ours, so that whoever waits for it makes
+//! progress.
 
 use super::busy::{Busy, Submission};
 use super::health::Health;
-use super::transfer::{DownloadChunk, MapResult};
-use crossbeam_channel::{Receiver, Sender};
+use super::transfer::UnderWay;
+use crate::device::{DeviceError, pace};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{JoinHandle, sleep, yield_now};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Submissions that wait to complete at most; beyond, the caller waits. It bounds what the driver holds.
-const MOST_IN_FLIGHT: usize = 64;
-
-/// How long a mapping may take once the GPU is done: it only needs another thread to return from wgpu.
-const MAPPING_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a submission is looked at again and again, giving way to other threads only: as long as kernels on few elements
-/// take.
-const AT_ONCE: Duration = Duration::from_micros(200);
-
-/// After that, pauses between two looks: this part of what was waited so far, within these bounds.
-const PAUSE_PART: u32 = 16;
-const PAUSES: [Duration; 2] = [Duration::from_micros(20), Duration::from_millis(1)];
-
-/// Something that waits for a submission.
-pub enum Job {
-    /// Only that callbacks run as soon as it completes.
-    Complete(Submission),
-    /// A staging buffer for uploads comes back.
-    Upload {
-        /// The submission that reads it.
-        after: Submission,
-        /// The buffer.
-        staging: wgpu::Buffer,
-        /// Where wgpu says that it is mapped again.
-        mapped: Receiver<MapResult>,
-        /// Where it goes.
-        pool: Sender<wgpu::Buffer>,
-    },
-    /// Bytes of a download are there.
-    Download {
-        /// The submission that writes them.
-        after: Submission,
-        /// The bytes and where they go.
-        chunk: DownloadChunk,
-        /// Where wgpu says that they are mapped.
-        mapped: Receiver<MapResult>,
-    },
+/// A means to look at the device. It looks again and again rather than have the driver wait, which may wake who waits
+/// late: with NVIDIA's 580 half of such waits took 10 ms, a hundred times what a kernel takes.
+#[derive(Clone)]
+pub struct Poller {
+    /// The device.
+    pub device: wgpu::Device,
+    /// Whether it still works.
+    pub health: Health,
+    /// Its submissions.
+    pub busy: Busy,
+    /// Its transfers.
+    pub under_way: Arc<UnderWay>,
 }
 
-/// A handle to the thread; dropping it lets the thread finish its jobs, and waits.
+impl Poller {
+    /// Looks once. True while anything is under way; once the device has failed, nothing is.
+    pub fn look(&self) -> bool {
+        if self.health.check().is_ok() {
+            // wgpu 30 panics in a poll when the driver loses the device.
+            match catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll))) {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => self.health.fail(error.to_string()),
+                Err(_) => self.health.fail("the driver lost the device"),
+            }
+        }
+        if self.health.check().is_err() {
+            self.under_way.fail(&self.health);
+            return false;
+        }
+        self.is_at_work()
+    }
+
+    /// True while submissions or mappings are under way.
+    pub fn is_at_work(&self) -> bool {
+        self.busy.in_flight() > 0 || self.under_way.maps() > 0
+    }
+
+    /// Looks until `is_done`, or until the device has failed.
+    ///
+    /// # Errors
+    /// Where it has.
+    pub fn look_until(&self, mut is_done: impl FnMut() -> bool) -> Result<(), DeviceError> {
+        let begin = Instant::now();
+        loop {
+            self.look();
+            self.health.check()?;
+            if is_done() {
+                return Ok(());
+            }
+            match pace::pause_after(begin.elapsed()) {
+                None => yield_now(),
+                Some(pause) => sleep(pause),
+            }
+        }
+    }
+
+    /// Waits for a submission.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn wait(&self, submission: Submission) -> Result<(), DeviceError> {
+        self.look_until(|| self.busy.is_complete(submission))
+    }
+}
+
+/// A handle to the thread; dropping it waits for it.
 pub struct Watcher {
-    jobs: Option<Sender<Job>>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    orders: Mutex<Orders>,
+    woken: Condvar,
+}
+
+#[derive(Default)]
+struct Orders {
+    /// There may be something to look for.
+    looks: bool,
+    ends: bool,
+}
+
+impl Shared {
+    /// Nothing that can panic happens under the lock.
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().expect("no panic while ordering")
+    }
 }
 
 impl Watcher {
@@ -63,86 +110,42 @@ impl Watcher {
     ///
     /// # Errors
     /// Where the operating system has no thread to give.
-    pub fn start(device: wgpu::Device, health: Health, busy: Busy) -> std::io::Result<Watcher> {
-        let (jobs, queue) = crossbeam_channel::bounded(MOST_IN_FLIGHT);
+    pub fn start(poller: Poller) -> std::io::Result<Watcher> {
+        let shared = Arc::<Shared>::default();
+        let orders = shared.clone();
         let body = move || {
-            for job in queue {
-                // wgpu may panic once the device is lost. The thread goes on, so that every job comes to its end.
-                if catch_unwind(AssertUnwindSafe(|| finish(&device, &health, &busy, job))).is_err() {
-                    health.fail("the thread that waits for it panicked");
-                }
+            pace::sleep_exactly();
+            while next(&orders) {
+                // A failure ends the wait too, and whoever waits for bytes has been told.
+                let _ = poller.look_until(|| !poller.is_at_work());
             }
         };
         let thread = std::thread::Builder::new().name("gpu-watch".into()).spawn(body)?;
-        Ok(Watcher { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Watcher { shared, thread: Some(thread) })
     }
 
-    /// Adds a job; waits while there are too many.
-    pub fn send(&self, job: Job) {
-        let jobs = self.jobs.as_ref().expect("taken only when dropped");
-        jobs.send(job).expect("the thread lives as long as this handle");
+    /// Has it look until nothing is under way.
+    pub fn wake(&self) {
+        self.shared.orders().looks = true;
+        self.shared.woken.notify_one();
     }
+}
+
+/// Waits for an order to look; false at the end.
+fn next(shared: &Shared) -> bool {
+    let orders = shared.orders();
+    let waited = shared.woken.wait_while(orders, |orders| !orders.looks && !orders.ends);
+    let mut orders = waited.expect("no panic while ordering");
+    std::mem::take(&mut orders.looks)
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.shared.orders().ends = true;
+        self.shared.woken.notify_one();
         if let Some(thread) = self.thread.take() {
             // It panics nowhere; if it did, there is nothing left to do about it.
             let _ = thread.join();
-        }
-    }
-}
-
-/// Waits until a submission is complete, or records why it will not be.
-///
-/// It looks again and again rather than have the driver wait, which may wake who waits late: with NVIDIA's 580 half of
-/// these threads' waits took 10 ms, a hundred times what a kernel takes.
-pub fn wait(device: &wgpu::Device, health: &Health, busy: &Busy, submission: Submission) -> bool {
-    let begin = Instant::now();
-    loop {
-        if health.check().is_err() {
-            return false;
-        }
-        // wgpu 30 panics in a poll when the driver loses the device.
-        match catch_unwind(AssertUnwindSafe(|| device.poll(wgpu::PollType::Poll))) {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => health.fail(error.to_string()),
-            Err(_) => health.fail("the driver lost the device"),
-        }
-        if busy.is_complete(submission) {
-            return true;
-        }
-        match begin.elapsed() {
-            waited if waited < AT_ONCE => yield_now(),
-            waited => sleep((waited / PAUSE_PART).clamp(PAUSES[0], PAUSES[1])),
-        }
-    }
-}
-
-fn finish(device: &wgpu::Device, health: &Health, busy: &Busy, job: Job) {
-    let is_mapped = |after, mapped: Receiver<MapResult>| {
-        if !wait(device, health, busy, after) {
-            return false;
-        }
-        let result = mapped.recv_timeout(MAPPING_TIMEOUT);
-        if !matches!(result, Ok(Ok(()))) {
-            health.fail("a staging buffer cannot be mapped");
-        }
-        matches!(result, Ok(Ok(())))
-    };
-    match job {
-        Job::Complete(submission) => {
-            wait(device, health, busy, submission);
-        }
-        Job::Upload { after, staging, mapped, pool } => {
-            is_mapped(after, mapped);
-            // Even unmapped: whoever waits for it then finds the failure.
-            let _ = pool.send(staging);
-        }
-        Job::Download { after, chunk, mapped } => {
-            let is_there = is_mapped(after, mapped);
-            chunk.arrive(is_there, health);
         }
     }
 }

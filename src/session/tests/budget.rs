@@ -3,7 +3,7 @@
 use super::recipe::recipe;
 use super::{elements, product, protocol_of, world};
 use crate::device::cpu::Cpu;
-use crate::device::{Buffer, Description, Device, DeviceError, DeviceKernel, Download, Ledger};
+use crate::device::{Arrived, Buffer, Description, Device, DeviceError, DeviceKernel, Ledger};
 use crate::net::LinkShape;
 use crate::plan::{DeviceModel, PlanError, PlanOptions, Plans};
 use crate::program::Program;
@@ -152,8 +152,8 @@ impl Device for Exhausted {
     fn upload(&self, to: &Buffer, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
         self.device.upload(to, offset_bytes, bytes)
     }
-    fn download(&self, from: &Buffer, size_bytes: u64) -> Result<Download, DeviceError> {
-        self.device.download(from, size_bytes)
+    fn read(&self, from: &Buffer, size_bytes: u64, arrived: Arrived) -> Result<(), DeviceError> {
+        self.device.read(from, size_bytes, arrived)
     }
     fn run(&self, ring: Ring, kernel: &DeviceKernel<'_>) -> Result<(), DeviceError> {
         self.device.run(ring, kernel)

@@ -52,7 +52,7 @@ fn nothing_is_compiled_in_the_online_phase() {
             let gpu = Arc::new(Gpu::open(adapter, GpuOptions::default()).expect("an adapter opens"));
             let before = gpu.pipeline_count();
             let mut kernels = plan.kernels().map(|(_, kernel)| kernel.map(|_| (), |_| ()));
-            gpu.prepare(plan.ring, &mut kernels).expect("the device is well");
+            gpu.compile(plan.ring, &mut kernels).expect("the device is well");
             let made = gpu.pipeline_count();
             assert!(made > before + 5, "{made} programs of {}, {before} of them from the opening", plan.role);
             world = world.with_device(plan.role, gpu.clone());

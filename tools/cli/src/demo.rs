@@ -9,8 +9,9 @@ use crate::{interrupt, output, say, table};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use symbolon::program::oracle;
+use symbolon::program::{Program, oracle};
 use symbolon::protocol::Protocol;
+use symbolon::ring::Elements;
 use symbolon_job::data::{Matrix, Source};
 use symbolon_job::{InputData, Job, JobError};
 
@@ -48,13 +49,7 @@ struct DemoJson {
 /// Runs the demo in a folder of its own.
 pub fn demo(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
     interrupt::catch()?;
-    let folder = Scratch::new()?;
-    for (name, bytes) in FILES {
-        let path = folder.path().join(name);
-        let text = (name == JOB).then(|| job_text(bytes, protocol).into_bytes());
-        let written = std::fs::write(&path, text.as_deref().unwrap_or(bytes));
-        written.map_err(|error| JobError::File { path, reason: error.to_string() })?;
-    }
+    let folder = unpack(protocol)?;
     let job_path = folder.path().join(JOB);
     let job = Job::read(&job_path)?;
     let mut run = launch(&job_path, &job, None, shared)?;
@@ -71,6 +66,40 @@ pub fn demo(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
     output::print(shared.json, &json, &text(&json))
 }
 
+/// The demo's files in a folder of their own.
+fn unpack(protocol: Protocol) -> Result<Scratch, Failure> {
+    let folder = Scratch::new()?;
+    for (name, bytes) in FILES {
+        let path = folder.path().join(name);
+        let text = (name == JOB).then(|| job_text(bytes, protocol).into_bytes());
+        let written = std::fs::write(&path, text.as_deref().unwrap_or(bytes));
+        written.map_err(|error| JobError::File { path, reason: error.to_string() })?;
+    }
+    Ok(folder)
+}
+
+/// The demo's program and inputs.
+pub fn program(protocol: Protocol) -> Result<(Program, Vec<Elements>), Failure> {
+    let folder = unpack(protocol)?;
+    let job = Job::read(&folder.path().join(JOB))?;
+    let (_, program, elements) = read_job(&job)?;
+    Ok((program, elements))
+}
+
+/// A job's inputs, by name; its program; and the inputs as the program takes them.
+fn read_job(job: &Job) -> Result<(BTreeMap<String, InputData>, Program, Vec<Elements>), Failure> {
+    let mut inputs: BTreeMap<String, InputData> = BTreeMap::new();
+    let names = job.inputs.keys().map(|name| (name.as_str(), None));
+    job.read_inputs(names, 0, &say::notice, |data| {
+        inputs.insert(data.name.clone(), data);
+        Ok(())
+    })?;
+    let offers = inputs.iter().map(|(name, input)| (name.clone(), input.offer())).collect();
+    let program = job.program(&offers)?;
+    let elements = inputs.values().map(|input| input.encode(job.codec)).collect::<Result<Vec<_>, _>>()?;
+    Ok((inputs, program, elements))
+}
+
 /// The job with another protocol.
 fn job_text(bytes: &[u8], protocol: Protocol) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -81,15 +110,7 @@ fn job_text(bytes: &[u8], protocol: Protocol) -> String {
 
 /// Holds the private labels against the true ones, the oracle's and those of floating point.
 fn judge(job: &Job, folder: &Path, run: RunJson, private: &[usize]) -> Result<DemoJson, Failure> {
-    let mut inputs: BTreeMap<String, InputData> = BTreeMap::new();
-    let names = job.inputs.keys().map(|name| (name.as_str(), None));
-    job.read_inputs(names, 0, &say::notice, |data| {
-        inputs.insert(data.name.clone(), data);
-        Ok(())
-    })?;
-    let offers = inputs.iter().map(|(name, input)| (name.clone(), input.offer())).collect();
-    let program = job.program(&offers)?;
-    let elements = inputs.values().map(|input| input.encode(job.codec)).collect::<Result<Vec<_>, _>>()?;
+    let (inputs, program, elements) = read_job(job)?;
     let oracle = oracle::evaluate(&program, &elements)[0].elements.decode(job.codec);
     let oracle: Vec<usize> = oracle.into_iter().map(|label| label as usize).collect();
     let truth = labels(&read(&folder.join("test_y.npy"))?);

@@ -17,7 +17,7 @@ impl<B: Copy> Planner<'_, B> {
         (from, to): (usize, usize),
         keep: bool,
     ) {
-        if !keep && !out.shape.is_empty() {
+        if !keep && !out.shape.is_empty() && !writes_all(loops, to, out.shape.len()) {
             self.clear(out);
         }
         if loops.iter().any(|turn| turn.count == 0) {
@@ -52,5 +52,36 @@ impl<B: Copy> Planner<'_, B> {
             params::Affine { loops: turns, count: index(copies), out_offset, operand_offset, unused: 0 };
         let groups = copies.div_ceil(Shader::Affine.threads() as usize);
         self.dispatch(Shader::Affine, ParamBytes::new(&params), vec![written, read], groups, copies);
+    }
+}
+
+/// True where the loops write each of so many elements, counted from `first` on: from the shortest step on, each reaches
+/// where the next begins.
+fn writes_all(loops: &[Loop], first: usize, elements: usize) -> bool {
+    let mut turns: Vec<&Loop> = loops.iter().filter(|turn| turn.count != 1).collect();
+    turns.sort_by_key(|turn| turn.to);
+    let mut written = 1;
+    for turn in turns {
+        if turn.to != written {
+            return false;
+        }
+        written *= turn.count;
+    }
+    first == 0 && written == elements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permutation_writes_all_and_what_pads_does_not() {
+        let turn = |count, to| Loop { count, from: 1, to };
+        assert!(writes_all(&[turn(3, 1), turn(1, 99), turn(5, 3)], 0, 15), "a transposition");
+        assert!(writes_all(&[], 0, 1));
+        assert!(!writes_all(&[turn(3, 1), turn(5, 4)], 0, 20), "a column is left");
+        assert!(!writes_all(&[turn(3, 1), turn(5, 3)], 5, 20), "a row is left");
+        assert!(!writes_all(&[turn(0, 1)], 0, 1), "nothing is written");
+        assert!(!writes_all(&[turn(3, 0)], 0, 3), "one element three times");
     }
 }

@@ -27,8 +27,8 @@ use super::residue::Residues;
 use super::residue::panels::{Content, Panels};
 use super::shader::Shader;
 use super::tune::ScalarTuning;
-use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
+use crate::ring::{Ring, Shape};
 use crate::step::{Kernel, Matrix};
 use fill::{Drawn, Masked};
 use slices::{Chosen, Picked};
@@ -42,14 +42,6 @@ pub struct Span<B> {
     pub offset_bytes: u64,
     /// Its length.
     pub size_bytes: u64,
-}
-
-/// One thing for the GPU to do.
-pub enum Work<B> {
-    /// Runs a shader.
-    Dispatch(Dispatch<B>),
-    /// Writes zeros.
-    Clear(Span<B>),
 }
 
 /// One run of a shader.
@@ -75,7 +67,7 @@ pub fn plan<B: Copy>(
     limits: Limits,
     scratch: Scratch<'_, B>,
     tuning: &ScalarTuning,
-    emit: &mut dyn FnMut(Work<B>),
+    emit: &mut dyn FnMut(Dispatch<B>),
 ) {
     let Scratch { partial, residues, panels, content } = scratch;
     let element_bytes = ring.element_bytes();
@@ -142,7 +134,7 @@ struct Planner<'a, B> {
     panels: &'a mut [Panels; 2],
     content: &'a dyn Fn(B) -> Content,
     tuning: &'a ScalarTuning,
-    emit: &'a mut dyn FnMut(Work<B>),
+    emit: &'a mut dyn FnMut(Dispatch<B>),
 }
 
 impl<B: Copy> Planner<'_, B> {
@@ -156,9 +148,9 @@ impl<B: Copy> Planner<'_, B> {
         (span, (residue / self.element_bytes as u64) as u32)
     }
 
+    /// Writes zeros, as a kernel among the others: a fill would end their pass. Whatever element is read, it counts nothing.
     pub(super) fn clear(&mut self, out: Matrix<B>) {
-        let size_bytes = (out.shape.len() * self.element_bytes) as u64;
-        (self.emit)(Work::Clear(Span { buffer: out.buffer, offset_bytes: 0, size_bytes }));
+        self.linear(out, &[(0, Matrix::new(self.scratch, Shape::SCALAR))], 0);
     }
 
     pub(super) fn dispatch(
@@ -170,7 +162,7 @@ impl<B: Copy> Planner<'_, B> {
         work: usize,
     ) {
         let groups = self.limits.grid(groups);
-        (self.emit)(Work::Dispatch(Dispatch { shader, params, bindings, groups, work: work as u64 }));
+        (self.emit)(Dispatch { shader, params, bindings, groups, work: work as u64 });
     }
 }
 

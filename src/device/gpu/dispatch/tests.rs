@@ -266,7 +266,7 @@ fn last_modulus(dispatch: &Dispatch<Name>, binding: usize, end: u32) -> u64 {
     last
 }
 
-fn works(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> Vec<Work<Name>> {
+fn works(ring: Ring, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> Vec<Dispatch<Name>> {
     Memory::new(ring, limits, None).works(ring, kernel, limits)
 }
 
@@ -292,7 +292,7 @@ impl Memory {
         ring: Ring,
         kernel: &Kernel<Name, &PrgKey>,
         limits: Limits,
-    ) -> Vec<Work<Name>> {
+    ) -> Vec<Dispatch<Name>> {
         let mut works = Vec::new();
         let tuning = &Tuning::default().scalar[usize::from(ring != Ring::Z32)];
         let scratch = Scratch {
@@ -308,8 +308,7 @@ impl Memory {
     /// Residues of left and of right operands that a product makes, modulo all numbers together.
     fn splits(&mut self, kernel: &Kernel<Name, &PrgKey>, limits: Limits) -> [u32; 2] {
         let mut splits = [0; 2];
-        for work in self.works(Ring::Z64, kernel, limits) {
-            let Work::Dispatch(dispatch) = work else { panic!("{kernel:?} clears") };
+        for dispatch in self.works(Ring::Z64, kernel, limits) {
             if matches!(dispatch.shader, Shader::ResidueSplit { .. }) {
                 let params: params::ResidueSplit = dispatch.params.read();
                 splits[params.right as usize] += params.outer * params.inner * params.moduli;
@@ -349,8 +348,7 @@ pub(super) fn check_scratch_spans(
 ) -> Vec<Shader> {
     kernel.check(ring);
     let mut shaders = Vec::new();
-    for work in Memory::new(ring, limits, residues).works(ring, kernel, limits) {
-        let Work::Dispatch(dispatch) = work else { continue };
+    for dispatch in Memory::new(ring, limits, residues).works(ring, kernel, limits) {
         assert!(dispatch.groups[0] <= limits.groups_across && !dispatch.groups.contains(&0), "{kernel:?}");
         assert_eq!(dispatch.bindings.len(), dispatch.shader.written() + dispatch.shader.read());
         for (span, end) in dispatch.bindings.iter().zip(ends(ring, &dispatch)) {
@@ -409,11 +407,8 @@ fn a_product_of_two_terms_is_one_dispatch_where_it_fits() {
 fn long_and_narrow_work_is_spread() {
     let limits = Limits { binding_bytes: 128 << 20, scratch_bytes: 4 << 20, ..LIMITS };
     let groups = |kernel: &Kernel<Name, &PrgKey>| -> Vec<u32> {
-        let dispatches = works(Ring::Z64, kernel, limits).into_iter().map(|work| match work {
-            Work::Dispatch(dispatch) => dispatch.groups[0] * dispatch.groups[1],
-            Work::Clear(_) => panic!("{kernel:?} clears"),
-        });
-        dispatches.collect()
+        let dispatches = works(Ring::Z64, kernel, limits).into_iter();
+        dispatches.map(|dispatch| dispatch.groups[0] * dispatch.groups[1]).collect()
     };
     let terms = vec![(matrix(1, 10, 1 << 17), matrix(2, 1 << 17, 10))];
     assert_eq!(groups(&Kernel::Gemm { out: matrix(0, 10, 10), terms, accumulate: false }), [256, 4]);
@@ -475,9 +470,7 @@ fn residues_serve_the_next_row_of_blocks() {
 fn a_product_over_nothing_is_zero() {
     let terms = vec![(matrix(1, 8, 0), matrix(2, 0, 9))];
     let kernel = |accumulate| Kernel::Gemm { out: matrix(0, 8, 9), terms: terms.clone(), accumulate };
-    assert!(matches!(
-        works(Ring::Z64, &kernel(false), LIMITS)[..],
-        [Work::Clear(Span { size_bytes: 576, .. })]
-    ));
+    let [zeros] = &works(Ring::Z64, &kernel(false), LIMITS)[..] else { panic!("one dispatch") };
+    assert_eq!((zeros.shader, zeros.bindings[0].size_bytes, zeros.work), (Shader::Linear, 576, 72));
     assert!(works(Ring::Z64, &kernel(true), LIMITS).is_empty());
 }

@@ -30,8 +30,7 @@ impl Twin {
         }
     }
 
-    fn run(&mut self, work: Work<Name>) {
-        let Work::Dispatch(dispatch) = work else { panic!("products by residues clear nothing") };
+    fn run(&mut self, dispatch: Dispatch<Name>) {
         match dispatch.shader {
             Shader::ResidueSplit { .. } => self.split(&dispatch),
             Shader::ResidueGemm { tile } if tile.has_bytes() => self.multiply_bytes(&dispatch),

@@ -143,6 +143,11 @@ impl Residues<wgpu::Buffer> {
         }
     }
 
+    /// The buffers that are made without content.
+    pub fn buffers(&self) -> [&wgpu::Buffer; 4] {
+        [&self.left, &self.right, &self.sums, &self.partial]
+    }
+
     /// The parts of buffers that hold what depends on operands, but for panels of those that are there still.
     pub fn intermediates(&self, panels: &mut [Panels; 2]) -> Vec<Span<&wgpu::Buffer>> {
         let whole = [&self.sums, &self.partial];

@@ -11,6 +11,7 @@ mod matmul;
 pub mod model;
 mod overlap;
 mod relu;
+mod rounds;
 mod steps;
 mod vram;
 mod whole;
@@ -55,6 +56,8 @@ pub enum Benchmark {
     Elementwise(elementwise::Options),
     /// Products over links as slow as the device: with overlap, without, and as predicted
     Overlap(overlap::Options),
+    /// What a round takes beside its arithmetic, by cause, and what drivers are asked for in it
+    Rounds(rounds::Options),
     /// Engine overhead: cost per step and planning time
     Steps(steps::Options),
     /// ReLU on a million shared values, by each protocol
@@ -80,6 +83,7 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Gemm(options))) => gemm::gemm(options, &bench.options),
         (None, Some(Benchmark::Elementwise(options))) => elementwise::elementwise(options, &bench.options),
         (None, Some(Benchmark::Overlap(options))) => overlap::overlap(options, &bench.options),
+        (None, Some(Benchmark::Rounds(options))) => rounds::rounds(options, &bench.options),
         (None, Some(Benchmark::Steps(options))) => steps::steps(options, &bench.options),
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Matmul(options))) => matmul::matmul(options, &bench.options),
@@ -89,7 +93,7 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Vram(options))) => vram::vram(options, &bench.options),
         (None, Some(Benchmark::Whole(options))) => whole::whole(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, steps, lattice, link, accuracy, vram, whole"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, rounds, steps, lattice, link, accuracy, vram, whole"
                 .into(),
         )),
     }

@@ -22,6 +22,7 @@ mod processes;
 mod proxy;
 mod refusals;
 mod reports;
+mod rounds;
 #[cfg(target_os = "linux")]
 mod signals;
 mod states;
