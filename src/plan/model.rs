@@ -24,6 +24,18 @@ pub struct DeviceModel {
     pub download_bytes_per_s: f64,
     /// Seconds of overhead of every kernel and transfer.
     pub step_s: f64,
+    /// Seconds from when the device is given work while it has none until it begins.
+    #[serde(default)]
+    pub submit_s: f64,
+    /// Seconds from when bytes are on the host until that is noticed.
+    #[serde(default)]
+    pub exchange_s: f64,
+    /// Seconds until a thread that is woken runs.
+    #[serde(default)]
+    pub wake_s: f64,
+    /// True where transfers take place beside kernels, in a lane of their own in each direction.
+    #[serde(default)]
+    pub transfers_beside: bool,
 }
 
 /// One device where there may be several.
@@ -45,10 +57,14 @@ impl DeviceModel {
             upload_bytes_per_s: 8e9,
             download_bytes_per_s: 8e9,
             step_s: 2e-6,
+            submit_s: 0.0,
+            exchange_s: 0.0,
+            wake_s: 0.0,
+            transfers_beside: false,
         }
     }
 
-    /// Checks that every rate is a positive number, and the time of a step no negative one.
+    /// Checks that every rate is a positive number, and no time a negative one.
     ///
     /// # Errors
     /// With the name of the rate that is not.
@@ -61,16 +77,51 @@ impl DeviceModel {
             ("upload_bytes_per_s", self.upload_bytes_per_s),
             ("download_bytes_per_s", self.download_bytes_per_s),
         ];
-        match rates.into_iter().find(|(_, rate)| !(rate.is_finite() && *rate > 0.0)) {
-            Some((name, rate)) => Err(format!("{name} = {rate} is no rate")),
-            None if !(0.0..=1.0).contains(&self.step_s) => {
-                Err(format!("step_s = {} is no time", self.step_s))
-            }
+        let times = [
+            ("step_s", self.step_s),
+            ("submit_s", self.submit_s),
+            ("exchange_s", self.exchange_s),
+            ("wake_s", self.wake_s),
+        ];
+        if let Some((name, rate)) = rates.into_iter().find(|(_, rate)| !(rate.is_finite() && *rate > 0.0)) {
+            return Err(format!("{name} = {rate} is no rate"));
+        }
+        match times.into_iter().find(|(_, time)| !(0.0..=1.0).contains(time)) {
+            Some((name, time)) => Err(format!("{name} = {time} is no time")),
             None => Ok(()),
         }
     }
 
-    /// Seconds that an action keeps the device busy.
+    /// The same device, slower by a factor.
+    pub fn slower(&self, factor: f64) -> DeviceModel {
+        DeviceModel {
+            name: self.name.clone(),
+            gemm_z32_per_s: self.gemm_z32_per_s / factor,
+            gemm_z64_per_s: self.gemm_z64_per_s / factor,
+            elementwise_bytes_per_s: self.elementwise_bytes_per_s / factor,
+            fill_bytes_per_s: self.fill_bytes_per_s / factor,
+            upload_bytes_per_s: self.upload_bytes_per_s / factor,
+            download_bytes_per_s: self.download_bytes_per_s / factor,
+            step_s: self.step_s * factor,
+            submit_s: self.submit_s * factor,
+            exchange_s: self.exchange_s * factor,
+            wake_s: self.wake_s * factor,
+            transfers_beside: self.transfers_beside,
+        }
+    }
+
+    /// Seconds that an action keeps the device's kernels waiting, and seconds that it takes in a lane of transfers, where
+    /// they have one.
+    pub fn shares(&self, ring: Ring, action: &Action) -> (f64, f64) {
+        let all = self.seconds(ring, action);
+        if self.transfers_beside && !matches!(action, Action::Kernel(_)) {
+            (self.step_s, all - self.step_s)
+        } else {
+            (all, 0.0)
+        }
+    }
+
+    /// Seconds that an action takes.
     pub fn seconds(&self, ring: Ring, action: &Action) -> f64 {
         let mut elements = 0;
         action.visit(|matrix, _| elements += matrix.shape.len());
@@ -111,5 +162,22 @@ mod tests {
         let terms = vec![(matrix(10, 100), matrix(100, 20)), (matrix(10, 50), matrix(50, 20))];
         let action = Action::Kernel(Kernel::Gemm { out: matrix(10, 20), terms, accumulate: true });
         assert!((model.seconds(Ring::Z64, &action) - 10.0 * 20.0 * 150.0 / 1e9).abs() < 1e-12);
+    }
+
+    #[test]
+    fn transfers_beside_kernels_take_a_step_of_the_device() {
+        let model = DeviceModel { step_s: 1e-6, download_bytes_per_s: 1e9, ..DeviceModel::typical() };
+        let from = Matrix::new(BufferId(0), Shape::new(1, 125));
+        let send = Action::Output { from, output: 0, at: (0, 0) };
+        assert_eq!(model.shares(Ring::Z64, &send), (2e-6, 0.0));
+        let (device, beside) = DeviceModel { transfers_beside: true, ..model }.shares(Ring::Z64, &send);
+        assert!((device - 1e-6).abs() < 1e-12 && (beside - 1e-6).abs() < 1e-12, "{device} and {beside}");
+    }
+
+    #[test]
+    fn a_time_below_zero_is_refused() {
+        let model = DeviceModel { wake_s: -1e-6, ..DeviceModel::typical() };
+        assert_eq!(model.check(), Err("wake_s = -0.000001 is no time".into()));
+        assert_eq!(DeviceModel::typical().slower(2.0).check(), Ok(()));
     }
 }

@@ -1,6 +1,6 @@
 //! Measures a device's rates.
 
-use crate::device::{Buffer, Device, DeviceError};
+use crate::device::{Buffer, Device, DeviceError, Pieces};
 use crate::plan::DeviceModel;
 use crate::ring::prg::PrgKey;
 use crate::ring::{Ring, Shape};
@@ -22,6 +22,9 @@ const MOST_TIMES: usize = 32;
 
 /// The number of measurements of which each rate is the median.
 const REPEATS: usize = 5;
+
+/// The number of reads of which the median is taken.
+const READS: usize = 33;
 
 /// The number of small steps that are timed together.
 const SMALL_STEPS: usize = 256;
@@ -55,6 +58,32 @@ pub fn calibrate(device: &dyn Device) -> Result<DeviceModel, DeviceError> {
         upload_bytes_per_s: per_step(bench.upload(&host)?, bytes),
         download_bytes_per_s: per_step(bench.download(bytes as u64)?, bytes),
         step_s,
+        submit_s: bench.submit()?,
+        exchange_s: bench.exchange()?,
+        wake_s: wake_s(),
+        // A device's own calls say nothing of what goes on beside them.
+        transfers_beside: false,
+    })
+}
+
+/// Half of what two threads take to wake each other in turn.
+fn wake_s() -> f64 {
+    let (to, from) = (crossbeam_channel::bounded::<()>(0), crossbeam_channel::bounded::<()>(0));
+    let turns = SMALL_STEPS;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..turns).for_each(|_| {
+                let _ = to.1.recv();
+                let _ = from.0.send(());
+            })
+        });
+        let start = Instant::now();
+        for _ in 0..turns {
+            // The other end lives as long as the scope.
+            let _ = to.0.send(());
+            let _ = from.1.recv();
+        }
+        start.elapsed().as_secs_f64() / (2 * turns) as f64
     })
 }
 
@@ -138,6 +167,47 @@ impl<'a> Bench<'a> {
         self.time(TILES / 2, |at| {
             pollster::block_on(self.device.download(&self.tiles[at], size_bytes)?).map(drop)
         })
+    }
+
+    /// Seconds of the start of a small kernel and a read.
+    fn submit(&self) -> Result<f64, DeviceError> {
+        self.read_in_turn(|started, _| started)
+    }
+
+    /// Seconds from there until the bytes are on the host.
+    fn exchange(&self) -> Result<f64, DeviceError> {
+        self.read_in_turn(|started, arrived| arrived - started)
+    }
+
+    /// The median of a time that is made of when the pause behind a small kernel and a read returns, and of when the bytes
+    /// arrive, both in seconds since it was called.
+    fn read_in_turn(&self, time: impl Fn(f64, f64) -> f64) -> Result<f64, DeviceError> {
+        let element = |tile: usize| Matrix::new(&self.tiles[tile], Shape::new(1, 1));
+        let mut seconds = Vec::new();
+        for _ in 0..READS {
+            let terms = vec![(1, element(1))];
+            self.run(Ring::Z64, &Kernel::Linear { out: element(0), terms, constant: 1 })?;
+            let (sender, arrival) = crossbeam_channel::bounded(1);
+            let arrived = move |result: Result<Pieces, DeviceError>| drop(sender.send(result.map(drop)));
+            let size_bytes = Ring::Z64.element_bytes() as u64;
+            self.device.read(&self.tiles[0], size_bytes, Box::new(arrived))?;
+            let start = Instant::now();
+            let mut is_at_work = self.device.pause()?;
+            let started = start.elapsed().as_secs_f64();
+            while is_at_work && arrival.is_empty() {
+                is_at_work = self.device.look()?;
+            }
+            let closed = |_| {
+                Err(DeviceError::Lost {
+                    device: self.device.description().name.clone(),
+                    reason: "it brought no bytes".into(),
+                })
+            };
+            arrival.try_recv().unwrap_or_else(closed)?;
+            seconds.push(time(started, start.elapsed().as_secs_f64()));
+        }
+        seconds.sort_by(f64::total_cmp);
+        Ok(seconds[READS / 2])
     }
 
     fn small_step(&self) -> Result<f64, DeviceError> {

@@ -349,7 +349,7 @@ impl<'a, C: Content> Engine<'a, C> {
     }
 
     /// A step's estimated time on its device.
-    pub(super) fn seconds(&self, position: u32) -> f64 {
+    fn seconds(&self, position: u32) -> f64 {
         self.models[self.device_of(position)].seconds(self.plan.ring, self.action(position))
     }
 }

@@ -1,9 +1,11 @@
 //! Predictions: the driver of engines on modelled lanes, under a virtual clock.
 //!
-//! Each device of a role does one job after the other, each for the time in its [`DeviceModel`]. A direction of a link
-//! transmits one frame after the other at the link's bandwidth, and a frame arrives after the link's latency. Where the
-//! receiver has no room, the frame waits with its sender; no buffer lies between them. Hosts and coordinators cost
-//! nothing beyond the model's time for each step. Nothing is random and no thread runs, so the time and memory of a
+//! Each device of a role does one job after the other, each for the time in its [`DeviceModel`]; one that has had nothing
+//! to do is woken and submitted to first. Where transfers have lanes of their own, bytes to the device are on their way from
+//! when they are queued, and bytes to the host from when the device has come to them, while it goes on. A direction of a
+//! link transmits one frame after the other at the link's bandwidth, and a frame arrives after the link's latency and wakes
+//! the receiver. Where the receiver has no room, the frame waits with its sender; no buffer lies between them. Hosts and
+//! coordinators cost nothing beyond the model's times. Nothing is random and no thread runs, so the time and memory of a
 //! simulation depend on its steps alone.
 
 use super::answers::ROUNDS;
@@ -37,6 +39,8 @@ pub struct RolePrediction {
     pub role: Role,
     /// Each of its devices, by number.
     pub devices: Vec<Duration>,
+    /// The transfers of each of its devices, the busier direction, where they take place beside kernels.
+    pub transfers: Vec<Duration>,
     /// The wire, in either direction.
     pub wire: Duration,
 }
@@ -44,7 +48,8 @@ pub struct RolePrediction {
 impl Prediction {
     /// The time of the busiest lane of any party.
     pub fn busiest(&self) -> Duration {
-        self.parties.iter().map(|party| party.device().max(party.wire)).max().unwrap_or_default()
+        let busiest = |party: &RolePrediction| party.device().max(party.transfer()).max(party.wire);
+        self.parties.iter().map(busiest).max().unwrap_or_default()
     }
 }
 
@@ -52,6 +57,11 @@ impl RolePrediction {
     /// The time of its busiest device.
     pub fn device(&self) -> Duration {
         self.devices.iter().copied().max().unwrap_or_default()
+    }
+
+    /// The time of the busiest transfers.
+    pub fn transfer(&self) -> Duration {
+        self.transfers.iter().copied().max().unwrap_or_default()
     }
 }
 
@@ -71,6 +81,10 @@ pub fn simulate(
 
 /// Nanoseconds since the start.
 type Time = u64;
+
+fn nanos(seconds: f64) -> Time {
+    (seconds * 1e9).round() as Time
+}
 
 /// A content that is its size in bytes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +113,8 @@ impl Observer for () {}
 enum Moment {
     /// An actor's device, by number, has done its first job.
     Computed(usize, usize),
+    /// The bytes that an actor's step reads are on the host.
+    Landed(usize, u32),
     /// A transmission has left its sender.
     Transmitted(u64),
     /// A transmission is with its receiver.
@@ -126,8 +142,28 @@ struct Actor<'a> {
 /// A device. It works on the first of its jobs, if it has any.
 #[derive(Default)]
 struct Lane {
-    jobs: VecDeque<Job<Size>>,
+    /// Each with the time from which on it may be done.
+    jobs: VecDeque<(Job<Size>, Time)>,
     busy: Time,
+    /// Transfers to the device, and from it.
+    transfers: [TransferLane; 2],
+}
+
+/// A direction of a device's transfers.
+#[derive(Clone, Copy, Default)]
+struct TransferLane {
+    /// It is busy until then.
+    free: Time,
+    busy: Time,
+}
+
+impl TransferLane {
+    /// Adds a transfer; returns its end.
+    fn take(&mut self, now: Time, took: Time) -> Time {
+        self.busy += took;
+        self.free = self.free.max(now) + took;
+        self.free
+    }
 }
 
 impl<'a> Actor<'a> {
@@ -144,7 +180,10 @@ impl<'a> Actor<'a> {
     }
 
     fn restart_clocks(&mut self) {
-        self.devices.iter_mut().for_each(|device| device.busy = 0);
+        for device in &mut self.devices {
+            device.busy = 0;
+            device.transfers.iter_mut().for_each(|transfers| transfers.busy = 0);
+        }
         self.wire_busy = 0;
     }
 
@@ -164,13 +203,21 @@ impl<'a> Actor<'a> {
 
     fn prediction(&self) -> RolePrediction {
         let devices = self.devices.iter().map(|device| Duration::from_nanos(device.busy)).collect();
-        RolePrediction { role: self.plan.role, devices, wire: Duration::from_nanos(self.wire_busy) }
+        let busier = |device: &Lane| device.transfers.iter().map(|transfers| transfers.busy).max();
+        let transfers = self.devices.iter().map(|device| Duration::from_nanos(busier(device).unwrap_or(0)));
+        RolePrediction {
+            role: self.plan.role,
+            devices,
+            transfers: transfers.collect(),
+            wire: Duration::from_nanos(self.wire_busy),
+        }
     }
 }
 
 /// All roles at work.
 pub(super) struct Simulation<'a, O> {
     link: LinkShape,
+    models: &'a [DeviceModel],
     clock: Time,
     actors: Vec<Actor<'a>>,
     moments: BinaryHeap<Reverse<(Time, Moment)>>,
@@ -189,6 +236,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
     ) -> Simulation<'a, O> {
         Simulation {
             link,
+            models,
             clock: 0,
             actors: plans.roles().map(|plan| Actor::new(plan, models, overlap)).collect(),
             moments: BinaryHeap::new(),
@@ -225,6 +273,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
             self.clock = time;
             match moment {
                 Moment::Computed(index, device) => self.computed(index, device),
+                Moment::Landed(index, position) => self.landed(index, position),
                 Moment::Transmitted(number) => self.transmitted(number),
                 Moment::Arrived(number) => self.arrived(number),
             }
@@ -256,26 +305,38 @@ impl<'a, O: Observer> Simulation<'a, O> {
     }
 
     fn queue(&mut self, index: usize, number: usize, job: Job<Size>) {
-        let jobs = &mut self.actors[index].devices[number].jobs;
-        jobs.push_back(job);
-        if jobs.len() == 1 {
+        let models = self.models;
+        let model = &models[number];
+        let Actor { plan, devices, .. } = &mut self.actors[index];
+        let action = &plan.steps[job.position() as usize].step.action;
+        let is_idle = devices[number].jobs.is_empty();
+        let mut begin = self.clock + if is_idle { nanos(model.wake_s + model.submit_s) } else { 0 };
+        if let Action::Input { .. } | Action::Receive { .. } | Action::Reload { .. } = action {
+            let (_, beside) = model.shares(plan.ring, action);
+            begin = begin.max(devices[number].transfers[0].take(self.clock, nanos(beside)));
+        }
+        devices[number].jobs.push_back((job, begin));
+        if is_idle {
             self.compute(index, number);
         }
     }
 
     /// A device begins its first job, if it has any.
     fn compute(&mut self, index: usize, number: usize) {
-        let Actor { engine, devices, .. } = &mut self.actors[index];
-        let Some(job) = devices[number].jobs.front() else { return };
-        let took = (engine.seconds(job.position()) * 1e9).round() as Time;
+        let Actor { plan, devices, .. } = &mut self.actors[index];
+        let Some((job, begin)) = devices[number].jobs.front() else { return };
+        let action = &plan.steps[job.position() as usize].step.action;
+        let took = nanos(self.models[number].shares(plan.ring, action).0);
+        let begin = (*begin).max(self.clock);
         devices[number].busy += took;
-        self.moments.push(Reverse((self.clock + took, Moment::Computed(index, number))));
+        self.moments.push(Reverse((begin + took, Moment::Computed(index, number))));
     }
 
     /// A device ends its first job, and begins the next before another is queued.
     fn computed(&mut self, index: usize, number: usize) {
         let actor = &mut self.actors[index];
-        let position = actor.devices[number].jobs.pop_front().expect("the device was at a job").position();
+        let (job, _) = actor.devices[number].jobs.pop_front().expect("the device was at a job");
+        let position = job.position();
         let (ring, action) = (actor.plan.ring, &actor.plan.steps[position as usize].step.action);
         self.compute(index, number);
         match action {
@@ -283,12 +344,33 @@ impl<'a, O: Observer> Simulation<'a, O> {
             Action::Kernel(_) | Action::Input { .. } | Action::Reload { .. } => {
                 self.tell(index, Event::Done(position));
             }
-            Action::Send { from, .. } | Action::Output { from, .. } | Action::Spill { from, .. } => {
-                let size = Size(from.shape.size_bytes(ring) as usize);
+            Action::Send { .. } | Action::Output { .. } | Action::Spill { .. } => {
+                let models = self.models;
+                let model = &models[number];
+                let (_, beside) = model.shares(ring, action);
+                let landed = self.actors[index].devices[number].transfers[1].take(self.clock, nanos(beside));
+                let late = landed - self.clock + nanos(model.exchange_s + model.wake_s);
                 self.tell(index, Event::Done(position));
-                self.tell(index, Event::Downloaded(position, size));
+                if late > 0 {
+                    self.moments.push(Reverse((self.clock + late, Moment::Landed(index, position))));
+                } else {
+                    return self.landed(index, position);
+                }
             }
         }
+        self.obey(index);
+    }
+
+    /// Bytes that a step reads are with the host.
+    fn landed(&mut self, index: usize, position: u32) {
+        let plan = self.actors[index].plan;
+        let action = &plan.steps[position as usize].step.action;
+        let (Action::Send { from, .. } | Action::Output { from, .. } | Action::Spill { from, .. }) = action
+        else {
+            unreachable!("a step that reads")
+        };
+        let size = Size(from.shape.size_bytes(plan.ring) as usize);
+        self.tell(index, Event::Downloaded(position, size));
         self.obey(index);
     }
 

@@ -18,6 +18,8 @@ pub enum TraceLane {
     Handover(u8),
     /// Results on their way from the device to the host.
     Readback,
+    /// Bytes being copied to where the device with this number fetches them, where it works in the background.
+    Uploads(u8),
     /// Frames being written to a peer.
     To(Role),
     /// Frames being read from a peer.
@@ -150,7 +152,10 @@ impl Recorder {
     /// The spans of a device's lane, and those of the device where it works in the background: its lane then only submits.
     fn on_device(mut self, number: u8, work: Vec<WorkSpan>) -> impl Iterator<Item = Taken> {
         if !work.is_empty() {
-            self.taken.iter_mut().for_each(|taken| taken.lane = TraceLane::Handover(number));
+            for taken in &mut self.taken {
+                let is_upload = matches!(taken.name, "input" | "write" | "reload");
+                taken.lane = if is_upload { TraceLane::Uploads(number) } else { TraceLane::Handover(number) };
+            }
         }
         let work = work.into_iter().map(move |span| Taken {
             lane: TraceLane::Device(number),

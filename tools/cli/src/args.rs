@@ -173,7 +173,7 @@ pub struct Shared {
     /// Do not tune products when a GPU is first opened; results are the same
     #[arg(long, help_heading = DEVICES)]
     pub no_autotune: bool,
-    /// Rates of the device, for tiles and predictions: core, h200, rtx4090, or a file from
+    /// Rates of the device, for tiles and predictions: core, h200, h200-measured, rtx4090, or a file from
     /// `bench --calibrate`; for several devices a list, with commas
     #[arg(long, value_name = "MODEL", help_heading = PLANNING, verbatim_doc_comment)]
     pub device_model: Option<String>,

@@ -5,9 +5,10 @@ use symbolon::plan::DeviceModel;
 use symbolon_job::JobError;
 
 /// The models that come with the program; each says where its figures are from.
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 4] = [
     ("core", include_str!("../../../models/core.toml")),
     ("h200", include_str!("../../../models/h200.toml")),
+    ("h200-measured", include_str!("../../../models/h200-measured.toml")),
     ("rtx4090", include_str!("../../../models/rtx4090.toml")),
 ];
 

@@ -34,6 +34,9 @@ use symbolon::share::{Parties, PartyId, Role};
 /// The side of tiles where none was asked for and none is known to be better.
 const USUAL_TILE: usize = 512;
 
+/// The largest side of the product that shows what devices do beside links: rates no longer change with it.
+const MOST_PROBED: usize = 3072;
+
 /// What to measure.
 #[derive(Args)]
 pub struct Options {
@@ -83,8 +86,9 @@ pub fn overlap(options: &Options, common: &BenchOptions) -> Result<(), Failure> 
     let devices = [engine::of_party(common)?, engine::of_party(common)?, engine::of_party(common)?];
     let mut runs = Vec::new();
     for &size in &options.size {
+        let model = rates(size, options.tile, &devices)?;
         for &ratio in &options.wire {
-            runs.push(measure(size, ratio, options.tile, &devices)?);
+            runs.push(measure(size, ratio, options.tile, model.clone(), &devices)?);
         }
     }
     let device = devices[0].description().name.clone();
@@ -110,21 +114,20 @@ fn calibrate_at_once(devices: &[Arc<dyn Device>]) -> Result<DeviceModel, Failure
         upload_bytes_per_s: mean(|model| model.upload_bytes_per_s),
         download_bytes_per_s: mean(|model| model.download_bytes_per_s),
         step_s: mean(|model| model.step_s),
+        submit_s: mean(|model| model.submit_s),
+        exchange_s: mean(|model| model.exchange_s),
+        wake_s: mean(|model| model.wake_s),
+        transfers_beside: models[0].transfers_beside,
     })
 }
 
-/// The rates of a device that is slower by a factor.
-fn slower(model: &DeviceModel, factor: f64) -> DeviceModel {
-    DeviceModel {
-        name: model.name.clone(),
-        gemm_z32_per_s: model.gemm_z32_per_s / factor,
-        gemm_z64_per_s: model.gemm_z64_per_s / factor,
-        elementwise_bytes_per_s: model.elementwise_bytes_per_s / factor,
-        fill_bytes_per_s: model.fill_bytes_per_s / factor,
-        upload_bytes_per_s: model.upload_bytes_per_s / factor,
-        download_bytes_per_s: model.download_bytes_per_s / factor,
-        step_s: model.step_s * factor,
-    }
+/// The rates that devices have at a product of this size, beside links at work: as a smaller one shows.
+fn rates(size: usize, tile: Option<usize>, devices: &[Arc<dyn Device>; 3]) -> Result<DeviceModel, Failure> {
+    let alone = calibrate_at_once(&devices[..2])?;
+    let side = (size * 3 / 4).min(MOST_PROBED);
+    let smaller = Product::new(side, tile.unwrap_or(USUAL_TILE))?;
+    let beside_links = smaller.run(smaller.link(1.0, &alone)?, Overlap::On, devices)?;
+    Ok(alone.slower(beside_links.device.as_secs_f64() / smaller.device(&alone).as_secs_f64()))
 }
 
 /// One size over a link that takes `ratio` times as long as the device.
@@ -132,12 +135,9 @@ fn measure(
     size: usize,
     ratio: f64,
     tile: Option<usize>,
+    model: DeviceModel,
     devices: &[Arc<dyn Device>; 3],
 ) -> Result<RunJson, Failure> {
-    let alone = calibrate_at_once(&devices[..2])?;
-    let smaller = Product::new(size * 3 / 4, tile.unwrap_or(USUAL_TILE))?;
-    let beside_links = smaller.run(smaller.link(ratio, &alone)?, Overlap::On, devices)?;
-    let model = slower(&alone, beside_links.device.as_secs_f64() / smaller.device(&alone).as_secs_f64());
     let mut product = Product::new(size, tile.unwrap_or(USUAL_TILE))?;
     let link = product.link(ratio, &model)?;
     if tile.is_none() {

@@ -200,6 +200,7 @@ fn causes(report: &RunReport, rounds: u32) -> BTreeMap<&'static str, f64> {
         let cause = match span.lane {
             TraceLane::Device(_) => "device at work",
             TraceLane::Handover(_) => "recording and submitting",
+            TraceLane::Uploads(_) => "copying to the device",
             TraceLane::Readback => "until bytes are read",
             TraceLane::To(_) => "writing frames",
             TraceLane::From(_) => "reading frames",

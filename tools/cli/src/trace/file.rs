@@ -278,6 +278,8 @@ pub enum LaneKind {
     Handover,
     /// Downloads from devices.
     Readback,
+    /// Uploads to a device that works in the background.
+    Uploads,
     /// A direction of a link.
     Wire,
 }
@@ -285,11 +287,12 @@ pub enum LaneKind {
 /// The thread number of a process's stages.
 const STAGES: u32 = 0;
 
-/// Thread numbers: the first device's lane, downloads from any device, and the first device's submissions. Every other
-/// device adds its number to the first.
+/// Thread numbers: the first device's lane, downloads from any device, the first device's submissions, and uploads to it.
+/// Every other device adds its number to the first.
 const DEVICE: u32 = 1;
 const READBACK: u32 = 2;
 const HANDOVER: u32 = 3;
+const UPLOADS: u32 = 4;
 const NEXT_DEVICE: u32 = 10;
 const TO: u32 = 1000;
 const FROM: u32 = 2000;
@@ -299,6 +302,7 @@ fn thread(lane: TraceLane) -> u32 {
         TraceLane::Device(device) => DEVICE + u32::from(device) * NEXT_DEVICE,
         TraceLane::Readback => READBACK,
         TraceLane::Handover(device) => HANDOVER + u32::from(device) * NEXT_DEVICE,
+        TraceLane::Uploads(device) => UPLOADS + u32::from(device) * NEXT_DEVICE,
         TraceLane::To(peer) => TO + number(peer),
         TraceLane::From(peer) => FROM + number(peer),
     }
@@ -311,6 +315,8 @@ fn lane_name(lane: TraceLane) -> String {
         TraceLane::Readback => "readback".to_owned(),
         TraceLane::Handover(0) => "handing over".to_owned(),
         TraceLane::Handover(device) => format!("handing over {device}"),
+        TraceLane::Uploads(0) => "uploads".to_owned(),
+        TraceLane::Uploads(device) => format!("uploads {device}"),
         TraceLane::To(peer) => format!("to {peer}"),
         TraceLane::From(peer) => format!("from {peer}"),
     }
@@ -322,6 +328,7 @@ pub fn kind(tid: u32) -> LaneKind {
         _ if tid >= TO => LaneKind::Wire,
         DEVICE => LaneKind::Device,
         HANDOVER => LaneKind::Handover,
+        UPLOADS => LaneKind::Uploads,
         _ => LaneKind::Readback,
     }
 }

@@ -67,7 +67,8 @@ impl Summary {
                 bytes: online[&tid].iter().filter_map(|span| span.args.bytes).sum(),
             };
             let mut kernels: BTreeMap<String, KernelSummary> = BTreeMap::new();
-            let computes = |tid| matches!(kind(tid), LaneKind::Device | LaneKind::Handover);
+            let computes =
+                |tid| matches!(kind(tid), LaneKind::Device | LaneKind::Handover | LaneKind::Uploads);
             for span in online.iter().filter(|(tid, _)| computes(**tid)).flat_map(|(_, spans)| spans) {
                 let kernel = kernels.entry(span.name.clone()).or_default();
                 kernel.count += 1;
