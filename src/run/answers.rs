@@ -14,7 +14,7 @@ use std::pin::Pin;
 pub(super) const ROUNDS: u32 = 2;
 
 /// Opens the answers of checks.
-pub trait Answers {
+pub trait Answers: Send {
     /// The place of the answers among the program's outputs.
     fn output(&self) -> usize;
 
@@ -25,4 +25,4 @@ pub trait Answers {
 }
 
 /// The work of [`Answers::open`].
-pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, RunError>> + 'a>>;
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, RunError>> + Send + 'a>>;

@@ -79,9 +79,9 @@ impl Gpu {
     pub fn trim(&self) {
         // A device that has failed can no longer be told to wipe.
         let _ = self.wipe();
-        let freed = self.pool.trim();
+        let mut freed = self.pool.trim();
         if let Ok(mut state) = self.lock() {
-            state.groups.forget(&freed);
+            state.groups.forget(&mut freed);
         }
     }
 
@@ -203,15 +203,15 @@ impl Gpu {
         if self.pool.is_soiled() {
             self.wipe()?;
         }
-        let freed = self.pool.make_room(size_bytes);
-        self.lock()?.groups.forget(&freed);
+        let mut freed = self.pool.make_room(size_bytes);
+        self.lock()?.groups.forget(&mut freed);
         drop(freed);
         if let Some(buffer) = self.create(size_bytes) {
             return Ok(Some(buffer));
         }
         // What idles, and what the queue still holds of dropped buffers, may make room.
-        let freed = self.pool.trim();
-        self.lock()?.groups.forget(&freed);
+        let mut freed = self.pool.trim();
+        self.lock()?.groups.forget(&mut freed);
         drop(freed);
         self.synchronise()?;
         Ok(self.create(size_bytes))

@@ -5,7 +5,7 @@ use super::params::MOST_BYTES;
 use super::pipeline::Pipeline;
 use super::shader::{NumberType, Shader};
 use crate::device::counters::{Count, Counting};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Bind groups that are kept at most, so that programs without end do not fill the host's memory: a plan of as many kernels
 /// of one dispatch each finds all of its own.
@@ -60,9 +60,11 @@ impl Groups {
     }
 
     /// Lets go of the bind groups of these buffers, which would keep their memory.
-    pub fn forget(&mut self, buffers: &HashSet<wgpu::Buffer>) {
+    pub fn forget(&mut self, buffers: &mut [wgpu::Buffer]) {
         if !buffers.is_empty() {
-            self.made.retain(|key, _| !key.spans.iter().any(|(buffer, ..)| buffers.contains(buffer)));
+            buffers.sort();
+            let is_gone = |buffer: &wgpu::Buffer| buffers.binary_search(buffer).is_ok();
+            self.made.retain(|key, _| !key.spans.iter().any(|(buffer, ..)| is_gone(buffer)));
         }
     }
 }

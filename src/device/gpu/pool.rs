@@ -6,7 +6,7 @@
 //! what idles when it is told to, and before it frees anything.
 
 use super::residue::panels::{Content, ContentCell};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// Sizes are multiples of this, so that nearly equal ones are equal.
@@ -83,8 +83,8 @@ impl Pool {
     }
 
     /// Makes room for a new buffer of `size_bytes` within the most that lived at once; returns what is freed for it.
-    pub fn make_room(&self, size_bytes: u64) -> HashSet<wgpu::Buffer> {
-        let mut freed = HashSet::new();
+    pub fn make_room(&self, size_bytes: u64) -> Vec<wgpu::Buffer> {
+        let mut freed = Vec::new();
         let mut shelves = self.lock();
         let live_bytes = shelves.live_bytes + Pool::granted_bytes(size_bytes);
         let most = shelves.most_live_bytes.max(live_bytes);
@@ -93,7 +93,7 @@ impl Pool {
             // The smallest that suffices, else the largest.
             let fitting = shelves.idle.range(excess..).next().or_else(|| shelves.idle.iter().next_back());
             let Some((&size, _)) = fitting else { break };
-            freed.insert(shelves.unshelve(size));
+            freed.push(shelves.unshelve(size));
         }
         freed
     }
@@ -121,7 +121,7 @@ impl Pool {
     }
 
     /// Frees everything idle, and returns it.
-    pub fn trim(&self) -> HashSet<wgpu::Buffer> {
+    pub fn trim(&self) -> Vec<wgpu::Buffer> {
         let mut shelves = self.lock();
         shelves.idle_bytes = 0;
         std::mem::take(&mut shelves.idle).into_values().flatten().map(|idle| idle.buffer).collect()

@@ -82,12 +82,19 @@ fn unpack(protocol: Protocol) -> Result<Scratch, Failure> {
 pub fn program(protocol: Protocol) -> Result<(Program, Vec<Elements>), Failure> {
     let folder = unpack(protocol)?;
     let job = Job::read(&folder.path().join(JOB))?;
-    let (_, program, elements) = read_job(&job)?;
+    let Content { program, elements, .. } = read_job(&job)?;
     Ok((program, elements))
 }
 
-/// A job's inputs, by name; its program; and the inputs as the program takes them.
-fn read_job(job: &Job) -> Result<(BTreeMap<String, InputData>, Program, Vec<Elements>), Failure> {
+/// The content of a job.
+struct Content {
+    inputs: BTreeMap<String, InputData>,
+    program: Program,
+    /// The inputs as the program takes them.
+    elements: Vec<Elements>,
+}
+
+fn read_job(job: &Job) -> Result<Content, Failure> {
     let mut inputs: BTreeMap<String, InputData> = BTreeMap::new();
     let names = job.inputs.keys().map(|name| (name.as_str(), None));
     job.read_inputs(names, 0, &say::notice, |data| {
@@ -97,7 +104,7 @@ fn read_job(job: &Job) -> Result<(BTreeMap<String, InputData>, Program, Vec<Elem
     let offers = inputs.iter().map(|(name, input)| (name.clone(), input.offer())).collect();
     let program = job.program(&offers)?;
     let elements = inputs.values().map(|input| input.encode(job.codec)).collect::<Result<Vec<_>, _>>()?;
-    Ok((inputs, program, elements))
+    Ok(Content { inputs, program, elements })
 }
 
 /// The job with another protocol.
@@ -110,7 +117,7 @@ fn job_text(bytes: &[u8], protocol: Protocol) -> String {
 
 /// Holds the private labels against the true ones, the oracle's and those of floating point.
 fn judge(job: &Job, folder: &Path, run: RunJson, private: &[usize]) -> Result<DemoJson, Failure> {
-    let (inputs, program, elements) = read_job(job)?;
+    let Content { inputs, program, elements } = read_job(job)?;
     let oracle = oracle::evaluate(&program, &elements)[0].elements.decode(job.codec);
     let oracle: Vec<usize> = oracle.into_iter().map(|label| label as usize).collect();
     let truth = labels(&read(&folder.join("test_y.npy"))?);
