@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout};
 
-/// The peer is told what has been received at least after so many bytes: a fraction of what it keeps, so that it does
-/// not run out of room meanwhile.
-const ACKNOWLEDGE_BYTES: usize = crate::net::link::resend::WINDOW_BYTES / 8;
+/// The peer is told what has been received at least after so many bytes: a small fraction of what it keeps, so that it does
+/// not run out of room meanwhile, and what it keeps in memory that a device has lent comes back soon.
+const ACKNOWLEDGE_BYTES: usize = crate::net::link::resend::WINDOW_BYTES / 64;
 
 /// Reads the frames of a link.
 pub(in crate::net) struct Reader {

@@ -1,6 +1,7 @@
 //! Memory, transfers, batches and failures.
 
 use super::*;
+use crate::device::{Count, Pieces};
 use crate::step::Kernel;
 
 fn small_staging() -> GpuOptions {
@@ -94,6 +95,69 @@ fn busy_time_is_complete_once_synchronised() {
         assert_eq!(gpu.busy(), after, "the clock stands still while nothing is in flight");
         before = after;
     }
+}
+
+/// Has the first bytes of a buffer read, as a lane does.
+fn read(gpu: &Gpu, buffer: &Buffer, size_bytes: u64) -> crossbeam_channel::Receiver<Pieces> {
+    let (sender, arrival) = crossbeam_channel::bounded(1);
+    let arrived = move |result: Result<Pieces, DeviceError>| drop(sender.send(result.expect("bytes arrive")));
+    gpu.read(buffer, size_bytes, Box::new(arrived)).expect("reads");
+    arrival
+}
+
+/// Looks until nothing is under way.
+fn look(gpu: &Gpu) {
+    let mut is_at_work = gpu.pause().expect("pauses");
+    while is_at_work {
+        is_at_work = gpu.look().expect("looks");
+    }
+}
+
+#[test]
+fn what_is_read_together_is_one_submission_and_one_map() {
+    let Some(gpu) = open(small_staging()) else { return };
+    let shape = Shape::new(1, 1000);
+    let (a, b) = (upload(&gpu, &counted(1000)), upload(&gpu, &counted(1000)));
+    let terms = vec![(3, Matrix::new(&a, shape))];
+    let kernel = Kernel::Linear { out: Matrix::new(&b, shape), terms, constant: 0 };
+    gpu.prepare(Ring::Z64, &mut std::iter::once(kernel.clone())).expect("prepares");
+    let before = gpu.counters();
+    gpu.run(Ring::Z64, &kernel).expect("runs");
+    look(&gpu);
+    assert_eq!(gpu.counters(), before, "nobody waits for so little work");
+    let arrivals = [read(&gpu, &b, 8000), read(&gpu, &a, 4000)];
+    look(&gpu);
+    let [product, operand] = arrivals.map(|arrival| arrival.try_recv().expect("it is there").into_bytes());
+    assert_eq!(bytemuck::pod_collect_to_vec::<u8, u64>(&operand), counted(500));
+    assert_eq!(bytemuck::pod_collect_to_vec::<u8, u64>(&product)[7], counted(8)[7].wrapping_mul(3));
+    let counted = gpu.counters().since(&before);
+    let once = [Count::Submits, Count::DownloadMaps, Count::UploadMaps, Count::Passes, Count::Dispatches];
+    once.into_iter().for_each(|count| assert_eq!(counted.get(count), 1, "{}", count.name()));
+    assert_eq!(counted.excesses(1), []);
+    assert_eq!(counted.get(Count::DownloadedBytes), 12_000);
+}
+
+#[test]
+fn bytes_are_lent_where_they_land_and_who_holds_them_holds_up_nobody() {
+    const LEN: u64 = 128 << 10;
+    let Some(gpu) = open(GpuOptions::default()) else { return };
+    let elements = counted(LEN / 8);
+    let buffer = upload(&gpu, &elements);
+    let fetched = |_| {
+        let arrival = read(&gpu, &buffer, LEN);
+        look(&gpu);
+        arrival.try_recv().expect("it is there")
+    };
+    let held: Vec<Pieces> = (0..40).map(fetched).collect();
+    for pieces in &held {
+        let bytes = pieces.clone().into_bytes();
+        assert_eq!(bytemuck::pod_collect_to_vec::<u8, u64>(&bytes), elements);
+    }
+    let copied = || gpu.counters().get(Count::CopiedBytes) / LEN;
+    assert_eq!(copied(), 40 - 8, "half of the staging buffers are lent");
+    drop(held);
+    drop(fetched(0));
+    assert_eq!(copied(), 40 - 8, "those that came back are lent again");
 }
 
 #[test]
