@@ -119,6 +119,7 @@ impl RunReport {
             devices,
             offline: self.offline + later.offline,
             online: self.online + later.online,
+            wake_ups: self.wake_ups.zip(later.wake_ups).map(|(first, second)| first + second),
             wire_busy: self.wire_busy + later.wire_busy,
             stages: self.stages.into_iter().chain(later.stages).collect(),
             ..later

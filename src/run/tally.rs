@@ -30,6 +30,7 @@ impl Tally {
             offline_sent_bytes: self.offline_sent_bytes + later.offline_sent_bytes,
             offline_received_bytes: self.offline_received_bytes + later.offline_received_bytes,
             framing_bytes: self.framing_bytes + later.framing_bytes,
+            transmissions: self.transmissions + later.transmissions,
             rounds: self.rounds + later.rounds,
         }
     }
