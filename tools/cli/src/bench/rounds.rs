@@ -43,7 +43,7 @@ const MOST_WAKE_UPS: f64 = 4.0;
 const MOST_CPU_ROUND_US: f64 = 100.0;
 
 /// The side of the product with long messages.
-const LONG: usize = 512;
+const LONG: usize = 256;
 
 /// What to measure.
 #[derive(Args)]
@@ -226,7 +226,7 @@ fn chain(rounds: u32) -> Result<(Program, Vec<Elements>), Failure> {
     Ok((program, inputs))
 }
 
-/// A product of matrices of which each party has one: messages of megabytes.
+/// A product of matrices of which each party has one: messages of half a megabyte.
 fn product() -> Result<(Program, Vec<Elements>), Failure> {
     let mut program = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("integers"));
     let x = program.input("x", PartyId(0), Shape::new(LONG, LONG), None)?;
