@@ -154,8 +154,9 @@ impl Program {
         if self.counts() {
             return Span::new(0, 1).holds(self.integers(a).span);
         }
+        // Numbers with fractions may lie between the two.
         let known = self.interval(a).is_some_and(|known| Interval::new(0.0, 1.0).holds(known));
-        known
+        known && self.value(a).fraction_bits == 0
             || match self.value(a).op {
                 Op::Compare(..) => true,
                 Op::Slice(a, ..) | Op::Gather(a, _) | Op::Transpose(a) | Op::Pad(a, _) => self.is_bit(a),

@@ -291,6 +291,12 @@ impl Random {
         };
         // Declared bounds stand for magnitudes in matrix products.
         let declared = reach.bound > 0.0 && program.inputs().iter().any(|input| input.bound.is_some());
+        // So does what functions say of their results.
+        let ids: Vec<ValueId> =
+            self.inputs.iter().copied().chain(self.steps.iter().map(|step| step.value)).collect();
+        let is_known = |&index: &usize| program.interval(ids[index]).is_some();
+        let declared =
+            declared || step.drawn.text.contains(" @ ") && step.drawn.operands.iter().any(is_known);
         let is_close = beyond(CLOSE) || bound || declared || reach.outside || reach.assumed || reach.unstated;
         // Floats do not hold larger ones.
         let is_lost = of.iter().any(|of| of.reach() >= 2f64.powi(52) * self.setting.unit());

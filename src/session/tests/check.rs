@@ -61,13 +61,15 @@ type Case = (&'static [&'static str], [[f64; 4]; 2], [[f64; 4]; 2], &'static str
 
 const ONES: [f64; 4] = [1.0; 4];
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     (
         &["p = x * y", "z = p + 1"],
         [[3.0, 1e6, -2.0, 0.1], ONES],
         [[3e5, 1.0, 1.0, 1.0], [4e4, 1.0, 1.0, 1.0]],
         "p",
     ),
+    // A factor that lies between 0 and 1 is no answer of a comparison.
+    (&["c = clip(x, 0.25, 0.75)", "z = c * y"], [[0.5; 4], [1e4; 4]], [[0.5; 4], [1e13; 4]], "z"),
     (&["z = assume(x - y, 0.5, 100)"], [[9.0; 4], ONES], [[9.0, 1.25, 9.0, 9.0], ONES], "z"),
     (&["e = exp(x + y)", "z = e * 2"], [[9.0; 4], ONES], [[9.0, 20.0, 9.0, 9.0], ONES], "e"),
     (&["z = log(x - y)"], [[9.0; 4], ONES], [[9.0, 0.5, 9.0, 9.0], ONES], "z"),

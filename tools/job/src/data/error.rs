@@ -200,8 +200,8 @@ pub enum ValueError {
     },
     /// A number that the fixed-point encoding does not hold.
     #[error(
-        "{at} is {}: magnitudes must be below {} with {fraction_bits} fraction bits in {ring_bits} bits",
-        number(*.value), number(*.limit)
+        "{at} is {}: magnitudes must be below {} with {fraction_bits} fraction bits in {ring_bits} bits{}",
+        number(*.value), number(*.limit), whole_width(*.value)
     )]
     OutOfRange {
         /// Its place.
@@ -215,6 +215,16 @@ pub enum ValueError {
         /// The bits of the ring.
         ring_bits: u32,
     },
+}
+
+/// What to do with integers that numbers with fractions do not hold, such as keys.
+fn whole_width(value: f64) -> &'static str {
+    match value.fract() == 0.0 {
+        true => {
+            "; integers of the ring's whole width, such as keys, need a job of their own with fraction_bits = 0"
+        }
+        false => "",
+    }
 }
 
 /// The place of an element.

@@ -503,7 +503,8 @@ mod tests {
         let integers = row(Numbers::Real(vec![f64::INFINITY])).encoded(codec(64, 0)).unwrap_err().to_string();
         assert_eq!(integers, "element [0, 0] is inf: only finite numbers can be computed on");
         let message = row(Numbers::Real(vec![-1e18])).encoded(codec(64, 16)).unwrap_err().to_string();
-        let limit = "magnitudes must be below 70368744177664 with 16 fraction bits in 64 bits";
+        let limit = "magnitudes must be below 70368744177664 with 16 fraction bits in 64 bits; integers of the \
+                     ring's whole width, such as keys, need a job of their own with fraction_bits = 0";
         assert_eq!(message, format!("element [0, 0] is -1e18: {limit}"));
         let message = row(Numbers::Signed(vec![1 << 46])).encoded(codec(64, 16)).unwrap_err().to_string();
         assert!(message.ends_with(limit), "{message}");
