@@ -50,8 +50,8 @@ pub struct WorldError {
 }
 
 /// What a role's thread returns.
-enum Ended {
-    Party(PartyId, Result<Vec<SessionOutcome>, SessionError>),
+enum Ended<T> {
+    Party(PartyId, Result<T, SessionError>),
     Dealer(Result<Dealt, SessionError>),
 }
 
@@ -199,10 +199,15 @@ impl World {
         Ok(outcomes.into_iter().flatten().collect())
     }
 
-    /// Runs `work` in each party's session, with all roles at work.
-    pub(super) fn each_party<F>(&self, work: F) -> Result<Vec<Vec<SessionOutcome>>, WorldError>
+    /// Runs `work` in each party's session, with all roles at work; returns what the work of each party gave. A session
+    /// is finished where the work succeeds, and fails its peers where it does not.
+    ///
+    /// # Errors
+    /// Where any role fails.
+    pub fn each_party<T, F>(&self, work: F) -> Result<Vec<T>, WorldError>
     where
-        F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
+        T: Send,
+        F: Fn(PartyId, &mut Session) -> Result<T, SessionError> + Sync,
     {
         let parties: Vec<PartyId> = Parties::first(self.protocol.parties()).iter().collect();
         let ended = self.roles(&parties, work);
@@ -218,9 +223,10 @@ impl World {
     }
 
     /// Runs every role on a thread of its own.
-    fn roles<F>(&self, parties: &[PartyId], work: F) -> Vec<Ended>
+    fn roles<T, F>(&self, parties: &[PartyId], work: F) -> Vec<Ended<T>>
     where
-        F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
+        T: Send,
+        F: Fn(PartyId, &mut Session) -> Result<T, SessionError> + Sync,
     {
         // The wires are served by a runtime that outlives all roles.
         let plumbing = Wire::new(&self.options).expect("a thread for the wires");
@@ -239,14 +245,9 @@ impl World {
         })
     }
 
-    fn party<F>(
-        &self,
-        party: PartyId,
-        ends: Vec<(Role, WireEnd)>,
-        work: F,
-    ) -> Result<Vec<SessionOutcome>, SessionError>
+    fn party<T, F>(&self, party: PartyId, ends: Vec<(Role, WireEnd)>, work: F) -> Result<T, SessionError>
     where
-        F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError>,
+        F: Fn(PartyId, &mut Session) -> Result<T, SessionError>,
     {
         let role = Role::from(party);
         let options = self.options_of(role);

@@ -98,6 +98,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Be one party that runs what its launcher asks for, program by program
+    #[command(hide = true)]
+    Work {
+        /// The protocol
+        #[arg(long, value_name = "PROTOCOL")]
+        protocol: Protocol,
+        #[command(flatten)]
+        shared: Shared,
+    },
     /// Summarise a trace file, and draw its timeline as SVG beside it
     Trace {
         /// A file that `--trace` wrote
@@ -275,7 +284,8 @@ impl Command {
             Command::Demo { shared, .. }
             | Command::Run { shared, .. }
             | Command::Deal { shared, .. }
-            | Command::Plan { shared, .. } => Some(shared),
+            | Command::Plan { shared, .. }
+            | Command::Work { shared, .. } => Some(shared),
             Command::Vram(arguments) => Some(&arguments.shared),
             Command::Bench(_)
             | Command::Init { .. }
@@ -302,6 +312,11 @@ impl Command {
             Command::Deal { to: DealTo { config: Some(_), .. }, .. }
                 | Command::Run { mode: RunMode { local: false, .. }, .. }
         )
+    }
+
+    /// Whether this process runs what its launcher asks for.
+    pub fn is_worker(&self) -> bool {
+        matches!(self, Command::Work { .. })
     }
 
     /// Whether a launcher started this process.

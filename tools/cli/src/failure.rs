@@ -43,7 +43,12 @@ pub enum Failure {
     Session(#[from] SessionError),
     /// Another process of this machine failed; its own line and status.
     #[error("{line}")]
-    Child { line: String, status: u8 },
+    Child {
+        /// What it said.
+        line: String,
+        /// Its status.
+        status: u8,
+    },
     /// A signal asked the launcher to end.
     #[error("interrupted: every process was ended and nothing is written")]
     Interrupted,

@@ -1,5 +1,5 @@
-//! The `symbolon` command: private computations from files, between processes. It is a library for its fuzz targets alone;
-//! `symbolon_job` is what other programs use.
+//! The `symbolon` command: private computations from files, between processes. It is a library for its fuzz targets and
+//! for bindings of other languages ([`embed`]); `symbolon_job` is what other programs use.
 
 mod args;
 mod bench;
@@ -7,6 +7,7 @@ mod deal;
 mod demo;
 mod devices;
 mod doctor;
+pub mod embed;
 mod failure;
 mod fault;
 mod files;
@@ -20,6 +21,7 @@ mod live;
 mod local;
 mod log;
 mod metrics;
+mod nodes;
 mod output;
 mod page;
 mod party;
@@ -34,10 +36,11 @@ mod table;
 mod trace;
 mod trust;
 mod vram;
+pub mod worker;
 
 use args::{Arguments, Command, RunMode, Shared};
 use clap::error::ErrorKind;
-use failure::Failure;
+pub use failure::Failure;
 use process::Brief;
 use std::process::ExitCode;
 
@@ -146,7 +149,7 @@ fn observe(command: &Command, shared: &Shared) -> Result<(), Failure> {
 
 fn dispatch(command: Command) -> Result<(), Failure> {
     if command.is_launched() {
-        Brief::receive()?;
+        Brief::receive(command.is_worker())?;
     } else if command.is_node() {
         interrupt::catch_as_node(command.json())?;
     }
@@ -165,6 +168,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
                 .map_err(interrupt::cause)
         }
         Command::Deal { to, shared } => deal::deal(&to, &shared).map_err(interrupt::cause),
+        Command::Work { protocol, shared } => worker::work(protocol, &shared),
         Command::Plan { job, demand, shared } => plan::plan(&job, demand.as_deref(), &shared),
         Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),

@@ -1,13 +1,12 @@
 //! `run --party`: one party of a deployment.
 
 use crate::args::Shared;
-use crate::devices::{device_lines, ops};
+use crate::devices::device_lines;
 use crate::failure::Failure;
 use crate::live::Watch;
 use crate::process::{Brief, Pieces};
-use crate::report::{InputJson, OutputJson, Ranges, RoleJson, RunJson};
+use crate::report::{InputJson, OutputJson, Ranges, RunJson};
 use crate::trace::TraceFile;
-use crate::trust::Trust;
 use crate::{files, output, page, say, table};
 use std::io::Write;
 use std::path::Path;
@@ -147,33 +146,10 @@ impl Reports<'_> {
         let plan = outcome.plans.of(party.into());
         let recorded = outcome.report.trace.as_ref().filter(|_| self.traced && is_last);
         let trace = recorded.map(|recorded| TraceFile::new(recorded, plan));
-        let planned = outcome.planned.sent_bytes;
-        let role =
-            RoleJson::new(&outcome.report, &self.devices, |device| ops(plan, program, device), planned);
-        let offline_bytes = outcome.planned.correction_bytes;
-        let outputs = self.write_outputs(job, &mut outcome, batch)?;
-        let Job { name, protocol, codec, .. } = job.job();
-        let json = RunJson {
-            job: name.clone(),
-            protocol: protocol.to_string(),
-            ring_bits: codec.ring().bits(),
-            fraction_bits: codec.fraction_bits(),
-            trust: Trust::new(*protocol, outcome.plans.source),
-            ranges: self.ranges.clone(),
-            inputs: self.inputs.clone(),
-            device: role.device.clone(),
-            offline_s: role.offline_s,
-            offline_bytes,
-            online_s: role.online_s,
-            wall_s: role.offline_s + role.online_s,
-            turns: (outcome.runs > 1).then_some(outcome.runs),
-            stages: Vec::new(),
-            parties: vec![role],
-            dealer: None,
-            stored: job.stored().map(Into::into),
-            outputs,
-            later: Vec::new(),
-        };
+        let (ranges, inputs) = (self.ranges.clone(), self.inputs.clone());
+        let mut json = RunJson::of_party(job.job(), program, ranges, inputs, &outcome, &self.devices);
+        json.stored = job.stored().map(Into::into);
+        json.outputs = self.write_outputs(job, &mut outcome, batch)?;
         Ok(Ran { json, trace })
     }
 

@@ -10,13 +10,14 @@ use crate::{output, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use symbolon::correlation::Source;
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
 use symbolon::program::tiling::TileSide;
 use symbolon::program::{Program, range};
 use symbolon::protocol::{Messages, OpCost};
 use symbolon::run::{Prediction, RolePrediction, simulate};
-use symbolon::session::{SessionError, Surroundings, choose_side, plan_tiles};
+use symbolon::session::{Devices, SessionError, Surroundings, choose_side, plan_tiles};
 use symbolon::share::{Parties, Role, Turn};
 use symbolon::step::MemoryClass;
 use symbolon_job::demand::DemandFile;
@@ -24,7 +25,7 @@ use symbolon_job::{Job, check_targets};
 
 /// A plan as JSON; the names are those of a run's report.
 #[derive(Serialize)]
-struct PlanJson {
+pub struct PlanJson {
     job: String,
     protocol: String,
     ring_bits: u32,
@@ -137,6 +138,32 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&job.offers(&say::notice)?)?;
     let devices = shared.open_devices()?;
+    let Planned { json, plans, side } = planned(&job, &program, source, &devices, shared)?;
+    if let Some(path) = demand {
+        let varies = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
+        if job.batches.max(job.turns()) > 1 && varies {
+            return Err(SessionError::ResidentFromStore.into());
+        }
+        DemandFile::new(&plans, side).write(path)?;
+    }
+    output::print(shared.json, &json, &json.text())
+}
+
+/// What a job will take, and the plans that say so.
+pub struct Planned {
+    pub json: PlanJson,
+    plans: Plans,
+    side: TileSide,
+}
+
+/// Plans a job's program on devices.
+pub fn planned(
+    job: &Job,
+    program: &Program,
+    source: Source,
+    devices: &Devices,
+    shared: &Shared,
+) -> Result<Planned, Failure> {
     let (staging_bytes, models) = (devices.staging_bytes(), devices.models());
     let link = shared.link.unwrap_or(LinkShape::LAN);
     let surroundings =
@@ -150,24 +177,17 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
     let (side, plans) = match shared.tile_side() {
         Some(side) => {
             let options = PlanOptions { side, ..options };
-            (side, plan_tiles(job.protocol, &program, options, &surroundings)?)
+            (side, plan_tiles(job.protocol, program, options, &surroundings)?)
         }
-        None => choose_side(job.protocol, &program, options, &surroundings)?,
+        None => choose_side(job.protocol, program, options, &surroundings)?,
     };
     plans.check_budget(staging_bytes, shared.budget)?;
-    if let Some(path) = demand {
-        let varies = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
-        if job.batches.max(job.turns()) > 1 && varies {
-            return Err(SessionError::ResidentFromStore.into());
-        }
-        DemandFile::new(&plans, side).write(path)?;
-    }
     let predicted = simulate(&plans, models, link, shared.overlap());
-    let lines = device_lines(&devices);
+    let lines = device_lines(devices);
     let role = |plan: &Plan| {
         // A dealer's steps are of correlations, not of ops.
         let placed = match plan.role {
-            Role::Party(_) => DeviceJson::planned(plan, &program, &lines, staging_bytes),
+            Role::Party(_) => DeviceJson::planned(plan, program, &lines, staging_bytes),
             Role::Dealer => Vec::new(),
         };
         role(&plans, plan, placed, staging_bytes)
@@ -187,17 +207,17 @@ pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(
         dealer: plans.dealer.as_ref().map(role),
         ops: plans.cost.ops.iter().map(|cost| op(cost, &plans)).collect(),
         trust: Trust::new(job.protocol, plans.source),
-        ranges: Ranges::of(&program)?,
-        searches: range::searches(&program).iter().map(|search| search.text(&program)).collect(),
+        ranges: Ranges::of(program)?,
+        searches: range::searches(program).iter().map(|search| search.text(program)).collect(),
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
         supply: plans.supply(),
         again: plans.again.as_ref().map(|again| {
             again_json(again, simulate(again, models, link, shared.overlap()).online.as_secs_f64())
         }),
-        runs: all_runs(&job, &program, &plans, |plans| simulate(plans, models, link, shared.overlap())),
+        runs: all_runs(job, program, &plans, |plans| simulate(plans, models, link, shared.overlap())),
         predicted: predicted_json(&predicted, models, link),
     };
-    output::print(shared.json, &json, &text(&json))
+    Ok(Planned { json, plans, side })
 }
 
 fn op(cost: &OpCost, plans: &Plans) -> OpPlan {
@@ -321,6 +341,13 @@ fn id(role: Role) -> String {
     match role {
         Role::Party(party) => party.0.to_string(),
         Role::Dealer => "dealer".to_owned(),
+    }
+}
+
+impl PlanJson {
+    /// In a table for people.
+    pub fn text(&self) -> String {
+        text(self)
     }
 }
 

@@ -22,7 +22,8 @@ use serde::Deserialize;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -67,11 +68,19 @@ pub enum End {
 }
 
 impl Process {
-    /// Starts this program again with other arguments and a brief. With `relay`, its stderr is copied to the
-    /// launcher's.
-    fn start(name: &str, arguments: &[OsString], brief: &Brief, relay: bool) -> Result<Process, Failure> {
+    /// Starts a program, or else this one again, with other arguments and a brief. With `relay`, its stderr is copied to
+    /// the launcher's; `heard` hears its stdout.
+    fn start(
+        program: Option<&Path>,
+        name: &str,
+        arguments: &[OsString],
+        brief: &Brief,
+        relay: bool,
+        heard: impl FnOnce(ChildStdout) -> io::Result<Said> + Send + 'static,
+    ) -> Result<Process, Failure> {
         let failed = |error: io::Error| Failure::Resources(format!("{name} cannot be started: {error}"));
-        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        let program = program.map_or_else(std::env::current_exe, |program| Ok(program.to_owned()));
+        let mut command = Command::new(program.map_err(failed)?);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A signal from the terminal is the launcher's, which then ends its processes.
         #[cfg(unix)]
@@ -86,7 +95,7 @@ impl Process {
         process.tell(&brief.line());
         let stdout = process.child.stdout.take().expect("a piped stdout");
         let stderr = process.child.stderr.take().expect("a piped stderr");
-        let listen = thread::Builder::new().spawn(move || Said::listen(stdout)).map_err(failed)?;
+        let listen = thread::Builder::new().spawn(move || heard(stdout)).map_err(failed)?;
         process.stdout = Some(listen);
         thread::Builder::new().spawn(move || read_lines(stderr, &sender, &told, relay)).map_err(failed)?;
         Ok(process)
@@ -94,9 +103,13 @@ impl Process {
 
     /// Tells it a further line.
     fn tell(&mut self, line: &str) {
-        let stdin = self.child.stdin.as_mut().expect("a piped stdin");
         // A process that ends before it has been told says itself why.
-        let _ = stdin.write_all(line.as_bytes());
+        let _ = self.pipe().write_all(line.as_bytes());
+    }
+
+    /// Its stdin.
+    fn pipe(&mut self) -> &mut ChildStdin {
+        self.child.stdin.as_mut().expect("a piped stdin")
     }
 
     /// The address on which the process listens, once it has printed it; `Err` where it has ended before.

@@ -1,6 +1,6 @@
 //! The report of a run, for people and for programs.
 
-use crate::devices::DeviceJson;
+use crate::devices::{DeviceJson, ops};
 use crate::stages::{self, StageJson};
 use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
 use symbolon::program::{Dims, Kind, Program, ProgramError, range};
 use symbolon::run::{RunReport, StageSpan};
-use symbolon::session::{Declared, Offer};
+use symbolon::session::{Declared, Offer, SessionOutcome};
 use symbolon::share::Role;
 use symbolon_job::{Job, StoredOrder};
 
@@ -69,6 +69,52 @@ impl From<StoredOrder> for StoredJson {
 }
 
 impl RunJson {
+    /// One party's run of a job's program.
+    pub fn of_party(
+        job: &Job,
+        program: &Program,
+        ranges: Ranges,
+        inputs: Vec<InputJson>,
+        outcome: &SessionOutcome,
+        devices: &[String],
+    ) -> RunJson {
+        let plan = outcome.plans.of(outcome.report.role);
+        let planned = outcome.planned.sent_bytes;
+        let role = RoleJson::new(&outcome.report, devices, |device| ops(plan, program, device), planned);
+        RunJson {
+            job: job.name.clone(),
+            protocol: job.protocol.to_string(),
+            ring_bits: job.codec.ring().bits(),
+            fraction_bits: job.codec.fraction_bits(),
+            trust: Trust::new(job.protocol, outcome.plans.source),
+            ranges,
+            inputs,
+            device: role.device.clone(),
+            offline_s: role.offline_s,
+            offline_bytes: outcome.planned.correction_bytes,
+            online_s: role.online_s,
+            wall_s: role.offline_s + role.online_s,
+            turns: (outcome.runs > 1).then_some(outcome.runs),
+            stages: Vec::new(),
+            parties: vec![role],
+            dealer: None,
+            stored: None,
+            outputs: Vec::new(),
+            later: Vec::new(),
+        }
+    }
+
+    /// All parties' reports of one run as one; the parties' phases take as long as those of the slowest.
+    pub fn merge(runs: &[RunJson]) -> RunJson {
+        let mut merged = runs[0].clone();
+        merged.parties = runs.iter().flat_map(|run| run.parties.clone()).collect();
+        let largest = |value: fn(&RunJson) -> f64| runs.iter().map(value).fold(0.0, f64::max);
+        merged.offline_s = largest(|run| run.offline_s);
+        merged.online_s = largest(|run| run.online_s);
+        merged.wall_s = largest(|run| run.wall_s);
+        merged
+    }
+
     /// Counts stages of a party's process for its last run, with which its time ends.
     pub fn end(&mut self, spans: Vec<StageSpan>) {
         let parties = match self.later.last_mut() {

@@ -275,7 +275,7 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, JobError> {
     parse_toml(path, &read_text(path)?)
 }
 
-fn read_text(path: &Path) -> Result<String, JobError> {
+pub(crate) fn read_text(path: &Path) -> Result<String, JobError> {
     let unreadable = |reason: String| JobError::File { path: path.to_owned(), reason };
     let length = regular(path).map_err(unreadable)?.len();
     if length > LONGEST_TEXT {

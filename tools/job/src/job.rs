@@ -44,7 +44,7 @@ mod reach;
 mod runs;
 
 use crate::JobError;
-use crate::config::{folder_of, read_toml};
+use crate::config::{folder_of, parse_toml, read_text};
 use crate::data::{Column, Missing, Separator, Source, TableOptions};
 pub use data::InputData;
 pub use program::State;
@@ -191,7 +191,15 @@ impl Job {
     /// # Errors
     /// Where the file cannot be read, or describes no job.
     pub fn read(path: &Path) -> Result<Job, JobError> {
-        let File { job, inputs, state, update, program, outputs } = read_toml(path)?;
+        Job::parse(path, &read_text(path)?)
+    }
+
+    /// Takes the text of a job; `path` is what errors call it, and relative paths start from its folder.
+    ///
+    /// # Errors
+    /// Where the text describes no job.
+    pub fn parse(path: &Path, text: &str) -> Result<Job, JobError> {
+        let File { job, inputs, state, update, program, outputs } = parse_toml(path, text)?;
         let wrong = |reason: String| JobError::Text { path: path.to_owned(), line: None, reason };
         let names = inputs.keys().chain(state.keys()).chain(outputs.keys());
         names.into_iter().try_for_each(|name| check::name(name)).map_err(&wrong)?;

@@ -1,10 +1,11 @@
 //! The brief: a line that a launcher writes to the stdin of a process that it starts, and for a party another one once its
-//! peers have addresses. The pipe is the process's lifeline.
+//! peers have addresses. The pipe is the process's lifeline. What a worker is asked comes behind that.
 //!
 //! Keys go this way and lie in no file, so that a launcher that is killed leaves none behind.
 
 use super::PEER_FAILED;
 use crate::failure::Failure;
+use crate::worker::{Request, read_request};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{copy, sink, stdin};
@@ -36,6 +37,9 @@ static OWN: OnceLock<Brief> = OnceLock::new();
 /// What it is told later.
 static REST: OnceLock<Mutex<Receiver<String>>> = OnceLock::new();
 
+/// What it is asked, as a worker.
+static REQUESTS: OnceLock<Mutex<Receiver<Request>>> = OnceLock::new();
+
 impl Brief {
     pub fn new(config: String, key: &str, certificate: &str, peers: BTreeMap<String, String>) -> Brief {
         Brief { config, key: Mutex::new(key.to_owned()), certificate: certificate.to_owned(), peers }
@@ -46,8 +50,8 @@ impl Brief {
         OWN.get()
     }
 
-    /// Reads the brief. From then on this process ends when its launcher has ended.
-    pub fn receive() -> Result<(), Failure> {
+    /// Reads the brief. From then on this process ends when its launcher has ended. A worker's requests are read too.
+    pub fn receive(is_worker: bool) -> Result<(), Failure> {
         let unheard = |reason: String| Failure::Usage(format!("the launcher cannot be heard: {reason}"));
         let mut line = Zeroizing::new(String::new());
         stdin().read_line(&mut line).map_err(|error| unheard(error.to_string()))?;
@@ -55,11 +59,17 @@ impl Brief {
         let _ = OWN.set(brief);
         let (rest, told) = channel();
         let _ = REST.set(Mutex::new(told));
+        let (ask, asked) = channel();
+        let _ = REQUESTS.set(Mutex::new(asked));
         let lifeline = move || {
             let mut line = String::new();
             if stdin().read_line(&mut line).is_ok() && line.ends_with('\n') {
                 let _ = rest.send(line);
             }
+            while is_worker && let Ok(Some(request)) = read_request(&mut stdin().lock()) {
+                let _ = ask.send(request);
+            }
+            drop(ask);
             let _ = copy(&mut stdin(), &mut sink());
             std::process::exit(PEER_FAILED.into());
         };
@@ -72,6 +82,11 @@ impl Brief {
         let told = REST.get().ok_or_else(unheard)?;
         let line = told.lock().unwrap_or_else(PoisonError::into_inner).recv().map_err(|_| unheard())?;
         serde_json::from_str(&line).map_err(|_| unheard())
+    }
+
+    /// What this worker is asked next; `None` once nothing more is asked.
+    pub fn request() -> Option<Request> {
+        REQUESTS.get()?.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
     }
 
     /// That configuration as a line.

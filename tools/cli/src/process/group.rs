@@ -1,33 +1,81 @@
 //! All processes of a job. They end together, and the launcher names the one that failed first.
 
-use super::{Brief, End, Ended, PAUSE, Process};
+use super::{Brief, End, Ended, PAUSE, Process, Said};
 use crate::failure::{Failure, WRONG};
 use crate::interrupt;
 use crate::live::Live;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ChildStdout;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The time for processes to end by themselves after a peer has let one down: the one to blame ends soon, and says why.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// Hears the stdout of the process with this number, to its end.
+pub type Listen = Arc<dyn Fn(usize, ChildStdout) -> io::Result<Said> + Send + Sync>;
+
+/// Asked at every wait, which goes on where it says so.
+pub type Check = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Running processes, in the order of their start; none outlives this.
-#[derive(Default)]
 pub struct Group {
     running: Vec<Process>,
+    /// Their program; `None` for this one.
+    program: Option<PathBuf>,
+    listen: Listen,
+    check: Check,
     /// Their stderr is copied to the launcher's.
     relay: bool,
 }
 
 impl Group {
-    /// None yet; `relay` as for [`Process::start`].
+    /// None yet, of this program; `relay` as for [`Process::start`].
     pub fn new(relay: bool) -> Group {
-        Group { relay, ..Group::default() }
+        let listen = Arc::new(|_, stdout| Said::listen(stdout));
+        let check = Arc::new(|| interrupt::check().is_ok());
+        Group { running: Vec::new(), program: None, listen, check, relay }
+    }
+
+    /// None yet, of another program; `listen` hears their stdout, and every wait asks `check`.
+    pub fn of(program: &Path, listen: Listen, check: Check, relay: bool) -> Group {
+        Group { running: Vec::new(), program: Some(program.to_owned()), listen, check, relay }
+    }
+
+    /// Has every wait ask another check.
+    pub fn set_check(&mut self, check: Check) {
+        self.check = check;
+    }
+
+    /// Fails where a wait is to end.
+    fn check(&self) -> Result<(), Failure> {
+        if (self.check)() { Ok(()) } else { Err(Failure::Interrupted) }
+    }
+
+    /// How many have been started.
+    pub fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// The stdin of a process, behind its brief.
+    pub fn pipe(&mut self, number: usize) -> impl Write {
+        self.running[number].pipe()
+    }
+
+    /// Whether one has ended, and not well.
+    pub fn has_failed(&mut self) -> bool {
+        self.running.iter_mut().any(|process| process.failure().is_some())
     }
 
     /// Starts one more, see [`Process::start`]; returns its number.
     pub fn start(&mut self, name: &str, arguments: &[OsString], brief: &Brief) -> Result<usize, Failure> {
-        self.running.push(Process::start(name, arguments, brief, self.relay)?);
+        let (number, listen) = (self.running.len(), self.listen.clone());
+        let heard = move |stdout| listen(number, stdout);
+        let program = self.program.as_deref();
+        self.running.push(Process::start(program, name, arguments, brief, self.relay, heard)?);
         Ok(self.running.len() - 1)
     }
 
@@ -51,7 +99,7 @@ impl Group {
                 }
                 Ok(None) => {}
             }
-            interrupt::check()?;
+            self.check()?;
             if let Some(other) =
                 self.running.iter_mut().find_map(|process| process.failure().map(|_| &process.name))
             {
@@ -66,8 +114,8 @@ impl Group {
     pub fn wait(mut self, live: Option<&Live>) -> Result<(Vec<Ended>, Option<Failure>), Failure> {
         loop {
             self.show(live);
-            interrupt::check()?;
-            if self.running.iter_mut().any(|process| process.failure().is_some()) {
+            self.check()?;
+            if self.has_failed() {
                 return Ok(self.end());
             }
             if self.running.iter_mut().all(Process::has_ended) {
@@ -96,7 +144,7 @@ impl Group {
         while !self.running.iter_mut().any(is_cause)
             && !self.running.iter_mut().all(Process::has_ended)
             && Instant::now() < deadline
-            && interrupt::check().is_ok()
+            && (self.check)()
         {
             std::thread::sleep(PAUSE);
         }
