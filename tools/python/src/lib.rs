@@ -11,13 +11,13 @@ mod world;
 
 use graph::Node;
 use pyo3::prelude::*;
-use symbolon::program::expression::functions::FUNCTIONS;
+use symbolon::program::expression::functions::functions as table;
 use world::{Report, World};
 
 /// The name, the forms and the result of every function of the job language.
 #[pyfunction]
 fn functions() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
-    FUNCTIONS.iter().map(|function| (function.name(), function.forms.to_vec(), function.result)).collect()
+    table().map(|function| (function.name(), function.forms.to_vec(), function.result)).collect()
 }
 
 #[pymodule]

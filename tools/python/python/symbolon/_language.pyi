@@ -13,6 +13,12 @@ def abs(*arguments: Any, **named: Any) -> Tensor:
     abs(x)
     """
 
+def adam(*arguments: Any, **named: Any) -> Tensor:
+    """`w` less `rate` times the first moment divided by the root of the second one + `eps`, and `rate` times `decay` times `w`.
+
+    adam(w, first, second, rate, eps=1e-6, decay=0)
+    """
+
 def argmax(*arguments: Any, **named: Any) -> Tensor:
     """The index of the largest element along an axis, and of equal ones the first.
 
@@ -29,6 +35,12 @@ def assume(*arguments: Any, **named: Any) -> Tensor:
     """`x`, of which the author states that all elements lie between the two constants.
 
     assume(x, low, high) with constants low and high
+    """
+
+def average(*arguments: Any, **named: Any) -> Tensor:
+    """`beta` times the moment plus 1 − `beta` times `x`: the next moment of `x`.
+
+    average(moment, x, beta=0.9)
     """
 
 def avgpool2d(*arguments: Any, **named: Any) -> Tensor:
@@ -50,10 +62,22 @@ def clip(*arguments: Any, **named: Any) -> Tensor:
     clip(x, low, high) with constants low and high
     """
 
+def clip_norm(*arguments: Any, **named: Any) -> Tensor:
+    """The gradient, scaled down to the norm `most` where its norm is larger.
+
+    clip_norm(gradient, most) with a constant most
+    """
+
 def concat(*arguments: Any, **named: Any) -> Tensor:
     """The values one after the other along an axis.
 
     concat(x, y, …, axis=0)
+    """
+
+def constant(*arguments: Any, **named: Any) -> Tensor:
+    """`x` as a constant: `grad` passes nothing on to what it is computed from.
+
+    constant(x)
     """
 
 def conv2d(*arguments: Any, **named: Any) -> Tensor:
@@ -61,6 +85,12 @@ def conv2d(*arguments: Any, **named: Any) -> Tensor:
 
     conv2d(x, w, b, stride=1, padding=0) with x of shape (n, c, h, w), w of shape (o, c, height, width) and o numbers b, which may be left out
     conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0) with a row for each image
+    """
+
+def cross_entropy(*arguments: Any, **named: Any) -> Tensor:
+    """The mean of −Σ t·ln softmax(z) along the last axis over all rows, a single number; each row of labels t adds up to 1.
+
+    cross_entropy(logits, labels)
     """
 
 def exp(*arguments: Any, **named: Any) -> Tensor:
@@ -81,6 +111,12 @@ def gelu(*arguments: Any, **named: Any) -> Tensor:
     gelu(x)
     """
 
+def grad(*arguments: Any, **named: Any) -> Tensor:
+    """The derivatives of `loss`, a single number, by the elements of `x`, from which it is computed.
+
+    grad(loss, x)
+    """
+
 def layernorm(*arguments: Any, **named: Any) -> Tensor:
     """The distances from the mean along an axis, divided by the root of variance + `eps`, and then times `scale` plus `offset`.
 
@@ -98,6 +134,12 @@ def log(*arguments: Any, **named: Any) -> Tensor:
     """The natural logarithm of each element.
 
     log(x)
+    """
+
+def logistic_loss(*arguments: Any, **named: Any) -> Tensor:
+    """The mean of ln(1 + e^z) − t·z over all logits z with labels t from 0 to 1, a single number.
+
+    logistic_loss(logits, labels)
     """
 
 def lookup(*arguments: Any, **named: Any) -> Tensor:
@@ -134,6 +176,24 @@ def min(*arguments: Any, **named: Any) -> Tensor:
     min(x, axis=1, keepdims=0)
     """
 
+def momentum(*arguments: Any, **named: Any) -> Tensor:
+    """`beta` times the velocity plus the gradient: the next velocity, and the direction of a step.
+
+    momentum(velocity, gradient, beta=0.9)
+    """
+
+def mse(*arguments: Any, **named: Any) -> Tensor:
+    """The mean of the squared differences of all elements, a single number.
+
+    mse(x, target)
+    """
+
+def nesterov(*arguments: Any, **named: Any) -> Tensor:
+    """`beta` times the next velocity, that of `momentum`, plus the gradient: the direction of a step.
+
+    nesterov(velocity, gradient, beta=0.9)
+    """
+
 def one_hot(*arguments: Any, **named: Any) -> Tensor:
     """For each shared index so many integers along a new last axis: 1 at the index, 0 elsewhere.
 
@@ -168,6 +228,12 @@ def select(*arguments: Any, **named: Any) -> Tensor:
     """`x` where the comparison `condition` holds, `y` where it does not.
 
     select(condition, x, y)
+    """
+
+def sgd(*arguments: Any, **named: Any) -> Tensor:
+    """`w` less `rate` times the gradient and `decay` times `w`; the rate is a number or a value.
+
+    sgd(w, gradient, rate, decay=0)
     """
 
 def sigmoid(*arguments: Any, **named: Any) -> Tensor:
