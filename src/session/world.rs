@@ -199,12 +199,20 @@ impl World {
         Ok(outcomes.into_iter().flatten().collect())
     }
 
+    /// Runs `work` in each party's session, with all roles at work; returns the outcomes that it gives.
+    pub(super) fn each_party<F>(&self, work: F) -> Result<Vec<Vec<SessionOutcome>>, WorldError>
+    where
+        F: Fn(PartyId, &mut Session) -> Result<Vec<SessionOutcome>, SessionError> + Sync,
+    {
+        self.in_sessions(work)
+    }
+
     /// Runs `work` in each party's session, with all roles at work; returns what the work of each party gave. A session
     /// is finished where the work succeeds, and fails its peers where it does not.
     ///
     /// # Errors
     /// Where any role fails.
-    pub fn each_party<T, F>(&self, work: F) -> Result<Vec<T>, WorldError>
+    pub fn in_sessions<T, F>(&self, work: F) -> Result<Vec<T>, WorldError>
     where
         T: Send,
         F: Fn(PartyId, &mut Session) -> Result<T, SessionError> + Sync,

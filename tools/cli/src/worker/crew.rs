@@ -101,7 +101,7 @@ impl Crew {
         }
         Crew::below(parties, check, move |interrupt, desks| {
             let options = SessionOptions { interrupt: Some(interrupt), ..options };
-            let ended = world.with_options(options).each_party(|party, session| {
+            let ended = world.with_options(options).in_sessions(|party, session| {
                 match desks[&party].serve(Worker::new(session, lines.clone())) {
                     Err(Failure::Session(error)) => Err(error),
                     other => Ok(other),
