@@ -14,10 +14,15 @@
 //! **Rounds.** Two, and the keys before.
 //!
 //! **Security.** Semi-honest. The evaluator learns nothing under ring-LWE with circular security; the key holder learns
-//! nothing but its share, within a statistical distance of 2^−40 for each product and ring-LWE for the masks of c_1
-//! ([`evaluator`] says how). Parameters at 128 bits: [`parameters`] has the tables. A key holder who deviates, with
-//! ciphertexts that are none, can learn sums of the evaluator's elements from answers it opens: use it between parties that
-//! follow the protocol, or check results. Timing depends on shapes alone.
+//! nothing but its share, within a statistical distance of 2^−40 for each product and ring-LWE for what makes c_1 fresh
+//! ([`evaluator`] says how). Distances of several products add up. Parameters at 128 bits: [`parameters`] has the tables.
+//! Timing depends on shapes alone.
+//!
+//! **What a party gains that deviates.** A key holder may encrypt at another scale than Q/t, between the flood and there:
+//! the noise of an answer that it opens then has the low bits of sums of the evaluator's elements, and a wrong Galois key can
+//! bring in sums that are no results. It can not choose the uniform half of its public key, which comes from a seed; were that
+//! half zero, c_1 would tell the evaluator's factor outright. An evaluator may answer with a wrong product, and nothing
+//! finds it. So this is for parties that follow the protocol.
 //!
 //! **Scheme.** BFV (J. Fan, F. Vercauteren, "Somewhat Practical Fully Homomorphic Encryption", eprint 2012/144) with
 //! t = 2^k and Q of primes below 2^30, coefficients as Huang et al. ("Cheetah", USENIX Security 2022, section 3.1), answers

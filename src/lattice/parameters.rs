@@ -3,7 +3,7 @@
 //! | ring | degree N | log2 Q | primes | digits | flood F |
 //! |---|---|---|---|---|---|
 //! | Z_2^64 | 8192 | 210 | 7 of 30 bits | of two primes | 2^143 |
-//! | Z_2^32 | 8192 | 140 | 5 of 28 bits | of one prime | 2^105 |
+//! | Z_2^32 | 8192 | 150 | 5 of 30 bits | of one prime | 2^115 |
 //!
 //! **Security.** 128 bits against classical attacks: with uniform ternary secrets and errors of standard deviation 3.19,
 //! N = 8192 takes log2 Q ≤ 218 by the Homomorphic Encryption Standard (M. Albrecht et al., 2018, table 1) and ≤ 214 by
@@ -48,8 +48,8 @@ struct Set {
 /// log2 of the degree.
 const DEGREE_BITS: u32 = 13;
 
-/// All primes are 1 modulo 2^14. Those behind a ring's own are for vectors ([`super::vector`]).
-const PRIMES_30: [u32; 13] = [
+/// All primes are 1 modulo 2^14. Those behind the first seven are for vectors ([`super::vector`]).
+const PRIMES: [u32; 13] = [
     0x3fff_4001,
     0x3ffe_8001,
     0x3ffc_0001,
@@ -64,11 +64,10 @@ const PRIMES_30: [u32; 13] = [
     0x3fed_0001,
     0x3fe8_c001,
 ];
-const PRIMES_28: [u32; 5] = [0x0fff_0001, 0x0ffd_8001, 0x0ffd_0001, 0x0ffc_4001, 0x0ffa_c001];
 
 const SETS: [Set; 2] = [
-    Set { ring: Ring::Z64, primes: PRIMES_30.split_at(7).0, digit_primes: 2, flood_bits: 143 },
-    Set { ring: Ring::Z32, primes: &PRIMES_28, digit_primes: 1, flood_bits: 105 },
+    Set { ring: Ring::Z64, primes: PRIMES.split_at(7).0, digit_primes: 2, flood_bits: 143 },
+    Set { ring: Ring::Z32, primes: PRIMES.split_at(5).0, digit_primes: 1, flood_bits: 115 },
 ];
 
 /// The scheme for one ring: its degree, its moduli, and their transforms.
@@ -185,7 +184,7 @@ fn largest_digit(primes: &[Transform]) -> f64 {
 }
 
 /// Primes for plaintexts with slots, apart from those of Z_2^64's ciphertexts.
-pub(super) const SLOT_PRIMES: &[u32] = PRIMES_30.split_at(7).1;
+pub(super) const SLOT_PRIMES: &[u32] = PRIMES.split_at(7).1;
 
 #[cfg(test)]
 mod tests {
@@ -210,9 +209,8 @@ mod tests {
 
     #[test]
     fn moduli_are_distinct_primes() {
-        let all: Vec<u32> = PRIMES_30.into_iter().chain(PRIMES_28).collect();
-        for (index, &prime) in all.iter().enumerate() {
-            assert!(all[..index].iter().all(|&other| other != prime), "{prime} is there once");
+        for (index, &prime) in PRIMES.iter().enumerate() {
+            assert!(PRIMES[..index].iter().all(|&other| other != prime), "{prime} is there once");
             let mut divisors = (2..).take_while(|divisor| divisor * divisor <= prime);
             assert!(divisors.all(|divisor| prime % divisor != 0), "{prime} is a prime");
         }

@@ -273,3 +273,21 @@ fn stages_are_in_text_trace_and_page() {
     assert_eq!(named("online phase"), 2, "each party's");
     assert!(named("planning") >= 2 && named("reading files") >= 2);
 }
+
+#[test]
+fn products_by_lattices_are_measured_with_their_bytes_and_bounds() {
+    let folder = Folder::new();
+    for ring_bits in ["32", "64"] {
+        let arguments =
+            ["bench", "lattice", "--size", "3", "--elements", "5", "--ring-bits", ring_bits, "--json"];
+        let report = json(&folder.run(&arguments));
+        let products = report["products"].as_array().expect("products");
+        assert_eq!(products.len(), 2, "a product of matrices and one of vectors");
+        for product in products {
+            let number = |key: &str| product[key].as_f64().expect("a number");
+            assert!(number("query_bytes") > 0.0 && number("answer_bytes") > 0.0);
+            assert!(number("error_share") < 0.5, "the answer is right: {product}");
+            assert!(number("privacy_bits") >= 40.0, "the other's factor is hidden: {product}");
+        }
+    }
+}
