@@ -88,26 +88,48 @@ impl Evaluator {
     /// fresh.
     ///
     /// # Errors
-    /// Where the factor has another number of elements, and where the key holder sent no Galois key for a shift.
+    /// As [`Evaluator::answer_for`].
     ///
     /// # Panics
-    /// Where the elements are of another ring, or the query is of other parameters.
+    /// As [`Evaluator::answer_for`].
     pub fn answer<E: Element>(
         &mut self,
         query: &Query,
         factor: &[E],
     ) -> Result<(Answer, Vec<E>), LatticeError> {
+        let layout = &query.layout;
+        let drawn = self.randomness.stream().long_words(layout.rows * layout.cols);
+        let share: Vec<E> = drawn.iter().map(|&word| E::from_u64(word)).collect();
+        Ok((self.answer_for(query, factor, &share)?, share))
+    }
+
+    /// The answer to a query about this party's factor, by which this party's share of the product is the one given: all
+    /// three row-major. A share is uniform, and nobody else knows it; whoever gives one twice, or one that is not, shows
+    /// the key holder more than it should learn.
+    ///
+    /// # Errors
+    /// Where the factor or the share has another number of elements, and where the key holder sent no Galois key for a
+    /// shift.
+    ///
+    /// # Panics
+    /// Where the elements are of another ring, or the query is of other parameters.
+    pub fn answer_for<E: Element>(
+        &mut self,
+        query: &Query,
+        factor: &[E],
+        share: &[E],
+    ) -> Result<Answer, LatticeError> {
         let layout = query.layout;
         assert_eq!(E::RING, self.parameters.ring(), "elements are multiplied in their own ring");
         assert_eq!(query.parameters.degree(), self.parameters.degree(), "a query of these parameters");
-        let expected = layout.inner * layout.cols;
-        if factor.len() != expected {
-            return Err(LatticeError::Factor { expected, actual: factor.len() });
+        for (expected, given) in [(layout.inner * layout.cols, factor), (layout.rows * layout.cols, share)] {
+            if given.len() != expected {
+                return Err(LatticeError::Factor { expected, actual: given.len() });
+            }
         }
         if let Some(shift) = layout.shifts().into_iter().find(|shift| !self.shifts.contains_key(shift)) {
             return Err(LatticeError::NoGaloisKey(shift));
         }
-        let masks = self.randomness.stream().long_words(layout.rows * layout.cols);
         let fresh: Vec<Fresh> =
             (0..layout.row_blocks() * layout.groups()).map(|_| Fresh::draw(&mut self.randomness)).collect();
         let evaluation = Evaluation { evaluator: self, layout: &layout, query: &expand(query), factor };
@@ -115,7 +137,7 @@ impl Evaluator {
         let one = |(index, (mut product, fresh)): (usize, (Ciphertext, Fresh))| {
             let places = layout.places(index / layout.groups(), index % layout.groups());
             let mask = |&(_, row, col): &(usize, usize, usize)| {
-                masks[layout.index((row, col), (layout.rows, layout.cols))]
+                E::ZERO.sub(share[layout.index((row, col), (layout.rows, layout.cols))]).to_u64()
             };
             let remainders: Zeroizing<Vec<i64>> =
                 Zeroizing::new(places.iter().map(|place| self.scaling.remainder(mask(place))).collect());
@@ -129,8 +151,7 @@ impl Evaluator {
             self.switch.run(&self.parameters, product.parts.each_ref().map(|part| &part[..]), exponents())
         };
         let polynomials = products.into_par_iter().zip(fresh).enumerate().map(one).collect();
-        let share = masks.iter().map(|&mask| E::ZERO.sub(E::from_u64(mask))).collect();
-        Ok((Answer { parameters: self.parameters.clone(), layout, polynomials }, share))
+        Ok(Answer { parameters: self.parameters.clone(), layout, polynomials })
     }
 
     /// Adds a fresh encryption of zero with a flood, and leaves both parts in coefficients.

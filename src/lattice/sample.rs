@@ -133,14 +133,17 @@ impl Wide {
         }
     }
 
-    /// Every number modulo 2^64.
-    pub fn low_words(&self) -> Secret<u64> {
-        let words: Vec<&[u32]> = self.words.chunks_exact(self.count.max(1)).take(3).collect();
-        let low = |at: usize| {
-            let shifted = words.iter().zip((0..).step_by(WIDE_WORD_BITS as usize));
-            shifted.fold(0, |low, (words, shift)| low | u64::from(words[at]) << shift)
-        };
-        Zeroizing::new((0..self.count).map(low).collect())
+    /// Gives the first numbers other lowest bits, `bits` of them.
+    pub fn set_low(&mut self, bits: u32, low: impl Iterator<Item = u64> + Clone) {
+        let count = self.count.max(1);
+        for (words, shift) in
+            self.words.chunks_exact_mut(count).zip((0..bits).step_by(WIDE_WORD_BITS as usize))
+        {
+            let mask = (1u32 << WIDE_WORD_BITS.min(bits - shift)) - 1;
+            for (word, low) in words.iter_mut().zip(low.clone()) {
+                *word = *word & !mask | (low >> shift) as u32 & mask;
+            }
+        }
     }
 }
 

@@ -207,7 +207,7 @@ fn transcript(ring: Ring) -> String {
 /// The wire format, and everything that is drawn, in one number for fixed seeds.
 #[test]
 fn the_transcript_is_pinned() {
-    assert_eq!(Ring::ALL.map(transcript), ["c5674267e4057ad9", "2db6c61118d43176"]);
+    assert_eq!(Ring::ALL.map(transcript), ["f7c9e6f03eecd278", "bdfbba414c2f2bba"]);
 }
 
 /// Every set of vector instructions computes the same.
@@ -287,6 +287,40 @@ fn answers_are_fresh() {
     second.sort_unstable();
     assert!(second.windows(2).all(|pair| pair[0] != pair[1]), "no coefficient of c_1 comes twice");
     assert_eq!(parameters.degree(), 64);
+}
+
+/// Shares that the evaluator has from elsewhere, such as a generator's.
+#[test]
+fn the_evaluator_may_give_its_share() {
+    let (parameters, layout, mut holder, keys) = parties(Ring::Z64);
+    let mut evaluator = Evaluator::insecure(&keys, 4);
+    let (a, b, share) = (elements::<u64>(5, 60), elements::<u64>(6, 80), elements::<u64>(7, 48));
+    let query = holder.query(&layout, &a).unwrap();
+    let opened = holder.open::<u64>(&evaluator.answer_for(&query, &b, &share).unwrap()).share;
+    let sum: Vec<u64> = opened.iter().zip(&share).map(|(x, y)| x.wrapping_add(*y)).collect();
+    assert_eq!(sum, plain((6, 10, 8), &a, &b));
+    let short = evaluator.answer_for(&query, &b, &share[1..]).map(drop);
+    assert_eq!(short, Err(LatticeError::Factor { expected: 48, actual: 47 }));
+
+    for ring in Ring::ALL {
+        let vectors = Vectors::new(&parameters, ring);
+        let (x, y) = (&a[..60], &b[..60]);
+        match ring {
+            Ring::Z64 => {
+                let query = holder.query_vector(&vectors, x);
+                let answer = evaluator.answer_vector_for(&vectors, &query, y, &[9; 60]).unwrap();
+                let opened = holder.open_vector::<u64>(&vectors, &answer).share;
+                assert!((0..60).all(|at| opened[at].wrapping_add(9) == x[at].wrapping_mul(y[at])));
+            }
+            Ring::Z32 => {
+                let [x, y] = [x, y].map(|x| x.iter().map(|&x| x as u32).collect::<Vec<u32>>());
+                let query = holder.query_vector(&vectors, &x);
+                let answer = evaluator.answer_vector_for(&vectors, &query, &y, &[9; 60]).unwrap();
+                let opened = holder.open_vector::<u32>(&vectors, &answer).share;
+                assert!((0..60).all(|at| opened[at].wrapping_add(9) == x[at].wrapping_mul(y[at])));
+            }
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //! v_i = x_i·y_i + r_i      |x_i·y_i| ≤ 2^(2k−2),  r_i uniform on 2^(2k−2) + 0..2^b,  0 ≤ v_i < T
 //! ```
 //!
-//! The key holder opens v_i, without any wrap, and keeps it modulo 2^k; the evaluator keeps −r_i.
+//! The key holder opens v_i, without any wrap, and keeps it modulo 2^k; the evaluator's share is −r_i.
 //!
 //! **Bytes.** A product takes k = 64: 79 B there and 51 B back, three plaintext moduli; k = 32: 53 and 34 B, two. Gilboa's
 //! product over correlated OT takes k·(k + 1)/2 bits there and k bits back beside the OTs: 268 B at k = 64, 70 B at k = 32.
@@ -281,41 +281,59 @@ impl KeyHolder {
 }
 
 impl Evaluator {
-    /// The answer to a query about this party's vector, and this party's share of the products: fresh, and hidden from the
-    /// other.
+    /// The answer to a query about this party's vector, and this party's share of the products: uniform and fresh.
     ///
     /// # Errors
-    /// Where the vector has another length than the encrypted one.
+    /// As [`Evaluator::answer_vector_for`].
     ///
     /// # Panics
-    /// Where the elements are of another ring than `vectors`, or the keys are of other parameters.
+    /// As [`Evaluator::answer_vector_for`].
     pub fn answer_vector<E: Element>(
         &mut self,
         vectors: &Vectors,
         query: &VectorQuery,
         elements: &[E],
     ) -> Result<(VectorAnswer, Vec<E>), LatticeError> {
+        let drawn = self.randomness.stream().long_words(query.len());
+        let share: Vec<E> = drawn.iter().map(|&word| E::from_u64(word)).collect();
+        Ok((self.answer_vector_for(vectors, query, elements, &share)?, share))
+    }
+
+    /// The answer to a query about this party's vector, by which this party's share of the products is the one given:
+    /// uniform, and known to nobody else, as for [`Evaluator::answer_for`].
+    ///
+    /// # Errors
+    /// Where the vector or the share has another length than the encrypted one.
+    ///
+    /// # Panics
+    /// Where the elements are of another ring than `vectors`, or the keys are of other parameters.
+    pub fn answer_vector_for<E: Element>(
+        &mut self,
+        vectors: &Vectors,
+        query: &VectorQuery,
+        elements: &[E],
+        share: &[E],
+    ) -> Result<VectorAnswer, LatticeError> {
         assert_eq!(E::RING, vectors.ring, "elements of the vectors' ring");
         assert_eq!(self.parameters.words(), vectors.parameters.words(), "keys of the vectors' parameters");
-        if elements.len() != query.len() {
-            return Err(LatticeError::Factor { expected: query.len(), actual: elements.len() });
+        for given in [elements, share] {
+            if given.len() != query.len() {
+                return Err(LatticeError::Factor { expected: query.len(), actual: given.len() });
+            }
         }
         let degree = self.parameters.degree();
-        let masks: Vec<Wide> = (0..vectors.batches(query.len()))
-            .map(|_| self.randomness.stream().wide(vectors.mask_bits(), degree))
-            .collect();
+        // The lowest mask, 2^(2k−2), is 0 modulo 2^k: a mask is −share there, and uniform above.
+        let mask = |share: &[E]| {
+            let mut wide = self.randomness.stream().wide(vectors.mask_bits(), degree);
+            wide.set_low(E::RING.bits(), share.iter().map(|&share| E::ZERO.sub(share).to_u64()));
+            wide
+        };
+        let masks: Vec<Wide> = share.chunks(degree).map(mask).collect();
         let fresh: Vec<Fresh> = query.polynomials.iter().map(|_| Fresh::draw(&mut self.randomness)).collect();
         let task = VectorTask { evaluator: self, vectors, query, masks: &masks };
         let one = |(number, fresh): (usize, Fresh)| task.one(number, fresh, elements);
         let polynomials = fresh.into_par_iter().enumerate().map(one).collect();
-        // The lowest mask, 2^(2k−2), is 0 modulo 2^k.
-        let mut share: Vec<E> = Vec::with_capacity(degree * vectors.batches(query.len()));
-        for masks in masks.iter().map(Wide::low_words) {
-            share.extend(masks.iter().map(|&mask| E::ZERO.sub(E::from_u64(mask))));
-        }
-        share.truncate(query.len());
-        let parameters = self.parameters.clone();
-        Ok((VectorAnswer { parameters, header: query.header, polynomials }, share))
+        Ok(VectorAnswer { parameters: self.parameters.clone(), header: query.header, polynomials })
     }
 }
 
