@@ -4,9 +4,11 @@
 //! these are interleaved ([`super::pack`]) depth first, so that few ciphertexts live at a time. An answer is then made
 //! fresh: an encryption of zero under the public key, (p_0·u + flood, p_1·u + e), is added, and the scaled masks to c_0.
 //!
-//! **Circuit privacy.** To the key holder c_0 + c_1·s is the masked product and noise, which the flood hides within
-//! 2^−[`super::PRIVACY_BITS`]; and c_1 is p_1·u + e plus what it can not tell from uniform by ring-LWE with secret u. Of c_0 only
-//! coefficients that are results are sent: the others would tell sums of products.
+//! **Circuit privacy.** What the key holder can compute of an answer is c_0 + c_1·s at the places of results, and c_1. The
+//! former is Q/t times the product less the share, which is uniform, and noise, which the flood hides within a distance of
+//! 2^−[`super::PRIVACY_BITS`]. The latter has p_1·u + e in it, which by ring-LWE with the secret u cannot be told from uniform.
+//! Both together are rounded afterwards, by a public function of them. Of c_0 only coefficients that are results are sent:
+//! the others have sums of products in them and no share.
 
 use super::answer::{Switch, to_coefficients};
 use super::encode::{Scaling, Signed, residues, signed};

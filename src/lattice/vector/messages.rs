@@ -3,11 +3,9 @@
 use super::{PLAINTEXT_BITS, Vectors};
 use crate::lattice::answer::Switched;
 use crate::lattice::error::{LatticeError, MessageKind};
-use crate::lattice::parameters::answer_bits;
+use crate::lattice::parameters::{Parameters, answer_bits};
 use crate::lattice::wire::{Reader, Writer, header_size};
 use std::sync::Arc;
-
-use crate::lattice::Parameters;
 
 /// Numbers of a message's header.
 const HEADER: usize = 3;
@@ -32,8 +30,12 @@ pub struct VectorAnswer {
 
 impl Vectors {
     /// What a message for so many elements begins with.
+    ///
+    /// # Panics
+    /// Where there are 2^32 elements or more.
     pub(super) fn header(&self, len: usize) -> [u32; HEADER] {
-        [self.ring.bits(), self.parameters.degree() as u32, len as u32]
+        let len = u32::try_from(len).expect("fewer than 2^32 elements in one message");
+        [self.ring.bits(), self.parameters.degree() as u32, len]
     }
 
     fn polynomials(&self, len: usize) -> usize {

@@ -213,7 +213,7 @@ impl KeyHolder {
     /// Encrypts a vector.
     ///
     /// # Panics
-    /// Where the elements are of another ring than `vectors`, or the key is of other parameters.
+    /// Where the elements are of another ring than `vectors` or 2^32 and more, or the key is of other parameters.
     pub fn query_vector<E: Element>(&mut self, vectors: &Vectors, elements: &[E]) -> VectorQuery {
         assert_eq!(E::RING, vectors.ring, "elements of the vectors' ring");
         let parameters = &self.parameters;
