@@ -12,7 +12,7 @@ use super::gate::{Bit, Circuit, Gate};
 use crate::share::PartyId;
 
 /// Gates that are ordered by depth together.
-const WINDOW_GATES: usize = 1 << 18;
+const WINDOW_GATES: usize = 1 << 16;
 
 /// A slot, and whether the bit is the inversion of what the wire in it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Schedule {
         ands.max().unwrap_or(0)
     }
 
-    /// Labels that are held at once: 16 bytes each, for each evaluation.
+    /// Labels of live wires that are held at once, 16 bytes each, for each evaluation of a block.
     pub fn slots(&self) -> usize {
         self.slots
     }

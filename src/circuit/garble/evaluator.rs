@@ -7,7 +7,7 @@ use super::label::{Bits, Label, Labels};
 use super::message::{Answer, Decoding, Opening, Piece, Run, digest_of_labels};
 use super::transfer::packed;
 use super::walk::Walk;
-use crate::circuit::schedule::{OutputBit, Place, Schedule};
+use crate::circuit::schedule::{OutputBit, Schedule};
 use crate::share::PartyId;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -52,17 +52,13 @@ impl Evaluator {
         if let Some(&(what, expected, found)) = due.iter().find(|(_, expected, found)| expected != found) {
             return Err(GarbleError::Length { what, expected, found });
         }
-        let mut walk = Walk::new(schedule.clone(), evaluations);
         let (mut garblers, mut own) = (garblers.chunks(evaluations), own.chunks(evaluations));
-        for input in &schedule.inputs {
-            let labels = match input.owner {
-                PartyId(0) => garblers.next(),
-                _ => own.next(),
-            };
-            if let (Some(slot), Some(labels)) = (input.slot, labels) {
-                walk.slot_mut(slot as usize).copy_from_slice(labels);
-            }
-        }
+        let inputs = schedule.inputs.iter().flat_map(|input| match input.owner {
+            PartyId(0) => garblers.next().expect("labels of every bit"),
+            _ => own.next().expect("labels of every bit"),
+        });
+        let inputs = inputs.copied().collect();
+        let walk = Walk::new(schedule, evaluations, inputs);
         let keys = Keys::new(Label::from_bytes(opening.run.0));
         Ok(Evaluator { walk, keys, run: opening.run })
     }
@@ -129,13 +125,11 @@ impl Evaluator {
 
     /// The output bits that a party learns, and the labels of those that are no constants.
     fn learnt(&self, schedule: &Schedule, party: PartyId) -> (Vec<OutputBit>, Labels) {
-        let learnt = schedule.outputs.iter().filter(|(_, learns)| learns[party.index()]);
-        let bits: Vec<OutputBit> = learnt.map(|&(bit, _)| bit).collect();
-        let wires = bits.iter().filter_map(|bit| match bit {
-            OutputBit::Wire(place) => Some(*place),
-            OutputBit::Constant(_) => None,
+        let learnt = || schedule.outputs.iter().enumerate().filter(|(_, bit)| bit.1[party.index()]);
+        let labels = learnt().flat_map(|(at, (bit, _))| match bit {
+            OutputBit::Constant(_) => &[],
+            OutputBit::Wire(_) => self.walk.output(at),
         });
-        let labels = wires.flat_map(|place: Place| self.walk.slot(place.slot())).copied().collect();
-        (bits, labels)
+        (learnt().map(|(_, (bit, _))| *bit).collect(), labels.copied().collect())
     }
 }

@@ -6,7 +6,7 @@ use super::label::{Bits, Label, Labels};
 use super::message::{Answer, Decoding, Opening, PIECE_GATES, Piece, Run, Tables, digest_of_labels};
 use super::transfer::LabelPairs;
 use super::walk::Walk;
-use crate::circuit::schedule::{OutputBit, Place, Schedule};
+use crate::circuit::schedule::{OutputBit, Schedule};
 use crate::ring::prg::PrgKey;
 use crate::share::PartyId;
 use std::sync::Arc;
@@ -62,13 +62,9 @@ impl Garbler {
         let start = drawn[1];
         let mut zeros = Labels::zeros(schedule.inputs.len() * evaluations);
         key.fill(INPUT_STREAM, 0, bytemuck::cast_slice_mut(&mut zeros));
-        let mut walk = Walk::new(schedule.clone(), evaluations);
         let mut own = Vec::new();
         let mut theirs = Vec::new();
         for (input, labels) in schedule.inputs.iter().zip(zeros.chunks(evaluations)) {
-            if let Some(slot) = input.slot {
-                walk.slot_mut(slot as usize).copy_from_slice(labels);
-            }
             match input.owner {
                 PartyId(0) => own.push(labels),
                 _ => theirs.push(labels),
@@ -82,6 +78,7 @@ impl Garbler {
         };
         let run = Run(start.to_bytes());
         let opening = Opening { run, digest: *schedule.digest(), evaluations: evaluations as u64 };
+        let walk = Walk::new(schedule, evaluations, zeros);
         let garbler = Garbler { walk, keys: Keys::new(start), run, delta };
         Ok(Started { garbler, opening, labels, pairs })
     }
@@ -119,46 +116,34 @@ impl Garbler {
         // The XORs behind the last AND.
         self.walk.advance(0, |_| unreachable!("no gate is left"));
         let schedule = self.walk.schedule.clone();
-        let mut own = Vec::new();
-        let mut theirs = Vec::new();
-        for &(bit, [garbler, evaluator]) in &schedule.outputs {
-            if garbler {
-                own.push(bit);
-            }
-            if let (true, OutputBit::Wire(place)) = (evaluator, bit) {
-                theirs.push(place);
-            }
-        }
-        let delta = self.delta[0];
-        let zeros: Labels = theirs.iter().flat_map(|&place| self.zeros(place)).collect();
-        let mut hashes = Labels::zeros(2 * zeros.len());
-        let first = 2 * self.walk.all_gates();
-        for (at, (pair, &zero)) in hashes.chunks_mut(2).zip(zeros.iter()).enumerate() {
+        let learnt = |party: usize| schedule.outputs.iter().enumerate().filter(move |(_, bit)| bit.1[party]);
+        let theirs: Labels = learnt(1).flat_map(|(at, &(bit, _))| self.zeros(at, bit)).collect();
+        let mut hashes = Labels::zeros(2 * theirs.len());
+        let (first, delta) = (2 * self.walk.all_gates(), self.delta[0]);
+        for (at, (pair, &zero)) in hashes.chunks_mut(2).zip(theirs.iter()).enumerate() {
             let tweak = first + at as u64;
             pair.copy_from_slice(&self.walk.engine.hash(&self.keys, tweak, [zero, zero ^ delta]));
         }
-        let zeros = own.iter().flat_map(|&bit| {
-            match bit {
-                OutputBit::Wire(place) => self.zeros(place).collect::<Labels>(),
-                OutputBit::Constant(_) => Labels::default(),
-            }
-            .to_vec()
-        });
-        let zeros = zeros.collect();
+        let outputs = learnt(0).map(|(_, &(bit, _))| bit).collect();
+        let zeros = learnt(0).flat_map(|(at, &(bit, _))| self.zeros(at, bit)).collect();
         let key = OutputKey {
             run: self.run,
             evaluations: self.walk.evaluations,
-            outputs: own,
+            outputs,
             zeros,
             delta: self.delta.iter().copied().collect(),
         };
         Ok((Decoding { run: self.run, hashes }, key))
     }
 
-    /// The labels that stand for 0, of each evaluation.
-    fn zeros(&self, place: Place) -> impl Iterator<Item = Label> {
-        let offset = self.delta[0].where_bit(u8::from(place.is_inverted()));
-        self.walk.slot(place.slot()).iter().map(move |&label| label ^ offset)
+    /// The labels that stand for 0 of an output bit, of each evaluation; a constant has none.
+    fn zeros(&self, at: usize, bit: OutputBit) -> impl Iterator<Item = Label> {
+        let (labels, is_inverted) = match bit {
+            OutputBit::Constant(_) => (&[][..], false),
+            OutputBit::Wire(place) => (self.walk.output(at), place.is_inverted()),
+        };
+        let offset = self.delta[0].where_bit(u8::from(is_inverted));
+        labels.iter().map(move |&label| label ^ offset)
     }
 }
 

@@ -51,6 +51,7 @@ mod garbler;
 pub mod hash;
 mod label;
 mod message;
+mod traffic;
 mod transfer;
 mod walk;
 
@@ -62,7 +63,9 @@ pub use evaluator::{Evaluated, Evaluator};
 pub use garbler::{Garbler, OutputKey, Started};
 pub use label::{Bits, LABEL_BYTES, Label, Labels};
 pub use message::{Answer, Decoding, Opening, PIECE_GATES, Piece};
+pub use traffic::Traffic;
 pub use transfer::{Awaited, Corrections, LabelPairs, RandomChoices, RandomPairs, Transferred};
+pub use walk::label_bytes;
 
 /// Runs `work` with so many threads for the gates of a stage.
 ///

@@ -268,6 +268,51 @@ fn the_garbling_of_a_fixed_key_is_as_it_was() {
 }
 
 #[test]
+fn a_run_sends_what_its_formulas_say() {
+    let circuit = primitives::sha2(primitives::Sha2::Sha256, 3, 5);
+    let schedule = Arc::new(Schedule::new(&circuit));
+    let inputs = [bits(24, 3, 1), bits(40, 3, 2)];
+    let started = Garbler::start(schedule.clone(), &inputs[0]).expect("a garbler");
+    let Started { mut garbler, opening, labels, pairs } = started;
+    let (random, choices) = ideal_transfers(pairs.len(), 3, 4);
+    let (corrections, awaited) = choices.correct(&inputs[1]).expect("corrections");
+    let transferred = pairs.transfer(random, &corrections).expect("a transfer");
+    let mut sent = opening.to_bytes().len() + labels.to_bytes().len() + transferred.to_bytes().len();
+    let own = awaited.receive(&transferred).expect("labels");
+    let mut evaluator = Evaluator::new(schedule.clone(), 3, &opening, labels, own).expect("an evaluator");
+    while let Some(piece) = garbler.next_piece() {
+        sent += piece.to_bytes().len();
+        evaluator.consume(piece).expect("a piece");
+    }
+    let (decoding, key) = garbler.finish().expect("a decoding");
+    sent += decoding.to_bytes().len();
+    let evaluated = evaluator.finish(&decoding).expect("outputs");
+    let traffic = Traffic::of(&schedule, 3);
+    assert_eq!(traffic.garbler_bytes, sent as u64);
+    let answered = corrections.0.len() + evaluated.answer.to_bytes().len();
+    assert_eq!((traffic.evaluator_bytes, traffic.transfers), (answered as u64, 120));
+    assert!(key.decode(&evaluated.answer).expect("outputs") == evaluated.outputs);
+}
+
+/// Evaluations in several blocks, the last of them smaller.
+#[test]
+fn many_evaluations_go_through_in_blocks() {
+    let mut builder = Builder::new();
+    let (a, b) = (builder.input(PartyId(0), 40), builder.input(PartyId(1), 40));
+    let greater = builder.maximum(&a, &b, Sign::Signed);
+    builder.output(PartyId(0).alone(), &greater);
+    builder.output(PartyId(1).alone(), &[greater[3], !a[0], crate::circuit::Bit::TRUE]);
+    let circuit = builder.finish();
+    let evaluations = 1500;
+    let schedule = Schedule::new(&circuit);
+    assert!(
+        label_bytes(&schedule, evaluations) < 3 * label_bytes(&schedule, evaluations / 2),
+        "blocks are smaller"
+    );
+    agrees(&circuit, evaluations, 11);
+}
+
+#[test]
 fn labels_are_never_printed() {
     assert_eq!(format!("{:?} {:?}", Label::default(), Labels::zeros(3)), "Label(..) Labels(3)");
     assert_eq!(format!("{:?}", bits(4, 2, 1)), "Bits(4 × 2)");

@@ -5,7 +5,7 @@
 
 use super::hash::{Engine, Keys};
 use super::label::{Label, Labels};
-use crate::circuit::schedule::{AndStep, Schedule, Stage, XorStep};
+use crate::circuit::schedule::{AndStep, OutputBit, Schedule, Stage, XorStep};
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -19,12 +19,23 @@ const XOR_PART: usize = 1 << 12;
 /// Gates that are gathered at a time, in a core's first cache.
 const GATHERED: usize = 64;
 
+/// Bytes of labels that are gone through at a time, so that they stay in a core's second cache.
+const BLOCK_BYTES: usize = 256 << 10;
+/// AND gates that a stage of a block should have on the average.
+const STAGE_GATES: usize = 1 << 10;
+
 /// Where a run is in its schedule.
 pub(super) struct Walk {
     pub schedule: Arc<Schedule>,
     pub evaluations: usize,
     pub engine: Engine,
-    /// By slot, and within it by evaluation.
+    /// The labels of all input bits: by bit, and within it by evaluation.
+    inputs: Labels,
+    /// Those of all output bits, as far as they are known; constants have none.
+    outputs: Labels,
+    /// The evaluations of the block: all of them go through the schedule before the next block does.
+    block: Range<usize>,
+    /// By slot, and within it by evaluation of the block.
     labels: Labels,
     stage: usize,
     /// Gates of the stage that are done.
@@ -34,9 +45,23 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub fn new(schedule: Arc<Schedule>, evaluations: usize) -> Walk {
-        let labels = Labels::zeros(schedule.slots() * evaluations);
-        Walk { schedule, evaluations, engine: Engine::best(), labels, stage: 0, done: 0, gates: 0 }
+    /// Starts with the labels of all input bits.
+    pub fn new(schedule: Arc<Schedule>, evaluations: usize, inputs: Labels) -> Walk {
+        let block = 0..block_width(&schedule, evaluations);
+        let mut walk = Walk {
+            labels: Labels::zeros(schedule.slots() * block.len()),
+            outputs: Labels::zeros(schedule.outputs.len() * evaluations),
+            engine: Engine::best(),
+            schedule,
+            evaluations,
+            inputs,
+            block,
+            stage: 0,
+            done: 0,
+            gates: 0,
+        };
+        walk.begin_block();
+        walk
     }
 
     /// AND gates of all evaluations.
@@ -48,35 +73,32 @@ impl Walk {
         self.all_gates() - self.gates
     }
 
-    /// The labels of a slot, of each evaluation.
-    pub fn slot_mut(&mut self, slot: usize) -> &mut [Label] {
-        &mut self.labels[slot * self.evaluations..][..self.evaluations]
-    }
-
-    /// The labels of a slot, of each evaluation.
-    pub fn slot(&self, slot: usize) -> &[Label] {
-        &self.labels[slot * self.evaluations..][..self.evaluations]
+    /// The labels of the wire of an output bit, of each evaluation, once all gates are done.
+    pub fn output(&self, at: usize) -> &[Label] {
+        &self.outputs[at * self.evaluations..][..self.evaluations]
     }
 
     /// Goes through the next `most` AND gates and the XORs around them: `ands` gets each lot of independent ones.
     pub fn advance(&mut self, most: usize, mut ands: impl FnMut(Lot<'_>)) {
         let mut room = most;
-        while let Some(&stage) = self.schedule.stages.get(self.stage) {
-            match stage {
-                Stage::Xor { start, end } => {
+        while !self.block.is_empty() {
+            let width = self.block.len();
+            match self.schedule.stages.get(self.stage) {
+                None => self.next_block(),
+                Some(&Stage::Xor { start, end }) => {
                     let steps = &self.schedule.xors[start..end];
-                    xors(steps, self.evaluations, &Shared::new(&mut self.labels));
+                    xors(steps, width, &Shared::new(&mut self.labels));
                     self.stage += 1;
                 }
-                Stage::And { start, end } => {
-                    let all = (end - start) * self.evaluations;
+                Some(&Stage::And { start, end }) => {
+                    let all = (end - start) * width;
                     let lot = (all - self.done).min(room);
                     if lot == 0 {
                         return;
                     }
                     ands(Lot {
                         steps: &self.schedule.ands[start..end],
-                        evaluations: self.evaluations,
+                        evaluations: width,
                         range: self.done..self.done + lot,
                         first_gate: self.gates,
                         engine: self.engine,
@@ -92,6 +114,46 @@ impl Walk {
             }
         }
     }
+
+    /// Takes the outputs of the block, and begins the next.
+    fn next_block(&mut self) {
+        let width = self.block.len();
+        for (bit, labels) in self.schedule.outputs.iter().zip(self.outputs.chunks_mut(self.evaluations)) {
+            if let OutputBit::Wire(place) = bit.0 {
+                labels[self.block.clone()].copy_from_slice(&self.labels[place.slot() * width..][..width]);
+            }
+        }
+        self.block = self.block.end..self.evaluations.min(self.block.end + width);
+        self.stage = 0;
+        self.begin_block();
+    }
+
+    fn begin_block(&mut self) {
+        let width = self.block.len();
+        for (input, labels) in self.schedule.inputs.iter().zip(self.inputs.chunks(self.evaluations)) {
+            if let Some(slot) = input.slot {
+                let slot = slot as usize * width;
+                self.labels[slot..slot + width].copy_from_slice(&labels[self.block.clone()]);
+            }
+        }
+    }
+}
+
+/// Bytes of labels that each party holds at most in a run: those of the live wires of the evaluations that go through the circuit
+/// at the same time, and of all inputs and outputs.
+pub fn label_bytes(schedule: &Schedule, evaluations: usize) -> u64 {
+    let live = schedule.slots() * block_width(schedule, evaluations);
+    let kept = (schedule.inputs.len() + schedule.outputs.len()) * evaluations;
+    (size_of::<Label>() * (live + kept)) as u64
+}
+
+/// Evaluations of a block: as many as have their labels in a cache, or more where stages are narrow. The order of gates follows
+/// from it, so that it depends on the schedule alone.
+fn block_width(schedule: &Schedule, evaluations: usize) -> usize {
+    let by_memory = BLOCK_BYTES / (size_of::<Label>() * schedule.slots().max(1));
+    let stages = schedule.stages.iter().filter(|stage| matches!(stage, Stage::And { .. })).count();
+    let by_stage = STAGE_GATES * stages / schedule.and_count().max(1);
+    by_memory.max(by_stage).clamp(1, evaluations)
 }
 
 /// Labels that several cores read and write at once.
@@ -144,14 +206,27 @@ fn xors(steps: &[XorStep], evaluations: usize, labels: &Shared<'_>) {
 }
 
 fn xors_of(steps: &[XorStep], evaluations: usize, range: Range<usize>, labels: &Shared<'_>) {
+    each(steps, evaluations, range, |_, step, evaluation| {
+        let [a, b, sets] =
+            [step.reads[0], step.reads[1], step.sets].map(|slot| slot as usize * evaluations + evaluation);
+        // SAFETY: the steps are of one stage, and each part has gates of its own.
+        unsafe { labels.set(sets, labels.get(a) ^ labels.get(b)) };
+    });
+}
+
+/// Visits gates of a stage: each with its place among them, its step and its evaluation.
+#[inline(always)]
+fn each<S>(steps: &[S], evaluations: usize, range: Range<usize>, mut visit: impl FnMut(usize, &S, usize)) {
+    if evaluations == 1 {
+        steps[range].iter().enumerate().for_each(|(at, step)| visit(at, step, 0));
+        return;
+    }
     let mut at = range.start;
     while at < range.end {
         let (step, first) = (&steps[at / evaluations], at % evaluations);
         let last = evaluations.min(first + range.end - at);
-        let [a, b, sets] = [step.reads[0], step.reads[1], step.sets].map(|slot| slot as usize * evaluations);
         for evaluation in first..last {
-            // SAFETY: the steps are of one stage, and each part has gates of its own.
-            unsafe { labels.set(sets + evaluation, labels.get(a + evaluation) ^ labels.get(b + evaluation)) };
+            visit(at - range.start + evaluation - first, step, evaluation);
         }
         at += last - first;
     }
@@ -221,7 +296,8 @@ impl Lot<'_> {
         for start in (first..first + gates).step_by(GATHERED) {
             let count = GATHERED.min(first + gates - start);
             let (reads, sets) = (&mut reads[..2 * count], &mut sets[..count]);
-            self.each(start, count, |at, step, evaluation| {
+            let range = self.range.start + start..self.range.start + start + count;
+            each(self.steps, self.evaluations, range.clone(), |at, step, evaluation| {
                 for (side, place) in step.reads.into_iter().enumerate() {
                     // SAFETY: the steps are of one stage, which sets no slot that it reads.
                     let label = unsafe { self.labels.get(place.slot() * self.evaluations + evaluation) };
@@ -229,7 +305,7 @@ impl Lot<'_> {
                 }
             });
             hashing(self.first_gate + start as u64, reads, sets);
-            self.each(start, count, |at, step, evaluation| {
+            each(self.steps, self.evaluations, range, |at, step, evaluation| {
                 let place = step.sets as usize * self.evaluations + evaluation;
                 // SAFETY: the steps are of one stage, which sets each slot once, and each part has gates of its own.
                 unsafe { self.labels.set(place, sets[at]) };
@@ -237,19 +313,5 @@ impl Lot<'_> {
         }
         reads.zeroize();
         sets.zeroize();
-    }
-
-    /// Each of some gates of the lot, with its step and its evaluation.
-    #[inline(always)]
-    fn each(&self, start: usize, count: usize, mut visit: impl FnMut(usize, &AndStep, usize)) {
-        let start = self.range.start + start;
-        let (mut step, mut evaluation) = (start / self.evaluations, start % self.evaluations);
-        for at in 0..count {
-            visit(at, &self.steps[step], evaluation);
-            evaluation += 1;
-            if evaluation == self.evaluations {
-                (step, evaluation) = (step + 1, 0);
-            }
-        }
     }
 }

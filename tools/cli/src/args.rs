@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::bench::model;
+use crate::circuit::CircuitArguments;
 use crate::failure::Failure;
 use crate::init::InitArguments;
 use crate::interrupt;
@@ -82,6 +83,8 @@ pub enum Command {
     },
     /// Print the device memory of a job or a network, next to the same in the clear
     Vram(Box<VramArguments>),
+    /// Print the gates of a Boolean circuit, and what it costs to garble it
+    Circuit(CircuitArguments),
     /// Run a benchmark and compare it with a hardware limit or a baseline
     Bench(crate::bench::Bench),
     /// Make identities and configurations for the nodes of a deployment, or renew identities
@@ -288,6 +291,7 @@ impl Command {
             | Command::Work { shared, .. } => Some(shared),
             Command::Vram(arguments) => Some(&arguments.shared),
             Command::Bench(_)
+            | Command::Circuit(_)
             | Command::Init { .. }
             | Command::Id { .. }
             | Command::Trace { .. }
@@ -300,6 +304,7 @@ impl Command {
         let own = match self {
             Command::Doctor { json } | Command::Id { json, .. } | Command::Trace { json, .. } => *json,
             Command::Bench(bench) => bench.options.json,
+            Command::Circuit(arguments) => arguments.json,
             _ => false,
         };
         own || self.shared().is_some_and(|shared| shared.json)

@@ -3,6 +3,7 @@
 
 mod args;
 mod bench;
+mod circuit;
 mod deal;
 mod demo;
 mod devices;
@@ -172,6 +173,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Plan { job, demand, shared } => plan::plan(&job, demand.as_deref(), &shared),
         Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),
+        Command::Circuit(arguments) => circuit::circuit(&arguments),
         Command::Trace { file, json } => trace::trace(&file, json),
         Command::Init { arguments } => init::init(&arguments),
         Command::Id { folder, json } => id::id(&folder, json),

@@ -168,11 +168,11 @@ fn colours(labels: __m512i) -> __m512i {
 #[target_feature(enable = "avx512f")]
 fn keys_of(keys: Keys, first: u64) -> Row {
     let start = four(keys.0);
-    let number = 2 * first as i64;
+    let number = (2 * first) as i64;
     let places = _mm512_set_epi64(0, 3, 0, 2, 0, 1, 0, 0);
     let mut row = [start; SIDE_BY_SIDE];
     for (at, register) in row.iter_mut().enumerate() {
-        let base = number + 4 * at as i64;
+        let base = number.wrapping_add(4 * at as i64);
         let base = _mm512_set4_epi64(0, base, 0, base);
         *register = xor(start, _mm512_add_epi64(base, places));
     }

@@ -4,6 +4,7 @@ mod accuracy;
 mod calibrate;
 mod elementwise;
 mod engine;
+mod garbled;
 mod gemm;
 mod lattice;
 mod link;
@@ -66,6 +67,8 @@ pub enum Benchmark {
     Matmul(matmul::Options),
     /// Products of two parties' matrices and vectors by lattices
     Lattice(lattice::Options),
+    /// Garbled circuits: AND gates a second of garbling and evaluating, against the hash alone
+    Garbled(garbled::Options),
     /// Bytes over loopback, in the clear and encrypted
     Link(link::Options),
     /// Errors of functions against f64, and their rounds and bytes
@@ -88,12 +91,13 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Relu(options))) => relu::relu(options, &bench.options),
         (None, Some(Benchmark::Matmul(options))) => matmul::matmul(options, &bench.options),
         (None, Some(Benchmark::Lattice(options))) => lattice::lattice(options, &bench.options),
+        (None, Some(Benchmark::Garbled(options))) => garbled::garbled(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
         (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
         (None, Some(Benchmark::Vram(options))) => vram::vram(options, &bench.options),
         (None, Some(Benchmark::Whole(options))) => whole::whole(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, rounds, steps, lattice, link, accuracy, vram, whole"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, rounds, steps, lattice, garbled, link, accuracy, vram, whole"
                 .into(),
         )),
     }

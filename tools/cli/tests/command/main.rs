@@ -1,6 +1,7 @@
 //! The command as a user runs it: exit status, stderr and files.
 
 mod checks;
+mod circuits;
 mod data;
 mod documents;
 #[cfg(unix)]
