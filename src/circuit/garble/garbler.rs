@@ -37,7 +37,8 @@ pub struct Garbler {
 }
 
 impl Garbler {
-    /// Draws a run's labels, for the garbler's bits: those of each of party 0's inputs, in order.
+    /// Draws a run's labels, for the garbler's bits: those of each of party 0's inputs, in order. The inputs of all others are
+    /// the evaluator's.
     ///
     /// # Errors
     /// Where there are not as many bits as the circuit has of party 0, or no randomness.

@@ -7,7 +7,7 @@
 //! # Messages
 //! 1. Garbler to evaluator: [`Opening`], 56 bytes: which circuit, how many evaluations, where the hash starts.
 //! 2. Garbler to evaluator: the labels of the garbler's own bits, 16 bytes each.
-//! 3. The evaluator's labels by oblivious transfer of [`LabelPairs`]: by any that transfers chosen messages, or from random
+//! 3. The evaluator's labels by oblivious transfer ([`crate::ot`]) of [`LabelPairs`]: by any that transfers chosen messages, or from random
 //!    ones by [`Corrections`] (a bit for each, evaluator to garbler) and [`Transferred`] (32 bytes for each, garbler to
 //!    evaluator).
 //! 4. Garbler to evaluator: the tables, 32 bytes for each AND gate, in [`Piece`]s of at most [`PIECE_GATES`] gates.
@@ -16,6 +16,33 @@
 //!
 //! Messages 1, 2, 4 and 5 go one way and need not wait: with random transfers at hand, one round trip from the corrections to
 //! the results of the evaluator, and half a round more to those of the garbler, whatever the circuit's depth.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use symbolon::circuit::garble::{Bits, Evaluator, Garbler, Started};
+//! use symbolon::circuit::{Builder, Schedule, Sign};
+//! use symbolon::share::{Parties, PartyId};
+//!
+//! let mut builder = Builder::new();
+//! let (mine, yours) = (builder.input(PartyId(0), 32), builder.input(PartyId(1), 32));
+//! let richer = builder.less(&yours, &mine, Sign::Unsigned);
+//! builder.output(Parties::first(2), &[richer]);
+//! let schedule = Arc::new(Schedule::new(&builder.finish()));
+//!
+//! let (mine, yours) = (Bits::from_numbers(&[32], &[vec![1000]]), Bits::from_numbers(&[32], &[vec![999]]));
+//! let Started { mut garbler, opening, labels, pairs } = Garbler::start(schedule.clone(), &mine)?;
+//! // In the place of an oblivious transfer, somebody whom both trust.
+//! let chosen = pairs.into_messages().zip(yours.iter()).map(|(pair, &bit)| pair[usize::from(bit)]).collect();
+//! let mut evaluator = Evaluator::new(schedule, 1, &opening, labels, chosen)?;
+//! while let Some(piece) = garbler.next_piece() {
+//!     evaluator.consume(piece)?;
+//! }
+//! let (decoding, key) = garbler.finish()?;
+//! let evaluated = evaluator.finish(&decoding)?;
+//! assert_eq!(evaluated.outputs.to_numbers(&[1]), [[1]]);
+//! assert_eq!(key.decode(&evaluated.answer)?.to_numbers(&[1]), [[1]]);
+//! # Ok::<(), symbolon::circuit::garble::GarbleError>(())
+//! ```
 //!
 //! # The garbling
 //! Half gates (Zahur, Rosulek, Evans, "Two Halves Make a Whole", EUROCRYPT 2015, Figure 2), with free XOR and INV (Kolesnikov,
@@ -47,6 +74,8 @@
 
 mod error;
 mod evaluator;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod garbler;
 pub mod hash;
 mod label;

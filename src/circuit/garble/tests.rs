@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::circuit::{Builder, Circuit, Schedule, Sign, Word, primitives};
+use crate::ot::{Depth, Random, SessionId, SoftSpokenReceiver, SoftSpokenSenderSetup};
 use crate::ring::prg::PrgKey;
 use crate::share::{Parties, PartyId};
 use proptest::prelude::*;
@@ -33,13 +34,22 @@ struct World {
 
 impl World {
     fn new(circuit: &Circuit, inputs: [&Bits; 2], seed: u64) -> World {
+        let transfers = ideal_transfers(inputs[1].len(), inputs[1].evaluations(), seed);
+        World::with_transfers(circuit, inputs, seed, transfers)
+    }
+
+    fn with_transfers(
+        circuit: &Circuit,
+        inputs: [&Bits; 2],
+        seed: u64,
+        (random, choices): (RandomPairs, RandomChoices),
+    ) -> World {
         let schedule = Arc::new(Schedule::new(circuit));
         let key = PrgKey::from_bytes([seed as u8; 32]);
         let started = Garbler::with_key(schedule.clone(), inputs[0], &key).expect("a garbler");
         let Started { garbler, opening, labels, pairs } = started;
         let opening = Opening::from_bytes(&opening.to_bytes()).expect("an opening");
         let labels = Labels::from_bytes(&labels.to_bytes()).expect("labels");
-        let (random, choices) = ideal_transfers(pairs.len(), inputs[1].evaluations(), seed);
         let (corrections, awaited) = choices.correct(inputs[1]).expect("corrections");
         let transferred = pairs.transfer(random, &corrections).expect("a transfer");
         let transferred = Transferred::from_bytes(&transferred.to_bytes()).expect("a transfer");
@@ -265,6 +275,54 @@ fn the_garbling_of_a_fixed_key_is_as_it_was() {
         hasher.finalize().to_hex().as_str(),
         "dc31b3646c48dbefffe226796897a5a6411554d542719a5a6c9db2751174d16a"
     );
+}
+
+/// One batch of the extension, on base transfers that were made for it.
+#[test]
+fn labels_come_by_oblivious_transfer() {
+    let circuit = primitives::aes128();
+    let inputs = aes_inputs(3);
+    let count = inputs[1].len();
+    let session = SessionId([7; 32]);
+    let [mut ours, mut theirs] = [0, 1].map(|_| Random::from_entropy().expect("randomness"));
+    let (sender, message) = SoftSpokenSenderSetup::new(session, Depth::Four, &mut ours);
+    let (receiver, reply) =
+        SoftSpokenReceiver::new(session, Depth::Four, &message, &mut theirs).expect("base transfers");
+    let sender = sender.finish(&reply).expect("base transfers");
+    let (receiver, corrections) = receiver.extend(1);
+    let (sender, challenge) = sender.receive(1, &corrections, &mut ours).expect("a batch");
+    let (_, mut received, answer) = receiver.answer(&challenge).expect("a batch");
+    let (_, mut sent) = sender.check(&answer).expect("a batch");
+    let pairs = RandomPairs::of(sent.take(count).expect("transfers").random());
+    let choices = RandomChoices::of(received.take(count).expect("transfers").random(), 3);
+    let mut world = World::with_transfers(&circuit, [&inputs[0], &inputs[1]], 5, (pairs, choices));
+    world.evaluate(|_| {}).expect("pieces");
+    for (party, found) in world.finish().expect("outputs").iter().enumerate() {
+        assert!(**found == *expected(&circuit, [&inputs[0], &inputs[1]], party), "what party {party} learns");
+    }
+}
+
+/// Enough gates in a stage for several cores.
+#[test]
+fn cores_change_nothing_of_what_is_garbled() {
+    let circuit = primitives::aes128();
+    let inputs = aes_inputs(40);
+    let of = |threads| {
+        let garble = || {
+            let mut world = World::new(&circuit, [&inputs[0], &inputs[1]], 7);
+            let mut hasher = blake3::Hasher::new();
+            let hash = |piece: &mut Piece| {
+                hasher.update(&piece.to_bytes());
+            };
+            world.evaluate(hash).expect("pieces");
+            (hasher.finalize(), world.finish().expect("outputs"))
+        };
+        with_threads(threads, garble).expect("threads")
+    };
+    let (one, four) = (of(1), of(4));
+    assert_eq!(one.0, four.0, "the same bytes");
+    assert!(one.1 == four.1, "the same outputs");
+    assert!(*one.1[0] == *expected(&circuit, [&inputs[0], &inputs[1]], 0), "and the right ones");
 }
 
 #[test]

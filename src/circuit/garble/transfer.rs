@@ -7,11 +7,14 @@
 //! 1. the receiver sends d = c ⊕ b for its bit b;
 //! 2. the sender sends (m0 ⊕ r_d, m1 ⊕ r_{1 ⊕ d}), of which the receiver opens number b by rc.
 //!
+//! [`RandomPairs::of`] and [`RandomChoices::of`] take those of [`crate::ot`].
+//!
 //! A bit for each one way and 32 bytes the other, in one round trip. Each random transfer is consumed by move: used twice, it
 //! would tell the sum of two messages.
 
 use super::error::GarbleError;
 use super::label::{Bits, Label, Labels};
+use crate::ot::{Blocks, ChosenReceiver, ChosenSender};
 
 /// Both labels of each of the evaluator's input bits, in the order in which it has them.
 pub struct LabelPairs {
@@ -77,6 +80,29 @@ pub struct RandomChoices {
     pub choices: Bits,
     /// The messages.
     pub chosen: Labels,
+}
+
+impl RandomPairs {
+    /// Those of the module `ot`, made by any of its ways: the pads of both bits.
+    pub fn of(transfers: ChosenSender) -> RandomPairs {
+        let [zeros, ones] = transfers.pads(1).map(|pads| labels(&pads));
+        RandomPairs { zeros, ones }
+    }
+}
+
+impl RandomChoices {
+    /// Those of the module `ot`, for so many evaluations: the bits, and the pad of each.
+    ///
+    /// # Panics
+    /// Where there are not equally many for each evaluation.
+    pub fn of(transfers: ChosenReceiver, evaluations: usize) -> RandomChoices {
+        let choices = Bits::new(evaluations, transfers.choices().to_vec());
+        RandomChoices { choices, chosen: labels(&transfers.pads(1)) }
+    }
+}
+
+fn labels(pads: &Blocks) -> Labels {
+    pads.iter().map(|pad| Label::from_bytes(pad.bytes())).collect()
 }
 
 /// By which choices the receiver's random ones are wrong, eight to a byte, the first lowest.

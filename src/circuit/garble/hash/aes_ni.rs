@@ -3,8 +3,8 @@
 use super::gates::Cipher;
 use crate::circuit::garble::label::Label;
 use std::arch::x86_64::{
-    __m128i, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_cvtsi32_si128, _mm_set_epi64x, _mm_setr_epi8,
-    _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_slli_si128, _mm_xor_si128,
+    __m128i, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_cvtsi32_si128, _mm_setr_epi8, _mm_shuffle_epi8,
+    _mm_shuffle_epi32, _mm_slli_si128, _mm_xor_si128,
 };
 
 /// Whether the processor has them.
@@ -22,38 +22,39 @@ impl Cipher for AesNi {
     }
 }
 
-#[inline]
+/// Encrypts rows of blocks, each under its own key. Registers go through loops and not through closures, as with VAES.
 #[target_feature(enable = "aes,ssse3")]
-fn register(label: Label) -> __m128i {
-    _mm_set_epi64x(label.0[1] as i64, label.0[0] as i64)
-}
-
-#[target_feature(enable = "aes,ssse3")]
-fn encrypt<const R: usize>(keys: [Label; 4], rows: [[Label; 4]; R]) -> [[Label; 4]; R] {
-    let mut keys = keys.map(|key| register(key));
-    let mut states = rows.map(|row| row.map(|label| register(label)));
-    for row in &mut states {
-        for (state, &key) in row.iter_mut().zip(&keys) {
-            *state = _mm_xor_si128(*state, key);
+fn encrypt<const R: usize>(labels: [Label; 4], rows: [[Label; 4]; R]) -> [[Label; 4]; R] {
+    const CONSTANTS: [i32; 10] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36];
+    let mut keys: [__m128i; 4] = bytemuck::cast(labels);
+    let mut states = [keys; R];
+    for (states, row) in states.iter_mut().zip(rows) {
+        let blocks: [__m128i; 4] = bytemuck::cast(row);
+        for at in 0..4 {
+            states[at] = _mm_xor_si128(blocks[at], keys[at]);
         }
     }
-    let mut constant = 1;
-    for _ in 1..10 {
-        keys = keys.map(|key| next_round_key(key, constant));
-        for row in &mut states {
-            for (state, &key) in row.iter_mut().zip(&keys) {
-                *state = _mm_aesenc_si128(*state, key);
+    for constant in &CONSTANTS[..9] {
+        for key in &mut keys {
+            *key = next_round_key(*key, *constant);
+        }
+        for states in &mut states {
+            for at in 0..4 {
+                states[at] = _mm_aesenc_si128(states[at], keys[at]);
             }
         }
-        constant = if constant == 0x80 { 0x1b } else { 2 * constant };
     }
-    keys = keys.map(|key| next_round_key(key, constant));
-    for row in &mut states {
-        for (state, &key) in row.iter_mut().zip(&keys) {
-            *state = _mm_aesenclast_si128(*state, key);
+    let mut encrypted = rows;
+    for key in &mut keys {
+        *key = next_round_key(*key, CONSTANTS[9]);
+    }
+    for (encrypted, states) in encrypted.iter_mut().zip(&mut states) {
+        for at in 0..4 {
+            states[at] = _mm_aesenclast_si128(states[at], keys[at]);
         }
+        *encrypted = bytemuck::cast(*states);
     }
-    states.map(|row| row.map(bytemuck::cast))
+    encrypted
 }
 
 /// The next round's key (FIPS 197, Section 5.2): its last word, rotated and spread over the columns, is substituted by the last

@@ -1,4 +1,7 @@
 //! AES by VAES: four blocks to a register of 512 bits, which is both operands of two gates, and four registers at a time.
+//!
+//! Registers go through loops and never through closures: what the standard library calls a closure from has not these
+//! instructions, so that it would be a call for each register.
 
 use super::Keys;
 use crate::circuit::garble::label::Label;
@@ -112,7 +115,9 @@ fn sum_of_hashes(keys: Keys, gates: u64, garbles: bool) -> [Label; 4] {
             }
         } else {
             let [a] = encrypt(keys, [zeros]);
-            (0..SIDE_BY_SIDE).for_each(|at| sum = xor(sum, xor(a[at], zeros[at])));
+            for at in 0..SIDE_BY_SIDE {
+                sum = xor(sum, xor(a[at], zeros[at]));
+            }
         }
     }
     let mut sums = [Label::default(); 4];
@@ -240,7 +245,7 @@ fn store(register: __m512i, labels: &mut [Label; 4]) {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn store_sums(halves: [__m512i; 2], sets: &mut [Label; 4]) {
-    let sums = halves.map(|half| xor(half, exchanged(half)));
+    let sums = [xor(halves[0], exchanged(halves[0])), xor(halves[1], exchanged(halves[1]))];
     let places = _mm512_set_epi64(13, 12, 9, 8, 5, 4, 1, 0);
     store(_mm512_permutex2var_epi64(sums[0], places, sums[1]), sets);
 }

@@ -27,10 +27,10 @@ const AHEAD: usize = 8;
 #[derive(Args)]
 pub struct Options {
     /// AND gates of each measurement, about
-    #[arg(long, value_name = "N", default_value_t = 4_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
     gates: u32,
     /// Rounds, of which the best counts
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
 
@@ -244,12 +244,16 @@ fn end_to_end(work: &Work) -> Result<Duration, GarbleError> {
     })
 }
 
-/// 4,096 AND gates that do not depend on each other.
+/// 64 layers of 512 AND gates, each of two neighbours of the layer before.
 fn ands() -> Circuit {
     let mut builder = Builder::new();
-    let [a, b] = [0, 1].map(|party| builder.input(PartyId(party), 1 << 12));
-    let both = builder.and_words(&a, &b);
-    builder.output(Parties::first(2), &both);
+    let mut layer: Vec<Bit> =
+        [0, 1].into_iter().flat_map(|party| builder.input(PartyId(party), 256)).collect();
+    for _ in 0..64 {
+        let next = layer.iter().zip(layer.iter().cycle().skip(1));
+        layer = next.map(|(&a, &b)| builder.and(a, b)).collect();
+    }
+    builder.output(Parties::first(2), &layer);
     builder.finish()
 }
 
