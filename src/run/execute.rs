@@ -85,13 +85,13 @@ pub struct Outcome {
     pub report: RunReport,
 }
 
-/// Runs a plan to its end, blocking; `runtime` is the one whose tasks serve the links.
+/// Runs a plan to its end, blocking; `runtime` is the one whose tasks serve the links, and the caller is none of them.
 ///
 /// # Errors
 /// Where the device or a peer fails, or a peer sends what the plan does not have.
 ///
 /// # Panics
-/// Where an input, a key or a link that the plan names is not given, or the caller is a task of the runtime.
+/// Where an input, a key or a link that the plan names is not given.
 pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome, RunError> {
     let Execution { plan, devices, activity, label, .. } = execution;
     devices.iter().for_each(|device| device.ledger().restart_peak());

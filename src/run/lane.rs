@@ -211,10 +211,11 @@ impl Shift<'_> {
         loop {
             self.reporter.collect()?;
             // What comes at once is told with what was done before.
-            if !is_at_work || !self.reporter.report.arrived.is_empty() || begin.elapsed() >= LONGEST_UNTOLD {
+            let looks = is_at_work || self.reporter.is_due();
+            if !looks || !self.reporter.report.arrived.is_empty() || begin.elapsed() >= LONGEST_UNTOLD {
                 self.reporter.tell();
             }
-            let orders = match (is_at_work, self.reporter.is_due()) {
+            let orders = match (looks, self.reporter.is_due()) {
                 (false, _) => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 (true, true) => match pace::pause_after(begin.elapsed()) {
                     Some(pause) => self.orders.recv_timeout(pause),

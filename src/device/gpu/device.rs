@@ -120,12 +120,16 @@ impl Gpu {
             };
             let sealed = transfer.seal();
             let commands = batch.finish(params.as_ref().map(|(staging, offset)| (staging, *offset)));
-            self.poller.busy.submitted();
+            let Poller { busy, under_way, .. } = &self.poller;
+            busy.submitted();
             self.counting.add(Count::Submits, 1);
+            // Another thread may see the work done before its bytes are to be mapped, and is not to take that for the end.
+            under_way.map_begins();
             self.queue.submit([commands]);
-            let busy = self.poller.busy.clone();
-            self.queue.on_submitted_work_done(move || busy.completed());
+            let completes = busy.clone();
+            self.queue.on_submitted_work_done(move || completes.completed());
             transfer.map(sealed, &self.poller);
+            under_way.map_ends();
         }
         self.poller.health.check()?;
         Ok(self.poller.busy.last())
