@@ -95,6 +95,8 @@ struct PredictedJson {
 struct PredictedRole {
     id: String,
     device_s: f64,
+    /// Transfers between device and host, where the model has them beside kernels.
+    transfer_s: f64,
     wire_s: f64,
 }
 
@@ -269,6 +271,7 @@ fn predicted_json(predicted: &Prediction, models: &[DeviceModel], link: LinkShap
     let party = |party: &RolePrediction| PredictedRole {
         id: id(party.role),
         device_s: party.device().as_secs_f64(),
+        transfer_s: party.transfer().as_secs_f64(),
         wire_s: party.wire.as_secs_f64(),
     };
     PredictedJson {
@@ -418,9 +421,10 @@ fn text(json: &PlanJson) -> String {
         "  predicted, {tiles}, correlations {}, each party on {}, link {}: offline {:.4} s, online {:.4} s\n",
         json.supply, predicted.device_model, predicted.link, predicted.offline_s, predicted.online_s
     );
-    for party in &predicted.parties {
-        text +=
-            &format!("    party {}: device {:.4} s, wire {:.4} s\n", party.id, party.device_s, party.wire_s);
+    for PredictedRole { id, device_s, transfer_s, wire_s } in &predicted.parties {
+        let transfers =
+            if *transfer_s > 0.0 { format!(", transfers {transfer_s:.4} s") } else { String::new() };
+        text += &format!("    party {id}: device {device_s:.4} s{transfers}, wire {wire_s:.4} s\n");
     }
     if let Some(again) = &json.again {
         let sent = again.bytes_sent.iter().enumerate();

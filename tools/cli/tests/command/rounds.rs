@@ -1,6 +1,6 @@
 //! What a round asks of a device's driver, as `bench rounds` counts it.
 
-use crate::support::{Folder, json};
+use crate::support::{Folder, declared, job, json};
 use serde_json::Value;
 use symbolon::device::gpu;
 
@@ -22,4 +22,25 @@ fn no_counter_of_a_round_exceeds_its_table() {
         assert!(counted("dispatches") > 0 && counted("bytes downloaded") > 0, "{run}");
         assert_eq!(counted("bind groups made") + counted("buffers made") + counted("fills"), 0, "{run}");
     }
+}
+
+/// Between two H200s on 10 Gbit/s a private product of 16384³ takes what the wire does, and hardly more.
+#[test]
+fn a_large_product_is_priced_at_the_busier_of_products_and_wire() {
+    let folder = Folder::new();
+    let text = declared(&job(64, 0, "z = x @ w"), [16_384; 2], [16_384; 2]);
+    folder.text("job.toml", &text);
+    let plan = ["plan", "job.toml", "--device-model", "h200", "--link", "lan", "--json"];
+    let report = json(&folder.run(&plan));
+    let seconds = |of: &Value, name: &str| of[name].as_f64().expect("seconds");
+    let predicted = &report["predicted"];
+    for party in predicted["parties"].as_array().expect("parties") {
+        assert!(seconds(party, "transfer_s") > 0.0, "transfers have a lane of their own: {party}");
+    }
+    let busiest = |name: &str| {
+        let parties = predicted["parties"].as_array().expect("parties").iter();
+        parties.map(|party| seconds(party, name)).fold(0.0, f64::max)
+    };
+    let busier = busiest("device_s").max(busiest("wire_s"));
+    assert!(seconds(predicted, "online_s") <= 1.1 * busier, "{predicted}");
 }
