@@ -15,6 +15,8 @@ pub struct Agreement {
     pub fields: Terms,
     /// BLAKE3 over every role's steps, buffers and correlations.
     pub digest: [u8; 32],
+    /// BLAKE3 over the facts of the program alone, whatever its tiles.
+    pub program: [u8; 32],
 }
 
 impl Agreement {
@@ -52,10 +54,15 @@ impl Agreement {
             let value = format!("%{} to {}{every}", output.value.0, to.join(", "));
             fields.add(format!("output {}", output.name), value);
         }
+        let mut hasher = blake3::Hasher::new();
+        for text in fields.iter().flat_map(|(name, value)| [name, value]) {
+            hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        }
+        let program = *hasher.finalize().as_bytes();
         fields.add("correlations", supply);
         let digest = digest(parties, demand);
         fields.add("plan digest", blake3::Hash::from(digest).to_hex());
-        Agreement { fields, digest }
+        Agreement { fields, digest, program }
     }
 }
 

@@ -50,8 +50,8 @@ use crate::program::tiling::TileSide;
 use crate::program::{Program, ProgramError};
 use crate::protocol::{Cost, Protocol, UnservedBy};
 use crate::ring::Ring;
-use crate::share::{Role, Turn};
-use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass, Phase, StateTile, Step, StepList};
+use crate::share::{Role, Taken, Turn};
+use crate::step::{Access, Action, BufferId, Kernel, KeyId, MemoryClass, Phase, StateTile, Step, StepList};
 use placement::PlacedSteps;
 use serde::Serialize;
 use slots::{Placed, Reuse};
@@ -216,6 +216,25 @@ impl Plan {
         let steps = steps.filter(|step| turn.takes(step.taken)).cloned().collect();
         let states = self.states.clone();
         Plan { states, ..Plan::over(self.of(), steps, self.slots.clone(), self.slot_of.clone()) }
+    }
+
+    /// The first run of a session that goes on from states of an earlier one: what would put first values there puts these,
+    /// from the host.
+    fn resumed(mut self) -> Plan {
+        let tiles: BTreeMap<BufferId, StateTile> = self.states.iter().copied().collect();
+        for PlannedStep { step, .. } in &mut self.steps {
+            let mut written = None;
+            step.action.visit(|matrix, access| {
+                written = written.or(tiles
+                    .get(&matrix.buffer)
+                    .filter(|_| access == Access::Write)
+                    .map(|tile| (*matrix, *tile)));
+            });
+            if let Some((to, StateTile { input, at, .. })) = written.filter(|_| step.taken == Taken::First) {
+                step.action = Action::Input { to, input, at };
+            }
+        }
+        self
     }
 
     /// The role, the ring and the supply.
@@ -412,6 +431,12 @@ impl Plans {
             again: None,
             lists: Arc::default(),
         }
+    }
+
+    /// The same plans of the first run of a session that goes on from states of an earlier one.
+    pub fn resumed(self) -> Plans {
+        let parties = self.parties.into_iter().map(Plan::resumed).collect();
+        Plans { parties, ..self }
     }
 
     /// Whether runs differ from each other.

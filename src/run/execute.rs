@@ -12,7 +12,7 @@ use crate::net::{Activity, Interrupt, Link};
 use crate::plan::{DeviceModel, Plan};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Shape};
-use crate::step::{KeyId, MemoryClass, OpId};
+use crate::step::{KeyId, MemoryClass, OpId, StateTile};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -195,6 +195,38 @@ impl Memory {
             })?);
         }
         Ok(Memory { slots })
+    }
+
+    /// The contents of the buffers that hold states, each put together from its parts, by the numbers that these have among
+    /// inputs; `shapes` are the states' own.
+    ///
+    /// # Errors
+    /// Where a device fails.
+    ///
+    /// # Panics
+    /// Where a shape is missing.
+    pub fn states(
+        &self,
+        plan: &Plan,
+        devices: &[Arc<dyn Device>],
+        runtime: &Handle,
+        shapes: &BTreeMap<usize, Shape>,
+    ) -> Result<BTreeMap<usize, Elements>, RunError> {
+        let failed = |error| RunError::Device { error, doing: "reading states".into() };
+        let mut states: BTreeMap<usize, Elements> = BTreeMap::new();
+        for &(buffer, StateTile { input, at, shape }) in &plan.states {
+            let slot = plan.slot_of(buffer);
+            let device = &devices[usize::from(plan.slots[slot].device)];
+            let download = device.download(&self.slots[slot], shape.size_bytes(plan.ring)).map_err(failed)?;
+            device.flush().map_err(failed)?;
+            let bytes = runtime.block_on(download).map_err(failed)?;
+            let whole = shapes[&(input.0 as usize)];
+            let state = states.entry(input.0 as usize);
+            let state = state.or_insert_with(|| Elements::zeros(plan.ring, whole.len()));
+            state.set_block(whole, at, shape, &bytes);
+        }
+        devices.iter().try_for_each(|device| wipe(&**device))?;
+        Ok(states)
     }
 
     /// Overwrites all slots and gives them back to their devices. No run can follow.

@@ -30,7 +30,7 @@ use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::share::PartyId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ pub enum CheckpointError {
     },
     /// No checkpoint that all parties have.
     #[error(
-        "the parties have no checkpoint in common: {own}, {peer} {theirs}; where the job is to begin anew, all remove theirs"
+        "the parties have no checkpoint in common: this one has {own}, {peer} {theirs}; for the job to begin anew, all remove theirs"
     )]
     NoneInCommon {
         /// Those of this party.
@@ -90,6 +90,14 @@ pub enum CheckpointError {
         peer: String,
         /// Those of the peer.
         theirs: String,
+    },
+    /// Runs beyond those of a loop.
+    #[error("the checkpoint is of run {run}, and the loop has {turns} turns: remove it to begin anew")]
+    Beyond {
+        /// The run.
+        run: u32,
+        /// The turns.
+        turns: u32,
     },
     /// A program that leaves nothing to a later run.
     #[error("there is nothing to keep: the program has no states")]
@@ -169,7 +177,8 @@ impl Checkpoints {
             if *header != state_header(state, len) {
                 return Err(spoilt());
             }
-            let (elements, behind) = behind.split_at_checked(len * ring.element_bytes()).ok_or_else(spoilt)?;
+            let (elements, behind) =
+                behind.split_at_checked(len * ring.element_bytes()).ok_or_else(spoilt)?;
             parts.insert(state, Elements::from_bytes(ring, elements));
             rest = behind;
         }
@@ -206,9 +215,8 @@ impl Checkpoints {
     /// The states of which this party keeps a part, with the number of their elements.
     fn states(&self, expected: &Expected<'_>) -> BTreeMap<u32, usize> {
         let states = expected.program.states().iter().enumerate();
-        let own = states.filter(|(index, _)| {
-            expected.protocol.keepers(expected.program, *index).contains(self.party)
-        });
+        let own = states
+            .filter(|(index, _)| expected.protocol.keepers(expected.program, *index).contains(self.party));
         own.map(|(index, state)| (index as u32, state.shape().len())).collect()
     }
 
@@ -282,7 +290,8 @@ fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
 fn key(path: &Path) -> Result<Zeroizing<[u8; DIGEST_BYTES]>, CheckpointError> {
     if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         let mut drawn = Zeroizing::new([0; DIGEST_BYTES]);
-        getrandom::fill(&mut *drawn).map_err(|error| failed(path, std::io::Error::other(error.to_string())))?;
+        getrandom::fill(&mut *drawn)
+            .map_err(|error| failed(path, std::io::Error::other(error.to_string())))?;
         write_new(path, &*drawn)?;
         sync_folder(path.parent().unwrap_or(Path::new(".")))?;
     }
@@ -299,11 +308,9 @@ fn key(path: &Path) -> Result<Zeroizing<[u8; DIGEST_BYTES]>, CheckpointError> {
 }
 
 /// Runs in words.
-pub(super) fn listed(runs: &[u32]) -> String {
-    match runs {
-        [] => "none".to_owned(),
-        runs => runs.iter().map(u32::to_string).collect::<Vec<_>>().join(" and "),
-    }
+pub(super) fn listed(runs: &BTreeSet<u32>) -> String {
+    let numbers: Vec<String> = runs.iter().map(u32::to_string).collect();
+    if numbers.is_empty() { "none".to_owned() } else { format!("those of run {}", numbers.join(" and ")) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Why a session failed.
 
-use super::{NetworkFault, OfferError, StoreError};
+use super::{CheckpointError, NetworkFault, OfferError, StoreError};
 use crate::net::NetError;
 use crate::plan::PlanError;
 use crate::program::{Kind, Span};
@@ -40,6 +40,9 @@ pub enum SessionError {
     /// The store of correlations is of no use.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The checkpoints of this party.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The run ended early.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -178,6 +181,10 @@ impl SessionError {
             },
             // Paths are this party's own affair.
             SessionError::Store(_) => "its correlation store cannot be used".to_owned(),
+            SessionError::Checkpoint(CheckpointError::NoneInCommon { .. }) if !is_dealer => {
+                "the parties have no checkpoint in common".to_owned()
+            }
+            SessionError::Checkpoint(_) => "its checkpoints cannot be used".to_owned(),
             SessionError::Net(error) => error.told(peer),
             SessionError::Run(error) => error.told(peer),
             // Who is at fault is named, and nothing is said of the job.

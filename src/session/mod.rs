@@ -15,6 +15,7 @@
 
 mod agree;
 mod answers;
+mod checkpoint;
 mod connect;
 mod dealer;
 mod devices;
@@ -27,6 +28,7 @@ mod options;
 mod order;
 mod party;
 mod prepared;
+mod resume;
 mod shared_keys;
 mod source;
 mod states;
@@ -39,6 +41,7 @@ mod turns;
 mod wire;
 mod world;
 
+pub use checkpoint::{CheckpointError, Checkpoints};
 pub use connect::SessionSetup;
 pub use dealer::{DealerNetwork, Dealt, deal, deal_behind};
 pub use devices::{Devices, Spread};

@@ -4,7 +4,7 @@ use super::keys::{KeySource, Pledge};
 use super::source::Suppliers;
 use super::store::{CorrelationStore, StoreSupplier};
 use super::wire::Wire;
-use super::{Devices, SessionError, SessionOptions};
+use super::{Checkpoints, Devices, SessionError, SessionOptions};
 use crate::net::Link;
 use crate::run::{Progress, Stages};
 use crate::share::{PartyId, Role, Terms};
@@ -29,6 +29,10 @@ pub struct Session {
     /// The inputs of which the job declares the shape.
     pub(super) declared: BTreeSet<String>,
     pub(super) options: SessionOptions,
+    /// Where states are kept for a later session, if anywhere.
+    pub(super) checkpoints: Option<Checkpoints>,
+    /// The program whose states need not be kept any more, once the peers have everything.
+    pub(super) done: Option<[u8; 32]>,
     /// The sources of correlations that it can have.
     pub(super) suppliers: Suppliers,
     /// Runs so far: each has a number, so that its frames are told from those of another.
@@ -65,6 +69,8 @@ impl Session {
             offers: BTreeMap::new(),
             declared: BTreeSet::new(),
             options,
+            checkpoints: None,
+            done: None,
             suppliers: Suppliers::new(),
             runs: 0,
             prepared: 0,
@@ -98,6 +104,12 @@ impl Session {
         self.suppliers.set_store(StoreSupplier::new(store, taken));
     }
 
+    /// Keeps the states of prepared programs on the disk, as all parties must alike, and goes on from what they all have there:
+    /// see [`Session::prepare`].
+    pub fn set_checkpoints(&mut self, checkpoints: Checkpoints) {
+        self.checkpoints = Some(checkpoints);
+    }
+
     /// Does what a failure of ends the session.
     pub(super) fn attempt<T>(
         &mut self,
@@ -119,12 +131,16 @@ impl Session {
     /// Ends the session in order: returns once all peers have everything.
     ///
     /// # Errors
-    /// Where a peer fails first, or the session has failed before.
+    /// Where a peer fails first, or the session has failed before, or checkpoints that are not needed any more cannot be removed.
     pub fn finish(mut self) -> Result<(), SessionError> {
         if self.links.is_empty() {
             return Err(SessionError::Poisoned { role: self.role });
         }
-        Ok(self.wire.finish(std::mem::take(&mut self.links))?)
+        self.wire.finish(std::mem::take(&mut self.links))?;
+        if let (Some(checkpoints), Some(program)) = (&self.checkpoints, &self.done) {
+            checkpoints.clear(program)?;
+        }
+        Ok(())
     }
 
     /// Tells the peers that this party gives up. The other parties read the reason, which must not speak of private data;

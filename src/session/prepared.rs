@@ -10,6 +10,7 @@
 //! once.
 
 use super::answers::CheckAnswers;
+use super::checkpoint::Parts;
 use super::keys::Way;
 use super::offer::{check_host, over_limit};
 use super::order::PlanName;
@@ -31,20 +32,25 @@ use std::sync::Arc;
 pub struct Prepared {
     /// The session that it belongs to.
     session: u64,
-    protocol: Protocol,
-    program: Program,
+    pub(super) protocol: Protocol,
+    pub(super) program: Program,
     /// Of all runs.
-    whole: Arc<Plans>,
+    pub(super) whole: Arc<Plans>,
     /// Of the next run.
     next: Arc<Plans>,
     /// Of runs that differ from each other.
     turns: HashMap<Turn, Arc<Plans>>,
     name: PlanName,
-    memory: Memory,
+    pub(super) memory: Memory,
     devices: Devices,
     /// Its number in the session, by which the dealer keeps it; `None` where it runs once.
     number: Option<u32>,
+    /// Runs in this session.
     runs: u32,
+    /// Runs in earlier sessions, whose states the first run finds.
+    start: u32,
+    /// This party's parts of these states, until the first run.
+    pub(super) parts: Parts,
 }
 
 impl Prepared {
@@ -53,12 +59,22 @@ impl Prepared {
         &self.next
     }
 
+    /// Goes on behind so many runs of earlier sessions, from the parts of the states that they left to this party.
+    pub(super) fn go_on_from(&mut self, start: u32, parts: Parts) {
+        (self.start, self.parts) = (start, parts);
+        self.turns.clear();
+        self.plan_next();
+    }
+
     /// Plans the next run, unless one like it has been.
     fn plan_next(&mut self) {
         if self.whole.varies() {
-            let turn = self.program.turn(self.runs);
-            let plans = &self.whole;
-            let of_turn = |turn: &Turn| Arc::new(plans.of_turn(turn));
+            let turn = Turn { first: self.runs == 0, ..self.program.turn(self.runs()) };
+            let (plans, resumes) = (&self.whole, self.start > 0 && turn.first);
+            let of_turn = |turn: &Turn| {
+                let plans = plans.of_turn(turn);
+                Arc::new(if resumes { plans.resumed() } else { plans })
+            };
             self.next = self.turns.entry(turn).or_insert_with_key(of_turn).clone();
         }
     }
@@ -69,9 +85,9 @@ impl Prepared {
         awaited.map(|input| input.name.as_str())
     }
 
-    /// The number of runs so far.
+    /// The number of runs so far, those of earlier sessions among them from whose checkpoints this one goes on.
     pub fn runs(&self) -> u32 {
-        self.runs
+        self.start + self.runs
     }
 
     /// Wipes and frees the memory.
@@ -143,11 +159,12 @@ impl Session {
         })
     }
 
-    /// Plans a program to be run many times, agrees on the plan with the other parties, and allocates its memory.
+    /// Plans a program to be run many times, agrees on the plan with the other parties, and allocates its memory. Where the
+    /// session has [checkpoints](Session::set_checkpoints), its runs go on behind those of which all parties have the states.
     ///
     /// # Errors
-    /// Where the program has no plan, a peer has another one, or the device does not hold it. The session cannot be used
-    /// after a failure.
+    /// Where the program has no plan, a peer has another one, the device does not hold it, or checkpoints cannot be used. The
+    /// session cannot be used after a failure.
     ///
     /// # Panics
     /// Within a task of a tokio runtime: sessions block.
@@ -157,7 +174,9 @@ impl Session {
             session.check_roles(protocol)?;
             let number = session.prepared;
             session.prepared += 1;
-            session.plan_and_allocate(protocol, program, Some(number))
+            let mut prepared = session.plan_and_allocate(protocol, program, Some(number))?;
+            session.resume(&mut prepared)?;
+            Ok(prepared)
         })
     }
 
@@ -181,7 +200,9 @@ impl Session {
             }
             session.stages.end(Stage::Caller);
             let mut inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
-            if prepared.runs == 0 {
+            if prepared.start > 0 {
+                prepared.add_parts(&mut inputs);
+            } else if prepared.runs == 0 {
                 session.add_first_states(prepared.protocol, &prepared.program, &mut inputs)?;
             }
             session.stages.end(Stage::Inputs);
@@ -195,6 +216,7 @@ impl Session {
             session.confirm(prepared.whole.source, terms)?;
             session.stages.end(Stage::Agreeing);
             let mut outcome = session.run_plan(prepared, inputs)?;
+            session.keep_states(prepared)?;
             outcome.report.stages = session.stages.take();
             Ok(outcome)
         })
@@ -239,7 +261,9 @@ impl Session {
         let plan = plans.of(self.role);
         chosen_bytes.map_or(Ok(()), |most_bytes| check_host(plan, most_bytes))?;
         self.suppliers.of(plans.source).check(&plans, number.is_some())?;
-        let nonces = self.confirm(plans.source, plans.agreement.fields.clone())?;
+        let mut facts = plans.agreement.fields.clone();
+        facts.add("checkpoints", self.checkpoint_terms(number.is_some()));
+        let nonces = self.confirm(plans.source, facts)?;
         self.stages.end(Stage::Agreeing);
         // A dealer that knows no nonce cannot guess; and it finds whether a party has told the others different ones. Where
         // there is none they would break a run between two that do as they should, and keep nothing from anybody.
@@ -262,6 +286,8 @@ impl Session {
             devices,
             number,
             runs: 0,
+            start: 0,
+            parts: Parts::new(),
         };
         prepared.plan_next();
         Ok(prepared)
@@ -274,11 +300,11 @@ impl Session {
         inputs: BTreeMap<usize, HostMatrix>,
     ) -> Result<SessionOutcome, SessionError> {
         let plans = prepared.plans().clone();
-        let Prepared { program, name, memory, number, runs, whole: all, .. } = &mut *prepared;
+        let Prepared { program, name, memory, number, runs, start, whole: all, .. } = &mut *prepared;
         let run = name.run_number(self.runs);
         let mut keys = self.share_keys(&plans, name)?;
         let (number, demand) = (*number, &all.demand);
-        let seldom = program.turn(*runs).seldom;
+        let seldom = program.turn(*start + *runs).seldom;
         let draw = Draw { role: self.role, run: self.runs, name: *name, demand, number, runs: *runs, seldom };
         let means = Means { wire: &self.wire, links: &mut self.links, keys: self.keys };
         let supplier = self.suppliers.of(plans.source);

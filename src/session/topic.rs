@@ -41,6 +41,9 @@ pub(super) const CHECK_ANSWER: Topic = Topic::new(9, "part of the answer of the 
 /// A party's part of the answer which step is the first that does not hold, to the others.
 pub(super) const FAILED_STEP: Topic = Topic::new(10, "part of the number of a step", SMALL_BYTES);
 
+/// The runs of whose states a party has a checkpoint, to the others.
+pub(super) const CHECKPOINTS: Topic = Topic::new(11, "list of checkpoints", SMALL_BYTES);
+
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;
 

@@ -1,11 +1,12 @@
 //! Several runs of a prepared program one after the other, as a loop takes them.
 
-use super::{Prepared, Session, SessionError, SessionOutcome};
+use super::{CheckpointError, Prepared, Session, SessionError, SessionOutcome};
 use crate::ring::Elements;
 use std::collections::BTreeMap;
 
 impl Session {
-    /// Runs a prepared program so many times, of which no run but the first awaits an input: the others go on from the states
+    /// Runs a prepared program so many times, those of earlier sessions among them that this one goes on from (see
+    /// [`Session::set_checkpoints`]), of which no run but the first awaits an input: the others go on from the states
     /// that each leaves to the next. An output that several of them reveal has its values one after the other, and the
     /// figures are those of all runs.
     ///
@@ -22,7 +23,11 @@ impl Session {
     ) -> Result<SessionOutcome, SessionError> {
         let mut revealed: BTreeMap<String, Vec<Elements>> = BTreeMap::new();
         let mut all: Option<SessionOutcome> = None;
-        for _ in 0..turns {
+        let done = prepared.runs();
+        if done >= turns {
+            return self.attempt(|_| Err(CheckpointError::Beyond { run: done, turns }.into()));
+        }
+        for _ in done..turns {
             let mut outcome = self.run_prepared(prepared, std::mem::take(&mut inputs))?;
             for (name, elements) in std::mem::take(&mut outcome.outputs) {
                 revealed.entry(name).or_default().push(elements);
@@ -32,6 +37,7 @@ impl Session {
                 Some(earlier) => earlier.then(outcome),
             });
         }
+        self.done = Some(prepared.whole.agreement.program);
         let mut all = all.expect("a loop has a turn");
         all.outputs = revealed.into_iter().map(|(name, values)| (name, Elements::concat(&values))).collect();
         Ok(all)

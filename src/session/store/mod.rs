@@ -374,7 +374,7 @@ fn create(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Options to create a file that its user alone may read.
-fn private_options() -> OpenOptions {
+pub(super) fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -383,7 +383,7 @@ fn private_options() -> OpenOptions {
 }
 
 /// A new folder that its user alone may enter.
-fn create_folder(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -392,7 +392,7 @@ fn create_folder(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Opens a file that its user alone may read.
-fn open_private(path: &Path) -> Result<File, StoreError> {
+pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
     let file = File::open(path).map_err(|error| failed(path, error))?;
     #[cfg(unix)]
     {
@@ -407,7 +407,7 @@ fn open_private(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Waits until the names in a folder are on the disk.
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     // Elsewhere a folder cannot be opened as a file, and names are written with what they name.
     if cfg!(unix) {
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
@@ -416,7 +416,7 @@ fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn failed(path: &Path, error: io::Error) -> StoreError {
+pub(super) fn failed(path: &Path, error: io::Error) -> StoreError {
     StoreError::File { path: path.to_owned(), reason: error.to_string() }
 }
 

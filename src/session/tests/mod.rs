@@ -2,6 +2,7 @@
 
 mod budget;
 mod check;
+mod checkpoints;
 mod coalescing;
 mod compiled;
 mod dealer;

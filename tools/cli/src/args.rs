@@ -53,9 +53,8 @@ pub enum Command {
         /// Write a page with tables, charts and the timeline into this folder
         #[arg(long, value_name = "DIR")]
         report: Option<PathBuf>,
-        /// Take correlations from this store, made by `deal --store`, and not from a dealer
-        #[arg(long, value_name = "DIR")]
-        correlations: Option<PathBuf>,
+        #[command(flatten)]
+        folders: Folders,
         /// Let peers choose shapes that the job does not declare, although an output can then tell
         /// more of this party's inputs than the job means
         #[arg(long, requires = "party", verbatim_doc_comment)]
@@ -232,6 +231,21 @@ pub struct Shared {
     /// Set by the launcher, which holds this process's stdin open for as long as it lives
     #[arg(long, hide = true)]
     pub launched: bool,
+}
+
+/// The folders that runs take from, and leave to later ones.
+#[derive(Args, Clone, Default)]
+pub struct Folders {
+    /// Take correlations from this store, made by `deal --store`, and not from a dealer
+    #[arg(long, value_name = "DIR")]
+    pub correlations: Option<PathBuf>,
+    /// Keep this party's shares of what the job's loop leaves to its next turn in a folder of its
+    /// own here, and go on from the newest that all parties have; all name the same turns
+    #[arg(long, value_name = "DIR", verbatim_doc_comment)]
+    pub checkpoint: Option<PathBuf>,
+    /// The number of turns from one checkpoint to the next [default: a twentieth of all]
+    #[arg(long, value_name = "TURNS", requires = "checkpoint", value_parser = clap::value_parser!(u32).range(1..))]
+    pub checkpoint_every: Option<u32>,
 }
 
 /// The sections of help for the flags that commands have in common.

@@ -1,6 +1,6 @@
 //! `demo`: private inference of a network that reads handwritten digits, with nothing to configure.
 
-use crate::args::Shared;
+use crate::args::{Folders, Shared};
 use crate::failure::Failure;
 use crate::local::launch;
 use crate::report::RunJson;
@@ -52,7 +52,7 @@ pub fn demo(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
     let folder = unpack(protocol)?;
     let job_path = folder.path().join(JOB);
     let job = Job::read(&job_path)?;
-    let mut run = launch(&job_path, &job, None, shared)?;
+    let mut run = launch(&job_path, &job, &Folders::default(), shared)?;
     let labels = labels(&read(&folder.path().join("labels.npy"))?);
     // The folder goes with the demo.
     run.outputs.iter_mut().for_each(|output| output.file = None);

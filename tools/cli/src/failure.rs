@@ -5,7 +5,7 @@ use symbolon::net::NetError;
 use symbolon::plan::PlanError;
 use symbolon::program::ProgramError;
 use symbolon::run::RunError;
-use symbolon::session::{OfferError, SessionError, StoreError};
+use symbolon::session::{CheckpointError, OfferError, SessionError, StoreError};
 use symbolon_job::JobError;
 
 /// The status of a result that is not what it must be.
@@ -165,6 +165,7 @@ fn session_status(error: &SessionError) -> u8 {
         SessionError::Offer(error) => offer_status(error),
         SessionError::TileSide { .. } => 5,
         SessionError::Store(error) => store_status(error),
+        SessionError::Checkpoint(CheckpointError::NoneInCommon { .. }) => 5,
         SessionError::Check { .. } => WRONG,
         SessionError::Run(RunError::Device { error, .. }) => device_status(error),
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
@@ -180,6 +181,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::ResidentInput { .. }
         | SessionError::ResidentFromStore
         | SessionError::OtherSession
+        | SessionError::Checkpoint(_)
         | SessionError::Network(_) => 2,
         SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
     }

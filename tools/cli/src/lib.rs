@@ -160,12 +160,12 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
     match command {
         Command::Demo { protocol, shared } => demo::demo(protocol, &shared),
-        Command::Run { job, mode: RunMode { local: true, .. }, correlations, report, shared, .. } => {
-            local::run(&job, correlations.as_deref(), &shared, report.as_deref())
+        Command::Run { job, mode: RunMode { local: true, .. }, folders, report, shared, .. } => {
+            local::run(&job, &folders, &shared, report.as_deref())
         }
-        Command::Run { job, mode, correlations, accept_shapes, report, shared } => {
+        Command::Run { job, mode, folders, accept_shapes, report, shared } => {
             let config = mode.party.expect("the command line has --local or --party");
-            party::run(&job, &config, correlations.as_deref(), accept_shapes, &shared, report.as_deref())
+            party::run(&job, &config, &folders, accept_shapes, &shared, report.as_deref())
                 .map_err(interrupt::cause)
         }
         Command::Deal { to, shared } => deal::deal(&to, &shared).map_err(interrupt::cause),

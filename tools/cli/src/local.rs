@@ -4,7 +4,7 @@
 //! without a name, and appear where the job says only after every process has ended well and all recipients have the
 //! same; where a check has failed, those of the batches before it do. A launcher that is killed so leaves neither keys nor results behind, and its processes end with it.
 
-use crate::args::Shared;
+use crate::args::{Folders, Shared};
 use crate::failure::{Failure, WRONG};
 use crate::live::Live;
 use crate::nodes::Nodes;
@@ -25,20 +25,19 @@ use symbolon_job::{Job, JobError, check_targets, identity, of_batch};
 /// Runs a job, and reports on it in a folder if there is one.
 pub fn run(
     job_path: &Path,
-    correlations: Option<&Path>,
+    folders: &Folders,
     shared: &Shared,
     report_to: Option<&Path>,
 ) -> Result<(), Failure> {
     interrupt::catch()?;
     let job = Job::read(job_path)?;
     let Some(folder) = report_to else {
-        let json = launch(job_path, &job, correlations, shared)?;
+        let json = launch(job_path, &job, folders, shared)?;
         return output::print(shared.json, &json, &table::run(&json));
     };
     let traces = Scratch::new()?;
     let trace = shared.trace.clone().unwrap_or_else(|| traces.path().join("trace.json"));
-    let json =
-        launch(job_path, &job, correlations, &Shared { trace: Some(trace.clone()), ..shared.clone() })?;
+    let json = launch(job_path, &job, folders, &Shared { trace: Some(trace.clone()), ..shared.clone() })?;
     let recorded = TraceFile::read(&trace)?;
     let path = page::run::page(&json, Some(&recorded), shared).write(folder)?;
     let text = table::run(&json) + &format!("  report in {}\n", path.display());
@@ -46,19 +45,14 @@ pub fn run(
 }
 
 /// Runs a job and puts its outputs where it says. Where correlations are in a store, there is no dealer.
-pub fn launch(
-    job_path: &Path,
-    job: &Job,
-    correlations: Option<&Path>,
-    shared: &Shared,
-) -> Result<RunJson, Failure> {
+pub fn launch(job_path: &Path, job: &Job, folders: &Folders, shared: &Shared) -> Result<RunJson, Failure> {
     let mut stages = Stages::default();
-    let source = job.source(correlations.is_some())?;
+    let source = job.source(folders.correlations.is_some())?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let nodes = Nodes::new(job.protocol, source, shared)?;
     let traces = shared.trace.is_some().then(Scratch::new).transpose()?;
-    let launch = Launch { job_path, job, correlations, shared, nodes, traces };
+    let launch = Launch { job_path, job, folders, shared, nodes, traces };
     stages.end(Stage::Reading);
     let (ended, failure) = launch.processes(&mut stages)?;
     if let Some(failure) = failure {
@@ -72,8 +66,8 @@ pub fn launch(
 struct Launch<'a> {
     job_path: &'a Path,
     job: &'a Job,
-    /// The store, where that is the source.
-    correlations: Option<&'a Path>,
+    /// The store, where that is the source, and where states are kept.
+    folders: &'a Folders,
     shared: &'a Shared,
     nodes: Nodes<'a>,
     /// Where the parties' traces are until all have ended.
@@ -97,7 +91,8 @@ impl Launch<'_> {
     /// The dealer and the parties.
     fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
         // The identities are made for this run: what is used of a store is remembered for longer.
-        let marks = self.correlations.map(|_| state::marks()).transpose()?;
+        let is_remembered = self.folders.correlations.is_some() || self.folders.checkpoint.is_some();
+        let marks = is_remembered.then(state::marks).transpose()?;
         self.nodes.start(group, marks.as_deref(), |party| {
             let name = identity::stem(party.into());
             let mut arguments: Vec<OsString> =
@@ -110,8 +105,14 @@ impl Launch<'_> {
             if self.shared.stream_correlations {
                 arguments.push("--stream-correlations".into());
             }
-            if let Some(store) = self.correlations {
+            if let Some(store) = &self.folders.correlations {
                 arguments.extend(["--correlations".into(), store.into()]);
+            }
+            if let Some(folder) = &self.folders.checkpoint {
+                arguments.extend(["--checkpoint".into(), folder.into()]);
+            }
+            if let Some(every) = self.folders.checkpoint_every {
+                arguments.extend(["--checkpoint-every".into(), every.to_string().into()]);
             }
             if live::is_watched(self.shared) {
                 arguments.push("--progress".into());

@@ -1,6 +1,6 @@
 //! `run --party`: one party of a deployment.
 
-use crate::args::Shared;
+use crate::args::{Folders, Shared};
 use crate::devices::device_lines;
 use crate::failure::Failure;
 use crate::live::Watch;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::{SessionError, SessionOptions, SessionOutcome};
 use symbolon_job::data::DataError;
-use symbolon_job::{ConnectedJob, Job, JobError, PartyConfig, PartyJob, PartyOptions};
+use symbolon_job::{ConnectedJob, Job, JobError, KeepStates, PartyConfig, PartyJob, PartyOptions};
 
 /// The line on stderr by which a process says where it listens.
 pub const LISTENING: &str = "listening on ";
@@ -23,7 +23,7 @@ pub const LISTENING: &str = "listening on ";
 pub fn run(
     job_path: &Path,
     config_path: &Path,
-    correlations: Option<&Path>,
+    folders: &Folders,
     accept_shapes: bool,
     shared: &Shared,
     report_to: Option<&Path>,
@@ -36,9 +36,16 @@ pub fn run(
         None => PartyConfig::read(config_path)?,
     };
     let party = config.party();
-    let peers = config.peers(job.protocol, job.source(correlations.is_some())?);
+    let peers = config.peers(job.protocol, job.source(folders.correlations.is_some())?);
     let credentials = brief.map(|brief| brief.credentials(party.into(), &peers)).transpose()?;
-    let options = PartyOptions { store: correlations, accept_shapes, credentials, stages };
+    let keep = |folder| KeepStates { folder, every: folders.checkpoint_every };
+    let options = PartyOptions {
+        store: folders.correlations.as_deref(),
+        checkpoints: folders.checkpoint.as_deref().map(keep),
+        accept_shapes,
+        credentials,
+        stages,
+    };
     let mut party_job = PartyJob::new(job, config, options, Arc::new(say::notice))?;
     party_job.stages().end(Stage::Reading);
     let devices = shared.open_devices()?;

@@ -33,7 +33,9 @@ pub fn notice(notice: Notice) {
     match notice {
         Notice::Assumed { .. } => note(&format!("{NOTE}{notice}")),
         Notice::Certificate(_) | Notice::BroughtBack { .. } => warning(&notice.to_string()),
-        Notice::Listening { .. } | Notice::Stored { .. } => note(&notice.to_string()),
+        Notice::Listening { .. } | Notice::Stored { .. } | Notice::Resumed { .. } => {
+            note(&notice.to_string())
+        }
     }
 }
 

@@ -245,6 +245,11 @@ impl Job {
         Ok(job)
     }
 
+    /// Something that is wrong with the job's text.
+    pub(crate) fn wrong(&self, reason: String) -> JobError {
+        JobError::Text { path: self.path.clone(), line: None, reason }
+    }
+
     /// The supply of correlations, if the job states one.
     pub fn supply(&self) -> Option<Supply> {
         self.stream_correlations.then_some(Supply::Streamed)

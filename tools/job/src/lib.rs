@@ -62,5 +62,5 @@ pub use job::{Input, InputData, Job, Output, of_batch};
 pub use notice::{Notice, Notify};
 pub use number::number;
 
-pub use party::{ConnectedJob, PartyJob, PartyOptions, StoredOrder};
+pub use party::{ConnectedJob, KeepStates, PartyJob, PartyOptions, StoredOrder};
 pub use targets::check_targets;

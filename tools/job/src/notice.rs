@@ -34,6 +34,13 @@ pub enum Notice {
         /// The address.
         address: SocketAddr,
     },
+    /// A loop goes on from a checkpoint.
+    Resumed {
+        /// This party.
+        party: PartyId,
+        /// The turn after which the states were kept.
+        turn: u32,
+    },
     /// A run uses up an order of a store.
     Stored {
         /// This party.
@@ -60,6 +67,7 @@ impl fmt::Display for Notice {
                 store.display()
             ),
             Notice::Listening { party, address } => write!(f, "{party} is listening on {address}"),
+            Notice::Resumed { party, turn } => write!(f, "{party} goes on from the states after turn {turn}"),
             Notice::Stored { party, order, orders_left } => {
                 write!(f, "{party} uses order {order} of its store; {orders_left} are left to all parties")
             }

@@ -11,8 +11,8 @@ use symbolon::program::Program;
 use symbolon::ring::Elements;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::{
-    CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session, SessionError, SessionOptions,
-    SessionOutcome, SessionSetup,
+    Checkpoints, CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session, SessionError,
+    SessionOptions, SessionOutcome, SessionSetup,
 };
 use symbolon::share::PartyId;
 
@@ -22,6 +22,7 @@ pub struct PartyJob {
     config: PartyConfig,
     network: PartyNetwork,
     store: Option<CorrelationStore>,
+    checkpoints: Option<Checkpoints>,
     accept_shapes: bool,
     notify: Notify,
     stages: Stages,
@@ -40,12 +41,23 @@ struct First {
 pub struct PartyOptions<'a> {
     /// The store, in which this party has a folder, that correlations come from; `None` takes them from the dealer.
     pub store: Option<&'a Path>,
+    /// Where states are kept for a later session, if anywhere.
+    pub checkpoints: Option<KeepStates<'a>>,
     /// Whether peers may choose shapes that the job does not declare: see [`SessionOptions::accept_shapes`].
     pub accept_shapes: bool,
     /// The identities of this party and its [`peers`](PartyConfig::peers); `None` reads the folder that its file names.
     pub credentials: Option<Credentials>,
     /// The stages that the caller has gone through, which those of the session come behind; by default its time begins here.
     pub stages: Stages,
+}
+
+/// Where and when the states of a job's loop are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepStates<'a> {
+    /// The folder in which each party has one of its own.
+    pub folder: &'a Path,
+    /// The number of turns from one checkpoint to the next; by default a twentieth of all. Parties must have the same.
+    pub every: Option<u32>,
 }
 
 /// An order of a store that a run has used up.
@@ -68,7 +80,7 @@ impl PartyJob {
         options: PartyOptions<'_>,
         notify: Notify,
     ) -> Result<PartyJob, JobError> {
-        let PartyOptions { store, accept_shapes, credentials, stages } = options;
+        let PartyOptions { store, checkpoints, accept_shapes, credentials, stages } = options;
         let party = config.party();
         if !accept_shapes {
             job.check_shapes(party).map_err(SessionError::from)?;
@@ -84,7 +96,8 @@ impl PartyJob {
         job.check_outputs(outputs.iter().cloned())?;
         check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
         let store = store.map(|folder| open_store(folder, &config, &notify)).transpose()?;
-        Ok(PartyJob { job, config, network, store, accept_shapes, notify, stages, first: None })
+        let checkpoints = checkpoints.map(|keep| open_checkpoints(keep, &job, &config)).transpose()?;
+        Ok(PartyJob { job, config, network, store, checkpoints, accept_shapes, notify, stages, first: None })
     }
 
     /// The clock of stages until peers are met; see [`Session::stages`].
@@ -133,7 +146,8 @@ impl PartyJob {
     /// Within a task of a tokio runtime: sessions block.
     pub fn connect(mut self, devices: Devices, options: SessionOptions) -> Result<ConnectedJob, JobError> {
         self.read()?;
-        let PartyJob { job, config, network, store, accept_shapes, notify, stages, first } = self;
+        let PartyJob { job, config, network, store, checkpoints, accept_shapes, notify, stages, first } =
+            self;
         let First { elements: first, offers: own } = first.expect("they have been read");
         let party = config.party();
         let options = SessionOptions { supply: job.supply().or(options.supply), accept_shapes, ..options };
@@ -149,6 +163,9 @@ impl PartyJob {
                 notify(Notice::Stored { party, order, orders_left });
                 *stored.lock().expect("no panic while it is told") = Some(StoredOrder { order, orders_left });
             });
+        }
+        if let Some(checkpoints) = checkpoints {
+            session.set_checkpoints(checkpoints);
         }
         let offers = session.inputs(&job.declared())?;
         let program = job.program(&offers);
@@ -246,6 +263,9 @@ impl ConnectedJob {
         let own = first.take();
         let outcome = if let Some(repeat) = job.repeat() {
             let mut prepared = session.prepare(job.protocol, program)?;
+            if prepared.runs() > 0 {
+                notify(Notice::Resumed { party: config.party(), turn: prepared.runs() });
+            }
             let outcome = session.run_turns(&mut prepared, own.expect("the first batch"), repeat.repeat)?;
             session.release(prepared)?;
             outcome
@@ -292,6 +312,16 @@ impl ConnectedJob {
     pub fn abort(self, reason: &str) {
         self.session.abort(reason);
     }
+}
+
+/// Where this party keeps states, by a key beside its identity.
+fn open_checkpoints(keep: KeepStates<'_>, job: &Job, config: &PartyConfig) -> Result<Checkpoints, JobError> {
+    if job.repeat().is_none() {
+        return Err(job.wrong("there is nothing to keep in checkpoints: the job has no loop".to_owned()));
+    }
+    let every = keep.every.unwrap_or_else(|| job.turns().div_ceil(20));
+    let opened = Checkpoints::open(keep.folder, config.party(), &config.marks(), every);
+    Ok(opened.map_err(SessionError::from)?)
 }
 
 /// This party's store.

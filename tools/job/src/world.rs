@@ -91,7 +91,10 @@ impl Job {
             let kind = program.value(output.value).kind(self.codec.ring());
             let dims = program.dims(output.value);
             let dims = if self.is_series(&name) {
-                let turns = [(self.turns() / self.every(&name)) as usize];
+                // A loop that went on from a checkpoint has the later ones alone.
+                let len = dims.folded().len();
+                let all = (self.turns() / self.every(&name)) as usize;
+                let turns = [elements.len().checked_div(len).unwrap_or(all)];
                 Dims::new(&[&turns, dims.extents()].concat()).expect("it was checked with the program")
             } else {
                 dims

@@ -100,7 +100,7 @@ struct Build<'a> {
 
 impl Build<'_> {
     fn wrong(&self, reason: String) -> JobError {
-        JobError::Text { path: self.job.path.clone(), line: None, reason }
+        self.job.wrong(reason)
     }
 
     fn input(&mut self, name: &str, offer: Offer) -> Result<(), JobError> {
