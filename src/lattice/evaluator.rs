@@ -31,6 +31,9 @@ use zeroize::Zeroizing;
 /// Blocks of rows that are computed together: the transforms of the plain factor serve them all.
 const ROW_BLOCKS: usize = 4;
 
+/// Blocks of columns that are computed together: the query's slots, which are more than a cache holds, serve them all.
+const LEAVES: usize = 4;
+
 /// Who computes on the key holder's encryptions.
 pub struct Evaluator {
     pub(super) parameters: Arc<Parameters>,
@@ -239,14 +242,40 @@ impl<E: Element> Evaluation<'_, E> {
     ) -> Vec<Ciphertext> {
         let leaves = self.layout.group(group);
         let all = leaves.len().next_power_of_two();
-        if stride == all {
-            return self.product(rows, leaves.start + first, all);
+        if all / stride <= LEAVES {
+            let below = (first..leaves.len()).step_by(stride);
+            let below: Vec<usize> = below.map(|leaf| leaves.start + leaf).collect();
+            return self.merged(self.products(rows, &below, all), stride, all);
         }
         let has_odd = first + stride < leaves.len();
         let (even, odd) = rayon::join(
             || self.interleaved(rows.clone(), group, (2 * stride, first)),
             || has_odd.then(|| self.interleaved(rows.clone(), group, (2 * stride, first + stride))),
         );
+        self.level(even, odd, stride, all)
+    }
+
+    /// Products `stride` apart, interleaved.
+    fn merged(&self, mut products: Vec<Vec<Ciphertext>>, stride: usize, all: usize) -> Vec<Ciphertext> {
+        if stride == all {
+            return products.remove(0);
+        }
+        let (mut even, mut odd) = (Vec::new(), Vec::new());
+        for (index, product) in products.into_iter().enumerate() {
+            if index % 2 == 0 { even.push(product) } else { odd.push(product) }
+        }
+        let odd = (!odd.is_empty()).then(|| self.merged(odd, 2 * stride, all));
+        self.level(self.merged(even, 2 * stride, all), odd, stride, all)
+    }
+
+    /// One level of interleaving, for every block of rows.
+    fn level(
+        &self,
+        even: Vec<Ciphertext>,
+        odd: Option<Vec<Ciphertext>>,
+        stride: usize,
+        all: usize,
+    ) -> Vec<Ciphertext> {
         let shift = &self.evaluator.shifts[&(self.layout.block_inner / all * stride)];
         let odd: Vec<Option<Ciphertext>> = match odd {
             Some(odd) => odd.into_iter().map(Some).collect(),
@@ -256,31 +285,44 @@ impl<E: Element> Evaluation<'_, E> {
         pairs.into_par_iter().map(|(even, odd)| shift.merge(&self.evaluator.parameters, even, odd)).collect()
     }
 
-    /// The product of these blocks of rows by one block of columns, divided by how many will be interleaved.
-    fn product(&self, rows: std::ops::Range<usize>, leaf: usize, divisor: usize) -> Vec<Ciphertext> {
+    /// The products of these blocks of rows by each of some blocks of columns, divided by how many will be interleaved.
+    fn products(
+        &self,
+        rows: std::ops::Range<usize>,
+        leaves: &[usize],
+        divisor: usize,
+    ) -> Vec<Vec<Ciphertext>> {
         let (parameters, layout) = (&self.evaluator.parameters, self.layout);
-        let (degree, support) = (parameters.degree(), layout.support());
-        let blocks: Vec<Zeroizing<Vec<i64>>> =
-            (0..layout.inner_blocks()).map(|inner| self.plain(inner, leaf)).collect();
-        let mut products: Vec<Ciphertext> = rows.clone().map(|_| Ciphertext::zero(parameters)).collect();
-        let mut slots = vec![Zeroizing::new(vec![0u32; degree]); PRODUCTS.min(blocks.len())];
+        let (degree, support, inner_blocks) = (parameters.degree(), layout.support(), layout.inner_blocks());
+        let plain =
+            |&leaf: &usize| -> Vec<_> { (0..inner_blocks).map(|inner| self.plain(inner, leaf)).collect() };
+        let factors: Vec<Vec<Zeroizing<Vec<i64>>>> = leaves.iter().map(plain).collect();
+        let zero = |_: &usize| rows.clone().map(|_| Ciphertext::zero(parameters)).collect();
+        let mut products: Vec<Vec<Ciphertext>> = leaves.iter().map(zero).collect();
+        let mut slots = vec![Zeroizing::new(vec![0u32; degree]); PRODUCTS.min(inner_blocks)];
         for (index, transform) in parameters.transforms.iter().enumerate() {
             let modulus = transform.modulus;
             let residues_of = index * degree..(index + 1) * degree;
             let inverse = modulus.invert(modulus.word(divisor as u128));
             let encoding = Signed::new(modulus, modulus.to_montgomery(inverse));
-            for (chunk, blocks) in blocks.chunks(PRODUCTS).enumerate() {
-                for (block, slots) in blocks.iter().zip(&mut slots) {
-                    residues(&encoding, block, &mut slots[..support]);
-                    transform.forward_low(slots, support);
-                }
-                for (product, row) in products.iter_mut().zip(rows.clone()) {
-                    let first = row * layout.inner_blocks() + chunk * PRODUCTS;
-                    let factors = slots.iter().zip(&self.query[first..][..blocks.len()]);
-                    let pairs: Vec<Pair<'_>> =
-                        factors.map(|(slots, query)| pair(slots, query, residues_of.clone())).collect();
-                    let to = product.parts.each_mut().map(|part| &mut part[residues_of.clone()]);
-                    multiply_add(&modulus, to, &pairs);
+            for first in (0..inner_blocks).step_by(PRODUCTS) {
+                let count = PRODUCTS.min(inner_blocks - first);
+                // The query's slots are read once for all these blocks of columns.
+                for (products, factor) in products.iter_mut().zip(&factors) {
+                    for (block, slots) in factor[first..first + count].iter().zip(&mut slots) {
+                        residues(&encoding, block, &mut slots[..support]);
+                        transform.forward_low(slots, support);
+                    }
+                    for (product, row) in products.iter_mut().zip(rows.clone()) {
+                        let query = &self.query[row * inner_blocks + first..][..count];
+                        let pairs: Vec<Pair<'_>> = slots
+                            .iter()
+                            .zip(query)
+                            .map(|(slots, query)| pair(slots, query, residues_of.clone()))
+                            .collect();
+                        let to = product.parts.each_mut().map(|part| &mut part[residues_of.clone()]);
+                        multiply_add(&modulus, to, &pairs);
+                    }
                 }
             }
         }
