@@ -32,7 +32,8 @@ impl Label {
 
     /// The label where the bit is 1, zero where it is 0; without a branch.
     pub(super) fn where_bit(self, bit: u8) -> Label {
-        let mask = u64::from(bit & 1).wrapping_neg();
+        // The compiler must not see that it is one of two.
+        let mask = u64::from(std::hint::black_box(bit) & 1).wrapping_neg();
         Label(self.0.map(|word| word & mask))
     }
 

@@ -139,7 +139,7 @@ impl Walk {
     }
 }
 
-/// Bytes of labels that each party holds at most in a run: those of the live wires of the evaluations that go through the circuit
+/// Bytes of labels that each party holds at most while it goes through a circuit: those of the live wires of the evaluations that go through the circuit
 /// at the same time, and of all inputs and outputs.
 pub fn label_bytes(schedule: &Schedule, evaluations: usize) -> u64 {
     let live = schedule.slots() * block_width(schedule, evaluations);
