@@ -349,7 +349,7 @@ impl Program {
         let Value { shape, fraction_bits, .. } = *self.value(product);
         match fraction_bits.checked_sub(self.codec.fraction_bits()) {
             None | Some(0) => Ok(product),
-            Some(bits) => self.push(Op::Truncate(product, bits, self.truncation), shape, label),
+            Some(bits) => self.divided(product, bits, (shape, self.codec.fraction_bits()), label),
         }
     }
 

@@ -89,7 +89,7 @@ pub enum Op {
     Transpose(ValueId),
     /// Sums over one axis.
     Sum(ValueId, Axis),
-    /// Division by 2^bits, rounded down by the oracle; by a protocol as the method says.
+    /// Division by 2^bits, rounded down by the oracle; by a protocol as the method says, which is one of the first two.
     Truncate(ValueId, u32, Truncation),
     /// The result of a test of each element, as an integer 0 or 1.
     Compare(ValueId, Test),
@@ -110,6 +110,9 @@ pub enum Truncation {
     Stochastic,
     /// Rounds down: bit for bit what the oracle gives, at the price of a comparison.
     Exact,
+    /// Rounds to the nearest, and half a unit up: bit for bit what the oracle gives, at the same price. Half a unit is added
+    /// to the product, which costs nothing, and the sum rounded down; so no op has this method.
+    Nearest,
 }
 
 /// A test of an element as a signed integer.

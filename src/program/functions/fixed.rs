@@ -4,7 +4,8 @@
 //! multiples by constants are truncated once, together with the product that they are added to.
 
 use super::super::range::{Asked, Domain, Interval};
-use super::super::{Op, Program, ProgramError, Test, ValueId};
+use super::super::{Op, Program, ProgramError, Test, Truncation, ValueId};
+use crate::ring::Shape;
 
 /// Within functions numbers have up to this many fraction bits: products then hold magnitudes below 2^14 in 64 bits.
 const MOST_FINE_BITS: u32 = 24;
@@ -48,11 +49,30 @@ impl Program {
         match bits as i32 + power - own {
             0 if power == 0 => Ok(a),
             shift @ 0.. => self.push_scaled(Op::Scale(a, 1 << shift), shape, bits, label),
-            shift => {
-                let truncate = Op::Truncate(a, shift.unsigned_abs(), self.truncation());
-                self.push_scaled(truncate, shape, bits, label)
+            shift => self.divided(a, shift.unsigned_abs(), (shape, bits), label),
+        }
+    }
+
+    /// a / 2^by, rounded as the program's products are, in a value of this shape and so many fraction bits.
+    pub(in crate::program) fn divided(
+        &mut self,
+        a: ValueId,
+        by: u32,
+        (shape, bits): (Shape, u32),
+        label: String,
+    ) -> Result<ValueId, ProgramError> {
+        let (mut a, mut method) = (a, self.truncation());
+        if method == Truncation::Nearest {
+            method = Truncation::Exact;
+            let half = 1 << (by - 1);
+            // A part of a function that is known to fill all that can be truncated is rounded down.
+            let unit = self.value(a).unit();
+            let reach = self.any_or_known(a).reach() + half as f64 * unit;
+            if reach.is_infinite() || reach < f64::from(self.ring().bits() - 2).exp2() * unit {
+                a = self.push_like(a, Op::AddConstant(a, half), self.value(a).shape, label.clone())?;
             }
         }
+        self.push_scaled(Op::Truncate(a, by, method), shape, bits, label)
     }
 
     /// a ∘ b with `bits` fraction bits, where the caller knows that the exact product is in `known`.

@@ -108,6 +108,31 @@ fn large_arguments_are_scaled() {
     }
 }
 
+/// Where products round to the nearest none is off by more than half a unit, and none is rounded down on average.
+#[test]
+fn the_nearest_is_half_a_unit_away_at_most() {
+    let mut program = Program::new(2, codec()).with_truncation(Truncation::Nearest);
+    let count = 2000;
+    let x = program.input("x", PartyId(0), Shape::new(1, count), None).expect("x");
+    let square = program.mul(x, x).expect("squares");
+    let multiple = program.scale(x, crate::program::Number::Real(0.375)).expect("multiples");
+    for (name, value) in [("square", square), ("multiple", multiple)] {
+        program.output(name, value, Parties::first(1)).expect("an output");
+    }
+    let unit = codec().resolution();
+    let points: Vec<f64> = (0..count).map(|index| (index as f64 * 0.618_034).fract() - 0.5).collect();
+    let data = Elements::encode(codec(), &points).expect("points in range");
+    let points = data.decode(codec());
+    let truths: [fn(f64) -> f64; 2] = [|x| x * x, |x| x * 0.375];
+    for (output, truth) in oracle::evaluate(&program, &[data]).iter().zip(truths) {
+        let found = output.elements.decode(codec());
+        let errors: Vec<f64> = found.iter().zip(&points).map(|(y, &x)| (y - truth(x)) / unit).collect();
+        let mean = errors.iter().sum::<f64>() / count as f64;
+        assert!(errors.iter().all(|error| error.abs() <= 0.5), "half a unit");
+        assert!(mean.abs() < 0.1, "the mean error is {mean} units");
+    }
+}
+
 #[test]
 fn a_softmax_adds_up_to_one() {
     let found = values(|p, x| p.softmax(x, 1), &[1.0, 2.0, 3.0, -40.0, 2.5]);

@@ -289,8 +289,7 @@ impl Program {
         }
         let bits = self.codec().fraction_bits();
         // A power of two is exact in the truncation that the value ends with.
-        if let Op::Truncate(product, by, _) = self.value(value).op
-            && self.value(product).fraction_bits == bits + by
+        if let Some(product) = self.product_of(value)
             && factor.abs().log2().fract() == 0.0
             && let dims = self.dims(value)
             && let Ok(multiple) = self.multiple(product, factor, bits)
@@ -298,6 +297,17 @@ impl Program {
             return Ok(self.with_dims(multiple, dims));
         }
         self.multiple(value, factor, bits)
+    }
+
+    /// What a value is that was a product, before it was truncated.
+    fn product_of(&self, value: ValueId) -> Option<ValueId> {
+        let Op::Truncate(product, by, _) = self.value(value).op else { return None };
+        let is_whole = self.value(product).fraction_bits == self.value(value).fraction_bits + by;
+        match self.value(product).op {
+            _ if !is_whole => None,
+            Op::AddConstant(product, half) if half == 1 << (by - 1) => Some(product),
+            _ => Some(product),
+        }
     }
 
     /// The elements of an adjoint but for its number, in the shape of `like`.

@@ -144,13 +144,10 @@ fn three_steps_of_training_equal_the_oracle() {
     for (seed, network) in networks.iter().enumerate() {
         let steps = unrolled(network, &["a", "b", "c"]);
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
-        for protocol in Protocol::ALL {
-            let (program, data) = program(
-                (protocol, Truncation::Exact),
-                &inputs,
-                &steps,
-                &["loss1", "loss3", "a3", "b3", "c3"],
-            );
+        for (protocol, truncation) in Protocol::ALL.into_iter().zip([Truncation::Exact, Truncation::Nearest])
+        {
+            let (program, data) =
+                program((protocol, truncation), &inputs, &steps, &["loss1", "loss3", "a3", "b3", "c3"]);
             check(&program, &data, 40 + seed as u64);
         }
     }

@@ -1,5 +1,6 @@
 //! Gradients against differences of the same program in real numbers.
 
+mod random;
 mod real;
 mod torch;
 
@@ -243,4 +244,80 @@ fn most(function: &Function) -> Most {
         "adam" | "layernorm" | "batchnorm" => Most { real: 1e-6, fixed: 1e-2 },
         _ => Most { real: 1e-6, fixed: 2e-3 },
     }
+}
+
+/// What is refused is refused in one line, which names it.
+#[test]
+fn what_has_no_gradient_is_refused() {
+    let refused = |step: &str, loss: &str, name: &str| {
+        let mut case = Case::new(step, &[4, 3], (-2.5, 2.5), 1);
+        let names = &mut case.names;
+        let text = format!("l = {loss}");
+        case.loss = add_step(&mut case.program, names, 3, &text).unwrap_or_else(|error| panic!("{error}"));
+        let value = case.names[name];
+        case.program.gradient(case.loss, &[value]).expect_err("no gradient").to_string()
+    };
+    let cases = [
+        (
+            "x * y",
+            "z * c",
+            "x",
+            "grad is of a loss that is a single number, and z * c has shape (4, 3): take its sum or its mean",
+        ),
+        ("x * 2", "sum(z)", "y", "sum(z) does not depend on y: there is no gradient"),
+        ("x < y", "sum(z * c)", "z", "x < y counts in integers, which have no gradient"),
+        ("x * y", "sum(x < y)", "x", "sum(x < y) counts in integers, which have no gradient"),
+        (
+            "x < y",
+            "sum(z * c)",
+            "x",
+            "x < y in step z depends on x and has no derivative: take the gradient of a loss without it",
+        ),
+        (
+            "argmax(x, axis=1)",
+            "sum(x) + sum(z)",
+            "x",
+            "sum(z) in step l depends on x and has no derivative: take the gradient of a loss without it",
+        ),
+        (
+            "softmax(x, axis=1)",
+            "cross_entropy(y, z)",
+            "x",
+            "cross_entropy(y, z) has no derivative by its labels",
+        ),
+    ];
+    for (step, loss, name, due) in cases {
+        assert_eq!(refused(step, loss, name), due, "{step}; {loss}");
+    }
+    let mut integers = Program::new(2, FixedPoint::new(Ring::Z64, 0).expect("integers"));
+    let x = integers.input("x", PartyId(0), Dims::new(&[2]).expect("an axis"), None).expect("x");
+    let loss = integers.sum(x, None).expect("a sum");
+    let message = integers.gradient(loss, &[x]).expect_err("no gradient").to_string();
+    assert_eq!(message, "sum(x) counts in integers, which have no gradient");
+}
+
+/// A comparison that chooses is no obstacle, and a loss of which part is constant has the gradient of the rest.
+#[test]
+fn choices_and_constants_pass_nothing_on() {
+    let mut case = Case::new("select(x < y, x, y) * constant(x)", &[4, 3], (-2.5, 2.5), 2);
+    let gradient = case.gradient("x").expect("a gradient");
+    let [real, _] = case.values(gradient);
+    let [x, y, _, c] = &case.data[..] else { panic!("four inputs") };
+    for at in 0..x.len() {
+        let due = if x[at] < y[at] { x[at] * c[at] } else { 0.0 };
+        assert!((real[at] - due).abs() < 1e-9, "[{at}]: {} for {due}", real[at]);
+    }
+}
+
+/// The gradients of several values of one loss have one backward pass.
+#[test]
+fn one_backward_pass_serves_all_values() {
+    let mut case = Case::new("tanh(x @ y.T) @ (x * v)", &[4, 3], (-1.0, 1.0), 3);
+    let start = case.program.values().len();
+    case.gradient("x").expect("a gradient");
+    let first = case.program.values().len() - start;
+    case.gradient("x").expect("a gradient");
+    case.gradient("v").expect("a gradient");
+    let more = case.program.values().len() - start - first;
+    assert!(more * 2 < first, "{first} values for x, {more} for x again and v");
 }
