@@ -5,7 +5,8 @@
 //! | question | chapter |
 //! |---|---|
 //! | How do I write a job, and which functions does it know? | [`jobs`] |
-//! | How do I train a model, or keep values between runs? | [`states`] |
+//! | How do I train a model? | [`training`] |
+//! | How do I loop, or keep values between runs? | [`states`] |
 //! | What do the protocols do, and what do they send? | [`protocols`] |
 //! | Who makes the correlated randomness, and when? | [`correlations`] |
 //! | How much device memory does a job take, and how do I limit it? | [`memory`] |
@@ -38,3 +39,5 @@ pub mod performance {}
 pub mod protocols {}
 #[doc = include_str!("states.md")]
 pub mod states {}
+#[doc = include_str!("training.md")]
+pub mod training {}

@@ -2,10 +2,10 @@
 //! what they show, and nobody sees a gradient. Beside it trains the same network in `f64` from the same weights.
 //!
 //! ```sh
-//! cargo run --release --example digits_training -- beaver 24 30
+//! cargo run --release --example digits_training -- beaver 24 30 nearest
 //! ```
 //!
-//! The arguments are the protocol, the fraction bits and the number of epochs. A turn of the loop is an epoch: its mini-batches
+//! The arguments are the protocol, the fraction bits, the number of epochs and the truncation. A turn of the loop is an epoch: its mini-batches
 //! are slices of the images, which are shared and opened once.
 
 use std::path::Path;
@@ -49,9 +49,15 @@ fn main() -> Result<(), Failure> {
         images: floats("train_x.npy")?,
         labels: one_hot(&integers("train_y.npy")?),
     };
+    let truncation = match argument(3, "nearest") {
+        "nearest" => Truncation::Nearest,
+        "exact" => Truncation::Exact,
+        "stochastic" => Truncation::Stochastic,
+        other => return Err(format!("there is no truncation '{other}'").into()),
+    };
     let weights = training.first_weights();
 
-    let program = training.program(protocol, codec, Truncation::Nearest, &weights)?;
+    let program = training.program(protocol, codec, truncation, &weights)?;
     let inputs = training.inputs(codec)?;
     let world = World::new(protocol, Arc::new(Cpu::open(None, None)?));
     let (start, turns) = (Instant::now(), training.epochs);

@@ -6,7 +6,7 @@
 //! protocol = "beaver"
 //! ring_bits = 64
 //! fraction_bits = 16                 # 0 for integers
-//! truncation = "stochastic"          # or "exact": products rounded down, bit for bit
+//! truncation = "stochastic"          # or "exact", "nearest": products rounded down, or to the nearest, bit for bit
 //!
 //! [inputs]
 //! x = { owner = 0, file = "test_x.npy", shape = [360, 64] }
