@@ -25,6 +25,9 @@ const MOST_FORGOTTEN: usize = 1 << 16;
 /// Longest text by which errors call a value.
 const LONGEST_LABEL: usize = 60;
 
+/// The beginning of the names of what every script has.
+const PUBLIC: &str = "public_";
+
 /// A value that is not computed yet.
 #[pyclass(frozen, module = "symbolon._native")]
 pub struct Node {
@@ -54,6 +57,8 @@ enum Step {
 /// An input.
 pub struct Leaf {
     pub name: Option<String>,
+    /// Of what every script has: a digest of it, by which scripts that differ in it are told apart.
+    pub digest: Option<String>,
     pub owner: u8,
     pub bound: Option<f64>,
     pub kind: Option<Kind>,
@@ -301,9 +306,17 @@ impl Graph {
             }
             let own = match &node.step {
                 Step::Input(leaf) => {
-                    let own = leaf.name.clone().unwrap_or_else(|| format!("in{}", inputs.len()));
-                    let _ = writeln!(lines, "{own} = {{ {} }}", declared(leaf, node.dims, self.codec, keep));
-                    inputs.push((own.clone(), node.clone()));
+                    let own = match (&leaf.name, &leaf.digest) {
+                        (Some(name), _) => name.clone(),
+                        (None, Some(digest)) => format!("{PUBLIC}{digest}"),
+                        (None, None) => format!("in{}", inputs.len()),
+                    };
+                    // What is the same is brought once.
+                    if leaf.digest.is_none() || !names.values().any(|name| *name == own) {
+                        let _ =
+                            writeln!(lines, "{own} = {{ {} }}", declared(leaf, node.dims, self.codec, keep));
+                        inputs.push((own.clone(), node.clone()));
+                    }
                     own
                 }
                 Step::Text(template) => {
@@ -380,8 +393,8 @@ fn check_name(name: &str) -> Result<(), Raised<'static>> {
         );
     }
     let number = name.strip_prefix("in").or_else(|| name.strip_prefix('v'));
-    if number.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit())) {
-        return wrong("names such as in0 and v0 are taken");
+    if number.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit())) || name.starts_with(PUBLIC) {
+        return wrong("names such as in0, v0 and public_0 are taken");
     }
     if Function::of(name).is_some() {
         return wrong("a function has that name");

@@ -92,6 +92,7 @@ struct Declared {
     kind: Option<String>,
     resident: bool,
     name: Option<String>,
+    digest: Option<String>,
 }
 
 /// What may fail: failures are large.
@@ -184,7 +185,7 @@ impl World {
 
     /// An input: of an array, or of a shape where the data is another's.
     fn secret(&self, py: Python<'_>, array: Option<&Bound<'_, PyAny>>, declared: Declared) -> PyResult<Node> {
-        let Declared { shape, owner, bound, kind, resident, name } = declared;
+        let Declared { shape, owner, bound, kind, resident, name, digest } = declared;
         self.open(py)?;
         let kind = match kind.as_deref() {
             None => None,
@@ -197,7 +198,7 @@ impl World {
         let (shape, data) = data.map_or((shape, None), |(shape, elements)| (shape, Some(elements)));
         let dims = Dims::new(&shape);
         let dims = dims.map_err(|error| Raised::new("ProgramError", error.to_string()).into_error(py))?;
-        let leaf = Leaf { name, owner, bound, kind, resident, data };
+        let leaf = Leaf { name, digest, owner, bound, kind, resident, data };
         self.graph().input(leaf, dims).map_err(|raised| raised.into_error(py))
     }
 

@@ -97,7 +97,7 @@ def test_functions(name: str, world: sb.Session) -> None:
 
 def test_the_stub_is_that_of_the_table() -> None:
     stub = Path(_language.__file__).with_suffix(".pyi")
-    assert stub.read_text(encoding="utf-8") == _language.stub(), "run `python -m symbolon._language` on the source"
+    assert stub.read_text(encoding="utf-8") == _language._stub(), "run `python -m symbolon._language` on the source"
 
 
 def test_arguments_that_no_form_has_are_refused(world: sb.Session) -> None:

@@ -195,6 +195,17 @@ def test_scripts_that_differ_are_told_where(nodes: Path) -> None:
     assert any("bound 5" in f"{error.here} {error.there}" for error in differing)
 
 
+def test_public_arrays_that_differ_are_told(nodes: Path) -> None:
+    def script(session: sb.Session, own: int) -> Any:
+        x = session.secret(X if own == 0 else None, owner=0, shape=(3, 4), bound=4)
+        return (x + np.array([1.0, 2.0, 3.0, 4.0 if own else -4.0])).reveal()
+
+    errors = at_each(nodes, script)
+    differing = [error for error in errors if isinstance(error, sb.DisagreementError)]
+    assert differing, errors
+    assert all(error.field.startswith("input public_") for error in differing)
+
+
 def test_settings_that_differ_are_told_when_parties_meet(nodes: Path) -> None:
     errors = at_each(nodes, lambda *_: "met", fraction_bits=lambda own: 20 if own == 2 else 16)
     differing = [error for error in errors if isinstance(error, sb.DisagreementError)]

@@ -162,6 +162,13 @@ def test_what_can_overflow_is_refused_and_the_session_goes_on(world: sb.Session)
     assert float(x.reveal()[0]) == 1.0
 
 
+def test_a_public_array_enters_once(world: sb.Session) -> None:
+    x = world.secret([1.0, 2.0], owner=0)
+    y = (x + np.array([3.0, 4.0])) * np.array([3.0, 4.0])
+    assert x.session._world.job([(y._node, [0])]).count("owner = 0") == 2
+    np.testing.assert_allclose(y.reveal(), [12.0, 24.0], atol=1e-3)
+
+
 def test_constants_are_finite_numbers(world: sb.Session) -> None:
     x = world.secret([1.0], owner=0)
     with pytest.raises(sb.ProgramError, match="finite"):

@@ -1,6 +1,7 @@
 """The functions of the job language, made from its own table: nothing is listed here.
 
-`_language.pyi` says their types; `python -m symbolon._language` writes it anew.
+`_language.pyi` says their types; `python -m symbolon._language` writes it anew. What is not of the table begins with an
+underscore or a capital, as no function does.
 """
 
 from __future__ import annotations
@@ -10,51 +11,51 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import _native
+from . import _native, _tensor
 from ._errors import ProgramError
-from ._tensor import Tensor, build, constant, is_constant
+from ._tensor import Tensor
 
 TABLE = {name: (forms, result) for name, forms, result in _native.functions()}
 
 
-def call(name: str, *arguments: Any, **named: Any) -> Tensor:
+def _call(name: str, *arguments: Any, **named: Any) -> Tensor:
     """A call of a function: secrets, public numbers and arrays, lists of indices, and numbers with names."""
     operands, texts = [], []
     for argument in arguments:
-        if isinstance(argument, Tensor) or not is_constant(argument):
+        if isinstance(argument, Tensor) or not _tensor.is_constant(argument):
             if isinstance(argument, Sequence) and name == "gather":
                 texts.append("[" + ", ".join(str(int(place)) for place in argument) + "]")
                 continue
             texts.append(f"{{{len(operands)}}}")
             operands.append(argument)
         else:
-            texts.append(constant(argument))
+            texts.append(_tensor.constant(argument))
     if not any(isinstance(operand, Tensor) for operand in operands):
         raise ProgramError(f"{name}: none of the arguments is a secret; NumPy computes what is public")
     for key, value in named.items():
-        if not is_constant(value):
+        if not _tensor.is_constant(value):
             raise ProgramError(f"{name}: {key} is a public number")
-        texts.append(f"{key}={constant(value)}")
-    return build(f"{name}({', '.join(texts)})", *operands)
+        texts.append(f"{key}={_tensor.constant(value)}")
+    return _tensor.build(f"{name}({', '.join(texts)})", *operands)
 
 
-def documented(name: str) -> Callable[..., Tensor]:
+def _documented(name: str) -> Callable[..., Tensor]:
     """The function of this name, with its forms and result as documentation."""
     forms, result = TABLE[name]
 
     def function(*arguments: Any, **named: Any) -> Tensor:
-        return call(name, *arguments, **named)
+        return _call(name, *arguments, **named)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{result[0].upper()}{result[1:]}.\n\nCalled as {'; or '.join(forms)}."
     return function
 
 
-def stub() -> str:
+def _stub() -> str:
     """The types of all functions."""
     lines = ['"""The functions of the job language. Made by `python -m symbolon._language`."""', ""]
     lines += ["from typing import Any", "", "from ._tensor import Tensor", ""]
-    lines += ["TABLE: dict[str, tuple[list[str], str]]", "", "def stub() -> str: ..."]
+    lines += ["TABLE: dict[str, tuple[list[str], str]]", "", "def _stub() -> str: ..."]
     for name in sorted(TABLE):
         forms, result = TABLE[name]
         lines.append(f"def {name}(*arguments: Any, **named: Any) -> Tensor:")
@@ -63,7 +64,8 @@ def stub() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-globals().update({name: documented(name) for name in TABLE})
+__all__ = list(TABLE)
+globals().update({name: _documented(name) for name in TABLE})
 
 if __name__ == "__main__":
-    Path(sys.argv[1] if len(sys.argv) > 1 else __file__).with_suffix(".pyi").write_text(stub(), encoding="utf-8")
+    Path(sys.argv[1] if len(sys.argv) > 1 else __file__).with_suffix(".pyi").write_text(_stub(), encoding="utf-8")

@@ -6,7 +6,7 @@ from ._tensor import Tensor
 
 TABLE: dict[str, tuple[list[str], str]]
 
-def stub() -> str: ...
+def _stub() -> str: ...
 def abs(*arguments: Any, **named: Any) -> Tensor:
     """The magnitude of each element.
 

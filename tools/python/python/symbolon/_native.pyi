@@ -23,6 +23,7 @@ class Declared(TypedDict):
     kind: str | None
     resident: bool
     name: str | None
+    digest: str | None
 
 def functions() -> list[tuple[str, list[str], str]]: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -149,6 +150,7 @@ class Session:
             "kind": kind,
             "resident": resident,
             "name": name,
+            "digest": None,
         }
         return Tensor(self, self._world.secret(data, declared))
 
@@ -167,6 +169,8 @@ class Session:
             "kind": kind,
             "resident": False,
             "name": None,
+            # Scripts that differ in it do not agree.
+            "digest": hashlib.blake2b(data.tobytes() + str(data.shape).encode(), digest_size=16).hexdigest(),
         }
         return Tensor(self, self._world.secret(data if here else None, declared))
 
