@@ -192,3 +192,72 @@ fn states_and_loops_that_do_not_fit_are_refused_by_name() {
     let states = job.clone() + "[state]\nw = { from = \"y\" }\n[update]\nw = \"x\"\n";
     wrong(&states, steps, &steps_of(body), "a loop and [state]");
 }
+
+/// The nodes of a deployment, with these flags for the parties.
+#[cfg(unix)]
+fn start(folder: &Folder, flags: &[&str]) -> [std::process::Child; 3] {
+    let start = |arguments: &[&str], flags: &[&str]| {
+        folder.start(&[arguments, &["--deadline", "5", "--silence", "2"], flags].concat())
+    };
+    [
+        start(&["deal", "--config", "dealer.toml"], &[]),
+        start(&["run", "job.toml", "--party", "p0.toml"], flags),
+        start(&["run", "job.toml", "--party", "p1.toml"], flags),
+    ]
+}
+
+#[cfg(unix)]
+#[test]
+fn a_party_that_is_killed_is_started_anew_and_the_weights_are_the_same_bits() {
+    use crate::support::{deployment, error_line, stderr};
+    const KEEP: [&str; 4] = ["--checkpoint", "kept", "--checkpoint-every", "2"];
+    let folder = example("logistic.toml");
+    let text = std::fs::read_to_string(folder.path("job.toml")).expect("the job");
+    folder.text("job.toml", &text.replace("repeat = 300", "repeat = 30").replace("every = 50", "every = 10"));
+    json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let weights = std::fs::read(folder.path("weights.npy")).expect("the weights of a run without");
+    std::fs::remove_file(folder.path("weights.npy")).expect("they are removed");
+    deployment(&folder);
+    let kept = |party: usize| {
+        let entries = std::fs::read_dir(folder.path(&format!("kept/party{party}"))).into_iter().flatten();
+        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "state")).count()
+    };
+    for victim in [1, 2] {
+        let mut nodes = start(&folder, &KEEP);
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(120);
+        while kept(victim - 1) < 2 {
+            assert!(std::time::Instant::now() < patience, "party {} writes checkpoints", victim - 1);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        nodes[victim].kill().expect("it is killed");
+        for (number, node) in nodes.into_iter().enumerate() {
+            let output = node.wait_with_output().expect("a node ends");
+            if number != victim {
+                assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+            }
+        }
+        assert!(!folder.path("weights.npy").exists(), "nothing is written");
+    }
+    // Another program does not take them for its own.
+    let job = std::fs::read_to_string(folder.path("job.toml")).expect("the job");
+    folder.text("job.toml", &job.replace("0.5 *", "0.25 *"));
+    let [_, zero, one] = start(&folder, &KEEP).map(|node| node.wait_with_output().expect("a node ends"));
+    let line = error_line(&zero);
+    assert!(
+        line.contains("this is a checkpoint of another program") || zero.status.code() == Some(3),
+        "{line}"
+    );
+    assert!([&zero, &one].iter().any(|output| output.status.code() == Some(2)), "{line}");
+    folder.text("job.toml", &job);
+    let ended = start(&folder, &KEEP).map(|node| node.wait_with_output().expect("a node ends"));
+    for output in &ended {
+        assert!(output.status.success(), "{}", stderr(output));
+    }
+    assert!(
+        stderr(&ended[1]).contains("party 0 goes on from the states after turn"),
+        "{}",
+        stderr(&ended[1])
+    );
+    assert_eq!(std::fs::read(folder.path("weights.npy")).expect("the weights"), weights, "the same bits");
+    assert_eq!([kept(0), kept(1)], [0, 0], "what is done is not kept");
+}
