@@ -53,13 +53,20 @@ impl<B: Eq + Hash + Clone> Barriers<B> {
     }
 
     /// The buffers that these commands read and that were written before in the pass: one barrier ahead of all of them
-    /// serves for all. It is of use where at least two of the commands would wait.
+    /// serves for all, but for commands that write again what was written, which wait by themselves. None where no barrier is
+    /// saved.
     pub fn shared<'a>(&mut self, commands: &[&'a [(B, Usage)]]) -> Vec<&'a B> {
         let is_turn = |&&(ref buffer, usage): &&'a (B, Usage)| {
             usage == Usage::Read && self.inside.get(buffer).is_some_and(|&last| last != Usage::Read)
         };
         let turns = |uses: &&&'a [(B, Usage)]| uses.iter().any(|each| is_turn(&each));
-        if commands.iter().filter(turns).count() < 2 {
+        let rewrites = |uses: &&&'a [(B, Usage)]| {
+            uses.iter().any(|(buffer, usage)| *usage == Usage::Write && self.inside.contains_key(buffer))
+        };
+        let waits = |uses: &&&'a [(B, Usage)]| turns(uses) || rewrites(uses);
+        let [apart, beside] =
+            [commands.iter().filter(waits).count(), 1 + commands.iter().filter(rewrites).count()];
+        if apart <= beside {
             return Vec::new();
         }
         let turned = commands.iter().flat_map(|uses| uses.iter()).filter(is_turn).map(|(buffer, _)| buffer);
