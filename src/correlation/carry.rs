@@ -70,7 +70,7 @@ impl CarrySpec {
     }
 
     /// q.
-    const fn low_bits(&self, ring: Ring) -> u32 {
+    pub(super) const fn low_bits(&self, ring: Ring) -> u32 {
         ring.bits() + self.bits - self.width
     }
 

@@ -20,7 +20,8 @@
 //! product with it is shared afresh.
 //!
 //! **Security.** The dealer is trusted not to collude with a party: it knows every mask. It sees no input, no
-//! opening and no output.
+//! opening and no output. Two parties can also make all of it between themselves, by oblivious transfer, with nobody else
+//! to trust: see [`pair`].
 
 mod bit;
 mod carry;
@@ -30,6 +31,7 @@ mod demand;
 pub(crate) mod fuzz;
 mod monomials;
 pub mod order_file;
+pub mod pair;
 mod product;
 mod source;
 mod table;

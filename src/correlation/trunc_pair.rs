@@ -53,7 +53,7 @@ impl TruncPairSpec {
     }
 
     /// q, of which the shares of the top bit are right.
-    const fn top_bits(&self, ring: Ring) -> u32 {
+    pub(super) const fn top_bits(&self, ring: Ring) -> u32 {
         ring.bits() + 1 + self.bits - self.width
     }
 

@@ -109,6 +109,16 @@ pub enum OtError {
     },
 }
 
+impl OtError {
+    /// Refuses a message that has not the length that is due; `step` names it.
+    ///
+    /// # Errors
+    /// [`OtError::Length`].
+    pub fn check_length(message: &[u8], expected: usize, step: &'static str) -> Result<(), OtError> {
+        checked(message, expected, step).map(drop)
+    }
+}
+
 /// A message, if it has the length that is due.
 fn checked<'a>(message: &'a [u8], expected: usize, step: &'static str) -> Result<&'a [u8], OtError> {
     let found = message.len();

@@ -131,27 +131,36 @@ pub struct ReceiverSupply {
 macro_rules! supply {
     ($supply:ident, $cots:ident) => {
         impl $supply {
-            /// Takes so many of the transfers, in batches of such as have numbers one behind the other.
+            /// Takes so many of the transfers, in batches of such as have numbers one behind the other, and of a multiple of
+            /// `group` each: what is left over of a batch is lost.
             ///
             /// # Errors
             /// Where the channel or a step fails, or the course is at its end.
+            ///
+            /// # Panics
+            /// Where the number is no multiple of the group.
             pub fn take<C: Channel>(
                 &mut self,
                 count: usize,
+                group: usize,
                 channel: &mut C,
             ) -> Result<Vec<$cots>, C::Error> {
+                assert!(count.is_multiple_of(group), "whole groups");
                 let mut batches = Vec::new();
                 let mut wanted = count;
                 while wanted > 0 {
                     let reserved = self.rounds.front().map_or(0, |&(set, trees)| set.taken(trees));
                     let left: usize = self.stock.iter().map($cots::left).sum();
-                    match left.saturating_sub(reserved) {
-                        0 => self.refill(channel)?,
-                        free => {
-                            let taken = wanted.min(free);
-                            batches.extend(self.take_stock(taken)?);
-                            wanted -= taken;
+                    let free = left.saturating_sub(reserved);
+                    match self.stock.last_mut() {
+                        Some(last) if free >= group && last.left() >= group => {
+                            let taken = last.take(wanted.min(free).min(last.left()) / group * group)?;
+                            wanted -= taken.left();
+                            batches.push(taken);
                         }
+                        // Too few for a group, and none of them reserved: they are lost.
+                        Some(last) if last.left() < group && free >= last.left() => drop(self.stock.pop()),
+                        _ => self.refill(channel)?,
                     }
                 }
                 Ok(batches)
@@ -314,11 +323,13 @@ mod tests {
         for (depth, to_receiver, to_sender) in pinned {
             let course = Course { depth, rounds: vec![(set, 40)], extended: set.taken(40) };
             let send = |channel: &mut _| {
-                SenderSupply::new(SESSION, course.clone(), random(1), channel)?.take(8500, channel).map(drop)
+                SenderSupply::new(SESSION, course.clone(), random(1), channel)?
+                    .take(8500, 1, channel)
+                    .map(drop)
             };
             let receive = |channel: &mut _| {
                 ReceiverSupply::new(SESSION, course.clone(), random(2), channel)?
-                    .take(8500, channel)
+                    .take(8500, 1, channel)
                     .map(drop)
             };
             let ((), (), transcript) = both(send, receive).expect("an honest course");
@@ -330,11 +341,11 @@ mod tests {
     fn take(course: &Course, pieces: &[usize]) -> u64 {
         let send = |channel: &mut _| {
             let mut supply = SenderSupply::new(SESSION, course.clone(), random(1), channel)?;
-            pieces.iter().map(|&count| supply.take(count, channel)).collect::<Result<Vec<_>, _>>()
+            pieces.iter().map(|&count| supply.take(count, 1, channel)).collect::<Result<Vec<_>, _>>()
         };
         let receive = |channel: &mut _| {
             let mut supply = ReceiverSupply::new(SESSION, course.clone(), random(2), channel)?;
-            pieces.iter().map(|&count| supply.take(count, channel)).collect::<Result<Vec<_>, _>>()
+            pieces.iter().map(|&count| supply.take(count, 1, channel)).collect::<Result<Vec<_>, _>>()
         };
         let (sent, received, transcript) = both(send, receive).expect("an honest course");
         for ((sent, received), &count) in sent.iter().zip(&received).zip(pieces) {
@@ -390,15 +401,46 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_not_cut() {
+        let course = Course { depth: Depth::Four, rounds: Vec::new(), extended: 300_000 };
+        let send = |channel: &mut _| {
+            let mut supply = SenderSupply::new(SESSION, course.clone(), random(1), channel)?;
+            [7, 63, 7]
+                .map(|group| supply.take(2100 * group, group, channel))
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let receive = |channel: &mut _| {
+            let mut supply = ReceiverSupply::new(SESSION, course.clone(), random(2), channel)?;
+            [7, 63, 7]
+                .map(|group| supply.take(2100 * group, group, channel))
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let (sent, received, _) = both(send, receive).expect("an honest course");
+        for ((sent, received), group) in sent.iter().zip(&received).zip([7, 63, 7]) {
+            assert_eq!(
+                sent.iter().map(SenderCots::left).sum::<usize>(),
+                2100 * group,
+                "as many as were wanted"
+            );
+            for (sent, received) in sent.iter().zip(received) {
+                assert!(sent.left().is_multiple_of(group), "{} in groups of {group}", sent.left());
+                holds(sent, received);
+            }
+        }
+    }
+
+    #[test]
     fn more_than_a_course_has_is_refused() {
         let course = Course { depth: Depth::Four, rounds: Vec::new(), extended: 10 };
         let send = |channel: &mut _| {
             let mut supply = SenderSupply::new(SESSION, course.clone(), random(1), channel)?;
-            supply.take(100_000, channel).map(drop)
+            supply.take(100_000, 1, channel).map(drop)
         };
         let receive = |channel: &mut _| {
             let mut supply = ReceiverSupply::new(SESSION, course.clone(), random(2), channel)?;
-            supply.take(100_000, channel).map(drop)
+            supply.take(100_000, 1, channel).map(drop)
         };
         assert_eq!(both(send, receive).err(), Some(OtError::Exhausted { wanted: 1, left: 0 }));
     }

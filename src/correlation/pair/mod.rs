@@ -1,0 +1,352 @@
+//! Correlations that the two computing parties make between themselves, by oblivious transfer, with nobody else.
+//!
+//! **Functionality.** That of a dealer, seen from the parties: each draws its parts of masks, and party 0 its parts of what
+//! depends on them, from a key of its own that nobody else knows; party 1 gets the corrections. So a protocol's steps are the
+//! same, and what is computed has the same bits, whoever makes the correlations.
+//!
+//! **Steps.** Party 0 is the sender of all transfers and party 1 the receiver, entry by entry in the order of the demand. Two
+//! building blocks make everything:
+//! - *Lookup* (module `lookup`; one-time truth tables by 1-of-N transfer: Dessouky, Koushanfar, Sadeghi, Schneider, Zeitouni
+//!   and Zohner, "Pushing the Communication Barrier in Secure Computation using Lookup Tables", NDSS 2017). Party 1 has a
+//!   number x of b bits, party 0 a table of 2^b messages; party 1 learns message x. Party 0 puts its own share, which it has
+//!   drawn, into each message, so that party 1 learns its correction and nothing else.
+//! - *Multiplication* (module `multiply`; Gilboa, "Two Party RSA Key Generation", CRYPTO 1999, with correlated transfers of
+//!   whole vectors: Demmler, Schneider and Zohner, "ABY", NDSS 2015). Party 1 has an element, party 0 a vector; both get
+//!   shares of their product, from one transfer for each bit of the element.
+//!
+//! | entry | how |
+//! |---|---|
+//! | mask | nothing |
+//! | product Σ A·B | A₀·B₀ and A₁·B₁ locally; A₁·B₀ and A₀·B₁ by multiplication, the elements being party 1's |
+//! | truncation pair | the carries at bits m and w−1 of r₀ + r₁, digit by digit by lookups; then two lookups, with the result's shares as messages |
+//! | table | digit by digit: a lookup by party 1's digit and its share of the carry gives the table's row of the digit and the next carry |
+//! | monomials | the products of eq masks by a lookup of all of them; times an lt mask by lookups of one bit |
+//! | bit, carry | a lookup of one bit |
+//! | bit product | ρ₀ times party 1's part of the mask by multiplication; party 0's part by a lookup of one bit |
+//!
+//! **Bytes and rounds.** [`price`] states them for a demand: it walks the same steps.
+//!
+//! **Security.** Semi-honest parties, as the protocols that use it: each party does as it should and learns nothing from what
+//! it sees. Every message of a table but the chosen one is under a pad that party 1 does not know, and the chosen one has
+//! party 0's fresh share, or a fresh random bit of it, added; of a multiplication party 1 sees its vector under a pad, and
+//! a sum with party 0's fresh share. Party 0 sees party 1's choices under random bits, and nothing else. So both views are
+//! simulated from uniform messages, given correlated transfers. The transfers themselves are secure against malicious
+//! parties (see [`crate::ot`]); what a malicious party could do is to choose wrong inputs to the lookups: results are then
+//! wrong, and a party that learns whether they are may learn bits of masks. Nothing here detects that.
+//!
+//! **Memory.** At most some ten megabytes beside the correlated transfers, the masks of one entry and the corrections, which party 1
+//! keeps until the run takes them.
+
+mod bits;
+mod lookup;
+mod monomials;
+mod multiply;
+mod product;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trunc_pair;
+
+use super::{Correlation, DRAWS, Demand, EntryId, IS_SENT, MaskSpec, Part, STREAMS, narrower};
+use crate::ot::{
+    Channel, Course, OtError, Random, ReceiverCots, ReceiverSupply, SenderCots, SenderSupply, SessionId,
+};
+use crate::ring::prg::PrgKey;
+use crate::ring::{Ring, Shape};
+use crate::share::PartyId;
+use crate::step::MessageId;
+use zeroize::Zeroizing;
+
+/// Secret elements, each in the low bits of a number.
+type Elements = Zeroizing<Vec<u64>>;
+
+/// What a demand takes of two parties that make it between themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// Correlated transfers.
+    pub transfers: u64,
+    /// Bytes that party 0 sends, without those of the correlated transfers.
+    pub first_bytes: u64,
+    /// Bytes that party 1 sends, likewise.
+    pub second_bytes: u64,
+    /// Messages one behind the other, likewise.
+    pub messages: u64,
+}
+
+impl Price {
+    /// The course of the correlated transfers.
+    pub fn course(&self) -> Course {
+        // What a batch has left over is too little for some steps.
+        let spare = self.transfers / 1000 + 4096;
+        Course::of(usize::try_from(self.transfers + spare).unwrap_or(usize::MAX))
+    }
+
+    /// Bytes in both directions, with those of the correlated transfers.
+    pub fn bytes(&self) -> u64 {
+        if self.transfers == 0 { 0 } else { self.first_bytes + self.second_bytes + self.course().bytes() }
+    }
+
+    /// Messages one behind the other, with those of the correlated transfers.
+    pub fn rounds(&self) -> u64 {
+        if self.transfers == 0 { 0 } else { self.messages + u64::from(self.course().messages()) }
+    }
+}
+
+/// Takes the corrections of party 1, entry by entry in the demand's order.
+pub trait Corrections {
+    /// Takes one whole correction: the elements of its matrix, as bytes.
+    fn take(&mut self, message: MessageId, bytes: Zeroizing<Vec<u8>>);
+}
+
+/// The price of a demand: every step is walked, and nothing is computed or sent.
+pub fn price(demand: &Demand) -> Price {
+    let mut end = End { demand, own: Own::Nobody, price: Price::default() };
+    let walked = end.entries(&mut Unconnected, &mut |_, _| {});
+    walked.expect("a walk that sends nothing does not fail");
+    end.price
+}
+
+/// Makes the correlations of a demand with the other party: `party` is 0 or 1, and `key` its own. The session's name is one
+/// that both know and no other session has. Party 1's corrections go to `corrections`.
+///
+/// # Errors
+/// Where the channel fails, or the other party sends what it must not.
+///
+/// # Panics
+/// Where the demand is malformed, or `party` is neither.
+pub fn make<C: Channel>(
+    demand: &Demand,
+    party: PartyId,
+    session: SessionId,
+    key: &PrgKey,
+    mut random: Random,
+    channel: &mut C,
+    corrections: &mut dyn Corrections,
+) -> Result<(), C::Error> {
+    assert!(Demand::PARTIES.contains(&party), "parties 0 and 1 make correlations");
+    let price = price(demand);
+    if price.transfers == 0 {
+        return Ok(());
+    }
+    let mut fresh = [0; 32];
+    random.fill(&mut fresh);
+    let own_random = Random::from_key(PrgKey::from_bytes(fresh));
+    let course = price.course();
+    let own = if party == DRAWS {
+        Own::First { supply: SenderSupply::new(session, course, own_random, channel)?, key, random }
+    } else {
+        Own::Second { supply: ReceiverSupply::new(session, course, own_random, channel)?, key }
+    };
+    let mut end = End { demand, own, price: Price::default() };
+    end.entries(channel, &mut |message, bytes| corrections.take(message, bytes))?;
+    debug_assert_eq!(end.price, price, "the price is what is done");
+    Ok(())
+}
+
+/// A party's own means, or nobody's where only the price is wanted.
+enum Own<'a> {
+    First { supply: SenderSupply, key: &'a PrgKey, random: Random },
+    Second { supply: ReceiverSupply, key: &'a PrgKey },
+    Nobody,
+}
+
+/// One party's end, and what it has taken so far.
+struct End<'a> {
+    demand: &'a Demand,
+    own: Own<'a>,
+    price: Price,
+}
+
+/// Correlated transfers of one batch, at one end.
+enum Batch {
+    First(SenderCots),
+    Second(ReceiverCots),
+}
+
+/// Takes corrections.
+type Take<'a> = &'a mut dyn FnMut(MessageId, Zeroizing<Vec<u8>>);
+
+impl End<'_> {
+    fn entries<C: Channel>(&mut self, channel: &mut C, take: Take<'_>) -> Result<(), C::Error> {
+        let demand = self.demand;
+        for (entry, correlation) in (0..).map(EntryId).zip(&demand.entries) {
+            match correlation {
+                Correlation::Mask(_) => {}
+                Correlation::Product(spec) => self.product(entry, spec, channel, take)?,
+                Correlation::TruncPair(spec) => self.trunc_pair(entry, *spec, channel, take)?,
+                Correlation::Table(spec) => self.table(entry, *spec, channel, take)?,
+                Correlation::Monomials(spec) => self.monomials(entry, *spec, channel, take)?,
+                Correlation::Bit(spec) => self.bit(entry, *spec, channel, take)?,
+                Correlation::BitProduct(spec) => self.bit_product(entry, *spec, channel, take)?,
+                Correlation::Carry(spec) => self.carry(entry, *spec, channel, take)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn ring(&self) -> Ring {
+        self.demand.ring
+    }
+
+    /// Whether this is party 0, or party 1; neither where nobody is there.
+    fn is(&self, party: PartyId) -> bool {
+        match self.own {
+            Own::First { .. } => party == DRAWS,
+            Own::Second { .. } => party == IS_SENT,
+            Own::Nobody => false,
+        }
+    }
+
+    /// A part that this party draws, as the steps of its plan do; no elements where nobody is there.
+    fn draw(&self, entry: EntryId, part: Part, shape: Shape) -> Elements {
+        let (Own::First { key, .. } | Own::Second { key, .. }) = self.own else { return Elements::default() };
+        let ring = self.ring();
+        let mut bytes = Zeroizing::new(vec![0; shape.len() * ring.element_bytes()]);
+        key.fill(u64::from(entry.0) * STREAMS + part as u64, 0, &mut bytes);
+        elements(ring, &bytes)
+    }
+
+    /// What depends on masks: party 0 draws its part.
+    fn dependent(&self, entry: EntryId, part: Part, shape: Shape) -> Elements {
+        if self.is(DRAWS) { self.draw(entry, part, shape) } else { self.zeros(shape.len()) }
+    }
+
+    /// This party's part of an earlier mask: zeros where it draws none.
+    fn mask(&self, entry: EntryId) -> Elements {
+        match &self.demand.entries[entry.0 as usize] {
+            Correlation::Mask(MaskSpec { shape, parts }) => {
+                let draws = parts.iter().any(|party| self.is(party));
+                if draws { self.draw(entry, Part::Mask, *shape) } else { self.zeros(shape.len()) }
+            }
+            Correlation::TruncPair(spec) => self.draw(entry, Part::TruncMask, spec.shape),
+            _ => unreachable!("a demand that was checked"),
+        }
+    }
+
+    /// The parties that draw a part of an earlier mask.
+    fn has_part(&self, entry: EntryId, party: PartyId) -> bool {
+        match &self.demand.entries[entry.0 as usize] {
+            Correlation::Mask(spec) => spec.parts.contains(party),
+            _ => true,
+        }
+    }
+
+    fn zeros(&self, len: usize) -> Elements {
+        Zeroizing::new(if matches!(self.own, Own::Nobody) { Vec::new() } else { vec![0; len] })
+    }
+
+    /// Fresh random bits of party 0, in the place of which others have zeros.
+    fn fresh_bits(&mut self, len: usize) -> Zeroizing<Vec<u8>> {
+        let Own::First { random, .. } = &mut self.own else {
+            return Zeroizing::new(if self.is(IS_SENT) { vec![0; len] } else { Vec::new() });
+        };
+        let mut bits = Zeroizing::new(vec![0; len]);
+        random.fill(&mut bits);
+        bits.iter_mut().for_each(|bit| *bit &= 1);
+        bits
+    }
+
+    /// Party 0 tells the low `width` bits of `count` values; party 1 returns them, and party 0 what it has told.
+    fn tell<C: Channel>(
+        &mut self,
+        count: usize,
+        values: Elements,
+        width: u32,
+        channel: &mut C,
+    ) -> Result<Elements, C::Error> {
+        const STEP: &str = "the sums of correlations between two parties";
+        let bytes = (count * width as usize).div_ceil(8);
+        if bytes == 0 {
+            return Ok(values);
+        }
+        self.price.first_bytes += bytes as u64;
+        self.price.messages += 1;
+        match self.own {
+            Own::First { .. } => {
+                let mut packer = lookup::Packer::with_capacity(bytes);
+                values.iter().for_each(|&value| packer.push(value, width));
+                channel.send(packer.finish())?;
+                Ok(values)
+            }
+            Own::Second { .. } => {
+                let message = Zeroizing::new(channel.receive(bytes)?);
+                OtError::check_length(&message, bytes, STEP)?;
+                let mut unpacker = lookup::Unpacker::new(&message);
+                Ok(Zeroizing::new((0..count).map(|_| unpacker.next(width)).collect()))
+            }
+            Own::Nobody => Ok(values),
+        }
+    }
+
+    /// Hands on party 1's correction of whole elements.
+    fn correct(&self, entry: EntryId, number: u32, values: &[u64], take: Take<'_>) {
+        if self.is(IS_SENT) {
+            let bytes = bytes(self.ring(), values);
+            take(MessageId(entry.0 * super::CORRECTIONS + number), bytes);
+        }
+    }
+
+    /// The width to which party 1's correction is cut, where only so many of its low bits are right.
+    fn corrected_width(&self, width: u32, shape: Shape) -> u32 {
+        if narrower(self.ring(), width, shape).is_some() { width } else { self.ring().bits() }
+    }
+
+    /// Hands on party 1's correction, of which only the low `width` bits are right.
+    fn correct_low(
+        &self,
+        entry: EntryId,
+        number: u32,
+        values: &[u64],
+        (width, shape): (u32, Shape),
+        take: Take<'_>,
+    ) {
+        let ring = self.ring();
+        let Some(packed) = narrower(ring, width, shape) else {
+            return self.correct(entry, number, values, take);
+        };
+        if self.is(IS_SENT) {
+            let mut packer = lookup::Packer::with_capacity(packed.len() * ring.element_bytes());
+            values.iter().for_each(|&value| packer.push(value, width));
+            let mut bytes = Zeroizing::new(packer.finish());
+            bytes.resize(packed.len() * ring.element_bytes(), 0);
+            take(MessageId(entry.0 * super::CORRECTIONS + number), bytes);
+        }
+    }
+}
+
+/// Elements from their bytes.
+fn elements(ring: Ring, bytes: &[u8]) -> Elements {
+    Zeroizing::new(match ring {
+        Ring::Z32 => bytes.as_chunks().0.iter().map(|&bytes| u32::from_le_bytes(bytes).into()).collect(),
+        Ring::Z64 => bytes.as_chunks().0.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect(),
+    })
+}
+
+/// The bytes of elements.
+fn bytes(ring: Ring, values: &[u64]) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(values.len() * ring.element_bytes()));
+    for value in values {
+        bytes.extend_from_slice(&value.to_le_bytes()[..ring.element_bytes()]);
+    }
+    bytes
+}
+
+/// Bit `index` of a row of planes of `width` words.
+fn plane_bit(planes: &[u64], width: usize, plane: usize, index: usize) -> u64 {
+    planes[plane * width + index % width] >> (index / width) & 1
+}
+
+/// No channel.
+struct Unconnected;
+
+impl Channel for Unconnected {
+    type Error = OtError;
+
+    fn send(&mut self, _: Vec<u8>) -> Result<(), OtError> {
+        unreachable!("nobody sends where only the price is wanted")
+    }
+
+    fn receive(&mut self, _: usize) -> Result<Vec<u8>, OtError> {
+        unreachable!("nobody receives where only the price is wanted")
+    }
+}
