@@ -13,6 +13,8 @@ pub enum Source {
     Dealer,
     /// A dealer that wrote them to files before the run.
     Store,
+    /// The two computing parties between themselves, before the run; see [`super::pair`].
+    Pair,
     /// One of three computing parties, within its own steps.
     Party(PartyId),
     /// Nobody: the protocol takes none.
@@ -20,10 +22,11 @@ pub enum Source {
 }
 
 impl Source {
-    /// Who draws the masks and sends corrections, now or ahead of time: steps name it as the other holder of keys.
+    /// Who draws the masks and sends corrections, now or ahead of time: steps name it as the other holder of keys. Of a pair
+    /// each party holds its keys alone, and the corrections come as a dealer's would.
     pub const fn dealer(self) -> Option<Role> {
         match self {
-            Source::Dealer | Source::Store => Some(Role::Dealer),
+            Source::Dealer | Source::Store | Source::Pair => Some(Role::Dealer),
             Source::Party(party) => Some(Role::Party(party)),
             Source::Nobody => None,
         }
@@ -33,13 +36,14 @@ impl Source {
     pub const fn dealing_party(self) -> Option<PartyId> {
         match self {
             Source::Party(party) => Some(party),
-            Source::Dealer | Source::Store | Source::Nobody => None,
+            Source::Dealer | Source::Store | Source::Pair | Source::Nobody => None,
         }
     }
 
-    /// Whether a list of steps of its own deals, apart from the parties'.
+    /// Whether a list of steps of its own deals, apart from the parties'; of a pair nobody runs them, and they say what comes
+    /// of it.
     pub const fn has_own_steps(self) -> bool {
-        matches!(self, Source::Dealer | Source::Store)
+        matches!(self, Source::Dealer | Source::Store | Source::Pair)
     }
 
     /// The process that a run needs beside the parties.
@@ -53,6 +57,7 @@ impl fmt::Display for Source {
         match self {
             Source::Dealer => f.write_str("the dealer"),
             Source::Store => f.write_str("a store"),
+            Source::Pair => f.write_str("the two parties themselves"),
             Source::Party(party) => party.fmt(f),
             Source::Nobody => f.write_str("nobody"),
         }

@@ -109,6 +109,11 @@ pub enum OtError {
     },
 }
 
+/// Replaces each block by its tweakable hash, with tweaks from `first` on: the hash by which transfers hide what is sent.
+pub fn tweakable_hash(blocks: &mut [Block], first: u128) {
+    hash::Hash::new().hash(blocks, |index| first + index as u128);
+}
+
 impl OtError {
     /// Refuses a message that has not the length that is due; `step` names it.
     ///

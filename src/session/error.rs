@@ -2,6 +2,7 @@
 
 use super::{CheckpointError, NetworkFault, OfferError, StoreError};
 use crate::net::NetError;
+use crate::ot::OtError;
 use crate::plan::PlanError;
 use crate::program::{Kind, Span};
 use crate::ring::Ring;
@@ -43,6 +44,25 @@ pub enum SessionError {
     /// The checkpoints of this party.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Two parties cannot make their correlations.
+    #[error("the correlations with {peer} cannot be made: {error}")]
+    Pair {
+        /// The other one.
+        peer: Role,
+        /// The step that fails, and how.
+        error: OtError,
+    },
+    /// Two parties would have to keep too many corrections.
+    #[error(
+        "the parties themselves would make {bytes} bytes of corrections, which party 1 keeps until the run takes them; at \
+         most {most_bytes} are made: take a dealer, or cut the job into batches"
+    )]
+    PairTooLarge {
+        /// The corrections, in bytes.
+        bytes: u64,
+        /// The most.
+        most_bytes: u64,
+    },
     /// The run ended early.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -110,9 +130,9 @@ pub enum SessionError {
         /// The input.
         name: String,
     },
-    /// Runs that consume different correlations, and these from a store.
+    /// Runs that consume different correlations, and these from a store or from the parties themselves.
     #[error(
-        "a store has the same correlations for every run: a program whose runs differ, since inputs are resident or outputs revealed in few, needs a dealer"
+        "a store has the same correlations for every run, and so have two parties by themselves: a program whose runs differ, since inputs are resident or outputs revealed in few, needs a dealer"
     )]
     ResidentFromStore,
     /// A prepared program of another session.
@@ -196,11 +216,16 @@ impl SessionError {
                 format!("{peer} wants tiles that are too small")
             }
             SessionError::Plan(_) if is_dealer => "it has no plan".to_owned(),
+            SessionError::Pair { .. } | SessionError::PairTooLarge { .. } if is_dealer => {
+                "it ended the session".to_owned()
+            }
             SessionError::Check { .. } if is_dealer => "it ended the session".to_owned(),
             SessionError::Plan(_)
             | SessionError::TileSide { .. }
             | SessionError::Offer(_)
             | SessionError::ResidentFromStore
+            | SessionError::Pair { .. }
+            | SessionError::PairTooLarge { .. }
             | SessionError::OtherSession
             | SessionError::Check { .. }
             | SessionError::Network(_)

@@ -26,6 +26,7 @@ mod network;
 mod offer;
 mod options;
 mod order;
+mod pair;
 mod party;
 mod prepared;
 mod resume;

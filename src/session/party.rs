@@ -110,6 +110,11 @@ impl Session {
         self.checkpoints = Some(checkpoints);
     }
 
+    /// Has parties 0 and 1 make the correlations between themselves, as all parties must.
+    pub fn set_pair(&mut self) {
+        self.suppliers.set_pair();
+    }
+
     /// Does what a failure of ends the session.
     pub(super) fn attempt<T>(
         &mut self,

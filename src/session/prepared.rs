@@ -308,10 +308,10 @@ impl Session {
         let draw = Draw { role: self.role, run: self.runs, name: *name, demand, number, runs: *runs, seldom };
         let means = Means { wire: &self.wire, links: &mut self.links, keys: self.keys };
         let supplier = self.suppliers.of(plans.source);
-        let Supplied { key, messages } = supplier.supply(&draw, means)?;
+        let Supplied { key, messages, offline } = supplier.supply(&draw, means)?;
         keys.extend(key);
         wipe::stack();
-        self.stages.end(Stage::Keys);
+        self.stages.end(if offline.is_zero() { Stage::Keys } else { Stage::Offline });
         let label = |op: OpId| program.values()[op.0 as usize].label.clone();
         let execution = Execution {
             plan: plans.of(self.role),
@@ -338,7 +338,8 @@ impl Session {
             trace: self.options.trace,
             label: &label,
         };
-        let outcome = execute(self.wire.handle(), execution).map_err(|error| supplier.explain(error))?;
+        let mut outcome = execute(self.wire.handle(), execution).map_err(|error| supplier.explain(error))?;
+        outcome.report.offline += offline;
         self.runs = self.runs.wrapping_add(1);
         *runs += 1;
         self.stages.end(Stage::Wiping);

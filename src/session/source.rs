@@ -7,6 +7,7 @@
 
 use super::keys::{Contribution, KeySource, Way, derive};
 use super::order::{Order, PlanName, Request};
+use super::pair::PairSupplier;
 use super::store::StoreSupplier;
 use super::topic::{GRANT, ORDER};
 use super::wire::Wire;
@@ -19,6 +20,7 @@ use crate::ring::prg::PrgKey;
 use crate::run::{MessageSource, RunError};
 use crate::share::Role;
 use crate::step::KeyId;
+use std::time::Duration;
 
 /// A run that is about to begin, as its source sees it.
 pub(super) struct Draw<'a> {
@@ -51,6 +53,8 @@ pub(super) struct Supplied {
     pub key: Option<(KeyId, PrgKey)>,
     /// Messages that no peer sends during the run.
     pub messages: Option<Box<dyn MessageSource>>,
+    /// The time for which the parties made correlations before the run: a part of its offline phase.
+    pub offline: Duration,
 }
 
 /// A source of correlations at one party.
@@ -87,12 +91,13 @@ pub(super) struct Suppliers {
     dealer: DealerSupplier,
     steps: StepsSupplier,
     store: Option<StoreSupplier>,
+    pair: Option<PairSupplier>,
 }
 
 impl Suppliers {
     pub fn new() -> Suppliers {
         let steps = StepsSupplier { source: Source::Nobody };
-        Suppliers { dealer: DealerSupplier, steps, store: None }
+        Suppliers { dealer: DealerSupplier, steps, store: None, pair: None }
     }
 
     /// Takes correlations from a store from now on.
@@ -100,19 +105,29 @@ impl Suppliers {
         self.store = Some(store);
     }
 
-    /// The source where a protocol has this default: the store, if there is one.
+    /// Has the two parties make them between themselves from now on.
+    pub fn set_pair(&mut self) {
+        self.pair = Some(PairSupplier);
+    }
+
+    /// The source where a protocol has this default: the store, if there is one, or the pair, if that was chosen.
     pub fn source_or(&self, default: Source) -> Source {
-        if self.store.is_some() { Source::Store } else { default }
+        match (&self.store, &self.pair) {
+            (Some(_), _) => Source::Store,
+            (None, Some(_)) => Source::Pair,
+            (None, None) => default,
+        }
     }
 
     /// The supplier of a source.
     ///
     /// # Panics
-    /// Where the source is a store and none is set.
+    /// Where the source is a store or a pair and none is set.
     pub fn of(&mut self, source: Source) -> &mut dyn Supplier {
         match source {
             Source::Dealer => &mut self.dealer,
             Source::Store => self.store.as_mut().expect("a session whose source is its store"),
+            Source::Pair => self.pair.as_mut().expect("a session whose source is the pair"),
             Source::Party(_) | Source::Nobody => {
                 self.steps.source = source;
                 &mut self.steps
@@ -152,7 +167,8 @@ impl Supplier for DealerSupplier {
             dealer.receive_control(GRANT, dealer.long_patience()).await
         })?;
         let key = derive(&draw.name, way, &request.contribution, &theirs);
-        Ok(Supplied { key: Some((KeyId::between(draw.role, Role::Dealer), key)), messages: None })
+        let key = Some((KeyId::between(draw.role, Role::Dealer), key));
+        Ok(Supplied { key, ..Supplied::default() })
     }
 
     fn release(&mut self, number: u32, to: Way, means: Means<'_>) -> Result<(), SessionError> {

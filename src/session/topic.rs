@@ -44,6 +44,9 @@ pub(super) const FAILED_STEP: Topic = Topic::new(10, "part of the number of a st
 /// The runs of whose states a party has a checkpoint, to the others.
 pub(super) const CHECKPOINTS: Topic = Topic::new(11, "list of checkpoints", SMALL_BYTES);
 
+/// A message by which two parties make correlations: each step says how long its own is.
+pub(super) const PAIR: Topic = Topic::new(12, "message of the oblivious transfers", LARGE_BYTES);
+
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;
 

@@ -34,6 +34,8 @@ pub struct World {
     pub(crate) keys: KeySource,
     /// The store, if there is no dealer, and the folder of the parties' marks.
     store: Option<[PathBuf; 2]>,
+    /// Whether the parties make correlations between themselves.
+    is_pair: bool,
     /// What a wire between two roles is made of.
     pub(crate) pipes: Pipes,
 }
@@ -66,6 +68,7 @@ impl World {
             options_of: HashMap::new(),
             keys: KeySource::Entropy,
             store: None,
+            is_pair: false,
             pipes: Arc::new(|_, _, _| plain_pipe()),
         }
     }
@@ -115,6 +118,12 @@ impl World {
     /// remember how far they have used it.
     pub fn with_store(mut self, folder: &Path, marks: &Path) -> World {
         self.store = Some([folder, marks].map(Path::to_owned));
+        self
+    }
+
+    /// Has parties 0 and 1 make the correlations between themselves, with no dealer.
+    pub fn with_pair(mut self) -> World {
+        self.is_pair = true;
         self
     }
 
@@ -265,6 +274,9 @@ impl World {
         if let Some([folder, marks]) = &self.store {
             session.set_store(CorrelationStore::open(folder, party, marks)?, |_, _| {});
         }
+        if self.is_pair {
+            session.set_pair();
+        }
         let outcome = work(party, &mut session);
         match outcome {
             Ok(outcomes) => session.finish().map(|_| outcomes),
@@ -295,7 +307,11 @@ impl World {
     /// A wire between every two roles.
     fn wires(&self, plumbing: &Wire) -> HashMap<Role, Vec<(Role, WireEnd)>> {
         let mut ends: HashMap<Role, Vec<(Role, WireEnd)>> = HashMap::new();
-        let source = if self.store.is_some() { Source::Store } else { self.protocol.default_source() };
+        let source = match (&self.store, self.is_pair) {
+            (Some(_), _) => Source::Store,
+            (None, true) => Source::Pair,
+            (None, false) => self.protocol.default_source(),
+        };
         let roles = self.protocol.roles(source);
         for (index, &first) in roles.iter().enumerate() {
             for &second in &roles[index + 1..] {

@@ -89,10 +89,12 @@ impl End<'_> {
         self.price.transfers += transfers as u64;
         Ok(match &mut self.own {
             Own::First { supply, .. } => {
+                let supply = supply.as_mut().expect("a course where there are transfers");
                 let taken = supply.take(transfers, each, channel)?.into_iter();
                 taken.map(|cots| Taken { count: cots.left(), cots: Some(Batch::First(cots)) }).collect()
             }
             Own::Second { supply, .. } => {
+                let supply = supply.as_mut().expect("a course where there are transfers");
                 let taken = supply.take(transfers, each, channel)?.into_iter();
                 taken.map(|cots| Taken { count: cots.left(), cots: Some(Batch::Second(cots)) }).collect()
             }

@@ -57,6 +57,9 @@ use crate::share::PartyId;
 use crate::step::MessageId;
 use zeroize::Zeroizing;
 
+/// Values that are told in one message.
+const TOLD_AT_ONCE: usize = 1 << 20;
+
 /// Secret elements, each in the low bits of a number.
 type Elements = Zeroizing<Vec<u64>>;
 
@@ -83,12 +86,14 @@ impl Price {
 
     /// Bytes in both directions, with those of the correlated transfers.
     pub fn bytes(&self) -> u64 {
-        if self.transfers == 0 { 0 } else { self.first_bytes + self.second_bytes + self.course().bytes() }
+        let course = if self.transfers == 0 { 0 } else { self.course().bytes() };
+        self.first_bytes + self.second_bytes + course
     }
 
     /// Messages one behind the other, with those of the correlated transfers.
     pub fn rounds(&self) -> u64 {
-        if self.transfers == 0 { 0 } else { self.messages + u64::from(self.course().messages()) }
+        let course = if self.transfers == 0 { 0 } else { self.course().messages() };
+        self.messages + u64::from(course)
     }
 }
 
@@ -125,17 +130,17 @@ pub fn make<C: Channel>(
 ) -> Result<(), C::Error> {
     assert!(Demand::PARTIES.contains(&party), "parties 0 and 1 make correlations");
     let price = price(demand);
-    if price.transfers == 0 {
-        return Ok(());
-    }
-    let mut fresh = [0; 32];
-    random.fill(&mut fresh);
-    let own_random = Random::from_key(PrgKey::from_bytes(fresh));
-    let course = price.course();
+    let mut fresh = Zeroizing::new([0; 32]);
+    random.fill(&mut *fresh);
+    let own_random = Random::from_key(PrgKey::from_bytes(*fresh));
+    // Matrices without elements take none.
+    let course = (price.transfers > 0).then(|| price.course());
     let own = if party == DRAWS {
-        Own::First { supply: SenderSupply::new(session, course, own_random, channel)?, key, random }
+        let new = |course| SenderSupply::new(session, course, own_random, channel);
+        Own::First { supply: course.map(new).transpose()?, key, random }
     } else {
-        Own::Second { supply: ReceiverSupply::new(session, course, own_random, channel)?, key }
+        let new = |course| ReceiverSupply::new(session, course, own_random, channel);
+        Own::Second { supply: course.map(new).transpose()?, key }
     };
     let mut end = End { demand, own, price: Price::default() };
     end.entries(channel, &mut |message, bytes| corrections.take(message, bytes))?;
@@ -145,8 +150,8 @@ pub fn make<C: Channel>(
 
 /// A party's own means, or nobody's where only the price is wanted.
 enum Own<'a> {
-    First { supply: SenderSupply, key: &'a PrgKey, random: Random },
-    Second { supply: ReceiverSupply, key: &'a PrgKey },
+    First { supply: Option<SenderSupply>, key: &'a PrgKey, random: Random },
+    Second { supply: Option<ReceiverSupply>, key: &'a PrgKey },
     Nobody,
 }
 
@@ -255,27 +260,28 @@ impl End<'_> {
         channel: &mut C,
     ) -> Result<Elements, C::Error> {
         const STEP: &str = "the sums of correlations between two parties";
-        let bytes = (count * width as usize).div_ceil(8);
-        if bytes == 0 {
-            return Ok(values);
-        }
-        self.price.first_bytes += bytes as u64;
-        self.price.messages += 1;
-        match self.own {
-            Own::First { .. } => {
-                let mut packer = lookup::Packer::with_capacity(bytes);
-                values.iter().for_each(|&value| packer.push(value, width));
-                channel.send(packer.finish())?;
-                Ok(values)
+        let mut told = Zeroizing::new(Vec::with_capacity(if self.is(IS_SENT) { count } else { 0 }));
+        for first in (0..count).step_by(TOLD_AT_ONCE) {
+            let here = first..count.min(first + TOLD_AT_ONCE);
+            let bytes = (here.len() * width as usize).div_ceil(8);
+            self.price.first_bytes += bytes as u64;
+            self.price.messages += 1;
+            match self.own {
+                Own::First { .. } => {
+                    let mut packer = lookup::Packer::with_capacity(bytes);
+                    values[here].iter().for_each(|&value| packer.push(value, width));
+                    channel.send(packer.finish())?;
+                }
+                Own::Second { .. } => {
+                    let message = Zeroizing::new(channel.receive(bytes)?);
+                    OtError::check_length(&message, bytes, STEP)?;
+                    let mut unpacker = lookup::Unpacker::new(&message);
+                    told.extend(here.map(|_| unpacker.next(width)));
+                }
+                Own::Nobody => {}
             }
-            Own::Second { .. } => {
-                let message = Zeroizing::new(channel.receive(bytes)?);
-                OtError::check_length(&message, bytes, STEP)?;
-                let mut unpacker = lookup::Unpacker::new(&message);
-                Ok(Zeroizing::new((0..count).map(|_| unpacker.next(width)).collect()))
-            }
-            Own::Nobody => Ok(values),
         }
+        Ok(if self.is(IS_SENT) { told } else { values })
     }
 
     /// Hands on party 1's correction of whole elements.

@@ -10,12 +10,16 @@
 use super::{Batch, End};
 use crate::ot::{BLOCK_BYTES, Blocks, Channel, OtError};
 use bytemuck::cast_slice;
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 const STEP: &str = "the vectors of multiplications";
 
 /// Bytes of pads that are in memory at once, unless one element takes more.
 const PAD_BYTES: usize = 16 << 20;
+
+/// Elements of a vector that are multiplied at once: more take the element's bits a second time.
+const PIECE: usize = 1 << 14;
 
 /// Where the elements of a vector lie in party 0's matrix, and their products in the result: two nested runs.
 #[derive(Clone, Copy)]
@@ -42,13 +46,12 @@ impl Places {
         self.runs[0].count * self.runs[1].count
     }
 
-    /// The places of the elements and of the products.
-    fn each(self) -> impl Iterator<Item = [usize; 2]> {
+    /// The places of these elements of the vector, and of their products.
+    fn of(self, piece: Range<usize>) -> impl Iterator<Item = [usize; 2]> {
         let [outer, inner] = self.runs;
-        (0..outer.count).flat_map(move |o| {
-            (0..inner.count).map(move |i| {
-                [0, 1].map(|kind: usize| self.first[kind] + o * outer.steps[kind] + i * inner.steps[kind])
-            })
+        piece.map(move |index| {
+            let (o, i) = (index / inner.count, index % inner.count);
+            [0, 1].map(|kind: usize| self.first[kind] + o * outer.steps[kind] + i * inner.steps[kind])
         })
     }
 }
@@ -64,14 +67,29 @@ impl End<'_> {
         sums: &mut [u64],
         channel: &mut C,
     ) -> Result<(), C::Error> {
-        if count == 0 {
-            return Ok(());
+        let len = if count == 0 { 0 } else { places(0).len() };
+        for first in (0..len).step_by(PIECE) {
+            let piece = first..len.min(first + PIECE);
+            self.multiply_piece((count, piece), &places, own, sums, channel)?;
         }
-        let bits = self.ring().bits() as usize;
-        let len = places(0).len();
+        let ring = self.ring();
+        sums.iter_mut().for_each(|sum| *sum = ring.reduce(*sum));
+        Ok(())
+    }
+
+    /// The same with a piece of each vector.
+    fn multiply_piece<C: Channel>(
+        &mut self,
+        (count, piece): (usize, Range<usize>),
+        places: impl Fn(usize) -> Places,
+        own: &[u64],
+        sums: &mut [u64],
+        channel: &mut C,
+    ) -> Result<(), C::Error> {
+        let (bits, len) = (self.ring().bits() as usize, piece.len());
         // Elements are 64 bits wide in pads.
         let blocks = (8 * len).div_ceil(BLOCK_BYTES);
-        let at_once = (PAD_BYTES / (bits * blocks.max(1) * BLOCK_BYTES)).max(1);
+        let at_once = (PAD_BYTES / (bits * blocks * BLOCK_BYTES)).max(1);
         let vector_bytes = |bit: usize| len * (bits - bit).div_ceil(8);
         let each_bytes = (0..bits).map(vector_bytes).sum::<usize>();
         let mut first = 0;
@@ -92,8 +110,8 @@ impl End<'_> {
                             let (element, bit) = (elements.start + transfer / bits, transfer % bits);
                             let [zero, one] = pads.each_ref().map(|pads| vector(pads, transfer, blocks));
                             let kept = (bits - bit).div_ceil(8);
-                            for ([place, to], (zero, one)) in places(element).each().zip(zero.iter().zip(one))
-                            {
+                            let vectors = zero.iter().zip(one);
+                            for ([place, to], (zero, one)) in places(element).of(piece.clone()).zip(vectors) {
                                 let sent = own[place].wrapping_add(*zero).wrapping_sub(*one);
                                 message.extend_from_slice(&sent.to_le_bytes()[..kept]);
                                 sums[to] = sums[to].wrapping_sub(*zero << bit);
@@ -119,7 +137,7 @@ impl End<'_> {
                             let mask = u64::from(std::hint::black_box(choices[transfer])).wrapping_neg();
                             let pads = vector(&pads, transfer, blocks);
                             let vectors = pads.iter().zip(sent.chunks_exact(kept));
-                            for ([_, to], (pad, sent)) in places(element).each().zip(vectors) {
+                            for ([_, to], (pad, sent)) in places(element).of(piece.clone()).zip(vectors) {
                                 let mut bytes = [0; 8];
                                 bytes[..kept].copy_from_slice(sent);
                                 let share = pad.wrapping_add(u64::from_le_bytes(bytes) & mask);
@@ -131,8 +149,6 @@ impl End<'_> {
                 }
             }
         }
-        let ring = self.ring();
-        sums.iter_mut().for_each(|sum| *sum = ring.reduce(*sum));
         Ok(())
     }
 }

@@ -10,13 +10,19 @@ use std::collections::HashMap;
 use std::sync::mpsc;
 use std::time::Duration;
 
+/// A change of a message.
+type Change = fn(&mut Vec<u8>);
+
+/// The number of a message, and what is done to it.
+type Alter = Option<(usize, Change)>;
+
 /// One end of a channel in memory.
 struct Wire {
     to: mpsc::Sender<Vec<u8>>,
     from: mpsc::Receiver<Vec<u8>>,
     bytes: u64,
     /// Alters the message with this number.
-    alter: Option<(usize, fn(&mut Vec<u8>))>,
+    alter: Alter,
     sent: usize,
 }
 
@@ -54,9 +60,10 @@ struct Made<'a> {
     corrections: HashMap<u32, Vec<u8>>,
 }
 
-type Alter = Option<(usize, fn(&mut Vec<u8>))>;
+/// What a party has at the end: the bytes that it has sent, and its corrections.
+type Ended = Result<(u64, HashMap<u32, Vec<u8>>), OtError>;
 
-fn run(demand: &Demand, alter: [Alter; 2]) -> [Result<(u64, HashMap<u32, Vec<u8>>), OtError>; 2] {
+fn run(demand: &Demand, alter: [Alter; 2]) -> [Ended; 2] {
     demand.check().expect("a demand that is well formed");
     let ((to_second, from_first), (to_first, from_second)) = (mpsc::channel(), mpsc::channel());
     let ends = [(to_second, from_second), (to_first, from_first)];
@@ -214,6 +221,22 @@ fn products_of_every_shape_and_every_holder_add_up() {
             );
         }
     }
+}
+
+#[test]
+fn matrices_without_elements_take_no_transfers_and_have_their_corrections() {
+    let mut demand = Demand::new(Ring::Z64);
+    for (left, right) in [((2, 0), (0, 3)), ((0, 4), (4, 2))] {
+        let [left, right] = [left, right].map(|(rows, cols)| Shape::new(rows, cols));
+        let shape = Product::Matrix.shape(left, right).expect("shapes that fit");
+        let terms = vec![(mask(&mut demand, left, &[0]), mask(&mut demand, right, &[1]))];
+        demand.push(Correlation::Product(ProductSpec { product: Product::Matrix, shape, terms }));
+    }
+    assert_eq!(price(&demand).transfers, 0);
+    let made = made(&demand);
+    let opened = made.opened(EntryId(2), Part::Product, 0, Shape::new(2, 3));
+    assert_eq!(opened, [0; 6], "a sum of nothing");
+    assert_eq!(made.corrections[&10].len(), 0, "an empty correction is one");
 }
 
 #[test]
@@ -414,7 +437,7 @@ fn what_a_peer_cuts_or_alters_is_refused_by_name() {
     let other = mask(&mut demand, shape, &[0, 1]);
     let terms = vec![(other, other)];
     demand.push(Correlation::Product(ProductSpec { product: Product::Elementwise, shape, terms }));
-    let cut: fn(&mut Vec<u8>) = |message| message.truncate(message.len() - 1);
+    let cut: Change = |message| message.truncate(message.len() - 1);
     // Party 0 sends the base points, the challenge, a table, two vectors and a sum; party 1 its points, the corrections, the
     // answer, and choices.
     for (party, messages) in [(0, 6), (1, 6)] {

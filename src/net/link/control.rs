@@ -30,6 +30,37 @@ impl Link {
         Ok(bytes)
     }
 
+    /// Sends bytes as a control message; they are wiped once they are written.
+    ///
+    /// # Errors
+    /// Where the link is broken, or the message longer than a peer takes.
+    pub async fn send_bytes(&mut self, topic: Topic, payload: Vec<u8>) -> Result<(), NetError> {
+        let Topic { number: topic, name: what, most_bytes } = topic;
+        let (peer, bytes, payload) = (self.peer(), payload.len(), Wiped::from(payload));
+        if bytes > most_bytes {
+            return Err(NetError::TooLong { peer, what, bytes, most_bytes });
+        }
+        self.sender().send(Frame::Control { topic, payload: payload.into() }).await
+    }
+
+    /// Receives bytes as a control message within `patience`.
+    ///
+    /// # Errors
+    /// Where the link is broken, something else arrives, or nothing in time.
+    pub async fn receive_bytes(&mut self, topic: Topic, patience: Duration) -> Result<Vec<u8>, NetError> {
+        let (peer, what) = (self.peer(), topic.name);
+        self.receiver().expect_control(topic);
+        let frame = timeout(patience, self.receiver().receive()).await;
+        match frame.map_err(|_| NetError::Late { peer, what, waited: patience })?? {
+            Frame::Control { payload, .. } => {
+                let bytes = payload.to_vec();
+                wipe(payload);
+                Ok(bytes)
+            }
+            other => Err(NetError::OutOfPlace { peer, expected: what, found: other.name() }),
+        }
+    }
+
     /// Receives a control message within `patience`.
     ///
     /// # Errors

@@ -108,7 +108,8 @@
 //! Later runs open the other factors under fresh masks, and draw fresh shares of the products of these with kept ones.
 //! *Bytes:* of x @ w with w resident, mk elements; what the first run sent for w is not sent again.
 //!
-//! **Security model.** Semi-honest parties; a dealer that colludes with neither. Every message but an output's is
+//! **Security model.** Semi-honest parties; a dealer that colludes with neither, or none where the parties make the
+//! correlations between themselves (see [`crate::correlation::pair`]). Every message but an output's is
 //! masked by a fresh uniform mask that its receiver does not know, so a party's view is simulated by uniform messages,
 //! the truncations' u, and its outputs.
 //!
@@ -145,6 +146,16 @@ pub(super) const ROW: Row = Row {
                 ONE_PARTY,
                 Coalition { who: "the dealer alone", learns: "the list of correlations, and no data" },
                 Coalition { who: "the dealer and a party", learns: "the other party's inputs" },
+            ],
+        },
+        Served {
+            source: Source::Pair,
+            trust: &[
+                ONE_PARTY,
+                Coalition {
+                    who: "anybody else",
+                    learns: "nothing: no third process takes part, the parties make the correlations by oblivious transfer",
+                },
             ],
         },
         Served {

@@ -84,7 +84,7 @@ impl Supplier for StoreSupplier {
         self.file = Arc::new(OrderFile { path: order.path.clone(), fault: OnceLock::new() });
         let key = (KeyId::between(draw.role, Role::Dealer), order.key.clone());
         let messages = StoredMessages::read(order, draw.name.run_number(draw.run), self.file.clone())?;
-        Ok(Supplied { key: Some(key), messages: Some(Box::new(messages)) })
+        Ok(Supplied { key: Some(key), messages: Some(Box::new(messages)), ..Supplied::default() })
     }
 
     fn explain(&self, error: RunError) -> SessionError {

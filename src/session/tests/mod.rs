@@ -24,6 +24,7 @@ mod nonlinear;
 mod offers;
 mod ops;
 mod orders;
+mod pair;
 mod pictures;
 mod privacy;
 mod recipe;

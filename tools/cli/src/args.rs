@@ -23,7 +23,7 @@ use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::run::Overlap;
 use symbolon::session::{MOST_ORDERS, SessionOptions};
-use symbolon_job::JobError;
+use symbolon_job::{Correlations, JobError};
 
 /// Arithmetic on secret shares: several parties compute on data that none shows the others.
 #[derive(Parser)]
@@ -40,6 +40,9 @@ pub enum Command {
         /// beaver (two parties and a dealer) or replicated (three parties)
         #[arg(long, value_name = "PROTOCOL", default_value_t = Protocol::Beaver)]
         protocol: Protocol,
+        /// Where correlations come from: dealer, or pair (the two parties make them between themselves)
+        #[arg(long, value_name = "SOURCE")]
+        correlations: Option<Correlations>,
         #[command(flatten)]
         shared: Shared,
     },
@@ -75,8 +78,11 @@ pub enum Command {
         #[arg(value_name = "JOB.toml")]
         job: PathBuf,
         /// Write the list of correlations, from which a dealer deals ahead of time
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "correlations")]
         demand: Option<PathBuf>,
+        /// Where correlations come from: dealer, or pair (the two parties make them between themselves)
+        #[arg(long, value_name = "SOURCE")]
+        correlations: Option<Correlations>,
         #[command(flatten)]
         shared: Shared,
     },
@@ -236,9 +242,10 @@ pub struct Shared {
 /// The folders that runs take from, and leave to later ones.
 #[derive(Args, Clone, Default)]
 pub struct Folders {
-    /// Take correlations from this store, made by `deal --store`, and not from a dealer
-    #[arg(long, value_name = "DIR")]
-    pub correlations: Option<PathBuf>,
+    /// Where correlations come from: dealer, pair (the two parties make them between themselves),
+    /// or store=DIR, made by `deal --store` [default: what the job says, or else a dealer]
+    #[arg(long, value_name = "SOURCE", verbatim_doc_comment)]
+    pub correlations: Option<Correlations>,
     /// Keep this party's shares of what the job's loop leaves to its next turn in a folder of its
     /// own here, and go on from the newest that all parties have; all name the same turns
     #[arg(long, value_name = "DIR", verbatim_doc_comment)]

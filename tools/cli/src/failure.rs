@@ -171,7 +171,7 @@ fn session_status(error: &SessionError) -> u8 {
         SessionError::Run(RunError::Peer { error, .. }) => net_status(error),
         SessionError::Run(RunError::Interrupted) => INTERRUPTED,
         SessionError::Run(RunError::Thread { .. } | RunError::Randomness { .. }) => RESOURCES,
-        SessionError::Run(_) | SessionError::Poisoned { .. } => 3,
+        SessionError::Pair { .. } | SessionError::Run(_) | SessionError::Poisoned { .. } => 3,
         SessionError::MissingInput { .. }
         | SessionError::InputLength { .. }
         | SessionError::InputRing { .. }
@@ -183,7 +183,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::OtherSession
         | SessionError::Checkpoint(_)
         | SessionError::Network(_) => 2,
-        SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
+        SessionError::PairTooLarge { .. } | SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
     }
 }
 

@@ -159,7 +159,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         observe(&command, shared)?;
     }
     match command {
-        Command::Demo { protocol, shared } => demo::demo(protocol, &shared),
+        Command::Demo { protocol, correlations, shared } => {
+            demo::demo(protocol, correlations.as_ref(), &shared)
+        }
         Command::Run { job, mode: RunMode { local: true, .. }, folders, report, shared, .. } => {
             local::run(&job, &folders, &shared, report.as_deref())
         }
@@ -170,7 +172,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Deal { to, shared } => deal::deal(&to, &shared).map_err(interrupt::cause),
         Command::Work { protocol, shared } => worker::work(protocol, &shared),
-        Command::Plan { job, demand, shared } => plan::plan(&job, demand.as_deref(), &shared),
+        Command::Plan { job, demand, correlations, shared } => {
+            plan::plan(&job, demand.as_deref(), correlations.as_ref(), &shared)
+        }
         Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),
         Command::Circuit(arguments) => circuit::circuit(&arguments),

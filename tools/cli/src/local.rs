@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use symbolon::run::{Stage, Stages};
 use symbolon::share::PartyId;
 use symbolon_job::data::{DataError, publish};
-use symbolon_job::{Job, JobError, check_targets, identity, of_batch};
+use symbolon_job::{Correlations, Job, JobError, check_targets, identity, of_batch};
 
 /// Runs a job, and reports on it in a folder if there is one.
 pub fn run(
@@ -47,7 +47,7 @@ pub fn run(
 /// Runs a job and puts its outputs where it says. Where correlations are in a store, there is no dealer.
 pub fn launch(job_path: &Path, job: &Job, folders: &Folders, shared: &Shared) -> Result<RunJson, Failure> {
     let mut stages = Stages::default();
-    let source = job.source(folders.correlations.is_some())?;
+    let source = job.source(folders.correlations.as_ref())?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let nodes = Nodes::new(job.protocol, source, shared)?;
@@ -91,7 +91,8 @@ impl Launch<'_> {
     /// The dealer and the parties.
     fn start_all(&self, group: &mut Group) -> Result<(), Failure> {
         // The identities are made for this run: what is used of a store is remembered for longer.
-        let is_remembered = self.folders.correlations.is_some() || self.folders.checkpoint.is_some();
+        let store = self.folders.correlations.as_ref().and_then(Correlations::store);
+        let is_remembered = store.is_some() || self.folders.checkpoint.is_some();
         let marks = is_remembered.then(state::marks).transpose()?;
         self.nodes.start(group, marks.as_deref(), |party| {
             let name = identity::stem(party.into());
@@ -105,8 +106,15 @@ impl Launch<'_> {
             if self.shared.stream_correlations {
                 arguments.push("--stream-correlations".into());
             }
-            if let Some(store) = &self.folders.correlations {
-                arguments.extend(["--correlations".into(), store.into()]);
+            match &self.folders.correlations {
+                // A path need not be text.
+                Some(Correlations::Store(store)) => {
+                    let mut source = OsString::from("store=");
+                    source.push(store);
+                    arguments.extend(["--correlations".into(), source]);
+                }
+                Some(source) => arguments.extend(["--correlations".into(), source.to_string().into()]),
+                None => {}
             }
             if let Some(folder) = &self.folders.checkpoint {
                 arguments.extend(["--checkpoint".into(), folder.into()]);

@@ -36,11 +36,11 @@ pub fn run(
         None => PartyConfig::read(config_path)?,
     };
     let party = config.party();
-    let peers = config.peers(job.protocol, job.source(folders.correlations.is_some())?);
+    let peers = config.peers(job.protocol, job.source(folders.correlations.as_ref())?);
     let credentials = brief.map(|brief| brief.credentials(party.into(), &peers)).transpose()?;
     let keep = |folder| KeepStates { folder, every: folders.checkpoint_every };
     let options = PartyOptions {
-        store: folders.correlations.as_deref(),
+        correlations: folders.correlations.as_ref(),
         checkpoints: folders.checkpoint.as_deref().map(keep),
         accept_shapes,
         credentials,

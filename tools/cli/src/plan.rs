@@ -10,7 +10,7 @@ use crate::{output, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use symbolon::correlation::Source;
+use symbolon::correlation::{Source, pair};
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
 use symbolon::program::tiling::TileSide;
@@ -21,7 +21,7 @@ use symbolon::session::{Devices, SessionError, Surroundings, choose_side, plan_t
 use symbolon::share::{Parties, Role, Turn};
 use symbolon::step::MemoryClass;
 use symbolon_job::demand::DemandFile;
-use symbolon_job::{Job, check_targets};
+use symbolon_job::{Correlations, Job, check_targets};
 
 /// A plan as JSON; the names are those of a run's report.
 #[derive(Serialize)]
@@ -36,6 +36,9 @@ pub struct PlanJson {
     device: String,
     rounds: u32,
     offline_bytes: u64,
+    /// What the parties take to make the correlations between themselves, where they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pair: Option<PairPlan>,
     correlations: Vec<String>,
     parties: Vec<RolePlan>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +61,48 @@ pub struct PlanJson {
     /// The figures of all runs together, where there are several: the batches, or the turns of a loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     runs: Option<AllRunsJson>,
+}
+
+/// What two parties take to make the correlations of a run.
+#[derive(Serialize)]
+struct PairPlan {
+    /// In both directions.
+    bytes: u64,
+    /// Messages one behind the other.
+    messages: u64,
+    /// Correlated transfers.
+    transfers: u64,
+    /// The time of bytes and messages on the link; that of the processors comes on top.
+    link_s: f64,
+}
+
+impl PairPlan {
+    fn new(plans: &Plans, link: LinkShape) -> Option<PairPlan> {
+        let price = (plans.source == Source::Pair).then(|| pair::price(&plans.demand))?;
+        let (bytes, messages) = (price.bytes(), price.rounds());
+        let wire_s = bytes as f64 * 8.0 / link.bits_per_s() as f64;
+        let link_s = wire_s + messages as f64 * link.round_trip().as_secs_f64() / 2.0;
+        Some(PairPlan { bytes, messages, transfers: price.transfers, link_s })
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "  the parties make the correlations themselves: {} bytes in both directions, {} messages one behind the other, \
+             {} transfers; {:.2} s on the link\n",
+            bytes(self.bytes),
+            self.messages,
+            self.transfers,
+            self.link_s
+        )
+    }
+}
+
+/// Bytes that are sent to make the correlations of a run.
+pub fn offline_bytes(plans: &Plans) -> u64 {
+    match plans.source {
+        Source::Pair => pair::price(&plans.demand).bytes(),
+        _ => plans.demand.correction_bytes(),
+    }
 }
 
 /// The figures of a later run.
@@ -133,9 +178,16 @@ struct MessagesPlan {
 }
 
 /// Prints what a job will take, and writes its demand where that was asked for.
-pub fn plan(job_path: &Path, demand: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
+pub fn plan(
+    job_path: &Path,
+    demand: Option<&Path>,
+    correlations: Option<&Correlations>,
+    shared: &Shared,
+) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
-    let source = job.source(demand.is_some())?;
+    // A demand is written for a store.
+    let stored = demand.map(|demand| Correlations::Store(demand.to_owned()));
+    let source = job.source(stored.as_ref().or(correlations))?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&job.offers(&say::notice)?)?;
@@ -203,10 +255,11 @@ pub fn planned(
         demand_digest: DemandFile::new(&plans, side).digest,
         device: lines.join(" + "),
         rounds: plans.traffic.rounds,
-        offline_bytes: plans.demand.correction_bytes(),
+        offline_bytes: offline_bytes(&plans),
+        pair: PairPlan::new(&plans, link),
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
-        dealer: plans.dealer.as_ref().map(role),
+        dealer: plans.dealer.as_ref().filter(|_| plans.source != Source::Pair).map(role),
         ops: plans.cost.ops.iter().map(|cost| op(cost, &plans)).collect(),
         trust: Trust::new(job.protocol, plans.source),
         ranges: Ranges::of(program)?,
@@ -217,7 +270,7 @@ pub fn planned(
             again_json(again, simulate(again, models, link, shared.overlap()).online.as_secs_f64())
         }),
         runs: all_runs(job, program, &plans, |plans| simulate(plans, models, link, shared.overlap())),
-        predicted: predicted_json(&predicted, models, link),
+        predicted: predicted_json(&predicted, models, link, PairPlan::new(&plans, link).as_ref()),
     };
     Ok(Planned { json, plans, side })
 }
@@ -266,7 +319,12 @@ fn role(plans: &Plans, plan: &Plan, devices: Vec<DeviceJson>, staging_bytes: u64
     }
 }
 
-fn predicted_json(predicted: &Prediction, models: &[DeviceModel], link: LinkShape) -> PredictedJson {
+fn predicted_json(
+    predicted: &Prediction,
+    models: &[DeviceModel],
+    link: LinkShape,
+    pair: Option<&PairPlan>,
+) -> PredictedJson {
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     let party = |party: &RolePrediction| PredictedRole {
         id: id(party.role),
@@ -277,7 +335,8 @@ fn predicted_json(predicted: &Prediction, models: &[DeviceModel], link: LinkShap
     PredictedJson {
         device_model: names.join(" + "),
         link: link.to_string(),
-        offline_s: predicted.offline.as_secs_f64(),
+        // No dealer deals where the parties do it themselves.
+        offline_s: pair.map_or(predicted.offline.as_secs_f64(), |pair| pair.link_s),
         online_s: predicted.online.as_secs_f64(),
         parties: predicted.parties.iter().map(party).collect(),
     }
@@ -301,7 +360,7 @@ fn all_runs(
             all.bytes_sent[party] += times * plans.traffic.of(plans.parties[party].role).sent_bytes;
         }
         all.rounds += times * u64::from(plans.traffic.rounds);
-        all.offline_bytes += times * plans.demand.correction_bytes();
+        all.offline_bytes += times * offline_bytes(plans);
         all.offline_s += f64::from(count) * predicted.offline.as_secs_f64();
         all.online_s += f64::from(count) * predicted.online.as_secs_f64();
     }
@@ -334,7 +393,7 @@ fn again_json(plans: &Plans, online_s: f64) -> AgainJson {
     AgainJson {
         bytes_sent: plans.parties.iter().map(|plan| plans.traffic.of(plan.role).sent_bytes).collect(),
         rounds: plans.traffic.rounds,
-        offline_bytes: plans.demand.correction_bytes(),
+        offline_bytes: offline_bytes(plans),
         correlations: plans.demand.summary(),
         online_s,
     }
@@ -406,6 +465,7 @@ fn text(json: &PlanJson) -> String {
         let messages: Vec<String> = op.messages.iter().map(MessagesPlan::text).collect();
         text += &format!("    {}: {}\n", op.op, messages.join("; "));
     }
+    text += &json.pair.as_ref().map_or_else(String::new, PairPlan::text);
     for line in &json.correlations {
         text += &format!("  needs {line}\n");
     }

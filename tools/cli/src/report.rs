@@ -1,10 +1,12 @@
 //! The report of a run, for people and for programs.
 
 use crate::devices::{DeviceJson, ops};
+use crate::plan::offline_bytes;
 use crate::stages::{self, StageJson};
 use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use symbolon::correlation::Source;
 use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
 use symbolon::program::{Dims, Kind, Program, ProgramError, range};
@@ -91,7 +93,11 @@ impl RunJson {
             inputs,
             device: role.device.clone(),
             offline_s: role.offline_s,
-            offline_bytes: outcome.planned.correction_bytes,
+            // What two parties send to make them is more than the corrections that come of it.
+            offline_bytes: match outcome.plans.source {
+                Source::Pair => u64::from(outcome.runs) * offline_bytes(&outcome.plans),
+                _ => outcome.planned.correction_bytes,
+            },
             online_s: role.online_s,
             wall_s: role.offline_s + role.online_s,
             turns: (outcome.runs > 1).then_some(outcome.runs),

@@ -35,7 +35,8 @@
 //!
 //! With `batches = N` in `[job]` the program runs N times in one session, and `{batch}` in a path stands for the number
 //! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs. With
-//! `stream_correlations = true` correlations are received as they are used, and not all before the inputs.
+//! `stream_correlations = true` correlations are received as they are used, and not all before the inputs. With
+//! `correlations = "pair"` two parties make them between themselves, and there is no dealer.
 
 mod check;
 mod data;
@@ -43,9 +44,9 @@ mod program;
 mod reach;
 mod runs;
 
-use crate::JobError;
 use crate::config::{folder_of, parse_toml, read_text};
 use crate::data::{Column, Missing, Separator, Source, TableOptions};
+use crate::{Correlations, JobError};
 pub use data::InputData;
 pub use program::State;
 pub use runs::{JobStep, Repeat};
@@ -74,6 +75,8 @@ pub struct Job {
     /// The number of runs of the program.
     pub batches: u32,
     stream_correlations: bool,
+    /// The source of correlations that it names; a store it cannot name.
+    correlations: Option<Correlations>,
     /// Whether the parties ask privately whether all that the program rests on holds.
     check: bool,
     /// Its inputs, by name.
@@ -155,6 +158,7 @@ struct Header {
     batches: u32,
     #[serde(default)]
     stream_correlations: bool,
+    correlations: Option<String>,
     #[serde(default)]
     check: bool,
 }
@@ -214,6 +218,8 @@ impl Job {
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
         inputs.iter().try_for_each(|(name, input)| check::kind(name, input.kind, codec)).map_err(&wrong)?;
+        let correlations =
+            job.correlations.as_deref().map(Correlations::of_job).transpose().map_err(&wrong)?;
         let parties = protocol.parties();
         let owners = inputs.iter().map(|(name, input)| (name, input.owner));
         let recipients =
@@ -233,6 +239,7 @@ impl Job {
             truncation: job.truncation,
             batches: job.batches,
             stream_correlations: job.stream_correlations,
+            correlations,
             check: job.check,
             inputs,
             states: state,
@@ -260,12 +267,17 @@ impl Job {
         Parties::first(self.protocol.parties()).iter()
     }
 
-    /// The source of correlations: a store, where one is wanted, or else the protocol's default.
+    /// The source of correlations: what is wanted, or else what the job says, or else the protocol's default.
     ///
     /// # Errors
-    /// Where no store can serve the protocol.
-    pub fn source(&self, stored: bool) -> Result<correlation::Source, JobError> {
-        let source = if stored { correlation::Source::Store } else { self.protocol.default_source() };
+    /// Where the source cannot serve the protocol.
+    pub fn source(&self, wanted: Option<&Correlations>) -> Result<correlation::Source, JobError> {
+        let source = match wanted.or(self.correlations.as_ref()) {
+            Some(Correlations::Store(_)) => correlation::Source::Store,
+            Some(Correlations::Pair) => correlation::Source::Pair,
+            Some(Correlations::Dealer) => correlation::Source::Dealer,
+            None => self.protocol.default_source(),
+        };
         self.protocol.check_source(source)?;
         Ok(source)
     }

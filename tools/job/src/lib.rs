@@ -41,6 +41,7 @@
 //! embeds this crate needs an allocator that does the same.
 
 pub mod config;
+mod correlations;
 pub mod data;
 pub mod demand;
 mod error;
@@ -57,6 +58,7 @@ mod targets;
 mod world;
 
 pub use config::{DealerConfig, PartyConfig};
+pub use correlations::Correlations;
 pub use error::JobError;
 pub use job::{Input, InputData, Job, Output, of_batch};
 pub use notice::{Notice, Notify};

@@ -2,10 +2,11 @@
 
 use crate::config::PartyConfig;
 use crate::data::OutputData;
-use crate::{Job, JobError, Notice, Notify, check_targets, of_batch};
+use crate::{Correlations, Job, JobError, Notice, Notify, check_targets, of_batch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use symbolon::correlation::Source;
 use symbolon::net::Credentials;
 use symbolon::program::Program;
 use symbolon::ring::Elements;
@@ -21,6 +22,7 @@ pub struct PartyJob {
     job: Job,
     config: PartyConfig,
     network: PartyNetwork,
+    source: Source,
     store: Option<CorrelationStore>,
     checkpoints: Option<Checkpoints>,
     accept_shapes: bool,
@@ -39,8 +41,8 @@ struct First {
 /// The options of a party in a job.
 #[derive(Default)]
 pub struct PartyOptions<'a> {
-    /// The store, in which this party has a folder, that correlations come from; `None` takes them from the dealer.
-    pub store: Option<&'a Path>,
+    /// The source of correlations; `None` takes the job's. In a store this party has a folder.
+    pub correlations: Option<&'a Correlations>,
     /// Where states are kept for a later session, if anywhere.
     pub checkpoints: Option<KeepStates<'a>>,
     /// Whether peers may choose shapes that the job does not declare: see [`SessionOptions::accept_shapes`].
@@ -80,12 +82,12 @@ impl PartyJob {
         options: PartyOptions<'_>,
         notify: Notify,
     ) -> Result<PartyJob, JobError> {
-        let PartyOptions { store, checkpoints, accept_shapes, credentials, stages } = options;
+        let PartyOptions { correlations, checkpoints, accept_shapes, credentials, stages } = options;
         let party = config.party();
         if !accept_shapes {
             job.check_shapes(party).map_err(SessionError::from)?;
         }
-        let source = job.source(store.is_some())?;
+        let source = job.source(correlations)?;
         let network = config.network(job.protocol, source, credentials, &*notify)?;
         config.check_names(&job)?;
         let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
@@ -95,9 +97,21 @@ impl PartyJob {
         let inputs = job.inputs_of(party).filter_map(|name| Some((name, input(name)?.file)));
         job.check_outputs(outputs.iter().cloned())?;
         check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
+        let store = correlations.and_then(Correlations::store);
         let store = store.map(|folder| open_store(folder, &config, &notify)).transpose()?;
         let checkpoints = checkpoints.map(|keep| open_checkpoints(keep, &job, &config)).transpose()?;
-        Ok(PartyJob { job, config, network, store, checkpoints, accept_shapes, notify, stages, first: None })
+        Ok(PartyJob {
+            job,
+            config,
+            network,
+            source,
+            store,
+            checkpoints,
+            accept_shapes,
+            notify,
+            stages,
+            first: None,
+        })
     }
 
     /// The clock of stages until peers are met; see [`Session::stages`].
@@ -111,8 +125,7 @@ impl PartyJob {
     /// Where the file does not name them all.
     pub fn move_to(&mut self, config: &PartyConfig) -> Result<(), JobError> {
         let credentials = Some(self.network.credentials.clone());
-        let source = self.job.source(self.store.is_some())?;
-        self.network = config.network(self.job.protocol, source, credentials, &*self.notify)?;
+        self.network = config.network(self.job.protocol, self.source, credentials, &*self.notify)?;
         Ok(())
     }
 
@@ -146,8 +159,18 @@ impl PartyJob {
     /// Within a task of a tokio runtime: sessions block.
     pub fn connect(mut self, devices: Devices, options: SessionOptions) -> Result<ConnectedJob, JobError> {
         self.read()?;
-        let PartyJob { job, config, network, store, checkpoints, accept_shapes, notify, stages, first } =
-            self;
+        let PartyJob {
+            job,
+            config,
+            network,
+            source,
+            store,
+            checkpoints,
+            accept_shapes,
+            notify,
+            stages,
+            first,
+        } = self;
         let First { elements: first, offers: own } = first.expect("they have been read");
         let party = config.party();
         let options = SessionOptions { supply: job.supply().or(options.supply), accept_shapes, ..options };
@@ -166,6 +189,9 @@ impl PartyJob {
         }
         if let Some(checkpoints) = checkpoints {
             session.set_checkpoints(checkpoints);
+        }
+        if source == Source::Pair {
+            session.set_pair();
         }
         let offers = session.inputs(&job.declared())?;
         let program = job.program(&offers);

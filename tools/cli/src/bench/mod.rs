@@ -10,6 +10,7 @@ mod lattice;
 mod link;
 mod matmul;
 pub mod model;
+mod ot;
 mod overlap;
 mod relu;
 mod rounds;
@@ -71,6 +72,8 @@ pub enum Benchmark {
     Garbled(garbled::Options),
     /// Bytes over loopback, in the clear and encrypted
     Link(link::Options),
+    /// Correlated oblivious transfers between two threads, against hashes and copies
+    Ot(ot::Options),
     /// Errors of functions against f64, and their rounds and bytes
     Accuracy(accuracy::Options),
     /// Runs within budgets of device memory, against the same without one
@@ -93,11 +96,12 @@ pub fn bench(bench: &Bench) -> Result<(), Failure> {
         (None, Some(Benchmark::Lattice(options))) => lattice::lattice(options, &bench.options),
         (None, Some(Benchmark::Garbled(options))) => garbled::garbled(options, &bench.options),
         (None, Some(Benchmark::Link(options))) => link::link(options, &bench.options),
+        (None, Some(Benchmark::Ot(options))) => ot::ot(options, &bench.options),
         (None, Some(Benchmark::Accuracy(options))) => accuracy::accuracy(options, &bench.options),
         (None, Some(Benchmark::Vram(options))) => vram::vram(options, &bench.options),
         (None, Some(Benchmark::Whole(options))) => whole::whole(options, &bench.options),
         _ => Err(Failure::Usage(
-            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, rounds, steps, lattice, garbled, link, accuracy, vram, whole"
+            "bench takes --calibrate MODEL.toml or the name of a measurement: gemm, elementwise, overlap, relu, matmul, rounds, steps, lattice, garbled, link, ot, accuracy, vram, whole"
                 .into(),
         )),
     }

@@ -17,6 +17,7 @@ mod jobs;
 mod observe;
 #[cfg(unix)]
 mod offers;
+mod pair;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(unix)]

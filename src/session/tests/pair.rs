@@ -1,0 +1,189 @@
+//! Two parties make their correlations between themselves: results are those of the oracle, and what a peer spoils is named.
+
+use super::equivalence::check_in;
+use super::recipe::recipe;
+use super::{elements, numbers, product, world};
+use crate::correlation::{Source, pair};
+use crate::net::{Frame, NetError};
+use crate::plan::{PlanOptions, Plans};
+use crate::program::expression::{Names, add_step};
+use crate::program::{Program, Truncation};
+use crate::protocol::Protocol;
+use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::session::{SessionError, World, WorldError};
+use crate::share::{Parties, PartyId, Role};
+use crate::testing::Verdict;
+use proptest::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const ZERO: Role = Role::party(0);
+const ONE: Role = Role::party(1);
+
+/// The topic of the messages.
+const PAIR: u32 = 12;
+
+fn by_pair(plan: PlanOptions) -> PlanOptions {
+    PlanOptions { source: Some(Source::Pair), ..plan }
+}
+
+#[test]
+fn what_takes_every_kind_of_correlation_equals_the_oracle() {
+    let steps = [
+        "z1 = x @ y.T",
+        "z2 = x * y + x",
+        "z3 = relu(x - y)",
+        "z4 = x < y",
+        "z5 = x == y",
+        "z6 = x * (x > 0)",
+        "z7 = sum(x * x)",
+    ];
+    for (ring, fraction_bits) in [(Ring::Z64, 16), (Ring::Z32, 6)] {
+        for truncation in [Truncation::Exact, Truncation::Stochastic] {
+            let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
+            let mut program = Program::new(2, codec).with_truncation(truncation);
+            let mut names = Names::new();
+            for (name, owner) in [("x", 0), ("y", 1)] {
+                let parts = [owner, 1 - owner].map(|party| {
+                    let input = format!("{name} of {party}");
+                    program.input(&input, PartyId(party), Shape::new(9, 12), Some(2.0)).expect("an input")
+                });
+                names.insert(name.into(), program.add(parts[0], parts[1]).expect("a sum"));
+            }
+            for (number, step) in (1..).zip(steps) {
+                let value = add_step(&mut program, &mut names, number, step).expect("a step");
+                program.output(&step[..2], value, Parties::first(2)).expect("an output");
+            }
+            let data: Vec<Elements> = (1..=4).map(|seed| numbers(codec, 9 * 12, 1.9, seed)).collect();
+            let plan = by_pair(PlanOptions::default());
+            check_in(&world(Protocol::Beaver, 3).with_pair(), plan, &program, &data, 3);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    #[test]
+    fn any_program_equals_the_oracle_with_a_pair(
+        recipe in recipe().prop_filter("of two parties", |recipe| recipe.protocol.check_source(Source::Pair).is_ok())
+    ) {
+        let program = recipe.program();
+        let world = world(recipe.protocol, recipe.seed).with_pair();
+        check_in(&world, by_pair(recipe.plan), &program, &recipe.data(&program), recipe.seed);
+    }
+}
+
+fn small() -> (Program, [Elements; 2]) {
+    let program = product(Protocol::Beaver, Ring::Z64, 16, (3, 4, 2));
+    let codec = program.codec();
+    (program, [numbers(codec, 12, 3.0, 1), numbers(codec, 8, 3.0, 2)])
+}
+
+#[test]
+fn a_prepared_program_takes_fresh_correlations_for_each_run() {
+    let (program, inputs) = small();
+    let batches = vec![inputs.to_vec(); 3];
+    let runs = world(Protocol::Beaver, 5).with_pair().run_batches(&program, &batches).expect("three runs");
+    assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3], "each party has three outcomes");
+    assert!(runs[0].iter().all(|outcome| !outcome.report.offline.is_zero()), "the offline phase is told");
+}
+
+#[test]
+fn resident_inputs_are_refused_by_name() {
+    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+    let mut program = Program::new(2, codec);
+    let x = program.input("x", PartyId(0), Shape::new(2, 2), None).expect("an input");
+    let y = program.input("y", PartyId(1), Shape::new(2, 2), None).expect("an input");
+    program.reside(y).expect("an input");
+    let z = program.matmul(x, y).expect("a product");
+    program.output("z", z, Parties::first(2)).expect("an output");
+    let batch = [1, 2].map(|seed| numbers(codec, 4, 3.0, seed)).to_vec();
+    let failed = world(Protocol::Beaver, 5).with_pair().run_batches(&program, &[batch]).expect_err("refused");
+    assert!(failed.failures.iter().any(|(_, error)| *error == SessionError::ResidentFromStore), "{failed}");
+}
+
+#[test]
+fn a_protocol_of_three_parties_says_that_no_pair_serves_it() {
+    let program = product(Protocol::Replicated, Ring::Z64, 0, (2, 2, 2));
+    let inputs = [elements(Ring::Z64, 4, 1), elements(Ring::Z64, 4, 2)];
+    let failed = world(Protocol::Replicated, 5).with_pair().run(&program, &inputs).expect_err("refused");
+    assert!(failed.to_string().contains("takes no correlations from the two parties themselves"), "{failed}");
+}
+
+/// Runs a small product while a rule decides on the sender's messages of the transfers, by their number.
+fn spoilt(sender: Role, rule: fn(u32, &[u8]) -> Verdict) -> WorldError {
+    let (program, inputs) = small();
+    let sent = AtomicU32::new(0);
+    let rule = move |from: Role, _: Role, frame: &Frame| match frame {
+        Frame::Control { topic: PAIR, payload } if from == sender => {
+            rule(sent.fetch_add(1, Ordering::Relaxed), payload)
+        }
+        _ => Verdict::Pass,
+    };
+    let world: World = world(Protocol::Beaver, 7).with_pair().with_rule(Arc::new(rule));
+    world.run(&program, &inputs).expect_err("a run that is spoilt")
+}
+
+fn altered(payload: &[u8], change: impl Fn(&mut Vec<u8>)) -> Verdict {
+    let mut payload = payload.to_vec();
+    change(&mut payload);
+    Verdict::Replace(Frame::Control { topic: PAIR, payload: payload.into() })
+}
+
+#[test]
+fn a_peer_that_spoils_a_message_is_named_with_the_step() {
+    let identity = |number, payload: &[u8]| match number {
+        0 => altered(payload, |payload| payload[..32].fill(0)),
+        _ => Verdict::Pass,
+    };
+    let wrong_corrections = |number, payload: &[u8]| match number {
+        1 => altered(payload, |payload| payload.iter_mut().for_each(|byte| *byte ^= 0x5a)),
+        _ => Verdict::Pass,
+    };
+    let cut_table = |number, payload: &[u8]| match number {
+        2 => altered(payload, |payload| payload.truncate(payload.len() - 1)),
+        _ => Verdict::Pass,
+    };
+    type Case = (Role, Role, fn(u32, &[u8]) -> Verdict, &'static str);
+    let cases: [Case; 4] = [
+        (ZERO, ONE, identity, "the receiver's points of the base transfers: number 0 is no valid point"),
+        (ONE, ZERO, identity, "the sender's points of the base transfers: number 0 is no valid point"),
+        (ONE, ZERO, wrong_corrections, "the answer to the extension's check: the check does not hold"),
+        (ZERO, ONE, cut_table, "bytes, where "),
+    ];
+    for (sender, receiver, rule, expected) in cases {
+        let failed = spoilt(sender, rule);
+        let of = |role: Role| &failed.failures.iter().find(|(other, _)| *other == role).expect("both fail").1;
+        let error = of(receiver).to_string();
+        assert!(error.starts_with(&format!("the correlations with {sender} cannot be made: ")), "{error}");
+        assert!(error.contains(expected), "{error}");
+        // The one that is to blame is told.
+        assert!(of(sender).to_string().contains(expected), "{}", of(sender));
+    }
+}
+
+#[test]
+fn a_peer_that_is_cut_off_is_named() {
+    let failed = spoilt(ONE, |number, _| if number == 2 { Verdict::Cut } else { Verdict::Pass });
+    let error = &failed.failures.iter().find(|(role, _)| *role == ZERO).expect("party 0 fails").1;
+    assert!(matches!(error, SessionError::Net(NetError::Closed { peer: ONE, .. })), "{error}");
+}
+
+#[test]
+fn the_price_of_a_plan_grows_with_its_demand() {
+    let price = |shape| {
+        let program = product(Protocol::Beaver, Ring::Z64, 0, shape);
+        let plans = Plans::new(Protocol::Beaver, &program, by_pair(PlanOptions::default())).expect("a plan");
+        assert_eq!(plans.source, Source::Pair);
+        pair::price(&plans.demand)
+    };
+    let (small, large) = (price((8, 8, 8)), price((16, 8, 8)));
+    // Party 1's factor has as many elements, of which each multiplies a vector twice as long.
+    assert_eq!((small.transfers, large.transfers), (64 * 64, 64 * 64));
+    assert_eq!(large.first_bytes, 2 * small.first_bytes);
+    assert_eq!(
+        small.first_bytes,
+        64 * 8 * 36 * 8 + 64 * 8,
+        "36 bytes a vector's element for each bit's eighth"
+    );
+}
