@@ -11,8 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant;
 use symbolon::ot::{
-    Block, Blocks, Channel, Course, Depth, OtError, Random, ReceiverSupply, SenderSupply, SessionId,
-    tweakable_hash,
+    Blocks, Channel, Course, Depth, OtError, Random, ReceiverSupply, SenderSupply, SessionId, tweakable_hash,
 };
 
 /// What to measure.

@@ -96,7 +96,7 @@ fn a_store_that_is_of_no_use_says_why() {
     let text = text.replace("owner = 1", "owner = 1, resident = true").replace("z.npy", "z-{batch}.npy");
     folder.text("resident.toml", &text);
     let line = refused(&folder, &["plan", "resident.toml", "--demand", "resident.json"], 2);
-    assert!(line.contains("a store has correlations for first runs alone"), "{line}");
+    assert!(line.contains("a store has the same correlations for every run"), "{line}");
     assert!(!folder.path("resident.json").exists(), "no demand that no run could use");
     json(&folder.run(&[&local[..], &["--json"]].concat()));
     let line = refused(&folder, &local, 4);
