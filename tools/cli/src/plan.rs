@@ -360,7 +360,7 @@ fn all_runs(
             all.bytes_sent[party] += times * plans.traffic.of(plans.parties[party].role).sent_bytes;
         }
         all.rounds += times * u64::from(plans.traffic.rounds);
-        all.offline_bytes += times * offline_bytes(plans);
+        all.offline_bytes += times * offline_bytes(&plans);
         all.offline_s += f64::from(count) * predicted.offline.as_secs_f64();
         all.online_s += f64::from(count) * predicted.online.as_secs_f64();
     }
