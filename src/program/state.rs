@@ -34,7 +34,8 @@ pub enum Init {
         magnitude: f64,
     },
     /// Numbers that nobody knows: the sum of what each party that keeps a part of the state draws, which is uniform within
-    /// ± `magnitude` over their number.
+    /// ± `magnitude` over their number. Each keeper knows its own part, and so each number as closely as the others'
+    /// parts may be: of two keepers to within ± half of `magnitude`.
     Random {
         /// None is larger.
         magnitude: f64,

@@ -20,7 +20,10 @@
 //! and none takes another one's next message for a fault. Where more than one peer may have lied, the error names each.
 //!
 //! A party that knows that its own doing makes a step fail can have the others read that all is well, and so can one that
-//! alters what is computed: only the semi-honest model excludes that.
+//! alters what is computed. Such a party knows both sums, so it can as well commit to a part of the second answer that is
+//! shifted to another step; and one that knows that all is well can add 1 to the first and a step's number to the second.
+//! Then the step that is named is one that holds, such as the bound of an innocent's input. Only the semi-honest model
+//! excludes that: a named step is what the parties' parts say, and proves nothing against whose step it is.
 //!
 //! *Messages:* two between every two parties in each direction, three where a step does not hold. *Rounds:* 2 or 3.
 

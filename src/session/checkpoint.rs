@@ -3,10 +3,12 @@
 //! **A file** `8f0d…-000120.state` in the folder of a party has its parts as the 120th run left them, and nothing else: no
 //! mask, no opening, no key and no position in a stream. A session that goes on from it draws fresh keys and correlations,
 //! and since nothing of the state was opened without a mask of its own run, what is opened again tells nothing new. The
-//! parts of one party are uniform; the files of two are the state itself, so each stays with its party.
+//! files of two parties are the state itself, so each stays with its party. A part is uniform to its party where the run
+//! masked what the party did not know; it is not always: where a state begins in a public value, or is updated by what is
+//! linear in an owner's inputs, the owner's file may have the state or the data in the plain.
 //!
 //! ```text
-//! "symbolon states 1\n" | program, 32 bytes | run, u32 | party, u8 | states, u32
+//! "symbolon states 2\n" | program, 32 bytes | run, u32 | party, u8 | states, u32 | lineage, 32 bytes
 //! for each state: its number, u32 | elements, u64 | the elements
 //! BLAKE3 of all this under the key beside the party's identity, 32 bytes
 //! ```
@@ -14,29 +16,43 @@
 //! Numbers are little-endian. The program is the digest of all facts that parties agree on but for tiles; the file's name
 //! begins with it.
 //!
+//! **The lineage** says of which sharing the parts are: a session that runs a turn again shares the same state afresh, and
+//! parts of two sharings are no parts of one state. It is a digest of the nonces that all parties drew for the session, and
+//! of the run and the lineage that the session went on from. Files are parts of one state where run and lineage are the
+//! same.
+//!
 //! **Steps.** A file is written under another name, synced, renamed, and the folder synced; then all but the newest two are
 //! removed. A party writes one before it takes part in the next run, so no two parties are further apart than one, and the
-//! newest that one has is among the two of every other. At the start of a session the parties tell each other what they
-//! have, and go on from the newest that all have.
+//! newest that one has is among the two of every other. At the start of a session the parties tell each other the runs and
+//! lineages that they have, and go on from the newest that all have. Before its first run each holds where it starts against
+//! what the others say, and removes its files of later runs. After the last run none is written, since there is nothing to
+//! go on to: a session that is stopped there runs the last turns again, and has their outputs.
 //!
-//! **A peer that lies** about what it has makes all go on from an older one, or fail. Then runs are computed again from
-//! states that were there before, under fresh masks: what is opened is uniform again. Outputs that were revealed are
+//! **A peer that lies** about what it has makes all go on from an older one, for good, or fail. Then runs are computed again
+//! from states that were there before, under fresh masks: what is opened is uniform again. Outputs that were revealed are
 //! revealed again, and where truncation is stochastic a second time with other roundings, which a peer that alters its own
 //! share between the two can use to learn how outputs depend on it: as in any run, since this protocol assumes parties that
-//! follow it. A party that alters a file of its own alters its part of the state, as it could within a run.
+//! follow it. Inputs are not kept: owners give theirs again, and a peer that has all go back may give others than before,
+//! and so learns the outputs of the same turns on several inputs of its choice. A party that alters a file of its own
+//! alters its part of the state, as it could within a run.
+//!
+//! **An owner whose data has changed** since the states were written goes on from states that the old data made: nothing
+//! holds the new data against the old.
 
+use super::keys::Nonce;
 use super::store::{StoreError, create_folder, failed, open_private, private_options, sync_folder};
 use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::Elements;
-use crate::share::PartyId;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::share::{PartyId, Role};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
-const MAGIC: &[u8; 18] = b"symbolon states 1\n";
+const MAGIC: &[u8; 18] = b"symbolon states 2\n";
 const DIGEST_BYTES: usize = 32;
 const KEY_FILE: &str = "checkpoints.key";
 
@@ -49,6 +65,34 @@ const STATE_BYTES: usize = 12;
 /// A digest of a program.
 type Digest = [u8; DIGEST_BYTES];
 
+/// Of which sharing the parts of a state are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Lineage([u8; DIGEST_BYTES]);
+
+impl Lineage {
+    /// That of the states that a session makes under these nonces, one of each party.
+    pub fn new(nonces: &BTreeMap<Role, Nonce>) -> Lineage {
+        let mut hasher = blake3::Hasher::new_derive_key("symbolon 2026-11 lineage of states");
+        for nonce in nonces.values() {
+            hasher.update(nonce);
+        }
+        Lineage(*hasher.finalize().as_bytes())
+    }
+
+    /// That of the states that the session makes where it goes on from those of a run, which have the lineage `from`.
+    pub fn behind(self, run: u32, from: Lineage) -> Lineage {
+        let mut hasher = blake3::Hasher::new_derive_key("symbolon 2026-11 lineage of states that go on");
+        hasher.update(&self.0).update(&run.to_le_bytes()).update(&from.0);
+        Lineage(*hasher.finalize().as_bytes())
+    }
+}
+
+impl std::fmt::Display for Lineage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&blake3::Hash::from(self.0).to_hex())
+    }
+}
+
 /// A party's parts of states, by their number.
 pub(super) type Parts = BTreeMap<u32, Elements>;
 
@@ -59,6 +103,7 @@ pub struct Checkpoints {
     party: PartyId,
     key: Zeroizing<[u8; DIGEST_BYTES]>,
     every: u32,
+    turns: u32,
 }
 
 /// Why checkpoints cannot be used.
@@ -81,7 +126,7 @@ pub enum CheckpointError {
     },
     /// No checkpoint that all parties have.
     #[error(
-        "the parties have no checkpoint in common: this one has {own}, {peer} {theirs}; for the job to begin anew, all remove theirs"
+        "the parties have no checkpoint of one session in common: this one has {own}, {peer} {theirs}; for the job to begin anew, all remove theirs"
     )]
     NoneInCommon {
         /// Those of this party.
@@ -90,6 +135,12 @@ pub enum CheckpointError {
         peer: String,
         /// Those of the peer.
         theirs: String,
+    },
+    /// A checkpoint that became another one while the parties agreed on it.
+    #[error("the checkpoint of run {run} was replaced while the parties agreed on it")]
+    Replaced {
+        /// The run.
+        run: u32,
     },
     /// Runs beyond those of a loop.
     #[error("the checkpoint is of run {run}, and the loop has {turns} turns: remove it to begin anew")]
@@ -113,8 +164,9 @@ pub(super) struct Expected<'a> {
 }
 
 impl Checkpoints {
-    /// The checkpoints of `party` in a folder of its own below `folder`, written after each so many-th run. `keys` is the
-    /// folder beside the party's identity that has the key by which it knows its own files, and is given one if it has none.
+    /// The checkpoints of `party` in a folder of its own below `folder`, written after each `every`-th run but for the last
+    /// of `turns`, behind which nothing goes on. `keys` is the folder beside the party's identity that has the key by which
+    /// it knows its own files, and is given one if it has none.
     ///
     /// # Errors
     /// Where a folder or the key cannot be used.
@@ -126,17 +178,28 @@ impl Checkpoints {
         party: PartyId,
         keys: &Path,
         every: u32,
+        turns: u32,
     ) -> Result<Checkpoints, CheckpointError> {
         assert!(every > 0, "a checkpoint is written at some time");
         let folder = folder.join(format!("party{}", party.0));
         create_folder(&folder)?;
         create_folder(keys)?;
-        Ok(Checkpoints { folder, party, key: key(&keys.join(KEY_FILE))?, every })
+        Ok(Checkpoints { folder, party, key: key(&keys.join(KEY_FILE))?, every, turns })
     }
 
     /// The number of runs from one checkpoint to the next.
     pub fn every(&self) -> u32 {
         self.every
+    }
+
+    /// The number of runs, of whose last no checkpoint is written or read.
+    pub fn turns(&self) -> u32 {
+        self.turns
+    }
+
+    /// Whether one is due after a run.
+    pub(super) fn is_due(&self, run: u32) -> bool {
+        run.is_multiple_of(self.every) && run < self.turns
     }
 
     /// Removes all checkpoints of a program: the job is done.
@@ -147,21 +210,32 @@ impl Checkpoints {
         Ok(sync_folder(&self.folder)?)
     }
 
-    /// The runs whose states are there, the newest last; each file has been held against the program.
-    pub(super) fn runs(&self, expected: &Expected<'_>) -> Result<Vec<u32>, CheckpointError> {
-        let runs = self.listed(&expected.digest)?;
-        runs.iter().try_for_each(|&run| self.read(expected, run).map(drop))?;
-        Ok(runs)
+    /// Removes those of runs after this one, which belong to sessions that the program does not go on from.
+    pub(super) fn clear_above(&self, program: &Digest, run: u32) -> Result<(), CheckpointError> {
+        for later in self.listed(program)?.into_iter().filter(|&later| later > run) {
+            self.remove(&self.path(program, later))?;
+        }
+        Ok(sync_folder(&self.folder)?)
     }
 
-    /// The parts of this party after a run.
-    pub(super) fn read(&self, expected: &Expected<'_>, run: u32) -> Result<Parts, CheckpointError> {
+    /// The runs whose states are there, with their lineages; each file has been held against the program.
+    pub(super) fn runs(&self, expected: &Expected<'_>) -> Result<BTreeMap<u32, Lineage>, CheckpointError> {
+        let runs = self.listed(&expected.digest)?;
+        runs.into_iter().map(|run| Ok((run, self.read(expected, run)?.0))).collect()
+    }
+
+    /// The parts of this party after a run, and the lineage of the states.
+    pub(super) fn read(
+        &self,
+        expected: &Expected<'_>,
+        run: u32,
+    ) -> Result<(Lineage, Parts), CheckpointError> {
         let path = self.path(&expected.digest, run);
         let spoilt = || CheckpointError::Spoilt { path: path.clone() };
         let (ring, states) = (expected.program.ring(), self.states(expected));
         let head = self.head(&expected.digest, run, states.len());
         let body: usize = states.values().map(|len| STATE_BYTES + len * ring.element_bytes()).sum();
-        let most = head.len() + body + DIGEST_BYTES;
+        let most = head.len() + DIGEST_BYTES + body + DIGEST_BYTES;
         let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
         let file = open_private(&path)?;
         file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(&path, error))?;
@@ -170,7 +244,8 @@ impl Checkpoints {
             return Err(spoilt());
         }
         // From here on it is a file that this party wrote.
-        let mut rest = content.strip_prefix(&head[..]).ok_or_else(spoilt)?;
+        let rest = content.strip_prefix(&head[..]).ok_or_else(spoilt)?;
+        let (&lineage, mut rest) = rest.split_first_chunk::<DIGEST_BYTES>().ok_or_else(spoilt)?;
         let mut parts = Parts::new();
         for (&state, &len) in &states {
             let (header, behind) = rest.split_first_chunk::<STATE_BYTES>().ok_or_else(spoilt)?;
@@ -182,7 +257,7 @@ impl Checkpoints {
             parts.insert(state, Elements::from_bytes(ring, elements));
             rest = behind;
         }
-        Ok(parts)
+        Ok((Lineage(lineage), parts))
     }
 
     /// Writes the parts of this party after a run, waits for the disk, and removes all but the newest two.
@@ -190,13 +265,15 @@ impl Checkpoints {
         &self,
         expected: &Expected<'_>,
         run: u32,
+        lineage: Lineage,
         parts: &Parts,
     ) -> Result<(), CheckpointError> {
         let head = self.head(&expected.digest, run, parts.len());
         let size: usize = parts.values().map(|elements| STATE_BYTES + elements.bytes().len()).sum();
         // Room for all at once: growing would leave copies behind.
-        let mut content = Zeroizing::new(Vec::with_capacity(head.len() + size + DIGEST_BYTES));
+        let mut content = Zeroizing::new(Vec::with_capacity(head.len() + size + 2 * DIGEST_BYTES));
         content.extend_from_slice(&head);
+        content.extend_from_slice(&lineage.0);
         for (&state, elements) in parts {
             content.extend_from_slice(&state_header(state, elements.len()));
             content.extend_from_slice(elements.bytes());
@@ -220,6 +297,7 @@ impl Checkpoints {
         own.map(|(index, state)| (index as u32, state.shape().len())).collect()
     }
 
+    /// The bytes before the lineage.
     fn head(&self, program: &Digest, run: u32, states: usize) -> Vec<u8> {
         let mut head = MAGIC.to_vec();
         head.extend_from_slice(program);
@@ -286,14 +364,23 @@ fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     fs::rename(&partial, path).map_err(|error| failed(path, error))
 }
 
-/// The key in a file, which is made where it is not there.
+/// The key in a file, which is made where it is not there. Of several parties that make one in the same folder at the same
+/// time, all have the one that was there first.
 fn key(path: &Path) -> Result<Zeroizing<[u8; DIGEST_BYTES]>, CheckpointError> {
     if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         let mut drawn = Zeroizing::new([0; DIGEST_BYTES]);
-        getrandom::fill(&mut *drawn)
-            .map_err(|error| failed(path, std::io::Error::other(error.to_string())))?;
-        write_new(path, &*drawn)?;
-        sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+        let no_entropy = |error: getrandom::Error| failed(path, std::io::Error::other(error.to_string()));
+        getrandom::fill(&mut *drawn).map_err(no_entropy)?;
+        let mut own = [0; 8];
+        getrandom::fill(&mut own).map_err(no_entropy)?;
+        let own = path.with_file_name(format!("{KEY_FILE}-{:016x}.new", u64::from_le_bytes(own)));
+        write_new(&own, &*drawn)?;
+        let linked = fs::hard_link(&own, path);
+        fs::remove_file(&own).map_err(|error| failed(&own, error))?;
+        match linked {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(path, error).into()),
+            _ => sync_folder(path.parent().unwrap_or(Path::new(".")))?,
+        }
     }
     let mut key = Zeroizing::new([0; DIGEST_BYTES]);
     let mut bytes = Zeroizing::new(Vec::with_capacity(DIGEST_BYTES + 1));
@@ -308,8 +395,8 @@ fn key(path: &Path) -> Result<Zeroizing<[u8; DIGEST_BYTES]>, CheckpointError> {
 }
 
 /// Runs in words.
-pub(super) fn listed(runs: &BTreeSet<u32>) -> String {
-    let numbers: Vec<String> = runs.iter().map(u32::to_string).collect();
+pub(super) fn listed(runs: &BTreeMap<u32, Lineage>) -> String {
+    let numbers: Vec<String> = runs.keys().map(u32::to_string).collect();
     if numbers.is_empty() { "none".to_owned() } else { format!("those of run {}", numbers.join(" and ")) }
 }
 

@@ -153,7 +153,8 @@ pub enum SessionError {
         /// The error.
         reason: String,
     },
-    /// The program's checks say that something it rests on does not hold. All parties learn of which step.
+    /// The program's checks say that something it rests on does not hold. All parties learn of which step. A peer that
+    /// deviates may have another step named than one that fails, or one where all hold.
     #[error(
         "{step} does not hold to what is declared, assumed or needed: {}; no output is revealed", explained(.step)
     )]

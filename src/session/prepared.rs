@@ -10,7 +10,7 @@
 //! once.
 
 use super::answers::CheckAnswers;
-use super::checkpoint::Parts;
+use super::checkpoint::{Lineage, Parts};
 use super::keys::Way;
 use super::offer::{check_host, over_limit};
 use super::order::PlanName;
@@ -51,6 +51,8 @@ pub struct Prepared {
     start: u32,
     /// This party's parts of these states, until the first run.
     pub(super) parts: Parts,
+    /// Of the states that this session makes.
+    pub(super) lineage: Lineage,
 }
 
 impl Prepared {
@@ -59,9 +61,11 @@ impl Prepared {
         &self.next
     }
 
-    /// Goes on behind so many runs of earlier sessions, from the parts of the states that they left to this party.
-    pub(super) fn go_on_from(&mut self, start: u32, parts: Parts) {
+    /// Goes on behind so many runs of earlier sessions, from the parts of the states that they left to this party, and
+    /// the lineage of these.
+    pub(super) fn go_on_from(&mut self, start: u32, lineage: Lineage, parts: Parts) {
         (self.start, self.parts) = (start, parts);
+        self.lineage = self.lineage.behind(start, lineage);
         self.turns.clear();
         self.plan_next();
     }
@@ -213,7 +217,14 @@ impl Session {
             terms.add("plan digest", digest);
             terms.add("number of the prepared program", number);
             terms.add("number of the run", prepared.runs);
+            if session.checkpoints.is_some() {
+                terms.add("runs of earlier sessions", prepared.start);
+                terms.add("lineage of the states", prepared.lineage);
+            }
             session.confirm(prepared.whole.source, terms)?;
+            if prepared.runs == 0 {
+                session.drop_later(prepared)?;
+            }
             session.stages.end(Stage::Agreeing);
             let mut outcome = session.run_plan(prepared, inputs)?;
             session.keep_states(prepared)?;
@@ -265,6 +276,7 @@ impl Session {
         facts.add("checkpoints", self.checkpoint_terms(number.is_some()));
         let nonces = self.confirm(plans.source, facts)?;
         self.stages.end(Stage::Agreeing);
+        let lineage = Lineage::new(&nonces);
         // A dealer that knows no nonce cannot guess; and it finds whether a party has told the others different ones. Where
         // there is none they would break a run between two that do as they should, and keep nothing from anybody.
         let nonces = if plans.source.has_own_steps() { nonces } else { BTreeMap::new() };
@@ -288,6 +300,7 @@ impl Session {
             runs: 0,
             start: 0,
             parts: Parts::new(),
+            lineage,
         };
         prepared.plan_next();
         Ok(prepared)

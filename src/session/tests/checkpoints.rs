@@ -54,7 +54,7 @@ fn run(
     let ended = world.each_party(|party, session| {
         let keys = folder.join(format!("keys{}", party.0));
 
-        session.set_checkpoints(Checkpoints::open(folder, party, &keys, 3)?);
+        session.set_checkpoints(Checkpoints::open(folder, party, &keys, 3, 10)?);
         let mut prepared = session.prepare(protocol, program)?;
         let own = program.inputs().iter().zip(&data).filter(|(input, _)| input.owner == party);
         let mut own: BTreeMap<String, Elements> =
@@ -129,13 +129,90 @@ fn a_party_that_is_behind_by_one_brings_all_back_and_one_that_has_none_is_named(
 }
 
 #[test]
+fn files_of_two_sessions_are_no_state_together() {
+    let protocol = Protocol::Beaver;
+    let program = training(protocol);
+    let whole = tempfile::tempdir().expect("a folder");
+    let all = run(&world(protocol, 1), &program, protocol, whole.path(), None).expect("ten turns");
+    let folder = tempfile::tempdir().expect("a folder");
+    let newest =
+        |party| walk(&folder.path().join(format!("party{party}"))).into_iter().max().expect("a file");
+    let stop = |seed| {
+        run(&world(protocol, seed), &program, protocol, folder.path(), Some(7)).expect_err("stopped");
+    };
+    stop(2);
+    let (zero, one) = (newest(0), newest(1));
+    let first = std::fs::read(&zero).expect("party 0's part after turn 6 in the first session");
+    std::fs::remove_file(&one).expect("party 1 was stopped before it wrote its own");
+    // The second session goes on from turn 3, and party 0 is stopped before it replaces its file of turn 6.
+    stop(3);
+    assert_eq!((newest(0), newest(1)), (zero.clone(), one), "both are there again");
+    assert_ne!(std::fs::read(&zero).expect("a file"), first, "under fresh masks");
+    std::fs::write(&zero, &first).expect("the file of the first session");
+    let rest = run(&world(protocol, 4), &program, protocol, folder.path(), None).expect("the rest");
+    assert_eq!(rest[0].runs, 7, "from the states after turn 3 on: those after turn 6 are of two sessions");
+    for name in ["next", "count"] {
+        assert_eq!(rest[0].outputs[name], all[0].outputs[name], "{name}");
+    }
+}
+
+#[test]
+fn files_of_later_runs_than_a_session_goes_on_from_are_removed_before_its_first_run() {
+    let protocol = Protocol::Beaver;
+    let program = training(protocol);
+    let folder = tempfile::tempdir().expect("a folder");
+    run(&world(protocol, 2), &program, protocol, folder.path(), Some(7)).expect_err("stopped");
+    let newest =
+        |party| walk(&folder.path().join(format!("party{party}"))).into_iter().max().expect("a file");
+    std::fs::remove_file(newest(1)).expect("party 1 was stopped before it wrote it");
+    run(&world(protocol, 3), &program, protocol, folder.path(), Some(4)).expect_err("stopped");
+    for party in [0, 1] {
+        assert!(newest(party).ends_with("-000003.state"), "party {party} has {}", newest(party));
+    }
+}
+
+#[test]
+fn a_session_that_is_stopped_behind_its_last_turn_runs_the_last_ones_again() {
+    let protocol = Protocol::Beaver;
+    let program = training(protocol);
+    let folder = tempfile::tempdir().expect("a folder");
+    let stopped = |turns: u32| {
+        let data = data(&program);
+        let ended = world(protocol, 2).each_party(|party, session| {
+            let keys = folder.path().join(format!("keys{}", party.0));
+            session.set_checkpoints(Checkpoints::open(folder.path(), party, &keys, 5, turns)?);
+            let mut prepared = session.prepare(protocol, &program)?;
+            let own = program.inputs().iter().zip(&data).filter(|(input, _)| input.owner == party);
+            let own = own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect();
+            session.run_turns(&mut prepared, own, turns)?;
+            Err::<Vec<SessionOutcome>, _>(SessionError::OtherSession)
+        });
+        ended.expect_err("stopped").failures
+    };
+    stopped(10);
+    let left = || walk(&folder.path().join("party0"));
+    assert!(matches!(&left()[..], [file] if file.ends_with("-000005.state")), "{:?}", left());
+    let again = stopped(10);
+    assert!(again.iter().any(|(_, error)| *error == SessionError::OtherSession), "it ran again: {again:?}");
+    let shorter = stopped(4);
+    let beyond = SessionError::Checkpoint(CheckpointError::Beyond { run: 5, turns: 4 });
+    assert!(shorter.iter().any(|(_, error)| *error == beyond), "{shorter:?}");
+}
+
+#[test]
 fn parties_keep_states_alike_or_hear_of_it() {
     let protocol = Protocol::Beaver;
     let program = training(protocol);
     let folder = tempfile::tempdir().expect("a folder");
     let ended = world(protocol, 2).each_party(|party, session| {
         if party == PartyId(0) {
-            session.set_checkpoints(Checkpoints::open(folder.path(), party, &folder.path().join("keys"), 3)?);
+            session.set_checkpoints(Checkpoints::open(
+                folder.path(),
+                party,
+                &folder.path().join("keys"),
+                3,
+                10,
+            )?);
         }
         session.prepare(protocol, &program).map(|_| Vec::new())
     });
@@ -151,7 +228,7 @@ fn parties_keep_states_alike_or_hear_of_it() {
 
     let ended = world(protocol, 2).each_party(|party, session| {
         let keys = folder.path().join(format!("keys{}", party.0));
-        session.set_checkpoints(Checkpoints::open(folder.path(), party, &keys, 3)?);
+        session.set_checkpoints(Checkpoints::open(folder.path(), party, &keys, 3, 10)?);
         session.prepare(protocol, &stateless).map(|_| Vec::new())
     });
     let failures = ended.expect_err("nothing to keep").failures;

@@ -346,7 +346,7 @@ fn open_checkpoints(keep: KeepStates<'_>, job: &Job, config: &PartyConfig) -> Re
         return Err(job.wrong("there is nothing to keep in checkpoints: the job has no loop".to_owned()));
     }
     let every = keep.every.unwrap_or_else(|| job.turns().div_ceil(20));
-    let opened = Checkpoints::open(keep.folder, config.party(), &config.marks(), every);
+    let opened = Checkpoints::open(keep.folder, config.party(), &config.marks(), every, job.turns());
     Ok(opened.map_err(SessionError::from)?)
 }
 
