@@ -147,17 +147,27 @@ impl Opening {
     }
 }
 
-/// The message that a phase is nearest to, of `modulus` = t ≤ 2^64, and the distance in units of Q/t.
+/// phase·t/2^128 for `modulus` = t ≤ 2^64: 64 bits before the point and 64 behind it.
 #[inline]
-pub(super) fn nearest(phase: u128, modulus: u128) -> (u64, f64) {
-    // phase·t/2^128, in 64 bits before the point and 64 behind it.
+fn scaled(phase: u128, modulus: u128) -> u128 {
     let (high, low) = (phase >> 64, phase & u128::from(u64::MAX));
-    let scaled = high.wrapping_mul(modulus).wrapping_add((low * modulus) >> 64);
-    let whole = (scaled.wrapping_add(1 << 63) >> 64) as u64;
-    let distance = (scaled as u64 as i64).unsigned_abs();
+    high.wrapping_mul(modulus).wrapping_add((low * modulus) >> 64)
+}
+
+/// The message that a phase is nearest to, of `modulus` = t ≤ 2^64.
+#[inline]
+pub(super) fn nearest(phase: u128, modulus: u128) -> u64 {
+    let whole = (scaled(phase, modulus).wrapping_add(1 << 63) >> 64) as u64;
     // t itself is 0.
     let most = modulus as u64;
-    (whole.min(whole.wrapping_sub(most)), distance as f64 / 64f64.exp2())
+    whole.min(whole.wrapping_sub(most))
+}
+
+/// The distance from the nearest message in units of Q/t. The evaluator knows its flood and roundings, so each such number
+/// is a linear equation in the secret key for it: it exists in tests alone.
+#[cfg(test)]
+pub(super) fn distance(phase: u128, modulus: u128) -> f64 {
+    (scaled(phase, modulus) as u64 as i64).unsigned_abs() as f64 / 64f64.exp2()
 }
 
 /// Both parts in coefficients.

@@ -1,5 +1,7 @@
 //! What is wrong with a message, or with a product that is asked for.
 
+use crate::ring::{Element, Ring};
+
 /// The messages of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageKind {
@@ -52,6 +54,29 @@ pub enum LatticeError {
         /// As it is.
         actual: usize,
     },
+    /// So many elementwise products would tell more of the other's vector than 2^−40: a product of vectors is cut then, and
+    /// the pieces' distances add up.
+    #[error("{elements} elements are more than the {most} that one product of vectors hides: cut it")]
+    TooManyElements {
+        /// Elements that were asked for.
+        elements: usize,
+        /// The most of one product over this ring.
+        most: usize,
+    },
+    /// Elements are of another ring than the product.
+    #[error("elements are of Z_2^{given}, and the product is over Z_2^{expected}")]
+    Elements {
+        /// Bits of the product's ring.
+        expected: u32,
+        /// Bits of the elements' ring.
+        given: u32,
+    },
+    /// A layout is of another ring or dimension than the keys or parameters it is used with.
+    #[error("the layout is of another ring or dimension than the keys")]
+    Layout,
+    /// The tables of elementwise products are of another dimension than the keys, or the keys are those of Z_2^32.
+    #[error("the tables of elementwise products are of other parameters than the keys")]
+    Tables,
     /// A message's first bytes are not those that are expected: of another kind, ring, dimension or layout.
     #[error("{} of lattices is of another kind, ring, dimension or layout", .0.name())]
     Header(MessageKind),
@@ -76,4 +101,12 @@ pub enum LatticeError {
     /// The key holder has sent no Galois key for a shift that the layout needs.
     #[error("the keys of lattices have no Galois key for a shift by {0}")]
     NoGaloisKey(usize),
+}
+
+/// Refuses elements of another ring than the product's.
+pub(super) fn same_ring<E: Element>(ring: Ring) -> Result<(), LatticeError> {
+    if E::RING == ring {
+        return Ok(());
+    }
+    Err(LatticeError::Elements { expected: ring.bits(), given: E::RING.bits() })
 }

@@ -12,7 +12,7 @@
 
 use super::answer::{Switch, to_coefficients};
 use super::encode::{Scaling, Signed, residues, signed};
-use super::error::LatticeError;
+use super::error::{LatticeError, MessageKind, same_ring};
 use super::keys::Keys;
 use super::layout::Layout;
 use super::messages::{Answer, Query};
@@ -94,9 +94,6 @@ impl Evaluator {
     ///
     /// # Errors
     /// As [`Evaluator::answer_for`].
-    ///
-    /// # Panics
-    /// As [`Evaluator::answer_for`].
     pub fn answer<E: Element>(
         &mut self,
         query: &Query,
@@ -113,11 +110,8 @@ impl Evaluator {
     /// the key holder more than it should learn.
     ///
     /// # Errors
-    /// Where the factor or the share has another number of elements, and where the key holder sent no Galois key for a
-    /// shift.
-    ///
-    /// # Panics
-    /// Where the elements are of another ring, or the query is of other parameters.
+    /// Where the elements are of another ring, the query is of other parameters, the factor or the share has another number
+    /// of elements, and where the key holder sent no Galois key for a shift.
     pub fn answer_for<E: Element>(
         &mut self,
         query: &Query,
@@ -125,8 +119,8 @@ impl Evaluator {
         share: &[E],
     ) -> Result<Answer, LatticeError> {
         let layout = query.layout;
-        assert_eq!(E::RING, self.parameters.ring(), "elements are multiplied in their own ring");
-        assert_eq!(query.parameters.degree(), self.parameters.degree(), "a query of these parameters");
+        same_ring::<E>(self.parameters.ring())?;
+        layout.check_message(&self.parameters, MessageKind::Query)?;
         for (expected, given) in [(layout.inner * layout.cols, factor), (layout.rows * layout.cols, share)] {
             if given.len() != expected {
                 return Err(LatticeError::Factor { expected, actual: given.len() });

@@ -53,8 +53,8 @@ pub fn messages(bytes: &[u8]) {
         }
         if let Ok(answer) = Answer::from_bytes(parameters, layout, bytes) {
             match parameters.ring() {
-                Ring::Z32 => assert_eq!(holder.open::<u32>(&answer).share.len(), 12),
-                Ring::Z64 => assert_eq!(holder.open::<u64>(&answer).share.len(), 12),
+                Ring::Z32 => assert_eq!(holder.open::<u32>(&answer).map(|share| share.len()), Ok(12)),
+                Ring::Z64 => assert_eq!(holder.open::<u64>(&answer).map(|share| share.len()), Ok(12)),
             }
         }
     }
@@ -65,7 +65,8 @@ pub fn messages(bytes: &[u8]) {
         assert!(answered.is_ok(), "every query of a vector has an answer");
     }
     if let Ok(answer) = VectorAnswer::from_bytes(&VECTORS, LEN, bytes) {
-        assert_eq!(holder.open_vector::<u64>(&VECTORS, &answer).share.len(), LEN);
+        let opened = holder.open_vector::<u64>(&VECTORS, &answer);
+        assert_eq!(opened.map(|share| share.len()), Ok(LEN));
     }
 }
 
@@ -81,7 +82,7 @@ mod tests {
         let query = holder.query(&wide.layout, &[7u64; 24]).expect("a factor");
         let mut evaluator = Evaluator::insecure(&keys, 3);
         let (answer, _) = evaluator.answer(&query, &[9u64; 32]).expect("an answer");
-        let vector_query = holder.query_vector(&VECTORS, &[5u64; LEN]);
+        let vector_query = holder.query_vector(&VECTORS, &[5u64; LEN]).expect("a vector");
         let (vector_answer, _) =
             evaluator.answer_vector(&VECTORS, &vector_query, &[3u64; LEN]).expect("an answer of a vector");
         let (mut narrow_holder, _) = KeyHolder::insecure(&narrow.parameters, &narrow.layout.shifts(), 2);

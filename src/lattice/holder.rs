@@ -1,34 +1,26 @@
 //! The key holder: encrypts its factor, and opens the answer to its share.
 
-use super::answer::{Opening, nearest};
+use super::answer::{Opening, Switched, nearest};
 use super::encode::{Scaling, signed};
-use super::error::LatticeError;
+use super::error::{LatticeError, MessageKind, same_ring};
 use super::keys::{Keys, SecretKey};
 use super::layout::Layout;
 use super::messages::{Answer, Query};
 use super::parameters::Parameters;
-use super::sample::{Randomness, Stream};
+use super::sample::{Randomness, Secret, Stream};
 use crate::ring::Element;
 use crate::ring::prg::PrgKey;
 use rayon::prelude::*;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Who holds the secret key.
+/// Who holds the secret key: for the products of one job with one peer, never for another job or another peer.
 pub struct KeyHolder {
     pub(super) parameters: Arc<Parameters>,
     pub(super) secret: SecretKey,
     pub(super) randomness: Randomness,
     scaling: Scaling,
     opening: Opening,
-}
-
-/// A share, and how near an answer was to being wrong.
-pub struct Opened<E> {
-    /// The key holder's share, row-major.
-    pub share: Vec<E>,
-    /// The largest noise, in units of Q/t: a wrong result needs ½, and [`Parameters::error_share`] bounds it.
-    pub error_share: f64,
 }
 
 impl KeyHolder {
@@ -62,12 +54,11 @@ impl KeyHolder {
     /// Encrypts the factor that the layout says this party holds, row-major.
     ///
     /// # Errors
-    /// Where the factor has another number of elements.
-    ///
-    /// # Panics
-    /// Where the elements are of another ring.
+    /// Where the elements are of another ring, the layout is of other parameters, or the factor has another number of
+    /// elements.
     pub fn query<E: Element>(&mut self, layout: &Layout, factor: &[E]) -> Result<Query, LatticeError> {
-        assert_eq!(E::RING, self.parameters.ring(), "elements are encrypted in their own ring");
+        same_ring::<E>(self.parameters.ring())?;
+        layout.check(&self.parameters)?;
         let expected = layout.rows * layout.inner;
         if factor.len() != expected {
             return Err(LatticeError::Factor { expected, actual: factor.len() });
@@ -86,33 +77,52 @@ impl KeyHolder {
         Ok(Query { parameters: self.parameters.clone(), layout: *layout, seed, polynomials })
     }
 
-    /// This party's share of the product, row-major, from the answer to its query.
+    /// This party's share of the product, row-major, from the answer to its query. How near the answer was to being wrong
+    /// stays unsaid: that is an equation in the secret key for whoever made the answer.
     ///
-    /// # Panics
+    /// # Errors
     /// Where the elements are of another ring, or the answer is of other parameters.
-    pub fn open<E: Element>(&self, answer: &Answer) -> Opened<E> {
+    pub fn open<E: Element>(&self, answer: &Answer) -> Result<Vec<E>, LatticeError> {
         let (parameters, layout) = (&self.parameters, &answer.layout);
-        assert_eq!(E::RING, parameters.ring(), "elements are opened in their own ring");
-        assert_eq!(answer.parameters.degree(), parameters.degree(), "an answer of these parameters");
+        same_ring::<E>(parameters.ring())?;
+        layout.check_message(parameters, MessageKind::Answer)?;
         let modulus = 1u128 << parameters.ring().bits();
-        let groups = layout.groups();
-        let one = |(index, polynomial): (usize, &super::answer::Switched)| {
-            let places = layout.places(index / groups, index % groups);
-            let exponents = places.iter().map(|place| place.0);
-            let phases = self.opening.phases(parameters, self.secret.slots(), polynomial, exponents);
-            let (messages, errors): (Vec<u64>, Vec<f64>) =
-                phases.iter().map(|&phase| nearest(phase, modulus)).unzip();
-            (places, Zeroizing::new(messages), errors.into_iter().fold(0f64, f64::max))
+        let one = |(index, polynomial): (usize, &Switched)| {
+            let (places, phases) = self.phases(layout, index, polynomial);
+            let messages = phases.iter().map(|&phase| nearest(phase, modulus)).collect();
+            (places, Zeroizing::new(messages))
         };
-        let opened: Vec<_> = answer.polynomials.par_iter().enumerate().map(one).collect();
+        let opened: Vec<(_, Secret<u64>)> = answer.polynomials.par_iter().enumerate().map(one).collect();
         let mut share = vec![E::ZERO; layout.rows * layout.cols];
-        for (places, messages, _) in &opened {
+        for (places, messages) in &opened {
             for (&(_, row, col), &message) in places.iter().zip(&messages[..]) {
                 share[layout.index((row, col), (layout.rows, layout.cols))] = E::from_u64(message);
             }
         }
-        let error_share = opened.iter().map(|&(.., error)| error).fold(0f64, f64::max);
-        Opened { share, error_share }
+        Ok(share)
+    }
+
+    /// The places of one answer's results, and the phases there.
+    fn phases(
+        &self,
+        layout: &Layout,
+        index: usize,
+        polynomial: &Switched,
+    ) -> (Vec<(usize, usize, usize)>, Secret<u128>) {
+        let places = layout.places(index / layout.groups(), index % layout.groups());
+        let exponents = places.iter().map(|place| place.0);
+        let phases = self.opening.phases(&self.parameters, self.secret.slots(), polynomial, exponents);
+        (places, phases)
+    }
+
+    /// The largest noise of an answer, in units of Q/t: a wrong result needs ½, and [`Parameters::error_share`] bounds it.
+    #[cfg(test)]
+    pub(super) fn error_share(&self, answer: &Answer) -> f64 {
+        let modulus = 1u128 << self.parameters.ring().bits();
+        let polynomials = answer.polynomials.iter().enumerate();
+        let phases = polynomials
+            .flat_map(|(index, polynomial)| self.phases(&answer.layout, index, polynomial).1.to_vec());
+        phases.map(|phase| super::answer::distance(phase, modulus)).fold(0f64, f64::max)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys: the secret, the public key that re-randomises answers, and Galois keys.
 //!
-//! **Functionality.** The key holder draws a ternary secret s and sends [`Keys`] once. **Message.** A seed, from which
+//! **Functionality.** The key holder draws a ternary secret s and sends [`Keys`] once in a job. **Message.** A seed, from which
 //! all uniform polynomials come; b = e − a·s, an encryption of zero; and for each shift δ that its layouts ask for
 //! ([`super::Layout::shifts`]) and each digit d, b = e − a·s + g_d·σ(s), where σ maps X to X^(N/δ + 1) and g_d is 1
 //! modulo the digit's primes and 0 modulo the others (J.-C. Bajard et al., SAC 2016, section 4.2; no special modulus: the

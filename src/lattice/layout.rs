@@ -19,9 +19,10 @@
 //! and of c_0 one coefficient for each element of the product: rows·inner + rows·cols coefficients in order of magnitude
 //! where blocks are full, never rows·inner·cols.
 
-use super::error::LatticeError;
+use super::error::{LatticeError, MessageKind};
 use super::parameters::{PRIVACY_BITS, Parameters, answer_bits};
 use super::wire::header_size;
+use crate::ring::Ring;
 
 /// Which factor the key holder has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +36,9 @@ pub enum Held {
 /// One way to cut a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
+    /// Of the parameters for which it was chosen.
+    pub(super) ring: Ring,
+    pub(super) degree: usize,
     pub(super) held: Held,
     /// Of the encrypted factor, turned so that it is the left one.
     pub(super) rows: usize,
@@ -53,7 +57,7 @@ pub struct Cost {
     pub query_bytes: usize,
     /// Bytes to the key holder.
     pub answer_bytes: usize,
-    /// Bytes of the keys from the key holder, sent once for all products with these shifts or fewer.
+    /// Bytes of the keys from the key holder, sent once for all products of a job with these shifts or fewer.
     pub key_bytes: usize,
     /// Messages one after the other, without the keys: the query and the answer.
     pub rounds: usize,
@@ -65,8 +69,11 @@ pub struct Cost {
     pub key_switches: u64,
     /// log2 of the worst-case noise below the flood.
     pub noise_bits: f64,
-    /// −log2 of the statistical distance of all answers to simulated ones.
+    /// −log2 of the statistical distance of all answers of this product to simulated ones. Over the products of a job the
+    /// distances add up: 2^j products of b bits each have b − j together.
     pub privacy_bits: f64,
+    /// The largest error that an answer can have, by the parameters, in units of Q/t: a wrong result needs ½.
+    pub error_share: f64,
 }
 
 /// By what layouts are compared: seconds for a byte on the link, and on the cores for a butterfly and for a multiply-add.
@@ -107,7 +114,8 @@ const LEAST_SUPPORT: usize = 8;
 
 impl Layout {
     /// The cheapest layout of (m × k)·(k × n), whose `held` factor is encrypted, at these rates. Both parties must use the
-    /// same ones.
+    /// same ones. Costs are compared as doubles: where two machines round a logarithm apart, the parties may choose apart,
+    /// and the headers of their messages then say so ([`LatticeError::Header`]); no result is wrong.
     ///
     /// # Errors
     /// Where no layout's noise is covered, or a matrix has more than 2^30 elements: cut the product then.
@@ -138,12 +146,22 @@ impl Layout {
                 // Equal blocks, so that the last is not a sliver.
                 let block_rows = rows.div_ceil(rows.div_ceil(most).max(1)).max(1);
                 for packed in powers(block_inner) {
-                    let layout =
-                        Layout { held, rows, inner: k, cols, block_rows, block_inner, block_cols, packed };
+                    let layout = Layout {
+                        ring: parameters.ring(),
+                        degree,
+                        held,
+                        rows,
+                        inner: k,
+                        cols,
+                        block_rows,
+                        block_inner,
+                        block_cols,
+                        packed,
+                    };
                     let cost = layout.cost(parameters);
                     let seconds = cost.seconds(rates);
                     let is_best = best.as_ref().is_none_or(|&(least, _)| seconds < least);
-                    if is_best && cost.privacy_bits >= PRIVACY_BITS && layout.decrypts(parameters, &cost) {
+                    if is_best && cost.privacy_bits >= PRIVACY_BITS && cost.error_share < 0.5 {
                         best = Some((seconds, layout));
                     }
                 }
@@ -152,8 +170,19 @@ impl Layout {
         best.map(|(_, layout)| layout).ok_or_else(too_large)
     }
 
-    fn decrypts(&self, parameters: &Parameters, cost: &Cost) -> bool {
-        parameters.error_share(f64::from(parameters.ring().bits()), cost.noise_bits) < 0.5
+    /// Refuses parameters of another ring or degree than those for which the layout was chosen.
+    pub(super) fn check(&self, parameters: &Parameters) -> Result<(), LatticeError> {
+        let same = (self.ring, self.degree) == (parameters.ring(), parameters.degree());
+        if same { Ok(()) } else { Err(LatticeError::Layout) }
+    }
+
+    /// The same for the layout of a message.
+    pub(super) fn check_message(
+        &self,
+        parameters: &Parameters,
+        message: MessageKind,
+    ) -> Result<(), LatticeError> {
+        self.check(parameters).map_err(|_| LatticeError::Header(message))
     }
 
     /// Which factor the key holder has.
@@ -244,11 +273,11 @@ impl Layout {
     }
 
     /// What a message of this layout begins with.
-    pub(super) fn header(&self, parameters: &Parameters) -> [u32; HEADER] {
+    pub(super) fn header(&self) -> [u32; HEADER] {
         let sizes = [self.rows, self.inner, self.cols, self.block_rows, self.block_inner, self.block_cols];
         let mut header = [0; HEADER];
-        header[0] = parameters.ring().bits() | (self.held as u32) << 8 | (self.packed as u32) << 16;
-        header[1] = parameters.degree() as u32;
+        header[0] = self.ring.bits() | (self.held as u32) << 8 | (self.packed as u32) << 16;
+        header[1] = self.degree as u32;
         header[2..].copy_from_slice(&sizes.map(|size| size as u32));
         header
     }
@@ -303,6 +332,7 @@ impl Layout {
             key_switches,
             noise_bits,
             privacy_bits: parameters.privacy_bits(noise_bits, self.rows * self.cols),
+            error_share: parameters.error_share(f64::from(parameters.ring().bits()), noise_bits),
         }
     }
 }

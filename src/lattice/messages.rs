@@ -34,7 +34,7 @@ impl Query {
 
     /// The message's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let header = self.layout.header(&self.parameters);
+        let header = self.layout.header();
         let size_bytes = self.layout.query_bytes(&self.parameters);
         let mut writer = Writer::new(MessageKind::Query, &header, size_bytes);
         writer.bytes(&self.seed);
@@ -47,14 +47,16 @@ impl Query {
     /// Reads the query that is expected for this layout.
     ///
     /// # Errors
-    /// Where the bytes are of another kind, ring, dimension, layout or length, or a coefficient is not below its modulus.
+    /// Where the bytes are of another kind, ring, dimension, layout or length, a coefficient is not below its modulus, or the
+    /// layout is of other parameters.
     pub fn from_bytes(
         parameters: &Arc<Parameters>,
         layout: &Layout,
         bytes: &[u8],
     ) -> Result<Query, LatticeError> {
+        layout.check(parameters)?;
         let size_bytes = layout.query_bytes(parameters);
-        let mut reader = Reader::new(MessageKind::Query, &layout.header(parameters), bytes, size_bytes)?;
+        let mut reader = Reader::new(MessageKind::Query, &layout.header(), bytes, size_bytes)?;
         let seed = reader.bytes();
         let polynomials: Result<_, _> =
             (0..layout.queries()).map(|_| reader.polynomial(parameters)).collect();
@@ -70,7 +72,7 @@ impl Answer {
 
     /// The message's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let header = self.layout.header(&self.parameters);
+        let header = self.layout.header();
         let size_bytes = self.layout.answer_bytes(&self.parameters);
         let mut writer = Writer::new(MessageKind::Answer, &header, size_bytes);
         let bits = answer_bits(self.parameters.ring().bits(), self.parameters.degree());
@@ -81,14 +83,15 @@ impl Answer {
     /// Reads the answer that is expected for this layout.
     ///
     /// # Errors
-    /// Where the bytes are of another kind, ring, dimension, layout or length.
+    /// Where the bytes are of another kind, ring, dimension, layout or length, or the layout is of other parameters.
     pub fn from_bytes(
         parameters: &Arc<Parameters>,
         layout: &Layout,
         bytes: &[u8],
     ) -> Result<Answer, LatticeError> {
+        layout.check(parameters)?;
         let size_bytes = layout.answer_bytes(parameters);
-        let mut reader = Reader::new(MessageKind::Answer, &layout.header(parameters), bytes, size_bytes)?;
+        let mut reader = Reader::new(MessageKind::Answer, &layout.header(), bytes, size_bytes)?;
         let bits = answer_bits(parameters.ring().bits(), parameters.degree());
         let mut polynomials = Vec::new();
         for row_block in 0..layout.row_blocks() {

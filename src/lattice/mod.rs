@@ -5,7 +5,7 @@
 //! (A_0 + A_1)·(B_0 + B_1) two products are such cross ones; an inner product is one of 1 × k by k × 1.
 //!
 //! **Messages.**
-//! 0. The key holder sends [`Keys`], once for any number of products.
+//! 0. The key holder sends [`Keys`], once for any number of products within one job with one peer.
 //! 1. The key holder sends a [`Query`]: its factor encrypted, in the blocks of a [`Layout`].
 //! 2. The evaluator sends an [`Answer`]: the encrypted product less its share, made fresh and flooded.
 //!
@@ -15,14 +15,21 @@
 //!
 //! **Security.** Semi-honest. The evaluator learns nothing under ring-LWE with circular security; the key holder learns
 //! nothing but its share, within a statistical distance of 2^−40 for each product and ring-LWE for what makes c_1 fresh
-//! ([`evaluator`] says how). Distances of several products add up. Parameters at 128 bits: [`parameters`] has the tables.
-//! Timing depends on shapes alone.
+//! ([`evaluator`] says how). Distances of several products add up. Parameters at 128 bits against classical attacks:
+//! [`parameters`] has the tables, and says what of it holds against quantum ones. Timing depends on shapes alone.
 //!
-//! **What a party gains that deviates.** A key holder may encrypt at another scale than Q/t, between the flood and there:
-//! the noise of an answer that it opens then has the low bits of sums of the evaluator's elements, and a wrong Galois key can
-//! bring in sums that are no results. It can not choose the uniform half of its public key, which comes from a seed; were that
-//! half zero, c_1 would tell the evaluator's factor outright. An evaluator may answer with a wrong product, and nothing
-//! finds it. So this is for parties that follow the protocol.
+//! **What a party gains that deviates.** A key holder learns the evaluator's factor. It may encrypt at another scale than
+//! Q/t, between the flood and there: the noise of an answer that it opens then has the low bits of sums of the evaluator's
+//! elements, and a wrong Galois key can bring in sums that are no results. The uniform half p_1 of its public key comes from
+//! a seed, but the other half is its free choice: with b = e − p_1·s + D the phase of an answer has D·u in it, which tells
+//! it u; c_1 is then a known linear function of the factor with small errors, to be solved where the factor has few
+//! unknowns or little entropy.
+//!
+//! An evaluator learns the secret key, and with it the key holder's factors. It answers with c_0 = 0 and
+//! c_1 = ⌊2^h·v/t⌋·X^j: the key holder's share is then v·s_(p−j) at place p, up to signs. Whatever the key holder
+//! does later that depends on that share, such as an opening or a failure, tells coefficients of s. It may also answer with a
+//! wrong product. Nothing finds either. So this is for parties that follow the protocol, and **a key serves one job
+//! with one peer**: whoever keeps it longer hands what one job gave away to all others under it.
 //!
 //! **Scheme.** BFV (J. Fan, F. Vercauteren, "Somewhat Practical Fully Homomorphic Encryption", eprint 2012/144) with
 //! t = 2^k and Q of primes below 2^30, coefficients as Huang et al. ("Cheetah", USENIX Security 2022, section 3.1), answers
@@ -52,7 +59,7 @@
 //!
 //! let query = holder.query(&layout, &a)?.to_bytes();
 //! let (answer, share_1) = evaluator.answer(&Query::from_bytes(&parameters, &layout, &query)?, &b)?;
-//! let share_0 = holder.open::<u64>(&Answer::from_bytes(&parameters, &layout, &answer.to_bytes())?).share;
+//! let share_0 = holder.open::<u64>(&Answer::from_bytes(&parameters, &layout, &answer.to_bytes())?)?;
 //!
 //! let sum = |at: usize| share_0[at].wrapping_add(share_1[at]);
 //! assert_eq!([sum(0), sum(1)], [1u64.wrapping_sub(3), 2 + 21]);
@@ -87,7 +94,7 @@ mod wire;
 
 pub use error::{LatticeError, MessageKind};
 pub use evaluator::Evaluator;
-pub use holder::{KeyHolder, Opened};
+pub use holder::KeyHolder;
 pub use keys::Keys;
 pub use layout::{Cost, Held, Layout, Rates, cost};
 pub use messages::{Answer, Query};

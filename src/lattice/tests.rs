@@ -28,8 +28,8 @@ fn elements<E: Element>(seed: u64, count: usize) -> Vec<E> {
     (0..count).map(|_| next()).collect()
 }
 
-/// Runs a product through bytes, and checks the sum of shares; returns the answer's error.
-fn check<E: Element>(parameters: &Arc<Parameters>, layout: &Layout, (a, b): (&[E], &[E])) -> f64 {
+/// Runs a product through bytes, and checks the sum of shares and the answer's error.
+fn check<E: Element>(parameters: &Arc<Parameters>, layout: &Layout, (a, b): (&[E], &[E])) {
     let (mut holder, keys) = KeyHolder::insecure(parameters, &layout.shifts(), 1);
     let keys = Keys::from_bytes(parameters, &layout.shifts(), &keys.to_bytes()).unwrap();
     let mut evaluator = Evaluator::insecure(&keys, 2);
@@ -41,12 +41,12 @@ fn check<E: Element>(parameters: &Arc<Parameters>, layout: &Layout, (a, b): (&[E
     let (answer, share) = evaluator.answer(&query, other).unwrap();
     let answer = answer.to_bytes();
     assert_eq!(answer.len(), cost.answer_bytes);
-    let opened: Opened<E> = holder.open(&Answer::from_bytes(parameters, layout, &answer).unwrap());
-    let sum: Vec<E> = opened.share.iter().zip(&share).map(|(&x, &y)| x.add(y)).collect();
+    let answer = Answer::from_bytes(parameters, layout, &answer).unwrap();
+    let opened: Vec<E> = holder.open(&answer).unwrap();
+    let sum: Vec<E> = opened.iter().zip(&share).map(|(&x, &y)| x.add(y)).collect();
     assert_eq!(sum, plain(layout.product(), a, b), "{layout:?}");
-    let bound = parameters.error_share(f64::from(parameters.ring().bits()), cost.noise_bits);
-    assert!(opened.error_share <= bound, "{} above {bound}: {layout:?}", opened.error_share);
-    opened.error_share
+    let (error, bound) = (holder.error_share(&answer), cost.error_share);
+    assert!(error <= bound, "{error} above {bound}: {layout:?}");
 }
 
 fn random<E: Element>(degree: usize, product: (usize, usize, usize), held: Held, seed: u64) {
@@ -113,20 +113,21 @@ fn check_vector<E: Element>(degree: usize, x: &[E], y: &[E]) {
     let vectors = Vectors::new(&parameters, E::RING);
     let (mut holder, keys) = KeyHolder::insecure(&parameters, &[], 1);
     let mut evaluator = Evaluator::insecure(&keys, 2);
-    let query = holder.query_vector(&vectors, x).to_bytes();
+    let query = holder.query_vector(&vectors, x).unwrap().to_bytes();
     let cost = vectors.cost(x.len());
     assert_eq!(query.len(), cost.query_bytes);
     let query = VectorQuery::from_bytes(&vectors, x.len(), &query).unwrap();
     let (answer, share) = evaluator.answer_vector(&vectors, &query, y).unwrap();
     let answer = answer.to_bytes();
     assert_eq!(answer.len(), cost.answer_bytes);
-    let opened: Opened<E> =
-        holder.open_vector(&vectors, &VectorAnswer::from_bytes(&vectors, x.len(), &answer).unwrap());
-    assert_eq!((opened.share.len(), share.len()), (x.len(), y.len()));
-    for (index, (&a, &b)) in opened.share.iter().zip(&share).enumerate() {
+    let answer = VectorAnswer::from_bytes(&vectors, x.len(), &answer).unwrap();
+    let opened: Vec<E> = holder.open_vector(&vectors, &answer).unwrap();
+    assert_eq!((opened.len(), share.len()), (x.len(), y.len()));
+    for (index, (&a, &b)) in opened.iter().zip(&share).enumerate() {
         assert_eq!(a.add(b), x[index].mul(y[index]), "element {index}");
     }
-    assert!(opened.error_share < 0.5);
+    let (error, bound) = (holder.vector_error_share(&vectors, &answer), cost.error_share);
+    assert!(error <= bound && bound < 0.5, "{error} above {bound}");
 }
 
 proptest! {
@@ -159,7 +160,7 @@ fn malformed_messages_of_vectors_are_named() {
     let parameters = Parameters::insecure(Ring::Z64, 64);
     let vectors = Vectors::new(&parameters, Ring::Z32);
     let (mut holder, _) = KeyHolder::insecure(&parameters, &[], 1);
-    let query = holder.query_vector(&vectors, &[5u32; 70]).to_bytes();
+    let query = holder.query_vector(&vectors, &[5u32; 70]).unwrap().to_bytes();
     let read = |len: usize, bytes: &[u8]| VectorQuery::from_bytes(&vectors, len, bytes).map(drop);
     assert_eq!(read(70, &query), Ok(()));
     assert_eq!(read(71, &query), Err(LatticeError::Header(MessageKind::VectorQuery)));
@@ -241,7 +242,8 @@ fn malformed_messages_are_named() {
     // A message for another dimension, another layout, or of another kind.
     let other = Layout::choose(&parameters, (6, 10, 9), Held::Left, &Rates::default()).unwrap();
     let wide = Parameters::insecure(Ring::Z64, 128);
-    for (parameters, layout) in [(&parameters, &other), (&wide, &layout)] {
+    let wide_layout = Layout::choose(&wide, (6, 10, 8), Held::Left, &Rates::default()).unwrap();
+    for (parameters, layout) in [(&parameters, &other), (&wide, &wide_layout)] {
         let read = Query::from_bytes(parameters, layout, &query).map(drop);
         assert_eq!(read, Err(LatticeError::Header(MessageKind::Query)));
     }
@@ -296,7 +298,7 @@ fn the_evaluator_may_give_its_share() {
     let mut evaluator = Evaluator::insecure(&keys, 4);
     let (a, b, share) = (elements::<u64>(5, 60), elements::<u64>(6, 80), elements::<u64>(7, 48));
     let query = holder.query(&layout, &a).unwrap();
-    let opened = holder.open::<u64>(&evaluator.answer_for(&query, &b, &share).unwrap()).share;
+    let opened = holder.open::<u64>(&evaluator.answer_for(&query, &b, &share).unwrap()).unwrap();
     let sum: Vec<u64> = opened.iter().zip(&share).map(|(x, y)| x.wrapping_add(*y)).collect();
     assert_eq!(sum, plain((6, 10, 8), &a, &b));
     let short = evaluator.answer_for(&query, &b, &share[1..]).map(drop);
@@ -307,16 +309,16 @@ fn the_evaluator_may_give_its_share() {
         let (x, y) = (&a[..60], &b[..60]);
         match ring {
             Ring::Z64 => {
-                let query = holder.query_vector(&vectors, x);
+                let query = holder.query_vector(&vectors, x).unwrap();
                 let answer = evaluator.answer_vector_for(&vectors, &query, y, &[9; 60]).unwrap();
-                let opened = holder.open_vector::<u64>(&vectors, &answer).share;
+                let opened = holder.open_vector::<u64>(&vectors, &answer).unwrap();
                 assert!((0..60).all(|at| opened[at].wrapping_add(9) == x[at].wrapping_mul(y[at])));
             }
             Ring::Z32 => {
                 let [x, y] = [x, y].map(|x| x.iter().map(|&x| x as u32).collect::<Vec<u32>>());
-                let query = holder.query_vector(&vectors, &x);
+                let query = holder.query_vector(&vectors, &x).unwrap();
                 let answer = evaluator.answer_vector_for(&vectors, &query, &y, &[9; 60]).unwrap();
-                let opened = holder.open_vector::<u32>(&vectors, &answer).share;
+                let opened = holder.open_vector::<u32>(&vectors, &answer).unwrap();
                 assert!((0..60).all(|at| opened[at].wrapping_add(9) == x[at].wrapping_mul(y[at])));
             }
         }
@@ -327,4 +329,59 @@ fn the_evaluator_may_give_its_share() {
 fn a_product_at_real_parameters() {
     random::<u64>(8192, (40, 70, 30), Held::Left, 1);
     random::<u32>(8192, (40, 70, 30), Held::Right, 1);
+}
+
+/// Keys, layouts, tables, elements and messages of another ring or dimension: named, whoever meets them.
+#[test]
+fn what_is_of_other_parameters_is_refused() {
+    let (parameters, layout, mut holder, keys) = parties(Ring::Z64);
+    let (narrow, narrow_layout, mut narrow_holder, narrow_keys) = parties(Ring::Z32);
+    let mut evaluator = Evaluator::insecure(&keys, 4);
+    let mut narrow_evaluator = Evaluator::insecure(&narrow_keys, 4);
+    let elements = LatticeError::Elements { expected: 64, given: 32 };
+    assert_eq!(holder.query(&layout, &[0u32; 60]).map(drop), Err(elements.clone()));
+    assert_eq!(holder.query(&narrow_layout, &[0u64; 60]).map(drop), Err(LatticeError::Layout));
+    let query = holder.query(&layout, &[1u64; 60]).unwrap();
+    let narrow_query = narrow_holder.query(&narrow_layout, &[1u32; 60]).unwrap();
+    let bytes = query.to_bytes();
+    assert_eq!(Query::from_bytes(&narrow, &layout, &bytes).map(drop), Err(LatticeError::Layout));
+    let of_query = Err(LatticeError::Header(MessageKind::Query));
+    assert_eq!(evaluator.answer(&narrow_query, &[1u64; 80]).map(drop), of_query);
+    assert_eq!(evaluator.answer(&query, &[1u32; 80]).map(drop), Err(elements.clone()));
+    let (narrow_answer, _) = narrow_evaluator.answer(&narrow_query, &[1u32; 80]).unwrap();
+    let of_answer = Err(LatticeError::Header(MessageKind::Answer));
+    assert_eq!(holder.open::<u64>(&narrow_answer), of_answer);
+
+    let [narrow_vectors, vectors] = Ring::ALL.map(|ring| Vectors::new(&parameters, ring));
+    let wide = Vectors::new(&Parameters::insecure(Ring::Z64, 128), Ring::Z64);
+    assert_eq!(holder.query_vector(&vectors, &[0u32; 9]).map(drop), Err(elements));
+    assert_eq!(holder.query_vector(&wide, &[0u64; 9]).map(drop), Err(LatticeError::Tables));
+    assert_eq!(narrow_holder.query_vector(&vectors, &[0u64; 9]).map(drop), Err(LatticeError::Tables));
+    let query = holder.query_vector(&vectors, &[1u64; 9]).unwrap();
+    let of_query = Err(LatticeError::Header(MessageKind::VectorQuery));
+    assert_eq!(evaluator.answer_vector(&narrow_vectors, &query, &[1u32; 9]).map(drop), of_query);
+    let (answer, _) = evaluator.answer_vector(&vectors, &query, &[1u64; 9]).unwrap();
+    let of_answer = Err(LatticeError::Header(MessageKind::VectorAnswer));
+    assert_eq!(holder.open_vector::<u32>(&narrow_vectors, &answer), of_answer);
+}
+
+/// One product of vectors keeps 2^−40 whatever its length, or is refused with the most that it may have.
+#[test]
+fn vectors_that_are_not_hidden_are_refused() {
+    let parameters = Parameters::new(Ring::Z64);
+    let (mut holder, _) = KeyHolder::insecure(&parameters, &[], 1);
+    for (ring, least, below) in [(Ring::Z32, 1 << 16, 1 << 17), (Ring::Z64, 1 << 24, 1 << 26)] {
+        let vectors = Vectors::new(&parameters, ring);
+        let most = vectors.most_elements();
+        assert!(least <= most && most < below, "{ring:?}: {most} elements");
+        let bits = |len: usize| vectors.cost(len).privacy_bits;
+        assert!(bits(most) >= PRIVACY_BITS && bits(most + 1) < PRIVACY_BITS, "{ring:?}");
+        let elements = most + 1;
+        let refused = Err(LatticeError::TooManyElements { elements, most });
+        assert_eq!(VectorQuery::from_bytes(&vectors, elements, &[]).map(drop), refused);
+        assert_eq!(VectorAnswer::from_bytes(&vectors, elements, &[]).map(drop), refused);
+        if ring == Ring::Z32 {
+            assert_eq!(holder.query_vector(&vectors, &vec![1u32; elements]).map(drop), refused);
+        }
+    }
 }

@@ -29,13 +29,26 @@ pub struct VectorAnswer {
 }
 
 impl Vectors {
-    /// What a message for so many elements begins with.
+    /// The first numbers of a message for so many elements.
     ///
-    /// # Panics
-    /// Where there are 2^32 elements or more.
-    pub(super) fn header(&self, len: usize) -> [u32; HEADER] {
-        let len = u32::try_from(len).expect("fewer than 2^32 elements in one message");
-        [self.ring.bits(), self.parameters.degree() as u32, len]
+    /// # Errors
+    /// Where there are more than one product may have.
+    pub(super) fn header(&self, len: usize) -> Result<[u32; HEADER], LatticeError> {
+        let (elements, most) = (len, self.most_elements());
+        match u32::try_from(len) {
+            Ok(len) if elements <= most => Ok([self.ring.bits(), self.parameters.degree() as u32, len]),
+            _ => Err(LatticeError::TooManyElements { elements, most }),
+        }
+    }
+
+    /// Refuses a message whose header is not that of its number of elements over this ring.
+    pub(super) fn check_message(
+        &self,
+        header: [u32; HEADER],
+        message: MessageKind,
+    ) -> Result<(), LatticeError> {
+        let same = self.header(header[2] as usize)? == header;
+        if same { Ok(()) } else { Err(LatticeError::Header(message)) }
     }
 
     fn polynomials(&self, len: usize) -> usize {
@@ -76,9 +89,10 @@ impl VectorQuery {
     /// Reads the query that is expected for so many elements.
     ///
     /// # Errors
-    /// Where the bytes are of another kind, ring, dimension or length, or a coefficient is not below its modulus.
+    /// Where the bytes are of another kind, ring, dimension or length, a coefficient is not below its modulus, or the
+    /// elements are more than one product may have.
     pub fn from_bytes(vectors: &Vectors, len: usize, bytes: &[u8]) -> Result<VectorQuery, LatticeError> {
-        let (header, parameters) = (vectors.header(len), &vectors.parameters);
+        let (header, parameters) = (vectors.header(len)?, &vectors.parameters);
         let mut reader = Reader::new(MessageKind::VectorQuery, &header, bytes, vectors.query_bytes(len))?;
         let seed = reader.bytes();
         let polynomials: Result<_, _> =
@@ -105,9 +119,9 @@ impl VectorAnswer {
     /// Reads the answer that is expected for so many elements.
     ///
     /// # Errors
-    /// Where the bytes are of another kind, ring, dimension or length.
+    /// Where the bytes are of another kind, ring, dimension or length, or the elements are more than one product may have.
     pub fn from_bytes(vectors: &Vectors, len: usize, bytes: &[u8]) -> Result<VectorAnswer, LatticeError> {
-        let (header, parameters) = (vectors.header(len), &vectors.parameters);
+        let (header, parameters) = (vectors.header(len)?, &vectors.parameters);
         let mut reader = Reader::new(MessageKind::VectorAnswer, &header, bytes, vectors.answer_bytes(len))?;
         let (bits, degree) = (answer_bits(PLAINTEXT_BITS, parameters.degree()), parameters.degree());
         let polynomials = (0..vectors.polynomials(len))

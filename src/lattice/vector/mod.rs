@@ -13,22 +13,27 @@
 //!
 //! The key holder opens v_i, without any wrap, and keeps it modulo 2^k; the evaluator's share is −r_i.
 //!
-//! **Bytes.** A product takes k = 64: 79 B there and 51 B back, three plaintext moduli; k = 32: 53 and 34 B, two. Gilboa's
+//! **Bytes.** A product takes k = 64: 105 B there and 69 B back, four plaintext moduli; k = 32: 53 and 34 B, two. Gilboa's
 //! product over correlated OT takes k·(k + 1)/2 bits there and k bits back beside the OTs: 268 B at k = 64, 70 B at k = 32.
-//! **Rounds.** Two. **Privacy.** r_i hides x_i·y_i within a distance of 2^(2k−2−b), which is 2^−53 (k = 64, b = 179) or
-//! 2^−57 (k = 32, b = 119) for each product, and the flood hides the noise better; [`Cost::privacy_bits`] sums them up. **Security.** As in [`crate::lattice`]: semi-honest, ring-LWE with the
-//! parameters of Z_2^64 for both rings.
+//! **Rounds.** Two. **Privacy.** r_i hides x_i·y_i within a distance of 2^(2k−2−b) for each element: 2^−113 (k = 64, b = 239)
+//! or 2^−57 (k = 32, b = 119). The flood hides the noise within 2^−67 for each coefficient of each plaintext modulus.
+//! [`Cost::privacy_bits`] sums them up over a product, and one that has less than [`PRIVACY_BITS`] is refused
+//! ([`Vectors::most_elements`]). Distances of several products add up. **Security.** As in [`crate::lattice`]: semi-honest,
+//! ring-LWE with the parameters of Z_2^64 for both rings.
+//!
+//! **What a key holder gains that deviates.** The evaluator's factor. In the easiest way it takes x_i = ⌊T/2⌋, which the
+//! evaluator cannot see: the masks do not hide the lowest bit of y_i then.
 
 use crate::lattice::answer::{Opening, Switch, Switched, nearest};
 use crate::lattice::encode::{Signed, residues, signed};
-use crate::lattice::error::LatticeError;
+use crate::lattice::error::{LatticeError, MessageKind, same_ring};
 use crate::lattice::evaluator::{Evaluator, Fresh};
-use crate::lattice::holder::{KeyHolder, Opened};
+use crate::lattice::holder::KeyHolder;
 use crate::lattice::keys::Keys;
 use crate::lattice::layout::{Cost, answer_primes};
 use crate::lattice::modulus::{Factor, Modulus, less};
 use crate::lattice::ntt::Transform;
-use crate::lattice::parameters::{Parameters, SLOT_PRIMES};
+use crate::lattice::parameters::{PRIVACY_BITS, Parameters, SLOT_PRIMES};
 use crate::lattice::poly::{self, Ciphertext, multiply_add};
 use crate::lattice::sample::{Secret, Stream, Wide, public};
 use crate::ring::prg::PrgKey;
@@ -43,6 +48,7 @@ mod messages;
 pub use messages::{VectorAnswer, VectorQuery};
 
 use garner::Garner;
+
 /// Bits of a plaintext modulus: a product of two primes.
 const PLAINTEXT_BITS: u32 = 60;
 
@@ -172,6 +178,39 @@ impl Vectors {
         len.div_ceil(self.parameters.degree())
     }
 
+    fn noise_bits(&self) -> f64 {
+        self.parameters.noise_bits(f64::from(PLAINTEXT_BITS - 1), self.parameters.degree(), 1)
+    }
+
+    /// −log2 of the distance of so many products: of every mask, and of the flood at every coefficient of every plaintext
+    /// modulus.
+    fn privacy_bits(&self, noise_bits: f64, len: usize) -> f64 {
+        let coefficients = self.batches(len) * self.parameters.degree() * self.plaintexts.len();
+        let flooded = self.parameters.privacy_bits(noise_bits, coefficients);
+        let masked = f64::from(self.mask_bits() - self.lowest_mask_bits()) - (len.max(1) as f64).log2();
+        -((-flooded).exp2() + (-masked).exp2()).log2()
+    }
+
+    /// The most elements of one product: all together keep [`PRIVACY_BITS`]. At real parameters some 2^17 for k = 32, and
+    /// some 2^25 for k = 64. Several products add up.
+    pub fn most_elements(&self) -> usize {
+        let noise_bits = self.noise_bits();
+        // Distances grow with the elements.
+        let (mut most, mut above) = (0, u32::MAX as usize);
+        while above - most > 1 {
+            let middle = most + (above - most) / 2;
+            let is_hidden = self.privacy_bits(noise_bits, middle) >= PRIVACY_BITS;
+            if is_hidden { most = middle } else { above = middle }
+        }
+        most
+    }
+
+    /// Refuses keys of other parameters.
+    fn check(&self, parameters: &Parameters) -> Result<(), LatticeError> {
+        let of = |parameters: &Parameters| (parameters.ring(), parameters.degree());
+        if of(parameters) == of(&self.parameters) { Ok(()) } else { Err(LatticeError::Tables) }
+    }
+
     /// What so many products cost, and how well all of them together are hidden.
     pub fn cost(&self, len: usize) -> Cost {
         let parameters = &self.parameters;
@@ -181,9 +220,7 @@ impl Vectors {
         // there and back, slots.
         let transforms =
             (2 + primes) + (4 + primes + 3 * primes) + (2 * answer_primes(parameters) as u64 + 2);
-        let noise_bits = parameters.noise_bits(f64::from(PLAINTEXT_BITS - 1), parameters.degree(), 1);
-        let flooded = parameters.privacy_bits(noise_bits, self.batches(len) * parameters.degree());
-        let masked = f64::from(self.mask_bits() - self.lowest_mask_bits()) - (len.max(1) as f64).log2();
+        let noise_bits = self.noise_bits();
         Cost {
             query_bytes: self.query_bytes(len),
             answer_bytes: self.answer_bytes(len),
@@ -193,7 +230,8 @@ impl Vectors {
             multiply_adds: 2 * primes * degree * polynomials,
             key_switches: 0,
             noise_bits,
-            privacy_bits: -((-flooded).exp2() + (-masked).exp2()).log2(),
+            privacy_bits: self.privacy_bits(noise_bits, len),
+            error_share: parameters.error_share(f64::from(PLAINTEXT_BITS), noise_bits),
         }
     }
 
@@ -212,12 +250,18 @@ impl Vectors {
 impl KeyHolder {
     /// Encrypts a vector.
     ///
-    /// # Panics
-    /// Where the elements are of another ring than `vectors` or 2^32 and more, or the key is of other parameters.
-    pub fn query_vector<E: Element>(&mut self, vectors: &Vectors, elements: &[E]) -> VectorQuery {
-        assert_eq!(E::RING, vectors.ring, "elements of the vectors' ring");
+    /// # Errors
+    /// Where the elements are of another ring than `vectors` or more than one product may have
+    /// ([`Vectors::most_elements`]), or the key is of other parameters.
+    pub fn query_vector<E: Element>(
+        &mut self,
+        vectors: &Vectors,
+        elements: &[E],
+    ) -> Result<VectorQuery, LatticeError> {
+        same_ring::<E>(vectors.ring)?;
+        vectors.check(&self.parameters)?;
+        let header = vectors.header(elements.len())?;
         let parameters = &self.parameters;
-        assert_eq!(parameters.words(), vectors.parameters.words(), "a key of the vectors' parameters");
         let seed = self.randomness.seed();
         let key = PrgKey::from_bytes(seed);
         let count = vectors.plaintexts.len();
@@ -231,33 +275,31 @@ impl KeyHolder {
             self.secret.encrypt(parameters, (&key, number), errors, Some(&message))
         };
         let polynomials = streams.into_par_iter().enumerate().map(one).collect();
-        VectorQuery {
-            parameters: parameters.clone(),
-            header: vectors.header(elements.len()),
-            seed,
-            polynomials,
-        }
+        Ok(VectorQuery { parameters: parameters.clone(), header, seed, polynomials })
     }
 
     /// This party's share of the products, from the answer to its query.
     ///
-    /// # Panics
-    /// Where the elements are of another ring than `vectors`.
-    pub fn open_vector<E: Element>(&self, vectors: &Vectors, answer: &VectorAnswer) -> Opened<E> {
-        assert_eq!(E::RING, vectors.ring, "elements of the vectors' ring");
+    /// # Errors
+    /// Where the elements or the answer are of another ring than `vectors`, or the key is of other parameters.
+    pub fn open_vector<E: Element>(
+        &self,
+        vectors: &Vectors,
+        answer: &VectorAnswer,
+    ) -> Result<Vec<E>, LatticeError> {
+        same_ring::<E>(vectors.ring)?;
+        vectors.check(&self.parameters)?;
+        vectors.check_message(answer.header, MessageKind::VectorAnswer)?;
         let parameters = &self.parameters;
         let opening = Opening::new(parameters, PLAINTEXT_BITS);
         let batch = |polynomials: &[Switched]| {
             let mut all: Vec<Secret<u32>> = Vec::with_capacity(2 * polynomials.len());
-            let mut error_share = 0f64;
             for (plaintext, polynomial) in vectors.plaintexts.iter().zip(polynomials) {
                 let phases =
                     opening.phases(parameters, self.secret.slots(), polynomial, 0..parameters.degree());
                 let t = plaintext.value();
-                let (messages, errors): (Vec<u64>, Vec<f64>) =
-                    phases.iter().map(|&phase| nearest(phase, t.into())).unzip();
-                let messages = Zeroizing::new(messages);
-                error_share = errors.into_iter().fold(error_share, f64::max);
+                let messages = phases.iter().map(|&phase| nearest(phase, t.into())).collect();
+                let messages: Secret<u64> = Zeroizing::new(messages);
                 for transform in &plaintext.primes {
                     let encoding = Signed::new(transform.modulus, 1);
                     let residues = messages.iter().map(|&message| encoding.residue(message as i64));
@@ -267,16 +309,30 @@ impl KeyHolder {
                 }
             }
             let number = |at: usize| vectors.garner.number(all.iter().map(|slots| slots[at]));
-            let share: Secret<u64> = Zeroizing::new((0..parameters.degree()).map(number).collect());
-            (share, error_share)
+            Zeroizing::new((0..parameters.degree()).map(number).collect())
         };
-        let batches: Vec<_> = answer.polynomials.par_chunks(vectors.plaintexts.len()).map(batch).collect();
+        let batches: Vec<Secret<u64>> =
+            answer.polynomials.par_chunks(vectors.plaintexts.len()).map(batch).collect();
         let mut share = Vec::with_capacity(batches.len() * parameters.degree());
-        for (numbers, _) in &batches {
+        for numbers in &batches {
             let rest = answer.len() - share.len();
             share.extend(numbers.iter().take(rest).map(|&number| E::from_u64(number)));
         }
-        Opened { share, error_share: batches.iter().fold(0f64, |largest, batch| largest.max(batch.1)) }
+        Ok(share)
+    }
+
+    /// The largest noise of an answer, in units of Q/t.
+    #[cfg(test)]
+    pub(in crate::lattice) fn vector_error_share(&self, vectors: &Vectors, answer: &VectorAnswer) -> f64 {
+        let (parameters, opening) = (&self.parameters, Opening::new(&self.parameters, PLAINTEXT_BITS));
+        let plaintexts = vectors.plaintexts.iter().cycle();
+        let errors = plaintexts.zip(&answer.polynomials).flat_map(|(plaintext, polynomial)| {
+            let all = 0..parameters.degree();
+            let phases = opening.phases(parameters, self.secret.slots(), polynomial, all).to_vec();
+            let t = plaintext.value();
+            phases.into_iter().map(move |phase| crate::lattice::answer::distance(phase, t.into()))
+        });
+        errors.fold(0f64, f64::max)
     }
 }
 
@@ -284,9 +340,6 @@ impl Evaluator {
     /// The answer to a query about this party's vector, and this party's share of the products: uniform and fresh.
     ///
     /// # Errors
-    /// As [`Evaluator::answer_vector_for`].
-    ///
-    /// # Panics
     /// As [`Evaluator::answer_vector_for`].
     pub fn answer_vector<E: Element>(
         &mut self,
@@ -303,10 +356,8 @@ impl Evaluator {
     /// uniform, and known to nobody else, as for [`Evaluator::answer_for`].
     ///
     /// # Errors
-    /// Where the vector or the share has another length than the encrypted one.
-    ///
-    /// # Panics
-    /// Where the elements are of another ring than `vectors`, or the keys are of other parameters.
+    /// Where the elements or the query are of another ring than `vectors`, the keys are of other parameters, or the vector or
+    /// the share has another length than the encrypted one.
     pub fn answer_vector_for<E: Element>(
         &mut self,
         vectors: &Vectors,
@@ -314,8 +365,9 @@ impl Evaluator {
         elements: &[E],
         share: &[E],
     ) -> Result<VectorAnswer, LatticeError> {
-        assert_eq!(E::RING, vectors.ring, "elements of the vectors' ring");
-        assert_eq!(self.parameters.words(), vectors.parameters.words(), "keys of the vectors' parameters");
+        same_ring::<E>(vectors.ring)?;
+        vectors.check(&self.parameters)?;
+        vectors.check_message(query.header, MessageKind::VectorQuery)?;
         for given in [elements, share] {
             if given.len() != query.len() {
                 return Err(LatticeError::Factor { expected: query.len(), actual: given.len() });
