@@ -40,7 +40,7 @@ pub enum Command {
         /// beaver (two parties and a dealer) or replicated (three parties)
         #[arg(long, value_name = "PROTOCOL", default_value_t = Protocol::Beaver)]
         protocol: Protocol,
-        /// Where correlations come from: dealer, or pair (the two parties make them between themselves)
+        /// Source of correlations: dealer, or pair (the two parties between themselves)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
         #[command(flatten)]
@@ -80,7 +80,7 @@ pub enum Command {
         /// Write the list of correlations, from which a dealer deals ahead of time
         #[arg(long, value_name = "FILE", conflicts_with = "correlations")]
         demand: Option<PathBuf>,
-        /// Where correlations come from: dealer, or pair (the two parties make them between themselves)
+        /// Source of correlations: dealer, or pair (the two parties between themselves)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
         #[command(flatten)]
@@ -190,8 +190,8 @@ pub struct Shared {
     /// Do not tune products when a GPU is first opened; results are the same
     #[arg(long, help_heading = DEVICES)]
     pub no_autotune: bool,
-    /// Rates of the device, for tiles and predictions: core, h200, h200-measured, rtx4090, or a file from
-    /// `bench --calibrate`; for several devices a list, with commas
+    /// Rates of the device, for tiles and predictions: core, h200, h200-measured, rtx4090, or
+    /// a file from `bench --calibrate`; for several devices a list, with commas
     #[arg(long, value_name = "MODEL", help_heading = PLANNING, verbatim_doc_comment)]
     pub device_model: Option<String>,
     /// Side of tiles [default: the one that is predicted to be fastest]

@@ -54,7 +54,7 @@ pub struct Options {
     /// Runs of each program: the first warms up, and the best of the others counts
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..=100))]
     runs: u16,
-    /// Fail also where threads are woken too often, or a round of the chain on the CPU device takes over 0.1 ms
+    /// Fail also where threads wake too often, or a CPU round of the chain takes over 0.1 ms
     #[arg(long)]
     clock: bool,
 }
