@@ -9,6 +9,7 @@ use crate::errors::{self, Raised};
 use crate::numbers::Reading;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::{Arc, Weak};
@@ -354,9 +355,9 @@ impl Graph {
 fn needed(outputs: impl Iterator<Item = Arc<Inner>>) -> BTreeMap<u64, Arc<Inner>> {
     let (mut needed, mut rest) = (BTreeMap::new(), Vec::from_iter(outputs));
     while let Some(node) = rest.pop() {
-        if !needed.contains_key(&node.serial) {
+        if let Entry::Vacant(place) = needed.entry(node.serial) {
             rest.extend(node.operands.iter().cloned());
-            needed.insert(node.serial, node);
+            place.insert(node);
         }
     }
     needed
