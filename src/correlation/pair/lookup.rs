@@ -40,9 +40,7 @@ impl End<'_> {
         while first < count {
             for batch in self.take((count - first).min(PADS >> log_n), log_n, channel)? {
                 let here = batch.count / log_n;
-                self.price.second_bytes += batch.count.div_ceil(8) as u64;
-                self.price.first_bytes += (here * each_bytes) as u64;
-                self.price.messages += 2;
+                self.count_round(batch.count, here * each_bytes);
                 let elements = first..first + here;
                 first += here;
                 match batch.cots {
@@ -76,6 +74,13 @@ impl End<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Adds a round to the price: a choice for each transfer, and the answer to all of them.
+    pub(super) fn count_round(&mut self, transfers: usize, answer_bytes: usize) {
+        self.price.second_bytes += transfers.div_ceil(8) as u64;
+        self.price.first_bytes += answer_bytes as u64;
+        self.price.messages += 2;
     }
 
     /// Takes correlated transfers for so many uses of `each`.

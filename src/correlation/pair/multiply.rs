@@ -96,9 +96,7 @@ impl End<'_> {
         while first < count {
             for batch in self.take((count - first).min(at_once), bits, channel)? {
                 let here = batch.count / bits;
-                self.price.second_bytes += batch.count.div_ceil(8) as u64;
-                self.price.first_bytes += (here * each_bytes) as u64;
-                self.price.messages += 2;
+                self.count_round(batch.count, here * each_bytes);
                 let elements = first..first + here;
                 first += here;
                 match batch.cots {

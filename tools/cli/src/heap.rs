@@ -22,7 +22,7 @@ pub fn is_exhausted() -> bool {
 /// Has the heap keep what is freed, wiped, for what is allocated next, up to the system's largest block of a heap.
 ///
 /// GNU's heap otherwise returns what is free at its end, takes it back a moment later, and waits for every page of it:
-/// a tenth of the time of a transformer's run.
+/// about a tenth of the time of `bench whole` with one sentence (1.45 s against 1.30 s on two cores).
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
     {

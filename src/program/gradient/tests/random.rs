@@ -98,7 +98,10 @@ fn hold(seed: u64) {
     for name in ["x", "y", "v"] {
         match case.hold(&text, name, Most { real: 2e-4, fixed: 3e-2 }) {
             Ok(wrong) => assert_eq!(wrong, [""; 0]),
-            Err(ProgramError::Gradient(GradientError::Independent { .. })) => {}
+            // Refused: a loss without the value, or one that it reaches by comparisons alone.
+            Err(ProgramError::Gradient(
+                GradientError::Independent { .. } | GradientError::NoDerivative { .. },
+            )) => {}
             Err(error) => panic!("{text} by {name}: {error}"),
         }
     }
@@ -108,5 +111,5 @@ fn hold(seed: u64) {
 /// numbers may take the other side, whose derivative is another.
 #[test]
 fn gradients_of_random_expressions_are_those_of_differences() {
-    (0..56).for_each(hold);
+    (0..64).for_each(hold);
 }
