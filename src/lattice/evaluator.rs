@@ -1,7 +1,7 @@
 //! The evaluator: multiplies the encrypted factor by its own, masks the product by its share, and answers.
 //!
 //! **Steps.** For each block of columns of W and each block of rows of X the sum over inner blocks of x̂·ŵ, slot by slot;
-//! these are interleaved ([`super::pack`]) depth first, so that few ciphertexts live at a time. An answer is then made
+//! these are interleaved (`pack`) depth first, so that few ciphertexts live at a time. An answer is then made
 //! fresh: an encryption of zero under the public key, (p_0·u + flood, p_1·u + e), is added, and the scaled masks to c_0.
 //!
 //! **Circuit privacy.** What the key holder can compute of an answer is c_0 + c_1·s at the places of results, and c_1. The

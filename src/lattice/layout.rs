@@ -13,7 +13,7 @@
 //! ```
 //!
 //! since exponents that are multiples of h arise only where both j agree; `block_rows`·c·h ≤ N, and X^N = −1 touches none of
-//! them. `packed` products are then interleaved into one polynomial ([`super::pack`]), at distances of h/`packed`.
+//! them. `packed` products are then interleaved into one polynomial (`pack`), at distances of h/`packed`.
 //!
 //! **Bytes.** X's polynomials once (N·log2 Q bits each, a seed for all their other halves), and for each answer all of c_1
 //! and of c_0 one coefficient for each element of the product: rows·inner + rows·cols coefficients in order of magnitude

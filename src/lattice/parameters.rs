@@ -18,7 +18,7 @@
 //! **Noise.** c_0 + c_1·s = Q/t·m + e, with t = 2^k. All bounds are worst cases, so that no result is ever wrong:
 //!
 //! - a product with `terms` elements of the plain factor: terms · 2^(k−1) · (21 + ½), the ½ from the scaling's rounding;
-//! - interleaving r products ([`super::pack`]): (r − 1) · 21 · N · Σ over digits of the largest digit;
+//! - interleaving r products (`pack`): (r − 1) · 21 · N · Σ over digits of the largest digit;
 //! - the encryption of zero that makes an answer's c_1 fresh: 2·21·N, and ½ for the rounding of a scaled mask;
 //! - the flood: F.
 //!

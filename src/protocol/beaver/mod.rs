@@ -104,7 +104,7 @@
 //! recipient already holds.
 //!
 //! **Later runs.** What is computed from resident inputs alone is lowered as steps of the first run (see
-//! [`crate::step::Step::once`]): their shares, and the openings of those that are factors, are kept with their masks.
+//! [`crate::share::Taken`]): their shares, and the openings of those that are factors, are kept with their masks.
 //! Later runs open the other factors under fresh masks, and draw fresh shares of the products of these with kept ones.
 //! *Bytes:* of x @ w with w resident, mk elements; what the first run sent for w is not sent again.
 //!
