@@ -12,10 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum Count {
     /// Submissions to the queue.
     Submits,
-    /// Staging buffers mapped for bytes that come to the host.
-    DownloadMaps,
-    /// Staging buffers mapped for bytes that go to the device.
-    UploadMaps,
+    /// Ranges of staging memory mapped, for bytes that come to the host and, where it does not stay mapped, for bytes that go
+    /// to the device.
+    Maps,
     /// Compute passes.
     Passes,
     /// Command buffers of the driver: two for each pass, one for each run of copies, and wgpu's own first one.
@@ -62,10 +61,9 @@ impl fmt::Display for Allowance {
 
 impl Count {
     /// All counters, in the order of reports.
-    pub const ALL: [Count; 13] = [
+    pub const ALL: [Count; 12] = [
         Count::Submits,
-        Count::DownloadMaps,
-        Count::UploadMaps,
+        Count::Maps,
         Count::Passes,
         Count::CommandBuffers,
         Count::Fills,
@@ -82,8 +80,7 @@ impl Count {
     pub const fn row(self) -> (&'static str, Allowance) {
         match self {
             Count::Submits => ("submits", Allowance::Each(1.0)),
-            Count::DownloadMaps => ("staging ranges mapped to read", Allowance::Each(1.0)),
-            Count::UploadMaps => ("staging ranges mapped to write", Allowance::Each(1.0)),
+            Count::Maps => ("staging ranges mapped", Allowance::Each(1.0)),
             Count::Passes => ("compute passes", Allowance::Each(1.0)),
             Count::CommandBuffers => ("command buffers", Allowance::Each(5.0)),
             Count::Fills => ("fills", Allowance::Each(0.0)),

@@ -4,6 +4,9 @@
 //! refused allocation never counts as a peak. A [`Booking`] closes when it is dropped. Live and peak bytes are kept per
 //! class and in all; the budget is a hard limit on the live sum, reservations included. Memory that a pool keeps for
 //! later is not live: the pool gives it back before an allocation would otherwise fail.
+//!
+//! Each of the sessions that share a device has a ledger of its own, whose every entry is one of the device's too, under the
+//! device's budget.
 
 use super::DeviceError;
 use crate::step::MemoryClass;
@@ -15,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub struct Ledger {
     account: Arc<Mutex<Account>>,
     budget_bytes: Option<u64>,
+    /// The whole device's, where this is a session's.
+    whole: Option<Box<Ledger>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +45,28 @@ pub struct MemoryUse {
 impl Ledger {
     /// An empty ledger; allocations beyond `budget_bytes` in all are refused.
     pub fn new(budget_bytes: Option<u64>) -> Ledger {
-        Ledger { account: Arc::default(), budget_bytes }
+        Ledger { account: Arc::default(), budget_bytes, whole: None }
+    }
+
+    /// The ledger of one more session on the device, in which `booked` is there already, as it is in the device's.
+    pub(super) fn of_session(&self, booked: Option<&Booking>) -> Ledger {
+        let whole = self.whole.as_deref().unwrap_or(self).clone();
+        let live: BTreeMap<_, _> =
+            booked.map(|booking| (booking.class, booking.size_bytes)).into_iter().collect();
+        let account = Account { live, ..Account::default() };
+        let ledger = Ledger {
+            account: Arc::new(Mutex::new(account)),
+            budget_bytes: None,
+            whole: Some(Box::new(whole)),
+        };
+        ledger.restart_peak();
+        ledger
+    }
+
+    /// The budget of the whole device, and what is allocated of it.
+    pub(super) fn budget(&self) -> Option<(u64, u64)> {
+        let whole = self.whole.as_deref().unwrap_or(self);
+        whole.budget_bytes.map(|budget| (budget, whole.live().total_bytes))
     }
 
     /// Sets room aside for an allocation that is about to be made.
@@ -48,6 +74,8 @@ impl Ledger {
     /// # Errors
     /// Where it would exceed the budget, which is 2^64 − 1 bytes where none was given.
     pub fn reserve(&self, size_bytes: u64, class: MemoryClass) -> Result<Reservation, DeviceError> {
+        let whole = self.whole.as_deref().map(|whole| whole.reserve(size_bytes, class)).transpose()?;
+        let whole = whole.map(|Reservation(booking)| Box::new(booking));
         let mut account = self.account();
         let live_bytes = account.live_total() + account.reserved;
         let budget_bytes = self.budget_bytes.unwrap_or(u64::MAX);
@@ -55,7 +83,7 @@ impl Ledger {
             return Err(DeviceError::OverBudget { size_bytes, class, live_bytes, budget_bytes });
         }
         account.reserved += size_bytes;
-        Ok(Reservation(Booking { ledger: self.clone(), size_bytes, class, is_live: false }))
+        Ok(Reservation(Booking { ledger: self.clone(), size_bytes, class, is_live: false, whole }))
     }
 
     /// Books an allocation that cannot fail any more.
@@ -110,6 +138,7 @@ impl Reservation {
     /// Books the allocation, once it is made.
     pub fn commit(self) -> Booking {
         let Reservation(mut booking) = self;
+        booking.whole = booking.whole.take().map(|whole| Box::new(Reservation(*whole).commit()));
         let mut account = booking.ledger.account();
         account.reserved -= booking.size_bytes;
         let live = account.live.entry(booking.class).or_default();
@@ -133,6 +162,8 @@ pub struct Booking {
     class: MemoryClass,
     /// Or only reserved.
     is_live: bool,
+    /// The same in the whole device's ledger, where this is a session's.
+    whole: Option<Box<Booking>>,
 }
 
 impl Booking {
@@ -184,6 +215,26 @@ mod tests {
         let made = ledger.reserve(60, MemoryClass::Shares).unwrap().commit();
         assert_eq!((ledger.peak().total_bytes, ledger.bookings()), (60, 1));
         assert_eq!(ledger.live().total_bytes, made.size_bytes());
+    }
+
+    #[test]
+    fn sessions_have_accounts_of_their_own_under_one_budget() {
+        let device = Ledger::new(Some(100));
+        let staging = device.book(10, MemoryClass::Staging).unwrap();
+        let (first, second) = (device.of_session(Some(&staging)), device.of_session(None));
+        let shares = first.book(60, MemoryClass::Shares).unwrap();
+        let _openings = second.book(20, MemoryClass::Openings).unwrap();
+        let totals = [&device, &first, &second].map(|ledger| ledger.live().total_bytes);
+        assert_eq!(totals, [90, 70, 20]);
+        let error = second.book(11, MemoryClass::Openings).unwrap_err();
+        assert!(
+            matches!(error, DeviceError::OverBudget { budget_bytes: 100, live_bytes: 90, .. }),
+            "{error}"
+        );
+        drop(shares);
+        assert_eq!(second.of_session(None).budget(), Some((100, 30)));
+        first.restart_peak();
+        assert_eq!((first.peak().total_bytes, device.peak().total_bytes), (10, 90));
     }
 
     #[test]

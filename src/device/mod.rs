@@ -25,6 +25,7 @@ use futures_channel::oneshot;
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,16 @@ pub trait Device: Send + Sync {
 
     /// The account of this device's memory.
     fn ledger(&self) -> &Ledger;
+
+    /// This device for one session more: with commands on their way, memory for transfers and freed buffers, counters, a
+    /// clock and a ledger of its own, so that sessions that share the device wait for nothing of each other's but their
+    /// turn. None where no call leaves anything under way: sessions then share this one.
+    ///
+    /// # Errors
+    /// Where the budget does not hold one more session's memory for transfers, or the device failed.
+    fn for_session(&self) -> Result<Option<Arc<dyn Device>>, DeviceError> {
+        Ok(None)
+    }
 
     /// A buffer of `size_bytes`, with undefined content.
     ///

@@ -73,11 +73,12 @@ impl Session {
         let SessionSetup { network, options, terms, offers } = setup;
         network.check()?;
         let ours = Introduction::new(terms, &offers)?;
+        let devices = devices.into().for_session()?;
         let peers = network.parties - 1 + usize::from(network.dealer.is_some());
         let wire = Wire::between(&options, network.streams, peers)?;
         let role = Role::from(network.party);
         let links = wire.block_on(meet(&wire, &network, listening))?;
-        let mut session = Session::over(role, devices.into(), wire, links, options, KeySource::Entropy);
+        let mut session = Session::over(role, devices, wire, links, options, KeySource::Entropy);
         session.stages = stages;
         match session.introduce(ours) {
             Ok(()) => {

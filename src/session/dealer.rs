@@ -78,6 +78,7 @@ pub fn deal_behind(
 ) -> Result<Dealt, SessionError> {
     let roles: Vec<Role> = Parties::first(network.parties).iter().map(Role::from).collect();
     check_pins(&network.credentials, &roles)?;
+    let devices = devices.into().for_session()?;
     let wire = Wire::between(&options, network.streams, network.parties)?;
     let links = wire.block_on(async {
         let listener = Listener::bind(network.listen).await?;
@@ -85,7 +86,7 @@ pub fn deal_behind(
         listener.accept(&roles, Hello::new(Role::Dealer), &network.credentials, &wire.links).await
     })?;
     stages.end(Stage::Connecting);
-    serve(&devices.into(), wire, links, options, KeySource::Entropy, stages)
+    serve(&devices, wire, links, options, KeySource::Entropy, stages)
 }
 
 /// Deals over links with all parties until they finish.

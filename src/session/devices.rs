@@ -113,6 +113,15 @@ impl Devices {
         self.devices.iter().map(|device| device.description().staging_bytes).max().unwrap_or(0)
     }
 
+    /// The same devices for one session more.
+    pub(super) fn for_session(self) -> Result<Devices, SessionError> {
+        let Devices { devices, models, spread } = self;
+        let of_session = |device: Arc<dyn Device>| Ok(device.for_session()?.unwrap_or(device));
+        let devices: Result<_, DeviceError> = devices.into_iter().map(of_session).collect();
+        let failed = |error| RunError::Device { error, doing: "setting memory for transfers aside".into() };
+        Ok(Devices { devices: devices.map_err(failed)?, models, spread })
+    }
+
     /// Overwrites what all of them hold beside allocations; a failed one has nobody left to tell.
     pub(super) fn wipe(&self) {
         self.devices.iter().for_each(|device| drop(device.wipe()));

@@ -270,7 +270,7 @@ impl World {
         let options = self.options_of(role);
         let wire = Wire::new(&options)?;
         let links = links(&wire, role, ends);
-        let mut session = Session::over(role, self.devices_of(role), wire, links, options, self.keys);
+        let mut session = Session::over(role, self.devices_of(role)?, wire, links, options, self.keys);
         if let Some([folder, marks]) = &self.store {
             session.set_store(CorrelationStore::open(folder, party, marks)?, |_, _| {});
         }
@@ -293,15 +293,16 @@ impl World {
         let options = self.options_of(Role::Dealer);
         let wire = Wire::new(&options)?;
         let links = links(&wire, Role::Dealer, ends);
-        serve(&self.devices_of(Role::Dealer), wire, links, options, self.keys, Stages::default())
+        serve(&self.devices_of(Role::Dealer)?, wire, links, options, self.keys, Stages::default())
     }
 
     fn options_of(&self, role: Role) -> SessionOptions {
         self.options_of.get(&role).copied().unwrap_or(self.options)
     }
 
-    fn devices_of(&self, role: Role) -> Devices {
-        self.devices.get(&role).cloned().unwrap_or_else(|| self.device.clone().into())
+    fn devices_of(&self, role: Role) -> Result<Devices, SessionError> {
+        let given = self.devices.get(&role).cloned();
+        given.unwrap_or_else(|| self.device.clone().into()).for_session()
     }
 
     /// A wire between every two roles.
@@ -326,7 +327,11 @@ impl World {
 }
 
 /// A party's own of the inputs, by name.
-fn own_inputs(program: &Program, inputs: &[Elements], party: PartyId) -> BTreeMap<String, Elements> {
+pub(super) fn own_inputs(
+    program: &Program,
+    inputs: &[Elements],
+    party: PartyId,
+) -> BTreeMap<String, Elements> {
     assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
     let own = program.inputs().iter().zip(inputs).filter(|(input, _)| input.owner == party);
     own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect()

@@ -23,6 +23,7 @@ use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
 use crate::step::{Access, Kernel, MemoryClass};
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -31,6 +32,11 @@ use std::time::Duration;
 /// Kernels and copies are batched; a batch is submitted when it is full, by a flush, and by a pause where somebody waits
 /// for bytes or the batch has much work. Uploads and reads wait for staging memory where they are larger than what is free
 /// of it, otherwise calls return at once.
+///
+/// What one session does has a *lane*: its batch, staging memory, bind groups, memory for intermediate results, freed
+/// buffers, counters and clock. Lanes share the adapter, compiled shaders and the queue, which they hold for a submission at
+/// a time; nobody waits under a lock that another lane needs. The GPU takes submissions in their order, each has some
+/// milliseconds of work at most, and a lane has as many under way as [`Device::settle`] lets it: so lanes take turns.
 pub struct Gpu {
     pub(super) id: DeviceId,
     pub(super) description: Description,
@@ -43,12 +49,34 @@ pub struct Gpu {
     pub(super) limits: Limits,
     pub(super) max_buffer_bytes: u64,
     pub(super) wide: NumberType,
-    pub(super) pipelines: Pipelines,
+    pub(super) pipelines: Arc<Pipelines>,
     pub(super) tuning: Tuning,
     pub(super) residues: Option<Residues<wgpu::Buffer>>,
     pub(super) matrix_units: MatrixUnitsState,
-    pub(super) state: Mutex<State>,
-    pub(super) _staging: Booking,
+    pub(super) state: Arc<Mutex<State>>,
+    pub(super) staging: Arc<Booking>,
+    /// Held for a submission and what is to follow it.
+    pub(super) turn: Arc<Mutex<()>>,
+    /// Whether a session has this lane.
+    pub(super) is_taken: Arc<AtomicBool>,
+    /// This is that session's.
+    pub(super) _claim: Option<Claim>,
+}
+
+/// A session's claim to a lane, until it is dropped.
+pub struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    /// None where another session has it.
+    pub(super) fn new(is_taken: &Arc<AtomicBool>) -> Option<Claim> {
+        (!is_taken.swap(true, Ordering::AcqRel)).then(|| Claim(is_taken.clone()))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// The state that one caller at a time changes.
@@ -125,10 +153,13 @@ impl Gpu {
             self.counting.add(Count::Submits, 1);
             // Another thread may see the work done before its bytes are to be mapped, and is not to take that for the end.
             under_way.map_begins();
+            // What follows the queue's last submission is to follow this one.
+            let turn = self.turn.lock().map_err(|_| self.poller.health.failure("a submission panicked"))?;
             self.queue.submit([commands]);
             let completes = busy.clone();
             self.queue.on_submitted_work_done(move || completes.completed());
-            transfer.map(sealed, &self.poller);
+            transfer.map(sealed, &self.queue, &self.poller);
+            drop(turn);
             under_way.map_ends();
         }
         self.poller.health.check()?;
@@ -229,6 +260,14 @@ impl Device for Gpu {
 
     fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    fn for_session(&self) -> Result<Option<Arc<dyn Device>>, DeviceError> {
+        let gpu = match Claim::new(&self.is_taken) {
+            Some(claim) => self.with_this_lane(claim),
+            None => self.with_a_lane_of_its_own()?,
+        };
+        Ok(Some(Arc::new(gpu)))
     }
 
     fn allocate(&self, size_bytes: u64, class: MemoryClass) -> Result<Buffer, DeviceError> {
@@ -457,7 +496,8 @@ fn written<'a>(kernel: &DeviceKernel<'a>) -> Vec<&'a Pooled> {
 }
 
 impl Drop for Gpu {
-    /// Wipes what was kept, while the driver still listens. Buffers may outlive it; their residues go.
+    /// Wipes what was kept, while the driver still listens. Buffers may outlive it; their residues go. The lane then is for
+    /// the next session.
     fn drop(&mut self) {
         if let (Some(residues), Ok(mut state)) = (&self.residues, self.lock()) {
             state.panels = residues.panels();

@@ -23,6 +23,7 @@ mod dispatch;
 mod groups;
 mod health;
 mod landing;
+mod lane;
 mod matrix_tile;
 mod open;
 mod options;
@@ -37,6 +38,7 @@ mod recording;
 mod remembered;
 mod residue;
 mod shader;
+mod staging;
 #[cfg(test)]
 pub(super) mod tests;
 mod tile;

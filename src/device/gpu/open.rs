@@ -1,32 +1,20 @@
 //! Opening a GPU: what to ask of the driver, the memory that is set aside, and whether matrix units can be trusted.
 
 use super::adapter::Adapter;
-use super::batch::Batch;
-use super::busy::Busy;
-use super::device::{Gpu, State};
-use super::dispatch::Span;
-use super::groups::Groups;
+use super::device::Gpu;
 use super::health::Health;
+use super::lane::{LEAST_BINDING_BYTES, Lane, LaneRoom, scratch_bytes};
 use super::matrix_tile::MatrixTile;
 use super::options::{Arithmetic, GpuOptions, MatrixUnits};
 use super::panel::{Limits, MOST_GROUPS_ACROSS};
 use super::pipeline::Pipelines;
 use super::remembered::{Key, Remembered};
-use super::residue::{self, MatrixUnitsState, Residues, self_test};
+use super::residue::{self, MatrixUnitsState, self_test};
 use super::shader::{NumberType, Shader};
-use super::transfer::{Sizes, Transfer, UnderWay};
+use super::transfer::Sizes;
 use super::tune::Tuning;
-use super::watch::{Poller, Watcher};
-use crate::device::counters::Counting;
 use crate::device::{Description, DeviceError, DeviceId, Ledger};
-use crate::step::MemoryClass;
 use std::sync::{Arc, Mutex};
-
-/// Bytes for partial results: the tiles, of 64 by 64 elements of 8 bytes, of 128 workgroups.
-const MOST_SCRATCH_BYTES: u64 = 4 << 20;
-
-/// The least that a binding can be limited to.
-const LEAST_BINDING_BYTES: u64 = 4096;
 
 impl Gpu {
     /// Opens an adapter. Matrix units are used only where a product at opening is computed exactly. An adapter that is
@@ -107,64 +95,43 @@ impl Gpu {
         let health = Health::new(&adapter.name);
         report_failures(&device, &health);
 
-        let ledger = Ledger::new(options.budget_bytes);
-        let sizes = Sizes::within(options.budget_bytes);
-        let most_dispatches = Batch::most_dispatches(&device, sizes.chunk_bytes);
-        let params_bytes = Batch::params_bytes(&device, most_dispatches);
-        let scratch_bytes = scratch_bytes(options.budget_bytes);
-        let residues = matrix_tile.zip(residue::scratch_bytes(options.budget_bytes, limits.max_buffer_size));
-        let residue_bytes = residues.map_or(0, |(tile, bytes)| Residues::size_bytes(tile, bytes));
-        let staging_bytes = sizes.total_bytes() + params_bytes + scratch_bytes + residue_bytes;
-        let staging = ledger.book(staging_bytes, MemoryClass::Staging)?;
         let pipelines = Pipelines::default();
         if let Some(tile) = matrix_tile {
             compile_residues(&device, &pipelines, wide, tile).map_err(unusable)?;
         }
-        let residues = residues.map(|(tile, bytes)| Residues::new(&device, tile, true, bytes));
-        let under_way = Arc::<UnderWay>::default();
-        let poller = Poller { device: device.clone(), health, busy: Busy::default(), under_way };
-        let counting = Arc::<Counting>::default();
-        let mut batch = Batch::new(&device, counting.clone(), most_dispatches);
-        let scratch = scratch(&device, scratch_bytes);
-        let (transfer, staging_buffers) =
-            Transfer::new(&device, sizes, params_bytes, counting.clone(), poller.under_way.clone());
-        // wgpu would zero each behind its first use.
-        let intermediates = residues.as_ref().map(Residues::buffers).into_iter().flatten();
-        for buffer in intermediates.chain([&scratch]).chain(&staging_buffers) {
-            batch.clear(Span { buffer, offset_bytes: 0, size_bytes: buffer.size() });
-        }
-        let state = State {
-            panels: residues.as_ref().map(Residues::panels).unwrap_or_default(),
-            groups: Groups::new(batch.params_buffer().clone()),
-            batch,
-            transfer,
-            scratch,
-            watcher: Watcher::start(poller.clone()).map_err(|error| unusable(error.to_string()))?,
+        let ledger = Ledger::new(options.budget_bytes);
+        let room = LaneRoom {
+            sizes: Sizes::within(options.budget_bytes),
+            scratch_bytes: scratch_bytes(options.budget_bytes),
+            residues: matrix_tile.zip(residue::scratch_bytes(options.budget_bytes, limits.max_buffer_size)),
         };
-        poller.health.check()?;
+        let lane = Lane::new(&device, health, &ledger, room)?;
         Ok(Gpu {
             id: DeviceId::next(),
             description: Description {
                 name: adapter.name.clone(),
                 driver: adapter.driver_line(),
                 arithmetic: wide.name().to_owned(),
-                staging_bytes,
+                staging_bytes: lane.staging.size_bytes(),
             },
             ledger,
             device,
             queue,
-            poller,
-            counting,
+            poller: lane.poller,
+            counting: lane.counting,
             pool: Arc::default(),
-            limits: kernel_limits(&limits, options, scratch_bytes),
+            limits: kernel_limits(&limits, options, room.scratch_bytes),
             max_buffer_bytes: limits.max_buffer_size,
             wide,
-            pipelines,
+            pipelines: Arc::new(pipelines),
             tuning: Tuning::default(),
-            residues,
+            residues: lane.residues,
             matrix_units: MatrixUnitsState::Unused,
-            state: Mutex::new(state),
-            _staging: staging,
+            state: Arc::new(Mutex::new(lane.state)),
+            staging: Arc::new(lane.staging),
+            turn: Arc::default(),
+            is_taken: Arc::default(),
+            _claim: None,
         })
     }
 }
@@ -245,18 +212,6 @@ fn compile_residues(
         }
     }
     pollster::block_on(scope.pop()).map_or(Ok(()), |error| Err(error.to_string()))
-}
-
-/// Bytes for partial results within `budget_bytes`: a small part of it, within bounds.
-fn scratch_bytes(budget_bytes: Option<u64>) -> u64 {
-    let share = budget_bytes.map_or(MOST_SCRATCH_BYTES, |budget| budget / 64);
-    share.clamp(LEAST_BINDING_BYTES, MOST_SCRATCH_BYTES) / LEAST_BINDING_BYTES * LEAST_BINDING_BYTES
-}
-
-fn scratch(device: &wgpu::Device, size: u64) -> wgpu::Buffer {
-    let (label, usage) =
-        (Some("partial results"), wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST);
-    device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
 }
 
 fn request(

@@ -4,6 +4,7 @@
 mod kernels;
 mod large;
 mod memory;
+mod sharing;
 
 use super::*;
 use crate::device::{Buffer, Device, DeviceError};

@@ -1,12 +1,13 @@
 //! Bytes to and from the device, through a fixed number of staging buffers of a fixed size.
 //!
-//! An upload is copied into mapped staging memory before the call returns; the parameters of a submission's kernels lie
-//! behind it. What a submission brings to the host shares staging buffers, which are mapped once when it is done; the bytes
+//! An upload is copied into mapped staging memory before the call returns, which stays mapped where the driver lets it
+//! ([`staging`](self)); the parameters of a submission's kernels lie behind it. What a submission brings to the host shares staging buffers, which are mapped once when it is done; the bytes
 //! are then handed out where they lie ([`landing`](self)). Larger buffers move in chunks: a caller waits while every staging
 //! buffer of a direction is in use, so that memory for transfers is what was booked when the device was opened.
 
 use super::batch::Batch;
 use super::landing::{Incoming, Landing};
+use super::staging::Staging;
 use super::watch::Poller;
 use crate::device::DeviceError;
 use crate::device::counters::{Count, Counting};
@@ -60,10 +61,10 @@ pub struct Transfer {
     sizes: Sizes,
     /// Of each staging buffer for uploads, the bytes at its end for parameters.
     params_bytes: u64,
-    uploads: Ring,
-    downloads: Ring,
+    uploads: Ring<Staging>,
+    downloads: Ring<wgpu::Buffer>,
     /// The mapped buffer that uploads go to, and how much of it is taken.
-    open: Option<(wgpu::Buffer, u64)>,
+    open: Option<(Staging, u64)>,
     /// Where the bytes of the next submission arrive, the last of them with room.
     landings: Vec<Landing>,
     /// Up to where staging buffers for uploads were written since they were wiped.
@@ -75,14 +76,21 @@ pub struct Transfer {
 }
 
 /// Staging buffers that are free, and where they come back.
-struct Ring {
-    free: Receiver<wgpu::Buffer>,
-    give_back: Sender<wgpu::Buffer>,
+struct Ring<B> {
+    free: Receiver<B>,
+    give_back: Sender<B>,
 }
 
-impl Ring {
+impl<B> Ring<B> {
+    /// Of these, all free.
+    fn new(buffers: impl ExactSizeIterator<Item = B>) -> Ring<B> {
+        let (give_back, free) = crossbeam_channel::bounded(buffers.len());
+        buffers.for_each(|buffer| give_back.send(buffer).expect("room for every buffer"));
+        Ring { free, give_back }
+    }
+
     /// Waits for a free staging buffer; the batch holds none, or it would wait for itself.
-    fn take(&self, poller: &Poller) -> Result<wgpu::Buffer, DeviceError> {
+    fn take(&self, poller: &Poller) -> Result<B, DeviceError> {
         let mut taken = None;
         poller.look_until(|| {
             taken = self.free.try_recv().ok();
@@ -102,26 +110,18 @@ impl Transfer {
         counting: Arc<Counting>,
         under_way: Arc<UnderWay>,
     ) -> (Transfer, Vec<wgpu::Buffer>) {
-        let mut unmapped = Vec::new();
-        let mut ring = |label, count, usage, mapped_at_creation| {
-            let (give_back, free) = crossbeam_channel::bounded(count as usize);
-            for _ in 0..count {
-                let label = Some(label);
-                let size = sizes.chunk_bytes;
-                let buffer =
-                    device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation });
-                unmapped.extend((!mapped_at_creation).then(|| buffer.clone()));
-                give_back.send(buffer).expect("room for every buffer");
-            }
-            Ring { free, give_back }
+        let landing = |_| {
+            let (label, size) = (Some("download"), sizes.chunk_bytes);
+            let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+            device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
         };
-        let upload = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
-        let download = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let landings: Vec<_> = (0..sizes.downloads as usize).map(landing).collect();
+        let uploads = (0..sizes.uploads as usize).map(|_| Staging::new(device, sizes.chunk_bytes));
         let transfer = Transfer {
             sizes,
             params_bytes,
-            uploads: ring("upload", sizes.uploads, upload, true),
-            downloads: ring("download", sizes.downloads, download, false),
+            uploads: Ring::new(uploads),
+            downloads: Ring::new(landings.clone().into_iter()),
             open: None,
             landings: Vec::new(),
             uploaded_bytes: 0,
@@ -129,7 +129,7 @@ impl Transfer {
             under_way,
             lent: Arc::default(),
         };
-        (transfer, unmapped)
+        (transfer, landings)
     }
 
     /// Copies the first bytes of `bytes` to staging memory and records their copy to `to`. Returns how many; the
@@ -145,7 +145,7 @@ impl Transfer {
         let len = bytes.len().min((self.sizes.chunk_bytes - self.params_bytes - taken) as usize);
         self.write(poller, taken, &bytes[..len])?;
         let (staging, end) = self.open.as_mut().expect("opened above");
-        batch.upload((staging, taken), to, len as u64);
+        batch.upload((staging.buffer(), taken), to, len as u64);
         // Mapped ranges begin at multiples of 8.
         *end = (taken + len as u64).next_multiple_of(wgpu::MAP_ALIGNMENT);
         Ok(len)
@@ -157,7 +157,7 @@ impl Transfer {
         let offset = self.sizes.chunk_bytes - self.params_bytes;
         self.write(poller, offset, bytes)?;
         let (staging, _) = self.open.as_ref().expect("opened above");
-        Ok((staging.clone(), offset))
+        Ok((staging.buffer().clone(), offset))
     }
 
     /// Makes sure that there is a mapped buffer for uploads; returns how much of it is taken.
@@ -170,9 +170,8 @@ impl Transfer {
 
     fn write(&mut self, poller: &Poller, offset: u64, bytes: &[u8]) -> Result<(), DeviceError> {
         let end = offset + bytes.len() as u64;
-        let (staging, _) = self.open.as_ref().expect("a buffer that is open");
-        let view = staging.get_mapped_range_mut(offset..end);
-        view.map_err(|error| poller.health.failure(&error.to_string()))?.copy_from_slice(bytes);
+        let (staging, _) = self.open.as_mut().expect("a buffer that is open");
+        staging.write(offset, bytes).map_err(|error| poller.health.failure(&error.to_string()))?;
         self.uploaded_bytes = end.max(self.uploaded_bytes);
         Ok(())
     }
@@ -203,32 +202,48 @@ impl Transfer {
         poller.look_until(|| !self.downloads.free.is_empty())
     }
 
+    /// Takes what staging memory for downloads is free, as a host does that keeps it: what is read then waits.
+    #[cfg(test)]
+    pub fn drain_landings(&self) -> Vec<wgpu::Buffer> {
+        self.downloads.free.try_iter().collect()
+    }
+
+    /// Gives it back.
+    #[cfg(test)]
+    pub fn landings_home(&self) -> Sender<wgpu::Buffer> {
+        self.downloads.give_back.clone()
+    }
+
     /// Unmaps what was written, which must happen before the batch is submitted; what is to be mapped after that.
     pub fn seal(&mut self) -> Sealed {
         let upload = self.open.take().map(|(staging, _)| staging);
-        if let Some(staging) = &upload {
-            staging.unmap();
+        if let Some(staging) = upload.as_ref().filter(|staging| !staging.stays_mapped()) {
+            staging.buffer().unmap();
         }
         Sealed { upload, landings: std::mem::take(&mut self.landings) }
     }
 
-    /// Has the staging buffers of a submission mapped as soon as it is done.
-    pub fn map(&self, sealed: Sealed, poller: &Poller) {
+    /// Has the staging buffers of the submission that `queue` was just given mapped, or come back mapped, as soon as it is
+    /// done.
+    pub fn map(&self, sealed: Sealed, queue: &wgpu::Queue, poller: &Poller) {
         let Sealed { upload, landings } = sealed;
-        for landing in landings {
-            self.counting.add(Count::DownloadMaps, 1);
-            landing.map(&self.under_way, &self.counting, &poller.health);
-        }
-        if let Some(staging) = upload {
-            self.counting.add(Count::UploadMaps, 1);
-            let (under_way, home) = (self.under_way.clone(), self.uploads.give_back.clone());
-            under_way.map_begins();
-            let mapped = staging.clone();
-            staging.map_async(wgpu::MapMode::Write, .., move |_| {
-                // Even unmapped: whoever waits for it then finds the failure.
-                let _ = home.send(mapped);
-                under_way.map_ends();
-            });
+        self.counting.add(Count::Maps, landings.len() as u64);
+        landings.into_iter().for_each(|landing| landing.map(&self.under_way, &self.counting, &poller.health));
+        let Some(staging) = upload else { return };
+        let (under_way, home) = (self.under_way.clone(), self.uploads.give_back.clone());
+        under_way.map_begins();
+        let mapped = staging.buffer().clone();
+        let is_to_be_mapped = !staging.stays_mapped();
+        let come_back = move || {
+            // Even unmapped: whoever waits for it then finds the failure.
+            let _ = home.send(staging);
+            under_way.map_ends();
+        };
+        if is_to_be_mapped {
+            self.counting.add(Count::Maps, 1);
+            mapped.map_async(wgpu::MapMode::Write, .., |_| come_back());
+        } else {
+            queue.on_submitted_work_done(come_back);
         }
     }
 
@@ -240,9 +255,9 @@ impl Transfer {
         }
         let all: Vec<_> =
             (0..self.sizes.uploads).map(|_| self.uploads.take(poller)).collect::<Result<_, _>>()?;
-        for staging in all {
-            let view = staging.get_mapped_range_mut(..self.uploaded_bytes);
-            view.map_err(|error| poller.health.failure(&error.to_string()))?.slice(..).fill(0);
+        for mut staging in all {
+            let wiped = staging.wipe(self.uploaded_bytes);
+            wiped.map_err(|error| poller.health.failure(&error.to_string()))?;
             let _ = self.uploads.give_back.send(staging);
         }
         self.uploaded_bytes = 0;
@@ -257,7 +272,7 @@ impl Transfer {
 
 /// The staging buffers of one submission.
 pub struct Sealed {
-    upload: Option<wgpu::Buffer>,
+    upload: Option<Staging>,
     landings: Vec<Landing>,
 }
 

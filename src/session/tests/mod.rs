@@ -30,6 +30,7 @@ mod privacy;
 mod recipe;
 mod reconnects;
 mod resident;
+mod sharing;
 mod simulated;
 mod stages;
 mod states;

@@ -4,11 +4,11 @@ use super::*;
 use crate::device::{Count, Pieces};
 use crate::step::Kernel;
 
-fn small_staging() -> GpuOptions {
+pub(super) fn small_staging() -> GpuOptions {
     GpuOptions { budget_bytes: Some(8 << 20), ..GpuOptions::default() }
 }
 
-fn counted(len: u64) -> Vec<u64> {
+pub(super) fn counted(len: u64) -> Vec<u64> {
     (0..len).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
 }
 
@@ -131,7 +131,7 @@ fn what_is_read_together_is_one_submission_and_one_map() {
     assert_eq!(bytemuck::pod_collect_to_vec::<u8, u64>(&operand), counted(500));
     assert_eq!(bytemuck::pod_collect_to_vec::<u8, u64>(&product)[7], counted(8)[7].wrapping_mul(3));
     let counted = gpu.counters().since(&before);
-    let once = [Count::Submits, Count::DownloadMaps, Count::UploadMaps, Count::Passes, Count::Dispatches];
+    let once = [Count::Submits, Count::Maps, Count::Passes, Count::Dispatches];
     once.into_iter().for_each(|count| assert_eq!(counted.get(count), 1, "{}", count.name()));
     assert_eq!(counted.excesses(1), []);
     assert_eq!(counted.get(Count::DownloadedBytes), 12_000);
