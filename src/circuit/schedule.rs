@@ -115,6 +115,11 @@ impl Schedule {
         &self.digest
     }
 
+    /// Bits of all inputs.
+    pub fn input_bits(&self) -> usize {
+        self.inputs.len()
+    }
+
     /// Bits of one party's inputs.
     pub fn input_bits_of(&self, owner: PartyId) -> usize {
         self.inputs.iter().filter(|input| input.owner == owner).count()

@@ -62,13 +62,18 @@ impl Progress {
                 _ => {}
             }
         }
-        self.steps.restart(plan.steps.len() as u64);
-        self.sent_bytes.restart(sent);
-        self.received_bytes.restart(received);
+        self.restart(plan.steps.len() as u64, sent, received);
     }
 
-    /// A copy of the counters.
-    pub(super) fn reach(&self, steps: u64, tally: &Tally) {
+    /// Starts the counters for so many steps, and bytes sent and received.
+    pub fn restart(&self, steps: u64, sent_bytes: u64, received_bytes: u64) {
+        self.steps.restart(steps);
+        self.sent_bytes.restart(sent_bytes);
+        self.received_bytes.restart(received_bytes);
+    }
+
+    /// So many steps are done, and so many bytes sent and received.
+    pub fn reach(&self, steps: u64, tally: &Tally) {
         self.steps.reach(steps);
         self.sent_bytes.reach(tally.sent_bytes + tally.offline_sent_bytes);
         self.received_bytes.reach(tally.received_bytes + tally.offline_received_bytes);

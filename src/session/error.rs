@@ -1,6 +1,7 @@
 //! Why a session failed.
 
 use super::{CheckpointError, NetworkFault, OfferError, StoreError};
+use crate::circuit::garble::GarbleError;
 use crate::net::NetError;
 use crate::ot::OtError;
 use crate::plan::PlanError;
@@ -62,6 +63,22 @@ pub enum SessionError {
         bytes: u64,
         /// The most.
         most_bytes: u64,
+    },
+    /// A garbled run that cannot begin, or that the other party spoils. Nothing tells where in the circuit it was.
+    #[error("the garbled circuit with {peer}: {error}")]
+    Garbled {
+        /// The other one.
+        peer: Role,
+        /// What is wrong.
+        error: GarbleError,
+    },
+    /// Labels that take more memory than the session has.
+    #[error("the garbled circuit takes {bytes} bytes of labels, above the budget of {budget_bytes} bytes")]
+    GarbledMemory {
+        /// Those of live wires, inputs, outputs and transfers, in bytes.
+        bytes: u64,
+        /// The most, in bytes.
+        budget_bytes: u64,
     },
     /// The run ended early.
     #[error(transparent)]
@@ -217,7 +234,12 @@ impl SessionError {
                 format!("{peer} wants tiles that are too small")
             }
             SessionError::Plan(_) if is_dealer => "it has no plan".to_owned(),
-            SessionError::Pair { .. } | SessionError::PairTooLarge { .. } if is_dealer => {
+            SessionError::Pair { .. }
+            | SessionError::PairTooLarge { .. }
+            | SessionError::Garbled { .. }
+            | SessionError::GarbledMemory { .. }
+                if is_dealer =>
+            {
                 "it ended the session".to_owned()
             }
             SessionError::Check { .. } if is_dealer => "it ended the session".to_owned(),
@@ -227,6 +249,8 @@ impl SessionError {
             | SessionError::ResidentFromStore
             | SessionError::Pair { .. }
             | SessionError::PairTooLarge { .. }
+            | SessionError::Garbled { .. }
+            | SessionError::GarbledMemory { .. }
             | SessionError::OtherSession
             | SessionError::Check { .. }
             | SessionError::Network(_)

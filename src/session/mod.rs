@@ -20,6 +20,7 @@ mod connect;
 mod dealer;
 mod devices;
 mod error;
+mod garbled;
 mod inputs;
 mod keys;
 mod network;
@@ -47,6 +48,7 @@ pub use connect::SessionSetup;
 pub use dealer::{DealerNetwork, Dealt, deal, deal_behind};
 pub use devices::{Devices, Spread};
 pub use error::SessionError;
+pub use garbled::GarbledOutcome;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use keys::KeySource;
 #[cfg(test)]

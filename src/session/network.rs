@@ -82,6 +82,14 @@ pub enum NetworkFault {
         /// The parties that it is connected to.
         peers: Vec<Role>,
     },
+    /// A garbled run at a role that is neither party 0 nor party 1, or has no link with the other of them.
+    #[error(
+        "a garbled circuit is between parties 0 and 1: {role} is neither, or is not connected to the other"
+    )]
+    NotOfTwo {
+        /// This role.
+        role: Role,
+    },
     /// A protocol that a dealer serves, and neither a dealer nor a store.
     #[error("there is neither a dealer nor a store")]
     NoDealer,

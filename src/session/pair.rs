@@ -69,12 +69,8 @@ impl Supplier for PairSupplier {
         let session = SessionId(*hasher.finalize().as_bytes());
         let mut made = Made { run: draw.name.run_number(draw.run), pieces: VecDeque::new() };
         let mut channel = LinkChannel { wire: means.wire, link };
-        make(draw.demand, party, session, &key, random, &mut channel, &mut made).map_err(
-            |fault| match fault {
-                Fault::Net(error) => SessionError::from(error),
-                Fault::Transfer(error) => SessionError::Pair { peer, error },
-            },
-        )?;
+        let made_all = make(draw.demand, party, session, &key, random, &mut channel, &mut made);
+        made_all.map_err(|fault| fault.with(peer))?;
         let messages: Option<Box<dyn MessageSource>> =
             if made.pieces.is_empty() { None } else { Some(Box::new(made)) };
         let key = Some((KeyId::between(draw.role, Role::Dealer), key));
@@ -83,9 +79,19 @@ impl Supplier for PairSupplier {
 }
 
 /// Why a message is not sent or taken.
-enum Fault {
+pub(super) enum Fault {
     Net(NetError),
     Transfer(OtError),
+}
+
+impl Fault {
+    /// The error of a session, at a message to or from this peer.
+    pub(super) fn with(self, peer: Role) -> SessionError {
+        match self {
+            Fault::Net(error) => error.into(),
+            Fault::Transfer(error) => SessionError::Pair { peer, error },
+        }
+    }
 }
 
 impl From<OtError> for Fault {
@@ -101,9 +107,9 @@ impl From<NetError> for Fault {
 }
 
 /// The link to the other party, between runs.
-struct LinkChannel<'a> {
-    wire: &'a Wire,
-    link: &'a mut Link,
+pub(super) struct LinkChannel<'a> {
+    pub wire: &'a Wire,
+    pub link: &'a mut Link,
 }
 
 impl Channel for LinkChannel<'_> {

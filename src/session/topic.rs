@@ -7,6 +7,9 @@ use crate::share::Terms;
 /// Most bytes of a message with no lists in it.
 const SMALL_BYTES: usize = 1 << 10;
 
+/// Most bytes of a message that is one of many.
+const MEDIUM_BYTES: usize = 1 << 20;
+
 /// Most bytes of a message that grows with the program: a demand of hundreds of thousands of correlations fits.
 const LARGE_BYTES: usize = 64 << 20;
 
@@ -46,6 +49,12 @@ pub(super) const CHECKPOINTS: Topic = Topic::new(11, "list of checkpoints", SMAL
 
 /// A message by which two parties make correlations: each step says how long its own is.
 pub(super) const PAIR: Topic = Topic::new(12, "message of the oblivious transfers", LARGE_BYTES);
+
+/// The facts of a party's circuit, to the other one.
+pub(super) const CIRCUIT: Topic = Topic::new(13, "circuit", SMALL_BYTES);
+
+/// A message of a garbled run, or a piece of one.
+pub(super) const GARBLED: Topic = Topic::new(14, "message of the garbled circuit", MEDIUM_BYTES);
 
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;

@@ -3,7 +3,7 @@
 use super::error::GarbleError;
 use super::garbler::with_constants;
 use super::hash::Keys;
-use super::label::{Bits, Label, Labels};
+use super::label::{Bits, LABEL_BYTES, Label, Labels};
 use super::message::{Answer, Decoding, Opening, Piece, Run, digest_of_labels};
 use super::transfer::packed;
 use super::walk::Walk;
@@ -84,6 +84,13 @@ impl Evaluator {
             rest = others;
         });
         Ok(())
+    }
+
+    /// Bytes of the decoding that is due.
+    pub fn decoding_bytes(&self) -> usize {
+        let outputs = self.walk.schedule.outputs.iter();
+        let learnt = outputs.filter(|(bit, learns)| learns[1] && matches!(bit, OutputBit::Wire(_)));
+        16 + 2 * LABEL_BYTES * learnt.count() * self.walk.evaluations
     }
 
     /// Decodes the evaluator's outputs, and answers with the garbler's.

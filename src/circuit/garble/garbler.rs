@@ -159,6 +159,11 @@ pub struct OutputKey {
 }
 
 impl OutputKey {
+    /// Bytes of the answer that it decodes.
+    pub fn answer_bytes(&self) -> usize {
+        32 + self.zeros.len().div_ceil(8)
+    }
+
     /// The garbler's outputs, from the evaluator's answer.
     ///
     /// # Errors

@@ -178,7 +178,7 @@ impl Bits {
         assert_eq!(widths.iter().sum::<usize>(), self.bits_each(), "the bits have these widths");
         (0..self.evaluations)
             .map(|evaluation| {
-                let mut bits = self.bits[evaluation..].iter().step_by(self.evaluations);
+                let mut bits = self.bits.iter().skip(evaluation).step_by(self.evaluations);
                 let number = |&width: &usize| {
                     (0..width).map(|at| u64::from(*bits.next().expect("a bit")) << at).sum::<u64>()
                 };

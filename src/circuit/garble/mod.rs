@@ -56,7 +56,7 @@
 //! of each wire, and cannot make another. A label that is neither of an output's two is refused, on both sides, without a word
 //! on which. The evaluator's bits must not depend on the tables: half gates are not proven secure where inputs are chosen
 //! after the tables were seen (Bellare, Hoang, Rogaway, "Adaptively Secure Garbling", ASIACRYPT 2012), which matters only
-//! for an evaluator who deviates.
+//! for an evaluator who deviates, and only where tables are sent before the corrections have come: a session sends them after.
 //!
 //! The garbler must follow the protocol (it is semi-honest). One that deviates can garble another circuit than agreed and so
 //! learn or alter anything that a function of both inputs can; and it can send, for one of the evaluator's bits, a label or
@@ -92,7 +92,7 @@ pub use evaluator::{Evaluated, Evaluator};
 pub use garbler::{Garbler, OutputKey, Started};
 pub use label::{Bits, LABEL_BYTES, Label, Labels};
 pub use message::{Answer, Decoding, Opening, PIECE_GATES, Piece};
-pub use traffic::Traffic;
+pub use traffic::{Price, Traffic};
 pub use transfer::{Awaited, Corrections, LabelPairs, RandomChoices, RandomPairs, Transferred};
 pub use walk::label_bytes;
 

@@ -293,8 +293,8 @@ fn labels_come_by_oblivious_transfer() {
     let (sender, challenge) = sender.receive(1, &corrections, &mut ours).expect("a batch");
     let (_, mut received, answer) = receiver.answer(&challenge).expect("a batch");
     let (_, mut sent) = sender.check(&answer).expect("a batch");
-    let pairs = RandomPairs::of(sent.take(count).expect("transfers").random());
-    let choices = RandomChoices::of(received.take(count).expect("transfers").random(), 3);
+    let pairs = RandomPairs::of([sent.take(count).expect("transfers").random()]);
+    let choices = RandomChoices::of(vec![received.take(count).expect("transfers").random()], 3);
     let mut world = World::with_transfers(&circuit, [&inputs[0], &inputs[1]], 5, (pairs, choices));
     world.evaluate(|_| {}).expect("pieces");
     for (party, found) in world.finish().expect("outputs").iter().enumerate() {

@@ -1,7 +1,10 @@
 //! What a run sends, before it runs: the formulas of the messages.
 
+use super::label::LABEL_BYTES;
 use super::message::PIECE_GATES;
+use super::walk::label_bytes;
 use crate::circuit::schedule::{OutputBit, Schedule};
+use crate::ot::Course;
 use crate::share::PartyId;
 
 /// The bytes of a run's messages, with the evaluator's labels from random oblivious transfers, which are not counted.
@@ -33,6 +36,41 @@ impl Traffic {
             garbler_bytes: 56 + 16 * own + 32 * theirs + 24 * pieces + 32 * gates + 16 + 32 * learnt(1),
             evaluator_bytes: theirs.div_ceil(8) + 32 + learnt(0).div_ceil(8),
             transfers: theirs,
+        }
+    }
+}
+
+/// What a run takes whose random oblivious transfers the parties make themselves, before it ([`Course`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// The run itself, its online phase.
+    pub traffic: Traffic,
+    /// Bytes of all messages that make the transfers, in both directions.
+    pub transfer_bytes: u64,
+    /// Messages one behind the other that make the transfers.
+    pub transfer_messages: u32,
+    /// Messages one behind the other of the online phase, up to the garbler's outputs: the corrections, where the evaluator
+    /// has bits; the tables; the answer.
+    pub rounds: u32,
+    /// The most bytes of labels and transfers that a party holds at once.
+    pub memory_bytes: u64,
+}
+
+impl Price {
+    /// That of so many evaluations.
+    pub fn of(schedule: &Schedule, evaluations: usize) -> Price {
+        let traffic = Traffic::of(schedule, evaluations as u64);
+        let transfers = traffic.transfers as usize;
+        let course = (transfers > 0).then(|| Course::of(transfers));
+        // Both labels and both pads of each of the evaluator's bits, as they are exchanged.
+        let exchanged = 4 * LABEL_BYTES as u64 * traffic.transfers;
+        let made = course.as_ref().map_or(0, |course| LABEL_BYTES as u64 * course.most_at_once() as u64);
+        Price {
+            traffic,
+            transfer_bytes: course.as_ref().map_or(0, Course::bytes),
+            transfer_messages: course.as_ref().map_or(0, Course::messages),
+            rounds: 2 + u32::from(transfers > 0),
+            memory_bytes: label_bytes(schedule, evaluations) + exchanged.max(made),
         }
     }
 }

@@ -83,9 +83,10 @@ pub struct RandomChoices {
 }
 
 impl RandomPairs {
-    /// Those of the module `ot`, made by any of its ways: the pads of both bits.
-    pub fn of(transfers: ChosenSender) -> RandomPairs {
-        let [zeros, ones] = transfers.pads(1).map(|pads| labels(&pads));
+    /// Those of the module `ot`, made by any of its ways and in any number of batches: the pads of both bits.
+    pub fn of(batches: impl IntoIterator<Item = ChosenSender>) -> RandomPairs {
+        let batches: Vec<[Blocks; 2]> = batches.into_iter().map(|batch| batch.pads(1)).collect();
+        let [zeros, ones] = [0, 1].map(|bit| labels(batches.iter().map(|pads| &pads[bit])));
         RandomPairs { zeros, ones }
     }
 }
@@ -95,14 +96,20 @@ impl RandomChoices {
     ///
     /// # Panics
     /// Where there are not equally many for each evaluation.
-    pub fn of(transfers: ChosenReceiver, evaluations: usize) -> RandomChoices {
-        let choices = Bits::new(evaluations, transfers.choices().to_vec());
-        RandomChoices { choices, chosen: labels(&transfers.pads(1)) }
+    pub fn of(batches: Vec<ChosenReceiver>, evaluations: usize) -> RandomChoices {
+        let mut choices = Vec::with_capacity(batches.iter().map(|batch| batch.choices().len()).sum());
+        batches.iter().for_each(|batch| choices.extend_from_slice(batch.choices()));
+        let pads: Vec<Blocks> = batches.into_iter().map(|batch| batch.pads(1)).collect();
+        RandomChoices { choices: Bits::new(evaluations, choices), chosen: labels(pads.iter()) }
     }
 }
 
-fn labels(pads: &Blocks) -> Labels {
-    pads.iter().map(|pad| Label::from_bytes(pad.bytes())).collect()
+fn labels<'a>(batches: impl Iterator<Item = &'a Blocks> + Clone) -> Labels {
+    let mut labels = Labels::zeros(batches.clone().map(|pads| pads.len()).sum());
+    for (label, pad) in labels.iter_mut().zip(batches.flat_map(|pads| pads.iter())) {
+        *label = Label::from_bytes(pad.bytes());
+    }
+    labels
 }
 
 /// By which choices the receiver's random ones are wrong, eight to a byte, the first lowest.

@@ -14,6 +14,7 @@ mod equivalence;
 mod estimates;
 mod faults;
 mod formulas;
+mod garbled;
 mod integers;
 mod keys;
 mod losses;

@@ -1,5 +1,6 @@
 //! Why a command failed, and the exit status that says so to scripts.
 
+use symbolon::circuit::garble::GarbleError;
 use symbolon::device::DeviceError;
 use symbolon::net::NetError;
 use symbolon::plan::PlanError;
@@ -183,7 +184,16 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::OtherSession
         | SessionError::Checkpoint(_)
         | SessionError::Network(_) => 2,
-        SessionError::PairTooLarge { .. } | SessionError::Entropy { .. } | SessionError::Runtime { .. } => 4,
+        SessionError::Garbled { error, .. } => match error {
+            GarbleError::OtherCircuit | GarbleError::Evaluations { .. } => 5,
+            GarbleError::Inputs { .. } => 2,
+            GarbleError::Entropy => RESOURCES,
+            _ => 3,
+        },
+        SessionError::GarbledMemory { .. }
+        | SessionError::PairTooLarge { .. }
+        | SessionError::Entropy { .. }
+        | SessionError::Runtime { .. } => 4,
     }
 }
 
