@@ -55,6 +55,10 @@ pub struct Execution<'a> {
     pub stages: &'a mut Stages,
     /// The tag of this run's frames: frames of another run are refused.
     pub run: u32,
+    /// It follows a run at once of which all roles have agreed on both: nobody waits for the others before the online phase.
+    pub follows: bool,
+    /// Another follows it at once: what passes through the devices' own memory stays there until the last of them is over.
+    pub goes_on: bool,
     /// The time without progress, here or at any peer, after which the run ends though every peer is alive.
     pub stall: Duration,
     /// Lanes at work together, or one step at a time.
@@ -93,7 +97,7 @@ pub struct Outcome {
 /// # Panics
 /// Where an input, a key or a link that the plan names is not given.
 pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome, RunError> {
-    let Execution { plan, devices, activity, label, .. } = execution;
+    let Execution { plan, devices, activity, label, goes_on, .. } = execution;
     devices.iter().for_each(|device| device.ledger().restart_peak());
     execution.progress.begin(plan);
     let inputs = std::mem::take(&mut execution.inputs);
@@ -131,7 +135,10 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
             outcome
         })
     });
-    // Bytes that passed through the devices' own memory are this run's alone.
+    if goes_on && result.is_ok() {
+        return result;
+    }
+    // Bytes that passed through the devices' own memory are these runs' alone.
     let wiped = devices.iter().try_for_each(|device| wipe(&**device));
     let outcome = result?;
     wiped?;

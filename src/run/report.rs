@@ -114,6 +114,9 @@ impl RunReport {
     #[must_use]
     pub fn then(self, later: RunReport) -> RunReport {
         let devices = self.devices.into_iter().zip(later.devices).map(|(a, b)| a.then(b)).collect();
+        // In place: there may be many runs.
+        let mut stages = self.stages;
+        stages.extend(later.stages);
         RunReport {
             tally: self.tally.then(later.tally),
             devices,
@@ -121,7 +124,7 @@ impl RunReport {
             online: self.online + later.online,
             wake_ups: self.wake_ups.zip(later.wake_ups).map(|(first, second)| first + second),
             wire_busy: self.wire_busy + later.wire_busy,
-            stages: self.stages.into_iter().chain(later.stages).collect(),
+            stages,
             ..later
         }
     }

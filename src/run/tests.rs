@@ -435,6 +435,8 @@ async fn follow(
         progress: &Progress::default(),
         stages: &mut Stages::default(),
         run: RUN,
+        follows: false,
+        goes_on: false,
         stall: std::time::Duration::from_secs(20),
         overlap,
         trace: false,

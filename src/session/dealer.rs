@@ -1,5 +1,6 @@
 //! The dealer's end of a deployment.
 
+use super::covered::Covered;
 use super::keys::{Contribution, KeySource, Way, derive};
 use super::network::check_pins;
 use super::order::{Order, PlanName, Request};
@@ -19,6 +20,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Where the dealer awaits the parties.
@@ -136,48 +138,68 @@ fn try_serve(
                 continue;
             }
         };
-        let run = dealt.reports.len() as u32;
-        let name = dealing.name;
-        let keys = grant(wire, links, source, &name, run, &contributions)?;
-        stages.end(Stage::Keys);
-        let (plan, correlations) = dealing.next_run(seldom);
-        let plan = &*plan;
-        wipe::stack();
-        let label = |op: OpId| format!("correlation {}", op.0);
-        let execution = Execution {
-            plan,
-            devices: devices.all(),
-            models: devices.models(),
-            memory: &dealing.memory,
-            keys: &keys,
-            inputs: BTreeMap::new(),
-            outputs: Vec::new(),
-            answers: None,
-            links,
-            source: None,
-            sinks: Vec::new(),
-            activity: &wire.links.activity,
-            interrupt: wire.links.interrupt,
-            progress: &Progress::default(),
-            stages,
-            run: name.run_number(run),
-            stall: options.deadlines.stall,
-            overlap: options.overlap,
-            trace: options.trace,
-            label: &label,
-        };
-        let report = execute(wire.handle(), execution)?.report;
-        dealing.runs += 1;
+        let first = dealt.reports.len() as u32;
+        let granted = grant(wire, links, source, first, contributions)?;
+        let of = seldom.len() as u32;
+        for (at, seldom) in (0..of).zip(seldom) {
+            let covered = Covered { at, of };
+            let keys = granted.iter().map(|granted| granted.key(&dealing.name, first + at)).collect();
+            dealt.stages.end(Stage::Keys);
+            deal_run((devices, wire, options), links, &mut dealing, (covered, seldom), &keys, &mut dealt)?;
+        }
         match number {
             Some(number) => drop(kept.insert(number, dealing)),
             None => dealing.memory.free(devices.all())?,
         }
-        stages.end(Stage::Wiping);
-        dealt.correlations += correlations;
-        dealt.reports.push(RunReport { stages: stages.take(), ..report });
     }
     kept.into_values().try_for_each(|mut dealing| dealing.memory.free(devices.all()))?;
     Ok(dealt)
+}
+
+/// Deals what the next run of a plan consumes; `covered` is its place in the order, with whether it takes what few runs do.
+fn deal_run(
+    (devices, wire, options): (&Devices, &Wire, SessionOptions),
+    links: &mut [Link],
+    dealing: &mut Dealing,
+    (covered, seldom): (Covered, bool),
+    keys: &HashMap<KeyId, PrgKey>,
+    dealt: &mut Dealt,
+) -> Result<(), SessionError> {
+    let (plan, correlations) = dealing.next_run(seldom);
+    wipe::stack();
+    let label = |op: OpId| format!("correlation {}", op.0);
+    // Ahead of the parties it waits until they get on, as it does between orders: they tell it where they do not.
+    let stall = if covered.is_first() { options.deadlines.stall } else { Duration::MAX };
+    let execution = Execution {
+        plan: &plan,
+        devices: devices.all(),
+        models: devices.models(),
+        memory: &dealing.memory,
+        keys,
+        inputs: BTreeMap::new(),
+        outputs: Vec::new(),
+        answers: None,
+        links,
+        source: None,
+        sinks: Vec::new(),
+        activity: &wire.links.activity,
+        interrupt: wire.links.interrupt,
+        progress: &Progress::default(),
+        stages: &mut dealt.stages,
+        run: dealing.name.run_number(dealt.reports.len() as u32),
+        follows: !covered.is_first(),
+        goes_on: !covered.is_last(),
+        stall,
+        overlap: options.overlap,
+        trace: options.trace,
+        label: &label,
+    };
+    let report = execute(wire.handle(), execution)?.report;
+    dealing.runs += 1;
+    dealt.stages.end(Stage::Wiping);
+    dealt.correlations += correlations;
+    dealt.reports.push(RunReport { stages: dealt.stages.take(), ..report });
+    Ok(())
 }
 
 /// The dealer's plan for a list, within its own budget, on all of its devices.
@@ -239,26 +261,41 @@ fn take_kept(kept: &mut HashMap<u32, Dealing>, links: &[Link], number: u32) -> R
     kept.remove(&number).ok_or_else(|| NetError::Malformed { peer, what: ORDER.name, reason: reason() })
 }
 
-/// Contributes to a key with each party, see [`super::keys`]: `contributions` are the parties', in the order of the links.
+/// Both contributions to the keys of an order's runs with one party.
+struct Granted {
+    party: Role,
+    own: Contribution,
+    partys: Contribution,
+}
+
+impl Granted {
+    /// The key of a run.
+    fn key(&self, plan: &PlanName, run: u32) -> (KeyId, PrgKey) {
+        let way = Way { from: Role::Dealer, to: self.party, run };
+        (KeyId::between(self.party, Role::Dealer), derive(plan, way, &self.own, &self.partys))
+    }
+}
+
+/// Contributes to the keys with each party, see [`super::keys`], for an order whose first run has this number:
+/// `contributions` are the parties', in the order of the links.
 fn grant(
     wire: &Wire,
     links: &mut [Link],
     source: KeySource,
-    plan: &PlanName,
     run: u32,
-    contributions: &[Contribution],
-) -> Result<HashMap<KeyId, PrgKey>, SessionError> {
-    let mut keys = HashMap::new();
-    for (link, theirs) in links.iter_mut().zip(contributions) {
-        let way = Way { from: Role::Dealer, to: link.peer(), run };
-        let own = source.contribution(way)?;
+    contributions: Vec<Contribution>,
+) -> Result<Vec<Granted>, SessionError> {
+    let mut granted = Vec::with_capacity(contributions.len());
+    for (link, partys) in links.iter_mut().zip(contributions) {
+        let party = link.peer();
+        let own = source.contribution(Way { from: Role::Dealer, to: party, run })?;
         wire.wait(link.send_control(GRANT, &own))?;
-        keys.insert(KeyId::between(link.peer(), Role::Dealer), derive(plan, way, &own, theirs));
+        granted.push(Granted { party, own, partys });
     }
-    Ok(keys)
+    Ok(granted)
 }
 
-/// Every party's next order, which must be the same, with what each contributes to its key, or `None` once all have
+/// Every party's next order, which must be the same, with what each contributes to its keys, or `None` once all have
 /// finished.
 async fn take_order(links: &mut [Link]) -> Result<Option<(Order, Vec<Contribution>)>, NetError> {
     let mut first: Option<(PartyId, Option<Order>)> = None;
@@ -268,14 +305,12 @@ async fn take_order(links: &mut [Link]) -> Result<Option<(Order, Vec<Contributio
         let (order, contribution) =
             request.map(|Request { order, contribution }| (order, contribution)).unzip();
         contributions.extend(contribution);
-        if let Some(Order::First { demand, .. }) = &order
-            && let Err(error) = demand.check()
-        {
-            return Err(NetError::Malformed {
-                peer: link.peer(),
-                what: ORDER.name,
-                reason: error.to_string(),
-            });
+        let faulty = match &order {
+            Some(Order::First { demand, .. }) => demand.check().err().map(|error| error.to_string()),
+            _ => None,
+        };
+        if let Some(reason) = faulty.or_else(|| order.as_ref().and_then(Order::fault)) {
+            return Err(NetError::Malformed { peer: link.peer(), what: ORDER.name, reason });
         }
         match &first {
             None => first = Some((party_of(link), order)),
@@ -335,15 +370,16 @@ fn facts(order: &Option<Order>) -> Terms {
     let what = match order {
         None => "the end of the session".into(),
         Some(Order::First { demand, .. }) => format!("{:?}: {}", demand.ring, demand.summary().join(", ")),
-        Some(Order::Again { number, seldom: false }) => format!("plan {number} again"),
-        Some(Order::Again { number, seldom: true }) => {
-            format!("plan {number} again, with what few runs take")
-        }
+        Some(Order::Again { number, .. }) => format!("plan {number} again"),
         Some(Order::Release(number)) => format!("the release of plan {number}"),
     };
     let mut facts = Terms::from_iter([("order", what)]);
     if let Some(Order::First { plan, .. }) = order {
         facts.add("plan", plan);
+    }
+    if let Some(Order::First { seldom, .. } | Order::Again { seldom, .. }) = order {
+        facts.add("runs", seldom.len());
+        facts.add("runs that take what few do", seldom.iter().filter(|seldom| **seldom).count());
     }
     facts
 }

@@ -152,6 +152,9 @@ pub enum SessionError {
         "a store has the same correlations for every run, and so have two parties by themselves: a program whose runs differ, since inputs are resident or outputs revealed in few, needs a dealer"
     )]
     ResidentFromStore,
+    /// Another use of the session amid runs that were announced.
+    #[error("runs that were announced are due: nothing else can be done in this session before them")]
+    RunsDue,
     /// A prepared program of another session.
     #[error("the program was prepared in another session: prepare it in the one that runs it")]
     OtherSession,
@@ -256,6 +259,7 @@ impl SessionError {
             | SessionError::Network(_)
             | SessionError::Entropy { .. }
             | SessionError::Runtime { .. }
+            | SessionError::RunsDue
             | SessionError::Poisoned { .. } => self.to_string(),
         }
     }

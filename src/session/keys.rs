@@ -1,22 +1,29 @@
 //! Keys of the generator that two roles share. Both contribute to each key, and neither chooses it.
 //!
-//! **Two parties.** Each draws 256 fresh bits for each run and each other party.
+//! **Two parties.** Each draws 256 fresh bits for each agreement and each other party. An agreement covers one run, or some
+//! that follow each other at once (see [`super::covered`]).
 //!
-//! 1. Together with the facts of the plan, each sends the commitment H(sender, receiver, run, contribution).
+//! 1. Together with the facts of the plan, each sends the commitment H(sender, receiver, first run, contribution).
 //! 2. Once a party has the other's commitment, it sends its contribution.
-//! 3. Each holds the other's contribution against the commitment, and both derive
+//! 3. Each holds the other's contribution against the commitment, and for each run that is covered both derive
 //!    key = KDF(both roles, the plan's name, run, contribution of the lower role, contribution of the higher).
+//!
+//! *No key is derived twice.* A session's runs have different numbers, and no contribution is for two agreements: a run of a
+//! loop has its own key, under which streams and counters begin anew as in a run by itself, and a session that goes on from a
+//! checkpoint draws its contributions anew, whatever run it begins with. The KDF is a pseudorandom function of the run under
+//! the contributions, so the keys of an agreement's runs are as good as drawn each by itself. Contributions are wiped when
+//! the last of these runs begins; until then who reads a party's memory can derive the keys of those before.
 //!
 //! H and KDF are BLAKE3 in its mode for key derivation, each with a context of its own. The commitment binds, since H is
 //! collision-resistant, and tells nothing, since it covers 256 random bits. So both contributions are fixed before either
 //! is shown (Blum, "Coin flipping by telephone", CRYPTO 1981): with one honest party the key is uniform to everybody
 //! else, and is no key of another run, whatever the other party contributes. The sender's role in the commitment keeps a
 //! peer from sending the own commitment and contribution back. A peer that has seen the contribution can still end the
-//! run; then nothing has been masked with the key, and the next run draws anew. Nothing is sent that was not sent before
+//! run; then nothing has been masked with the keys, and the next agreement draws anew. Nothing is sent that was not sent before
 //! but the commitment, in a message that crosses anyway.
 //!
 //! **The dealer and a party.** The party's contribution goes with its order, the dealer's comes back as the grant; the
-//! key is derived in the same way. The party cannot choose the key, since it speaks first. The dealer, which speaks last,
+//! keys are derived in the same way. The party cannot choose the key, since it speaks first. The dealer, which speaks last,
 //! could choose among keys, and gains nothing by it: it learns the key whatever that is, and is trusted with every mask.
 //! So there is no commitment. The party's contribution keeps a dealer that draws the same twice (its state was brought
 //! back from a snapshot, its generator is weak) from having a party mask two values with one stream.
@@ -36,7 +43,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// A party's part of the names of plans; fresh for each, and told to the other parties alone.
 pub(super) type Nonce = [u8; 32];
 
-/// One role's part of a key: 256 bits, fresh for each run and each peer, and as secret as the key.
+/// One role's part of the keys of an agreement's runs: 256 bits, fresh for each agreement and each peer, and as secret as the
+/// keys.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Contribution {
@@ -51,10 +59,17 @@ pub(super) struct Commitment([u8; 32]);
 /// Random bits under which a commitment to what could be guessed tells nothing.
 pub(super) type Salt = [u8; 32];
 
-/// The commitments that two parties have exchanged for the next run, each with what is behind the own one.
+/// The commitments that two parties have exchanged for the next agreement, each with what is behind the own one.
 pub(super) struct Pledge {
     pub own: Contribution,
     pub peers: Commitment,
+}
+
+/// The contributions that two parties have shown each other.
+pub(super) struct Shown {
+    pub peer: Role,
+    pub own: Contribution,
+    pub peers: Contribution,
 }
 
 /// One direction of a key agreement, for the commitment and for the tests' seed.
@@ -62,7 +77,7 @@ pub(super) struct Pledge {
 pub(super) struct Way {
     pub from: Role,
     pub to: Role,
-    /// The session's runs before this one.
+    /// The session's runs before this one, or before the first that an agreement covers.
     pub run: u32,
 }
 

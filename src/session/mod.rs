@@ -11,12 +11,14 @@
 //! refuses a difference by name; agrees on fresh generator keys with those parties with which the plan has it draw; has
 //! its source of correlations supply exactly what the plan demands, by an order to the dealer or from a store, unless the
 //! plan's steps make it; then executes. Any failure is told to all peers before it is returned. A program that is to run many times is [`Prepared`]
-//! first; resident inputs then stay in device memory between its runs.
+//! first; resident inputs then stay in device memory between its runs, and one agreement covers many runs that are
+//! announced together.
 
 mod agree;
 mod answers;
 mod checkpoint;
 mod connect;
+mod covered;
 mod dealer;
 mod devices;
 mod error;

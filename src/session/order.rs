@@ -1,16 +1,17 @@
 //! The order that a party sends to the dealer.
 
+use super::covered::MOST_COVERED;
 use super::keys::{Contribution, Nonce};
 use crate::correlation::Demand;
 use crate::share::Role;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// An order: what to deal for one run.
+/// An order: what to deal for the runs that an agreement of the parties covers, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Order {
-    /// For the first run of a plan.
+    /// For the first runs of a plan.
     First {
         /// The parties' name for their plan.
         plan: PlanName,
@@ -18,21 +19,21 @@ pub(super) enum Order {
         demand: Demand,
         /// The number by which orders for later runs name this one, if there may be any; until it is released.
         keep: Option<u32>,
-        /// Whether the run takes what few runs do.
-        seldom: bool,
+        /// For each of the runs, whether it takes what few do.
+        seldom: Vec<bool>,
     },
-    /// For a later run of a plan that was kept.
+    /// For later runs of a plan that was kept.
     Again {
         /// The number under which it was.
         number: u32,
-        /// Whether the run takes what few runs do.
-        seldom: bool,
+        /// For each of the runs, whether it takes what few do.
+        seldom: Vec<bool>,
     },
     /// For no run: what was kept under this number is needed no more.
     Release(u32),
 }
 
-/// An order, and what the party that sends it contributes to the run's key: the order is the same for all parties, the
+/// An order, and what the party that sends it contributes to the runs' keys: the order is the same for all parties, the
 /// contribution is each one's own.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +46,18 @@ pub(super) struct Request<O> {
 /// exchanged, so that nobody can test guesses of a program against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PlanName([u8; 32]);
+
+impl Order {
+    /// Why no dealer can do it: it is for no run, or too many; what is not kept is dealt once.
+    pub(super) fn fault(&self) -> Option<String> {
+        let (runs, most) = match self {
+            Order::First { keep: None, seldom, .. } => (seldom.len(), 1),
+            Order::First { seldom, .. } | Order::Again { seldom, .. } => (seldom.len(), MOST_COVERED as usize),
+            Order::Release(_) => return None,
+        };
+        (!(1..=most).contains(&runs)).then(|| format!("an order for {runs} runs, where 1 to {most} can be"))
+    }
+}
 
 impl PlanName {
     /// The name of the plan with this digest, from every party's nonce.

@@ -1,6 +1,7 @@
 //! One party's end of a deployment: its links, and how they end.
 
-use super::keys::{KeySource, Pledge};
+use super::covered::Due;
+use super::keys::{KeySource, Pledge, Shown};
 use super::source::Suppliers;
 use super::store::{CorrelationStore, StoreSupplier};
 use super::wire::Wire;
@@ -44,8 +45,12 @@ pub struct Session {
     pub(super) stages: Stages,
     /// The source of this party's contributions to keys.
     pub(super) keys: KeySource,
-    /// By peer: the commitments to contributions to the next run's key.
+    /// By peer: the commitments to contributions to the keys of the runs that are about to be agreed on.
     pub(super) pledges: HashMap<Role, Pledge>,
+    /// What the keys of the present agreement's runs are made of.
+    pub(super) shown: Vec<Shown>,
+    /// The run that must come next, where the present agreement covers more.
+    pub(super) due: Option<Due>,
 }
 
 impl Session {
@@ -78,6 +83,8 @@ impl Session {
             stages: Stages::default(),
             keys,
             pledges: HashMap::new(),
+            shown: Vec::new(),
+            due: None,
         }
     }
 
@@ -140,6 +147,9 @@ impl Session {
     pub fn finish(mut self) -> Result<(), SessionError> {
         if self.links.is_empty() {
             return Err(SessionError::Poisoned { role: self.role });
+        }
+        if let Err(error) = self.check_nothing_due() {
+            return Err(self.fail(error));
         }
         self.wire.finish(std::mem::take(&mut self.links))?;
         if let (Some(checkpoints), Some(program)) = (&self.checkpoints, &self.done) {

@@ -7,10 +7,11 @@
 //! **Order of a run.** The parties compare plan digest and number of the run, agree on fresh keys, have their source of
 //! correlations supply what the run consumes (see the module `source`), and execute. A store deals for first runs: it does
 //! for prepared programs without resident inputs, whose runs are all alike. The first two are one for a program that runs
-//! once.
+//! once, and are done once for runs that are announced together (see the module `covered`).
 
 use super::answers::CheckAnswers;
 use super::checkpoint::{Lineage, Parts};
+use super::covered::{Covered, Due};
 use super::keys::Way;
 use super::offer::{check_host, over_limit};
 use super::order::PlanName;
@@ -44,7 +45,9 @@ pub struct Prepared {
     pub(super) memory: Memory,
     devices: Devices,
     /// Its number in the session, by which the dealer keeps it; `None` where it runs once.
-    number: Option<u32>,
+    pub(super) number: Option<u32>,
+    /// Runs that are announced.
+    pub(super) announced: u32,
     /// Runs in this session.
     runs: u32,
     /// Runs in earlier sessions, whose states the first run finds.
@@ -149,13 +152,14 @@ impl Session {
     ) -> Result<SessionOutcome, SessionError> {
         self.attempt(|session| {
             session.stages.end(Stage::Caller);
+            session.check_nothing_due()?;
             session.check_roles(protocol)?;
             // Before anybody else is bothered.
             let mut inputs = session.own_inputs(program, inputs, 0)?;
             session.add_first_states(protocol, program, &mut inputs)?;
             session.stages.end(Stage::Inputs);
             let mut prepared = session.plan_and_allocate(protocol, program, None)?;
-            let mut outcome = session.run_plan(&mut prepared, inputs)?;
+            let mut outcome = session.run_plan(&mut prepared, inputs, Covered::ALONE)?;
             session.let_go(prepared)?;
             session.stages.end(Stage::Wiping);
             outcome.report.stages = session.stages.take();
@@ -175,6 +179,7 @@ impl Session {
     pub fn prepare(&mut self, protocol: Protocol, program: &Program) -> Result<Prepared, SessionError> {
         self.attempt(|session| {
             session.stages.end(Stage::Caller);
+            session.check_nothing_due()?;
             session.check_roles(protocol)?;
             let number = session.prepared;
             session.prepared += 1;
@@ -203,6 +208,7 @@ impl Session {
                 return Err(SessionError::OtherSession);
             }
             session.stages.end(Stage::Caller);
+            let covered = session.covered(prepared)?;
             let mut inputs = session.own_inputs(&prepared.program, inputs, prepared.runs)?;
             if prepared.start > 0 {
                 prepared.add_parts(&mut inputs);
@@ -210,24 +216,15 @@ impl Session {
                 session.add_first_states(prepared.protocol, &prepared.program, &mut inputs)?;
             }
             session.stages.end(Stage::Inputs);
-            let digest = blake3::Hash::from(prepared.whole.agreement.digest).to_hex().to_string();
             // Two programs may have one plan, and keep values of their own.
             let number = prepared.number.expect("it was prepared");
-            let mut terms = Terms::default();
-            terms.add("plan digest", digest);
-            terms.add("number of the prepared program", number);
-            terms.add("number of the run", prepared.runs);
-            if session.checkpoints.is_some() {
-                terms.add("runs of earlier sessions", prepared.start);
-                terms.add("lineage of the states", prepared.lineage);
+            if covered.is_first() {
+                session.agree_on_runs(prepared, number, covered.of)?;
             }
-            session.confirm(prepared.whole.source, terms)?;
-            if prepared.runs == 0 {
-                session.drop_later(prepared)?;
-            }
-            session.stages.end(Stage::Agreeing);
-            let mut outcome = session.run_plan(prepared, inputs)?;
+            let mut outcome = session.run_plan(prepared, inputs, covered)?;
             session.keep_states(prepared)?;
+            prepared.announced = prepared.announced.saturating_sub(1);
+            session.due = covered.next().map(|covered| Due { number, covered });
             outcome.report.stages = session.stages.take();
             Ok(outcome)
         })
@@ -238,10 +235,33 @@ impl Session {
     /// # Errors
     /// Where the dealer cannot be told, or the program was prepared in another session.
     pub fn release(&mut self, prepared: Prepared) -> Result<(), SessionError> {
-        self.attempt(|session| match prepared.session == session.id {
-            true => session.let_go(prepared),
-            false => Err(SessionError::OtherSession),
+        self.attempt(|session| {
+            session.check_nothing_due()?;
+            match prepared.session == session.id {
+                true => session.let_go(prepared),
+                false => Err(SessionError::OtherSession),
+            }
         })
+    }
+
+    /// Makes sure that all parties are about to run the same program so many times at once.
+    fn agree_on_runs(&mut self, prepared: &Prepared, number: u32, runs: u32) -> Result<(), SessionError> {
+        let digest = blake3::Hash::from(prepared.whole.agreement.digest).to_hex().to_string();
+        let mut terms = Terms::default();
+        terms.add("plan digest", digest);
+        terms.add("number of the prepared program", number);
+        terms.add("number of the run", prepared.runs);
+        terms.add("runs at once", runs);
+        if self.checkpoints.is_some() {
+            terms.add("runs of earlier sessions", prepared.start);
+            terms.add("lineage of the states", prepared.lineage);
+        }
+        self.confirm(prepared.whole.source, terms)?;
+        if prepared.runs == 0 {
+            self.drop_later(prepared)?;
+        }
+        self.stages.end(Stage::Agreeing);
+        Ok(())
     }
 
     /// Wipes and frees the memory, and tells a dealer that keeps something for later runs.
@@ -297,6 +317,7 @@ impl Session {
             memory,
             devices,
             number,
+            announced: 0,
             runs: 0,
             start: 0,
             parts: Parts::new(),
@@ -306,19 +327,30 @@ impl Session {
         Ok(prepared)
     }
 
-    /// Runs a program whose run all parties have confirmed.
+    /// Runs a program whose run all parties have confirmed, by itself or among others.
     fn run_plan(
         &mut self,
         prepared: &mut Prepared,
         inputs: BTreeMap<usize, HostMatrix>,
+        covered: Covered,
     ) -> Result<SessionOutcome, SessionError> {
         let plans = prepared.plans().clone();
         let Prepared { program, name, memory, number, runs, start, whole: all, .. } = &mut *prepared;
         let run = name.run_number(self.runs);
-        let mut keys = self.share_keys(&plans, name)?;
-        let (number, demand) = (*number, &all.demand);
-        let seldom = program.turn(*start + *runs).seldom;
-        let draw = Draw { role: self.role, run: self.runs, name: *name, demand, number, runs: *runs, seldom };
+        let mut seldom = Vec::new();
+        if covered.is_first() {
+            self.show_contributions(all.of(self.role))?;
+            let next = *start + *runs;
+            seldom.extend((0..covered.of).map(|ahead| program.turn(next.saturating_add(ahead)).seldom));
+        }
+        let mut keys = self.shared_keys(name);
+        if covered.is_last() {
+            self.shown.clear();
+        }
+        let (number, demand, before) = (*number, &all.demand, *runs);
+        let (role, session_before) = (self.role, self.runs);
+        let draw =
+            Draw { role, run: session_before, name: *name, demand, number, runs: before, covered, seldom };
         let means = Means { wire: &self.wire, links: &mut self.links, keys: self.keys };
         let supplier = self.suppliers.of(plans.source);
         let Supplied { key, messages, offline } = supplier.supply(&draw, means)?;
@@ -346,6 +378,8 @@ impl Session {
             progress: &self.progress,
             stages: &mut self.stages,
             run,
+            follows: !covered.is_first(),
+            goes_on: !covered.is_last(),
             stall: self.options.deadlines.stall,
             overlap: self.options.overlap,
             trace: self.options.trace,

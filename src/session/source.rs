@@ -5,6 +5,7 @@
 //! two parties that make correlations between themselves, agrees on its keys in [`Supplier::supply`] and leaves the rest
 //! to the steps of the plan.
 
+use super::covered::Covered;
 use super::keys::{Contribution, KeySource, Way, derive};
 use super::order::{Order, PlanName, Request};
 use super::pair::PairSupplier;
@@ -35,8 +36,10 @@ pub(super) struct Draw<'a> {
     pub number: Option<u32>,
     /// The number of runs of the program so far.
     pub runs: u32,
-    /// Whether the run consumes what few do.
-    pub seldom: bool,
+    /// Its place among the runs that the parties' agreement covers.
+    pub covered: Covered,
+    /// Where it is the first of them, for each whether it consumes what few runs do.
+    pub seldom: Vec<bool>,
 }
 
 /// A party's connections, and where its contributions to keys come from.
@@ -97,7 +100,7 @@ pub(super) struct Suppliers {
 impl Suppliers {
     pub fn new() -> Suppliers {
         let steps = StepsSupplier { source: Source::Nobody };
-        Suppliers { dealer: DealerSupplier, steps, store: None, pair: None }
+        Suppliers { dealer: DealerSupplier { grant: None }, steps, store: None, pair: None }
     }
 
     /// Takes correlations from a store from now on.
@@ -136,12 +139,37 @@ impl Suppliers {
     }
 }
 
-/// A dealer that is connected: each run orders from it.
-struct DealerSupplier;
+/// A dealer that is connected: the parties order from it for all runs of an agreement at once.
+struct DealerSupplier {
+    /// What the keys of the present agreement's runs are made of.
+    grant: Option<Grant>,
+}
+
+/// Both contributions to the keys that a party has in common with the dealer.
+struct Grant {
+    own: Contribution,
+    dealers: Contribution,
+}
 
 impl DealerSupplier {
     fn link(links: &mut [Link]) -> Option<&mut Link> {
         links.iter_mut().find(|link| link.peer() == Role::Dealer)
+    }
+
+    /// Orders what the runs of an agreement consume.
+    fn order(draw: &Draw<'_>, way: Way, means: Means<'_>) -> Result<Grant, SessionError> {
+        let seldom = draw.seldom.clone();
+        let order = match draw.number {
+            Some(number) if draw.runs > 0 => Order::Again { number, seldom },
+            keep => Order::First { plan: draw.name, demand: draw.demand.clone(), keep, seldom },
+        };
+        let request = Request { order, contribution: means.keys.contribution(way)? };
+        let dealer = DealerSupplier::link(means.links).ok_or(NetworkFault::NoDealer)?;
+        let dealers: Contribution = means.wire.wait(async {
+            dealer.send_control(ORDER, &request).await?;
+            dealer.receive_control(GRANT, dealer.long_patience()).await
+        })?;
+        Ok(Grant { own: request.contribution, dealers })
     }
 }
 
@@ -150,24 +178,17 @@ impl Supplier for DealerSupplier {
         Source::Dealer.to_string()
     }
 
-    /// Orders what the run consumes, and derives the key with the dealer, see [`super::keys`].
+    /// Orders where the run is the first of its agreement, and derives the run's key with the dealer, see [`super::keys`].
     fn supply(&mut self, draw: &Draw<'_>, means: Means<'_>) -> Result<Supplied, SessionError> {
-        let order = match draw.number {
-            Some(number) if draw.runs > 0 => Order::Again { number, seldom: draw.seldom },
-            keep => {
-                let (plan, demand, seldom) = (draw.name, draw.demand.clone(), draw.seldom);
-                Order::First { plan, demand, keep, seldom }
-            }
-        };
         let way = Way { from: draw.role, to: Role::Dealer, run: draw.run };
-        let request = Request { order, contribution: means.keys.contribution(way)? };
-        let dealer = DealerSupplier::link(means.links).ok_or(NetworkFault::NoDealer)?;
-        let theirs: Contribution = means.wire.wait(async {
-            dealer.send_control(ORDER, &request).await?;
-            dealer.receive_control(GRANT, dealer.long_patience()).await
-        })?;
-        let key = derive(&draw.name, way, &request.contribution, &theirs);
-        let key = Some((KeyId::between(draw.role, Role::Dealer), key));
+        if draw.covered.is_first() {
+            self.grant = Some(DealerSupplier::order(draw, way, means)?);
+        }
+        let Grant { own, dealers } = self.grant.as_ref().expect("the first run of an agreement orders for all");
+        let key = Some((KeyId::between(draw.role, Role::Dealer), derive(&draw.name, way, own, dealers)));
+        if draw.covered.is_last() {
+            self.grant = None;
+        }
         Ok(Supplied { key, ..Supplied::default() })
     }
 

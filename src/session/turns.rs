@@ -27,6 +27,7 @@ impl Session {
         if done >= turns {
             return self.attempt(|_| Err(CheckpointError::Beyond { run: done, turns }.into()));
         }
+        prepared.announce(turns - done);
         for _ in done..turns {
             let mut outcome = self.run_prepared(prepared, std::mem::take(&mut inputs))?;
             for (name, elements) in std::mem::take(&mut outcome.outputs) {

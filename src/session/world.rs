@@ -173,6 +173,7 @@ impl World {
     ) -> Result<Vec<Vec<SessionOutcome>>, WorldError> {
         self.each_party(|party, session| {
             let mut prepared = session.prepare(self.protocol, program)?;
+            prepared.announce(batches.len() as u32);
             let mut outcomes = Vec::new();
             for batch in batches {
                 let mut own = own_inputs(program, batch, party);

@@ -134,6 +134,8 @@ impl Bench {
             progress: &Progress::default(),
             stages: &mut stages,
             run: RUN,
+            follows: false,
+            goes_on: false,
             stall: options.deadlines.stall,
             overlap: options.overlap,
             trace: false,

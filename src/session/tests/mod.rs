@@ -5,6 +5,7 @@ mod check;
 mod checkpoints;
 mod coalescing;
 mod compiled;
+mod covered;
 mod dealer;
 mod deviating;
 mod devices;

@@ -300,7 +300,11 @@ impl ConnectedJob {
         } else {
             let prepared = match prepared {
                 Some(prepared) => prepared,
-                none => none.insert(session.prepare(job.protocol, program)?),
+                none => {
+                    let prepared = none.insert(session.prepare(job.protocol, program)?);
+                    prepared.announce(job.batches);
+                    prepared
+                }
             };
             let awaited: BTreeSet<&str> = prepared.awaited().collect();
             let is_awaited = |name: &str| awaited.contains(name);
