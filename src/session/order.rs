@@ -52,7 +52,9 @@ impl Order {
     pub(super) fn fault(&self) -> Option<String> {
         let (runs, most) = match self {
             Order::First { keep: None, seldom, .. } => (seldom.len(), 1),
-            Order::First { seldom, .. } | Order::Again { seldom, .. } => (seldom.len(), MOST_COVERED as usize),
+            Order::First { seldom, .. } | Order::Again { seldom, .. } => {
+                (seldom.len(), MOST_COVERED as usize)
+            }
             Order::Release(_) => return None,
         };
         (!(1..=most).contains(&runs)).then(|| format!("an order for {runs} runs, where 1 to {most} can be"))

@@ -184,7 +184,8 @@ impl Supplier for DealerSupplier {
         if draw.covered.is_first() {
             self.grant = Some(DealerSupplier::order(draw, way, means)?);
         }
-        let Grant { own, dealers } = self.grant.as_ref().expect("the first run of an agreement orders for all");
+        let Grant { own, dealers } =
+            self.grant.as_ref().expect("the first run of an agreement orders for all");
         let key = Some((KeyId::between(draw.role, Role::Dealer), derive(&draw.name, way, own, dealers)));
         if draw.covered.is_last() {
             self.grant = None;
