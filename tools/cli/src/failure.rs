@@ -182,6 +182,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::ResidentInput { .. }
         | SessionError::ResidentFromStore
         | SessionError::OtherSession
+        | SessionError::RunsDue
         | SessionError::Checkpoint(_)
         | SessionError::Network(_) => 2,
         SessionError::Garbled { error, .. } => match error {
