@@ -345,6 +345,29 @@ pub enum ProgramError {
         /// k.
         ring_bits: u32,
     },
+    /// Public numbers in a program that has nothing else.
+    #[error("nothing private is there yet: declare an input before what is public")]
+    Public,
+    /// A power that is not computed.
+    #[error(
+        "{label}: a power is a whole number from -{most} to {most}, or 0.5 more or less; of positive numbers others are exp({exponent} * log(…))"
+    )]
+    Power {
+        /// The power.
+        label: String,
+        /// The exponent.
+        exponent: f64,
+        /// The largest whole one.
+        most: i128,
+    },
+    /// Indices of a product that do not fit its values.
+    #[error("einsum \"{indices}\": {what}")]
+    Einsum {
+        /// The indices.
+        indices: String,
+        /// The fault.
+        what: String,
+    },
     /// A program without output.
     #[error("the program has no output: nobody would learn anything")]
     NoOutput,

@@ -9,11 +9,13 @@
 //! [`Op::Truncate`], which divides by 2^f. What a comparison gives are integers 0 and 1: a product with one needs no
 //! truncation, and where they meet fixed-point numbers in a sum, or are revealed, they are scaled first.
 
+mod algebra;
 mod blocks;
 mod build;
 mod check;
 mod compare;
 mod dims;
+mod einsum;
 mod error;
 pub mod expression;
 mod functions;
@@ -21,6 +23,8 @@ mod gradient;
 mod images;
 mod integers;
 mod interval;
+mod literals;
+mod logic;
 mod meaning;
 mod merge;
 mod optimisers;
@@ -28,6 +32,7 @@ pub mod oracle;
 mod order;
 pub mod range;
 mod reach;
+mod rearrange;
 mod reduce;
 mod state;
 mod tensors;
@@ -43,6 +48,7 @@ pub use error::{Operands, ProgramError};
 pub use gradient::GradientError;
 pub use images::{Image, Window};
 pub use integers::{Integers, Kind, Span};
+pub use literals::MOST_LISTED;
 pub use meaning::{Meaning, Relation, Term};
 pub use optimisers::Rate;
 pub(crate) use state::uniform;

@@ -35,6 +35,7 @@ impl Program {
             let by = match value.op {
                 Op::Input(index) => Some(index).filter(|&index| self.inputs[index].owner == party),
                 Op::State(index) => states[index],
+                op if self.keeps_nothing(op) => None,
                 op => op.operands().find_map(|operand| reached[operand.index()]),
             };
             reached.push(by);

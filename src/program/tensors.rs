@@ -150,20 +150,10 @@ impl Program {
         for (start, turn) in runs(indices) {
             parts.push(self.every(a, axis, start, turn)?);
         }
-        // Neighbours first, so that every element is moved a logarithmic number of times.
-        while parts.len() > 1 {
-            let mut joined = Vec::new();
-            for pair in parts.chunks(2) {
-                joined.push(match *pair {
-                    [left, right] => self.concat_along(left, right, axis)?,
-                    _ => pair[0],
-                });
-            }
-            parts = joined;
-        }
-        match parts.first() {
-            Some(&part) if part != a => self.called(part, label, self.interval(a)),
-            Some(&part) => Ok(part),
+        let joined = if parts.is_empty() { None } else { Some(self.joined_all(parts, axis)?) };
+        match joined {
+            Some(part) if part != a => self.called(part, label, self.interval(a)),
+            Some(part) => Ok(part),
             None => self.every(a, axis, 0, Loop { count: 0, step: 1 }),
         }
     }

@@ -22,9 +22,24 @@ pub(super) struct Arguments {
     /// In their order.
     pub(super) positional: Vec<Operand>,
     /// With their names.
-    pub(super) named: Vec<(String, Number)>,
+    pub(super) named: Vec<(String, Given)>,
     /// Numbers in brackets.
-    pub(super) list: Option<Vec<i128>>,
+    pub(super) list: Option<Vec<Number>>,
+    /// Text in quotation marks.
+    pub(super) text: Option<String>,
+}
+
+/// What a name is given.
+#[derive(Clone)]
+pub(super) enum Given {
+    One(Number),
+    Several(Vec<Number>),
+}
+
+impl Arguments {
+    pub(super) fn is_empty(&self) -> bool {
+        self.positional.is_empty() && self.named.is_empty() && self.list.is_none() && self.text.is_none()
+    }
 }
 
 /// Names that other libraries give to arguments, and the remedy here.
@@ -33,7 +48,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("keepdim", "write keepdims"),
     ("ddof", "multiply by n/(n − ddof)"),
     ("kernel_size", "write size, or kernel for images in rows"),
-    ("padding", "put zeros around x by concat"),
+    ("padding", "put numbers around x by pad"),
     ("groups", "convolve slices of the channels, and join the results by concat"),
 ];
 
@@ -42,6 +57,7 @@ struct Form {
     most: usize,
     names: Vec<&'static str>,
     has_list: bool,
+    has_text: bool,
 }
 
 impl Form {
@@ -52,9 +68,17 @@ impl Form {
         let after = list.split_once(']').map_or("", |(_, after)| after);
         let words = || before.split(", ").chain(after.split(", ")).filter(|word| !word.is_empty());
         let names = words().filter_map(|word| Some(word.split_once('=')?.0)).collect();
-        let values = words().filter(|word| !word.contains('=')).count();
-        let most = if before.contains('…') { usize::MAX } else { values };
-        Form { most, names, has_list: !list.is_empty() }
+        let is_value = |word: &&str| !word.contains('=') && !word.starts_with('"');
+        let values = words().filter(is_value).count();
+        let most = if before.contains('…') || after.contains('…') { usize::MAX } else { values };
+        Form { most, names, has_list: !list.is_empty(), has_text: inside.starts_with('"') }
+    }
+}
+
+impl Function {
+    /// Whether a form of it has a list of public numbers.
+    pub(super) fn takes_list(&self) -> bool {
+        self.forms.iter().any(|form| Form::read(form).has_list)
     }
 }
 
@@ -63,7 +87,7 @@ impl Call {
     pub(super) fn new(function: &'static Function, arguments: Arguments) -> Result<Call, StepErrorKind> {
         let call = Call { function, arguments };
         let forms: Vec<Form> = function.forms.iter().map(|form| Form::read(form)).collect();
-        let Arguments { named, list, .. } = &call.arguments;
+        let Arguments { named, list, text, .. } = &call.arguments;
         for (index, (name, _)) in named.iter().enumerate() {
             if !forms.iter().any(|form| form.names.contains(&name.as_str())) {
                 let remedy = ELSEWHERE.iter().find(|(other, _)| other == name);
@@ -80,8 +104,9 @@ impl Call {
             return Err(call.wrong(&format!("{most} {values} at most, and there are {}", call.count())));
         }
         let fits = |form: &Form| {
-            let has = |(name, _): &(String, Number)| form.names.contains(&name.as_str());
-            call.count() <= form.most && named.iter().all(has) && (form.has_list || list.is_none())
+            let has = |(name, _): &(String, Given)| form.names.contains(&name.as_str());
+            let takes = (form.has_list || list.is_none()) && (form.has_text || text.is_none());
+            call.count() <= form.most && named.iter().all(has) && takes
         };
         if forms.iter().any(fits) { Ok(call) } else { Err(call.error(None)) }
     }
@@ -154,22 +179,49 @@ impl Call {
         })
     }
 
-    fn given(&self, name: &str) -> Option<Number> {
-        self.arguments.named.iter().find(|(other, _)| other == name).map(|&(_, number)| number)
+    fn given(&self, name: &str) -> Option<&Given> {
+        self.arguments.named.iter().find(|(other, _)| other == name).map(|(_, given)| given)
+    }
+
+    /// A named argument that is one number, if it is there.
+    pub(super) fn one(&self, name: &str) -> Result<Option<Number>, StepErrorKind> {
+        match self.given(name) {
+            None => Ok(None),
+            Some(Given::One(number)) => Ok(Some(*number)),
+            Some(Given::Several(_)) => Err(StepErrorKind::Several(name.to_owned())),
+        }
     }
 
     fn number(&self, name: &str) -> Result<usize, StepErrorKind> {
-        let number = self.given(name).ok_or_else(|| self.wrong(&format!("{name} is missing")))?;
+        let number = self.one(name)?.ok_or_else(|| self.wrong(&format!("{name} is missing")))?;
         self.as_whole(number, name)
     }
 
-    fn number_or(&self, name: &str, default: usize) -> Result<usize, StepErrorKind> {
-        self.given(name).map_or(Ok(default), |number| self.as_whole(number, name))
+    pub(super) fn number_or(&self, name: &str, default: usize) -> Result<usize, StepErrorKind> {
+        self.one(name)?.map_or(Ok(default), |number| self.as_whole(number, name))
     }
 
     /// A named number, or what it is otherwise.
-    pub(super) fn number_given(&self, name: &str, default: f64) -> f64 {
-        self.given(name).map_or(default, Number::value)
+    pub(super) fn number_given(&self, name: &str, default: f64) -> Result<f64, StepErrorKind> {
+        Ok(self.one(name)?.map_or(default, Number::value))
+    }
+
+    /// Text in quotation marks.
+    pub(super) fn text(&self) -> Result<&str, StepErrorKind> {
+        self.arguments.text.as_deref().ok_or_else(|| self.wrong("the text in quotation marks is missing"))
+    }
+
+    /// A value of the program, or a constant as one.
+    pub(super) fn value(&self, program: &mut Program, index: usize) -> Applied {
+        match self.operand(index)? {
+            Operand::Matrix(value) => Ok(value),
+            Operand::Constant(number) => Ok(program.filled(Dims::SCALAR, number)?),
+        }
+    }
+
+    /// All values from one on.
+    pub(super) fn values_from(&self, index: usize) -> Result<Vec<ValueId>, StepErrorKind> {
+        (index..self.count()).map(|index| self.matrix(index)).collect()
     }
 
     /// A learning rate: a constant or a value.
@@ -181,24 +233,61 @@ impl Call {
     }
 
     /// The small number that keeps a variance from zero.
-    pub(super) fn epsilon(&self) -> f64 {
+    pub(super) fn epsilon(&self) -> Result<f64, StepErrorKind> {
         self.number_given("eps", 1e-5)
     }
 
     /// The axis of a value; a negative one is counted from the last.
     pub(super) fn axis(&self, program: &Program, a: ValueId) -> Result<usize, StepErrorKind> {
-        let axis = self.given("axis").ok_or_else(|| self.wrong("axis is missing"))?;
+        let axis = self.one("axis")?.ok_or_else(|| self.wrong("axis is missing"))?;
         self.axis_at(program, a, axis)
+    }
+
+    /// The axis of a value, or another one.
+    pub(super) fn axis_or(
+        &self,
+        program: &Program,
+        a: ValueId,
+        default: i128,
+    ) -> Result<usize, StepErrorKind> {
+        self.axis_at(program, a, self.one("axis")?.unwrap_or(Number::Integer(default)))
     }
 
     /// The axis of a value, or its last one.
     pub(super) fn last_axis(&self, program: &Program, a: ValueId) -> Result<usize, StepErrorKind> {
-        self.axis_at(program, a, self.given("axis").unwrap_or(Number::Integer(-1)))
+        self.axis_or(program, a, -1)
+    }
+
+    /// The axes of a value, all of them where none is given.
+    pub(super) fn axes(&self, program: &Program, a: ValueId) -> Result<Vec<usize>, StepErrorKind> {
+        let mut axes = match self.given("axis") {
+            None => return Ok((0..program.dims(a).rank()).collect()),
+            Some(Given::One(axis)) => vec![self.axis_at(program, a, *axis)?],
+            Some(Given::Several(axes)) => {
+                axes.iter().map(|&axis| self.axis_at(program, a, axis)).collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        axes.sort_unstable();
+        if axes.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(self.wrong("an axis is given twice"));
+        }
+        Ok(axes)
     }
 
     fn axis_at(&self, program: &Program, a: ValueId, axis: Number) -> Result<usize, StepErrorKind> {
-        let (dims, label) = (program.dims(a), &program.value(a).label);
-        let rank = dims.rank() as i128;
+        let dims = program.dims(a);
+        self.axis_of_rank(&program.value(a).label, dims, dims.rank(), axis)
+    }
+
+    /// One of so many axes of a value of these extents; a negative one is counted from the last.
+    pub(super) fn axis_of_rank(
+        &self,
+        label: &str,
+        dims: Dims,
+        rank: usize,
+        axis: Number,
+    ) -> Result<usize, StepErrorKind> {
+        let rank = rank as i128;
         match axis {
             Number::Integer(axis) if (-rank..rank).contains(&axis) => Ok(axis.rem_euclid(rank) as usize),
             _ => Err(self.wrong(&format!("{label} of shape {dims} has no axis {}", axis.value()))),
@@ -207,16 +296,60 @@ impl Call {
 
     /// The listed indices along an axis of this extent, of which negative ones count from the end.
     pub(super) fn indices(&self, extent: usize) -> Result<Vec<usize>, StepErrorKind> {
-        let list = self.arguments.list.as_ref();
-        let list = list.ok_or_else(|| self.wrong("the indices are missing, such as [2, 0, 1]"))?;
-        let from_start = |&index: &i128| if index < 0 { index + extent as i128 } else { index };
-        // An index beyond the beginning becomes one beyond the end: the program says that it is not there.
-        let index = |index: &i128| usize::try_from(from_start(index)).unwrap_or(usize::MAX);
-        Ok(list.iter().map(index).collect())
+        let index = |number: &Number| match *number {
+            // An index beyond the beginning becomes one beyond the end: the program says that it is not there.
+            Number::Integer(index) if index < 0 => {
+                Ok(usize::try_from(index.saturating_add(extent as i128)).unwrap_or(usize::MAX))
+            }
+            Number::Integer(index) => Ok(usize::try_from(index).unwrap_or(usize::MAX)),
+            Number::Real(index) => Err(self.wrong(&format!("the index {index} is no whole number"))),
+        };
+        self.list("the indices are missing, such as [2, 0, 1]")?.iter().map(index).collect()
     }
 
-    /// A reduction along an axis, which is dropped unless `keepdims=1` keeps it with extent 1; or of all elements, where
-    /// the function has such a form.
+    /// The listed numbers.
+    pub(super) fn list(&self, missing: &str) -> Result<&[Number], StepErrorKind> {
+        self.arguments.list.as_deref().ok_or_else(|| self.wrong(missing))
+    }
+
+    /// Whether a named argument is set.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, StepErrorKind> {
+        match self.number_or(name, 0)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.wrong(&format!("{name} is neither True nor False"))),
+        }
+    }
+
+    /// The extents in a call, of which one may be −1: it is what the others leave of a value's elements.
+    pub(super) fn extents(&self, program: &Program, a: ValueId) -> Result<Dims, StepErrorKind> {
+        let open = |index: &usize| matches!(self.constant(*index), Ok(Number::Integer(-1)));
+        let unknown: Vec<usize> = (1..self.count()).filter(open).collect();
+        if unknown.len() > 1 {
+            return Err(self.wrong("more than one extent is -1"));
+        }
+        let known = |index: usize| if unknown.contains(&index) { Ok(1) } else { self.whole(index) };
+        let mut extents = (1..self.count()).map(known).collect::<Result<Vec<_>, _>>()?;
+        if extents.is_empty() {
+            return Err(self.wrong("the extents are missing"));
+        }
+        if let [unknown] = unknown[..] {
+            let (all, others) = (
+                program.value(a).shape.len(),
+                extents.iter().fold(1, |all: usize, &own| all.saturating_mul(own)),
+            );
+            extents[unknown - 1] = all.checked_div(others).unwrap_or(0);
+        }
+        Dims::new(&extents).map_err(|error| self.wrong(&error.to_string()))
+    }
+
+    /// The extents that a call's numbers are.
+    pub(super) fn shape(&self) -> Result<Dims, StepErrorKind> {
+        Dims::new(&self.whole_from(0)?).map_err(|error| self.wrong(&error.to_string()))
+    }
+
+    /// A reduction along axes, or of all elements, where none is given. The axes are dropped, unless `keepdims=True` keeps
+    /// them with extent 1.
     pub(super) fn reduce(
         &self,
         program: &mut Program,
@@ -224,20 +357,26 @@ impl Call {
         all: Option<fn(&mut Program, ValueId) -> Added>,
     ) -> Applied {
         let a = self.matrix(0)?;
-        let keep = match self.number_or("keepdims", 0)? {
-            0 => false,
-            1 => true,
-            _ => return Err(self.wrong("keepdims is neither 0 nor 1")),
-        };
+        let (keep, axes) = (self.flag("keepdims")?, self.axes(program, a)?);
         let (first, dims) = (program.values().len(), program.dims(a));
         if let (Some(all), None) = (all, self.given("axis")) {
             let result = all(program, a)?;
             let ones = Dims::new(&[1; Dims::MOST_AXES][..dims.rank()]).expect("as many axes");
             return Ok(if keep { program.with_dims(result, ones) } else { result });
         }
-        let axis = self.axis(program, a)?;
-        let reduced = along(program, a, axis)?;
-        if keep { Ok(reduced) } else { Ok(program.without_axes(reduced, &[axis], first)?) }
+        if let [axis] = axes[..] {
+            let reduced = along(program, a, axis)?;
+            return if keep { Ok(reduced) } else { Ok(program.without_axes(reduced, &[axis], first)?) };
+        }
+        let merged = program.merged_axes(a, &axes)?;
+        let reduced = along(program, merged, dims.rank() - axes.len())?;
+        let extents = dims.extents().iter().enumerate();
+        let kept = extents.filter_map(|(axis, &extent)| match axes.contains(&axis) {
+            true => keep.then_some(1),
+            false => Some(extent),
+        });
+        let to = Dims::new(&kept.collect::<Vec<_>>()).expect("no more axes");
+        Ok(program.reshape_to(reduced, to)?)
     }
 
     /// The larger or the smaller of two values, or of a value and a constant.

@@ -1,34 +1,41 @@
 //! The text form of a program's steps: `scores = x @ w + b`.
 //!
 //! ```text
-//! statement  = name "=" comparison
+//! statement  = name "=" expression
+//! expression = exclusive ("or" exclusive)*
+//! exclusive  = conjunction ("xor" conjunction)*
+//! conjunction = negation ("and" negation)*
+//! negation   = "not" negation | comparison
 //! comparison = sum [("<" | ">" | "<=" | ">=" | "==" | "!=") sum]
 //! sum        = product (("+" | "-") product)*
 //! product    = unary (("*" | "/" | "@") unary)*
-//! unary      = "-" unary | postfix
+//! unary      = "-" unary | power
+//! power      = postfix ["**" unary]
 //! postfix    = atom (".T" | "[" range ("," range)* "]")*
 //! range      = index | [index] ":" [index] [":" index]
-//! atom       = number | name | "(" comparison ")" | function "(" argument ("," argument)* ")"
-//! argument   = comparison | name "=" number | "[" index ("," index)* "]"
+//! atom       = number | name | "(" expression ")" | list | function "(" [argument ("," argument)*] ")"
+//! list       = "[" [expression ("," expression)*] "]"
+//! argument   = expression | name "=" number | name "=" "(" number ("," number)* ")" | list | text
 //! ```
 //!
 //! `*` and `/` are elementwise, or scaling where one side is a constant; `@` is the matrix product, of tensors that along
 //! the last two axes; `+`, `-`, `*`, `/`, comparisons and the other axes of `@` broadcast as NumPy does. A comparison
 //! gives integers 0 and 1. Ranges are those of Python, the first axis first; an index drops its axis. Values have up to
 //! four axes: a vector has one, a single number none. In a matrix product a vector is a row on the left and a column on
-//! the right, as in NumPy. Constants are public. Errors name the step, the text and the place in it. The text comes from
+//! the right, as in NumPy. Constants and lists of them are public; other lists join their values along a new first axis. Errors name the step, the text and the place in it. The text comes from
 //! a file: its length and depth are bounded.
 //!
 //! [`functions`] has a row for each function; the guide's chapter on jobs lists them. `axis` is counted from 0, or from the last one
-//! with −1. A reduced axis is dropped; `keepdims=1` keeps it with extent 1, so that the result broadcasts with the operand.
+//! with −1. A reduced axis is dropped; `keepdims=True` keeps it with extent 1, so that the result broadcasts with the operand.
 
 pub mod accuracy;
 mod call;
 pub mod functions;
+mod operate;
 mod parse;
 mod token;
 
-use super::{Program, ProgramError, ValueId};
+use super::{MOST_LISTED, Program, ProgramError, ValueId};
 use functions::Function;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,9 +76,21 @@ pub enum StepErrorKind {
         "'.{0}' is not there: behind a point stands T alone, and functions are called as in sum(x, axis=1)"
     )]
     Attribute(String),
-    /// A truth value, as other languages write it.
-    #[error("write 1 for true and 0 for false, not '{0}'")]
-    Truth(String),
+    /// A step's name that joins truths.
+    #[error("'{0}' stands between truths: no step has this name")]
+    Taken(String),
+    /// A power that is not public.
+    #[error("the power after '**' is a public number")]
+    PrivatePower,
+    /// Lists in a list that differ in length.
+    #[error("the rows of a list differ in length")]
+    Ragged,
+    /// Lists in lists of more than four axes.
+    #[error("a list has at most four axes")]
+    DeepList,
+    /// A list that is too long.
+    #[error("a list of {0} numbers: there are at most {MOST_LISTED}; an input holds more")]
+    LongList(usize),
     /// A number beyond all that a constant can be.
     #[error("the number '{0}' is too large")]
     NumberTooLarge(String),
@@ -108,7 +127,7 @@ pub enum StepErrorKind {
     #[error("{0} is one number, and there are several")]
     Several(String),
     /// A range that a matrix does not have.
-    #[error("the range ends before it begins, or its step is not positive")]
+    #[error("the step of a range is zero")]
     Range,
     /// A function's name where a value is due.
     #[error("'{0}' is a function: write {0}(…)")]

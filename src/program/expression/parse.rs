@@ -1,10 +1,11 @@
 //! From the words of a step to the ops of a program, by recursive descent.
 
-use super::call::{Arguments, Call};
+use super::call::{Arguments, Call, Given};
 use super::functions::Function;
+use super::operate::{CONNECTIVES, Item, Range};
 use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
-use crate::program::{Number, Program, ProgramError, Relation, Stride, ValueId};
+use crate::program::{Number, Program, ProgramError, ValueId};
 use std::collections::BTreeSet;
 
 /// Byte offset of what is wrong, and what it is.
@@ -15,6 +16,18 @@ type Located = (usize, StepErrorKind);
 pub(super) enum Operand {
     Matrix(ValueId),
     Constant(Number),
+}
+
+/// Words between truths, which name nothing.
+const WORDS: [&str; 4] = ["and", "or", "xor", "not"];
+
+/// A truth value as a number, as Python or JSON writes it.
+fn truth(name: &str) -> Option<Number> {
+    match name {
+        "True" | "true" => Some(Number::Integer(1)),
+        "False" | "false" => Some(Number::Integer(0)),
+        _ => None,
+    }
 }
 
 /// Reads `name = expression`; a name in `anew` may be one that is there, and is taken out of these.
@@ -29,15 +42,15 @@ pub(super) fn statement(
     }
     let mut parser = Parser { program, names, text, words: words(text)?, at: 0, depth: 0 };
     let (offset, name) = parser.name("the name that the step defines")?;
-    if Function::of(&name).is_some() {
-        return Err((offset, StepErrorKind::FunctionAsName(name)));
+    if WORDS.contains(&name.as_str()) {
+        return Err((offset, StepErrorKind::Taken(name)));
     }
     if parser.names.contains_key(&name) && !anew.remove(&name) {
         return Err((offset, ProgramError::Duplicate { name }.into()));
     }
     parser.expect('=')?;
     let start = parser.offset();
-    let result = parser.comparison()?;
+    let result = parser.expression()?;
     if *parser.peek() != Token::End {
         return Err(parser.unexpected("an operator or the end"));
     }
@@ -51,8 +64,8 @@ pub(super) fn statement(
     }
 }
 
-struct Parser<'a> {
-    program: &'a mut Program,
+pub(super) struct Parser<'a> {
+    pub(super) program: &'a mut Program,
     names: &'a Names,
     text: &'a str,
     words: Vec<Word>,
@@ -61,16 +74,44 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn comparison(&mut self) -> Result<Operand, Located> {
+    fn expression(&mut self) -> Result<Operand, Located> {
+        self.nested(|parser| parser.connected(0))
+    }
+
+    /// Truths that words connect, from this one of [`CONNECTIVES`] on.
+    fn connected(&mut self, level: usize) -> Result<Operand, Located> {
+        let Some(&(word, connect)) = CONNECTIVES.get(level) else { return self.negation() };
+        let start = self.offset();
+        let mut left = self.connected(level + 1)?;
+        while self.is_word(word) {
+            let offset = self.advance().0;
+            let right = self.connected(level + 1)?;
+            let result = self.connect(connect, left, right).map_err(|kind| (offset, kind))?;
+            left = self.labelled(result, start);
+        }
+        Ok(left)
+    }
+
+    fn negation(&mut self) -> Result<Operand, Located> {
+        if !self.is_word("not") {
+            return self.comparison();
+        }
         self.nested(|parser| {
-            let start = parser.offset();
-            let left = parser.sum()?;
-            let Token::Compare(relation) = *parser.peek() else { return Ok(left) };
-            let offset = parser.advance().0;
-            let right = parser.sum()?;
-            let result = parser.compare(relation, left, right).map_err(|kind| (offset, kind))?;
+            let start = parser.advance().0;
+            let operand = parser.negation()?;
+            let result = parser.not(operand).map_err(|kind| (start, kind))?;
             Ok(parser.labelled(result, start))
         })
+    }
+
+    fn comparison(&mut self) -> Result<Operand, Located> {
+        let start = self.offset();
+        let left = self.sum()?;
+        let Token::Compare(relation) = *self.peek() else { return Ok(left) };
+        let offset = self.advance().0;
+        let right = self.sum()?;
+        let result = self.compare(relation, left, right).map_err(|kind| (offset, kind))?;
+        Ok(self.labelled(result, start))
     }
 
     fn sum(&mut self) -> Result<Operand, Located> {
@@ -99,7 +140,7 @@ impl Parser<'_> {
 
     fn unary(&mut self) -> Result<Operand, Located> {
         if *self.peek() != Token::Symbol('-') {
-            return self.postfix();
+            return self.power();
         }
         self.nested(|parser| {
             let start = parser.advance().0;
@@ -107,6 +148,19 @@ impl Parser<'_> {
             let result = parser.negate(operand).map_err(|kind| (start, kind))?;
             Ok(parser.labelled(result, start))
         })
+    }
+
+    /// A power binds more than the sign before it, and less than the one behind it.
+    fn power(&mut self) -> Result<Operand, Located> {
+        let start = self.offset();
+        let base = self.postfix()?;
+        if *self.peek() != Token::Power {
+            return Ok(base);
+        }
+        let offset = self.advance().0;
+        let exponent = self.nested(Self::unary)?;
+        let result = self.raise(base, exponent).map_err(|kind| (offset, kind))?;
+        Ok(self.labelled(result, start))
     }
 
     fn postfix(&mut self) -> Result<Operand, Located> {
@@ -173,9 +227,15 @@ impl Parser<'_> {
             }
             Token::Symbol('(') => {
                 self.advance();
-                let inner = self.comparison()?;
+                let inner = self.expression()?;
                 self.expect(')')?;
                 Ok(inner)
+            }
+            Token::Symbol('[') => {
+                let start = self.advance().0;
+                let items = self.items()?;
+                let value = self.value_of(&items).map_err(|kind| (start, kind))?;
+                Ok(self.labelled(Operand::Matrix(value), start))
             }
             Token::Name(name) => {
                 let start = self.advance().0;
@@ -183,21 +243,21 @@ impl Parser<'_> {
                     let result = self.call(&name, start)?;
                     return Ok(self.labelled(result, start));
                 }
-                self.lookup(name).map(Operand::Matrix).map_err(|kind| (start, kind))
+                self.lookup(name).map_err(|kind| (start, kind))
             }
             _ => Err(self.unexpected("a name, a number, '-' or '('")),
         }
     }
 
-    fn lookup(&self, name: String) -> Result<ValueId, StepErrorKind> {
+    fn lookup(&self, name: String) -> Result<Operand, StepErrorKind> {
         if let Some(&value) = self.names.get(&name) {
-            return Ok(value);
+            return Ok(Operand::Matrix(value));
+        }
+        if let Some(truth) = truth(&name) {
+            return Ok(Operand::Constant(truth));
         }
         if Function::of(&name).is_some() {
             return Err(StepErrorKind::FunctionAsName(name));
-        }
-        if ["True", "False", "true", "false"].contains(&name.as_str()) {
-            return Err(StepErrorKind::Truth(name));
         }
         Err(StepErrorKind::UnknownName { name, known: self.names.keys().cloned().collect() })
     }
@@ -206,35 +266,38 @@ impl Parser<'_> {
         let Some(function) = Function::of(function) else {
             return Err((start, StepErrorKind::UnknownFunction(function.to_owned())));
         };
-        let arguments = self.arguments()?;
+        let arguments = self.arguments(function)?;
         let result = Call::new(function, arguments).and_then(|call| call.apply(self.program));
         result.map(Operand::Matrix).map_err(|kind| (start, kind))
     }
 
     /// The arguments between a call's parentheses.
-    fn arguments(&mut self) -> Result<Arguments, Located> {
+    fn arguments(&mut self, function: &'static Function) -> Result<Arguments, Located> {
         self.expect('(')?;
         let mut arguments = Arguments::default();
         loop {
+            let offset = self.offset();
             let is_named = self.words.get(self.at + 1).is_some_and(|word| word.token == Token::Symbol('='));
-            if let (Token::Name(name), true) = (self.peek().clone(), is_named) {
-                self.advance();
-                self.expect('=')?;
-                let offset = self.offset();
-                if self.is_tuple() {
-                    return Err((offset, StepErrorKind::Several(name)));
+            match self.peek().clone() {
+                Token::Name(name) if is_named => {
+                    self.advance();
+                    self.advance();
+                    let given = self.given()?;
+                    arguments.named.push((name, given));
                 }
-                let Operand::Constant(number) = self.comparison()? else {
-                    return Err((offset, unexpected("a number", &Token::Name("a matrix".into()))));
-                };
-                arguments.named.push((name, number));
-            } else if self.takes('[') {
-                let offset = self.offset();
-                if arguments.list.replace(self.list()?).is_some() {
-                    return Err((offset, unexpected("one list alone", &Token::Symbol('['))));
+                Token::Text(text) => {
+                    self.advance();
+                    arguments.text = Some(text);
                 }
-            } else {
-                arguments.positional.push(self.comparison()?);
+                Token::Symbol('[') if function.takes_list() => {
+                    self.advance();
+                    let list = self.numbers()?;
+                    if arguments.list.replace(list).is_some() {
+                        return Err((offset, unexpected("one list alone", &Token::Symbol('['))));
+                    }
+                }
+                Token::Symbol(')') if arguments.is_empty() => break,
+                _ => arguments.positional.push(self.expression()?),
             }
             if !self.takes(',') {
                 break;
@@ -244,26 +307,74 @@ impl Parser<'_> {
         Ok(arguments)
     }
 
+    /// A public number behind a name, or several in parentheses, as Python writes tuples.
+    fn given(&mut self) -> Result<Given, Located> {
+        if !self.is_tuple() {
+            return self.number().map(Given::One);
+        }
+        self.expect('(')?;
+        let mut all = Vec::new();
+        while *self.peek() != Token::Symbol(')') {
+            all.push(self.number()?);
+            if !self.takes(',') {
+                break;
+            }
+        }
+        self.expect(')')?;
+        Ok(Given::Several(all))
+    }
+
+    /// An expression of constants alone.
+    fn number(&mut self) -> Result<Number, Located> {
+        let offset = self.offset();
+        match self.expression()? {
+            Operand::Constant(number) => Ok(number),
+            Operand::Matrix(_) => Err((offset, unexpected("a number", &Token::Name("a matrix".into())))),
+        }
+    }
+
     /// True where numbers follow in parentheses, as Python writes tuples.
     fn is_tuple(&self) -> bool {
         let mut ahead = self.words[self.at..].iter().map(|word| &word.token);
-        let mut inside = ahead.by_ref().skip_while(|&token| *token == Token::Symbol('-'));
-        inside.next() == Some(&Token::Symbol('('))
-            && inside.find(|&token| !matches!(token, Token::Number(_) | Token::Symbol('-')))
+        ahead.next() == Some(&Token::Symbol('('))
+            && ahead.find(|&token| !matches!(token, Token::Number(_) | Token::Symbol('-')))
                 == Some(&Token::Symbol(','))
     }
 
-    /// Whole numbers and the closing bracket.
-    fn list(&mut self) -> Result<Vec<i128>, Located> {
+    /// Numbers and the closing bracket.
+    fn numbers(&mut self) -> Result<Vec<Number>, Located> {
         let mut list = Vec::new();
         while *self.peek() != Token::Symbol(']') {
-            list.push(self.index()?.ok_or_else(|| self.unexpected("an index"))?);
+            list.push(self.number()?);
             if !self.takes(',') {
                 break;
             }
         }
         self.expect(']')?;
         Ok(list)
+    }
+
+    /// The items of a list, lists among them, and its closing bracket.
+    fn items(&mut self) -> Result<Vec<Item>, Located> {
+        self.nested(|parser| {
+            let mut items = Vec::new();
+            while *parser.peek() != Token::Symbol(']') {
+                items.push(if parser.takes('[') {
+                    Item::List(parser.items()?)
+                } else {
+                    Item::Operand(parser.expression()?)
+                });
+                if !parser.takes(',') {
+                    break;
+                }
+            }
+            parser.expect(']')?;
+            Ok(items)
+        })
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        matches!(self.peek(), Token::Name(name) if name == word)
     }
 
     /// Takes the symbol if it is next.
@@ -273,85 +384,6 @@ impl Parser<'_> {
             self.advance();
         }
         is_next
-    }
-
-    fn compare(
-        &mut self,
-        relation: Relation,
-        left: Operand,
-        right: Operand,
-    ) -> Result<Operand, StepErrorKind> {
-        use Operand::{Constant, Matrix};
-        let value = match (left, right) {
-            (Matrix(a), Matrix(b)) => self.program.compare(a, relation, b)?,
-            (Matrix(a), Constant(b)) => self.program.compare_constant(a, relation, b)?,
-            (Constant(a), Matrix(b)) => self.program.compare_constant(b, relation.mirrored(), a)?,
-            (Constant(_), Constant(_)) => return Err(StepErrorKind::Constant),
-        };
-        Ok(Matrix(value))
-    }
-
-    fn slice(&mut self, operand: Operand, ranges: &[Range]) -> Result<Operand, StepErrorKind> {
-        let Operand::Matrix(a) = operand else { return Err(StepErrorKind::NoMatrix("a range")) };
-        let dims = self.program.dims(a);
-        let out_of_range = |what: String| {
-            let label = self.program.value(a).label.clone();
-            StepErrorKind::from(ProgramError::OutOfRange { label, shape: dims, what })
-        };
-        if ranges.len() > dims.rank() {
-            return Err(out_of_range(format!("{} axes", ranges.len())));
-        }
-        let (mut strides, first) = (Vec::new(), self.program.values().len());
-        for (axis, (range, &extent)) in ranges.iter().zip(dims.extents()).enumerate() {
-            let word = match (axis, dims.rank()) {
-                (0, 2) => "rows".to_owned(),
-                (1, 2) => "columns".to_owned(),
-                _ => format!("index along axis {axis}:"),
-            };
-            strides.push(range.stride(extent)?.ok_or_else(|| out_of_range(format!("{word} {range}")))?);
-        }
-        let result = self.program.slice_axes(a, &strides)?;
-        let is_index = |(axis, range): (usize, &Range)| matches!(range, Range::Index(_)).then_some(axis);
-        let indexed: Vec<usize> = ranges.iter().enumerate().filter_map(is_index).collect();
-        Ok(Operand::Matrix(self.program.without_axes(result, &indexed, first)?))
-    }
-
-    fn combine(&mut self, operator: char, left: Operand, right: Operand) -> Result<Operand, StepErrorKind> {
-        use Operand::{Constant, Matrix};
-        let program = &mut *self.program;
-        let value = match (operator, left, right) {
-            ('@', Matrix(a), Matrix(b)) => program.matmul(a, b)?,
-            ('@', ..) => return Err(StepErrorKind::NoMatrix("'@'")),
-            (_, Constant(a), Constant(b)) => return fold(operator, a, b).map(Constant),
-            ('/', Matrix(a), Matrix(b)) => program.div(a, b)?,
-            ('/', Matrix(a), Constant(c)) => program.div_constant(a, c)?,
-            ('/', Constant(c), Matrix(a)) => program.constant_over(c, a)?,
-            ('+', Matrix(a), Matrix(b)) => program.add(a, b)?,
-            ('-', Matrix(a), Matrix(b)) => program.sub(a, b)?,
-            (_, Matrix(a), Matrix(b)) => program.mul(a, b)?,
-            ('*', Matrix(a), Constant(c)) | ('*', Constant(c), Matrix(a)) => program.scale(a, c)?,
-            ('+', Matrix(a), Constant(c)) | ('+', Constant(c), Matrix(a)) => program.add_constant(a, c)?,
-            (_, Matrix(a), Constant(c)) => program.add_constant(a, negated(c)?)?,
-            (_, Constant(c), Matrix(a)) => {
-                let negative = program.neg(a)?;
-                program.add_constant(negative, c)?
-            }
-        };
-        Ok(Matrix(value))
-    }
-
-    fn negate(&mut self, operand: Operand) -> Result<Operand, StepErrorKind> {
-        match operand {
-            Operand::Matrix(a) => Ok(Operand::Matrix(self.program.neg(a)?)),
-            Operand::Constant(c) => negated(c).map(Operand::Constant),
-        }
-    }
-
-    fn transpose(&mut self, operand: Operand) -> Result<Operand, StepErrorKind> {
-        match operand {
-            Operand::Matrix(a) => Ok(Operand::Matrix(self.program.transpose(a)?)),
-            Operand::Constant(_) => Err(StepErrorKind::NoMatrix("transpose")),
-        }
     }
 
     /// Calls a fresh result by its own text, from `start` to here.
@@ -417,81 +449,6 @@ impl Parser<'_> {
     }
 }
 
-/// The range or index of one axis between brackets.
-#[derive(Clone, Copy)]
-enum Range {
-    Index(i128),
-    /// Beginning, end and step.
-    Between(Option<i128>, Option<i128>, Option<i128>),
-}
-
-impl Range {
-    /// The indices along an axis of this extent, as Python counts: negative ones from the end, and what lies beyond the
-    /// ends of a range is cut; `None` for a single index that is not there.
-    fn stride(self, extent: usize) -> Result<Option<Stride>, StepErrorKind> {
-        let extent = extent as i128;
-        let from_end = |index: i128| if index < 0 { index.saturating_add(extent) } else { index };
-        match self {
-            Range::Index(index) => {
-                let there = (0..extent).contains(&from_end(index));
-                Ok(there.then(|| Stride { start: from_end(index) as usize, step: 1, count: 1 }))
-            }
-            Range::Between(start, end, step) => {
-                let inside = |index: i128| from_end(index).clamp(0, extent);
-                let (start, end) = (start.map_or(0, inside), end.map_or(extent, inside));
-                let step = step.unwrap_or(1).min(extent.max(1));
-                if step < 1 || end < start {
-                    return Err(StepErrorKind::Range);
-                }
-                let count = (end - start + step - 1) / step;
-                Ok(Some(Stride { start: start as usize, step: step as usize, count: count as usize }))
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for Range {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Range::Index(index) => write!(f, "{index}"),
-            Range::Between(..) => f.write_str("in that range"),
-        }
-    }
-}
-
-fn unexpected(expected: &'static str, found: &Token) -> StepErrorKind {
+pub(super) fn unexpected(expected: &'static str, found: &Token) -> StepErrorKind {
     StepErrorKind::Unexpected { expected, found: found.describe() }
-}
-
-fn fold(operator: char, a: Number, b: Number) -> Result<Number, StepErrorKind> {
-    if operator == '/' {
-        let quotient = a.value() / b.value();
-        return if quotient.is_finite() {
-            Ok(Number::Real(quotient))
-        } else {
-            Err(StepErrorKind::ConstantOverflow)
-        };
-    }
-    let folded = match (a, b) {
-        (Number::Integer(a), Number::Integer(b)) => match operator {
-            '+' => a.checked_add(b),
-            '-' => a.checked_sub(b),
-            _ => a.checked_mul(b),
-        }
-        .map(Number::Integer),
-        _ => {
-            let (a, b) = (a.value(), b.value());
-            let real = match operator {
-                '+' => a + b,
-                '-' => a - b,
-                _ => a * b,
-            };
-            real.is_finite().then_some(Number::Real(real))
-        }
-    };
-    folded.ok_or(StepErrorKind::ConstantOverflow)
-}
-
-fn negated(number: Number) -> Result<Number, StepErrorKind> {
-    fold('*', number, Number::Integer(-1))
 }

@@ -12,8 +12,12 @@ pub(super) enum Token {
     Symbol(char),
     /// One of `<`, `>`, `<=`, `>=`, `==`, `!=`.
     Compare(Relation),
+    /// `**`
+    Power,
     /// `.T`
     Transposed,
+    /// What stands between quotation marks.
+    Text(String),
     End,
 }
 
@@ -25,7 +29,9 @@ impl Token {
             Token::Number(number) => format!("the number {}", number.value()),
             Token::Symbol(symbol) => format!("'{symbol}'"),
             Token::Compare(relation) => format!("'{}'", relation.sign()),
+            Token::Power => "'**'".to_owned(),
             Token::Transposed => "'.T'".to_owned(),
+            Token::Text(text) => format!("\"{text}\""),
             Token::End => "the end".to_owned(),
         }
     }
@@ -55,6 +61,8 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
         let comparison = COMPARISONS.into_iter().find(|relation| rest.starts_with(relation.sign()));
         let (length, token) = match (first, comparison) {
             (_, Some(relation)) => (relation.sign().len(), Token::Compare(relation)),
+            ('*', _) if rest.starts_with("**") => (2, Token::Power),
+            ('"' | '\'', _) => quoted(rest, first).ok_or((start, StepErrorKind::Character(first)))?,
             ('=' | '+' | '-' | '*' | '/' | '@' | '(' | ')' | '[' | ']' | ':' | ',', _) => {
                 (1, Token::Symbol(first))
             }
@@ -85,6 +93,12 @@ const COMPARISONS: [Relation; 6] = [
 fn is_transposed(rest: &str) -> bool {
     let mut characters = rest.chars().skip(1);
     characters.next() == Some('T') && !characters.next().is_some_and(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Text between two of the same quotation mark.
+fn quoted(rest: &str, mark: char) -> Option<(usize, Token)> {
+    let length = rest[1..].find(mark)?;
+    Some((length + 2, Token::Text(rest[1..=length].to_owned())))
 }
 
 fn name(rest: &str) -> (usize, Token) {

@@ -217,6 +217,26 @@ impl Program {
         Ok(adjoint.with(self.truncated(difference, String::new())?))
     }
 
+    /// The elements less the largest along the axis, and the logarithm of the sum of e to the powers of these.
+    pub(super) fn log_powers(&mut self, a: ValueId, axis: usize) -> Result<(ValueId, ValueId), ProgramError> {
+        let Powers { below, sum, .. } = self.powers_along(a, axis)?;
+        Ok((below, self.logarithm(sum, self.exponents_from(sum, 1.0))?))
+    }
+
+    /// g − softmax · Σ g.
+    pub(in crate::program) fn passed_by_log_softmax(
+        &mut self,
+        a: ValueId,
+        axis: usize,
+        adjoint: Adjoint,
+    ) -> Result<Adjoint, ProgramError> {
+        let likely = self.softmax(a, axis)?;
+        let g = self.elements_of(adjoint, likely)?;
+        let sum = self.sum_along(g, axis)?;
+        let part = self.mul(likely, sum)?;
+        Ok(adjoint.with(self.sub(g, part)?))
+    }
+
     /// The elements less the largest along the axis, e to the powers of these, and the sum of the powers, which is 1 at
     /// least.
     pub(super) fn powers_along(&mut self, a: ValueId, axis: usize) -> Result<Powers, ProgramError> {

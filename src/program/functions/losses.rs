@@ -5,7 +5,6 @@
 
 use super::super::gradient::{Adjoint, Composite, GradientError};
 use super::super::{Dims, Program, ProgramError, ValueId};
-use super::activations::Powers;
 use super::coefficients::SOFTPLUS;
 
 impl Program {
@@ -106,8 +105,7 @@ impl Program {
         let [z, t] = self.compared_with(z, t, &label)?;
         self.check_axis(z, 0)?;
         let axis = self.dims(z).rank() - 1;
-        let Powers { below, sum, .. } = self.powers_along(z, axis)?;
-        let all = self.logarithm(sum, self.exponents_from(sum, 1.0))?;
+        let (below, all) = self.log_powers(z, axis)?;
         let start = self.values().len();
         let picked = self.raw_product(t, below)?;
         let picked = self.sum_along(picked, axis)?;

@@ -13,6 +13,7 @@
 
 mod activations;
 mod coefficients;
+mod deviations;
 mod exponents;
 mod fixed;
 mod lookup;

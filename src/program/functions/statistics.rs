@@ -11,7 +11,7 @@ const SQUARES_ROUND: f64 = 1.0001;
 const MOST_INVERSE_BITS: u32 = 40;
 
 /// Fraction bits in which the parts of a variance are added, beyond its own.
-const GUARD_BITS: u32 = 3;
+pub(super) const GUARD_BITS: u32 = 3;
 
 impl Program {
     /// The mean of the squared distances from the mean along an axis, which keeps extent 1 (NumPy's `var`). Squares are
@@ -77,7 +77,7 @@ impl Program {
         let room = self.ring().bits() - 3 - guarded - reach.log2().ceil() as u32;
         let inverse = self.inverse_deviation(variance, epsilon, room.min(MOST_INVERSE_BITS))?;
         let mut result = self.product_within(distance, inverse, bits, Some(Interval::symmetric(reach)))?;
-        self.composed(first, result, Composite::Normal { of: a, inverse, axis });
+        self.composed(first, result, Composite::Normal { of: a, inverse, axis, centred: true });
         if let Some((scale, offset)) = affine {
             let start = self.values().len();
             let scaled = self.mul(result, scale)?;
@@ -95,21 +95,26 @@ impl Program {
         self.called(result, label, None)
     }
 
-    /// (g − mean(g) − y·mean(g·y)) times the inverse deviation.
+    /// (g − mean(g) − y·mean(g·y)) times the inverse deviation; without the mean of g where the mean of the elements is not
+    /// subtracted.
     pub(in crate::program) fn passed_by_normal(
         &mut self,
         (y, inverse): (ValueId, ValueId),
-        axis: usize,
+        (axis, centred): (usize, bool),
         adjoint: Adjoint,
     ) -> Result<Adjoint, ProgramError> {
         let (bits, count) = (self.codec().fraction_bits(), self.dims(y).extents()[axis] as f64);
         let g = self.elements_of(adjoint, y)?;
-        let mean = self.mean_along(g, axis)?;
         let products = self.raw_product(g, y)?;
         let sum = self.sum_along(products, axis)?;
         let slope = self.multiple(sum, 1.0 / count, bits)?;
         let along = self.mul(y, slope)?;
-        let level = self.sub(g, mean)?;
+        let level = if centred {
+            let mean = self.mean_along(g, axis)?;
+            self.sub(g, mean)?
+        } else {
+            g
+        };
         let rest = self.sub(level, along)?;
         // Beside what the distances had room for nothing is known of the adjoint.
         let fine = self.fine_bits().min(self.value(inverse).fraction_bits);
@@ -170,7 +175,12 @@ impl Program {
     }
 
     /// The distances from the mean along an axis, and the mean of their squares with `bits` fraction bits.
-    fn variance(&mut self, a: ValueId, axis: usize, bits: u32) -> Result<(ValueId, ValueId), ProgramError> {
+    pub(super) fn variance(
+        &mut self,
+        a: ValueId,
+        axis: usize,
+        bits: u32,
+    ) -> Result<(ValueId, ValueId), ProgramError> {
         let mean = self.mean_along(a, axis)?;
         let mut distance = self.sub(a, mean)?;
         let (known, of_mean) = (self.any_or_known(a), (2.0 - f64::from(self.ring().bits()) / 2.0).exp2());
@@ -237,7 +247,7 @@ impl Program {
     }
 
     /// 1/√(variance + epsilon) with `bits` fraction bits.
-    fn inverse_deviation(
+    pub(super) fn inverse_deviation(
         &mut self,
         variance: ValueId,
         epsilon: f64,

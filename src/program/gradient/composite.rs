@@ -28,6 +28,8 @@ pub(in crate::program) enum Composite {
         of: ValueId,
         inverse: ValueId,
         axis: usize,
+        /// Whether the mean is subtracted; otherwise it is the elements themselves that are divided.
+        centred: bool,
     },
     /// The inverse of the root of a value and a small number.
     InverseDeviation(ValueId, f64),
@@ -47,6 +49,8 @@ pub(in crate::program) enum Composite {
     Silu(ValueId),
     /// Along an axis.
     Softmax(ValueId, usize),
+    /// Along an axis.
+    LogSoftmax(ValueId, usize),
     /// The mean logistic loss of logits and labels.
     LogisticLoss(ValueId, ValueId),
     /// The mean cross-entropy of logits and labels along the last axis.
@@ -74,7 +78,8 @@ impl Composite {
             | Composite::Tanh(a)
             | Composite::Gelu(a)
             | Composite::Silu(a)
-            | Composite::Softmax(a, _) => vec![a],
+            | Composite::Softmax(a, _)
+            | Composite::LogSoftmax(a, _) => vec![a],
             Composite::Product(a, b)
             | Composite::Quotient(a, b)
             | Composite::LogisticLoss(a, b)
@@ -104,7 +109,9 @@ impl Program {
             Composite::Variance { of, distance, axis } => {
                 self.passed_by_variance((of, distance), axis, adjoint)
             }
-            Composite::Normal { inverse, axis, .. } => self.passed_by_normal((y, inverse), axis, adjoint),
+            Composite::Normal { inverse, axis, centred, .. } => {
+                self.passed_by_normal((y, inverse), (axis, centred), adjoint)
+            }
             Composite::InverseDeviation(..) => self.passed_by_inverse_root(y, adjoint),
             Composite::ConstantOver(constant, a) => self.passed_by_constant_over((constant, a), y, adjoint),
             Composite::Magnitude(a) => self.passed_by_magnitude(a, adjoint),
@@ -116,6 +123,7 @@ impl Program {
             Composite::Tanh(_) => self.passed_by_tanh(y, adjoint),
             Composite::Gelu(a) => self.passed_by_gelu(a, adjoint),
             Composite::Silu(a) => self.passed_by_silu(a, adjoint),
+            Composite::LogSoftmax(a, axis) => self.passed_by_log_softmax(a, axis, adjoint),
             Composite::Softmax(_, axis) => self.passed_by_softmax(y, axis, adjoint),
         };
         Ok(vec![passed?])

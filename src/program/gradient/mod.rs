@@ -129,7 +129,9 @@ impl Program {
         let (mut depends, mut varies) = (vec![false; count], vec![false; count]);
         for id in ids() {
             let own = id == of;
-            depends[id.index()] = own || self.value(id).op.operands().any(|operand| depends[operand.index()]);
+            let op = self.value(id).op;
+            let mut operands = op.operands().filter(|_| !self.keeps_nothing(op));
+            depends[id.index()] = own || operands.any(|operand| depends[operand.index()]);
             varies[id.index()] = own || self.sources(id).iter().any(|source| varies[source.index()]);
         }
         let mut leads = vec![false; count];
@@ -172,7 +174,7 @@ impl Program {
 
     /// The values that a value passes its adjoint on to.
     fn sources(&self, id: ValueId) -> Vec<ValueId> {
-        if self.is_discrete(id) {
+        if self.is_discrete(id) || self.keeps_nothing(self.value(id).op) {
             return Vec::new();
         }
         let all: Vec<ValueId> = match self.derivatives.composites.get(&id) {

@@ -79,7 +79,7 @@ impl Program {
         shape: Shape,
     ) -> Result<ValueId, ProgramError> {
         if rows.count == 0 || cols.count == 0 {
-            return self.zeros(a, shape);
+            return self.zeros_within(a, shape);
         }
         let apart = self.apart(a, cols.step)?;
         // Rows are apart as columns are, of a matrix with a row for each.
@@ -123,7 +123,7 @@ impl Program {
     }
 
     /// Zeros, as nothing of a value within them.
-    fn zeros(&mut self, a: ValueId, shape: Shape) -> Result<ValueId, ProgramError> {
+    fn zeros_within(&mut self, a: ValueId, shape: Shape) -> Result<ValueId, ProgramError> {
         let nothing = self.slice(a, Stride::range(0, 0), Stride::range(0, 0))?;
         self.pad(nothing, (0, 0), shape)
     }
@@ -137,7 +137,7 @@ impl Program {
         shape: Shape,
     ) -> Result<ValueId, ProgramError> {
         if self.value(a).shape.is_empty() {
-            return self.zeros(a, shape);
+            return self.zeros_within(a, shape);
         }
         let (moving, repeating) = gather.turns();
         let clusters = clusters(&moving);

@@ -13,7 +13,7 @@ use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
 
 /// The operators, beside the functions of the language.
-const OPERATORS: [Sample; 25] = [
+const OPERATORS: [Sample; 34] = [
     sample("x < y", LARGEST),
     sample("x <= y", LARGEST),
     sample("x > y", LARGEST),
@@ -30,6 +30,15 @@ const OPERATORS: [Sample; 25] = [
     sample("1 / assume(x, 0.003, 512)", POWERS).taking(15),
     sample("x / assume(y, 0.003, 512)", POWERS),
     sample("assume(x, 0.003, 512) / assume(x, 0.003, 512)", POWERS).taking(15),
+    sample("x ** 3 - y ** 2", SMALL),
+    sample("x ** -2", POWERS),
+    sample("x ** 1.5", POWERS),
+    sample("x > 0 and not y < x or x == y", LARGEST),
+    sample("(x < y) xor (x < 0)", LARGEST),
+    sample("x[::-1] + x[-1::-1]", LARGE),
+    sample("[[1], [2]] * sum(x) + [0.5, sum(y), 3]", LARGE),
+    of_matrices("x[:, ::-2]"),
+    of_images("x[:, ::-1, 4:0:-3]"),
     of_matrices("x @ y.T"),
     of_matrices("x.T @ y"),
     of_matrices("v @ x.T"),

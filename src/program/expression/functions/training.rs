@@ -49,7 +49,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         forms: &["sgd(w, gradient, rate, decay=0)"],
         result: "`w` less `rate` times the gradient and `decay` times `w`; the rate is a number or a value",
         apply: |p, c| {
-            let decay = c.number_given("decay", 0.0);
+            let decay = c.number_given("decay", 0.0)?;
             Ok(p.sgd(c.matrix(0)?, c.matrix(1)?, c.rate(2)?, decay)?)
         },
         samples: &[sample("sgd(x, y, 0.125)", SMALL), sample("sgd(x, y, 0.1, decay=0.01)", SMALL)],
@@ -58,21 +58,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         forms: &["momentum(velocity, gradient, beta=0.9)"],
         result: "`beta` times the velocity plus the gradient: the next velocity, and the direction of a step",
-        apply: |p, c| Ok(p.momentum(c.matrix(0)?, c.matrix(1)?, c.number_given("beta", 0.9))?),
+        apply: |p, c| Ok(p.momentum(c.matrix(0)?, c.matrix(1)?, c.number_given("beta", 0.9)?)?),
         samples: &[sample("momentum(x, y, beta=0.75)", SMALL)],
         accuracy: &[],
     },
     Function {
         forms: &["nesterov(velocity, gradient, beta=0.9)"],
         result: "`beta` times the next velocity, that of `momentum`, plus the gradient: the direction of a step",
-        apply: |p, c| Ok(p.nesterov(c.matrix(0)?, c.matrix(1)?, c.number_given("beta", 0.9))?),
+        apply: |p, c| Ok(p.nesterov(c.matrix(0)?, c.matrix(1)?, c.number_given("beta", 0.9)?)?),
         samples: &[sample("nesterov(x, y)", SMALL)],
         accuracy: &[],
     },
     Function {
         forms: &["average(moment, x, beta=0.9)"],
         result: "`beta` times the moment plus 1 − `beta` times `x`: the next moment of `x`",
-        apply: |p, c| Ok(p.moving_average(c.matrix(0)?, c.matrix(1)?, c.number_given("beta", 0.9))?),
+        apply: |p, c| Ok(p.moving_average(c.matrix(0)?, c.matrix(1)?, c.number_given("beta", 0.9)?)?),
         samples: &[sample("average(x, y, beta=0.75)", SMALL)],
         accuracy: &[],
     },
@@ -82,7 +82,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
                  `decay` times `w`",
         apply: |p, c| {
             let (moments, rate) = ((c.matrix(1)?, c.matrix(2)?), c.rate(3)?);
-            let (epsilon, decay) = (c.number_given("eps", 1e-6), c.number_given("decay", 0.0));
+            let (epsilon, decay) = (c.number_given("eps", 1e-6)?, c.number_given("decay", 0.0)?);
             Ok(p.adam(c.matrix(0)?, moments, rate, epsilon, decay)?)
         },
         samples: &[sample("adam(x, y, x * x, 0.125, eps=0.001)", SMALL)],

@@ -13,7 +13,7 @@ use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
 
 /// The functions without a derivative, and what they are without one by.
-const WITHOUT: [&str; 5] = ["argmax", "argmin", "one_hot", "lookup", "constant"];
+const WITHOUT: [&str; 8] = ["argmax", "argmin", "one_hot", "lookup", "constant", "any", "all", "sign"];
 
 /// Functions whose results jump where their arguments vary, in some samples.
 const PIECEWISE: &str = "grad";
@@ -138,7 +138,14 @@ struct Most {
 }
 
 /// Calls that samples do not have, and operators.
-const MORE: [(&str, &[usize]); 48] = [
+const MORE: [(&str, &[usize]); 55] = [
+    ("x ** 3 + y ** 0 + v ** 0.5", &[4, 3]),
+    ("x[::-1] * y + x[:, ::-1] * [1, 2, 0.5]", &[4, 3]),
+    ("eye(4) @ x + arange(3) * y", &[4, 3]),
+    ("(x > 0 and x < 2) * x", &[4, 3]),
+    ("max(x) + std(y, axis=(0, 1)) * x", &[4, 3]),
+    ("flip(x, axis=2) * cumsum(y, axis=1)", &[2, 2, 5, 3]),
+    ("einsum(\"abcd,abed->ce\", x, y)", &[2, 2, 5, 3]),
     ("x + y - v", &[4, 3]),
     ("x * y * x", &[4, 3]),
     ("x * v + x", &[4, 3]),

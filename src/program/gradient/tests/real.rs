@@ -174,8 +174,9 @@ fn of_composite(program: &Program, composite: Composite, values: &[Vec<f64>]) ->
             let middle = mean(line);
             vec![mean(&line.iter().map(|x| (x - middle).powi(2)).collect::<Vec<_>>())]
         }),
-        Composite::Normal { of: a, inverse, axis } => {
-            let centred = lines(a, axis, &|line| line.iter().map(|x| x - mean(line)).collect());
+        Composite::Normal { of: a, inverse, axis, centred } => {
+            let middle = |line: &[f64]| if centred { mean(line) } else { 0.0 };
+            let apart = lines(a, axis, &|line| line.iter().map(|x| x - middle(line)).collect());
             let dims = program.dims(a);
             let own = dims.with(axis, 1);
             let index = |place: usize, axis: usize| place / dims.stride(axis) % dims.extents()[axis];
@@ -185,7 +186,7 @@ fn of_composite(program: &Program, composite: Composite, values: &[Vec<f64>]) ->
                     .sum()
             };
             let inverse = of(inverse);
-            (0..centred.len()).map(|place| centred[place] * inverse[of_line(place)]).collect()
+            (0..apart.len()).map(|place| apart[place] * inverse[of_line(place)]).collect()
         }
         Composite::InverseDeviation(a, epsilon) => of(a).iter().map(|x| 1.0 / (x + epsilon).sqrt()).collect(),
         Composite::Magnitude(a) => each(a, f64::abs),
@@ -198,6 +199,9 @@ fn of_composite(program: &Program, composite: Composite, values: &[Vec<f64>]) ->
         Composite::Gelu(a) => each(a, |x| x * normal(x)),
         Composite::Silu(a) => each(a, |x| x * sigmoid(x)),
         Composite::Softmax(a, axis) => lines(a, axis, &softmax),
+        Composite::LogSoftmax(a, axis) => {
+            lines(a, axis, &|line| softmax(line).iter().map(|part| part.ln()).collect())
+        }
         Composite::LogisticLoss(z, t) => {
             vec![mean(&both(z, t, |z, t| z.max(0.0) - t * z + (-z.abs()).exp().ln_1p()))]
         }

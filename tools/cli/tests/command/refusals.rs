@@ -26,7 +26,7 @@ fn steps_that_do_not_fit_name_the_step_and_what_is_wrong() {
     refused_job(&job(64, 16, "y = x @ w"), "output 'z' is defined by no step");
     refused_job(
         &job(64, 16, "z = sum(x, axis=2)"),
-        "x of shape (2, 3) has no axis 2; sum is called as sum(x) or sum(x, axis=1, keepdims=0)",
+        "x of shape (2, 3) has no axis 2; sum is called as sum(x) or sum(x, axis=1, keepdims=False)",
     );
     refused_job(&job(64, 16, "z = conv2d(x, w)"), "x of shape (2, 3) is no tensor of images (n, c, h, w)");
 }

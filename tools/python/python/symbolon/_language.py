@@ -6,6 +6,7 @@ underscore or a capital, as no function does.
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,18 +22,25 @@ TABLE = {name: (forms, result) for name, forms, result in _native.functions()}
 def _call(name: str, *arguments: Any, **named: Any) -> Tensor:
     """A call of a function: secrets, public numbers and arrays, lists of indices, and numbers with names."""
     operands, texts = [], []
+    takes_list = builtins.any("[" in form for form in TABLE[name][0])
     for argument in arguments:
+        if isinstance(argument, str):
+            texts.append(f'"{argument}"')
+            continue
         if isinstance(argument, Tensor) or not _tensor.is_constant(argument):
-            if isinstance(argument, Sequence) and name == "gather":
-                texts.append("[" + ", ".join(str(int(place)) for place in argument) + "]")
+            if isinstance(argument, Sequence) and takes_list:
+                texts.append("[" + ", ".join(_tensor.constant(number) for number in argument) + "]")
                 continue
             texts.append(f"{{{len(operands)}}}")
             operands.append(argument)
         else:
             texts.append(_tensor.constant(argument))
-    if not any(isinstance(operand, Tensor) for operand in operands):
+    if not builtins.any(isinstance(operand, Tensor) for operand in operands):
         raise ProgramError(f"{name}: none of the arguments is a secret; NumPy computes what is public")
     for key, value in named.items():
+        if isinstance(value, tuple) and builtins.all(map(_tensor.is_constant, value)):
+            texts.append(f"{key}=({', '.join(str(int(axis)) for axis in value)},)")
+            continue
         if not _tensor.is_constant(value):
             raise ProgramError(f"{name}: {key} is a public number")
         texts.append(f"{key}={_tensor.constant(value)}")

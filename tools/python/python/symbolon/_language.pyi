@@ -19,16 +19,40 @@ def adam(*arguments: Any, **named: Any) -> Tensor:
     adam(w, first, second, rate, eps=1e-6, decay=0)
     """
 
-def argmax(*arguments: Any, **named: Any) -> Tensor:
-    """The index of the largest element along an axis, and of equal ones the first.
+def all(*arguments: Any, **named: Any) -> Tensor:
+    """1 where no element of all, or along an axis, is zero, 0 otherwise.
 
-    argmax(x, axis=1, keepdims=0)
+    all(x)
+    all(x, axis=1, keepdims=False)
+    """
+
+def any(*arguments: Any, **named: Any) -> Tensor:
+    """1 where an element of all, or along an axis, is not zero, 0 otherwise.
+
+    any(x)
+    any(x, axis=1, keepdims=False)
+    """
+
+def arange(*arguments: Any, **named: Any) -> Tensor:
+    """Public numbers from `start`, or 0, to before `end`, `step`, or 1, apart.
+
+    arange(end)
+    arange(start, end)
+    arange(start, end, step)
+    """
+
+def argmax(*arguments: Any, **named: Any) -> Tensor:
+    """The index of the largest element of all, counted row by row, or along an axis; of equal ones the first.
+
+    argmax(x)
+    argmax(x, axis=1, keepdims=False)
     """
 
 def argmin(*arguments: Any, **named: Any) -> Tensor:
-    """The index of the smallest element along an axis, and of equal ones the first.
+    """The index of the smallest element of all, counted row by row, or along an axis; of equal ones the first.
 
-    argmin(x, axis=1, keepdims=0)
+    argmin(x)
+    argmin(x, axis=1, keepdims=False)
     """
 
 def assume(*arguments: Any, **named: Any) -> Tensor:
@@ -93,10 +117,53 @@ def cross_entropy(*arguments: Any, **named: Any) -> Tensor:
     cross_entropy(logits, labels)
     """
 
+def cumprod(*arguments: Any, **named: Any) -> Tensor:
+    """The products of the elements up to each one along an axis.
+
+    cumprod(x, axis=0)
+    """
+
+def cumsum(*arguments: Any, **named: Any) -> Tensor:
+    """The sums of the elements up to each one along an axis.
+
+    cumsum(x, axis=0)
+    """
+
+def diagonal(*arguments: Any, **named: Any) -> Tensor:
+    """The elements whose row and column are equal.
+
+    diagonal(x) of a matrix
+    """
+
+def dot(*arguments: Any, **named: Any) -> Tensor:
+    """The matrix product, or the product where one is a single number.
+
+    dot(x, y)
+    """
+
+def einsum(*arguments: Any, **named: Any) -> Tensor:
+    """Sums of products by the names of axes, as NumPy's `einsum`; no value has an axis twice.
+
+    einsum("ij,jk->ik", x, y, …)
+    """
+
 def exp(*arguments: Any, **named: Any) -> Tensor:
     """E to the power of each element.
 
     exp(x)
+    """
+
+def eye(*arguments: Any, **named: Any) -> Tensor:
+    """The public identity matrix with n rows.
+
+    eye(n)
+    """
+
+def flip(*arguments: Any, **named: Any) -> Tensor:
+    """The elements along an axis, or along each one, in the opposite order.
+
+    flip(x)
+    flip(x, axis=0)
     """
 
 def gather(*arguments: Any, **named: Any) -> Tensor:
@@ -111,10 +178,28 @@ def gelu(*arguments: Any, **named: Any) -> Tensor:
     gelu(x)
     """
 
+def global_avgpool2d(*arguments: Any, **named: Any) -> Tensor:
+    """The mean of each channel of each image, of shape (n, c).
+
+    global_avgpool2d(x) with x of shape (n, c, h, w)
+    """
+
+def global_maxpool2d(*arguments: Any, **named: Any) -> Tensor:
+    """The largest element of each channel of each image, of shape (n, c).
+
+    global_maxpool2d(x) with x of shape (n, c, h, w)
+    """
+
 def grad(*arguments: Any, **named: Any) -> Tensor:
     """The derivatives of `loss`, a single number, by the elements of `x`, from which it is computed.
 
     grad(loss, x)
+    """
+
+def group_sum(*arguments: Any, **named: Any) -> Tensor:
+    """The sums of the groups along an axis whose numbers are listed, from 0 on; the axis has as many as there are groups.
+
+    group_sum(x, [0, 1, 0], axis=0)
     """
 
 def layernorm(*arguments: Any, **named: Any) -> Tensor:
@@ -130,10 +215,22 @@ def leaky_relu(*arguments: Any, **named: Any) -> Tensor:
     leaky_relu(x, slope) with a constant slope
     """
 
+def linspace(*arguments: Any, **named: Any) -> Tensor:
+    """So many public numbers from `start` to `end`, evenly spaced.
+
+    linspace(start, end, count)
+    """
+
 def log(*arguments: Any, **named: Any) -> Tensor:
     """The natural logarithm of each element.
 
     log(x)
+    """
+
+def log_softmax(*arguments: Any, **named: Any) -> Tensor:
+    """The natural logarithm of `softmax` along an axis.
+
+    log_softmax(x, axis=1)
     """
 
 def logistic_loss(*arguments: Any, **named: Any) -> Tensor:
@@ -149,10 +246,11 @@ def lookup(*arguments: Any, **named: Any) -> Tensor:
     """
 
 def max(*arguments: Any, **named: Any) -> Tensor:
-    """The larger of each two elements, of which one may be a constant, or the largest along an axis.
+    """The larger of each two elements, of which one may be a constant, or the largest of all, or along an axis.
 
     max(x, y)
-    max(x, axis=1, keepdims=0)
+    max(x)
+    max(x, axis=1, keepdims=False)
     """
 
 def maxpool2d(*arguments: Any, **named: Any) -> Tensor:
@@ -166,14 +264,15 @@ def mean(*arguments: Any, **named: Any) -> Tensor:
     """The mean of all elements, or the means along an axis.
 
     mean(x)
-    mean(x, axis=1, keepdims=0)
+    mean(x, axis=1, keepdims=False)
     """
 
 def min(*arguments: Any, **named: Any) -> Tensor:
-    """The smaller of each two elements, of which one may be a constant, or the smallest along an axis.
+    """The smaller of each two elements, of which one may be a constant, or the smallest of all, or along an axis.
 
     min(x, y)
-    min(x, axis=1, keepdims=0)
+    min(x)
+    min(x, axis=1, keepdims=False)
     """
 
 def momentum(*arguments: Any, **named: Any) -> Tensor:
@@ -194,10 +293,36 @@ def nesterov(*arguments: Any, **named: Any) -> Tensor:
     nesterov(velocity, gradient, beta=0.9)
     """
 
+def norm(*arguments: Any, **named: Any) -> Tensor:
+    """The root of the sum of squares of all elements, or along an axis.
+
+    norm(x)
+    norm(x, axis=1, keepdims=False)
+    """
+
 def one_hot(*arguments: Any, **named: Any) -> Tensor:
     """For each shared index so many integers along a new last axis: 1 at the index, 0 elsewhere.
 
     one_hot(index, 10)
+    """
+
+def ones(*arguments: Any, **named: Any) -> Tensor:
+    """Public ones.
+
+    ones(rows, cols, …) with one to four extents
+    """
+
+def outer(*arguments: Any, **named: Any) -> Tensor:
+    """All products of an element of `x` and one of `y`, a row for each of `x`.
+
+    outer(x, y)
+    """
+
+def pad(*arguments: Any, **named: Any) -> Tensor:
+    """`x` with so many elements before and after its own along an axis, or along each one, all of one constant.
+
+    pad(x, before, after, value=0) with constants before and after
+    pad(x, before, after, axis=0, value=0) along one axis or several
     """
 
 def reciprocal(*arguments: Any, **named: Any) -> Tensor:
@@ -212,10 +337,23 @@ def relu(*arguments: Any, **named: Any) -> Tensor:
     relu(x)
     """
 
+def repeat(*arguments: Any, **named: Any) -> Tensor:
+    """Every element along an axis so many times, one after the other.
+
+    repeat(x, count, axis=0) with a constant count
+    """
+
 def reshape(*arguments: Any, **named: Any) -> Tensor:
     """The same elements, row by row, with other extents.
 
-    reshape(x, rows, cols, …) with one to four extents
+    reshape(x, rows, cols, …) with one to four extents, of which one may be -1
+    """
+
+def rmsnorm(*arguments: Any, **named: Any) -> Tensor:
+    """The elements divided by the root of the mean of squares along an axis + `eps`, and then times `scale`.
+
+    rmsnorm(x, axis=-1, eps=1e-5)
+    rmsnorm(x, scale, axis=-1, eps=1e-5)
     """
 
 def rsqrt(*arguments: Any, **named: Any) -> Tensor:
@@ -225,7 +363,7 @@ def rsqrt(*arguments: Any, **named: Any) -> Tensor:
     """
 
 def select(*arguments: Any, **named: Any) -> Tensor:
-    """`x` where the comparison `condition` holds, `y` where it does not.
+    """`x` where the comparison `condition` holds, `y` where it does not; either may be a constant.
 
     select(condition, x, y)
     """
@@ -242,6 +380,12 @@ def sigmoid(*arguments: Any, **named: Any) -> Tensor:
     sigmoid(x)
     """
 
+def sign(*arguments: Any, **named: Any) -> Tensor:
+    """-1, 0 or 1 as each element is negative, zero or positive.
+
+    sign(x)
+    """
+
 def silu(*arguments: Any, **named: Any) -> Tensor:
     """Each element times its sigmoid.
 
@@ -252,6 +396,12 @@ def softmax(*arguments: Any, **named: Any) -> Tensor:
     """E to the power of each element, divided by the sum of these along an axis.
 
     softmax(x, axis=1)
+    """
+
+def split(*arguments: Any, **named: Any) -> Tensor:
+    """Of so many equal parts of an axis the one with this index, counted from 0.
+
+    split(x, parts, index, axis=0) with constants parts and index
     """
 
 def sqrt(*arguments: Any, **named: Any) -> Tensor:
@@ -266,17 +416,42 @@ def squeeze(*arguments: Any, **named: Any) -> Tensor:
     squeeze(x, axis=1) of an axis of extent 1
     """
 
+def stack(*arguments: Any, **named: Any) -> Tensor:
+    """Values of the same shape beside each other along a new axis.
+
+    stack(x, y, …, axis=0)
+    """
+
+def std(*arguments: Any, **named: Any) -> Tensor:
+    """The root of the mean squared distance from the mean of all elements, or along an axis.
+
+    std(x)
+    std(x, axis=1, keepdims=False)
+    """
+
 def sum(*arguments: Any, **named: Any) -> Tensor:
     """The sum of all elements, or the sums along an axis.
 
     sum(x)
-    sum(x, axis=1, keepdims=0)
+    sum(x, axis=1, keepdims=False)
     """
 
 def tanh(*arguments: Any, **named: Any) -> Tensor:
     """The hyperbolic tangent of each element.
 
     tanh(x)
+    """
+
+def tile(*arguments: Any, **named: Any) -> Tensor:
+    """The whole of an axis so many times.
+
+    tile(x, count, axis=0) with a constant count
+    """
+
+def trace(*arguments: Any, **named: Any) -> Tensor:
+    """The sum of the elements whose row and column are equal.
+
+    trace(x) of a matrix
     """
 
 def transpose(*arguments: Any, **named: Any) -> Tensor:
@@ -287,7 +462,20 @@ def transpose(*arguments: Any, **named: Any) -> Tensor:
     """
 
 def var(*arguments: Any, **named: Any) -> Tensor:
-    """The mean squared distance from the mean along an axis.
+    """The mean squared distance from the mean of all elements, or along an axis.
 
-    var(x, axis=1, keepdims=0)
+    var(x)
+    var(x, axis=1, keepdims=False)
+    """
+
+def where(*arguments: Any, **named: Any) -> Tensor:
+    """The same as `select`.
+
+    where(condition, x, y)
+    """
+
+def zeros(*arguments: Any, **named: Any) -> Tensor:
+    """Public zeros.
+
+    zeros(rows, cols, …) with one to four extents
     """
