@@ -10,6 +10,7 @@ use crate::{log, metrics};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -129,6 +130,18 @@ pub enum Command {
         /// Print one JSON object on stdout, also on failure; text for people goes to stderr
         #[arg(long)]
         json: bool,
+    },
+    /// Print the script by which a shell completes the words of this command
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Write the manual pages of this command and of those below it
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -316,6 +329,8 @@ impl Command {
             | Command::Init { .. }
             | Command::Id { .. }
             | Command::Trace { .. }
+            | Command::Completions { .. }
+            | Command::Man { .. }
             | Command::Doctor { .. } => None,
         }
     }

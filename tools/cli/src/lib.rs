@@ -21,6 +21,7 @@ mod interrupt;
 mod live;
 mod local;
 mod log;
+mod manual;
 mod metrics;
 mod nodes;
 mod output;
@@ -182,5 +183,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Init { arguments } => init::init(&arguments),
         Command::Id { folder, json } => id::id(&folder, json),
         Command::Doctor { json } => doctor::doctor(json),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::man(&folder),
     }
 }

@@ -42,6 +42,11 @@ fn line(json: &impl Serialize) -> String {
     serde_json::to_string(json).expect("reports serialise") + "\n"
 }
 
+/// Prints text on stdout, by a command whose result is that text.
+pub fn text(text: &str) -> Result<(), Failure> {
+    to_stdout(text)
+}
+
 /// Writes to stdout; a reader that has gone away is no failure, since the work is done.
 fn to_stdout(text: &str) -> Result<(), Failure> {
     let mut stdout = stdout().lock();

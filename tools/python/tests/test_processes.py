@@ -93,8 +93,16 @@ def test_a_party_that_dies_is_named_and_the_next_run_starts_anew(world: sb.Sessi
     np.testing.assert_allclose(x.sum().reveal(), X.sum(), atol=1e-3)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Interrupts as a person's terminal has them, also where these tests were started with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("processes", [True, False])
-def test_an_interrupt_ends_a_wait(processes: bool) -> None:
+def test_an_interrupt_ends_a_wait(processes: bool, interruptible: None) -> None:
     # A link on which the run takes minutes.
     with sb.local(processes=processes, device="cpu", threads=1, link="1,2000") as world:
         x = world.secret(np.ones((300, 300)), owner=0)
