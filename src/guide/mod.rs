@@ -6,6 +6,7 @@
 //! |---|---|
 //! | How do I write a job, and which functions does it know? | [`jobs`] |
 //! | How do I train a model? | [`training`] |
+//! | How do I run a model from scikit-learn or PyTorch? | [`models`] |
 //! | How do I loop, or keep values between runs? | [`states`] |
 //! | What do the protocols do, and what do they send? | [`protocols`] |
 //! | Who makes the correlated randomness, and when? | [`correlations`] |
@@ -33,6 +34,8 @@ pub mod jobs {}
 pub mod machines {}
 #[doc = include_str!("memory.md")]
 pub mod memory {}
+#[doc = include_str!("models.md")]
+pub mod models {}
 #[doc = include_str!("performance.md")]
 pub mod performance {}
 #[doc = include_str!("protocols.md")]

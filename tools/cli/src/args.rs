@@ -3,6 +3,7 @@
 use crate::bench::model;
 use crate::circuit::CircuitArguments;
 use crate::failure::Failure;
+use crate::import::ImportArguments;
 use crate::init::InitArguments;
 use crate::interrupt;
 use crate::vram::VramArguments;
@@ -89,6 +90,8 @@ pub enum Command {
     },
     /// Print the device memory of a job or a network, next to the same in the clear
     Vram(Box<VramArguments>),
+    /// Make a job of an ONNX model: its owner keeps the parameters, the data's owner the data
+    Import(Box<ImportArguments>),
     /// Print the gates of a Boolean circuit, and what it costs to garble it
     Circuit(CircuitArguments),
     /// Run a benchmark and compare it with a hardware limit or a baseline
@@ -326,6 +329,7 @@ impl Command {
             Command::Vram(arguments) => Some(&arguments.shared),
             Command::Bench(_)
             | Command::Circuit(_)
+            | Command::Import(_)
             | Command::Init { .. }
             | Command::Id { .. }
             | Command::Trace { .. }
@@ -341,6 +345,7 @@ impl Command {
             Command::Doctor { json } | Command::Id { json, .. } | Command::Trace { json, .. } => *json,
             Command::Bench(bench) => bench.options.json,
             Command::Circuit(arguments) => arguments.json,
+            Command::Import(arguments) => arguments.json,
             _ => false,
         };
         own || self.shared().is_some_and(|shared| shared.json)

@@ -7,6 +7,7 @@ use symbolon::plan::PlanError;
 use symbolon::program::ProgramError;
 use symbolon::run::RunError;
 use symbolon::session::{CheckpointError, OfferError, SessionError, StoreError};
+use symbolon_import::ImportError;
 use symbolon_job::JobError;
 
 /// The status of a result that is not what it must be.
@@ -30,6 +31,9 @@ pub enum Failure {
     /// The job, its files, or its party.
     #[error(transparent)]
     Job(JobError),
+    /// A model that cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The program as a whole.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -103,9 +107,11 @@ impl Failure {
     pub fn public_reason(&self) -> String {
         match self {
             Failure::Job(error) => error.public_reason(),
-            Failure::Session(_) | Failure::Wrong(_) | Failure::Usage(_) | Failure::Child { .. } => {
-                "it cannot go on".to_owned()
-            }
+            Failure::Session(_)
+            | Failure::Import(_)
+            | Failure::Wrong(_)
+            | Failure::Usage(_)
+            | Failure::Child { .. } => "it cannot go on".to_owned(),
             Failure::Resources(_) => "it lacks resources".to_owned(),
             Failure::Fault(_) => "it has failed".to_owned(),
             Failure::Program(_) | Failure::Plan(_) | Failure::Device(_) => self.to_string(),
@@ -120,7 +126,7 @@ impl Failure {
             return RESOURCES;
         }
         match self {
-            Failure::Usage(_) | Failure::Program(_) => 2,
+            Failure::Usage(_) | Failure::Import(_) | Failure::Program(_) => 2,
             Failure::Job(JobError::Identity { .. }) => RESOURCES,
             Failure::Job(_) => 2,
             Failure::Plan(error) => plan_status(error),

@@ -14,6 +14,17 @@ pub fn model(bytes: &[u8]) {
     });
 }
 
+/// Reads the bytes as an ONNX model, and makes a job of it.
+pub fn onnx(bytes: &[u8]) {
+    with_file("model.onnx", bytes, |path| {
+        let options = symbolon_import::Options::default();
+        if let Ok(job) = symbolon_import::import(path, &options, &crate::import::is_reserved) {
+            let _ = job.write_parameters(&mut std::io::sink());
+            let _ = crate::import::check(path, &job.text);
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,6 +33,11 @@ mod tests {
     #[test]
     fn traces_of_the_corpus_are_survived() {
         corpus("trace", trace);
+    }
+
+    #[test]
+    fn onnx_models_of_the_corpus_are_survived() {
+        corpus("onnx", onnx);
     }
 
     #[test]

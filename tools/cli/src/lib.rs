@@ -16,6 +16,7 @@ mod files;
 pub mod fuzz;
 mod heap;
 mod id;
+mod import;
 mod init;
 mod interrupt;
 mod live;
@@ -179,6 +180,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),
         Command::Circuit(arguments) => circuit::circuit(&arguments),
+        Command::Import(arguments) => import::import(&arguments),
         Command::Trace { file, json } => trace::trace(&file, json),
         Command::Init { arguments } => init::init(&arguments),
         Command::Id { folder, json } => id::id(&folder, json),

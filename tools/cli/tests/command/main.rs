@@ -12,6 +12,7 @@ mod files;
 mod hosts;
 #[cfg(unix)]
 mod identities;
+mod import;
 mod integers;
 mod jobs;
 mod observe;
