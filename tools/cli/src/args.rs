@@ -85,6 +85,9 @@ pub enum Command {
         /// Source of correlations: dealer, or pair (the two parties between themselves)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
+        /// List all ops, in the order in which they run, and not the dearest ones alone
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         shared: Shared,
     },

@@ -82,7 +82,7 @@ impl Settings {
         let (job, program) = read(text)?;
         let planned = plan::planned(&job, &program, job.protocol.default_source(), devices, &self.shared)?;
         let json = serde_json::to_string(&planned.json).expect("a plan serialises");
-        Ok((json, planned.json.text()))
+        Ok((json, planned.json.text(plan::Listed::Dearest)))
     }
 }
 

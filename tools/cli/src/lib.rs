@@ -174,8 +174,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Deal { to, shared } => deal::deal(&to, &shared).map_err(interrupt::cause),
         Command::Work { protocol, shared } => worker::work(protocol, &shared),
-        Command::Plan { job, demand, correlations, shared } => {
-            plan::plan(&job, demand.as_deref(), correlations.as_ref(), &shared)
+        Command::Plan { job, demand, correlations, all, shared } => {
+            let listed = if all { plan::Listed::All } else { plan::Listed::Dearest };
+            plan::plan(&job, demand.as_deref(), correlations.as_ref(), listed, &shared)
         }
         Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),

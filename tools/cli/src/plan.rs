@@ -182,6 +182,7 @@ pub fn plan(
     job_path: &Path,
     demand: Option<&Path>,
     correlations: Option<&Correlations>,
+    listed: Listed,
     shared: &Shared,
 ) -> Result<(), Failure> {
     let job = Job::read(job_path)?;
@@ -200,7 +201,7 @@ pub fn plan(
         }
         DemandFile::new(&plans, side).write(path)?;
     }
-    output::print(shared.json, &json, &json.text())
+    output::print(shared.json, &json, &json.text(listed))
 }
 
 /// What a job will take, and the plans that say so.
@@ -287,6 +288,13 @@ fn op(cost: &OpCost, plans: &Plans) -> OpPlan {
         op: cost.label.clone(),
         messages: cost.messages.iter().map(messages).collect(),
         bytes_sent: parties.iter().map(|party| in_bytes(&cost.sent_elements(party))).collect(),
+    }
+}
+
+impl OpPlan {
+    /// Bytes that all parties send.
+    fn sent(&self) -> u64 {
+        self.bytes_sent.iter().sum()
     }
 }
 
@@ -406,14 +414,59 @@ fn id(role: Role) -> String {
     }
 }
 
+/// The ops that the text of a plan lists; JSON has them all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// Those that send most, as many as fit on a page with the rest, the dearest first.
+    Dearest,
+    /// All, in the order in which they run.
+    All,
+}
+
+/// The number of ops that send most and of searches, in the text of a plan.
+const DEAREST: usize = 10;
+
 impl PlanJson {
     /// In a table for people.
-    pub fn text(&self) -> String {
-        text(self)
+    pub fn text(&self, listed: Listed) -> String {
+        text(self, listed)
+    }
+
+    /// What ops send.
+    fn ops_text(&self, listed: Listed) -> String {
+        let line = |op: &OpPlan| {
+            let messages: Vec<String> = op.messages.iter().map(MessagesPlan::text).collect();
+            format!("    {}: {}\n", op.op, messages.join("; "))
+        };
+        if listed == Listed::All || self.ops.len() <= DEAREST {
+            let heading = if self.ops.is_empty() { "" } else { "  sent online, in bytes:\n" };
+            return self.ops.iter().fold(heading.to_owned(), |text, op| text + &line(op));
+        }
+        let mut dearest: Vec<&OpPlan> = self.ops.iter().collect();
+        dearest.sort_by_key(|op| std::cmp::Reverse(op.sent()));
+        let (shown, others) = dearest.split_at(DEAREST);
+        let all: u64 = dearest.iter().map(|op| op.sent()).sum();
+        let rest: u64 = others.iter().map(|op| op.sent()).sum();
+        let heading =
+            format!("  sent online, in bytes, by the {DEAREST} ops of {} that send most:\n", self.ops.len());
+        let text = shown.iter().fold(heading, |text, op| text + &line(op));
+        let share = 100.0 * rest as f64 / all.max(1) as f64;
+        text + &format!("    the other {}: {} ({share:.0} %); --all lists them\n", others.len(), bytes(rest))
+    }
+
+    /// The ranges that functions search.
+    fn searches_text(&self, listed: Listed) -> String {
+        let most = if listed == Listed::All { usize::MAX } else { DEAREST };
+        let shown =
+            self.searches.iter().take(most).fold(String::new(), |text, search| text + "  " + search + "\n");
+        match self.searches.len().saturating_sub(most) {
+            0 => shown,
+            others => shown + &format!("  {others} other search(es) like these; --all lists them\n"),
+        }
     }
 }
 
-fn text(json: &PlanJson) -> String {
+fn text(json: &PlanJson, listed: Listed) -> String {
     let mut text = format!(
         "{}: {}, {} bits, {} fraction bits, {} round(s)\n",
         json.job, json.protocol, json.ring_bits, json.fraction_bits, json.rounds
@@ -458,20 +511,12 @@ fn text(json: &PlanJson) -> String {
             );
         }
     }
-    if !json.ops.is_empty() {
-        text += "  sent online, in bytes:\n";
-    }
-    for op in &json.ops {
-        let messages: Vec<String> = op.messages.iter().map(MessagesPlan::text).collect();
-        text += &format!("    {}: {}\n", op.op, messages.join("; "));
-    }
+    text += &json.ops_text(listed);
     text += &json.pair.as_ref().map_or_else(String::new, PairPlan::text);
     for line in &json.correlations {
         text += &format!("  needs {line}\n");
     }
-    for search in &json.searches {
-        text += &format!("  {search}\n");
-    }
+    text += &json.searches_text(listed);
     text += &json.trust.text();
     text += &json.ranges.text();
     let predicted = &json.predicted;

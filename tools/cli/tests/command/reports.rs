@@ -101,6 +101,34 @@ fn a_plan_says_what_every_op_sends() {
 }
 
 #[test]
+fn the_plan_of_a_long_program_fits_on_a_page() {
+    let folder = folder();
+    let steps: Vec<String> = (0..40)
+        .map(|step| {
+            format!(
+                "y{step} = relu({} @ w @ w.T)",
+                if step == 0 { "x".into() } else { format!("y{}", step - 1) }
+            )
+        })
+        .chain(["z = y39".to_owned()])
+        .collect();
+    folder.text("job.toml", &job(64, 16, &steps.join("\", \"")));
+    let page = stdout(&folder.run(&["plan", "job.toml"]));
+    assert!(page.lines().count() <= 60, "a page of {} lines:\n{page}", page.lines().count());
+    assert!(page.contains("that send most:"), "{page}");
+    assert!(page.contains("--all lists them"), "{page}");
+    let whole = stdout(&folder.run(&["plan", "job.toml", "--all"]));
+    let ops = json(&folder.run(&["plan", "job.toml", "--json"]))["ops"].as_array().expect("ops").len();
+    let heading = "  sent online, in bytes:\n";
+    let list = whole.split(heading).nth(1).unwrap_or_else(|| panic!("all ops are listed: {whole}"));
+    assert_eq!(
+        list.lines().take_while(|line| line.starts_with("    ")).count(),
+        ops,
+        "a line an op: {whole}"
+    );
+}
+
+#[test]
 fn the_dealer_has_the_same_fields_in_plan_and_run() {
     let folder = folder();
     let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
