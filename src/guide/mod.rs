@@ -9,6 +9,7 @@
 //! | How do I run a model from scikit-learn or PyTorch? | [`models`] |
 //! | How do I loop, or keep values between runs? | [`states`] |
 //! | What do the protocols do, and what do they send? | [`protocols`] |
+//! | How do two parties sort, hash, divide or match: any function of integers or bits? | [`circuits`] |
 //! | Who makes the correlated randomness, and when? | [`correlations`] |
 //! | How much device memory does a job take, and how do I limit it? | [`memory`] |
 //! | How do I run parties on several machines? | [`machines`] |
@@ -20,6 +21,8 @@
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("circuits.md")]
+pub mod circuits {}
 #[doc = include_str!("correlations.md")]
 pub mod correlations {}
 #[doc = include_str!("faults.md")]

@@ -7,12 +7,13 @@
 //!
 //! Protocols share `lowering` for values tile by tile, `local` for ops that every party does for itself, `moves` for
 //! moving elements, `states` for what is left to the next run, `cost` for what the steps send; and, where two parties compute with dealt correlations, the toolkit
-//! `dealt`. Nothing outside this folder asks which protocol it is; a test enforces that.
+//! `dealt`. [`garbled`] lowers whole programs to circuits, without steps. Nothing outside this folder asks which protocol it is; a test enforces that.
 
 pub mod beaver;
 mod cost;
 mod dealt;
 mod emit;
+pub mod garbled;
 mod local;
 mod lowering;
 mod moves;

@@ -7,7 +7,7 @@ use super::{on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::expression::{Names, add_step};
 use crate::program::{Kind, Program, oracle};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, garbled};
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId, Role};
 use proptest::prelude::*;
@@ -155,6 +155,32 @@ proptest! {
                 let inside = integers.span.low <= integer && integer <= integers.span.high;
                 prop_assert!(inside, "{} is {integer}, and should be within {integers:?}", value.label);
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(debug_assertions) { 24 } else { 96 }, ..ProptestConfig::default() })]
+    #[test]
+    fn the_circuit_of_a_program_gives_what_the_oracle_gives(recipe in recipe()) {
+        let recipe = Recipe { protocol: Protocol::Beaver, ..recipe };
+        let (program, elements) = recipe.program();
+        let lowered = garbled::lower(&program, &[]).expect("a circuit");
+        let mut bits = Vec::new();
+        for (elements, numbers) in elements.iter().zip(lowered.inputs.iter().flatten()) {
+            let each = |element: u64| (0..numbers.bits).map(move |at| element >> at & 1 != 0);
+            bits.extend(elements.to_u64().into_iter().flat_map(each));
+        }
+        let mut found = lowered.circuit.evaluate(&bits).into_iter();
+        for ((output, expected), numbers) in
+            program.outputs().iter().zip(oracle::evaluate(&program, &elements)).zip(&lowered.outputs)
+        {
+            let mut bit = |at| u64::from(found.next().expect("a bit")) << at;
+            let integers: Vec<u64> =
+                (0..numbers.count).map(|_| numbers.extended((0..numbers.bits).map(&mut bit).sum())).collect();
+            let found = Elements::from_integers(recipe.ring, integers);
+            let label = &program.value(output.value).label;
+            prop_assert_eq!(expected.first_difference(&found), None, "{} of {:?}", label, recipe.kinds);
         }
     }
 }

@@ -14,6 +14,7 @@ mod fault;
 mod files;
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzz;
+mod garbled;
 mod heap;
 mod id;
 mod import;

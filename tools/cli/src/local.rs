@@ -13,14 +13,14 @@ use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::scratch::Scratch;
 use crate::stages;
 use crate::trace::TraceFile;
-use crate::{files, interrupt, live, output, page, state, table, trace};
+use crate::{files, garbled, interrupt, live, output, page, state, table, trace};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use symbolon::run::{Stage, Stages};
 use symbolon::share::PartyId;
 use symbolon_job::data::{DataError, publish};
-use symbolon_job::{Correlations, Job, JobError, check_targets, identity, of_batch};
+use symbolon_job::{AnyJob, Correlations, Job, JobError, check_targets, identity, of_batch};
 
 /// Runs a job, and reports on it in a folder if there is one.
 pub fn run(
@@ -30,14 +30,18 @@ pub fn run(
     report_to: Option<&Path>,
 ) -> Result<(), Failure> {
     interrupt::catch()?;
-    let job = Job::read(job_path)?;
+    let any = AnyJob::read(job_path)?;
+    if matches!(any, AnyJob::Garbled(_)) {
+        garbled::check_flags(folders, report_to, shared)?;
+    }
+    let job = any.base();
     let Some(folder) = report_to else {
-        let json = launch(job_path, &job, folders, shared)?;
+        let json = launch(job_path, job, folders, shared)?;
         return output::print(shared.json, &json, &table::run(&json));
     };
     let traces = Scratch::new()?;
     let trace = shared.trace.clone().unwrap_or_else(|| traces.path().join("trace.json"));
-    let json = launch(job_path, &job, folders, &Shared { trace: Some(trace.clone()), ..shared.clone() })?;
+    let json = launch(job_path, job, folders, &Shared { trace: Some(trace.clone()), ..shared.clone() })?;
     let recorded = TraceFile::read(&trace)?;
     let path = page::run::page(&json, Some(&recorded), shared).write(folder)?;
     let text = table::run(&json) + &format!("  report in {}\n", path.display());

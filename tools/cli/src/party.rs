@@ -7,14 +7,14 @@ use crate::live::Watch;
 use crate::process::{Brief, Pieces};
 use crate::report::{InputJson, OutputJson, Ranges, RunJson};
 use crate::trace::TraceFile;
-use crate::{files, output, page, say, table};
+use crate::{files, garbled, output, page, say, table};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::{SessionError, SessionOptions, SessionOutcome};
-use symbolon_job::data::DataError;
-use symbolon_job::{ConnectedJob, Job, JobError, KeepStates, PartyConfig, PartyJob, PartyOptions};
+use symbolon_job::data::{DataError, OutputData};
+use symbolon_job::{AnyJob, ConnectedJob, JobError, KeepStates, PartyConfig, PartyJob, PartyOptions};
 
 /// The line on stderr by which a process says where it listens.
 pub const LISTENING: &str = "listening on ";
@@ -29,7 +29,13 @@ pub fn run(
     report_to: Option<&Path>,
 ) -> Result<(), Failure> {
     let stages = Stages::default();
-    let job = Job::read(job_path)?;
+    let job = match AnyJob::read(job_path)? {
+        AnyJob::Steps(job) => job,
+        AnyJob::Garbled(job) => {
+            garbled::check_flags(folders, report_to, shared)?;
+            return garbled::party(job, config_path, accept_shapes, shared, stages);
+        }
+    };
     let brief = Brief::own();
     let config = match brief {
         Some(brief) => PartyConfig::parse(config_path, &brief.config)?,
@@ -166,27 +172,38 @@ impl Reports<'_> {
         outcome: &mut SessionOutcome,
         batch: u32,
     ) -> Result<Vec<OutputJson>, Failure> {
-        let mut outputs = Vec::new();
-        for (name, data) in job.outputs(outcome) {
+        let write = |(name, data): (String, OutputData)| {
             let file = job.output_file(&name, batch);
-            let mut pieces = Pieces { output: &name, batch };
-            let written = match &file {
-                // The launcher writes it, once all have ended well; what is not written it compares.
-                Some(file) if self.shared.launched => data.write_to(&mut pieces, file),
-                Some(file) => data.write(file, files::mode()),
-                None if self.shared.launched => pieces.write_all(data.elements.bytes()).map_err(|error| {
-                    DataError::Unreadable { path: "stdout".into(), reason: error.to_string() }
-                }),
-                None => Ok(()),
-            };
-            written.map_err(|error| JobError::Output { output: name.clone(), error })?;
-            outputs.push(OutputJson {
-                shape: data.dims.extents().to_vec(),
-                file: file.map(|file| file.display().to_string()),
-                to: job.job().outputs[&name].to.clone(),
-                name,
-            });
-        }
-        Ok(outputs)
+            write_output(&name, &data, file, &job.job().outputs[&name].to, batch, self.shared)
+        };
+        job.outputs(outcome).into_iter().map(write).collect()
     }
+}
+
+/// Writes an output that this party has learnt, or tells it to the launcher.
+pub fn write_output(
+    name: &str,
+    data: &OutputData,
+    file: Option<PathBuf>,
+    to: &[u8],
+    batch: u32,
+    shared: &Shared,
+) -> Result<OutputJson, Failure> {
+    let mut pieces = Pieces { output: name, batch };
+    let written = match &file {
+        // The launcher writes it, once all have ended well; what is not written it compares.
+        Some(file) if shared.launched => data.write_to(&mut pieces, file),
+        Some(file) => data.write(file, files::mode()),
+        None if shared.launched => pieces
+            .write_all(data.elements.bytes())
+            .map_err(|error| DataError::Unreadable { path: "stdout".into(), reason: error.to_string() }),
+        None => Ok(()),
+    };
+    written.map_err(|error| JobError::Output { output: name.to_owned(), error })?;
+    Ok(OutputJson {
+        shape: data.dims.extents().to_vec(),
+        file: file.map(|file| file.display().to_string()),
+        to: to.to_vec(),
+        name: name.to_owned(),
+    })
 }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::report::Ranges;
 use crate::table::{Table, bytes};
 use crate::trust::Trust;
-use crate::{output, say};
+use crate::{garbled, output, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ use symbolon::session::{Devices, SessionError, Surroundings, choose_side, plan_t
 use symbolon::share::{Parties, Role, Turn};
 use symbolon::step::MemoryClass;
 use symbolon_job::demand::DemandFile;
-use symbolon_job::{Correlations, Job, check_targets};
+use symbolon_job::{AnyJob, Correlations, Job, check_targets};
 
 /// A plan as JSON; the names are those of a run's report.
 #[derive(Serialize)]
@@ -185,7 +185,10 @@ pub fn plan(
     listed: Listed,
     shared: &Shared,
 ) -> Result<(), Failure> {
-    let job = Job::read(job_path)?;
+    let job = match AnyJob::read(job_path)? {
+        AnyJob::Steps(job) => job,
+        AnyJob::Garbled(job) => return garbled::plan(&job, demand, correlations, shared),
+    };
     // A demand is written for a store.
     let stored = demand.map(|demand| Correlations::Store(demand.to_owned()));
     let source = job.source(stored.as_ref().or(correlations))?;

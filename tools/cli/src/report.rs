@@ -1,6 +1,7 @@
 //! The report of a run, for people and for programs.
 
 use crate::devices::{DeviceJson, ops};
+use crate::garbled::GarbledJson;
 use crate::plan::offline_bytes;
 use crate::stages::{self, StageJson};
 use crate::trust::Trust;
@@ -48,6 +49,9 @@ pub struct RunJson {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageJson>,
     pub outputs: Vec<OutputJson>,
+    /// The circuit, where the job is garbled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub garbled: Option<GarbledJson>,
     /// The turns of the loop that the figures are of, where the job has one: bytes, rounds and times are those of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turns: Option<u32>,
@@ -100,6 +104,7 @@ impl RunJson {
             },
             online_s: role.online_s,
             wall_s: role.offline_s + role.online_s,
+            garbled: None,
             turns: (outcome.runs > 1).then_some(outcome.runs),
             stages: Vec::new(),
             parties: vec![role],

@@ -115,12 +115,16 @@ pub fn run(run: &RunJson) -> String {
     }
     text += &table.render();
     for role in roles.iter().filter(|role| role.id == "dealer" || role.offline_bytes_sent > 0) {
-        text += &format!("  {} sent {} bytes of corrections\n", role.name(), bytes(role.offline_bytes_sent));
+        let of = if run.garbled.is_some() { "oblivious transfers" } else { "corrections" };
+        text += &format!("  {} sent {} bytes of {of}\n", role.name(), bytes(role.offline_bytes_sent));
     }
     text += &Table::from_rows(stages::table(&run.processes())).render();
     text += &run.trust.text();
     text += &run.ranges.text();
-    text += &memory(&roles);
+    match &run.garbled {
+        Some(garbled) => text += &garbled.text(),
+        None => text += &memory(&roles),
+    }
     for role in &roles {
         if let Some(driver) = role.vram_driver {
             text += &format!(
@@ -130,7 +134,7 @@ pub fn run(run: &RunJson) -> String {
                 bytes(driver.slack_bytes())
             );
         }
-        if role.devices.is_empty() {
+        if role.devices.is_empty() && run.garbled.is_none() {
             text += &format!("  {} computes on {}\n", role.name(), role.device);
         }
         for (number, device) in role.devices.iter().enumerate() {

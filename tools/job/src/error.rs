@@ -2,9 +2,11 @@
 
 use crate::data::{DataError, ValueError};
 use std::path::PathBuf;
+use symbolon::circuit::bristol::BristolError;
 use symbolon::program::ProgramError;
 use symbolon::program::expression::StepError;
 use symbolon::protocol::UnservedBy;
+use symbolon::protocol::garbled::NoCircuit;
 use symbolon::session::{SessionError, WorldError};
 
 /// Why a job cannot be read or run: one line that says where, what and what to do.
@@ -69,6 +71,17 @@ pub enum JobError {
     /// The program as a whole.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// A program that has no circuit.
+    #[error(transparent)]
+    NoCircuit(#[from] NoCircuit),
+    /// A file that is no circuit.
+    #[error("{}: {error}", .path.display())]
+    Circuit {
+        /// The file.
+        path: PathBuf,
+        /// Its line, and what is wrong with it.
+        error: BristolError,
+    },
     /// The session of a party.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -85,10 +98,12 @@ impl JobError {
                 format!("its input '{input}' cannot be used")
             }
             JobError::Output { output, .. } => format!("its output '{output}' cannot be written"),
-            JobError::File { .. } | JobError::Text { .. } => "one of its files cannot be used".to_owned(),
+            JobError::File { .. } | JobError::Text { .. } | JobError::Circuit { .. } => {
+                "one of its files cannot be used".to_owned()
+            }
             JobError::Session(_) | JobError::World(_) | JobError::Source(_) => "it cannot go on".to_owned(),
             JobError::Identity { .. } => "it lacks resources".to_owned(),
-            JobError::Step(_) | JobError::Program(_) => self.to_string(),
+            JobError::Step(_) | JobError::Program(_) | JobError::NoCircuit(_) => self.to_string(),
         }
     }
 }

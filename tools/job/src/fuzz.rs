@@ -1,7 +1,7 @@
 //! What reads files, for fuzzing: nothing here may panic, or take memory that the file does not pay for.
 
 use crate::data::{DataFile, Matrix, Source, TableOptions};
-use crate::{DealerConfig, Job, PartyConfig};
+use crate::{AnyJob, DealerConfig, Job, PartyConfig};
 use std::path::Path;
 use symbolon::net::{Certificate, Identity};
 use symbolon::program::{Dims, Kind};
@@ -12,7 +12,8 @@ use symbolon::session::Offer;
 /// Reads the bytes as a job, and makes its program for small inputs.
 pub fn job(bytes: &[u8]) {
     with_file("job.toml", bytes, |path| {
-        let Ok(job) = Job::read(path) else { return };
+        let Ok(any) = AnyJob::read(path) else { return };
+        let job: &Job = any.base();
         // Shapes are taken from the job where they are small.
         let offer = |name: &String| {
             let declared = job.declared_offer(name).map(|offer| offer.shape);
@@ -20,7 +21,14 @@ pub fn job(bytes: &[u8]) {
             let shape = declared.filter(small).unwrap_or(Shape::new(2, 2).into());
             (name.clone(), Offer { shape, kind: Kind::Real })
         };
-        let _ = job.program(&job.inputs.keys().map(offer).collect());
+        let offers = job.inputs.keys().map(offer).collect();
+        match &any {
+            AnyJob::Steps(job) => drop(job.program(&offers)),
+            AnyJob::Garbled(job) => {
+                let _ = job.terms();
+                let _ = job.program(&offers);
+            }
+        }
     });
 }
 

@@ -37,9 +37,12 @@
 //! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs. With
 //! `stream_correlations = true` correlations are received as they are used, and not all before the inputs. With
 //! `correlations = "pair"` two parties make them between themselves, and there is no dealer.
+//!
+//! With `protocol = "garbled"` the program is one Boolean circuit, see [`GarbledJob`].
 
 mod check;
 mod data;
+pub(crate) mod garbled;
 mod program;
 mod reach;
 mod runs;
@@ -48,6 +51,7 @@ use crate::config::{folder_of, parse_toml, read_text};
 use crate::data::{Column, Missing, Separator, Source, TableOptions};
 use crate::{Correlations, JobError};
 pub use data::InputData;
+pub use garbled::{AnyJob, CircuitFigures, GarbledJob, GarbledProgram};
 pub use program::State;
 pub use runs::{JobStep, Repeat};
 use serde::Deserialize;
@@ -79,6 +83,8 @@ pub struct Job {
     correlations: Option<Correlations>,
     /// Whether the parties ask privately whether all that the program rests on holds.
     check: bool,
+    /// Whether a circuit is in the place of steps, in which every input reaches every output.
+    is_circuit: bool,
     /// Its inputs, by name.
     pub inputs: BTreeMap<String, Input>,
     /// Its states, by name.
@@ -110,6 +116,7 @@ pub struct Input {
     header: Option<bool>,
     columns: Option<Vec<Column>>,
     separator: Option<Separator>,
+    bits: Option<u32>,
 }
 
 impl Input {
@@ -129,6 +136,8 @@ pub struct Output {
     pub to: Vec<u8>,
     file: Option<PathBuf>,
     every: Option<u32>,
+    bits: Option<u32>,
+    kind: Option<Kind>,
 }
 
 #[derive(Deserialize)]
@@ -170,7 +179,15 @@ const fn once() -> u32 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Steps {
+    #[serde(default)]
     steps: Vec<JobStep>,
+    circuit: Option<String>,
+    #[serde(default)]
+    arguments: Vec<String>,
+    #[serde(default)]
+    results: Vec<String>,
+    #[serde(default)]
+    order: garbled::Order,
 }
 
 /// The placeholder of the batch's number in a path.
@@ -203,7 +220,19 @@ impl Job {
     /// # Errors
     /// Where the text describes no job.
     pub fn parse(path: &Path, text: &str) -> Result<Job, JobError> {
-        let File { job, inputs, state, update, program, outputs } = parse_toml(path, text)?;
+        let file: File = parse_toml(path, text)?;
+        garbled::refuse(&file).map_err(|reason| JobError::Text {
+            path: path.to_owned(),
+            line: None,
+            reason,
+        })?;
+        let protocol = file.job.protocol.clone();
+        Job::of_file(path, file, &protocol)
+    }
+
+    /// The job of a file that has been parsed, of this protocol.
+    fn of_file(path: &Path, file: File, protocol: &str) -> Result<Job, JobError> {
+        let File { job, inputs, state, update, program, outputs } = file;
         let wrong = |reason: String| JobError::Text { path: path.to_owned(), line: None, reason };
         let names = inputs.keys().chain(state.keys()).chain(outputs.keys());
         names.into_iter().try_for_each(|name| check::name(name)).map_err(&wrong)?;
@@ -214,7 +243,7 @@ impl Job {
         state.iter().try_for_each(|(name, state)| check::bound(name, state.bound)).map_err(&wrong)?;
         runs::check_states(&inputs, &state, &update).map_err(&wrong)?;
         runs::check_loops(&program.steps, job.batches, !state.is_empty()).map_err(&wrong)?;
-        let protocol = Protocol::from_str(&job.protocol).map_err(|error| wrong(error.to_string()))?;
+        let protocol = Protocol::from_str(protocol).map_err(|error| wrong(error.to_string()))?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
         inputs.iter().try_for_each(|(name, input)| check::kind(name, input.kind, codec)).map_err(&wrong)?;
@@ -241,6 +270,7 @@ impl Job {
             stream_correlations: job.stream_correlations,
             correlations,
             check: job.check,
+            is_circuit: program.circuit.is_some(),
             inputs,
             states: state,
             updates: update,

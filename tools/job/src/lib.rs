@@ -48,6 +48,7 @@ mod error;
 pub mod files;
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzz;
+mod garbled;
 pub mod identity;
 mod job;
 mod notice;
@@ -60,9 +61,10 @@ mod world;
 pub use config::{DealerConfig, PartyConfig};
 pub use correlations::Correlations;
 pub use error::JobError;
-pub use job::{Input, InputData, Job, Output, of_batch};
+pub use job::{AnyJob, CircuitFigures, GarbledJob, GarbledProgram, Input, InputData, Job, Output, of_batch};
 pub use notice::{Notice, Notify};
 pub use number::number;
 
+pub use garbled::{ConnectedGarbled, GarbledParty};
 pub use party::{ConnectedJob, KeepStates, PartyJob, PartyOptions, StoredOrder};
 pub use targets::check_targets;

@@ -15,7 +15,7 @@ use symbolon::session::{
     Checkpoints, CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session, SessionError,
     SessionOptions, SessionOutcome, SessionSetup,
 };
-use symbolon::share::PartyId;
+use symbolon::share::{PartyId, Terms};
 
 /// A job and one of its parties, checked as far as that is possible before data is read and peers are met.
 pub struct PartyJob {
@@ -157,43 +157,10 @@ impl PartyJob {
     ///
     /// # Panics
     /// Within a task of a tokio runtime: sessions block.
-    pub fn connect(mut self, devices: Devices, options: SessionOptions) -> Result<ConnectedJob, JobError> {
-        self.read()?;
-        let PartyJob {
-            job,
-            config,
-            network,
-            source,
-            store,
-            checkpoints,
-            accept_shapes,
-            notify,
-            stages,
-            first,
-        } = self;
-        let First { elements: first, offers: own } = first.expect("they have been read");
-        let party = config.party();
-        let options = SessionOptions { supply: job.supply().or(options.supply), accept_shapes, ..options };
-        let setup = SessionSetup { network, options, terms: job.terms(), offers: own };
-        let listening = |address| notify(Notice::Listening { party, address });
-        let mut session = Session::connect(devices, setup, listening)?;
-        let connected = std::mem::take(session.stages());
-        *session.stages() = connected.behind(stages);
-        let stored: Arc<Mutex<Option<StoredOrder>>> = Arc::default();
-        if let Some(store) = store {
-            let (stored, notify) = (stored.clone(), notify.clone());
-            session.set_store(store, move |order, orders_left| {
-                notify(Notice::Stored { party, order, orders_left });
-                *stored.lock().expect("no panic while it is told") = Some(StoredOrder { order, orders_left });
-            });
-        }
-        if let Some(checkpoints) = checkpoints {
-            session.set_checkpoints(checkpoints);
-        }
-        if source == Source::Pair {
-            session.set_pair();
-        }
-        let offers = session.inputs(&job.declared())?;
+    pub fn connect(self, devices: Devices, options: SessionOptions) -> Result<ConnectedJob, JobError> {
+        let terms = self.job.terms();
+        let Met { job, config, mut session, offers, first, stored, notify } =
+            self.meet(devices, options, terms)?;
         let program = job.program(&offers);
         session.stages().end(Stage::Building);
         match program {
@@ -218,6 +185,64 @@ impl PartyJob {
             }
         }
     }
+
+    /// Reads the inputs, meets the peers, and learns what they offer.
+    pub(crate) fn meet(
+        mut self,
+        devices: Devices,
+        options: SessionOptions,
+        terms: Terms,
+    ) -> Result<Met, JobError> {
+        self.read()?;
+        let PartyJob {
+            job,
+            config,
+            network,
+            source,
+            store,
+            checkpoints,
+            accept_shapes,
+            notify,
+            stages,
+            first,
+        } = self;
+        let First { elements: first, offers: own } = first.expect("they have been read");
+        let party = config.party();
+        let options = SessionOptions { supply: job.supply().or(options.supply), accept_shapes, ..options };
+        let setup = SessionSetup { network, options, terms, offers: own };
+        let listening = |address| notify(Notice::Listening { party, address });
+        let mut session = Session::connect(devices, setup, listening)?;
+        let connected = std::mem::take(session.stages());
+        *session.stages() = connected.behind(stages);
+        let stored: Arc<Mutex<Option<StoredOrder>>> = Arc::default();
+        if let Some(store) = store {
+            let (stored, notify) = (stored.clone(), notify.clone());
+            session.set_store(store, move |order, orders_left| {
+                notify(Notice::Stored { party, order, orders_left });
+                *stored.lock().expect("no panic while it is told") = Some(StoredOrder { order, orders_left });
+            });
+        }
+        if let Some(checkpoints) = checkpoints {
+            session.set_checkpoints(checkpoints);
+        }
+        if source == Source::Pair {
+            session.set_pair();
+        }
+        let offers = session.inputs(&job.declared())?;
+        Ok(Met { job, config, session, offers, first, stored, notify })
+    }
+}
+
+/// A party that has met its peers, and knows what all of them offer.
+pub(crate) struct Met {
+    pub job: Job,
+    pub config: PartyConfig,
+    pub session: Session,
+    pub offers: BTreeMap<String, Offer>,
+    /// This party's inputs to the first batch.
+    pub first: BTreeMap<String, Elements>,
+    pub stored: Arc<Mutex<Option<StoredOrder>>>,
+    pub notify: Notify,
 }
 
 /// A party that is connected. It must be ended by [`ConnectedJob::finish`]; dropping it tells the peers that it failed.
@@ -366,7 +391,7 @@ fn open_store(folder: &Path, config: &PartyConfig, notify: &Notify) -> Result<Co
 }
 
 /// This party's inputs to a batch that the program waits for, encoded.
-fn encode_own(
+pub(crate) fn encode_own(
     job: &Job,
     config: &PartyConfig,
     batch: u32,
@@ -380,6 +405,6 @@ fn encode_own(
 }
 
 /// The file of this party's copy of an output.
-fn output_file(job: &Job, config: &PartyConfig, name: &str) -> Option<PathBuf> {
+pub(crate) fn output_file(job: &Job, config: &PartyConfig, name: &str) -> Option<PathBuf> {
     config.output(name).or_else(|| job.output_file(name))
 }

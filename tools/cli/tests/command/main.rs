@@ -8,6 +8,7 @@ mod documents;
 mod faults;
 #[cfg(unix)]
 mod files;
+mod garbled;
 #[cfg(target_os = "linux")]
 mod hosts;
 #[cfg(unix)]

@@ -90,20 +90,20 @@ impl Job {
 }
 
 /// A program on its way.
-struct Build<'a> {
-    job: &'a Job,
-    program: Program,
-    names: Names,
+pub(super) struct Build<'a> {
+    pub job: &'a Job,
+    pub program: Program,
+    pub names: Names,
     /// The number of the next step.
-    number: usize,
+    pub number: usize,
 }
 
 impl Build<'_> {
-    fn wrong(&self, reason: String) -> JobError {
+    pub(super) fn wrong(&self, reason: String) -> JobError {
         self.job.wrong(reason)
     }
 
-    fn input(&mut self, name: &str, offer: Offer) -> Result<(), JobError> {
+    pub(super) fn input(&mut self, name: &str, offer: Offer) -> Result<(), JobError> {
         let input = &self.job.inputs[name];
         let value = self.program.input(name, PartyId(input.owner), offer.shape, input.bound)?;
         if input.resident || self.job.repeat().is_some() {
@@ -155,7 +155,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn step(&mut self, text: &str) -> Result<ValueId, JobError> {
+    pub(super) fn step(&mut self, text: &str) -> Result<ValueId, JobError> {
         let value = add_step(&mut self.program, &mut self.names, self.number, text)?;
         self.number += 1;
         Ok(value)
@@ -205,7 +205,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn output(&mut self, name: &str, output: &Output) -> Result<(), JobError> {
+    pub(super) fn output(&mut self, name: &str, output: &Output) -> Result<(), JobError> {
         let Some(&value) = self.names.get(name) else {
             let known: Vec<&str> = self.names.keys().map(String::as_str).collect();
             let reason = format!("output '{name}' is defined by no step; known are: {}", known.join(", "));

@@ -25,6 +25,13 @@ impl Job {
     /// which is more than the program needs where one names an argument; and what one run reaches reaches the next by
     /// states and loops.
     fn reach_of(&self, party: PartyId) -> Option<(&str, &str)> {
+        // The answers of checks, which all parties learn, rest on all that outputs rest on.
+        let others = || {
+            self.outputs.iter().filter(|(_, output)| self.check || output.to.iter().any(|&to| to != party.0))
+        };
+        if self.is_circuit {
+            return self.inputs_of(party).next().zip(others().next().map(|(name, _)| name.as_str()));
+        }
         let mut reached: BTreeMap<String, &str> =
             self.inputs_of(party).map(|name| (name.to_owned(), name)).collect();
         let first = |(name, state): (&String, &State)| {
@@ -45,10 +52,7 @@ impl Job {
                 }
             }
         }
-        // The answers of checks, which all parties learn, rest on all that outputs rest on.
-        let others =
-            self.outputs.iter().filter(|(_, output)| self.check || output.to.iter().any(|&to| to != party.0));
-        others.filter_map(|(name, _)| Some((*reached.get(name)?, name.as_str()))).next()
+        others().filter_map(|(name, _)| Some((*reached.get(name)?, name.as_str()))).next()
     }
 }
 
