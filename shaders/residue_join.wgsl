@@ -1,5 +1,5 @@
 // A matrix product put together from its residues: out (+)= sum of s_i * (P / m_i) - q * P modulo 2^k, where s_i are
-// the sums of residue_gemm.wgsl, or those of residue_gemm_int8.comp less multiples of m_i, P is the product of the moduli m_i, and q the sum of s_i / m_i, rounded.
+// the sums of residue_gemm.wgsl or residue_gemm_int8.comp, P is the product of the moduli m_i, and q the sum of s_i / m_i, rounded.
 //
 // The moduli may come in several goes: then the sums over the first ones wait in `partial`.
 
@@ -24,8 +24,8 @@ struct Params {
     is_first: u32,
     is_last: u32,
     accumulate: u32,
-    // Whether the sums are integers, not reduced yet; otherwise they are f32.
-    integers: u32,
+    // Whether the sums are bytes, four to a word; otherwise they are f32.
+    bytes: u32,
     // P modulo 2^64, the low half first.
     product: vec2<u32>,
 }
@@ -36,13 +36,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read> sums: array<u32>;
 @group(0) @binding(4) var<storage, read> moduli: array<Modulus>;
 
-// An integer sum is below 2^27 in magnitude, so that the quotient in f32 is off by less than 0.2.
-fn reduced(sum: u32, modulus: Modulus) -> i32 {
-    if params.integers == 0u {
-        return i32(bitcast<f32>(sum));
+fn sum_at(place: u32) -> i32 {
+    if params.bytes == 0u {
+        return i32(bitcast<f32>(sums[place]));
     }
-    let value = bitcast<i32>(sum);
-    return value - i32(round(f32(value) * modulus.inverse)) * i32(modulus.size);
+    return bitcast<i32>(sums[place / 4u] << (24u - place % 4u * 8u)) >> 24u;
 }
 
 fn signed(value: i32) -> Elem {
@@ -71,7 +69,7 @@ fn main(
     }
     for (var i = 0u; i < params.moduli; i++) {
         let modulus = moduli[params.first_modulus + i];
-        let value = reduced(sums[i * params.sums_stride + place], modulus);
+        let value = sum_at(i * params.sums_stride + place);
         sum = ring_mul_add(sum, ring_from_halves(modulus.cofactor), signed(value));
         fractions += value * modulus.fraction;
     }

@@ -53,11 +53,20 @@ impl MatrixTile {
         }
     }
 
-    /// Memory that the threads of a workgroup share, where it is more than every adapter has.
+    /// Memory that the threads of a workgroup share, where it is more than every adapter has: two steps of three tiles of a
+    /// panel, with sixteen bytes more in each row.
     pub(super) const fn workgroup_bytes(self) -> u32 {
         let (rows, depth) = self.panel_tile();
-        // Two tiles of a panel, with sixteen bytes more in each row.
-        if self.has_bytes() { (2 * rows * (depth + 16)) as u32 } else { 0 }
+        if self.has_bytes() { (2 * 3 * rows * (depth + 16)) as u32 } else { 0 }
+    }
+
+    /// The threads of a workgroup that multiplies.
+    pub(super) const fn threads(self) -> u32 {
+        match self {
+            MatrixTile::Int8Side16 => 256,
+            MatrixTile::Int8Side8 => 64,
+            MatrixTile::F16Side16 | MatrixTile::F16Side8 => 128,
+        }
     }
 
     /// Bytes of a residue.
@@ -65,15 +74,24 @@ impl MatrixTile {
         if self.has_bytes() { 1 } else { 2 }
     }
 
-    /// Rows, and inner elements, of the tiles that panels of residues are laid out in.
-    pub(super) const fn panel_tile(self) -> (usize, usize) {
-        if self.has_bytes() { (128, 64) } else { (self.side(), self.side()) }
+    /// Bytes of a sum of their products.
+    pub(super) const fn sum_bytes(self) -> usize {
+        if self.has_bytes() { 1 } else { 4 }
     }
 
-    /// Rows and columns of the blocks that a result is computed in.
-    pub(super) const fn block(self) -> usize {
+    /// Rows, and inner elements, of the tiles that panels of residues are laid out in.
+    pub(super) const fn panel_tile(self) -> (usize, usize) {
+        match self {
+            MatrixTile::Int8Side16 => (128, 32),
+            MatrixTile::Int8Side8 => (64, 32),
+            MatrixTile::F16Side16 | MatrixTile::F16Side8 => (self.side(), self.side()),
+        }
+    }
+
+    /// Rows, and columns, of the blocks that a result is computed in.
+    pub(super) const fn block(self) -> [usize; 2] {
         let (rows, _) = self.panel_tile();
-        if self.has_bytes() { rows } else { 4 * rows }
+        if self.has_bytes() { [2 * rows, rows] } else { [4 * rows; 2] }
     }
 }
 

@@ -340,11 +340,13 @@ params! {
         groups_across: u32,
         groups_down: u32,
         inner_tiles: u32,
+        first_modulus: u32,
         moduli: u32,
         pitch: u32,
         left_stride: u32,
         right_stride: u32,
         sums_stride: u32,
+        unused: [u32; 3],
     }
     /// `residue_join.wgsl`
     ResidueJoin {
@@ -360,7 +362,7 @@ params! {
         is_first: u32,
         is_last: u32,
         accumulate: u32,
-        integers: u32,
+        bytes: u32,
         unused: u32,
         product: [u32; 2],
     }

@@ -129,9 +129,9 @@ impl Row {
         Row { import: Some((name, text)), ..self }
     }
 
-    /// On matrix units.
-    const fn on_matrix_units(self) -> Row {
-        Row { threads: 128, ..self.fixed().ringless() }
+    /// On matrix units, with so many threads.
+    const fn on_matrix_units(self, threads: u32) -> Row {
+        Row { threads, ..self.fixed().ringless() }
     }
 }
 
@@ -146,9 +146,9 @@ macro_rules! wgsl {
     };
 }
 
-/// A row of a shader in GLSL for matrix units of one form.
+/// A row of a shader in GLSL for matrix units of one form, with so many threads.
 macro_rules! spirv {
-    ($stem:literal, $form:literal, $params:ident, $written:literal, $read:literal) => {
+    ($stem:literal, $form:literal, $threads:expr, $params:ident, $written:literal, $read:literal) => {
         Row {
             spirv: Some(include_bytes!(concat!("../../../shaders/spirv/", $stem, "_", $form, ".spv"))),
             ..Row::new::<params::$params>(
@@ -156,7 +156,7 @@ macro_rules! spirv {
                 include_str!(concat!("../../../shaders/", $stem, ".comp")),
                 [$written, $read],
             )
-            .on_matrix_units()
+            .on_matrix_units($threads)
         }
     };
 }
@@ -264,10 +264,14 @@ shaders! {
         /// The form of the matrix units.
         tile: MatrixTile
     } in forms::residue_products => match tile {
-        MatrixTile::Int8Side16 => spirv!("residue_gemm_int8", "16x16x32", ResidueGemmInt8, 1, 2),
-        MatrixTile::Int8Side8 => spirv!("residue_gemm_int8", "8x8x8", ResidueGemmInt8, 1, 2),
+        MatrixTile::Int8Side16 => {
+            spirv!("residue_gemm_int8", "16x16x32", tile.threads(), ResidueGemmInt8, 1, 3)
+        }
+        MatrixTile::Int8Side8 => {
+            spirv!("residue_gemm_int8", "8x8x8", tile.threads(), ResidueGemmInt8, 1, 3)
+        }
         MatrixTile::F16Side16 | MatrixTile::F16Side8 => wgsl!("residue_gemm", ResidueGemm, 1, 4)
-            .on_matrix_units()
+            .on_matrix_units(tile.threads())
             .overrides([Some(("FOLDED", FOLDED_INNER as f64)), None, None, None])
             .import("tile", tile_text(tile)),
     };
@@ -280,10 +284,10 @@ shaders! {
         /// The form of the matrix units.
         tile: MatrixTile
     } in forms::matrix_peaks => match tile {
-        MatrixTile::Int8Side16 => spirv!("matrix_peak_int8", "16x16x32", MatrixPeak, 1, 2),
-        MatrixTile::Int8Side8 => spirv!("matrix_peak_int8", "8x8x8", MatrixPeak, 1, 2),
+        MatrixTile::Int8Side16 => spirv!("matrix_peak_int8", "16x16x32", 128, MatrixPeak, 1, 2),
+        MatrixTile::Int8Side8 => spirv!("matrix_peak_int8", "8x8x8", 128, MatrixPeak, 1, 2),
         MatrixTile::F16Side16 | MatrixTile::F16Side8 => wgsl!("matrix_peak", MatrixPeak, 1, 2)
-            .on_matrix_units()
+            .on_matrix_units(128)
             .import("tile", tile_text(tile)),
     };
     /// `gemm_naive.wgsl`

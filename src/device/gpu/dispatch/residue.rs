@@ -4,14 +4,16 @@
 //!
 //! ```text
 //! left, right ── residue_split ──▶ panels of residues
-//! panels ────── residue_gemm ───▶ sums, one for each modulus and element
+//! panels ────── residue_gemm ───▶ sums modulo each number
 //! sums ──────── residue_join ───▶ what waits for the other moduli, or the result
 //! ```
 //!
 //! Two terms are one inner size, the tiles of the second behind those of the first. A chunk is recovered exactly as an
 //! integer, and its elements modulo 2^k add up. Rows and columns of a panel beyond the matrix hold what was there
 //! before: they make sums that are not joined. Inner elements beyond the matrix are zero. Where residues are bytes,
-//! `residue_gemm_int8` multiplies them.
+//! `residue_gemm_int8` multiplies them, and sums are bytes too: all moduli are then one group, and nothing waits. A product
+//! of 4096³ in 64 bits makes each of its 36 · 4096² residues once, in two chunks: it writes and reads 1.2 GB of residues and
+//! 1.2 GB of sums, and 0.4 GB of the result.
 
 use super::super::panel::{cuts, span};
 use super::super::params::{self, ParamBytes, halves};
@@ -24,9 +26,8 @@ use crate::ring::{Ring, Shape};
 use crate::step::Matrix;
 use std::ops::Range;
 
-/// Bytes of residues that one thread computes, of a sum, and of what waits for other moduli.
+/// Bytes of residues that one thread computes, and of what waits for other moduli.
 const VECTOR_BYTES: usize = 16;
-const SUM_BYTES: usize = 4;
 const PARTIAL_BYTES: usize = 16;
 
 type Term<B> = (Matrix<B>, Matrix<B>);
@@ -217,26 +218,26 @@ impl<B: Copy> Planner<'_, B> {
     fn multiply(&mut self, stage: &Stage<'_, B>) {
         let (units, count) = (stage.units, stage.moduli.len());
         let (tile, inner_tiles) = (units.tile, stage.chunk.tiles);
-        let (blocks_down, blocks_across) = (stage.rows_padded() / tile.block(), stage.pitch() / tile.block());
-        let mut bindings = vec![
-            whole(units.sums, stage.sums_stride() * count * SUM_BYTES),
-            stage.panel(Side::Left),
-            stage.panel(Side::Right),
-        ];
+        let [high, wide] = tile.block();
+        let (blocks_down, blocks_across) = (stage.rows_padded() / high, stage.pitch() / wide);
+        let panels = [Side::Left, Side::Right].map(|side| stage.panel(side));
+        let mut bindings = vec![stage.sums(), panels[0], panels[1], units.table(self.ring)];
         let (params, groups) = if tile.has_bytes() {
             let params = params::ResidueGemmInt8 {
                 groups_across: index(blocks_across),
                 groups_down: index(blocks_down),
                 inner_tiles: index(inner_tiles),
+                first_modulus: index(stage.moduli.start),
                 moduli: index(count),
                 pitch: index(stage.pitch()),
                 left_stride: index(stage.vectors(Side::Left)),
                 right_stride: index(stage.vectors(Side::Right)),
                 sums_stride: index(stage.sums_stride()),
+                ..Default::default()
             };
             (ParamBytes::new(&params), blocks_down * blocks_across)
         } else {
-            bindings.extend([units.table(self.ring), units.rounding()]);
+            bindings.push(units.rounding());
             let groups_across = blocks_across.div_ceil(2);
             let groups = groups_across * blocks_down.div_ceil(2);
             let elements = VECTOR_BYTES / tile.residue_bytes();
@@ -287,7 +288,7 @@ impl<B: Copy> Planner<'_, B> {
                 is_first: (stage.moduli.start == 0).into(),
                 is_last: is_last.into(),
                 accumulate: accumulate.into(),
-                integers: stage.units.tile.has_bytes().into(),
+                bytes: stage.units.tile.has_bytes().into(),
                 product: halves(moduli::product(self.ring)),
                 ..Default::default()
             };
@@ -295,7 +296,7 @@ impl<B: Copy> Planner<'_, B> {
             let bindings = vec![
                 out,
                 whole(stage.units.partial, partial * PARTIAL_BYTES),
-                whole(stage.units.sums, stage.sums_stride() * stage.moduli.len() * SUM_BYTES),
+                stage.sums(),
                 stage.units.table(self.ring),
             ];
             let elements = rows * stage.cols.len();
@@ -314,6 +315,11 @@ impl<B: Copy> Stage<'_, B> {
         Span { buffer, offset_bytes: self.panels[side as usize], size_bytes }
     }
 
+    /// The sums modulo all of its moduli.
+    fn sums(&self) -> Span<B> {
+        whole(self.units.sums, self.sums_stride() * self.moduli.len() * self.units.tile.sum_bytes())
+    }
+
     /// Sixteen bytes each of one side's panel, for each modulus.
     fn vectors(&self, side: Side) -> usize {
         let tile = self.units.tile;
@@ -323,12 +329,12 @@ impl<B: Copy> Stage<'_, B> {
 
     /// Rows of the left panel and of sums, in whole blocks.
     fn rows_padded(&self) -> usize {
-        self.rows.len().next_multiple_of(self.units.tile.block())
+        self.rows.len().next_multiple_of(self.units.tile.block()[0])
     }
 
     /// Rows of the right panel, and sums in a row, in whole blocks.
     fn pitch(&self) -> usize {
-        self.cols.len().next_multiple_of(self.units.tile.block())
+        self.cols.len().next_multiple_of(self.units.tile.block()[1])
     }
 
     /// Sums of one modulus.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::device::gpu::MatrixTile;
 use crate::device::gpu::params;
-use crate::device::gpu::residue::blocking::Room;
+use crate::device::gpu::residue::blocking::{MOST_USED_BYTES, Room};
 use crate::device::gpu::residue::panels::{ContentCell, Panels};
 use crate::device::gpu::tile::THREADS;
 use crate::device::gpu::tune::Tuning;
@@ -50,7 +50,7 @@ fn ends(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         // Counted in bytes.
         Shader::Mask => vec![1, 1],
         Shader::ResidueSplit { .. } => vec![16, element, 64],
-        Shader::ResidueGemm { tile } if tile.has_bytes() => vec![4, 16, 16],
+        Shader::ResidueGemm { tile } if tile.has_bytes() => vec![16, 16, 16, 64],
         Shader::ResidueGemm { .. } => vec![4, 2, 2, 64, 4],
         Shader::ResidueJoin => vec![element, 16, 4, 64],
         _ => vec![element; dispatch.bindings.len()],
@@ -182,13 +182,18 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         }
         Shader::ResidueGemm { tile } if tile.has_bytes() => {
             let p: params::ResidueGemmInt8 = dispatch.params.read();
-            let panel = |blocks: u32| u64::from(blocks * p.inner_tiles) * 128 * 64 / 16;
-            assert!(panel(p.groups_down) <= u64::from(p.left_stride));
-            assert!(panel(p.groups_across) <= u64::from(p.right_stride));
-            let (rows, cols) = (128 * u64::from(p.groups_down), 128 * u64::from(p.groups_across));
+            let ((in_tile, depth), [high, wide]) = (tile.panel_tile(), tile.block());
+            let (rows, cols) =
+                (high as u64 * u64::from(p.groups_down), wide as u64 * u64::from(p.groups_across));
+            assert!(rows % in_tile as u64 == 0 && cols % in_tile as u64 == 0);
+            let panel = |outer: u64| outer * u64::from(p.inner_tiles) * depth as u64 / 16;
+            assert!(panel(rows) <= u64::from(p.left_stride) && panel(cols) <= u64::from(p.right_stride));
             assert!(cols <= u64::from(p.pitch) && rows * u64::from(p.pitch) <= u64::from(p.sums_stride));
+            assert!(p.pitch.is_multiple_of(16) && p.sums_stride.is_multiple_of(16), "{p:?}");
             let whole = |stride: u32| u64::from(p.moduli) * u64::from(stride) - 1;
-            vec![whole(p.sums_stride), whole(p.left_stride), whole(p.right_stride)]
+            let moduli = last_modulus(dispatch, 3, p.first_modulus + p.moduli);
+            // Sums are written sixteen at a time.
+            vec![(whole(p.sums_stride) + 1) / 16 - 1, whole(p.left_stride), whole(p.right_stride), moduli]
         }
         Shader::ResidueGemm { tile } => {
             let p: params::ResidueGemm = dispatch.params.read();
@@ -216,7 +221,7 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
             vec![
                 last(p.out_offset, p.rows, p.out_stride, p.cols),
                 if waits { u64::from(p.sums_stride) - 1 } else { 0 },
-                u64::from(p.moduli) * u64::from(p.sums_stride) - 1,
+                u64::from(p.moduli) * u64::from(p.sums_stride) / if p.bytes == 1 { 4 } else { 1 } - 1,
                 last_modulus(dispatch, 3, p.first_modulus + p.moduli),
             ]
         }
@@ -320,7 +325,7 @@ impl Memory {
 
 fn named_residues(ring: Ring, tile: MatrixTile, bytes: u64) -> Residues<Name> {
     let name = |number, bytes: u64| Name(usize::MAX - number, bytes as usize / ring.element_bytes());
-    let room = Room::of(bytes);
+    let room = Room::of(tile, bytes);
     Residues {
         tile,
         always: true,
@@ -464,6 +469,33 @@ fn residues_serve_the_next_row_of_blocks() {
         Memory::new(Ring::Z64, limits, Some((MatrixTile::F16Side16, 288 << 20))).splits(&kernel, limits);
     assert_eq!(left, 18 << 22);
     assert!(right < 4 * (18 << 20), "{right}");
+}
+
+/// At 4096³ on units that multiply bytes: every residue is made once, modulo all numbers at once, and of sums a byte each is
+/// written and read.
+#[test]
+fn a_large_product_makes_every_residue_once_and_moves_bytes() {
+    const SIDE: usize = 4096;
+    let limits = Limits { binding_bytes: 1 << 30, ..LIMITS };
+    let terms = vec![(matrix(1, SIDE, SIDE), matrix(2, SIDE, SIDE))];
+    let kernel = Kernel::Gemm { out: matrix(0, SIDE, SIDE), terms, accumulate: false };
+    let memory = || Memory::new(Ring::Z64, limits, Some((MatrixTile::Int8Side16, MOST_USED_BYTES)));
+    assert_eq!(memory().splits(&kernel, limits), [18 << 24, 18 << 24]);
+    let works = memory().works(Ring::Z64, &kernel, limits);
+    let sums_bytes = |wanted: fn(&Shader) -> bool, binding: usize| {
+        let those = works.iter().filter(|work| wanted(&work.shader));
+        those.map(|work| work.bindings[binding].size_bytes).sum::<u64>()
+    };
+    let written = sums_bytes(|shader| matches!(shader, Shader::ResidueGemm { .. }), 0);
+    let read = sums_bytes(|shader| matches!(shader, Shader::ResidueJoin), 2);
+    let chunks = written / (18 << 24);
+    assert_eq!((written, read), (chunks * (18 << 24), chunks * (18 << 24)));
+    assert_eq!(chunks, 2, "chunks of the inner size");
+    let joins = works.iter().filter(|work| work.shader == Shader::ResidueJoin);
+    for join in joins {
+        let params: params::ResidueJoin = join.params.read();
+        assert_eq!((params.is_first, params.is_last, params.moduli), (1, 1, 18), "nothing waits");
+    }
 }
 
 #[test]

@@ -17,14 +17,14 @@ struct Twin {
 
 impl Twin {
     fn new(memory: &Memory, matrices: Vec<Vec<u64>>) -> Twin {
-        let room = memory.residues.expect("memory for residues").room;
+        let Residues { room, tile, .. } = memory.residues.expect("memory for residues");
         // What nobody has written is no number, and must not be used.
-        let residue_bytes = memory.residues.expect("memory for residues").tile.residue_bytes();
+        let residue_bytes = tile.residue_bytes();
         let panel = |bytes: u64| vec![f32::NAN; bytes as usize / residue_bytes];
         Twin {
             matrices,
             panels: [panel(room.left_bytes), panel(room.right_bytes + room.kept_bytes)],
-            sums: vec![f32::NAN; room.sums_bytes as usize / 4],
+            sums: vec![f32::NAN; room.sums_bytes as usize / tile.sum_bytes()],
             partial: vec![(0, 0); room.partial_bytes as usize / 16],
             moduli: moduli::table(Ring::Z64),
         }
@@ -33,7 +33,7 @@ impl Twin {
     fn run(&mut self, dispatch: Dispatch<Name>) {
         match dispatch.shader {
             Shader::ResidueSplit { .. } => self.split(&dispatch),
-            Shader::ResidueGemm { tile } if tile.has_bytes() => self.multiply_bytes(&dispatch),
+            Shader::ResidueGemm { tile } if tile.has_bytes() => self.multiply_bytes(&dispatch, tile),
             Shader::ResidueGemm { tile } => self.multiply(&dispatch, tile.side()),
             Shader::ResidueJoin => self.join(&dispatch),
             shader => panic!("{shader:?} is none of theirs"),
@@ -76,15 +76,19 @@ impl Twin {
     }
 
     /// `residue_gemm_int8.comp`
-    fn multiply_bytes(&mut self, dispatch: &Dispatch<Name>) {
+    fn multiply_bytes(&mut self, dispatch: &Dispatch<Name>, tile: MatrixTile) {
         let p: params::ResidueGemmInt8 = dispatch.params.read();
         let [left_at, right_at] =
             [1, 2].map(|binding: usize| dispatch.bindings[binding].offset_bytes as usize);
-        let (inner, tiles) = (p.inner_tiles as usize * 64, p.inner_tiles as usize);
-        let (rows, cols) = (128 * p.groups_down as usize, 128 * p.groups_across as usize);
-        let place =
-            |outer: usize, k: usize| (outer / 128 * tiles + k / 64) * 128 * 64 + outer % 128 * 64 + k % 64;
+        let ((in_tile, depth), [high, wide]) = (tile.panel_tile(), tile.block());
+        let (inner, tiles) = (p.inner_tiles as usize * depth, p.inner_tiles as usize);
+        let (rows, cols) = (high * p.groups_down as usize, wide * p.groups_across as usize);
+        let place = |outer: usize, k: usize| {
+            let number = outer / in_tile * tiles + k / depth;
+            number * in_tile * depth + outer % in_tile * depth + k % depth
+        };
         for modulus in 0..p.moduli as usize {
+            let constants = &self.moduli[p.first_modulus as usize + modulus];
             let left = &self.panels[0][left_at + 16 * modulus * p.left_stride as usize..];
             let right = &self.panels[1][right_at + 16 * modulus * p.right_stride as usize..];
             for (row, col) in (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))) {
@@ -92,7 +96,8 @@ impl Twin {
                 let sum: f32 = (0..inner).map(product).sum();
                 // Integers in f32 below 2^24, which these inner sizes keep to.
                 assert!(sum.is_nan() || sum.abs() < 16_777_216.0);
-                self.sums[modulus * p.sums_stride as usize + row * p.pitch as usize + col] = sum;
+                self.sums[modulus * p.sums_stride as usize + row * p.pitch as usize + col] =
+                    if sum.is_nan() { sum } else { byte(reduced(sum, constants), constants.size) };
             }
         }
     }
@@ -140,7 +145,6 @@ impl Twin {
                 let constants = &self.moduli[p.first_modulus as usize + modulus];
                 let value = self.sums[modulus * p.sums_stride as usize + place];
                 assert!(!value.is_nan(), "a residue that nobody made");
-                let value = if p.integers == 1 { reduced(value, constants) } else { value };
                 sum = u64::wrapping_add(sum, whole(constants.cofactor).wrapping_mul(value as i64 as u64));
                 fractions += value as i32 * constants.fraction;
             }

@@ -19,9 +19,9 @@ const PARTIAL: f64 = 20.0;
 /// Instructions that a large GPU could do while it waits between two dispatches that depend on each other.
 const DISPATCH: f64 = 2e7;
 
-/// Most memory that the stages of a product make use of: blocks of 2048 by 2048 modulo six numbers, and as much of the
-/// inner size.
-pub const MOST_USED_BYTES: u64 = 288 << 20;
+/// Most memory that the stages of a product make use of. With bytes that is enough for blocks of 4096 by 2048 modulo all
+/// numbers and 2048 of the inner size: a product of 4096³ then makes every residue once.
+pub const MOST_USED_BYTES: u64 = 512 << 20;
 
 /// Bytes of memory for the stages of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,16 +39,20 @@ pub struct Room {
 }
 
 impl Room {
-    /// What `total_bytes` are divided into. A block of the result takes 24 bytes an element for six sums and 16 to
-    /// wait; what is left goes to the residues. What is more than one product makes use of keeps those of others.
-    pub fn of(total_bytes: u64) -> Room {
+    /// What `total_bytes` are divided into. With bytes, an element of the result takes 18 bytes for its sums, and none waits. With
+    /// f16 it takes 24 for six sums and 16 to wait. What is left goes to the residues. What is more than one product makes
+    /// use of keeps those of others.
+    pub fn of(tile: MatrixTile, total_bytes: u64) -> Room {
         let used = total_bytes.min(MOST_USED_BYTES);
-        let part = used / 9 / 256 * 256;
+        // A binding has bytes, also where nothing waits.
+        let (parts, least) = if tile.has_bytes() { ([3, 2, 4, 0], 256.min(used)) } else { ([2, 2, 3, 2], 0) };
+        let part = (used - least) / 9 / 256 * 256;
+        let [left_bytes, right_bytes, sums_bytes, partial_bytes] = parts.map(|parts| parts * part);
         Room {
-            left_bytes: 2 * part,
-            right_bytes: 2 * part,
-            sums_bytes: 3 * part,
-            partial_bytes: 2 * part,
+            left_bytes,
+            right_bytes,
+            sums_bytes,
+            partial_bytes: partial_bytes + least,
             kept_bytes: (total_bytes - used) / 256 * 256,
         }
     }
@@ -92,18 +96,26 @@ pub fn cheapest(
     room: Room,
     binding_bytes: u64,
 ) -> Option<(Blocking, f64)> {
-    let side = tile.block();
     let room = room.within(binding_bytes);
     let count = moduli::count(ring);
-    let sides = (0..8).map(|doubled| side << doubled);
-    let ways = sides.flat_map(|most| {
-        let (rows, cols) = (most.min(m.next_multiple_of(side)), most.min(n.next_multiple_of(side)));
-        [1, 2, 3, 6, count].into_iter().flat_map(move |parts| {
+    // A side of a block, doubled until it covers the result.
+    let sides = |side: usize, extent: usize| {
+        let whole = extent.next_multiple_of(side);
+        let doubled = (0..8).map(move |doubled| (doubled, (side << doubled).min(whole)));
+        let is_new = move |&(doubled, _): &(u32, usize)| doubled == 0 || side << (doubled - 1) < whole;
+        doubled.take_while(is_new)
+    };
+    let [high, wide] = tile.block();
+    // Sums that are bytes are there for all moduli at once.
+    let groups: &[usize] = if tile.has_bytes() { &[1] } else { &[1, 2, 3, 6, count] };
+    let blocks = sides(high, m).flat_map(|rows| sides(wide, n).map(move |cols| (rows, cols)));
+    let ways = blocks.flat_map(|((_, rows), (_, cols))| {
+        groups.iter().flat_map(move |&groups| {
             (0..7).map(move |halved| Blocking {
                 rows,
                 cols,
                 inner: (MOST_INNER >> halved).min(k),
-                moduli: count.div_ceil(parts),
+                moduli: count.div_ceil(groups),
             })
         })
     });
@@ -127,17 +139,17 @@ impl Blocking {
         let bytes = |outer: usize, inner: usize, width: usize| (outer * inner * width) as u64;
         bytes(self.rows, self.inner, residues) <= room.left_bytes
             && bytes(self.cols, self.inner, residues) <= room.right_bytes
-            && bytes(self.rows, self.cols, 4 * self.moduli) <= room.sums_bytes
+            && bytes(self.rows, self.cols, tile.sum_bytes() * self.moduli) <= room.sums_bytes
             && (self.moduli == count || bytes(self.rows, self.cols, 16) <= room.partial_bytes)
     }
 
     fn cost(self, (m, k, n): (usize, usize, usize), tile: MatrixTile, count: usize) -> f64 {
-        let side = tile.block();
+        let [high, wide] = tile.block();
         let rate = if tile.has_bytes() { 2.0 * MULTIPLY_ADDS } else { MULTIPLY_ADDS };
         let product = |factors: [usize; 3]| factors.into_iter().map(|factor| factor as f64).product::<f64>();
         let (down, across) = (m.div_ceil(self.rows), n.div_ceil(self.cols));
         let (chunks, groups) = (k.div_ceil(self.inner), count.div_ceil(self.moduli));
-        let padded = [m.next_multiple_of(side), k, n.next_multiple_of(side)];
+        let padded = [m.next_multiple_of(high), k, n.next_multiple_of(wide)];
         let multiply_adds = product(padded) * count as f64 / rate;
         // Residues of the left matrix are there for all blocks of a row where they are there for all moduli.
         let left = product([m, k, if groups == 1 { 1 } else { across }]);
@@ -157,7 +169,7 @@ mod tests {
     #[test]
     fn large_products_pay_and_small_ones_do_not() {
         let pays = |ring, tile, size| {
-            let cheapest = cheapest(ring, size, tile, Room::of(ROOM), 2 << 30);
+            let cheapest = cheapest(ring, size, tile, Room::of(tile, ROOM), 2 << 30);
             cheapest.is_some_and(|(_, cost)| cost < scalar_cost(ring, size))
         };
         let (bytes, f16) = (MatrixTile::Int8Side16, MatrixTile::F16Side16);
@@ -177,14 +189,15 @@ mod tests {
             MatrixTile::ALL.into_iter().flat_map(|tile| [ROOM, 16 << 20, 2 << 20].map(|bytes| (tile, bytes)))
         {
             for size in [(1, 64, 1), (100, 99_968, 3), (4096, 4096, 4096), (65, 1024, 70_000)] {
-                let room = Room::of(total_bytes);
+                let room = Room::of(tile, total_bytes);
                 let (way, _) = cheapest(Ring::Z64, size, tile, room, 2 << 30).expect("one block fits");
                 assert!(way.fits(room, tile, 18), "{way:?}");
-                assert!(way.rows % tile.block() == 0 && way.cols % tile.block() == 0);
+                let [high, wide] = tile.block();
+                assert!(way.rows % high == 0 && way.cols % wide == 0);
                 assert!(way.inner % tile.panel_tile().1 == 0 && way.inner <= MOST_INNER);
             }
-            assert_eq!(cheapest(Ring::Z64, (64, 512, 64), tile, Room::of(1 << 10), 2 << 30), None);
-            assert_eq!(cheapest(Ring::Z64, (64, 512, 64), tile, Room::of(ROOM), 4096), None);
+            assert_eq!(cheapest(Ring::Z64, (64, 512, 64), tile, Room::of(tile, 1 << 10), 2 << 30), None);
+            assert_eq!(cheapest(Ring::Z64, (64, 512, 64), tile, Room::of(tile, ROOM), 4096), None);
         }
     }
 }

@@ -112,7 +112,7 @@ impl Residues<wgpu::Buffer> {
         always: bool,
         scratch_bytes: u64,
     ) -> Residues<wgpu::Buffer> {
-        let room = Room::of(scratch_bytes);
+        let room = Room::of(tile, scratch_bytes);
         let buffer = |label, size, mapped_at_creation| {
             // What it holds is wiped, the constants are not.
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
@@ -166,7 +166,7 @@ impl Residues<wgpu::Buffer> {
 
     /// Bytes of all buffers.
     pub fn size_bytes(tile: MatrixTile, scratch_bytes: u64) -> u64 {
-        Room::of(scratch_bytes).total_bytes() + constants(tile).len() as u64
+        Room::of(tile, scratch_bytes).total_bytes() + constants(tile).len() as u64
     }
 }
 
@@ -180,7 +180,7 @@ fn constants(tile: MatrixTile) -> Vec<u8> {
         tile,
         always: false,
         cost: [1.0; 2],
-        room: Room::of(0),
+        room: Room::of(tile, 0),
         left: (),
         right: (),
         sums: (),

@@ -3,7 +3,7 @@
 //! Three programs run between two parties and a dealer in this process: a chain of products of few elements, each of which
 //! waits for the one before; the demo; and a product whose messages are long. Roles send over pipes in memory, so that a
 //! round is everything of one over loopback but TLS and TCP. They run on the CPU device and on a Vulkan adapter, a real one
-//! if there is one.
+//! if there is one: opened by each role for itself, and opened once for all roles, whose sessions then share it.
 //!
 //! The counters of a party's online phase are held against [`Count`]'s table, for each *exchange*: a transmission of the
 //! party, or the reading of its results. They depend on the plan and not on how fast the device is. A counter that exceeds
@@ -108,8 +108,14 @@ pub fn rounds(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
     }
 }
 
-/// Devices of two parties and a dealer.
+/// Devices of two parties and a dealer, maybe the same.
 type Devices = [Arc<dyn Device>; 3];
+
+/// Its name in reports.
+fn name_of(devices: &Devices) -> String {
+    let name = &devices[0].description().name;
+    if Arc::ptr_eq(&devices[0], &devices[1]) { format!("{name}, shared") } else { name.clone() }
+}
 
 /// Those that were asked for; under `auto` the CPU, and an adapter where there is one, software ones last.
 fn devices(common: &BenchOptions) -> Result<Vec<Devices>, Failure> {
@@ -130,6 +136,8 @@ fn devices(common: &BenchOptions) -> Result<Vec<Devices>, Failure> {
         let open =
             || Ok::<_, Failure>(Arc::new(Gpu::open(adapter, GpuOptions::default())?) as Arc<dyn Device>);
         all.push([open()?, open()?, open()?]);
+        let shared = open()?;
+        all.push([shared.clone(), shared.clone(), shared]);
     }
     Ok(all)
 }
@@ -162,7 +170,7 @@ fn measure(
     let best = plain[1..].iter().min_by_key(|report| report.online).expect("several runs");
     // The results are read beside the transmissions.
     let (rounds, exchanges) = (best.tally.rounds, best.tally.transmissions + 1);
-    let device = devices[0].description().name.clone();
+    let device = name_of(devices);
     for (count, value, most) in common_excesses(&plain, exchanges + 1, is_long) {
         let count = count.name();
         excesses.push(format!("{device}, {name}: {value} {count}, where {most} are allowed"));
