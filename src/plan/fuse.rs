@@ -5,6 +5,10 @@
 //!   stream is drawn for the same purpose, only later, so masks that wait for their values take no memory.
 //! - A truncation itself adds the two parts of an opening, where nothing else reads their sum.
 //!
+//! Of the bytes that party 0 of a ReLU draws, 22 % are drawn where they are added, and 25 % have several readers. The other 53 %
+//! have one reader that is no sum of two, and lie in memory for it: tables (23 %), shares of products that a Hadamard product
+//! adds to (22 %), shares of an AND level's products (8 %). In a network of two hidden layers it is 21, 50 and 29 %.
+//!
 //! A buffer that is fused away has one value and one reader, so the joined step may stand where the reader stood. It has
 //! the dependences of both, and the reader's op and tile. The result is a function of the list alone: every role derives
 //! the same for all.

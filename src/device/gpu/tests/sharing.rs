@@ -5,6 +5,7 @@ use super::*;
 use crate::device::Count;
 use crate::step::Kernel;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One session more on a GPU.
 fn session(gpu: &Gpu) -> Arc<dyn Device> {
@@ -76,6 +77,36 @@ fn a_session_that_waits_for_staging_holds_up_no_other() {
         assert!(!waits.is_finished(), "it has no memory for what it reads");
         kept.into_iter().for_each(|staging| home.send(staging).expect("its place"));
         assert_eq!(waits.join().expect("no panic"), counted(2)[1].wrapping_mul(3));
+    });
+}
+
+/// A session has two submissions under way at most, behind which another's next one comes.
+#[test]
+fn a_session_with_much_to_do_lets_another_have_its_turn() {
+    const MUCH: u64 = 400;
+    let Some(gpu) = open(small_staging()) else { return };
+    let [busy, other] = [session(&gpu), session(&gpu)];
+    let buffers = [buffers(&*busy), buffers(&*other)];
+    triple(&*other, &buffers[1]);
+    let done = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let much = scope.spawn(|| {
+            let shape = Shape::new(1, 1000);
+            for _ in 0..MUCH {
+                let terms = vec![(5, Matrix::new(&buffers[0][0], shape))];
+                let kernel = Kernel::Linear { out: Matrix::new(&buffers[0][1], shape), terms, constant: 0 };
+                busy.run(Ring::Z64, &kernel).expect("runs");
+                busy.flush().expect("flushes");
+                busy.settle(2).expect("settles");
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        while done.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(triple(&*other, &buffers[1]), counted(2)[1].wrapping_mul(3));
+        assert!(done.load(Ordering::Relaxed) < MUCH, "it had its turn before all of the other's work");
+        much.join().expect("no panic");
     });
 }
 
