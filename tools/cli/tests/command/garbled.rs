@@ -24,7 +24,7 @@ fn cells(text: &str) -> Vec<i64> {
     text.split([',', '\n']).filter_map(|cell| cell.trim().parse().ok()).collect()
 }
 
-/// Runs an example, holds its outputs against the expected ones, and returns its report.
+/// Runs an example, holds its outputs against the expected ones and what it takes against its plan, and returns its report.
 fn example(name: &str, outputs: &[&str]) -> Value {
     let folder = Folder::new();
     copy(&folder, &examples(), "csv");

@@ -59,6 +59,7 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::GarbledJob;
     use std::io::Write;
 
     fn check(inputs: &str, to: &str, party: u8) -> Result<(), String> {
@@ -93,6 +94,16 @@ mod tests {
         assert_eq!(check(X, "z = { to = [0] }", 1), Ok(()), "all that party 1 takes from others is declared");
         assert!(check(X, "z = { to = [0, 1] }", 0).is_err(), "w is not");
         assert_eq!(check(NONE, "z = { to = [0] }", 0), Ok(()), "party 0 alone learns z");
+        let circuit = |party| {
+            let text = "[job]\nname = \"t\"\nprotocol = \"garbled\"\nring_bits = 64\n[inputs]\nx = { owner = 0 }\n\
+                        y = { owner = 1 }\n[program]\ncircuit = \"c.txt\"\narguments = [\"x\", \"y\"]\nresults = [\"z\"]\n\
+                        [outputs]\nz = { to = [1] }\n";
+            let mut file = tempfile::NamedTempFile::new().expect("a file");
+            file.write_all(text.as_bytes()).expect("it is written");
+            let job = GarbledJob::read(file.path()).expect("a job");
+            job.base().check_shapes(PartyId(party)).is_ok()
+        };
+        assert_eq!([circuit(0), circuit(1)], [false, true], "in a circuit every input reaches every output");
         let checked = check_with("check = true\n", NONE, "z = { to = [0] }", 0);
         assert!(checked.is_err(), "all parties learn the answers of the checks");
     }

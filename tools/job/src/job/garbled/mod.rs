@@ -34,7 +34,7 @@ mod steps;
 
 pub use numbers::{CircuitFigures, GarbledProgram};
 
-use super::{File, Input, Job};
+use super::{File, Header, Input, Job};
 use crate::config::{folder_of, parse_toml, read_text};
 use crate::{Correlations, JobError};
 use numbers::{Argument, Outcome};
@@ -81,7 +81,7 @@ impl AnyJob {
     pub fn read(path: &Path) -> Result<AnyJob, JobError> {
         let text = read_text(path)?;
         let file: File = parse_toml(path, &text)?;
-        match file.job.protocol == GARBLED {
+        match file.job.is_garbled() {
             true => Ok(AnyJob::Garbled(GarbledJob::of_file(path, file)?)),
             false => Ok(AnyJob::Steps(Job::parse(path, &text)?)),
         }
@@ -117,9 +117,16 @@ impl Input {
     }
 }
 
+impl Header {
+    /// Whether the job is of a kind of its own, which is lowered to no steps.
+    fn is_garbled(&self) -> bool {
+        self.protocol.as_str() == GARBLED
+    }
+}
+
 /// Refuses a file that only a garbled job could be.
 pub(super) fn refuse(file: &File) -> Result<(), String> {
-    if file.job.protocol == GARBLED {
+    if file.job.is_garbled() {
         return Err("protocol 'garbled' is there for `run` and `plan` alone".to_owned());
     }
     let bits = file.inputs.iter().find(|(_, input)| input.bits.is_some()).map(|(name, _)| name);
@@ -175,7 +182,7 @@ impl GarbledJob {
             |reason: &str| JobError::Text { path: path.to_owned(), line: None, reason: reason.to_owned() };
         let header = &file.job;
         let refused = [
-            (header.protocol != GARBLED, "the job's protocol is not garbled"),
+            (!header.is_garbled(), "the job's protocol is not garbled"),
             (header.fraction_bits > 0, "a garbled circuit computes on integers: fraction_bits = 0"),
             (header.check, "a garbled circuit has no checks"),
             (header.stream_correlations, "a garbled circuit has no correlations to stream"),
