@@ -275,7 +275,7 @@ impl Demand {
 
 impl Correlation {
     /// The entries that it depends on.
-    fn sources(&self) -> impl Iterator<Item = EntryId> {
+    pub(super) fn sources(&self) -> impl Iterator<Item = EntryId> {
         let (terms, others): (&[(EntryId, EntryId)], _) = match self {
             Correlation::Product(spec) => (&spec.terms, [None, None]),
             Correlation::Table(spec) => (&[], [Some(spec.mask), None]),

@@ -57,6 +57,18 @@ pub(super) fn signed<E: Element>(element: E) -> i64 {
     E::RING.signed(element.to_u64())
 }
 
+/// Piece `number` of an element, of `bits` bits each and signed: the element is the sum of piece i times 2^(i·`bits`), modulo
+/// 2^k.
+#[inline(always)]
+pub(super) fn piece<E: Element>(element: E, (number, bits): (usize, u32)) -> i64 {
+    let low = |word: i64| (word << (64 - bits)) >> (64 - bits);
+    let mut rest = signed(element);
+    for _ in 0..number {
+        rest = rest.wrapping_sub(low(rest)) >> bits;
+    }
+    low(rest)
+}
+
 /// Messages modulo t, scaled by Q/t: for t = 2^k.
 pub(super) struct Scaling {
     ring: Ring,

@@ -11,7 +11,7 @@
 //! the others have sums of products in them and no share.
 
 use super::answer::{Switch, to_coefficients};
-use super::encode::{Scaling, Signed, residues, signed};
+use super::encode::{Scaling, Signed, piece, residues};
 use super::error::{LatticeError, MessageKind, same_ring};
 use super::keys::Keys;
 use super::layout::Layout;
@@ -65,6 +65,11 @@ impl Evaluator {
     /// Where the operating system has no entropy to give.
     pub fn new(keys: &Keys) -> Result<Evaluator, LatticeError> {
         Ok(Evaluator::with(keys, Randomness::from_entropy()?))
+    }
+
+    /// The same with the randomness of a key that nobody else knows, and that is used for nothing else.
+    pub fn from_key(keys: &Keys, key: PrgKey) -> Evaluator {
+        Evaluator::with(keys, Randomness::from_key(key))
     }
 
     /// The same with randomness that anybody can guess.
@@ -121,7 +126,9 @@ impl Evaluator {
         let layout = query.layout;
         same_ring::<E>(self.parameters.ring())?;
         layout.check_message(&self.parameters, MessageKind::Query)?;
-        for (expected, given) in [(layout.inner * layout.cols, factor), (layout.rows * layout.cols, share)] {
+        for (expected, given) in
+            [(layout.whole_inner() * layout.cols, factor), (layout.rows * layout.cols, share)]
+        {
             if given.len() != expected {
                 return Err(LatticeError::Factor { expected, actual: given.len() });
             }
@@ -327,11 +334,14 @@ impl<E: Element> Evaluation<'_, E> {
     fn plain(&self, inner_block: usize, leaf: usize) -> Zeroizing<Vec<i64>> {
         let layout = self.layout;
         let (first_inner, first_col) = (inner_block * layout.block_inner, leaf * layout.block_cols);
-        let mut numbers = Zeroizing::new(vec![0; layout.support()]);
+        let (mut numbers, bits) =
+            (Zeroizing::new(vec![0; layout.support()]), self.evaluator.parameters.piece_bits());
         for col in first_col..(first_col + layout.block_cols).min(layout.cols) {
             for inner in first_inner..(first_inner + layout.block_inner).min(layout.inner) {
-                let element = self.factor[layout.index((inner, col), (layout.inner, layout.cols))];
-                numbers[(col - first_col) * layout.block_inner + inner - first_inner] = signed(element);
+                let (at, number) = layout.whole(inner);
+                let element = self.factor[layout.index((at, col), (layout.whole_inner(), layout.cols))];
+                numbers[(col - first_col) * layout.block_inner + inner - first_inner] =
+                    piece(element, (number, bits));
             }
         }
         numbers
@@ -348,6 +358,7 @@ mod tests {
     use super::super::holder::KeyHolder;
     use super::super::layout::{Held, Rates};
     use super::super::noise::centred;
+    use super::super::parameters::Uses;
     use super::*;
 
     /// log2 of the largest noise before the flood: what is left of c_0 + c_1·s where t times it is taken for Q times the
@@ -371,8 +382,9 @@ mod tests {
             let messages: Vec<i64> = places
                 .iter()
                 .map(|&(_, row, col)| {
-                    let product = (0..layout.inner).fold(E::ZERO, |sum, inner| {
-                        sum.add(a[row * layout.inner + inner].mul(b[inner * layout.cols + col]))
+                    let inner_size = layout.whole_inner();
+                    let product = (0..inner_size).fold(E::ZERO, |sum, inner| {
+                        sum.add(a[row * inner_size + inner].mul(b[inner * layout.cols + col]))
                     });
                     evaluator.scaling.remainder(E::ZERO.sub(product).to_u64())
                 })
@@ -388,8 +400,8 @@ mod tests {
     }
 
     /// Random factors, and the extremes of the plain one, which are the worst for noise.
-    fn check<E: Element>(degree: usize) {
-        let parameters = Parameters::insecure(E::RING, degree);
+    fn check<E: Element>(degree: usize, uses: Uses) {
+        let parameters = Parameters::insecure_for_uses(E::RING, uses, degree);
         let (m, k, n) = (7, 40, 9);
         let bits = E::RING.bits();
         let layout = Layout::choose(&parameters, (m, k, n), Held::Left, &Rates::default()).expect("a layout");
@@ -402,14 +414,16 @@ mod tests {
             let a: Vec<E> = (0..m * k).map(element).collect();
             let b: Vec<E> = (0..k * n).map(element).collect();
             let noise = noise_bits(&parameters, &layout, [&a, &b]);
-            assert!(noise < bound, "{name}: noise of {noise} bits, bounded by {bound}");
+            assert!(noise < bound, "{name}, {uses:?}: noise of {noise} bits, bounded by {bound}");
             assert!(noise > bound - 24.0, "{name}: the noise is real: {noise} bits of {bound}");
         }
     }
 
     #[test]
     fn real_noise_is_below_the_worst_case() {
-        check::<u64>(256);
-        check::<u32>(256);
+        for uses in [Uses::Few, Uses::Many] {
+            check::<u64>(256, uses);
+            check::<u32>(256, uses);
+        }
     }
 }

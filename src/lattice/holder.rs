@@ -32,6 +32,11 @@ impl KeyHolder {
         Ok(KeyHolder::with(parameters, shifts, Randomness::from_entropy()?))
     }
 
+    /// The same with the randomness of a key that nobody else knows, and that is used for nothing else.
+    pub fn from_key(parameters: &Arc<Parameters>, shifts: &[usize], key: PrgKey) -> (KeyHolder, Keys) {
+        KeyHolder::with(parameters, shifts, Randomness::from_key(key))
+    }
+
     /// The same from a seed that anybody can guess.
     #[cfg(any(test, feature = "testing"))]
     pub fn insecure(parameters: &Arc<Parameters>, shifts: &[usize], seed: u64) -> (KeyHolder, Keys) {
@@ -59,7 +64,7 @@ impl KeyHolder {
     pub fn query<E: Element>(&mut self, layout: &Layout, factor: &[E]) -> Result<Query, LatticeError> {
         same_ring::<E>(self.parameters.ring())?;
         layout.check(&self.parameters)?;
-        let expected = layout.rows * layout.inner;
+        let expected = layout.rows * layout.whole_inner();
         if factor.len() != expected {
             return Err(LatticeError::Factor { expected, actual: factor.len() });
         }
@@ -142,7 +147,9 @@ fn remainders<E: Element>(
     let mut remainders = Zeroizing::new(vec![0; degree]);
     for row in first_row..(first_row + layout.block_rows).min(layout.rows) {
         for inner in first_inner..(first_inner + layout.block_inner).min(layout.inner) {
-            let element = factor[layout.index((row, inner), (layout.rows, layout.inner))];
+            let (at, piece) = layout.whole(inner);
+            let element = factor[layout.index((row, at), (layout.rows, layout.whole_inner()))]
+                .shl(piece as u32 * parameters.piece_bits());
             let (up, down) =
                 ((row - first_row) * layout.block_cols * layout.block_inner, inner - first_inner);
             // X^−1 is −X^(N − 1).

@@ -134,7 +134,7 @@ impl Keys {
     fn header(parameters: &Parameters, shifts: &[usize]) -> [u32; 3] {
         // Shifts are powers of two below the degree: a bit each.
         let set = shifts.iter().fold(0, |set, shift| set | *shift as u32);
-        [parameters.ring().bits(), parameters.degree() as u32, set]
+        [parameters.number(), parameters.degree() as u32, set]
     }
 
     /// Bytes of the keys for these shifts: 32 of a seed, and polynomials.

@@ -20,7 +20,7 @@
 //! where blocks are full, never rows·inner·cols.
 
 use super::error::{LatticeError, MessageKind};
-use super::parameters::{PRIVACY_BITS, Parameters, answer_bits};
+use super::parameters::{PRIVACY_BITS, Parameters, Uses, answer_bits, set_number};
 use super::wire::header_size;
 use crate::ring::Ring;
 
@@ -38,7 +38,10 @@ pub enum Held {
 pub struct Layout {
     /// Of the parameters for which it was chosen.
     pub(super) ring: Ring,
+    pub(super) uses: Uses,
     pub(super) degree: usize,
+    /// Pieces of a plain element: the inner size counts every one.
+    pub(super) pieces: usize,
     pub(super) held: Held,
     /// Of the encrypted factor, turned so that it is the left one.
     pub(super) rows: usize,
@@ -121,23 +124,36 @@ impl Layout {
     /// Where no layout's noise is covered, or a matrix has more than 2^30 elements: cut the product then.
     pub fn choose(
         parameters: &Parameters,
-        (m, k, n): (usize, usize, usize),
+        product: (usize, usize, usize),
         held: Held,
         rates: &Rates,
     ) -> Result<Layout, LatticeError> {
+        let (m, k, n) = product;
+        let best = Layout::by_packing(parameters, product, held, rates).pop();
+        best.ok_or(LatticeError::TooLarge { rows: m, inner: k, cols: n })
+    }
+
+    /// The cheapest layouts that interleave at most 1, 2, 4 … products, in this order, as [`Layout::choose`] would choose
+    /// them: those that interleave more need more Galois keys. The last is the cheapest of all; none where there is no
+    /// layout.
+    pub fn by_packing(
+        parameters: &Parameters,
+        (m, k, n): (usize, usize, usize),
+        held: Held,
+        rates: &Rates,
+    ) -> Vec<Layout> {
         let (rows, cols) = match held {
             Held::Left => (m, n),
             Held::Right => (n, m),
         };
-        let too_large = || LatticeError::TooLarge { rows: m, inner: k, cols: n };
         let is_bearable = |x: usize, y: usize| x.checked_mul(y).is_some_and(|len| len <= MOST_ELEMENTS);
         if !(is_bearable(m, k) && is_bearable(k, n) && is_bearable(m, n)) {
-            return Err(too_large());
+            return Vec::new();
         }
-        let degree = parameters.degree();
+        let (degree, inner) = (parameters.degree(), k * parameters.pieces);
         let powers = |most: usize| (0..=most.max(1).next_power_of_two().ilog2()).map(|bits| 1usize << bits);
-        let mut best: Option<(f64, Layout)> = None;
-        for block_inner in powers(k.min(degree)) {
+        let mut best: Vec<Option<(f64, Layout)>> = Vec::new();
+        for block_inner in powers(inner.min(degree)) {
             for block_cols in powers(cols.min(degree / block_inner)).map(|most| most.min(cols.max(1))) {
                 let most = degree / (block_inner * block_cols);
                 if most == 0 {
@@ -145,13 +161,15 @@ impl Layout {
                 }
                 // Equal blocks, so that the last is not a sliver.
                 let block_rows = rows.div_ceil(rows.div_ceil(most).max(1)).max(1);
-                for packed in powers(block_inner) {
+                for (level, packed) in powers(block_inner).enumerate() {
                     let layout = Layout {
                         ring: parameters.ring(),
+                        uses: parameters.uses(),
                         degree,
+                        pieces: parameters.pieces,
                         held,
                         rows,
-                        inner: k,
+                        inner,
                         cols,
                         block_rows,
                         block_inner,
@@ -160,19 +178,40 @@ impl Layout {
                     };
                     let cost = layout.cost(parameters);
                     let seconds = cost.seconds(rates);
-                    let is_best = best.as_ref().is_none_or(|&(least, _)| seconds < least);
+                    best.resize(best.len().max(level + 1), None);
+                    let is_best = best[level].as_ref().is_none_or(|&(least, _)| seconds < least);
                     if is_best && cost.privacy_bits >= PRIVACY_BITS && cost.error_share < 0.5 {
-                        best = Some((seconds, layout));
+                        best[level] = Some((seconds, layout));
                     }
                 }
             }
         }
-        best.map(|(_, layout)| layout).ok_or_else(too_large)
+        // What interleaves fewer may do so, too.
+        let mut cheapest: Option<(f64, Layout)> = None;
+        let mut levels = Vec::new();
+        for level in best.into_iter().flatten() {
+            if cheapest.as_ref().is_none_or(|&(least, _)| level.0 < least) {
+                cheapest = Some(level);
+            }
+            levels.extend(cheapest.map(|(_, layout)| layout));
+        }
+        levels
+    }
+
+    /// k: the inner size of the whole factors.
+    pub(super) fn whole_inner(&self) -> usize {
+        self.inner / self.pieces
+    }
+
+    /// Of an index that counts every piece, that of the whole element, and which piece it is.
+    pub(super) fn whole(&self, inner: usize) -> (usize, usize) {
+        (inner % self.whole_inner(), inner / self.whole_inner())
     }
 
     /// Refuses parameters of another ring or degree than those for which the layout was chosen.
     pub(super) fn check(&self, parameters: &Parameters) -> Result<(), LatticeError> {
-        let same = (self.ring, self.degree) == (parameters.ring(), parameters.degree());
+        let same = (self.ring, self.uses, self.degree)
+            == (parameters.ring(), parameters.uses(), parameters.degree());
         if same { Ok(()) } else { Err(LatticeError::Layout) }
     }
 
@@ -193,8 +232,8 @@ impl Layout {
     /// (m, k, n) of the product.
     pub fn product(&self) -> (usize, usize, usize) {
         match self.held {
-            Held::Left => (self.rows, self.inner, self.cols),
-            Held::Right => (self.cols, self.inner, self.rows),
+            Held::Left => (self.rows, self.whole_inner(), self.cols),
+            Held::Right => (self.cols, self.whole_inner(), self.rows),
         }
     }
 
@@ -276,7 +315,7 @@ impl Layout {
     pub(super) fn header(&self) -> [u32; HEADER] {
         let sizes = [self.rows, self.inner, self.cols, self.block_rows, self.block_inner, self.block_cols];
         let mut header = [0; HEADER];
-        header[0] = self.ring.bits() | (self.held as u32) << 8 | (self.packed as u32) << 16;
+        header[0] = set_number(self.ring, self.uses) | (self.held as u32) << 8 | (self.packed as u32) << 16;
         header[1] = self.degree as u32;
         header[2..].copy_from_slice(&sizes.map(|size| size as u32));
         header
@@ -319,7 +358,7 @@ impl Layout {
         let opening = 2 * answer_primes(parameters) as u64;
         let terms = self.block_cols * self.inner;
         let noise_bits =
-            parameters.noise_bits(f64::from(parameters.ring().bits() - 1), terms, self.most_packed());
+            parameters.noise_bits(f64::from(parameters.piece_bits() - 1), terms, self.most_packed());
         Cost {
             query_bytes: self.query_bytes(parameters),
             answer_bytes: self.answer_bytes(parameters),
@@ -407,6 +446,38 @@ mod tests {
     fn the_smaller_factor_is_encrypted() {
         assert_eq!(chosen((64, 512, 1024)).0, Held::Left);
         assert_eq!(chosen((1024, 512, 64)).0, Held::Right);
+    }
+
+    /// Over and over, a set for many uses hides what one for few does not.
+    #[test]
+    fn many_products_are_hidden_together() {
+        let privacy = |ring: Ring, uses: Uses| {
+            let parameters = Parameters::for_uses(ring, uses);
+            let (_, cost) = cost(&parameters, (256, 256, 256), &Rates::default()).expect("a layout");
+            cost.privacy_bits
+        };
+        for ring in Ring::ALL {
+            let (few, many) = (privacy(ring, Uses::Few), privacy(ring, Uses::Many));
+            assert!((PRIVACY_BITS..60.0).contains(&few), "{ring:?}: {few}");
+            assert!(many >= PRIVACY_BITS + 30.0, "{ring:?}: {many}");
+        }
+    }
+
+    #[test]
+    fn layouts_that_interleave_more_are_cheaper_and_need_more_keys() {
+        let parameters = Parameters::new(Ring::Z64);
+        let rates = Rates::default();
+        let layouts = Layout::by_packing(&parameters, (64, 64, 64), Held::Left, &rates);
+        let seconds = |layout: &Layout| layout.cost(&parameters).seconds(&rates);
+        assert!(layouts.len() > 4 && layouts[0].shifts().is_empty());
+        assert!(layouts.windows(2).all(|pair| seconds(&pair[0]) >= seconds(&pair[1])));
+        for (level, layout) in layouts.iter().enumerate() {
+            assert!(layout.shifts().len() <= level, "at most {level} shifts");
+        }
+        assert_eq!(
+            layouts.last().copied(),
+            Layout::choose(&parameters, (64, 64, 64), Held::Left, &rates).ok()
+        );
     }
 
     #[test]

@@ -15,7 +15,8 @@
 //!
 //! **Security.** Semi-honest. The evaluator learns nothing under ring-LWE with circular security; the key holder learns
 //! nothing but its share, within a statistical distance of 2^−40 for each product and ring-LWE for what makes c_1 fresh
-//! ([`evaluator`] says how). Distances of several products add up. Parameters at 128 bits against classical attacks:
+//! ([`evaluator`] says how). Distances of several products add up: there are parameters for few and for many products
+//! ([`Uses`]), and whoever makes several counts them. Parameters at 128 bits against classical attacks:
 //! [`parameters`] has the tables, and says what of it holds against quantum ones. Timing depends on shapes alone.
 //!
 //! **What a party gains that deviates.** A key holder learns the evaluator's factor. It may encrypt at another scale than
@@ -98,6 +99,6 @@ pub use holder::KeyHolder;
 pub use keys::Keys;
 pub use layout::{Cost, Held, Layout, Rates, cost};
 pub use messages::{Answer, Query};
-pub use parameters::{PRIVACY_BITS, Parameters};
+pub use parameters::{PRIVACY_BITS, Parameters, Uses};
 pub use peak::{Peak, Threads};
 pub use vector::{VectorAnswer, VectorQuery, Vectors};

@@ -36,6 +36,11 @@ impl Randomness {
         Ok(Randomness { key: PrgKey::from_entropy().map_err(|_| LatticeError::NoEntropy)?, next: 0 })
     }
 
+    /// The randomness of a key that nobody else knows, and that is used for nothing else.
+    pub fn from_key(key: PrgKey) -> Randomness {
+        Randomness { key, next: 0 }
+    }
+
     /// Randomness that anybody can guess.
     #[cfg(any(test, feature = "testing"))]
     pub fn insecure(seed: u64) -> Randomness {

@@ -50,11 +50,14 @@ fn check<E: Element>(parameters: &Arc<Parameters>, layout: &Layout, (a, b): (&[E
 }
 
 fn random<E: Element>(degree: usize, product: (usize, usize, usize), held: Held, seed: u64) {
-    let parameters = Parameters::insecure(E::RING, degree);
-    let layout = Layout::choose(&parameters, product, held, &Rates::default()).unwrap();
-    let (m, k, n) = product;
-    let (a, b) = (elements::<E>(seed, m * k), elements::<E>(seed ^ 7, k * n));
-    check(&parameters, &layout, (&a, &b));
+    for uses in [Uses::Few, Uses::Many] {
+        let parameters = Parameters::insecure_for_uses(E::RING, uses, degree);
+        let layout = Layout::choose(&parameters, product, held, &Rates::default()).unwrap();
+        assert_eq!(layout.product(), product);
+        let (m, k, n) = product;
+        let (a, b) = (elements::<E>(seed, m * k), elements::<E>(seed ^ 7, k * n));
+        check(&parameters, &layout, (&a, &b));
+    }
 }
 
 proptest! {
@@ -88,8 +91,8 @@ proptest! {
 }
 
 /// All factors of −1, of −2^(k−1) and of ones: sums wrap and noise is largest.
-fn extremes<E: Element>() {
-    let parameters = Parameters::insecure(E::RING, 64);
+fn extremes<E: Element>(uses: Uses) {
+    let parameters = Parameters::insecure_for_uses(E::RING, uses, 64);
     let top = E::from_u64(1 << (E::RING.bits() - 1));
     let values = [E::ZERO, E::ONE, E::ZERO.sub(E::ONE), top, top.sub(E::ONE)];
     let product = (5, 19, 6);
@@ -103,8 +106,10 @@ fn extremes<E: Element>() {
 
 #[test]
 fn extreme_factors_have_exact_products() {
-    extremes::<u32>();
-    extremes::<u64>();
+    for uses in [Uses::Few, Uses::Many] {
+        extremes::<u32>(uses);
+        extremes::<u64>(uses);
+    }
 }
 
 /// Elementwise products, through bytes.

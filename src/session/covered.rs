@@ -75,6 +75,10 @@ impl Session {
         if prepared.program.check().is_some() && prepared.whole.source == Source::Dealer {
             return 1;
         }
+        // Two parties that make their correlations wait for each other anyway.
+        if prepared.whole.source == Source::Pair {
+            return 1;
+        }
         let kept = self.checkpoints.as_ref().map(|kept| kept.every() - prepared.runs() % kept.every());
         prepared.announced.min(MOST_COVERED).min(kept.unwrap_or(MOST_COVERED)).max(1)
     }

@@ -2,8 +2,8 @@
 
 use super::{CheckpointError, NetworkFault, OfferError, StoreError};
 use crate::circuit::garble::GarbleError;
+use crate::correlation::pair::PairError;
 use crate::net::NetError;
-use crate::ot::OtError;
 use crate::plan::PlanError;
 use crate::program::{Kind, Span};
 use crate::ring::Ring;
@@ -51,12 +51,12 @@ pub enum SessionError {
         /// The other one.
         peer: Role,
         /// The step that fails, and how.
-        error: OtError,
+        error: PairError,
     },
     /// Two parties would have to keep too many corrections.
     #[error(
-        "the parties themselves would make {bytes} bytes of corrections, which party 1 keeps until the run takes them; at \
-         most {most_bytes} are made: take a dealer, or cut the job into batches"
+        "the parties themselves would make {bytes} bytes of corrections for one run, which party 1 keeps until the run takes \
+         them; at most {most_bytes} are made: take a dealer, or cut the job into batches"
     )]
     PairTooLarge {
         /// The corrections, in bytes.
@@ -147,11 +147,12 @@ pub enum SessionError {
         /// The input.
         name: String,
     },
-    /// Runs that consume different correlations, and these from a store or from the parties themselves.
+    /// Runs that consume different correlations, and these from a store.
     #[error(
-        "a store has the same correlations for every run, and so have two parties by themselves: a program whose runs differ, since inputs are resident or outputs revealed in few, needs a dealer"
+        "a store has the same correlations for every run: a program whose runs differ, since inputs are resident or outputs \
+         revealed in few, needs a dealer, or parties that make them themselves"
     )]
-    ResidentFromStore,
+    StoredRunsDiffer,
     /// Another use of the session amid runs that were announced.
     #[error("runs that were announced are due: nothing else can be done in this session before them")]
     RunsDue,
@@ -249,7 +250,7 @@ impl SessionError {
             SessionError::Plan(_)
             | SessionError::TileSide { .. }
             | SessionError::Offer(_)
-            | SessionError::ResidentFromStore
+            | SessionError::StoredRunsDiffer
             | SessionError::Pair { .. }
             | SessionError::PairTooLarge { .. }
             | SessionError::Garbled { .. }

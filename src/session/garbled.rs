@@ -268,7 +268,7 @@ impl Conversation<'_> {
 
     /// The randomness of the transfers, and what they take.
     fn course(&self) -> Result<(Random, Course, usize), SessionError> {
-        let failed = |error: OtError| SessionError::Pair { peer: self.peer, error };
+        let failed = |error: OtError| SessionError::Pair { peer: self.peer, error: error.into() };
         let count = self.price.traffic.transfers as usize;
         Ok((Random::from_entropy().map_err(failed)?, Course::of(count), count))
     }

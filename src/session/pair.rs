@@ -5,28 +5,32 @@
 //! states; the run begins when all of it is there. Party 1 keeps the corrections and gives them to its run as a dealer's
 //! messages. The session of the transfers is named by the plan, by all parties' nonces and by the run: no two runs have the same.
 //!
+//! **Runs that differ.** A run makes what it consumes and nothing else: a later one none of what the first alone does. Of that
+//! each party keeps its parts on which later entries depend, and no key; with the program's release, or the session's end,
+//! they are wiped. Keys of lattices are kept for the session, and so is the count of what its products tell.
+//!
 //! It is work of the host, and not of steps: what is heavy in it (trees, codes, transposition, tables) is no arithmetic on
 //! a plan's buffers, and no kernel does it yet. So it is priced apart (see [`crate::correlation::pair::price`]).
 //!
-//! **A peer that stops, cuts or alters messages** is named with the step, and told; what was made so far is wiped. Nothing of
-//! it is kept for another run.
+//! **A peer that stops, cuts or alters messages** is named with the step, and told; what was made so far is wiped, and the
+//! session is at its end. A session that goes on from checkpoints makes everything anew, under keys of its own.
 
 use super::keys::{Contribution, Way, derive};
 use super::source::{Draw, Means, Supplied, Supplier};
 use super::topic::PAIR;
 use super::wire::Wire;
 use super::{NetworkFault, SessionError};
-use crate::correlation::pair::{Corrections, make};
+use crate::correlation::pair::{Choice, Corrections, Kept, Lattices, Making, PairError, make};
 use crate::correlation::{Demand, Source};
 use crate::memory::wipe::Wiped;
 use crate::net::{DATA_PAYLOAD_BYTES, Data, Link, NetError, Topic};
 use crate::ot::{Channel, OtError, Random, SessionId};
 use crate::plan::Plans;
 use crate::run::{MessageSource, StoredFailed};
-use crate::share::Role;
+use crate::share::{Role, Turn};
 use crate::step::{KeyId, MessageId};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use zeroize::Zeroizing;
@@ -35,18 +39,19 @@ use zeroize::Zeroizing;
 const MOST_BYTES: u64 = 8 << 30;
 
 /// The source at one of the two.
-pub(super) struct PairSupplier;
+#[derive(Default)]
+pub(super) struct PairSupplier {
+    lattices: Lattices,
+    /// By its number, what a program that has run, and may run again, keeps.
+    programs: HashMap<u32, (Choice, Kept)>,
+}
 
 impl Supplier for PairSupplier {
     fn name(&self) -> String {
         Source::Pair.to_string()
     }
 
-    fn check(&self, plans: &Plans, is_prepared: bool) -> Result<(), SessionError> {
-        let differs = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
-        if is_prepared && differs {
-            return Err(SessionError::ResidentFromStore);
-        }
+    fn check(&self, plans: &Plans, _: bool) -> Result<(), SessionError> {
         let (bytes, most_bytes) = (plans.demand.correction_bytes(), MOST_BYTES);
         if bytes > most_bytes { Err(SessionError::PairTooLarge { bytes, most_bytes }) } else { Ok(()) }
     }
@@ -69,19 +74,39 @@ impl Supplier for PairSupplier {
         let session = SessionId(*hasher.finalize().as_bytes());
         let mut made = Made { run: draw.name.run_number(draw.run), pieces: VecDeque::new() };
         let mut channel = LinkChannel { wire: means.wire, link };
-        let made_all = make(draw.demand, party, session, &key, random, &mut channel, &mut made);
-        made_all.map_err(|fault| fault.with(peer))?;
+        let turn = Turn { first: draw.runs == 0, seldom: draw.is_seldom, hidden: BTreeSet::new() };
+        let known = draw.number.filter(|_| !turn.first).and_then(|number| self.programs.remove(&number));
+        let fresh = || (Choice::new(draw.demand, draw.number.is_some(), &self.lattices), Kept::default());
+        let (choice, mut kept) = known.unwrap_or_else(fresh);
+        let making = Making { demand: draw.demand, choice: &choice, turn: &turn, party, session, key: &key };
+        let state = (&mut self.lattices, &mut kept);
+        let made_all = make(making, state, random, &mut channel, &mut made);
+        let price = made_all.map_err(|fault| fault.with(peer))?;
+        if let Some(number) = draw.number {
+            self.programs.insert(number, (choice, kept));
+        }
         let messages: Option<Box<dyn MessageSource>> =
             if made.pieces.is_empty() { None } else { Some(Box::new(made)) };
         let key = Some((KeyId::between(draw.role, Role::Dealer), key));
-        Ok(Supplied { key, messages, offline: begin.elapsed() })
+        Ok(Supplied { key, messages, offline: begin.elapsed(), made_bytes: Some(price.bytes()) })
+    }
+
+    fn release(&mut self, number: u32, _: Way, _: Means<'_>) -> Result<(), SessionError> {
+        self.programs.remove(&number);
+        Ok(())
     }
 }
 
 /// Why a message is not sent or taken.
 pub(super) enum Fault {
     Net(NetError),
-    Transfer(OtError),
+    Making(PairError),
+}
+
+impl From<PairError> for Fault {
+    fn from(error: PairError) -> Fault {
+        Fault::Making(error)
+    }
 }
 
 impl Fault {
@@ -89,14 +114,14 @@ impl Fault {
     pub(super) fn with(self, peer: Role) -> SessionError {
         match self {
             Fault::Net(error) => error.into(),
-            Fault::Transfer(error) => SessionError::Pair { peer, error },
+            Fault::Making(error) => SessionError::Pair { peer, error },
         }
     }
 }
 
 impl From<OtError> for Fault {
     fn from(error: OtError) -> Fault {
-        Fault::Transfer(error)
+        Fault::Making(error.into())
     }
 }
 

@@ -121,7 +121,7 @@ pub struct SessionOutcome {
     pub plans: Arc<Plans>,
     /// The number of runs that the figures are of.
     pub runs: u32,
-    /// The bytes that the plans of all of them had this party send online, and the corrections that they had dealt.
+    /// The bytes that the plans of all of them had this party send online, and those of their offline phases.
     pub planned: PlannedTraffic,
 }
 
@@ -130,8 +130,8 @@ pub struct SessionOutcome {
 pub struct PlannedTraffic {
     /// Sent online by this party.
     pub sent_bytes: u64,
-    /// Corrections, by whoever deals.
-    pub correction_bytes: u64,
+    /// Corrections, by whoever deals; or all that two parties send each other to make them.
+    pub offline_bytes: u64,
 }
 
 impl Session {
@@ -349,11 +349,22 @@ impl Session {
         }
         let (number, demand, before) = (*number, &all.demand, *runs);
         let (role, session_before) = (self.role, self.runs);
-        let draw =
-            Draw { role, run: session_before, name: *name, demand, number, runs: before, covered, seldom };
+        let is_seldom = program.turn(start.saturating_add(before)).seldom;
+        let name = *name;
+        let draw = Draw {
+            role,
+            run: session_before,
+            name,
+            demand,
+            number,
+            runs: before,
+            covered,
+            seldom,
+            is_seldom,
+        };
         let means = Means { wire: &self.wire, links: &mut self.links, keys: self.keys };
         let supplier = self.suppliers.of(plans.source);
-        let Supplied { key, messages, offline } = supplier.supply(&draw, means)?;
+        let Supplied { key, messages, offline, made_bytes } = supplier.supply(&draw, means)?;
         keys.extend(key);
         wipe::stack();
         self.stages.end(if offline.is_zero() { Stage::Keys } else { Stage::Offline });
@@ -398,7 +409,7 @@ impl Session {
         prepared.plan_next();
         let planned = PlannedTraffic {
             sent_bytes: plans.traffic.of(self.role).sent_bytes,
-            correction_bytes: plans.demand.correction_bytes(),
+            offline_bytes: made_bytes.unwrap_or_else(|| plans.demand.correction_bytes()),
         };
         Ok(SessionOutcome { outputs, report: outcome.report, plans, runs: 1, planned })
     }

@@ -40,6 +40,8 @@ pub(super) struct Draw<'a> {
     pub covered: Covered,
     /// Where it is the first of them, for each whether it consumes what few runs do.
     pub seldom: Vec<bool>,
+    /// Whether this one does.
+    pub is_seldom: bool,
 }
 
 /// A party's connections, and where its contributions to keys come from.
@@ -58,6 +60,8 @@ pub(super) struct Supplied {
     pub messages: Option<Box<dyn MessageSource>>,
     /// The time for which the parties made correlations before the run: a part of its offline phase.
     pub offline: Duration,
+    /// The bytes that they sent each other for that, in both directions, where they did.
+    pub made_bytes: Option<u64>,
 }
 
 /// A source of correlations at one party.
@@ -110,7 +114,7 @@ impl Suppliers {
 
     /// Has the two parties make them between themselves from now on.
     pub fn set_pair(&mut self) {
-        self.pair = Some(PairSupplier);
+        self.pair = Some(PairSupplier::default());
     }
 
     /// The source where a protocol has this default: the store, if there is one, or the pair, if that was chosen.

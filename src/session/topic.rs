@@ -48,7 +48,7 @@ pub(super) const FAILED_STEP: Topic = Topic::new(10, "part of the number of a st
 pub(super) const CHECKPOINTS: Topic = Topic::new(11, "list of checkpoints", SMALL_BYTES);
 
 /// A message by which two parties make correlations: each step says how long its own is.
-pub(super) const PAIR: Topic = Topic::new(12, "message of the oblivious transfers", LARGE_BYTES);
+pub(super) const PAIR: Topic = Topic::new(12, "message by which two parties make correlations", LARGE_BYTES);
 
 /// The facts of a party's circuit, to the other one.
 pub(super) const CIRCUIT: Topic = Topic::new(13, "circuit", SMALL_BYTES);

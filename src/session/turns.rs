@@ -49,7 +49,7 @@ impl SessionOutcome {
     /// The figures of this outcome and of that of a later run of the same program as one.
     fn then(mut self, later: SessionOutcome) -> SessionOutcome {
         self.planned.sent_bytes += later.planned.sent_bytes;
-        self.planned.correction_bytes += later.planned.correction_bytes;
+        self.planned.offline_bytes += later.planned.offline_bytes;
         SessionOutcome {
             outputs: self.outputs,
             report: self.report.then(later.report),

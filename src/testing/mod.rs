@@ -18,6 +18,7 @@ pub mod fuzz {
     pub use crate::circuit::bristol::fuzz::bristol;
     pub use crate::circuit::garble::fuzz::garbled;
     pub use crate::correlation::fuzz::{demand, order};
+    pub use crate::correlation::pair::fuzz::pair;
     pub use crate::lattice::fuzz::messages as lattice;
     pub use crate::net::fuzz::{awaited_frames, frame, greeting};
     pub use crate::ot::fuzz::message as transfer;

@@ -41,6 +41,8 @@ impl End<'_> {
             for batch in self.take((count - first).min(PADS >> log_n), log_n, channel)? {
                 let here = batch.count / log_n;
                 self.count_round(batch.count, here * each_bytes);
+                // Party 0 draws the pads of all places, party 1 of one.
+                self.price.blocks += (here * log_n.max(1) * ((1 << log_n) + 1)) as u64;
                 let elements = first..first + here;
                 first += here;
                 match batch.cots {

@@ -1,10 +1,10 @@
-//! Correlations that the two computing parties make between themselves, by oblivious transfer, with nobody else.
+//! Correlations that the two computing parties make between themselves, by oblivious transfer and lattices, with nobody else.
 //!
 //! **Functionality.** That of a dealer, seen from the parties: each draws its parts of masks, and party 0 its parts of what
 //! depends on them, from a key of its own that nobody else knows; party 1 gets the corrections. So a protocol's steps are the
 //! same, and what is computed has the same bits, whoever makes the correlations.
 //!
-//! **Steps.** Party 0 is the sender of all transfers and party 1 the receiver, entry by entry in the order of the demand. Two
+//! **Steps.** Party 0 is the sender of all transfers and party 1 the receiver, entry by entry in the order of the demand. Three
 //! building blocks make everything:
 //! - *Lookup* (module `lookup`; one-time truth tables by 1-of-N transfer: Dessouky, Koushanfar, Sadeghi, Schneider, Zeitouni
 //!   and Zohner, "Pushing the Communication Barrier in Secure Computation using Lookup Tables", NDSS 2017). Party 1 has a
@@ -13,31 +13,45 @@
 //! - *Multiplication* (module `multiply`; Gilboa, "Two Party RSA Key Generation", CRYPTO 1999, with correlated transfers of
 //!   whole vectors: Demmler, Schneider and Zohner, "ABY", NDSS 2015). Party 1 has an element, party 0 a vector; both get
 //!   shares of their product, from one transfer for each bit of the element.
+//! - *Lattices* (modules `encrypted` and `lattices`): products of matrices, and of vectors, under ring-LWE (see
+//!   [`crate::lattice`]), where they are cheaper than multiplication. The module `choice` has the rule, which both parties follow alike.
 //!
 //! | entry | how |
 //! |---|---|
 //! | mask | nothing |
-//! | product Σ A·B | A₀·B₀ and A₁·B₁ locally; A₁·B₀ and A₀·B₁ by multiplication, the elements being party 1's |
+//! | product Σ A·B | A₀·B₀ and A₁·B₁ locally; A₁·B₀ and A₀·B₁ by multiplication, the elements being party 1's, or by lattices |
 //! | truncation pair | the carries at bits m and w−1 of r₀ + r₁, digit by digit by lookups; then two lookups, with the result's shares as messages |
 //! | table | digit by digit: a lookup by party 1's digit and its share of the carry gives the table's row of the digit and the next carry |
 //! | monomials | the products of eq masks by a lookup of all of them; times an lt mask by lookups of one bit |
 //! | bit, carry | a lookup of one bit |
 //! | bit product | ρ₀ times party 1's part of the mask by multiplication; party 0's part by a lookup of one bit |
 //!
-//! **Bytes and rounds.** [`price`] states them for a demand: it walks the same steps.
+//! **Several runs.** A program that has run may run again, by an order of the entries that are not *once*. Each party keeps its
+//! parts of what the first run alone drew, and later products need ([`Kept`]); keys are each run's own. Keys of lattices serve a
+//! whole session ([`Lattices`]).
+//!
+//! **Bytes and rounds.** A [`Pricer`] states them for a demand's runs: it walks the same steps.
 //!
 //! **Security.** Semi-honest parties, as the protocols that use it: each party does as it should and learns nothing from what
 //! it sees. Every message of a table but the chosen one is under a pad that party 1 does not know, and the chosen one has
 //! party 0's fresh share, or a fresh random bit of it, added; of a multiplication party 1 sees its vector under a pad, and
 //! a sum with party 0's fresh share. Party 0 sees party 1's choices under random bits, and nothing else. So both views are
-//! simulated from uniform messages, given correlated transfers. The transfers themselves are secure against malicious
+//! simulated from uniform messages, given correlated transfers. Products by lattices hide their factors under ring-LWE and within a
+//! statistical distance, of which all products of a session together have at most 2^−40. The transfers themselves are secure against malicious
 //! parties (see [`crate::ot`]); what a malicious party could do is to choose wrong inputs to the lookups: results are then
-//! wrong, and a party that learns whether they are may learn bits of masks. Nothing here detects that.
+//! wrong, and a party that learns whether they are may learn bits of masks. Of lattices a party that deviates may learn the other's
+//! factor or key, which is why a key is for one session with one peer. Nothing here detects any of it.
 //!
 //! **Memory.** At most some ten megabytes beside the correlated transfers, the masks of one entry and the corrections, which party 1
-//! keeps until the run takes them.
+//! keeps until the run takes them; and for one piece of a product by lattices, of 2^21 elements at most, some 100 bytes an
+//! element.
 
 mod bits;
+mod choice;
+mod encrypted;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
+mod lattices;
 mod lookup;
 mod monomials;
 mod multiply;
@@ -47,14 +61,21 @@ mod table;
 mod tests;
 mod trunc_pair;
 
+pub use choice::Choice;
+pub use lattices::Lattices;
+
 use super::{Correlation, DRAWS, Demand, EntryId, IS_SENT, MaskSpec, Part, STREAMS, narrower};
+use crate::lattice::LatticeError;
 use crate::ot::{
     Channel, Course, OtError, Random, ReceiverCots, ReceiverSupply, SenderCots, SenderSupply, SessionId,
 };
 use crate::ring::prg::PrgKey;
 use crate::ring::{Ring, Shape};
-use crate::share::PartyId;
+use crate::share::{PartyId, Taken, Turn};
 use crate::step::MessageId;
+use crate::step::bits::planes;
+use choice::Prices;
+use std::collections::{BTreeSet, HashMap};
 use zeroize::Zeroizing;
 
 /// Values that are told in one message.
@@ -65,7 +86,7 @@ type Elements = Zeroizing<Vec<u64>>;
 
 /// What a demand takes of two parties that make it between themselves; where a batch of correlated transfers ends in the midst
 /// of a step, that step has two messages more, and up to a byte.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Price {
     /// Correlated transfers.
     pub transfers: u64,
@@ -75,6 +96,12 @@ pub struct Price {
     pub second_bytes: u64,
     /// Messages one behind the other, likewise.
     pub messages: u64,
+    /// Blocks of pads that both parties draw.
+    pub blocks: u64,
+    /// Butterflies of lattices' transforms, both parties'.
+    pub butterflies: u64,
+    /// Multiply-adds of lattices, likewise.
+    pub multiply_adds: u64,
 }
 
 impl Price {
@@ -91,6 +118,15 @@ impl Price {
         self.first_bytes + self.second_bytes + course
     }
 
+    /// Seconds of both parties' processors, one waiting for the other, at the rates by which ways are chosen: of two cores each.
+    pub fn processor_s(&self) -> f64 {
+        let Prices { lattices, transfer_s, block_s } = Prices::usual();
+        self.transfers as f64 * transfer_s
+            + self.blocks as f64 * block_s
+            + self.butterflies as f64 * lattices.butterfly_s
+            + self.multiply_adds as f64 * lattices.multiply_add_s
+    }
+
     /// Messages one behind the other, with those of the correlated transfers.
     pub fn rounds(&self) -> u64 {
         let course = if self.transfers == 0 { 0 } else { self.course().messages() };
@@ -104,33 +140,108 @@ pub trait Corrections {
     fn take(&mut self, message: MessageId, bytes: Zeroizing<Vec<u8>>);
 }
 
-/// The price of a demand: every step is walked, and nothing is computed or sent.
-pub fn price(demand: &Demand) -> Price {
-    let mut end = End { demand, own: Own::Nobody, price: Price::default() };
+/// Why two parties cannot make their correlations.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PairError {
+    /// A step of a transfer.
+    #[error(transparent)]
+    Transfer(#[from] OtError),
+    /// A step of lattices.
+    #[error(transparent)]
+    Lattice(#[from] LatticeError),
+    /// All products by lattices of a session would tell more than they may.
+    #[error(
+        "the products by lattices of this session together hide their factors within 2^-40 no more: begin a new session"
+    )]
+    TooManyProducts,
+}
+
+/// Moves messages between the two parties, as [`Channel`] says.
+pub trait PairChannel: Channel<Error: From<PairError>> {}
+
+impl<C: Channel<Error: From<PairError>>> PairChannel for C {}
+
+/// The prices of a demand's runs, in a session that begins with them.
+pub struct Pricer<'a> {
+    demand: &'a Demand,
+    choice: Choice,
+    lattices: Lattices,
+}
+
+impl<'a> Pricer<'a> {
+    /// Of a program that runs once, or may run again.
+    pub fn new(demand: &'a Demand, may_run_again: bool) -> Pricer<'a> {
+        let lattices = Lattices::default();
+        Pricer { demand, choice: Choice::new(demand, may_run_again, &lattices), lattices }
+    }
+
+    /// What the next run takes: every step is walked, and nothing is computed or sent.
+    pub fn run(&mut self, turn: &Turn) -> Price {
+        price(self.demand, &self.choice, turn, &mut self.lattices)
+    }
+
+    /// The ways of the products.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+}
+
+/// The first of all runs.
+pub fn first_turn() -> Turn {
+    Turn { first: true, seldom: true, hidden: BTreeSet::new() }
+}
+
+/// The price of a run of a demand that is made in these ways, by parties that have these keys.
+fn price(demand: &Demand, choice: &Choice, turn: &Turn, lattices: &mut Lattices) -> Price {
+    let (random, own) = (Random::from_key(PrgKey::from_bytes([0; 32])), Own::Nobody);
+    let mut kept = Kept::default();
+    let mut end =
+        End { demand, choice, turn, own, random, kept: &mut kept, lattices, price: Price::default() };
     let walked = end.entries(&mut Unconnected, &mut |_, _| {});
     walked.expect("a walk that sends nothing does not fail");
     end.price
 }
 
-/// Makes the correlations of a demand with the other party: `party` is 0 or 1, and `key` its own. The session's name is one
-/// that both know and no other session has. Party 1's corrections go to `corrections`.
+/// What a party keeps of a program's first run for those that follow: its parts of what they need and do not draw.
+#[derive(Default)]
+pub struct Kept(HashMap<(EntryId, u64), Elements>);
+
+/// What is to be made: the run of a demand in these ways, at parties 0 and 1.
+#[derive(Clone, Copy)]
+pub struct Making<'a> {
+    /// The correlations of all runs.
+    pub demand: &'a Demand,
+    /// The ways of its products: at both parties the same.
+    pub choice: &'a Choice,
+    /// Which of all runs this is.
+    pub turn: &'a Turn,
+    /// 0 or 1.
+    pub party: PartyId,
+    /// A name that both know and no other session has, nor another run.
+    pub session: SessionId,
+    /// The party's own key of this run, from which its plan draws its parts.
+    pub key: &'a PrgKey,
+}
+
+/// Makes the correlations of a run with the other party. Party 1's corrections go to `corrections`.
 ///
 /// # Errors
-/// Where the channel fails, or the other party sends what it must not.
+/// Where the channel fails, the other party sends what it must not, or lattices have made all products that they may in a
+/// session.
 ///
 /// # Panics
-/// Where the demand is malformed, or `party` is neither.
-pub fn make<C: Channel>(
-    demand: &Demand,
-    party: PartyId,
-    session: SessionId,
-    key: &PrgKey,
+/// Where the demand is malformed, the party is neither, or a later run comes before the first.
+pub fn make<C: PairChannel>(
+    making: Making<'_>,
+    (lattices, kept): (&mut Lattices, &mut Kept),
     mut random: Random,
     channel: &mut C,
     corrections: &mut dyn Corrections,
-) -> Result<(), C::Error> {
+) -> Result<Price, C::Error> {
+    let Making { demand, choice, turn, party, session, key } = making;
     assert!(Demand::PARTIES.contains(&party), "parties 0 and 1 make correlations");
-    let price = price(demand);
+    lattices.spend(choice.distance(demand, turn))?;
+    let price = price(demand, choice, turn, &mut lattices.covered());
     let mut fresh = Zeroizing::new([0; 32]);
     random.fill(&mut *fresh);
     let own_random = Random::from_key(PrgKey::from_bytes(*fresh));
@@ -138,21 +249,22 @@ pub fn make<C: Channel>(
     let course = (price.transfers > 0).then(|| price.course());
     let own = if party == DRAWS {
         let new = |course| SenderSupply::new(session, course, own_random, channel);
-        Own::First { supply: course.map(new).transpose()?, key, random }
+        Own::First { supply: course.map(new).transpose()?, key }
     } else {
         let new = |course| ReceiverSupply::new(session, course, own_random, channel);
         Own::Second { supply: course.map(new).transpose()?, key }
     };
-    let mut end = End { demand, own, price: Price::default() };
+    let mut end = End { demand, choice, turn, own, random, kept, lattices, price: Price::default() };
     end.entries(channel, &mut |message, bytes| corrections.take(message, bytes))?;
+    end.keep();
     let taken = |price: &Price| (price.transfers, price.first_bytes);
     debug_assert_eq!(taken(&end.price), taken(&price), "the price is what is done");
-    Ok(())
+    Ok(price)
 }
 
 /// A party's own means, or nobody's where only the price is wanted.
 enum Own<'a> {
-    First { supply: Option<SenderSupply>, key: &'a PrgKey, random: Random },
+    First { supply: Option<SenderSupply>, key: &'a PrgKey },
     Second { supply: Option<ReceiverSupply>, key: &'a PrgKey },
     Nobody,
 }
@@ -160,7 +272,12 @@ enum Own<'a> {
 /// One party's end, and what it has taken so far.
 struct End<'a> {
     demand: &'a Demand,
+    choice: &'a Choice,
+    turn: &'a Turn,
     own: Own<'a>,
+    random: Random,
+    kept: &'a mut Kept,
+    lattices: &'a mut Lattices,
     price: Price,
 }
 
@@ -174,9 +291,13 @@ enum Batch {
 type Take<'a> = &'a mut dyn FnMut(MessageId, Zeroizing<Vec<u8>>);
 
 impl End<'_> {
-    fn entries<C: Channel>(&mut self, channel: &mut C, take: Take<'_>) -> Result<(), C::Error> {
-        let demand = self.demand;
+    fn entries<C: PairChannel>(&mut self, channel: &mut C, take: Take<'_>) -> Result<(), C::Error> {
+        let (demand, turn) = (self.demand, self.turn);
+        self.exchange_keys(&self.choice.keys, channel)?;
         for (entry, correlation) in (0..).map(EntryId).zip(&demand.entries) {
+            if !turn.takes(demand.taken(entry)) {
+                continue;
+            }
             match correlation {
                 Correlation::Mask(_) => {}
                 Correlation::Product(spec) => self.product(entry, spec, channel, take)?,
@@ -207,6 +328,11 @@ impl End<'_> {
     /// A part that this party draws, as the steps of its plan do; no elements where nobody is there.
     fn draw(&self, entry: EntryId, part: Part, shape: Shape) -> Elements {
         let (Own::First { key, .. } | Own::Second { key, .. }) = self.own else { return Elements::default() };
+        if !self.turn.takes(self.demand.taken(entry)) {
+            // Nobody has the key under which the first run drew it.
+            let kept = self.kept.0.get(&(entry, part as u64));
+            return kept.expect("the first run kept what later ones need").clone();
+        }
         let ring = self.ring();
         let mut bytes = Zeroizing::new(vec![0; shape.len() * ring.element_bytes()]);
         key.fill(u64::from(entry.0) * STREAMS + part as u64, 0, &mut bytes);
@@ -230,6 +356,29 @@ impl End<'_> {
         }
     }
 
+    /// Keeps this party's parts of what the first run alone draws, where others depend on it.
+    fn keep(&mut self) {
+        let demand = self.demand;
+        if !self.turn.first {
+            return;
+        }
+        let later = (0..).map(EntryId).zip(&demand.entries);
+        let later = later.filter(|(entry, _)| demand.taken(*entry) != Taken::First);
+        let needed: BTreeSet<EntryId> = later.flat_map(|(_, correlation)| correlation.sources()).collect();
+        for entry in needed.into_iter().filter(|entry| demand.taken(*entry) == Taken::First) {
+            let (part, shape) = match &demand.entries[entry.0 as usize] {
+                Correlation::Mask(MaskSpec { shape, parts }) => {
+                    let draws = parts.iter().any(|party| self.is(party));
+                    (Part::Mask, if draws { *shape } else { continue })
+                }
+                Correlation::TruncPair(spec) => (Part::TruncMask, spec.shape),
+                Correlation::Bit(spec) => (Part::Mask, planes(demand.ring, 1, spec.shape.len())),
+                _ => unreachable!("a demand that was checked"),
+            };
+            self.kept.0.insert((entry, part as u64), self.draw(entry, part, shape));
+        }
+    }
+
     /// The parties that draw a part of an earlier mask.
     fn has_part(&self, entry: EntryId, party: PartyId) -> bool {
         match &self.demand.entries[entry.0 as usize] {
@@ -244,11 +393,11 @@ impl End<'_> {
 
     /// Fresh random bits of party 0, in the place of which others have zeros.
     fn fresh_bits(&mut self, len: usize) -> Zeroizing<Vec<u8>> {
-        let Own::First { random, .. } = &mut self.own else {
+        if !self.is(DRAWS) {
             return Zeroizing::new(if self.is(IS_SENT) { vec![0; len] } else { Vec::new() });
-        };
+        }
         let mut bits = Zeroizing::new(vec![0; len]);
-        random.fill(&mut bits);
+        self.random.fill(&mut bits);
         bits.iter_mut().for_each(|bit| *bit &= 1);
         bits
     }
@@ -348,13 +497,13 @@ fn plane_bit(planes: &[u64], width: usize, plane: usize, index: usize) -> u64 {
 struct Unconnected;
 
 impl Channel for Unconnected {
-    type Error = OtError;
+    type Error = PairError;
 
-    fn send(&mut self, _: Vec<u8>) -> Result<(), OtError> {
+    fn send(&mut self, _: Vec<u8>) -> Result<(), PairError> {
         unreachable!("nobody sends where only the price is wanted")
     }
 
-    fn receive(&mut self, _: usize) -> Result<Vec<u8>, OtError> {
+    fn receive(&mut self, _: usize) -> Result<Vec<u8>, PairError> {
         unreachable!("nobody receives where only the price is wanted")
     }
 }

@@ -9,6 +9,7 @@
 
 use super::{Batch, End};
 use crate::ot::{BLOCK_BYTES, Blocks, Channel, OtError};
+use crate::ring::Ring;
 use bytemuck::cast_slice;
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -42,7 +43,7 @@ impl Run {
 }
 
 impl Places {
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.runs[0].count * self.runs[1].count
     }
 
@@ -53,6 +54,28 @@ impl Places {
             let (o, i) = (index / inner.count, index % inner.count);
             [0, 1].map(|kind: usize| self.first[kind] + o * outer.steps[kind] + i * inner.steps[kind])
         })
+    }
+}
+
+/// What multiplications take: the price of [`End::multiply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Multiplications {
+    /// Correlated transfers.
+    pub transfers: u64,
+    /// Bytes in both directions, without those of the transfers.
+    pub bytes: u64,
+    /// Blocks of pads that both parties draw.
+    pub blocks: u64,
+}
+
+impl Multiplications {
+    /// Of so many elements with vectors of this length.
+    pub fn new(ring: Ring, count: usize, len: usize) -> Multiplications {
+        let (bits, count, len) = (u64::from(ring.bits()), count as u64, len as u64);
+        let transfers = count * bits * len.div_ceil(PIECE as u64);
+        let each_bytes: u64 = (0..bits).map(|bit| (bits - bit).div_ceil(8)).sum();
+        let blocks = 3 * count * bits * (8 * len).div_ceil(BLOCK_BYTES as u64);
+        Multiplications { transfers, bytes: count * len * each_bytes + transfers / 8, blocks }
     }
 }
 
@@ -97,6 +120,7 @@ impl End<'_> {
             for batch in self.take((count - first).min(at_once), bits, channel)? {
                 let here = batch.count / bits;
                 self.count_round(batch.count, here * each_bytes);
+                self.price.blocks += (3 * batch.count * blocks) as u64;
                 let elements = first..first + here;
                 first += here;
                 match batch.cots {

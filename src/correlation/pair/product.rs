@@ -1,13 +1,13 @@
 //! Products of masks. Names are those of [`super`].
 
+use super::choice::Way;
 use super::multiply::{Places, Run};
-use super::{DRAWS, Elements, End, EntryId, IS_SENT, Part, Take};
+use super::{DRAWS, Elements, End, EntryId, IS_SENT, PairChannel, Part, Take};
 use crate::correlation::{Correlation, Product, ProductSpec};
-use crate::ot::Channel;
 use crate::ring::Shape;
 
 impl End<'_> {
-    pub(super) fn product<C: Channel>(
+    pub(super) fn product<C: PairChannel>(
         &mut self,
         entry: EntryId,
         spec: &ProductSpec,
@@ -16,12 +16,56 @@ impl End<'_> {
     ) -> Result<(), C::Error> {
         let shape = spec.shape;
         let mut sums = self.zeros(shape.len());
+        let ring = self.ring();
+        if self.is(DRAWS) || self.is(IS_SENT) {
+            for &(left, right) in &spec.terms {
+                let shapes = [left, right].map(|factor| self.shape_of(factor));
+                let own = [left, right].map(|factor| self.mask(factor));
+                multiply_locally(spec.product, shapes, &own, shape, &mut sums);
+            }
+            sums.iter_mut().for_each(|sum| *sum = ring.reduce(*sum));
+        }
+        let share = self.dependent(entry, Part::Product, shape);
+        let choice = self.choice;
+        let is_settled = match choice.way(entry) {
+            Way::Matrices(crossings) => {
+                self.multiply_matrices(spec, crossings, (&share, &mut sums), channel)?
+            }
+            Way::Vectors => {
+                self.multiply_vectors(spec, (&share, &mut sums), channel)?;
+                true
+            }
+            Way::Transfers => {
+                self.multiply_by_transfers(spec, &mut sums, channel)?;
+                false
+            }
+        };
+        if !is_settled {
+            let mut told = self.zeros(shape.len());
+            if self.is(DRAWS) {
+                for ((told, sum), share) in told.iter_mut().zip(sums.iter()).zip(share.iter()) {
+                    *told = ring.reduce(sum.wrapping_sub(*share));
+                }
+            }
+            let told = self.tell(shape.len(), told, ring.bits(), channel)?;
+            for (sum, told) in sums.iter_mut().zip(told.iter()) {
+                *sum = ring.reduce(sum.wrapping_add(*told));
+            }
+        }
+        self.correct(entry, 0, &sums, take);
+        Ok(())
+    }
+
+    /// Adds shares of the products of party 1's parts with party 0's, element by element.
+    fn multiply_by_transfers<C: PairChannel>(
+        &mut self,
+        spec: &ProductSpec,
+        sums: &mut [u64],
+        channel: &mut C,
+    ) -> Result<(), C::Error> {
         for &(left, right) in &spec.terms {
             let shapes = [left, right].map(|factor| self.shape_of(factor));
             let own = [left, right].map(|factor| self.mask(factor));
-            if self.is(DRAWS) || self.is(IS_SENT) {
-                multiply_locally(spec.product, shapes, &own, shape, &mut sums);
-            }
             // Party 1's factor first, then party 0's.
             for (second, first) in [(0, 1), (1, 0)] {
                 let factors = [left, right];
@@ -29,23 +73,10 @@ impl End<'_> {
                     continue;
                 }
                 let mine = if self.is(DRAWS) { &own[first] } else { &own[second] };
-                let places = |element| places(spec.product, shapes, shape, second, element);
-                self.multiply(shapes[second].len(), places, mine, &mut sums, channel)?;
+                let places = |element| places(spec.product, shapes, spec.shape, second, element);
+                self.multiply(shapes[second].len(), places, mine, sums, channel)?;
             }
         }
-        let ring = self.ring();
-        let share = self.dependent(entry, Part::Product, shape);
-        let mut told = self.zeros(shape.len());
-        if self.is(DRAWS) {
-            for ((told, sum), share) in told.iter_mut().zip(sums.iter()).zip(share.iter()) {
-                *told = ring.reduce(sum.wrapping_sub(*share));
-            }
-        }
-        let told = self.tell(shape.len(), told, ring.bits(), channel)?;
-        for (sum, told) in sums.iter_mut().zip(told.iter()) {
-            *sum = ring.reduce(sum.wrapping_add(*told));
-        }
-        self.correct(entry, 0, &sums, take);
         Ok(())
     }
 
@@ -90,14 +121,14 @@ fn multiply_locally(
 }
 
 /// The place of an element that is repeated to this row and column.
-fn broadcast(shape: Shape, (row, col): (usize, usize)) -> usize {
+pub(super) fn broadcast(shape: Shape, (row, col): (usize, usize)) -> usize {
     let row = if shape.rows == 1 { 0 } else { row };
     let col = if shape.cols == 1 { 0 } else { col };
     row * shape.cols + col
 }
 
 /// Where the other factor's elements lie that meet one element of factor `own`, 0 or 1, and their products.
-fn places(product: Product, shapes: [Shape; 2], out: Shape, own: usize, element: usize) -> Places {
+pub(super) fn places(product: Product, shapes: [Shape; 2], out: Shape, own: usize, element: usize) -> Places {
     let (shape, other) = (shapes[own], shapes[1 - own]);
     let (row, col) = (element / shape.cols, element % shape.cols);
     match (product, own) {

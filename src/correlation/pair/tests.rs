@@ -1,5 +1,8 @@
 //! Every correlation that two parties make is opened, and held against its definition.
 
+mod lattices;
+
+use super::lattices::Small;
 use super::*;
 use crate::correlation::{
     BitProductSpec, BitSpec, CarrySpec, MonomialsSpec, Product, ProductSpec, TableSpec, TruncPairSpec,
@@ -16,38 +19,43 @@ type Change = fn(&mut Vec<u8>);
 /// The number of a message, and what is done to it.
 type Alter = Option<(usize, Change)>;
 
+/// A peer that has gone.
+const BROKEN: PairError = PairError::Transfer(OtError::Exhausted { wanted: 0, left: 0 });
+
 /// One end of a channel in memory.
 struct Wire {
     to: mpsc::Sender<Vec<u8>>,
     from: mpsc::Receiver<Vec<u8>>,
     bytes: u64,
+    hasher: blake3::Hasher,
     /// Alters the message with this number.
     alter: Alter,
     sent: usize,
 }
 
 impl Channel for Wire {
-    type Error = OtError;
+    type Error = PairError;
 
-    fn send(&mut self, mut message: Vec<u8>) -> Result<(), OtError> {
+    fn send(&mut self, mut message: Vec<u8>) -> Result<(), PairError> {
         self.bytes += message.len() as u64;
+        self.hasher.update(&(message.len() as u64).to_le_bytes()).update(&message);
         if let Some((_, alter)) = self.alter.filter(|&(number, _)| number == self.sent) {
             alter(&mut message);
         }
         self.sent += 1;
-        self.to.send(message).map_err(|_| OtError::Exhausted { wanted: 0, left: 0 })
+        self.to.send(message).map_err(|_| BROKEN)
     }
 
-    fn receive(&mut self, _: usize) -> Result<Vec<u8>, OtError> {
+    fn receive(&mut self, _: usize) -> Result<Vec<u8>, PairError> {
         let message = self.from.recv_timeout(Duration::from_secs(120));
-        message.map_err(|_| OtError::Exhausted { wanted: 0, left: 0 })
+        message.map_err(|_| BROKEN)
     }
 }
 
 #[derive(Default)]
-struct Kept(HashMap<u32, Vec<u8>>);
+struct Corrected(HashMap<u32, Vec<u8>>);
 
-impl Corrections for Kept {
+impl Corrections for Corrected {
     fn take(&mut self, message: MessageId, bytes: Zeroizing<Vec<u8>>) {
         assert!(self.0.insert(message.0, bytes.to_vec()).is_none(), "a correction comes once");
     }
@@ -56,14 +64,38 @@ impl Corrections for Kept {
 /// What two parties have made.
 struct Made<'a> {
     demand: &'a Demand,
-    keys: [PrgKey; 2],
+    /// By entry, the number of the run whose keys drew it.
+    run_of: Box<dyn Fn(EntryId) -> usize>,
     corrections: HashMap<u32, Vec<u8>>,
 }
 
-/// What a party has at the end: the bytes that it has sent, and its corrections.
-type Ended = Result<(u64, HashMap<u32, Vec<u8>>), OtError>;
+/// Runs of one demand.
+#[derive(Clone)]
+struct Setting {
+    /// Lattices that hide nothing, and are taken where they have fewer bytes.
+    small: Option<Small>,
+    turns: Vec<Turn>,
+    may_run_again: bool,
+    /// What lattices have told before.
+    told: f64,
+}
 
-fn run(demand: &Demand, alter: [Alter; 2]) -> [Ended; 2] {
+impl Default for Setting {
+    fn default() -> Setting {
+        Setting { small: None, turns: vec![first_turn()], may_run_again: false, told: 0.0 }
+    }
+}
+
+impl Setting {
+    fn lattices(&self) -> Lattices {
+        self.small.map_or_else(Lattices::default, Lattices::insecure).having_told(self.told)
+    }
+}
+
+/// What a party has of a run: the bytes that it has sent, a hash of all so far, and its corrections.
+type Ended = (u64, String, HashMap<u32, Vec<u8>>);
+
+fn runs(demand: &Demand, setting: &Setting, alter: [Alter; 2]) -> [Result<Vec<Ended>, PairError>; 2] {
     demand.check().expect("a demand that is well formed");
     let ((to_second, from_first), (to_first, from_second)) = (mpsc::channel(), mpsc::channel());
     let ends = [(to_second, from_second), (to_first, from_first)];
@@ -73,12 +105,22 @@ fn run(demand: &Demand, alter: [Alter; 2]) -> [Ended; 2] {
             .zip(alter)
             .map(|((party, (to, from)), alter)| {
                 scope.spawn(move || {
-                    let mut wire = Wire { to, from, bytes: 0, alter, sent: 0 };
-                    let random = Random::from_key(PrgKey::from_bytes([40 + party; 32]));
-                    let mut kept = Kept::default();
-                    let (session, key) = (SessionId([5; 32]), key(party));
-                    make(demand, PartyId(party), session, &key, random, &mut wire, &mut kept)?;
-                    Ok((wire.bytes, kept.0))
+                    let mut wire = Wire { to, from, bytes: 0, hasher: blake3::Hasher::new(), alter, sent: 0 };
+                    let (mut lattices, mut kept) = (setting.lattices(), Kept::default());
+                    let choice = &Choice::new(demand, setting.may_run_again, &lattices);
+                    let mut ended = Vec::new();
+                    for (run, turn) in setting.turns.iter().enumerate() {
+                        let random = Random::from_key(PrgKey::from_bytes([40 + party + 2 * run as u8; 32]));
+                        let mut corrections = Corrected::default();
+                        let (session, key) = (SessionId([5 + run as u8; 32]), key(party, run));
+                        let party = PartyId(party);
+                        let making = Making { demand, choice, turn, party, session, key: &key };
+                        let state = (&mut lattices, &mut kept);
+                        make(making, state, random, &mut wire, &mut corrections)?;
+                        let hash = wire.hasher.finalize().to_hex()[..16].to_owned();
+                        ended.push((std::mem::take(&mut wire.bytes), hash, corrections.0));
+                    }
+                    Ok(ended)
                 })
             })
             .collect();
@@ -87,23 +129,43 @@ fn run(demand: &Demand, alter: [Alter; 2]) -> [Ended; 2] {
     })
 }
 
-fn key(party: u8) -> PrgKey {
-    PrgKey::from_bytes([20 + party; 32])
+fn run(demand: &Demand, alter: [Alter; 2]) -> [Result<Vec<Ended>, PairError>; 2] {
+    runs(demand, &Setting::default(), alter)
+}
+
+fn key(party: u8, run: usize) -> PrgKey {
+    PrgKey::from_bytes([20 + party + 2 * run as u8; 32])
 }
 
 fn made(demand: &Demand) -> Made<'_> {
-    let [first, second] = run(demand, [None, None]).map(|ended| ended.expect("honest parties"));
-    assert!(first.1.is_empty(), "party 0 has no corrections");
-    assert_eq!(first.0 + second.0, price(demand).bytes(), "bytes as the price says");
-    let bytes: usize = second.1.values().map(Vec::len).sum();
-    assert_eq!(bytes as u64, demand.correction_bytes(), "as many corrections as a dealer's");
-    Made { demand, keys: [key(0), key(1)], corrections: second.1 }
+    made_in(demand, &Setting::default()).remove(0)
+}
+
+fn made_in<'a>(demand: &'a Demand, setting: &Setting) -> Vec<Made<'a>> {
+    let [first, second] = runs(demand, setting, [None, None]).map(|ended| ended.expect("honest parties"));
+    let lattices = setting.lattices();
+    let choice = Choice::new(demand, setting.may_run_again, &lattices);
+    let mut pricer = Pricer { demand, choice, lattices };
+    let run = |((run, turn), (first, second)): ((usize, &Turn), (Ended, Ended))| {
+        assert!(first.2.is_empty(), "party 0 has no corrections");
+        // Where a batch of transfers ends in the midst of a step, the choices of both parts take whole bytes.
+        let (sent, priced) = (first.0 + second.0, pricer.run(turn).bytes());
+        assert!((priced..priced + 4).contains(&sent), "{sent} bytes, and {priced} as the price says");
+        let bytes: usize = second.2.values().map(Vec::len).sum();
+        let due = demand.of_turn(turn).correction_bytes();
+        assert_eq!(bytes as u64, due, "as many corrections as a dealer's");
+        let once = demand.once.clone();
+        let run_of = move |entry| if once.contains(&entry) { 0 } else { run };
+        Made { demand, run_of: Box::new(run_of), corrections: second.2 }
+    };
+    setting.turns.iter().enumerate().zip(first.into_iter().zip(second)).map(run).collect()
 }
 
 impl Made<'_> {
     fn draw(&self, party: usize, entry: EntryId, part: Part, shape: Shape) -> Vec<u64> {
         let mut bytes = vec![0; shape.len() * self.demand.ring.element_bytes()];
-        self.keys[party].fill(u64::from(entry.0) * STREAMS + part as u64, 0, &mut bytes);
+        let key = key(party as u8, (self.run_of)(entry));
+        key.fill(u64::from(entry.0) * STREAMS + part as u64, 0, &mut bytes);
         elements(self.demand.ring, &bytes).to_vec()
     }
 
@@ -163,6 +225,54 @@ fn mask(demand: &mut Demand, shape: Shape, parties: &[u8]) -> EntryId {
     demand.push(Correlation::Mask(MaskSpec { shape, parts }))
 }
 
+/// A demand of products of two terms each, of every kind of holder.
+fn products(ring: Ring, shapes: &[(Product, Shape, Shape)]) -> (Demand, Vec<(EntryId, ProductSpec)>) {
+    let mut demand = Demand::new(ring);
+    let mut products = Vec::new();
+    for &(product, left, right) in shapes {
+        for (of_left, of_right) in
+            [(&[0, 1][..], &[0, 1][..]), (&[0], &[1]), (&[1], &[0]), (&[0, 1], &[1]), (&[1], &[1])]
+        {
+            let shape = product.shape(left, right).expect("shapes that fit");
+            let terms: Vec<_> = (0..2)
+                .map(|_| (mask(&mut demand, left, of_left), mask(&mut demand, right, of_right)))
+                .collect();
+            let spec = ProductSpec { product, shape, terms };
+            products.push((demand.push(Correlation::Product(spec.clone())), spec));
+        }
+    }
+    (demand, products)
+}
+
+impl Made<'_> {
+    /// Opens a product, and holds it against those of its masks.
+    fn check_product(&self, entry: EntryId, spec: &ProductSpec) {
+        let ring = self.demand.ring;
+        let mut expected = vec![0u64; spec.shape.len()];
+        let shape_of = |entry: EntryId| self.demand.entries[entry.0 as usize].shape(ring);
+        for &(left, right) in &spec.terms {
+            let (a, b) = (self.mask(left), self.mask(right));
+            let (left, right) = (shape_of(left), shape_of(right));
+            for (index, sum) in expected.iter_mut().enumerate() {
+                let (row, col) = (index / spec.shape.cols, index % spec.shape.cols);
+                let inner = if spec.product == Product::Matrix { left.cols } else { 1 };
+                for k in 0..inner {
+                    let at = |shape: Shape, row: usize, col: usize| {
+                        (row % shape.rows) * shape.cols + col % shape.cols
+                    };
+                    let places = match spec.product {
+                        Product::Matrix => [row * left.cols + k, k * right.cols + col],
+                        Product::Elementwise => [at(left, row, col), at(right, row, col)],
+                    };
+                    *sum = sum.wrapping_add(a[places[0]].wrapping_mul(b[places[1]]));
+                }
+            }
+        }
+        let expected: Vec<u64> = expected.into_iter().map(|sum| ring.reduce(sum)).collect();
+        assert_eq!(self.opened(entry, Part::Product, 0, spec.shape), expected, "{spec:?}");
+    }
+}
+
 #[test]
 fn products_of_every_shape_and_every_holder_add_up() {
     use Product::{Elementwise, Matrix};
@@ -179,47 +289,9 @@ fn products_of_every_shape_and_every_holder_add_up() {
         (Elementwise, shape(3, 4), shape(1, 1)),
     ];
     for ring in Ring::ALL {
-        let mut demand = Demand::new(ring);
-        let mut products = Vec::new();
-        for (product, left, right) in shapes {
-            for (of_left, of_right) in
-                [(&[0, 1][..], &[0, 1][..]), (&[0], &[1]), (&[1], &[0]), (&[0, 1], &[1]), (&[1], &[1])]
-            {
-                let shape = product.shape(left, right).expect("shapes that fit");
-                let terms: Vec<_> = (0..2)
-                    .map(|_| (mask(&mut demand, left, of_left), mask(&mut demand, right, of_right)))
-                    .collect();
-                let spec = ProductSpec { product, shape, terms };
-                products.push((demand.push(Correlation::Product(spec.clone())), spec, left, right));
-            }
-        }
+        let (demand, products) = products(ring, &shapes);
         let made = made(&demand);
-        for (entry, spec, left, right) in products {
-            let mut expected = vec![0u64; spec.shape.len()];
-            for &(a, b) in &spec.terms {
-                let (a, b) = (made.mask(a), made.mask(b));
-                for (index, sum) in expected.iter_mut().enumerate() {
-                    let (row, col) = (index / spec.shape.cols, index % spec.shape.cols);
-                    let inner = if spec.product == Matrix { left.cols } else { 1 };
-                    for k in 0..inner {
-                        let at = |shape: Shape, row: usize, col: usize| {
-                            (row % shape.rows) * shape.cols + col % shape.cols
-                        };
-                        let places = match spec.product {
-                            Matrix => [row * left.cols + k, k * right.cols + col],
-                            Elementwise => [at(left, row, col), at(right, row, col)],
-                        };
-                        *sum = sum.wrapping_add(a[places[0]].wrapping_mul(b[places[1]]));
-                    }
-                }
-            }
-            let expected: Vec<u64> = expected.into_iter().map(|sum| ring.reduce(sum)).collect();
-            assert_eq!(
-                made.opened(entry, Part::Product, 0, spec.shape),
-                expected,
-                "{spec:?} of {left} and {right}"
-            );
-        }
+        products.iter().for_each(|(entry, spec)| made.check_product(*entry, spec));
     }
 }
 
@@ -232,7 +304,7 @@ fn matrices_without_elements_take_no_transfers_and_have_their_corrections() {
         let terms = vec![(mask(&mut demand, left, &[0]), mask(&mut demand, right, &[1]))];
         demand.push(Correlation::Product(ProductSpec { product: Product::Matrix, shape, terms }));
     }
-    assert_eq!(price(&demand).transfers, 0);
+    assert_eq!(Pricer::new(&demand, false).run(&first_turn()).transfers, 0);
     let made = made(&demand);
     let opened = made.opened(EntryId(2), Part::Product, 0, Shape::new(2, 3));
     assert_eq!(opened, [0; 6], "a sum of nothing");
@@ -446,8 +518,7 @@ fn what_a_peer_cuts_or_alters_is_refused_by_name() {
             alter[party] = Some((number, cut));
             let [first, second] = run(&demand, alter);
             let error = if party == 0 { second } else { first }.err();
-            let named =
-                matches!(error, Some(OtError::Length { expected, found, .. }) if expected == found + 1);
+            let named = matches!(error, Some(PairError::Transfer(OtError::Length { expected, found, .. })) if expected == found + 1);
             assert!(named, "message {number} of party {party}: {error:?}");
         }
     }

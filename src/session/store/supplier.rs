@@ -66,7 +66,7 @@ impl Supplier for StoreSupplier {
     fn check(&self, plans: &Plans, is_prepared: bool) -> Result<(), SessionError> {
         let differs = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
         if is_prepared && differs {
-            return Err(SessionError::ResidentFromStore);
+            return Err(SessionError::StoredRunsDiffer);
         }
         Ok(self.store.check_demand(plans.demand.digest())?)
     }

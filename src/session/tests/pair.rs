@@ -1,13 +1,14 @@
 //! Two parties make their correlations between themselves: results are those of the oracle, and what a peer spoils is named.
 
-use super::equivalence::check_in;
+use super::equivalence::{check_in, check_run};
 use super::recipe::recipe;
 use super::{elements, numbers, product, world};
-use crate::correlation::{Source, pair};
+use crate::correlation::Source;
+use crate::correlation::pair::{Pricer, first_turn};
 use crate::net::{Frame, NetError};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::expression::{Names, add_step};
-use crate::program::{Program, Truncation};
+use crate::program::{Program, Truncation, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::{SessionError, World, WorldError};
@@ -88,18 +89,92 @@ fn a_prepared_program_takes_fresh_correlations_for_each_run() {
     assert!(runs[0].iter().all(|outcome| !outcome.report.offline.is_zero()), "the offline phase is told");
 }
 
-#[test]
-fn resident_inputs_are_refused_by_name() {
-    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
-    let mut program = Program::new(2, codec);
-    let x = program.input("x", PartyId(0), Shape::new(2, 2), None).expect("an input");
-    let y = program.input("y", PartyId(1), Shape::new(2, 2), None).expect("an input");
-    program.reside(y).expect("an input");
-    let z = program.matmul(x, y).expect("a product");
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    /// Where inputs are resident, later runs make less, and fit what stays.
+    #[test]
+    fn every_batch_equals_the_oracle_with_a_pair(
+        recipe in recipe().prop_filter("of two parties", |recipe| recipe.protocol.check_source(Source::Pair).is_ok())
+    ) {
+        let program = recipe.program();
+        let batches: Vec<Vec<Elements>> = (0..3).map(|batch| recipe.batch(&program, batch)).collect();
+        let plan = by_pair(recipe.plan);
+        let world = world(recipe.protocol, recipe.seed).with_pair().with_plan(plan);
+        let outcomes = world.run_batches(&program, &batches).expect("runs without faults");
+        let plans = Plans::new(recipe.protocol, &program, plan).expect("a plan");
+        for (run, batch) in batches.iter().enumerate() {
+            let outcomes: Vec<_> = outcomes.iter().map(|runs| &runs[run]).collect();
+            let plans = plans.again.as_deref().filter(|_| run > 0).unwrap_or(&plans);
+            check_run(plans, &program, batch, &outcomes, recipe.seed);
+        }
+    }
+}
+
+/// z = x @ w with w resident: of integers, so that nothing else is made.
+fn inference(ring: Ring, (m, k, n): (usize, usize, usize)) -> Program {
+    let mut program = Program::new(2, FixedPoint::new(ring, 0).expect("a codec"));
+    let x = program.input("x", PartyId(0), Shape::new(m, k), None).expect("an input");
+    let w = program.input("w", PartyId(1), Shape::new(k, n), None).expect("an input");
+    program.reside(w).expect("an input");
+    let z = program.matmul(x, w).expect("a product");
     program.output("z", z, Parties::first(2)).expect("an output");
-    let batch = [1, 2].map(|seed| numbers(codec, 4, 3.0, seed)).to_vec();
-    let failed = world(Protocol::Beaver, 5).with_pair().run_batches(&program, &[batch]).expect_err("refused");
-    assert!(failed.failures.iter().any(|(_, error)| *error == SessionError::ResidentFromStore), "{failed}");
+    program
+}
+
+#[test]
+fn products_by_lattices_equal_the_oracle_in_every_run() {
+    for ring in Ring::ALL {
+        let (m, k, n) = (64, 24, 40);
+        let program = inference(ring, (m, k, n));
+        let batches: Vec<Vec<Elements>> =
+            (0..2).map(|run| vec![elements(ring, m * k, run), elements(ring, k * n, 9)]).collect();
+        let runs = world(Protocol::Beaver, 5).with_pair().run_batches(&program, &batches).expect("two runs");
+        let plans = Plans::new(Protocol::Beaver, &program, by_pair(PlanOptions::default())).expect("a plan");
+        assert_eq!(Pricer::new(&plans.demand, true).choice().by_lattices(), (1, 0), "{ring:?}");
+        for (run, batch) in batches.iter().enumerate() {
+            let expected = oracle::evaluate(&program, batch);
+            for outcomes in &runs {
+                let difference = expected[0].first_difference(&outcomes[run].outputs["z"]);
+                assert_eq!(difference, None, "{ring:?}, run {run}");
+            }
+        }
+        let offline = |run: usize| runs[0][run].planned.offline_bytes;
+        assert!(offline(0) > offline(1), "{ring:?}: keys go over once, {} and {}", offline(0), offline(1));
+    }
+}
+
+#[test]
+fn a_peer_that_spoils_a_message_of_lattices_is_named_with_the_step() {
+    let program = inference(Ring::Z64, (64, 24, 40));
+    let inputs = [elements(Ring::Z64, 64 * 24, 1), elements(Ring::Z64, 24 * 40, 2)];
+    let cut = |payload: &mut Vec<u8>| payload.truncate(payload.len() - 1);
+    let large = |payload: &mut Vec<u8>| payload[68..].fill(0xff);
+    let other = |payload: &mut Vec<u8>| payload[3] ^= 1;
+    type Change = fn(&mut Vec<u8>);
+    type Case = (u32, Role, Change, &'static str);
+    // Who holds the key sends it, and a query; the other answers.
+    let cases: [Case; 4] = [
+        (0, ZERO, cut, "the keys of lattices has "),
+        (0, ZERO, large, " of the keys of lattices is not below its modulus"),
+        (1, ZERO, other, "the query of lattices is of another kind, ring, dimension or layout"),
+        (0, ONE, cut, "the answer of lattices has "),
+    ];
+    for (number, sender, change, expected) in cases {
+        let sent = AtomicU32::new(0);
+        let rule = move |from: Role, _: Role, frame: &Frame| match frame {
+            Frame::Control { topic: PAIR, payload } if from == sender => {
+                match sent.fetch_add(1, Ordering::Relaxed) == number {
+                    true => altered(payload, change),
+                    false => Verdict::Pass,
+                }
+            }
+            _ => Verdict::Pass,
+        };
+        let world: World = world(Protocol::Beaver, 7).with_pair().with_rule(Arc::new(rule));
+        let failed = world.run(&program, &inputs).expect_err("a run that is spoilt");
+        assert_eq!(failed.failures.len(), 2, "both end: {failed}");
+        assert!(failed.failures.iter().all(|(_, error)| error.to_string().contains(expected)), "{failed}");
+    }
 }
 
 #[test]
@@ -175,7 +250,7 @@ fn the_price_of_a_plan_grows_with_its_demand() {
         let program = product(Protocol::Beaver, Ring::Z64, 0, shape);
         let plans = Plans::new(Protocol::Beaver, &program, by_pair(PlanOptions::default())).expect("a plan");
         assert_eq!(plans.source, Source::Pair);
-        pair::price(&plans.demand)
+        Pricer::new(&plans.demand, false).run(&first_turn())
     };
     let (small, large) = (price((8, 8, 8)), price((16, 8, 8)));
     // Party 1's factor has as many elements, of which each multiplies a vector twice as long.

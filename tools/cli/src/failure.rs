@@ -186,7 +186,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::InputInteger { .. }
         | SessionError::UnknownInput { .. }
         | SessionError::ResidentInput { .. }
-        | SessionError::ResidentFromStore
+        | SessionError::StoredRunsDiffer
         | SessionError::OtherSession
         | SessionError::RunsDue
         | SessionError::Checkpoint(_)

@@ -1,5 +1,10 @@
 //! `plan`: what a job will take.
 
+mod pair;
+mod sources;
+
+use self::pair::{PairPlan, PairPrices, seconds};
+use self::sources::{SourcePlan, sources};
 use crate::args::Shared;
 use crate::devices::{DeviceJson, device_lines};
 use crate::failure::Failure;
@@ -10,7 +15,7 @@ use crate::{garbled, output, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use symbolon::correlation::{Source, pair};
+use symbolon::correlation::Source;
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
 use symbolon::program::tiling::TileSide;
@@ -39,6 +44,8 @@ pub struct PlanJson {
     /// What the parties take to make the correlations between themselves, where they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pair: Option<PairPlan>,
+    /// What each source that the protocol can have takes for the first run.
+    sources: Vec<SourcePlan>,
     correlations: Vec<String>,
     parties: Vec<RolePlan>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,48 +68,6 @@ pub struct PlanJson {
     /// The figures of all runs together, where there are several: the batches, or the turns of a loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     runs: Option<AllRunsJson>,
-}
-
-/// What two parties take to make the correlations of a run.
-#[derive(Serialize)]
-struct PairPlan {
-    /// In both directions.
-    bytes: u64,
-    /// Messages one behind the other.
-    messages: u64,
-    /// Correlated transfers.
-    transfers: u64,
-    /// The time of bytes and messages on the link; that of the processors comes on top.
-    link_s: f64,
-}
-
-impl PairPlan {
-    fn new(plans: &Plans, link: LinkShape) -> Option<PairPlan> {
-        let price = (plans.source == Source::Pair).then(|| pair::price(&plans.demand))?;
-        let (bytes, messages) = (price.bytes(), price.rounds());
-        let wire_s = bytes as f64 * 8.0 / link.bits_per_s() as f64;
-        let link_s = wire_s + messages as f64 * link.round_trip().as_secs_f64() / 2.0;
-        Some(PairPlan { bytes, messages, transfers: price.transfers, link_s })
-    }
-
-    fn text(&self) -> String {
-        format!(
-            "  the parties make the correlations themselves: {} bytes in both directions, {} messages one behind the other, \
-             {} transfers; {:.2} s on the link\n",
-            bytes(self.bytes),
-            self.messages,
-            self.transfers,
-            self.link_s
-        )
-    }
-}
-
-/// Bytes that are sent to make the correlations of a run.
-pub fn offline_bytes(plans: &Plans) -> u64 {
-    match plans.source {
-        Source::Pair => pair::price(&plans.demand).bytes(),
-        _ => plans.demand.correction_bytes(),
-    }
 }
 
 /// The figures of a later run.
@@ -200,7 +165,7 @@ pub fn plan(
     if let Some(path) = demand {
         let varies = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
         if job.batches.max(job.turns()) > 1 && varies {
-            return Err(SessionError::ResidentFromStore.into());
+            return Err(SessionError::StoredRunsDiffer.into());
         }
         DemandFile::new(&plans, side).write(path)?;
     }
@@ -250,6 +215,18 @@ pub fn planned(
         };
         role(&plans, plan, placed, staging_bytes)
     };
+    let mut prices = PairPrices::new(job, program, &plans);
+    let is_pair = plans.source == Source::Pair;
+    let pair = prices.as_ref().filter(|_| is_pair).map(|prices| prices.plan(link));
+    let sources = sources(job, &plans, predicted.offline, prices.as_ref(), link);
+    // Whoever deals sends corrections alone.
+    let mut offline = |plans: &Plans, turn: &Turn| match prices.as_mut().filter(|_| is_pair) {
+        Some(prices) => {
+            let price = prices.of_turn(turn);
+            (price.bytes(), Some(seconds(&price, link)))
+        }
+        None => (plans.demand.correction_bytes(), None),
+    };
     let json = PlanJson {
         job: job.name.clone(),
         protocol: job.protocol.to_string(),
@@ -259,8 +236,10 @@ pub fn planned(
         demand_digest: DemandFile::new(&plans, side).digest,
         device: lines.join(" + "),
         rounds: plans.traffic.rounds,
-        offline_bytes: offline_bytes(&plans),
-        pair: PairPlan::new(&plans, link),
+        offline_bytes: offline(&plans, &program.turn(0)).0,
+        predicted: predicted_json(&predicted, models, link, pair.as_ref()),
+        pair,
+        sources,
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
         dealer: plans.dealer.as_ref().filter(|_| plans.source != Source::Pair).map(role),
@@ -271,10 +250,12 @@ pub fn planned(
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
         supply: plans.supply(),
         again: plans.again.as_ref().map(|again| {
-            again_json(again, simulate(again, models, link, shared.overlap()).online.as_secs_f64())
+            let online_s = simulate(again, models, link, shared.overlap()).online.as_secs_f64();
+            again_json(again, offline(again, &program.typical_turn()).0, online_s)
         }),
-        runs: all_runs(job, program, &plans, |plans| simulate(plans, models, link, shared.overlap())),
-        predicted: predicted_json(&predicted, models, link, PairPlan::new(&plans, link).as_ref()),
+        runs: all_runs(job, program, &plans, &mut offline, |plans| {
+            simulate(plans, models, link, shared.overlap())
+        }),
     };
     Ok(Planned { json, plans, side })
 }
@@ -347,7 +328,7 @@ fn predicted_json(
         device_model: names.join(" + "),
         link: link.to_string(),
         // No dealer deals where the parties do it themselves.
-        offline_s: pair.map_or(predicted.offline.as_secs_f64(), |pair| pair.link_s),
+        offline_s: pair.map_or(predicted.offline.as_secs_f64(), PairPlan::seconds),
         online_s: predicted.online.as_secs_f64(),
         parties: predicted.parties.iter().map(party).collect(),
     }
@@ -358,6 +339,7 @@ fn all_runs(
     job: &Job,
     program: &Program,
     plans: &Plans,
+    mut offline: impl FnMut(&Plans, &Turn) -> (u64, Option<f64>),
     simulate: impl Fn(&Plans) -> Prediction,
 ) -> Option<AllRunsJson> {
     let runs = job.batches.max(job.turns());
@@ -371,8 +353,9 @@ fn all_runs(
             all.bytes_sent[party] += times * plans.traffic.of(plans.parties[party].role).sent_bytes;
         }
         all.rounds += times * u64::from(plans.traffic.rounds);
-        all.offline_bytes += times * offline_bytes(&plans);
-        all.offline_s += f64::from(count) * predicted.offline.as_secs_f64();
+        let (bytes, made_s) = offline(&plans, &turn);
+        all.offline_bytes += times * bytes;
+        all.offline_s += f64::from(count) * made_s.unwrap_or(predicted.offline.as_secs_f64());
         all.online_s += f64::from(count) * predicted.online.as_secs_f64();
     }
     (runs > 1).then_some(all)
@@ -400,11 +383,11 @@ impl AllRunsJson {
     }
 }
 
-fn again_json(plans: &Plans, online_s: f64) -> AgainJson {
+fn again_json(plans: &Plans, offline_bytes: u64, online_s: f64) -> AgainJson {
     AgainJson {
         bytes_sent: plans.parties.iter().map(|plan| plans.traffic.of(plan.role).sent_bytes).collect(),
         rounds: plans.traffic.rounds,
-        offline_bytes: offline_bytes(plans),
+        offline_bytes,
         correlations: plans.demand.summary(),
         online_s,
     }
@@ -516,6 +499,7 @@ fn text(json: &PlanJson, listed: Listed) -> String {
     }
     text += &json.ops_text(listed);
     text += &json.pair.as_ref().map_or_else(String::new, PairPlan::text);
+    text.extend(json.sources.iter().map(SourcePlan::text));
     for line in &json.correlations {
         text += &format!("  needs {line}\n");
     }

@@ -2,12 +2,10 @@
 
 use crate::devices::{DeviceJson, ops};
 use crate::garbled::GarbledJson;
-use crate::plan::offline_bytes;
 use crate::stages::{self, StageJson};
 use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use symbolon::correlation::Source;
 use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
 use symbolon::program::{Dims, Kind, Program, ProgramError, range};
@@ -97,11 +95,7 @@ impl RunJson {
             inputs,
             device: role.device.clone(),
             offline_s: role.offline_s,
-            // What two parties send to make them is more than the corrections that come of it.
-            offline_bytes: match outcome.plans.source {
-                Source::Pair => u64::from(outcome.runs) * offline_bytes(&outcome.plans),
-                _ => outcome.planned.correction_bytes,
-            },
+            offline_bytes: outcome.planned.offline_bytes,
             online_s: role.online_s,
             wall_s: role.offline_s + role.online_s,
             garbled: None,
