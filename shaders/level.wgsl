@@ -1,6 +1,7 @@
 // Where the planes of a level lie, and how its groups are made up: see src/step/bits.rs.
 
 const FAN_IN: u32 = 4u;
+const LANE_BITS: u32 = 16u;
 
 struct Level {
     digits: u32,

@@ -1,6 +1,6 @@
 // One party's shares of a first level's planes: what the public c picks from the shared table of r. A thread makes one
 // word of both bits of one digit. The table is not indexed by c: a place is picked by conjunction with the plane that
-// says where c has that digit.
+// says where c has that digit. Where there are lanes, a digit is one of a group's lane of c, or of c moved by a power of two.
 
 #import ring
 #import grid
@@ -28,6 +28,12 @@ struct Params {
     opened_offset: u32,
     table_offset: u32,
     table_planes: u32,
+    table_digits: u32,
+    groups: u32,
+    own: u32,
+    rising: u32,
+    exponents_low: u32,
+    exponents_high: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -46,6 +52,24 @@ fn only_if(value: u32, bit: u32, plane: Elem) -> Elem {
     return ring_not(plane);
 }
 
+fn is_exponent(exponent: u32) -> u32 {
+    if exponent < 32u {
+        return (params.exponents_low >> exponent) & 1u;
+    }
+    return (params.exponents_high >> (exponent - 32u)) & 1u;
+}
+
+// The exponent of a moved group.
+fn exponent_of(number: u32) -> u32 {
+    var exponent = 0u;
+    var reached = is_exponent(0u);
+    while reached <= number && exponent < RING_BITS - 1u {
+        exponent += 1u;
+        reached += is_exponent(exponent);
+    }
+    return exponent;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -60,9 +84,27 @@ fn main(
     let digit = index / params.width;
     let word = index % params.width;
     // Levels count digits from the most significant, tables from the least.
-    let place = params.digits - 1u - digit;
+    var place = params.digits - 1u - digit;
+    var moved = ring_zero();
+    if params.groups > 0u {
+        let number = digit / FAN_IN;
+        if number == params.groups {
+            out[params.out_offset + level_lt_plane(level, digit) * params.width + word] = ring_store(moved);
+            return;
+        }
+        var lane_of_c = number;
+        if number >= params.own {
+            let exponent = exponent_of(number - params.own);
+            lane_of_c = exponent / LANE_BITS;
+            moved = ring_shl(ring_one(), exponent);
+            if params.rising == 0u {
+                moved = ring_sub(ring_zero(), moved);
+            }
+        }
+        place = lane_of_c * FAN_IN + FAN_IN - 1u - digit % FAN_IN;
+    }
     let low = place * DIGIT_BITS;
-    let values = (1u << min(DIGIT_BITS, params.bits - low)) - 1u;
+    let values = (1u << min(DIGIT_BITS, params.bits - min(low, params.bits))) - 1u;
     var b0 = ring_zero();
     var b1 = ring_zero();
     var b2 = ring_zero();
@@ -74,6 +116,7 @@ fn main(
         if element < params.elements {
             c = ring_load(opened[params.opened_offset + element]);
         }
+        c = ring_add(c, moved);
         if params.predicate == SIGN {
             top = ring_or(top, bit_of(ring_low(ring_shr(c, params.bits)), 0u, at));
             c = ring_not(c);
@@ -110,7 +153,7 @@ fn main(
     if params.order == 0u {
         return;
     }
-    if digit == 0u && params.predicate == SIGN {
+    if digit % FAN_IN == 0u && place + 1u >= params.table_digits && params.predicate == SIGN {
         let plane = params.table_planes - 1u;
         less = ring_xor(less, ring_load(table[params.table_offset + plane * params.width + word]));
         if params.leader == 1u {

@@ -150,6 +150,7 @@ impl Case {
                 | Kernel::LookupShares { .. }
                 | Kernel::MaskProducts { .. }
                 | Kernel::AndTree { .. }
+                | Kernel::PickLanes { .. }
         );
         let largest = self.buffers.iter().map(|elements| elements.len() * self.ring.element_bytes()).max();
         // An offset within the binding takes some of it.
@@ -233,12 +234,16 @@ impl Case {
             Kernel::TruthTable { bits, .. } => {
                 write!(title, ", {bits} bits").expect("a string takes everything")
             }
-            Kernel::LookupShares { bits, predicate, leader, .. } => {
-                write!(title, ", {predicate:?} of {bits} bits, leader {leader}")
+            Kernel::LookupShares { bits, predicate, lanes, leader, .. } => {
+                write!(title, ", {predicate:?} of {bits} bits, {lanes:?}, leader {leader}")
                     .expect("a string takes everything");
             }
             Kernel::MaskProducts { level, .. } | Kernel::AndTree { level, .. } => {
                 write!(title, ", {level:?}").expect("a string takes everything");
+            }
+            Kernel::PickLanes { lanes, exponent, rising, group, .. } => {
+                write!(title, ", 2^{exponent} of {lanes} lanes, rising {rising}, group {group}")
+                    .expect("a string takes everything");
             }
             Kernel::Affine { loops, from, to, .. } => {
                 write!(title, ", {loops:?} from {from} to {to}").expect("a string takes everything");

@@ -105,7 +105,8 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
         | Kernel::TruthTable { .. }
         | Kernel::LookupShares { .. }
         | Kernel::MaskProducts { .. }
-        | Kernel::AndTree { .. } => bits::evaluate(ring, kernel, buffers),
+        | Kernel::AndTree { .. }
+        | Kernel::PickLanes { .. } => bits::evaluate(ring, kernel, buffers),
     }
 }
 

@@ -16,6 +16,13 @@
 //! **Levels.** Digit by digit a comparison has two bits, lt and eq, most significant digit first. A [`Level`] joins
 //! each group of four: LT = lt₁ ⊕ eq₁lt₂ ⊕ eq₁eq₂lt₃ ⊕ eq₁eq₂eq₃lt₄ and EQ = eq₁eq₂eq₃eq₄. The next level does the
 //! same with these, until one is left.
+//!
+//! **Powers.** A number c + r with a public c and a secret r is compared with several powers of two by comparing c ∓ 2^e + r
+//! with zero, for several e. A *lane* is four digits of c ∓ 2^e and of r. Below the lane in which e lies c ∓ 2^e has the bits of c.
+//! Above, a lane either has those as well or, where the bits of c from e on up to it let a borrow or a carry through, those
+//! of c ∓ 2^b, with b the lane's first bit. So all comparisons share the results of each lane of c and of each c ∓ 2^b, the
+//! *base*, and each has one group of its own, the lane of e: [`Lanes`] are the first level of the base or of several such
+//! groups. Of each comparison the public c then picks, lane by lane, the level of their results.
 
 use crate::ring::{Ring, Shape};
 use serde::{Deserialize, Serialize};
@@ -172,6 +179,57 @@ impl Level {
     }
 }
 
+/// Bits of a lane.
+pub const LANE_BITS: u32 = FAN_IN * DIGIT_BITS;
+
+/// A first level of comparisons of c + r with powers of two: whole lanes, each a group, of which all have EQ and LT. Behind
+/// their digits is another one, of which the lt is zero, so that the last group has an EQ as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Lanes {
+    /// First come so many lanes of c, from the least significant on.
+    pub own: u32,
+    /// Then, for each e whose bit is set here, the lane in which e lies of c moved by 2^e.
+    pub exponents: u64,
+    /// Moved up, otherwise down.
+    pub rising: bool,
+}
+
+impl Lanes {
+    /// What comparisons of so many lanes share: group l is lane l of c; behind these, group `lanes` + l − 1 is lane l of c
+    /// moved by the power that is this lane's first bit.
+    pub fn base(lanes: u32, rising: bool) -> Lanes {
+        let firsts = (1..lanes).map(|lane| 1u64 << (lane * LANE_BITS));
+        Lanes { own: lanes, exponents: firsts.sum(), rising }
+    }
+
+    /// The number of groups.
+    pub const fn groups(self) -> u32 {
+        self.own + self.exponents.count_ones()
+    }
+
+    /// The group of a power.
+    pub const fn group(self, exponent: u32) -> u32 {
+        self.own + (self.exponents & ((1 << exponent) - 1)).count_ones()
+    }
+
+    /// The lane of each group, and the exponent by whose power c is moved for it.
+    pub fn iter(self) -> impl Iterator<Item = (u32, Option<u32>)> {
+        let exponents = (0..u64::BITS).filter(move |&exponent| self.exponents >> exponent & 1 == 1);
+        let moved = exponents.map(|exponent| (exponent / LANE_BITS, Some(exponent)));
+        (0..self.own).map(|lane| (lane, None)).chain(moved)
+    }
+
+    /// The level of their digits.
+    pub const fn level(self) -> Level {
+        Level { digits: self.groups() * FAN_IN + 1, order: true }
+    }
+
+    /// The planes of the groups' results: EQ is plane `group`, LT that which the level says.
+    pub const fn results(self) -> Level {
+        Level { digits: self.groups() + 1, order: true }
+    }
+}
+
 /// The number of subsets of two and more of a set.
 const fn larger_subsets(size: u32) -> u32 {
     (1 << size) - size - 1
@@ -191,6 +249,20 @@ mod tests {
         assert_eq!(second.next().map(Level::planes), Some(1));
         assert_eq!((first.monomials(), second.monomials()), (3 * 22 + 15, 15));
         assert_eq!(table_planes(63, true), 15 * 15 + 7 + 1);
+    }
+
+    #[test]
+    fn comparisons_with_31_powers_open_15_bits_each_where_one_opens_34() {
+        let base = Lanes::base(4, false);
+        assert_eq!(base.iter().map(|(lane, _)| lane).collect::<Vec<_>>(), [0, 1, 2, 3, 1, 2, 3]);
+        assert_eq!(base.level().next(), Some(base.results()));
+        assert_eq!([0, 16, 32, 48].map(|exponent| base.group(exponent)), [4, 4, 5, 6]);
+        let every_second = (0..31).fold(0, |exponents, index| exponents | 1u64 << (2 * index));
+        let others = Lanes { own: 0, exponents: every_second & !base.exponents, rising: false };
+        assert_eq!((others.groups(), others.group(34)), (28, 15));
+        let last = Level { digits: 4, order: true };
+        let opened = base.level().factors() + others.level().factors() + 31 * (last.factors() + 1);
+        assert_eq!(opened, 7 * 35 + 31 * 7);
     }
 
     #[test]

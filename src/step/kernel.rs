@@ -11,7 +11,7 @@
 //! added to what it holds, otherwise it is overwritten. An operand of an elementwise kernel may have one row or
 //! one column where the output has more: it is repeated. Shapes with no element are allowed and do nothing.
 
-use super::bits::{Level, Predicate};
+use super::bits::{Lanes, Level, Predicate};
 use super::rows::{Operands, kernels};
 use crate::ring::{Axis, Shape};
 use serde::Serialize;
@@ -218,12 +218,14 @@ kernels! {
         opened: Matrix<B> => read,
         /// The share of the table.
         table: Matrix<B> => read,
-        /// Written: the planes of `predicate.level(bits)`.
+        /// Written: the planes of `predicate.level(bits)`, or of `lanes.level()`.
         out: Matrix<B> => write,
         /// The number of low bits that have digits.
         bits: u32,
         /// The comparison.
         predicate: Predicate,
+        /// These lanes, for a sign, in place of all digits of c: of a digit beyond `bits` lt is 0 and eq is 1.
+        lanes: Option<Lanes>,
         /// This party adds the public terms.
         leader: bool,
     }
@@ -263,6 +265,26 @@ kernels! {
         level: Level,
         /// This party adds the public terms.
         leader: bool,
+    }
+    /// One party's shares of the last level of a comparison of c + r with 2^e: of each lane, from the most significant on, the
+    /// results that the public c picks (see [`super::bits`]).
+    PickLanes = "pick_lanes" {
+        /// c.
+        opened: Matrix<B> => read,
+        /// Its shares of the results of `Lanes::base(lanes, rising)`.
+        base: Matrix<B> => read,
+        /// Its shares of the results of the groups among which is the one of e.
+        own: Matrix<B> => read,
+        /// Written: the planes of a level of so many digits.
+        out: Matrix<B> => write,
+        /// The number of lanes, from 2 to 4.
+        lanes: u32,
+        /// e.
+        exponent: u32,
+        /// The power is added to c, otherwise subtracted.
+        rising: bool,
+        /// The number of e's group.
+        group: u32,
     }
     /// out (+)= bit · value + (1 − 2·bit) · hidden: a public bit selects a value or zero, or takes the mask off a shared
     /// bit.

@@ -1,6 +1,6 @@
 //! The conditions on a kernel's matrices and numbers.
 
-use super::bits::{packed, planes, table_planes};
+use super::bits::{FAN_IN, LANE_BITS, Lanes, Level, packed, planes, table_planes};
 use super::kernel::{Kernel, Loop, MOST_LOOPS, Matrix};
 use crate::ring::{Ring, Shape};
 
@@ -58,10 +58,15 @@ impl<B, K> Kernel<B, K> {
                 assert!(*bits >= 1 && bits + u32::from(*top) <= k, "{name}: of {bits} bits");
                 assert_planes(name, ring, out, table_planes(*bits, *top), mask.shape.len());
             }
-            Kernel::LookupShares { out, opened, table, bits, predicate, .. } => {
+            Kernel::LookupShares { out, opened, table, bits, predicate, lanes, .. } => {
                 let (count, top) = (opened.shape.len(), predicate.has_top());
                 assert!(*bits >= 1 && bits + u32::from(top) <= k, "{name}: of {bits} bits");
-                assert_planes(name, ring, out, predicate.level(*bits).planes(), count);
+                if let Some(lanes) = lanes {
+                    let in_ring = lanes.iter().all(|(lane, _)| (lane + 1) * LANE_BITS <= k);
+                    assert!(top && in_ring && lanes.groups() > 0, "{name}: {lanes:?} of a sign");
+                }
+                let level = lanes.map_or(predicate.level(*bits), Lanes::level);
+                assert_planes(name, ring, out, level.planes(), count);
                 assert_planes(name, ring, table, table_planes(*bits, top), count);
             }
             Kernel::Xor { out, left, right, .. } => assert_alike(name, out, [left, right]),
@@ -74,6 +79,19 @@ impl<B, K> Kernel<B, K> {
                 let own = [(out, next.planes()), (planes, level.planes()), (monomials, level.monomials())];
                 assert_rows(name, out.shape.cols, own);
                 assert_rows(name, out.shape.cols, [opened, masks].map(|factors| (factors, level.factors())));
+            }
+            Kernel::PickLanes { out, opened, base, own, lanes, exponent, rising, group } => {
+                assert!((2..=FAN_IN).contains(lanes) && lanes * LANE_BITS <= k, "{name}: {lanes} lanes");
+                assert!(*exponent < lanes * LANE_BITS, "{name}: 2^{exponent} of {lanes} lanes");
+                let last = Level { digits: *lanes, order: true };
+                assert_planes(name, ring, out, last.planes(), opened.shape.len());
+                let results = Lanes::base(*lanes, *rising).results();
+                assert_rows(name, out.shape.cols, [(base, results.planes())]);
+                assert!(
+                    2 * *group as usize + 2 < own.shape.rows && own.shape.rows % 2 == 1,
+                    "{name}: a group"
+                );
+                assert_rows(name, out.shape.cols, [(own, own.shape.rows as u32)]);
             }
             Kernel::Mux { out, bits, value, hidden, .. } => {
                 assert_planes(name, ring, bits, 1, out.shape.len());

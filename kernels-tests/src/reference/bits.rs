@@ -1,8 +1,9 @@
 //! Kernels on planes of bits, one element at a time.
 
+use std::cmp::Ordering;
 use symbolon::ring::Ring;
 use symbolon::ring::prg::PrgKey;
-use symbolon::step::bits::{DIGIT_BITS, FAN_IN, Level, Predicate, digits};
+use symbolon::step::bits::{DIGIT_BITS, FAN_IN, LANE_BITS, Lanes, Level, Predicate, digits};
 use symbolon::step::{Kernel, Matrix};
 
 type Buffers = [Vec<u64>];
@@ -51,10 +52,14 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
                 }
             }
         }
-        Kernel::LookupShares { out, opened, table, bits, predicate, leader } => {
+        Kernel::LookupShares { out, opened, table, bits, predicate, lanes, leader } => {
+            let lookup = Lookup { table, bits: *bits, predicate: *predicate, leader: *leader };
             for index in 0..out.shape.cols * k {
                 let c = if index < opened.shape.len() { buffers[opened.buffer][index] } else { 0 };
-                pick(buffers, out, index, (ring.reduce(c), table), (*bits, *predicate), (ring, *leader));
+                match lanes {
+                    None => lookup.all(buffers, out, index, ring.reduce(c)),
+                    Some(lanes) => lookup.lanes(buffers, out, index, (ring, c, *lanes)),
+                }
             }
         }
         Kernel::MaskProducts { out, masks, level } => {
@@ -74,6 +79,13 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
             let shares = Shares { planes, opened, masks, monomials, level: *level, leader: *leader };
             for index in 0..out.shape.cols * k {
                 shares.join(buffers, out, index);
+            }
+        }
+        Kernel::PickLanes { out, opened, base, own, lanes, exponent, rising, group } => {
+            for index in 0..out.shape.cols * k {
+                let c = if index < opened.shape.len() { buffers[opened.buffer][index] } else { 0 };
+                let picked = Picked { base, own, lanes: *lanes, exponent: *exponent, group: *group };
+                picked.pick(buffers, out, index, (ring.reduce(c), *rising));
             }
         }
         _ => unreachable!("{} is no kernel on bits", kernel.name()),
@@ -117,38 +129,111 @@ fn table(r: u64, bits: u32, top: bool) -> Vec<bool> {
     (0..digits(bits)).flat_map(of_digit).chain(top).collect()
 }
 
-fn pick(
-    buffers: &mut Buffers,
-    out: &Matrix<usize>,
-    index: usize,
-    (c, table): (u64, &Matrix<usize>),
-    (bits, predicate): (u32, Predicate),
-    (ring, leader): (Ring, bool),
-) {
-    let q = ring.reduce(match predicate {
-        Predicate::Borrow => c,
-        Predicate::Sign => !c,
-        Predicate::Zero => c.wrapping_neg(),
-    });
-    let level = predicate.level(bits);
-    for number in 0..level.digits {
-        let place = level.digits - 1 - number;
-        let (digit, largest) = digit(q, place, bits);
+/// What is looked up of a public number.
+struct Lookup<'a> {
+    table: &'a Matrix<usize>,
+    bits: u32,
+    predicate: Predicate,
+    leader: bool,
+}
+
+impl Lookup<'_> {
+    /// Every digit of c.
+    fn all(&self, buffers: &mut Buffers, out: &Matrix<usize>, index: usize, c: u64) {
+        let level = self.predicate.level(self.bits);
+        for number in 0..level.digits {
+            let (lt, eq) = self.digit(buffers, index, c, level.digits - 1 - number);
+            if number < level.eq_planes() {
+                set(buffers, out, number, index, eq);
+            }
+            if level.order {
+                let top = number == 0 && self.top(buffers, index, c);
+                set(buffers, out, level.lt_plane(number), index, lt ^ top);
+            }
+        }
+    }
+
+    /// The digits of some lanes of c, or of c ∓ 2^e.
+    fn lanes(
+        &self,
+        buffers: &mut Buffers,
+        out: &Matrix<usize>,
+        index: usize,
+        (ring, c, lanes): (Ring, u64, Lanes),
+    ) {
+        let level = lanes.level();
+        for (group, (lane, exponent)) in (0..).zip(lanes.iter()) {
+            let power = exponent.map_or(0, |exponent| 1u64 << exponent);
+            let moved = ring.reduce(if lanes.rising { c.wrapping_add(power) } else { c.wrapping_sub(power) });
+            for position in 0..FAN_IN {
+                let (number, place) = (group * FAN_IN + position, (lane + 1) * FAN_IN - 1 - position);
+                let is_within = place < digits(self.bits);
+                let (lt, eq) =
+                    if is_within { self.digit(buffers, index, moved, place) } else { (false, self.leader) };
+                let is_top = position == 0 && (lane + 1) * FAN_IN >= digits(self.bits);
+                let top = is_top && self.top(buffers, index, moved);
+                set(buffers, out, number, index, eq);
+                set(buffers, out, level.lt_plane(number), index, lt ^ top);
+            }
+        }
+        set(buffers, out, level.lt_plane(level.digits - 1), index, false);
+    }
+
+    /// lt and eq of a digit, counted from the least significant.
+    fn digit(&self, buffers: &Buffers, index: usize, c: u64, place: u32) -> (bool, bool) {
+        let q = match self.predicate {
+            Predicate::Borrow => c,
+            Predicate::Sign => !c,
+            Predicate::Zero => c.wrapping_neg(),
+        };
+        let (digit, largest) = digit(q, place, self.bits);
         // [r ≥ v] for every v: a public 1 at 0, a public 0 behind the largest.
         let at_least = |value: u64| match value {
-            0 => leader,
+            0 => self.leader,
             value if value > largest => false,
-            value => bit(buffers, table, place * 15 + value as u32 - 1, index),
+            value => bit(buffers, self.table, place * 15 + value as u32 - 1, index),
         };
-        let (mut lt, eq) = (at_least(digit + 1), at_least(digit) ^ at_least(digit + 1));
-        if number == 0 && predicate == Predicate::Sign {
-            lt ^= bit(buffers, table, table.shape.rows as u32 - 1, index) ^ (leader && c >> bits & 1 == 1);
-        }
-        if number < level.eq_planes() {
-            set(buffers, out, number, index, eq);
-        }
-        if level.order {
-            set(buffers, out, level.lt_plane(number), index, lt);
+        (at_least(digit + 1), at_least(digit) ^ at_least(digit + 1))
+    }
+
+    /// The top bits of c and r, where a sign is asked for.
+    fn top(&self, buffers: &Buffers, index: usize, c: u64) -> bool {
+        let of_r = || bit(buffers, self.table, self.table.shape.rows as u32 - 1, index);
+        self.predicate == Predicate::Sign && of_r() ^ (self.leader && c >> self.bits & 1 == 1)
+    }
+}
+
+/// The results among which a comparison with a power of two picks.
+struct Picked<'a> {
+    base: &'a Matrix<usize>,
+    own: &'a Matrix<usize>,
+    lanes: u32,
+    exponent: u32,
+    group: u32,
+}
+
+impl Picked<'_> {
+    /// In its own lane those of the power's own group, below it of c, and above it of c or, where c moved by the power has
+    /// another number there than c, of c moved by the lane's first bit.
+    fn pick(&self, buffers: &mut Buffers, out: &Matrix<usize>, index: usize, (c, rising): (u64, bool)) {
+        let (c, power) = (u128::from(c), 1u128 << self.exponent);
+        let moved = if rising { c + power } else { c.wrapping_sub(power) };
+        let last = Level { digits: self.lanes, order: true };
+        for lane in 0..self.lanes {
+            let of_lane = |number: u128| number >> (lane * LANE_BITS) & 0xffff;
+            let (results, group) = match lane.cmp(&(self.exponent / LANE_BITS)) {
+                Ordering::Equal => (self.own, self.group),
+                Ordering::Greater if of_lane(c) != of_lane(moved) => (self.base, self.lanes + lane - 1),
+                _ => (self.base, lane),
+            };
+            let level = Level { digits: results.shape.rows as u32 / 2 + 1, order: true };
+            let digit = self.lanes - 1 - lane;
+            if digit < last.eq_planes() {
+                let eq = bit(buffers, results, group, index);
+                set(buffers, out, digit, index, eq);
+            }
+            let lt = bit(buffers, results, level.lt_plane(group), index);
+            set(buffers, out, last.lt_plane(digit), index, lt);
         }
     }
 }

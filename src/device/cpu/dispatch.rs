@@ -8,7 +8,8 @@ use super::memory::{Block, Storage};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
 use super::{
-    affine, and_tree, fill, hadamard, linear, lookup_shares, mask, mask_products, mux, pack, shift, sum,
+    affine, and_tree, fill, hadamard, linear, lookup_shares, mask, mask_products, mux, pack, pick_lanes,
+    shift, sum,
 };
 use super::{transpose, trunc_finish, trunc_pair, truth_table, unpack, xor};
 use crate::device::{Buffer, DeviceKernel};
@@ -81,7 +82,8 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
         | Kernel::LookupShares { .. }
         | Kernel::Xor { .. }
         | Kernel::MaskProducts { .. }
-        | Kernel::AndTree { .. } => run_on_planes::<E>(workers, kernel),
+        | Kernel::AndTree { .. }
+        | Kernel::PickLanes { .. } => run_on_planes::<E>(workers, kernel),
         Kernel::Mux { out, bits, value, constant, hidden, accumulate } => {
             let bits = Operand::<E>::new(bits);
             let [value, hidden] = [value, hidden].map(|operand| operand.as_ref().map(Operand::<E>::new));
@@ -102,10 +104,11 @@ fn run_on_planes<E: Element>(workers: &Workers, kernel: &DeviceKernel<'_>) {
         Kernel::TruthTable { out, mask, bits, top } => {
             truth_table::run::<E>(workers, Output::new(out).view(), Operand::new(mask).view(), *bits, *top);
         }
-        Kernel::LookupShares { out, opened, table, bits, predicate, leader } => {
+        &Kernel::LookupShares { ref out, ref opened, ref table, bits, predicate, lanes, leader } => {
             let operands = [opened, table].map(Operand::<E>::new);
             let views = operands.each_ref().map(Operand::view);
-            lookup_shares::run(workers, Output::new(out).view(), views, *bits, *predicate, *leader);
+            let lookup = lookup_shares::Lookup { bits, predicate, lanes, leader };
+            lookup_shares::run(workers, Output::new(out).view(), views, lookup);
         }
         Kernel::Xor { out, left, right, flip } => {
             let operands = [left, right].map(Operand::<E>::new);
@@ -122,6 +125,12 @@ fn run_on_planes<E: Element>(workers: &Workers, kernel: &DeviceKernel<'_>) {
             let [planes, opened, masks, monomials] = operands.each_ref().map(Operand::view);
             let operands = and_tree::Operands { planes, opened, masks, monomials };
             and_tree::run(workers, Output::new(out).view(), operands, *level, *leader);
+        }
+        &Kernel::PickLanes { ref out, ref opened, ref base, ref own, lanes, exponent, rising, group } => {
+            let operands = [opened, base, own].map(Operand::<E>::new);
+            let views = operands.each_ref().map(Operand::view);
+            let power = pick_lanes::Power { lanes, exponent, rising, group };
+            pick_lanes::run(workers, Output::new(out).view(), views, power);
         }
         _ => unreachable!("{} is no kernel on planes", kernel.name()),
     }

@@ -10,35 +10,66 @@ use super::slices::{
 use super::view::{View, ViewMut};
 use super::workers::Workers;
 use crate::ring::Element;
-use crate::step::bits::{DIGIT_PLANES, Predicate};
+use crate::step::bits::{DIGIT_PLANES, FAN_IN, Lanes, Predicate, digits};
+
+/// What is looked up.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup {
+    pub(super) bits: u32,
+    pub(super) predicate: Predicate,
+    pub(super) lanes: Option<Lanes>,
+    /// This party adds the public terms.
+    pub(super) leader: bool,
+}
 
 pub(super) fn run<E: Element>(
     workers: &Workers,
     out: ViewMut<'_, E>,
     [opened, table]: [View<'_, E>; 2],
-    bits: u32,
-    predicate: Predicate,
-    leader: bool,
+    lookup: Lookup,
 ) {
     let level = workers.level();
-    workers.each(strips(workers, out), |strip| match predicate {
-        Predicate::Borrow => borrow(level, strip, opened, table, bits, leader),
-        Predicate::Sign => sign(level, strip, opened, table, bits, leader),
-        Predicate::Zero => zero(level, strip, opened, table, bits, leader),
+    workers.each(strips(workers, out), |strip| match (lookup.predicate, lookup.lanes) {
+        (Predicate::Borrow, _) => borrow(level, strip, opened, table, lookup),
+        (Predicate::Sign, None) => sign(level, strip, opened, table, lookup),
+        (Predicate::Sign, Some(lanes)) => of_lanes(level, strip, opened, table, lookup, lanes),
+        (Predicate::Zero, _) => zero(level, strip, opened, table, lookup),
     });
 }
 
 simd! {
-    fn borrow<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        lookup_shares(strip, opened, table, bits, Predicate::Borrow, leader, |c| c);
+    fn borrow<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, lookup: Lookup) {
+        lookup_shares(strip, opened, table, lookup, |c| c);
     }
 
-    fn sign<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        lookup_shares(strip, opened, table, bits, Predicate::Sign, leader, E::not);
+    fn sign<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, lookup: Lookup) {
+        lookup_shares(strip, opened, table, lookup, E::not);
     }
 
-    fn zero<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, bits: u32, leader: bool) {
-        lookup_shares(strip, opened, table, bits, Predicate::Zero, leader, |c| E::ZERO.sub(c));
+    fn zero<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, lookup: Lookup) {
+        lookup_shares(strip, opened, table, lookup, |c| E::ZERO.sub(c));
+    }
+
+    fn of_lanes<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, table: View<'_, E>, lookup: Lookup, lanes: Lanes) {
+        let (mut rows, width, level) = (strip.rows, table.shape.cols, lanes.level());
+        for at in (0..strip.len).step_by(LANES) {
+            let from = strip.start + at;
+            let planes = Planes::of(opened, width, from, E::not);
+            for (group, (lane, exponent)) in (0..).zip(lanes.iter()) {
+                // −1 − c moves the other way than c.
+                let planes = planes.moved_by(exponent, !lanes.rising);
+                for position in 0..FAN_IN {
+                    let (digit, place) = (group * FAN_IN + position, (lane + 1) * FAN_IN - 1 - position);
+                    let (mut lt, eq) = lookup.pick(&planes, place, table, from);
+                    if position == 0 && (lane + 1) * FAN_IN >= digits(lookup.bits) {
+                        lt = xor(lt, lookup.top(&planes, table, from));
+                    }
+                    store(rows[digit as usize], at, eq);
+                    store(rows[level.lt_plane(digit) as usize], at, lt);
+                }
+            }
+            store(rows[level.lt_plane(level.digits - 1) as usize], at, splat(E::ZERO));
+        }
     }
 }
 
@@ -47,35 +78,53 @@ fn lookup_shares<E: Element>(
     strip: Strip<'_, E>,
     opened: View<'_, E>,
     table: View<'_, E>,
-    bits: u32,
-    predicate: Predicate,
-    leader: bool,
+    lookup: Lookup,
     change: impl Fn(E) -> E + Copy,
 ) {
-    let (mut rows, width, level) = (strip.rows, table.shape.cols, predicate.level(bits));
+    let (mut rows, width, level) = (strip.rows, table.shape.cols, lookup.predicate.level(lookup.bits));
     for at in (0..strip.len).step_by(LANES) {
         let from = strip.start + at;
         let planes = Planes::of(opened, width, from, change);
         for digit in 0..level.digits {
             // Levels count digits from the most significant, tables from the least.
-            let place = level.digits - 1 - digit;
-            let first = (place * DIGIT_PLANES) as usize * width;
-            let tabled = &table.elements[first..][..digit_planes(place, bits) as usize * width];
-            let (mut lt, eq) = pick_digit(planes.digit(place, bits), tabled, width, from, leader);
+            let (mut lt, eq) = lookup.pick(&planes, level.digits - 1 - digit, table, from);
             if digit < level.eq_planes() {
                 store(rows[digit as usize], at, eq);
             }
-            if digit == 0 && predicate.has_top() {
-                let row = table.shape.rows - 1;
-                // The sign's planes are those of −1 − c.
-                let public = and(planes.bit(bits), all(leader));
-                let public = xor(public, all(leader));
-                lt = xor(lt, xor(public, load(&table.elements[row * width..], from)));
+            if digit == 0 && lookup.predicate.has_top() {
+                lt = xor(lt, lookup.top(&planes, table, from));
             }
             if level.order {
                 store(rows[level.lt_plane(digit) as usize], at, lt);
             }
         }
+    }
+}
+
+impl Lookup {
+    /// lt and eq of the digit at a place, counted from the least significant.
+    #[inline(always)]
+    fn pick<E: Element>(
+        self,
+        planes: &Planes<E>,
+        place: u32,
+        table: View<'_, E>,
+        at: usize,
+    ) -> (Words<E>, Words<E>) {
+        let width = table.shape.cols;
+        let first = (place * DIGIT_PLANES) as usize * width;
+        let tabled = table.elements.get(first..).unwrap_or_default();
+        let tabled = &tabled[..digit_planes(place, self.bits) as usize * width];
+        pick_digit(planes.digit(place, self.bits), tabled, width, at, self.leader)
+    }
+
+    /// The sign's top bits, of the planes of −1 − c.
+    #[inline(always)]
+    fn top<E: Element>(self, planes: &Planes<E>, table: View<'_, E>, at: usize) -> Words<E> {
+        let public = and(planes.bit(self.bits), all(self.leader));
+        let public = xor(public, all(self.leader));
+        let last = (table.shape.rows - 1) * table.shape.cols;
+        xor(public, load(&table.elements[last..], at))
     }
 }
 

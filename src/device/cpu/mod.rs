@@ -24,6 +24,7 @@ mod memory;
 mod mux;
 mod pack;
 mod peak;
+mod pick_lanes;
 mod profile;
 mod shift;
 mod slices;

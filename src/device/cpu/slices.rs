@@ -145,6 +145,20 @@ impl<E: Element> Planes<E> {
         Planes(words)
     }
 
+    /// Those of the elements plus 2^exponent, or less by it; the same without an exponent.
+    #[inline(always)]
+    pub(super) fn moved_by(&self, exponent: Option<u32>, up: bool) -> Planes<E> {
+        let (mut words, bits) = (self.0, E::RING.bits());
+        let mut carry: Words<E> = all(true);
+        for bit in &mut words[exponent.unwrap_or(bits) as usize..bits as usize] {
+            let sum = xor(*bit, carry);
+            // A carry goes on from ones, a borrow from zeros.
+            carry = and(carry, if up { *bit } else { sum });
+            *bit = sum;
+        }
+        Planes(words)
+    }
+
     /// The plane of a bit.
     #[inline(always)]
     pub(super) fn bit(&self, bit: u32) -> Words<E> {
@@ -161,10 +175,10 @@ impl<E: Element> Planes<E> {
     }
 }
 
-/// How many planes the table of digit number `digit` has.
+/// How many planes the table of digit number `digit` has; none beyond the last digit.
 #[inline(always)]
 pub(super) fn digit_planes(digit: u32, bits: u32) -> u32 {
-    let width = DIGIT_BITS.min(bits - digit * DIGIT_BITS);
+    let width = DIGIT_BITS.min(bits.saturating_sub(digit * DIGIT_BITS));
     DIGIT_PLANES >> (DIGIT_BITS - width)
 }
 

@@ -244,6 +244,13 @@ params! {
         opened_offset: u32,
         table_offset: u32,
         table_planes: u32,
+        table_digits: u32,
+        groups: u32,
+        own: u32,
+        rising: u32,
+        exponents_low: u32,
+        exponents_high: u32,
+        unused: [u32; 2],
     }
     /// `xor.wgsl`
     Xor {
@@ -278,6 +285,21 @@ params! {
         masks_offset: u32,
         monomials_offset: u32,
         unused: [u32; 2],
+    }
+    /// `pick_lanes.wgsl`
+    PickLanes {
+        count: u32,
+        width: u32,
+        elements: u32,
+        lanes: u32,
+        exponent: u32,
+        rising: u32,
+        group: u32,
+        groups: u32,
+        out_offset: u32,
+        opened_offset: u32,
+        base_offset: u32,
+        own_offset: u32,
     }
     /// `mux.wgsl`
     Mux {

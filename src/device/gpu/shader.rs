@@ -249,6 +249,8 @@ shaders! {
     MaskProducts => wgsl!("mask_products", MaskProducts, 1, 2);
     /// `and_tree.wgsl`
     AndTree => wgsl!("and_tree", AndTree, 1, 4);
+    /// `pick_lanes.wgsl`
+    PickLanes => wgsl!("pick_lanes", PickLanes, 1, 3);
     /// `mux.wgsl`
     Mux => wgsl!("mux", Mux, 1, 3);
     /// `affine.wgsl`

@@ -144,14 +144,14 @@ impl Program {
     }
 
     /// Whether a ≥ threshold, as an integer 0 or 1.
-    pub(super) fn reaches_constant(&mut self, a: ValueId, threshold: f64) -> Result<ValueId, ProgramError> {
+    pub(crate) fn reaches_constant(&mut self, a: ValueId, threshold: f64) -> Result<ValueId, ProgramError> {
         let above = self.offset(a, -threshold)?;
         self.test(above, Test::NonNegative)
     }
 
     /// Whether −a ≥ threshold, as an integer 0 or 1: a + threshold, less one unit, is below zero. So it is asked of a sum
     /// of a and a constant, and shares its opening with what else is.
-    pub(super) fn falls_to_constant(&mut self, a: ValueId, threshold: f64) -> Result<ValueId, ProgramError> {
+    pub(crate) fn falls_to_constant(&mut self, a: ValueId, threshold: f64) -> Result<ValueId, ProgramError> {
         let value = self.value(a);
         let (shape, bits) = (value.shape, value.fraction_bits);
         let constant = self.ring().reduce(self.fixed(threshold, bits).wrapping_sub(1));

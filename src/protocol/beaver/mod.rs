@@ -79,6 +79,27 @@
 //! and every pick is hidden by masked bits of its own before anything of it is opened, so a table may be picked from for
 //! any number of public c + v. The largest of their t is taken for w. Each further comparison costs the bytes of steps 3 and 4 alone.
 //!
+//! **Powers of two.** Whether x ≥ 2^e, for many e at once, is asked of the signs of x − 2^e, and so of c̄ + 2^e = −1 − (c − 2^e);
+//! x ≤ −2^e is x + 2^e − 1 < 0, with −c − 2^e. These numbers differ from each other in few digits, so the comparisons share
+//! lanes of 16 bits, of which l hold the t bits (see [`crate::step::bits`]):
+//! 1. As above.
+//! 2. Of the table the digits of each lane are looked up for c̄, of each lane but the first for c̄ + 2^b with b the lane's
+//!    first bit, and of the lane of e for c̄ + 2^e, for each other e.
+//! 3. Each of these lanes is joined to its two bits lt and eq, as in the first level of a comparison. Then each e picks
+//!    l lanes by the public c: its own; below it those of c̄; above it those of c̄ too, or those of c̄ + 2^b where the bits of
+//!    c̄ from e to b − 1 are all one. The second level joins them.
+//! 4. As above, for each e.
+//!
+//! *Why it is right.* Adding 2^e changes no bit below e. A carry comes into bit b > e where the bits from e on below b are all
+//! one, and then adds 1 to the number that begins at bit b, as 2^b does; otherwise the bits from b on stay. With −c − 2^e it
+//! is borrows and zeros. *What is seen.* Which results are picked follows from c, which both know. What is picked are shares;
+//! each factor of each level, of one e as of another that picks the same result, is opened as b ⊕ μ under a bit μ = μ_0 ⊕ μ_1
+//! of its own, of which neither party knows the other's part. A μ masks one bit once; besides, it is a factor of products with
+//! the other masks of its own group, which the parties hold as shares. So all that is opened is uniform and independent of
+//! x and of each other, and is simulated by uniform bits. *Bytes:* beside the w bits each party sends 7 bits for each lane
+//! looked up, and 2(l − 1) + 1 for each e: for 31 powers of a value of 64 bits 462, where they take 1054 one by one. Powers are
+//! compared so where that is less. *Rounds:* 4, as for one comparison.
+//!
 //! x ≥ 0 is b negated by party 0 in step 4. x = 0 asks whether every digit of a equals that of −c: tables and trees
 //! of eq alone. *Bytes:* each party sends w bits, 33 bits of factors (t = 63: 27 in the first level, 6 in the
 //! second) and one bit a value; bits travel in words, ⌈n/k⌉ of each kind a tile of n values. *Rounds:* 4, or 2 + the
@@ -116,7 +137,7 @@
 //! **Deviations.** SecureML's share of a product is −i·E·F + X_i·F + E·Y_i + C_i; with X_i = E_i + A_i that is the same
 //! sum, but step 3 needs neither the product E·F nor X_i once E is opened, and both parties compute alike. The
 //! comparison's trees open the masked bits of a whole level at once and deal the masks' products as bits, where Ohata
-//! and Nuida compare by a prefix computation.
+//! and Nuida compare by a prefix computation. That comparisons with powers of two share results of one tree is our own.
 
 mod product;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::protocol::Content;
 use crate::protocol::lowering::{Block, Lowering, Parts, Tile};
 use crate::ring::Shape;
 use crate::share::{Parties, PartyId};
-use crate::step::bits::{Predicate, planes};
+use crate::step::bits::{Level, Predicate, planes};
 use crate::step::{Action, BufferId, Kernel, KeyId, Matrix, MemoryClass};
 
 /// Bits that the parties share as e = b ⊕ ρ, which both know, and parts of ρ.
@@ -42,18 +42,7 @@ struct Comparison {
 /// Answers about a tile that no party holds alone. Of a sum with a public constant the other summand may be open.
 pub(in crate::protocol) fn test<P: UsesToolkit>(lowering: &mut Lowering<'_, P>, x: Tile, test: Test) -> Bits {
     let shape = lowering.grid(x.value).shape(x.at);
-    let (base, constant) = lowering.compared[x.value.index()];
-    let opened = lowering.open_compared(Tile { value: base, at: x.at });
-    let (predicate, bits) = predicate(test, lowering.rules.toolkit().widths.magnitude_bits(x.value));
-    let mask = opened.mask.expect("both parts are masked");
-    let opened = COMPUTING.map(|party| {
-        let sum = opened.sum[party.index()].expect("both learn it");
-        match constant {
-            0 => sum,
-            _ => lowering.combine(party, shape, MemoryClass::Openings, vec![(1, sum)], constant),
-        }
-    });
-    let answer = lowering.compare(Comparison { predicate, bits, opened, mask, shape });
+    let answer = lowering.search(x, test).unwrap_or_else(|| lowering.compare_alone(x, test));
     lowering.share_bits(answer, shape, matches!(test, Test::NonNegative | Test::NonZero))
 }
 
@@ -150,8 +139,25 @@ impl<P: UsesToolkit> Lowering<'_, P> {
         self.total_at(party, MemoryClass::Shares, terms.map(|term| (1, term)).collect())
     }
 
+    /// Shares of the answers about a tile, a plane, found by a comparison of its own.
+    fn compare_alone(&mut self, x: Tile, test: Test) -> [Block; 2] {
+        let shape = self.grid(x.value).shape(x.at);
+        let (base, constant) = self.compared[x.value.index()];
+        let opened = self.open_compared(Tile { value: base, at: x.at });
+        let (predicate, bits) = predicate(test, self.rules.toolkit().widths.magnitude_bits(x.value));
+        let mask = opened.mask.expect("both parts are masked");
+        let opened = COMPUTING.map(|party| {
+            let sum = opened.sum[party.index()].expect("both learn it");
+            match constant {
+                0 => sum,
+                _ => self.combine(party, shape, MemoryClass::Openings, vec![(1, sum)], constant),
+            }
+        });
+        self.compare(Comparison { predicate, bits, opened, mask, shape })
+    }
+
     /// Shares of a mask's table, dealt once.
-    fn table(&mut self, spec: TableSpec) -> [Block; 2] {
+    pub(super) fn table(&mut self, spec: TableSpec) -> [Block; 2] {
         let key = (spec.mask, spec.bits, spec.top);
         if let Some(&table) = self.rules.toolkit().tables.get(&key) {
             return table;
@@ -167,40 +173,43 @@ impl<P: UsesToolkit> Lowering<'_, P> {
         let Comparison { predicate, bits, opened, mask, shape } = comparison;
         let ring = self.program.ring();
         let tables = self.table(TableSpec { mask, shape, bits, top: predicate.has_top() });
-        let mut level = predicate.level(bits);
-        let mut shares = COMPUTING.map(|party| {
+        let level = predicate.level(bits);
+        let shares = COMPUTING.map(|party| {
             let table = tables[party.index()];
             let out = self.buffer(party, planes(ring, level.planes(), shape.len()), MemoryClass::Scratch);
-            let (opened, leader) = (opened[party.index()], is_leader(party));
-            self.push(
-                party,
-                Action::Kernel(Kernel::LookupShares { out, opened, table, bits, predicate, leader }),
-            );
+            let (opened, lanes, leader) = (opened[party.index()], None, is_leader(party));
+            let lookup = Kernel::LookupShares { out, opened, table, bits, predicate, lanes, leader };
+            self.push(party, Action::Kernel(lookup));
             out
         });
-        while let Some(next) = level.next() {
-            let spec = MonomialsSpec { level, elements: shape.len() };
-            let acquired = self.demand(Correlation::Monomials(spec));
-            let dealt = COMPUTING.map(|party| spec.acquire(&mut self.lists[party.index()], acquired, party));
-            let opened = self.open_bits(shares, dealt.each_ref().map(|dealt| dealt.masks), false);
-            shares = COMPUTING.map(|party| {
-                let dealt = &dealt[party.index()];
-                let out = self.buffer(party, planes(ring, next.planes(), shape.len()), MemoryClass::Scratch);
-                let join = Kernel::AndTree {
-                    out,
-                    planes: shares[party.index()],
-                    opened: opened[party.index()],
-                    masks: dealt.masks,
-                    monomials: dealt.monomials,
-                    level,
-                    leader: is_leader(party),
-                };
-                self.push(party, Action::Kernel(join));
-                out
-            });
-            level = next;
-        }
-        shares
+        let levels =
+            std::iter::successors(Some(level), |level| level.next()).filter(|level| level.digits > 1);
+        levels.fold(shares, |shares, level| self.join(shares, level, shape.len()))
+    }
+
+    /// Shares of the next level's planes.
+    pub(super) fn join(&mut self, shares: [Block; 2], level: Level, elements: usize) -> [Block; 2] {
+        let next = level.next().expect("more than one digit");
+        let shape = planes(self.program.ring(), next.planes(), elements);
+        let spec = MonomialsSpec { level, elements };
+        let acquired = self.demand(Correlation::Monomials(spec));
+        let dealt = COMPUTING.map(|party| spec.acquire(&mut self.lists[party.index()], acquired, party));
+        let opened = self.open_bits(shares, dealt.each_ref().map(|dealt| dealt.masks), false);
+        COMPUTING.map(|party| {
+            let dealt = &dealt[party.index()];
+            let out = self.buffer(party, shape, MemoryClass::Scratch);
+            let join = Kernel::AndTree {
+                out,
+                planes: shares[party.index()],
+                opened: opened[party.index()],
+                masks: dealt.masks,
+                monomials: dealt.monomials,
+                level,
+                leader: is_leader(party),
+            };
+            self.push(party, Action::Kernel(join));
+            out
+        })
     }
 
     /// Shared bits, negated with `flip`, as e and ρ.

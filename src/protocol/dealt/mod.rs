@@ -7,6 +7,7 @@
 
 mod bits;
 mod one_way;
+mod powers;
 mod shares;
 mod widths;
 
@@ -18,6 +19,7 @@ use super::rules::Rules;
 use crate::program::Program;
 use crate::share::PartyId;
 use bits::TableKey;
+use powers::Searches;
 use shares::{OpenedKey, TwoPartyShares};
 use std::collections::HashMap;
 use widths::Widths;
@@ -34,6 +36,8 @@ pub(super) trait UsesToolkit: Rules {
 /// The tiles that have been emitted for a program, so that each is emitted once.
 pub(super) struct Toolkit {
     widths: Widths,
+    /// The comparisons that are made together.
+    searches: Searches,
     /// The tiles that the two hold between themselves.
     shares: HashMap<Tile, TwoPartyShares>,
     /// The tiles that have been opened.
@@ -45,8 +49,10 @@ pub(super) struct Toolkit {
 impl Toolkit {
     /// A toolkit for a program; `products_open` says whether the protocol's products open their factors.
     pub(super) fn new(program: &Program, products_open: bool) -> Toolkit {
+        let widths = Widths::new(program, products_open);
         Toolkit {
-            widths: Widths::new(program, products_open),
+            searches: Searches::new(program, &widths),
+            widths,
             shares: HashMap::new(),
             opened: HashMap::new(),
             tables: HashMap::new(),

@@ -28,6 +28,7 @@ mod ops;
 mod orders;
 mod pair;
 mod pictures;
+mod powers;
 mod privacy;
 mod recipe;
 mod reconnects;

@@ -6,7 +6,7 @@ use super::tests::{Name, check_scratch_spans, limits, matrix, ring};
 use super::*;
 use crate::device::gpu::MatrixTile;
 use crate::ring::Shape;
-use crate::step::bits::{self, Level, Predicate};
+use crate::step::bits::{self, LANE_BITS, Lanes, Level, Predicate};
 use crate::step::{Axis, Loop, MOST_LOOPS, STEMS};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -88,6 +88,21 @@ impl Draw<'_> {
         [Predicate::Borrow, Predicate::Sign, Predicate::Zero][self.below(3)]
     }
 
+    /// A number of lanes that the ring has.
+    fn lane_count(&mut self) -> u32 {
+        2 + self.below((self.ring.bits() / LANE_BITS) as usize - 1) as u32
+    }
+
+    /// Those of a base, or of a few powers.
+    fn lanes(&mut self) -> Lanes {
+        let (count, rising) = (self.lane_count(), self.flag());
+        if self.flag() {
+            return Lanes::base(count, rising);
+        }
+        let exponents = (0..8).fold(0, |all, _| all | 1u64 << self.below(self.ring.bits() as usize));
+        Lanes { own: 0, exponents, rising }
+    }
+
     /// A level with digits to join.
     fn level(&mut self) -> Level {
         Level { digits: 2 + self.below(15) as u32, order: self.flag() }
@@ -150,7 +165,9 @@ fn kernel(stem: &str, draw: &mut Draw<'_>) -> (Kernel<Name, &'static PrgKey>, Un
             }
         }
         "xor" => Kernel::Xor { out: whole(0), left: whole(1), right: whole(2), flip: draw.flag() },
-        "truth_table" | "lookup_shares" | "mask_products" | "and_tree" | "mux" => on_planes(stem, draw),
+        "truth_table" | "lookup_shares" | "mask_products" | "and_tree" | "pick_lanes" | "mux" => {
+            on_planes(stem, draw)
+        }
         "affine" => affine(draw),
         _ => panic!("no kernel '{stem}' is drawn: what its shader indexes is not tested"),
     };
@@ -193,10 +210,12 @@ fn on_planes(stem: &str, draw: &mut Draw<'_>) -> Kernel<Name, &'static PrgKey> {
             let predicate = draw.predicate();
             let bits = draw.bits(predicate.has_top().into());
             let table = bits::table_planes(bits, predicate.has_top());
-            let elements = draw.elements_of(table);
-            let out = draw.planes(0, predicate.level(bits).planes(), elements);
+            let lanes = (predicate.has_top() && draw.flag()).then(|| draw.lanes());
+            let written = lanes.map_or(predicate.level(bits), Lanes::level).planes();
+            let elements = draw.elements_of(table.max(written));
+            let out = draw.planes(0, written, elements);
             let (opened, table) = (matrix(1, 1, elements), draw.planes(2, table, elements));
-            Kernel::LookupShares { out, opened, table, bits, predicate, leader: draw.flag() }
+            Kernel::LookupShares { out, opened, table, bits, predicate, lanes, leader: draw.flag() }
         }
         "mask_products" => {
             let level = draw.level();
@@ -214,6 +233,18 @@ fn on_planes(stem: &str, draw: &mut Draw<'_>) -> Kernel<Name, &'static PrgKey> {
             let [planes, opened, masks, monomials] =
                 rows.map(|rows| draw.planes(names.next().expect("a name"), rows, elements));
             Kernel::AndTree { out, planes, opened, masks, monomials, level, leader: draw.flag() }
+        }
+        "pick_lanes" => {
+            let (lanes, groups, rising) = (draw.lane_count(), 1 + draw.below(9) as u32, draw.flag());
+            let own = Level { digits: groups + 1, order: true }.planes();
+            let base = Lanes::base(lanes, rising).results().planes();
+            let elements = draw.elements_of(own.max(base));
+            let out = draw.planes(0, Level { digits: lanes, order: true }.planes(), elements);
+            let (opened, base, own) =
+                (matrix(1, 1, elements), draw.planes(2, base, elements), draw.planes(3, own, elements));
+            let exponent = draw.below((lanes * LANE_BITS) as usize) as u32;
+            let group = draw.below(groups as usize) as u32;
+            Kernel::PickLanes { out, opened, base, own, lanes, exponent, rising, group }
         }
         _ => {
             let most = draw.limits.elements(draw.ring.element_bytes()) * draw.ring.bits() as usize;

@@ -31,7 +31,7 @@ use crate::ring::prg::PrgKey;
 use crate::ring::{Ring, Shape};
 use crate::step::{Kernel, Matrix};
 use fill::{Drawn, Masked};
-use slices::{Chosen, Picked};
+use slices::{Chosen, Picked, Power};
 
 /// Bytes of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +96,16 @@ pub fn plan<B: Copy>(
             planner.trunc_finish(*out, opened, [*top, *high], (*bits, *width), *leader);
         }
         Kernel::TruthTable { out, mask, bits, top } => planner.truth_table(*out, *mask, *bits, *top),
-        &Kernel::LookupShares { out, opened, table, bits, predicate, leader } => {
-            planner.lookup_shares(out, Picked { opened, table, bits, predicate, leader });
+        &Kernel::LookupShares { out, opened, table, bits, predicate, lanes, leader } => {
+            planner.lookup_shares(out, Picked { opened, table, bits, predicate, lanes, leader });
         }
         Kernel::Xor { out, left, right, flip } => planner.xor([*out, *left, *right], *flip),
         Kernel::MaskProducts { out, masks, level } => planner.mask_products(*out, masks, *level),
         Kernel::AndTree { out, planes, opened, masks, monomials, level, leader } => {
             planner.and_tree([*out, *planes, *opened, *masks, *monomials], *level, *leader);
+        }
+        &Kernel::PickLanes { out, opened, base, own, lanes, exponent, rising, group } => {
+            planner.pick_lanes([out, opened, base, own], Power { lanes, exponent, rising, group });
         }
         &Kernel::Mux { out, bits, value, constant, hidden, accumulate } => {
             planner.mux(out, Chosen { bits, value, constant, hidden, accumulate });

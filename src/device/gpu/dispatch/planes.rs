@@ -7,6 +7,7 @@ use crate::device::gpu::params;
 const DIGIT_BITS: u32 = 4;
 const DIGIT_PLANES: u32 = 15;
 const FAN_IN: u32 = 4;
+const LANE_BITS: u32 = 16;
 
 /// `level.wgsl`
 #[derive(Clone, Copy)]
@@ -100,9 +101,23 @@ pub(super) fn lookup_shares(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     let level = Level { digits: p.digits, order: p.order };
     let (mut out, mut table) = (Rows::default(), Rows::default());
     assert!(p.bits + u32::from(p.predicate == SIGN) <= ring.bits(), "a shift within the ring");
+    let exponents = exponents(p.exponents_low, p.exponents_high);
     for digit in 0..jobs(p.count, p.width) {
-        let place = p.digits - 1 - digit;
-        let values = (1u32 << DIGIT_BITS.min(p.bits - place * DIGIT_BITS)) - 1;
+        let group = digit / FAN_IN;
+        if p.groups > 0 && group == p.groups {
+            out.reach(level.lt_plane(digit));
+            continue;
+        }
+        let place = match p.groups {
+            0 => p.digits - 1 - digit,
+            _ => {
+                let moved = |index: u32| exponents[index as usize] / LANE_BITS;
+                let lane = if group < p.own { group } else { moved(group - p.own) };
+                lane * FAN_IN + FAN_IN - 1 - digit % FAN_IN
+            }
+        };
+        assert!(place * DIGIT_BITS < ring.bits(), "a shift within the ring");
+        let values = (1u32 << DIGIT_BITS.min(p.bits.saturating_sub(place * DIGIT_BITS))) - 1;
         (0..values).for_each(|value| table.reach(place * DIGIT_PLANES + value));
         if digit < level.eq_planes() {
             out.reach(digit);
@@ -110,13 +125,50 @@ pub(super) fn lookup_shares(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         if p.order == 0 {
             continue;
         }
-        if digit == 0 && p.predicate == SIGN {
+        if digit % FAN_IN == 0 && place + 1 >= p.table_digits && p.predicate == SIGN {
             table.reach(p.table_planes - 1);
         }
         out.reach(level.lt_plane(digit));
     }
     let opened = elements(ring, p.opened_offset, p.elements, p.width);
     vec![out.last(p.out_offset, p.width), opened, table.last(p.table_offset, p.width)]
+}
+
+/// The bits that are set.
+fn exponents(low: u32, high: u32) -> Vec<u32> {
+    let all = u64::from(high) << 32 | u64::from(low);
+    (0..64).filter(|exponent| all >> exponent & 1 == 1).collect()
+}
+
+/// `pick_lanes.wgsl`
+pub(super) fn pick_lanes(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let p: params::PickLanes = dispatch.params.read();
+    assert!(p.lanes * LANE_BITS <= ring.bits(), "shifts within the ring");
+    assert_eq!(p.count, p.width, "a thread makes all lanes of a word");
+    let [of_base, of_own, last] =
+        [2 * p.lanes, p.groups + 1, p.lanes].map(|digits| Level { digits, order: 1 });
+    let [mut out, mut base, mut own] = [Rows::default(); 3];
+    for lane in 0..p.lanes {
+        if p.exponent / LANE_BITS == lane {
+            [p.group, of_own.lt_plane(p.group)].into_iter().for_each(|row| own.reach(row));
+        } else {
+            let moved = p.lanes + lane.max(1) - 1;
+            let rows = [lane, moved, of_base.lt_plane(lane), of_base.lt_plane(moved)];
+            rows.into_iter().for_each(|row| base.reach(row));
+        }
+        let digit = p.lanes - 1 - lane;
+        if digit < last.eq_planes() {
+            out.reach(digit);
+        }
+        out.reach(last.lt_plane(digit));
+    }
+    let opened = match p.exponent / LANE_BITS + 1 < p.lanes {
+        true => elements(ring, p.opened_offset, p.elements, p.width),
+        false => p.opened_offset.into(),
+    };
+    let offsets = [p.base_offset, p.own_offset];
+    let read = [base, own].into_iter().zip(offsets).map(|(rows, offset)| rows.last(offset, p.width));
+    [vec![out.last(p.out_offset, p.width), opened], read.collect()].concat()
 }
 
 /// `mask_products.wgsl`

@@ -9,7 +9,7 @@ use super::super::shader::Shader;
 use super::{Planner, Span, index};
 use crate::ring::Shape;
 use crate::step::Matrix;
-use crate::step::bits::{Level, Predicate, digits};
+use crate::step::bits::{Lanes, Level, Predicate, digits};
 
 /// The operands of a first level's lookup.
 pub(super) struct Picked<B> {
@@ -17,7 +17,16 @@ pub(super) struct Picked<B> {
     pub(super) table: Matrix<B>,
     pub(super) bits: u32,
     pub(super) predicate: Predicate,
+    pub(super) lanes: Option<Lanes>,
     pub(super) leader: bool,
+}
+
+/// The power of two of a comparison, and where its results are.
+pub(super) struct Power {
+    pub(super) lanes: u32,
+    pub(super) exponent: u32,
+    pub(super) rising: bool,
+    pub(super) group: u32,
 }
 
 /// The operands of a selection by bits.
@@ -48,8 +57,9 @@ impl<B: Copy> Planner<'_, B> {
     }
 
     pub(super) fn lookup_shares(&mut self, out: Matrix<B>, picked: Picked<B>) {
-        let Picked { opened, table, bits, predicate, leader } = picked;
-        let (level, width) = (predicate.level(bits), out.shape.cols);
+        let Picked { opened, table, bits, predicate, lanes, leader } = picked;
+        let (level, width) = (lanes.map_or(predicate.level(bits), Lanes::level), out.shape.cols);
+        let [exponents_low, exponents_high] = halves(lanes.map_or(0, |lanes| lanes.exponents));
         let jobs = level.digits as usize * width;
         self.on_planes(Shader::LookupShares, &[out, opened, table], jobs, |offsets| {
             ParamBytes::new(&params::LookupShares {
@@ -65,6 +75,34 @@ impl<B: Copy> Planner<'_, B> {
                 opened_offset: offsets[1],
                 table_offset: offsets[2],
                 table_planes: index(table.shape.rows),
+                table_digits: digits(bits),
+                groups: lanes.map_or(0, Lanes::groups),
+                own: lanes.map_or(0, |lanes| lanes.own),
+                rising: lanes.is_some_and(|lanes| lanes.rising).into(),
+                exponents_low,
+                exponents_high,
+                ..Default::default()
+            })
+        });
+    }
+
+    pub(super) fn pick_lanes(&mut self, matrices: [Matrix<B>; 4], power: Power) {
+        let [out, opened, _, own] = matrices;
+        let width = out.shape.cols;
+        self.on_planes(Shader::PickLanes, &matrices, width, |offsets| {
+            ParamBytes::new(&params::PickLanes {
+                count: index(width),
+                width: index(width),
+                elements: index(opened.shape.len()),
+                lanes: power.lanes,
+                exponent: power.exponent,
+                rising: power.rising.into(),
+                group: power.group,
+                groups: index(own.shape.rows / 2),
+                out_offset: offsets[0],
+                opened_offset: offsets[1],
+                base_offset: offsets[2],
+                own_offset: offsets[3],
             })
         });
     }

@@ -144,6 +144,7 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         Shader::LookupShares => planes::lookup_shares(ring, dispatch),
         Shader::MaskProducts => planes::mask_products(dispatch),
         Shader::AndTree => planes::and_tree(dispatch),
+        Shader::PickLanes => planes::pick_lanes(ring, dispatch),
         Shader::Xor => {
             let p: params::Xor = dispatch.params.read();
             let offsets = [p.out_offset, p.left_offset, p.right_offset];
@@ -358,8 +359,10 @@ pub(super) fn check_scratch_spans(
         assert_eq!(dispatch.bindings.len(), dispatch.shader.written() + dispatch.shader.read());
         for (span, end) in dispatch.bindings.iter().zip(ends(ring, &dispatch)) {
             // Planes are bound whole, also where not all of them are read.
-            let is_whole =
-                matches!(dispatch.shader, Shader::LookupShares | Shader::MaskProducts | Shader::AndTree);
+            let is_whole = matches!(
+                dispatch.shader,
+                Shader::LookupShares | Shader::MaskProducts | Shader::AndTree | Shader::PickLanes
+            );
             assert!(span.size_bytes == end || (is_whole && end < span.size_bytes), "{kernel:?}");
             assert!(span.size_bytes <= limits.binding_bytes);
             assert_eq!(span.offset_bytes % limits.alignment_bytes, 0);
