@@ -14,5 +14,5 @@ mod shapes;
 mod variants;
 
 pub use case::{Builder, Case, Pattern};
-pub use shapes::{broadcasts, extents, shapes};
+pub use shapes::{broadcasts, extents, levels, shapes};
 pub use variants::{Variant, matrix_unit_variants, tuned_variants, variants};

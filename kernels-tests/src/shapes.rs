@@ -1,10 +1,16 @@
 //! The shapes that kernels are tested at.
 
 use symbolon::ring::Shape;
+use symbolon::step::bits::Level;
 
 /// Extents around vectors, tiles and workgroups: zero, one, primes, and powers of two with their neighbours.
 pub fn extents() -> Vec<usize> {
     vec![0, 1, 2, 7, 13, 15, 16, 17, 63, 64, 65, 127, 255, 256, 257]
+}
+
+/// Levels of trees: of every number of digits that there is, and one more; of both kinds.
+pub fn levels() -> impl Iterator<Item = Level> {
+    (2..=17).flat_map(|digits| [false, true].map(|order| Level { digits, order }))
 }
 
 /// Shapes of elementwise kernels: every extent as a row, as a column and beside another; empty, tall and wide ones.

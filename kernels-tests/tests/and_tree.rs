@@ -1,6 +1,6 @@
 //! One party's shares of the next level's planes.
 
-use kernels_tests::{Builder, Pattern, extents};
+use kernels_tests::{Builder, Pattern, extents, levels};
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::Kernel;
 use symbolon::step::bits::Level;
@@ -15,10 +15,6 @@ fn check(ring: Ring, pattern: Pattern, seed: u64, level: Level, width: usize) {
         let kernel = Kernel::AndTree { out, planes: planes_in, opened, masks, monomials, level, leader };
         builder.case(kernel).check();
     }
-}
-
-fn levels() -> impl Iterator<Item = Level> {
-    (2..=17).flat_map(|digits| [false, true].map(|order| Level { digits, order }))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The dealer's half of a level's monomials.
 
-use kernels_tests::{Builder, Pattern, extents};
+use kernels_tests::{Builder, Pattern, extents, levels};
 use symbolon::ring::{Ring, Shape};
 use symbolon::step::Kernel;
 use symbolon::step::bits::Level;
@@ -11,10 +11,6 @@ fn check(ring: Ring, pattern: Pattern, seed: u64, level: Level, width: usize) {
     let masks = [(); 2].map(|()| builder.operand(planes(level.factors())));
     let out = builder.operand(planes(level.monomials()));
     builder.case(Kernel::MaskProducts { out, masks, level }).check();
-}
-
-fn levels() -> impl Iterator<Item = Level> {
-    (2..=17).flat_map(|digits| [false, true].map(|order| Level { digits, order }))
 }
 
 #[test]
