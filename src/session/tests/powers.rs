@@ -41,7 +41,8 @@ impl Case {
     fn elements(&self) -> Vec<u64> {
         let around = (0..self.bits()).flat_map(|exponent| [-1, 0, 1].map(|by| (1i64 << exponent) + by));
         let all = around.flat_map(|number| [number, -number]).chain([0, 1, -1]);
-        let most = 1i64 << (self.bits() - 1);
+        // One unit of it is the other party's.
+        let most = (1i64 << (self.bits() - 1)) - 1;
         let mut all: Vec<i64> = all.filter(|number| number.abs() <= most).collect();
         all.dedup();
         all.into_iter().map(|number| self.ring.reduce(number as u64)).collect()
@@ -58,11 +59,11 @@ impl Case {
             let power = f64::from(exponent).exp2() / 2.0;
             if self.signs.0 {
                 let above = program.reaches_constant(sum, power).expect("a comparison");
-                program.output(&format!("from 2^{exponent}"), above, Parties::first(2)).expect("an output");
+                program.output(&format!("from 2^{exponent}"), above, Parties::first(1)).expect("an output");
             }
             if self.signs.1 {
                 let below = program.falls_to_constant(sum, power).expect("a comparison");
-                program.output(&format!("to -2^{exponent}"), below, Parties::first(2)).expect("an output");
+                program.output(&format!("to -2^{exponent}"), below, Parties::first(1)).expect("an output");
             }
         }
         program
