@@ -38,7 +38,8 @@ fn every_extent_and_pattern() {
 fn every_power() {
     for (ring, lanes) in lanes() {
         for exponent in 0..lanes * LANE_BITS {
-            Pattern::ALL.into_iter().for_each(|pattern| check(ring, pattern, 131, lanes, exponent));
+            let patterns = [Pattern::Place, Pattern::Limits].into_iter();
+            patterns.for_each(|pattern| check(ring, pattern, 131, lanes, exponent));
         }
     }
 }
