@@ -135,7 +135,14 @@ pub(crate) fn extreme(l: &mut Lowering, call: &Call, function: &str) -> Lowered 
     match call.inputs.len() {
         1 => Ok(vec![Value::Shared(call.shared(0)?.clone())]),
         2 => {
-            let ([a, b], dims) = operands(l, call, 0, 1)?;
+            let ([mut a, mut b], dims) = operands(l, call, 0, 1)?;
+            for (at, text) in [&mut a, &mut b].into_iter().enumerate() {
+                if let Value::Constant(tensor) = call.value(at)?
+                    && let Some(number) = l.number(&tensor.clone())
+                {
+                    *text = literal(l.rounded(number));
+                }
+            }
             Ok(vec![l.step(format!("{function}({a}, {b})"), &dims, false)])
         }
         count => Err(format!("it is of {count} values, and 2 at most are compared")),
@@ -189,7 +196,7 @@ pub(crate) fn neg(l: &mut Lowering, call: &Call) -> Lowered {
 pub(crate) fn sign(l: &mut Lowering, call: &Call) -> Lowered {
     let x = call.shared(0)?.clone();
     let name = l.plain(&x)?;
-    Ok(vec![l.step(format!("({name} > 0) - ({name} < 0)"), &x.dims, true)])
+    Ok(vec![l.step(format!("sign({name})"), &x.dims, true)])
 }
 
 /// A step of one value of the same extents.
@@ -289,7 +296,7 @@ pub(crate) fn clip(l: &mut Lowering, call: &Call) -> Lowered {
             }
             _ => None,
         };
-        Ok(number.filter(|number| number.abs() < 1e30).map(literal))
+        Ok(number.filter(|number| number.abs() < 1e30).map(|number| literal(l.rounded(number))))
     };
     let (low, high) = (end(1, "min")?, end(2, "max")?);
     let x = call.shared(0)?.clone();
@@ -317,9 +324,7 @@ pub(crate) fn softmax(l: &mut Lowering, call: &Call) -> Lowered {
     if call.node.op == "Softmax" {
         return Ok(vec![l.step(format!("softmax({name}, axis={axis})"), &x.dims, false)]);
     }
-    let below =
-        l.part("below", format!("{name} - max({name}, axis={axis}, keepdims=1)"), &x.dims, false).name;
-    Ok(vec![l.step(format!("{below} - log(sum(exp({below}), axis={axis}, keepdims=1))"), &x.dims, false)])
+    Ok(vec![l.step(format!("log_softmax({name}, axis={axis})"), &x.dims, false)])
 }
 
 pub(crate) fn compare(l: &mut Lowering, call: &Call, sign: &str) -> Lowered {

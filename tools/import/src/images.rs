@@ -72,15 +72,10 @@ fn sides(call: &Call, kernel: &[usize], image: &[usize]) -> Result<Vec<Side>, St
         .collect()
 }
 
-/// The text of a value with zeros before and behind it along an axis.
-fn with_zeros(text: String, (axis, before, behind): (usize, usize, usize)) -> String {
-    let zeros = |count: usize| format!("gather({text}, [{}], axis={axis}) * 0", list(&vec![0; count]));
-    match (before, behind) {
-        (0, 0) => text,
-        (0, behind) => format!("concat({text}, {}, axis={axis})", zeros(behind)),
-        (before, 0) => format!("concat({}, {text}, axis={axis})", zeros(before)),
-        (before, behind) => format!("concat({}, {text}, {}, axis={axis})", zeros(before), zeros(behind)),
-    }
+/// The text of a value with a number before and behind it along an axis.
+fn bordered(text: &str, (axis, before, behind): (usize, usize, usize), value: f64) -> String {
+    let value = if value == 0.0 { String::new() } else { format!(", value={value:?}") };
+    format!("pad({text}, {before}, {behind}, axis={axis}{value})")
 }
 
 /// A value with zeros around it, as a step of its own where there are any.
@@ -90,7 +85,7 @@ fn padded(l: &mut Lowering, text: String, dims: &[usize], axes: &[(usize, usize,
     for &(axis, before, behind) in axes {
         if before + behind > 0 {
             dims[axis] += before + behind;
-            text = l.part("padded", with_zeros(text, (axis, before, behind)), &dims, false).name;
+            text = l.part("padded", bordered(&text, (axis, before, behind), 0.0), &dims, false).name;
         }
     }
     text
@@ -378,18 +373,15 @@ pub(crate) fn pad(l: &mut Lowering, call: &Call) -> Lowered {
         } else {
             call.real("value", 0.0)?
         };
-        if value != 0.0 {
-            return Err(format!("a border of {value}"));
-        }
         let (mut text, mut dims) = (l.plain(&x)?, x.dims.clone());
         let all: Vec<(usize, usize, usize)> = sides().collect();
         let Some((&last, others)) = all.split_last() else { return Ok(vec![Value::Shared(x)]) };
         for &side in others {
-            text = padded(l, text, &dims, &[side]);
             dims[side.0] += side.1 + side.2;
+            text = l.part("padded", bordered(&text, side, value), &dims, false).name;
         }
         dims[last.0] += last.1 + last.2;
-        return Ok(vec![l.step(with_zeros(text, last), &dims, false)]);
+        return Ok(vec![l.step(bordered(&text, last, value), &dims, false)]);
     }
     let place = |at: i64, extent: i64| match mode.as_str() {
         "edge" => Some(at.clamp(0, extent - 1)),

@@ -265,6 +265,12 @@ impl<'a> Lowering<'a> {
         (!tensor.private || is_plain).then(|| self.held(number))
     }
 
+    /// 0 in place of a number that fixed point rounds to it, where that makes no difference to what is compared with it.
+    pub(crate) fn rounded(&self, number: f64) -> f64 {
+        let least = f64::from(self.fraction_bits + 1).exp2().recip();
+        if number.abs() < least { 0.0 } else { number }
+    }
+
     /// A number that a ring holds: those by which masks say "never" become smaller.
     fn held(&mut self, number: f64) -> f64 {
         if number.abs() < NEVER {
