@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -51,6 +51,7 @@ MODELS = {
     "tree": (DecisionTreeRegressor(max_depth=4, random_state=1), TARGET),
     "forest": (RandomForestClassifier(6, max_depth=5, random_state=1), THREE),
     "forest_two": (RandomForestClassifier(3, max_depth=3, random_state=1), TWO),
+    "forest_large": (RandomForestRegressor(22, max_leaf_nodes=24, random_state=1), TARGET),
     "boosting": (GradientBoostingClassifier(n_estimators=4, max_depth=2, random_state=1), TWO),
 }
 

@@ -18,6 +18,9 @@ const MOST_AXES: usize = 4;
 /// The longest list of places in a step, in bytes: a step has 64 KiB.
 const LONGEST_LIST: usize = 48 << 10;
 
+/// The longest text of places within another step, of which there may be several.
+const LONGEST_INLINE: usize = 12 << 10;
+
 /// Masks say "never" by numbers from here on, and infinity; no ring holds these.
 const NEVER: f64 = 1e15;
 
@@ -403,7 +406,9 @@ impl<'a> Lowering<'a> {
             }
         }
         if let [list] = &lists[..] {
-            return Ok(format!("gather({own}, [{list}], axis={axis})"));
+            let text = format!("gather({own}, [{list}], axis={axis})");
+            let is_short = text.len() <= LONGEST_INLINE;
+            return Ok(if is_short { text } else { self.part("gathered", text, dims, false).name });
         }
         let source = self.part("source", own, dims, false).name;
         let mut parts = Vec::new();
@@ -412,7 +417,7 @@ impl<'a> Lowering<'a> {
                 self.part("part", format!("gather({source}, [{list}], axis={axis})"), dims, false).name,
             );
         }
-        Ok(format!("concat({}, axis={axis})", parts.join(", ")))
+        Ok(self.part("gathered", format!("concat({}, axis={axis})", parts.join(", ")), dims, false).name)
     }
 
     /// Calls a value as an output of the model: the step that defines it, where it has a name of no output yet, or a step of

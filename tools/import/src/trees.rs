@@ -3,7 +3,8 @@
 //! One gather brings each node its feature, one comparison decides all nodes, and a leaf is reached where the product of the
 //! decisions on its path is 1. Products are taken in pairs, so that they need as many rounds as the depth has binary
 //! digits; paths that begin alike share them. The leaves times their values are one product of matrices. The job shows the
-//! shape of the trees and the feature of each node; thresholds and values are private.
+//! shape of the trees and the feature of each node; thresholds and values are private. Of large forests features and paths
+//! are private matrices too, and a second comparison finds the leaf that agrees with all decisions.
 
 use crate::call::{Call, Shared};
 use crate::classic::{classified, labels, rows, transformed};
@@ -45,6 +46,9 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
 
 /// The most decisions on all paths together.
 const MOST_DECISIONS: usize = 1 << 22;
+
+/// The most leaves whose paths are listed; beyond, matrices have them.
+const MOST_LISTED: usize = 512;
 
 /// A node's place: its tree and its number there.
 type Place = (i64, i64);
@@ -222,7 +226,6 @@ fn values(
 fn summed(l: &mut Lowering, call: &Call, what: &str, columns: usize) -> Result<Shared, String> {
     let x = rows(l, call)?;
     let mut forest = Forest::read(call, x.dims[1])?;
-    forest.sort();
     let share = match call.text("aggregate_function", "SUM")?.as_str() {
         "SUM" => 1.0,
         "AVERAGE" => 1.0 / forest.trees as f64,
@@ -240,13 +243,17 @@ fn summed(l: &mut Lowering, call: &Call, what: &str, columns: usize) -> Result<S
     if forest.decisions.is_empty() {
         return Err("its trees decide nothing".to_owned());
     }
-    let (reached, order) = reached(l, &x, &forest)?;
+    let (reached, order) = if forest.leaves.len() > MOST_LISTED {
+        reached_by_matrices(l, &x, &forest)?
+    } else {
+        forest.sort();
+        reached(l, &x, &forest)?
+    };
     let hint = l.hint().to_owned();
-    let table: Vec<f64> = order.iter().flat_map(|&leaf| leaves[leaf].iter().copied()).collect();
-    let table = l.parameter_called(
-        &Tensor::real(&[order.len(), columns], table).kept(true),
-        &format!("{hint}_leaves"),
-    )?;
+    let nothing = vec![0.0; columns];
+    let rows = order.iter().flat_map(|leaf| leaf.map_or(&nothing, |leaf| &leaves[leaf]).iter().copied());
+    let table = Tensor::real(&[order.len(), columns], rows.collect()).kept(true);
+    let table = l.parameter_called(&table, &format!("{hint}_leaves"))?;
     let mut text = format!("{} @ {table}", reached.name);
     if base.iter().any(|&base| base != 0.0) {
         let base = l.parameter_called(&Tensor::real(&[columns], base).kept(true), &format!("{hint}_base"))?;
@@ -256,7 +263,7 @@ fn summed(l: &mut Lowering, call: &Call, what: &str, columns: usize) -> Result<S
 }
 
 /// For each row of data and each leaf 1 where it is reached, and the leaves in the order of the columns.
-fn reached(l: &mut Lowering, x: &Shared, forest: &Forest) -> Result<(Shared, Vec<usize>), String> {
+fn reached(l: &mut Lowering, x: &Shared, forest: &Forest) -> Result<(Shared, Vec<Option<usize>>), String> {
     let (count, width) = (x.dims[0], x.dims[1]);
     let mut name = l.plain(x)?;
     let has_turned = forest.decisions.iter().any(|decision| decision.is_turned);
@@ -307,9 +314,73 @@ fn reached(l: &mut Lowering, x: &Shared, forest: &Forest) -> Result<(Shared, Vec
         };
         level = l.part("paths", text, &[count, columns], true);
     }
-    let mut order = vec![0; paths.len()];
-    paths.iter().for_each(|(leaf, path)| order[path[0]] = *leaf);
+    let mut order = vec![None; paths.len()];
+    paths.iter().for_each(|(leaf, path)| order[path[0]] = Some(*leaf));
     Ok((level, order))
+}
+
+/// The same by private matrices, for large forests, of which lists of columns would be long: each node's feature is a column
+/// of ones and zeros, and each tree's paths are a matrix that counts on how many decisions a leaf agrees. All trees have as
+/// many nodes and leaves as the largest; what a tree lacks is reached by nothing.
+fn reached_by_matrices(
+    l: &mut Lowering,
+    x: &Shared,
+    forest: &Forest,
+) -> Result<(Shared, Vec<Option<usize>>), String> {
+    let (count, width) = (x.dims[0], x.dims[1]);
+    let mut trees: Vec<Vec<usize>> = Vec::new();
+    for (at, leaf) in forest.leaves.iter().enumerate().filter(|(_, leaf)| !leaf.path.is_empty()) {
+        match trees.last_mut() {
+            Some(tree) if forest.leaves[tree[0]].place.0 == leaf.place.0 => tree.push(at),
+            _ => trees.push(vec![at]),
+        }
+    }
+    // The decisions of a tree are neighbours, and there is one less than leaves.
+    let leaves = trees.iter().map(Vec::len).max().unwrap_or(0);
+    let nodes = leaves - 1;
+    let sizes = [width, nodes, leaves].map(|extent| extent.checked_mul(trees.len() * nodes.max(leaves)));
+    if sizes.iter().any(|size| size.is_none_or(|size| size > crate::fold::MOST_ELEMENTS)) {
+        return Err("its trees are too large together".to_owned());
+    }
+    let all = trees.len() * nodes;
+    let (mut features, mut thresholds) = (vec![0.0; width * all], vec![0.0; all]);
+    let (mut paths, mut agreed) = (vec![0.0; all * leaves], vec![1.0; trees.len() * leaves]);
+    let (mut order, mut deepest) = (vec![None; trees.len() * leaves], 1);
+    for (tree, own) in trees.iter().enumerate() {
+        let decisions = || own.iter().flat_map(|&leaf| &forest.leaves[leaf].path).map(|&(at, _)| at);
+        let first = decisions().min().unwrap_or(0);
+        for decision in decisions() {
+            let (node, Decision { feature, threshold, is_turned }) =
+                (tree * nodes + decision - first, &forest.decisions[decision]);
+            features[feature * all + node] = if *is_turned { -1.0 } else { 1.0 };
+            thresholds[node] = *threshold;
+        }
+        for (place, &leaf) in own.iter().enumerate() {
+            let path = &forest.leaves[leaf].path;
+            order[tree * leaves + place] = Some(leaf);
+            agreed[tree * leaves + place] = path.iter().filter(|(_, holds)| *holds).count() as f64;
+            deepest = deepest.max(path.len());
+            for &(decision, holds) in path {
+                paths[(tree * nodes + decision - first) * leaves + place] = if holds { 1.0 } else { -1.0 };
+            }
+        }
+    }
+    let (name, hint) = (l.plain(x)?, l.hint().to_owned());
+    let trees = trees.len();
+    let mut private = |values: Vec<f64>, dims: &[usize], what: &str| {
+        l.parameter_called(&Tensor::real(dims, values).kept(true), &format!("{hint}_{what}"))
+    };
+    let features = private(features, &[width, all], "features")?;
+    let thresholds = private(thresholds, &[all], "thresholds")?;
+    let paths = private(paths, &[trees, nodes, leaves], "paths")?;
+    let agreed = private(agreed, &[trees, 1, leaves], "agreed")?;
+    let bits = l.part("decisions", format!("{name} @ {features} <= {thresholds}"), &[count, all], true).name;
+    let text = format!("transpose(reshape({bits}, {count}, {trees}, {nodes}), 1, 0, 2) @ {paths} - {agreed}");
+    let missed = l.part("missed", text, &[trees, count, leaves], false).name;
+    let text = format!("assume({missed}, -{}, 0) == 0", deepest + 1);
+    let hit = l.part("hit", text, &[trees, count, leaves], true).name;
+    let text = format!("reshape(transpose({hit}, 1, 0, 2), {count}, {})", trees * leaves);
+    Ok((l.part("reached", text, &[count, trees * leaves], true), order))
 }
 
 /// The columns of a level that are multiplied for the next one, and those that wait.

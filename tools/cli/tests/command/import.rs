@@ -34,6 +34,7 @@ const CASES: &[Case] = &[
     ("tree", &["X"], &["variable"], ROWS, 2e-4),
     ("forest", &["X"], CLASSES, ROWS, 2e-4),
     ("forest_two", &["X"], CLASSES, ROWS, 2e-4),
+    ("forest_large", &["X"], &["variable"], ROWS, 1e-3),
     ("boosting", &["X"], CLASSES, ROWS, 1e-3),
     ("cnn", &["x"], &["logits"], &["--batch", "2"], 2e-3),
     ("encoder", &["x"], &["pooled"], &["--batch", "2", "--axis", "sequence=4", "--set", "mask=1"], 2e-3),
