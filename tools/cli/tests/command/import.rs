@@ -151,3 +151,30 @@ fn a_file_that_is_no_model_is_refused_in_a_line() {
         assert!(line.contains(reason), "{line}");
     }
 }
+
+#[test]
+fn altered_models_are_imported_or_refused() {
+    let folder = Folder::new();
+    let corpus = std::fs::read_dir(file("../fuzz/corpus/onnx")).expect("a corpus");
+    let mut paths: Vec<PathBuf> = corpus.map(|entry| entry.expect("a case").path()).collect();
+    paths.sort();
+    let mut state = 0x5eed_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for path in paths {
+        let whole = std::fs::read(&path).expect("a case");
+        for _ in 0..8 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                bytes[at] = if random(2) == 0 { random(256) as u8 } else { bytes[at] ^ 1 << random(8) };
+            }
+            std::fs::write(folder.path("model.onnx"), &bytes).expect("a file");
+            let output = folder.run(&["import", "model.onnx", "--out", "job", "--force"]);
+            let said = stderr(&output);
+            assert!(matches!(output.status.code(), Some(0 | 2)), "{}, altered: {said}", path.display());
+        }
+    }
+}
