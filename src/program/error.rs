@@ -360,6 +360,26 @@ pub enum ProgramError {
         /// The largest whole one.
         most: i128,
     },
+    /// A divisor that leaves no whole quotient.
+    #[error("{label}: the divisor is a positive multiple of {least:e} below {most:e}")]
+    Divisor {
+        /// The quotient.
+        label: String,
+        /// What it is a multiple of.
+        least: f64,
+        /// All are below.
+        most: f64,
+    },
+    /// A dividend that is too large for a whole quotient.
+    #[error(
+        "{label}: magnitudes must be below {limit:e}; declare a bound on the inputs, or a power of two as divisor"
+    )]
+    Dividend {
+        /// The quotient.
+        label: String,
+        /// Magnitudes below this are divided.
+        limit: f64,
+    },
     /// Indices of a product that do not fit its values.
     #[error("einsum \"{indices}\": {what}")]
     Einsum {

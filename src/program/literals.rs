@@ -174,7 +174,12 @@ impl Program {
     }
 
     /// A number in every element, as an integer or at the scale of the program's numbers.
-    fn filled_as(&mut self, dims: Dims, number: Number, integer: bool) -> Result<ValueId, ProgramError> {
+    pub(super) fn filled_as(
+        &mut self,
+        dims: Dims,
+        number: Number,
+        integer: bool,
+    ) -> Result<ValueId, ProgramError> {
         let bits = if integer { 0 } else { self.codec().fraction_bits() };
         let zeros = self.zeros_of(dims, bits)?;
         if number.value() == 0.0 {

@@ -34,11 +34,13 @@ pub mod range;
 mod reach;
 mod rearrange;
 mod reduce;
+mod sort;
 mod state;
 mod tensors;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod tiling;
+mod whole;
 
 pub use blocks::{Gather, Loop, Stride};
 pub use build::Number;

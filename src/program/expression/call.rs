@@ -183,6 +183,11 @@ impl Call {
         self.arguments.named.iter().find(|(other, _)| other == name).map(|(_, given)| given)
     }
 
+    /// Whether a named argument is there.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.given(name).is_some()
+    }
+
     /// A named argument that is one number, if it is there.
     pub(super) fn one(&self, name: &str) -> Result<Option<Number>, StepErrorKind> {
         match self.given(name) {

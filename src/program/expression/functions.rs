@@ -12,6 +12,7 @@ mod moves;
 mod products;
 mod reductions;
 mod smooth;
+mod sorting;
 mod training;
 
 /// A function that steps can call.
@@ -107,11 +108,12 @@ const ALL_NARROW: (f64, f64) = (1.0 / 256.0, 4.1e6);
 const LARGEST_NARROW: (f64, f64) = (-4e6, 4e6);
 
 /// The table, by subject.
-const TABLE: [&[Function]; 8] = [
+const TABLE: [&[Function]; 9] = [
     literals::FUNCTIONS,
     reductions::FUNCTIONS,
     choices::FUNCTIONS,
     moves::FUNCTIONS,
+    sorting::FUNCTIONS,
     products::FUNCTIONS,
     smooth::FUNCTIONS,
     layers::FUNCTIONS,

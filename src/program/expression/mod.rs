@@ -8,7 +8,7 @@
 //! negation   = "not" negation | comparison
 //! comparison = sum [("<" | ">" | "<=" | ">=" | "==" | "!=") sum]
 //! sum        = product (("+" | "-") product)*
-//! product    = unary (("*" | "/" | "@") unary)*
+//! product    = unary (("*" | "/" | "//" | "%" | "@") unary)*
 //! unary      = "-" unary | power
 //! power      = postfix ["**" unary]
 //! postfix    = atom (".T" | "[" range ("," range)* "]")*
@@ -79,6 +79,9 @@ pub enum StepErrorKind {
     /// A step's name that joins truths.
     #[error("'{0}' stands between truths: no step has this name")]
     Taken(String),
+    /// A divisor that is not public.
+    #[error("the divisor behind '//' and '%' is a public number, and the dividend a value")]
+    PrivateDivisor,
     /// A power that is not public.
     #[error("the power after '**' is a public number")]
     PrivatePower,

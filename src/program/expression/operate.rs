@@ -11,6 +11,9 @@ type Connective = fn(&mut Program, ValueId, ValueId) -> Result<ValueId, ProgramE
 pub(super) const CONNECTIVES: [(&str, Connective); 3] =
     [("or", Program::or), ("xor", Program::xor), ("and", Program::and)];
 
+/// The operator `//`.
+pub(super) const WHOLE_QUOTIENT: char = '÷';
+
 /// An item of a list.
 pub(super) enum Item {
     Operand(Operand),
@@ -127,6 +130,9 @@ impl Parser<'_> {
             ('@', Matrix(a), Matrix(b)) => program.matmul(a, b)?,
             ('@', ..) => return Err(StepErrorKind::NoMatrix("'@'")),
             (_, Constant(a), Constant(b)) => return fold(operator, a, b).map(Constant),
+            (WHOLE_QUOTIENT, Matrix(a), Constant(c)) => program.floor_div(a, c)?,
+            ('%', Matrix(a), Constant(c)) => program.remainder(a, c)?,
+            (WHOLE_QUOTIENT | '%', ..) => return Err(StepErrorKind::PrivateDivisor),
             ('/', Matrix(a), Matrix(b)) => program.div(a, b)?,
             ('/', Matrix(a), Constant(c)) => program.div_constant(a, c)?,
             ('/', Constant(c), Matrix(a)) => program.constant_over(c, a)?,
@@ -246,6 +252,9 @@ fn fold(operator: char, a: Number, b: Number) -> Result<Number, StepErrorKind> {
             Err(StepErrorKind::ConstantOverflow)
         };
     }
+    if let WHOLE_QUOTIENT | '%' = operator {
+        return whole_parts(operator, a, b);
+    }
     let folded = match (a, b) {
         (Number::Integer(a), Number::Integer(b)) => match operator {
             '+' => a.checked_add(b),
@@ -264,6 +273,19 @@ fn fold(operator: char, a: Number, b: Number) -> Result<Number, StepErrorKind> {
         }
     };
     folded.ok_or(StepErrorKind::ConstantOverflow)
+}
+
+/// The quotient rounded down of two constants, or what it leaves.
+fn whole_parts(operator: char, a: Number, b: Number) -> Result<Number, StepErrorKind> {
+    let is_quotient = operator == WHOLE_QUOTIENT;
+    if let (Number::Integer(a), Number::Integer(b)) = (a, b)
+        && b > 0
+    {
+        return Ok(Number::Integer(if is_quotient { a.div_euclid(b) } else { a.rem_euclid(b) }));
+    }
+    let quotient = (a.value() / b.value()).floor();
+    let result = if is_quotient { quotient } else { a.value() - quotient * b.value() };
+    if result.is_finite() { Ok(Number::Real(result)) } else { Err(StepErrorKind::ConstantOverflow) }
 }
 
 pub(super) fn negated(number: Number) -> Result<Number, StepErrorKind> {

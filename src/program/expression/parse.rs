@@ -2,7 +2,7 @@
 
 use super::call::{Arguments, Call, Given};
 use super::functions::Function;
-use super::operate::{CONNECTIVES, Item, Range};
+use super::operate::{CONNECTIVES, Item, Range, WHOLE_QUOTIENT};
 use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
 use crate::program::{Number, Program, ProgramError, ValueId};
@@ -20,6 +20,15 @@ pub(super) enum Operand {
 
 /// Words between truths, which name nothing.
 const WORDS: [&str; 4] = ["and", "or", "xor", "not"];
+
+/// The operator between factors that a word is.
+fn factor(token: &Token) -> Option<char> {
+    match *token {
+        Token::Symbol(operator @ ('*' | '/' | '%' | '@')) => Some(operator),
+        Token::Quotient => Some(WHOLE_QUOTIENT),
+        _ => None,
+    }
+}
 
 /// A truth value as a number, as Python or JSON writes it.
 fn truth(name: &str) -> Option<Number> {
@@ -129,7 +138,7 @@ impl Parser<'_> {
     fn product(&mut self) -> Result<Operand, Located> {
         let start = self.offset();
         let mut left = self.unary()?;
-        while let Token::Symbol(operator @ ('*' | '/' | '@')) = *self.peek() {
+        while let Some(operator) = factor(self.peek()) {
             let offset = self.advance().0;
             let right = self.unary()?;
             let result = self.combine(operator, left, right).map_err(|kind| (offset, kind))?;

@@ -8,12 +8,14 @@ use crate::program::{Number, Relation};
 pub(super) enum Token {
     Name(String),
     Number(Number),
-    /// One of `= + - * / @ ( ) [ ] : ,`.
+    /// One of `= + - * / % @ ( ) [ ] : ,`.
     Symbol(char),
     /// One of `<`, `>`, `<=`, `>=`, `==`, `!=`.
     Compare(Relation),
     /// `**`
     Power,
+    /// `//`
+    Quotient,
     /// `.T`
     Transposed,
     /// What stands between quotation marks.
@@ -30,6 +32,7 @@ impl Token {
             Token::Symbol(symbol) => format!("'{symbol}'"),
             Token::Compare(relation) => format!("'{}'", relation.sign()),
             Token::Power => "'**'".to_owned(),
+            Token::Quotient => "'//'".to_owned(),
             Token::Transposed => "'.T'".to_owned(),
             Token::Text(text) => format!("\"{text}\""),
             Token::End => "the end".to_owned(),
@@ -63,7 +66,8 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
             (_, Some(relation)) => (relation.sign().len(), Token::Compare(relation)),
             ('*', _) if rest.starts_with("**") => (2, Token::Power),
             ('"' | '\'', _) => quoted(rest, first).ok_or((start, StepErrorKind::Character(first)))?,
-            ('=' | '+' | '-' | '*' | '/' | '@' | '(' | ')' | '[' | ']' | ':' | ',', _) => {
+            ('/', _) if rest.starts_with("//") => (2, Token::Quotient),
+            ('=' | '+' | '-' | '*' | '/' | '%' | '@' | '(' | ')' | '[' | ']' | ':' | ',', _) => {
                 (1, Token::Symbol(first))
             }
             ('a'..='z' | 'A'..='Z' | '_', _) => name(rest),
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_no_word_is_named() {
-        assert_eq!(words("a % b").unwrap_err(), (2, StepErrorKind::Character('%')));
+        assert_eq!(words("a ? b").unwrap_err(), (2, StepErrorKind::Character('?')));
         assert_eq!(words("x.reshape(3)").unwrap_err(), (1, StepErrorKind::Attribute("reshape".into())));
         assert_eq!(words("12abc").unwrap_err(), (0, StepErrorKind::Number("12abc".into())));
         assert_eq!(words("1e999").unwrap_err(), (0, StepErrorKind::NumberTooLarge("1e999".into())));

@@ -127,7 +127,7 @@ impl Program {
     }
 
     /// Asks of a function's argument to lie in `interval`.
-    pub(super) fn demand(&mut self, result: ValueId, argument: ValueId, interval: Interval) {
+    pub(in crate::program) fn demand(&mut self, result: ValueId, argument: ValueId, interval: Interval) {
         let asked = Asked::Value { value: argument, either_sign: false };
         self.domains.push(Domain { result, asked, interval });
     }

@@ -22,7 +22,9 @@ mod multiple;
 mod polynomial;
 mod powers;
 mod quotient;
+mod solve;
 mod statistics;
+mod waves;
 
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,8 @@ pub(in crate::program) enum Composite {
     Rsqrt(ValueId),
     Sigmoid(ValueId),
     Tanh(ValueId),
+    Sin(ValueId),
+    Cos(ValueId),
     Gelu(ValueId),
     Silu(ValueId),
     /// Along an axis.
@@ -76,6 +78,8 @@ impl Composite {
             | Composite::Rsqrt(a)
             | Composite::Sigmoid(a)
             | Composite::Tanh(a)
+            | Composite::Sin(a)
+            | Composite::Cos(a)
             | Composite::Gelu(a)
             | Composite::Silu(a)
             | Composite::Softmax(a, _)
@@ -121,6 +125,8 @@ impl Program {
             Composite::Rsqrt(_) => self.passed_by_inverse_root(y, adjoint),
             Composite::Sigmoid(_) => self.passed_by_sigmoid(y, adjoint),
             Composite::Tanh(_) => self.passed_by_tanh(y, adjoint),
+            Composite::Sin(a) => self.passed_by_sine(a, adjoint),
+            Composite::Cos(a) => self.passed_by_cosine(a, adjoint),
             Composite::Gelu(a) => self.passed_by_gelu(a, adjoint),
             Composite::Silu(a) => self.passed_by_silu(a, adjoint),
             Composite::LogSoftmax(a, axis) => self.passed_by_log_softmax(a, axis, adjoint),

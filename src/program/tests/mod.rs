@@ -6,6 +6,8 @@
 //! of such a value is not held to anything. Where all inputs declare bounds and no warning is given, nothing may be off.
 
 mod draw;
+mod drawn_language;
+mod language;
 mod shapes;
 mod smooth;
 mod tensor;

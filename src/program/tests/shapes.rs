@@ -2,9 +2,10 @@
 
 use super::draw::Setting;
 use super::draw::{Draw, Drawn, Error, Expected, Kind, Known, broadcast, drawn};
+use super::drawn_language as language;
 use super::tensor::Tensor;
 
-pub(crate) const KINDS: [Kind; 21] = [
+pub(crate) const KINDS: [Kind; 30] = [
     sum_of_two,
     sum_of_two,
     sum_with_constant,
@@ -26,15 +27,24 @@ pub(crate) const KINDS: [Kind; 21] = [
     concatenated,
     one_hot,
     looked_up,
+    language::sorted,
+    language::placed,
+    language::connected,
+    language::any_or_all,
+    language::summed_up,
+    language::turned,
+    language::floored,
+    language::divided,
+    language::listed,
 ];
 
-fn pair(draw: &mut Draw, known: &[Known]) -> Option<(usize, usize)> {
+pub(super) fn pair(draw: &mut Draw, known: &[Known]) -> Option<(usize, usize)> {
     let a = draw.value(known, |_| true)?;
     let b = draw.value(known, |b| broadcast(&known[a].dims, &b.dims))?;
     Some((a, b))
 }
 
-fn exact(setting: &Setting, value: Tensor) -> Expected {
+pub(super) fn exact(setting: &Setting, value: Tensor) -> Expected {
     Expected::new(setting, value, Error::None)
 }
 

@@ -13,7 +13,9 @@ use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
 
 /// The operators, beside the functions of the language.
-const OPERATORS: [Sample; 34] = [
+const OPERATORS: [Sample; 36] = [
+    sample("x // 7 - y // 4", LARGE),
+    sample("x % 3", LARGE),
     sample("x < y", LARGEST),
     sample("x <= y", LARGEST),
     sample("x > y", LARGEST),

@@ -3,6 +3,7 @@
 use crate::bench::model;
 use crate::circuit::CircuitArguments;
 use crate::failure::Failure;
+use crate::functions::FunctionsArguments;
 use crate::import::ImportArguments;
 use crate::init::InitArguments;
 use crate::interrupt;
@@ -97,6 +98,8 @@ pub enum Command {
     Import(Box<ImportArguments>),
     /// Print the gates of a Boolean circuit, and what it costs to garble it
     Circuit(CircuitArguments),
+    /// List the functions of steps: forms, range, error, rounds and bytes
+    Functions(FunctionsArguments),
     /// Run a benchmark and compare it with a hardware limit or a baseline
     Bench(crate::bench::Bench),
     /// Make identities and configurations for the nodes of a deployment, or renew identities
@@ -333,6 +336,7 @@ impl Command {
             Command::Bench(_)
             | Command::Circuit(_)
             | Command::Import(_)
+            | Command::Functions(_)
             | Command::Init { .. }
             | Command::Id { .. }
             | Command::Trace { .. }
@@ -349,6 +353,7 @@ impl Command {
             Command::Bench(bench) => bench.options.json,
             Command::Circuit(arguments) => arguments.json,
             Command::Import(arguments) => arguments.json,
+            Command::Functions(arguments) => arguments.json,
             _ => false,
         };
         own || self.shared().is_some_and(|shared| shared.json)

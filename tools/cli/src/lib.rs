@@ -12,6 +12,7 @@ pub mod embed;
 mod failure;
 mod fault;
 mod files;
+mod functions;
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzz;
 mod garbled;
@@ -183,6 +184,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Bench(options) => bench::bench(&options),
         Command::Circuit(arguments) => circuit::circuit(&arguments),
         Command::Import(arguments) => import::import(&arguments),
+        Command::Functions(arguments) => functions::list(&arguments),
         Command::Trace { file, json } => trace::trace(&file, json),
         Command::Init { arguments } => init::init(&arguments),
         Command::Id { folder, json } => id::id(&folder, json),

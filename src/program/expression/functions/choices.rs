@@ -71,4 +71,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
         samples: &[sample("x - assume(x, 0.003, 512)", POWERS)],
         accuracy: &[],
     },
+    Function {
+        forms: &["floor(x)"],
+        result: "the largest whole number that is not above each element",
+        apply: |p, c| Ok(p.floor(c.matrix(0)?)?),
+        samples: &[sample("floor(x)", LARGE)],
+        accuracy: &[],
+    },
+    Function {
+        forms: &["round(x)"],
+        result: "the whole number nearest to each element; halves are rounded up",
+        apply: |p, c| Ok(p.round(c.matrix(0)?)?),
+        samples: &[sample("round(x)", LARGE)],
+        accuracy: &[],
+    },
+    Function {
+        forms: &["mod(x, divisor) with a positive constant divisor"],
+        result: "what `x // divisor` leaves of each element, from 0 to below the divisor: `x % divisor`",
+        apply: |p, c| Ok(p.remainder(c.matrix(0)?, c.constant(1)?)?),
+        samples: &[sample("mod(x, 7)", LARGE), sample("mod(x, 0.5)", LARGE)],
+        accuracy: &[],
+    },
 ];

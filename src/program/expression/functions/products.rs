@@ -41,4 +41,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
         accuracy: &[],
     },
+    Function {
+        forms: &["solve(a, b)"],
+        result: "the x with `a @ x == b`, for a square matrix whose pivots are not small, such as a symmetric positive \
+                 definite one",
+        apply: |p, c| Ok(p.solve(c.matrix(0)?, c.matrix(1)?)?),
+        samples: &[sample("solve(eye(2) * (abs(sum(x)) + 1) + 0.5, [sum(y), 1])", SMALL)],
+        accuracy: &[],
+    },
+    Function {
+        forms: &["inverse(a)"],
+        result: "the inverse of such a matrix",
+        apply: |p, c| Ok(p.inverse(c.matrix(0)?)?),
+        samples: &[sample("inverse(eye(2) * (abs(sum(x)) + 1) + 0.5)", SMALL)],
+        accuracy: &[],
+    },
 ];

@@ -1,6 +1,8 @@
 //! Smooth functions.
 
-use super::{ALL, ALL_NARROW, FEW, Function, LARGE, LARGEST, LARGEST_NARROW, POWERS, of_images, sample};
+use super::{
+    ALL, ALL_NARROW, FEW, Function, LARGE, LARGEST, LARGEST_NARROW, POWERS, SMALL, of_images, sample,
+};
 use crate::program::expression::accuracy::{case, each, normal, sigmoid, softmax};
 
 /// Smooth functions.
@@ -150,5 +152,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
         accuracy: &[case("log_softmax(x, axis=1)", (-7.0, 7.0), [1e-4, 2e-2], |x, _| {
             each(&softmax(x), f64::ln)
         })],
+    },
+    Function {
+        forms: &["sin(x)"],
+        result: "the sine of each element",
+        apply: |p, c| Ok(p.sin(c.matrix(0)?)?),
+        samples: &[sample("sin(x)", SMALL)],
+        accuracy: &[case("sin(x)", (-4000.0, 4000.0), [3e-5, 2e-2], |x, _| each(x, f64::sin))
+            .narrow("sin(x)", (-60.0, 60.0))],
+    },
+    Function {
+        forms: &["cos(x)"],
+        result: "the cosine of each element",
+        apply: |p, c| Ok(p.cos(c.matrix(0)?)?),
+        samples: &[sample("cos(x)", SMALL)],
+        accuracy: &[case("cos(x)", (-4000.0, 4000.0), [3e-5, 2e-2], |x, _| each(x, f64::cos))
+            .narrow("cos(x)", (-60.0, 60.0))],
     },
 ];

@@ -13,7 +13,22 @@ use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
 
 /// The functions without a derivative, and what they are without one by.
-const WITHOUT: [&str; 8] = ["argmax", "argmin", "one_hot", "lookup", "constant", "any", "all", "sign"];
+const WITHOUT: [&str; 14] = [
+    "argmax",
+    "argmin",
+    "one_hot",
+    "lookup",
+    "constant",
+    "any",
+    "all",
+    "sign",
+    "floor",
+    "round",
+    "mod",
+    "argsort",
+    "histogram",
+    "take",
+];
 
 /// Functions whose results jump where their arguments vary, in some samples.
 const PIECEWISE: &str = "grad";

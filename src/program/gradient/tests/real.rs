@@ -196,6 +196,8 @@ fn of_composite(program: &Program, composite: Composite, values: &[Vec<f64>]) ->
         Composite::Rsqrt(a) => each(a, |x| 1.0 / x.sqrt()),
         Composite::Sigmoid(a) => each(a, sigmoid),
         Composite::Tanh(a) => each(a, f64::tanh),
+        Composite::Sin(a) => each(a, f64::sin),
+        Composite::Cos(a) => each(a, f64::cos),
         Composite::Gelu(a) => each(a, |x| x * normal(x)),
         Composite::Silu(a) => each(a, |x| x * sigmoid(x)),
         Composite::Softmax(a, axis) => lines(a, axis, &softmax),

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use symbolon::plan::{PlanOptions, Plans};
 use symbolon::program::expression::accuracy::{Accuracy, Measured, case, each};
-use symbolon::program::expression::functions::functions;
+use symbolon::program::expression::functions::{Function, functions};
 use symbolon::program::expression::{Names, add_step};
 use symbolon::program::{Program, Truncation, oracle, range};
 use symbolon::protocol::Protocol;
@@ -109,14 +109,30 @@ pub fn accuracy(options: &Options, common: &BenchOptions) -> Result<(), Failure>
     let rings = rings.into_iter().map(|ring| within(ring, options.fraction_bits));
     let json = AccuracyJson { rings: rings.collect::<Result<_, _>>()? };
     output::print(common.json, &json, &json.rings.iter().map(text).collect::<String>())?;
-    let exceeds = |function: &&FunctionJson| function.stated.is_some_and(|most| function.max_error > most);
-    let exceeding: Vec<String> = json
-        .rings
-        .iter()
-        .flat_map(|ring| {
-            ring.functions.iter().filter(exceeds).map(|function| (ring.ring_bits, function.call))
-        })
-        .map(|(bits, call)| format!("{call} in {bits} bits"))
+    let functions =
+        json.rings.iter().flat_map(|ring| ring.functions.iter().map(move |row| (ring.ring_bits, row)));
+    within_stated(functions)
+}
+
+/// Measures functions that state an error, in both rings.
+pub fn check(functions: &[&Function]) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for ring in [Ring::Z64, Ring::Z32] {
+        let codec =
+            FixedPoint::new(ring, ring.bits() / 4).map_err(|error| Failure::Usage(error.to_string()))?;
+        for case in functions.iter().flat_map(|function| function.accuracy) {
+            rows.push((ring.bits(), measure(codec, case)?));
+        }
+    }
+    within_stated(rows.iter().map(|(bits, row)| (*bits, row)))
+}
+
+/// Fails where an error is larger than is stated.
+fn within_stated<'a>(rows: impl Iterator<Item = (u32, &'a FunctionJson)>) -> Result<(), Failure> {
+    let exceeds = |row: &FunctionJson| row.stated.is_some_and(|most| row.max_error > most);
+    let exceeding: Vec<String> = rows
+        .filter(|(_, row)| exceeds(row))
+        .map(|(bits, row)| format!("{} in {bits} bits", row.call))
         .collect();
     if exceeding.is_empty() {
         return Ok(());

@@ -1,6 +1,6 @@
 //! `bench`: measurements that print a ratio to a bound or a reference of the same run.
 
-mod accuracy;
+pub mod accuracy;
 mod calibrate;
 mod elementwise;
 mod engine;

@@ -55,6 +55,12 @@ def argmin(*arguments: Any, **named: Any) -> Tensor:
     argmin(x, axis=1, keepdims=False)
     """
 
+def argsort(*arguments: Any, **named: Any) -> Tensor:
+    """The places along an axis of its elements in rising order; of equal ones the first comes first.
+
+    argsort(x, axis=-1)
+    """
+
 def assume(*arguments: Any, **named: Any) -> Tensor:
     """`x`, of which the author states that all elements lie between the two constants.
 
@@ -109,6 +115,12 @@ def conv2d(*arguments: Any, **named: Any) -> Tensor:
 
     conv2d(x, w, b, stride=1, padding=0) with x of shape (n, c, h, w), w of shape (o, c, height, width) and o numbers b, which may be left out
     conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0) with a row for each image
+    """
+
+def cos(*arguments: Any, **named: Any) -> Tensor:
+    """The cosine of each element.
+
+    cos(x)
     """
 
 def cross_entropy(*arguments: Any, **named: Any) -> Tensor:
@@ -166,6 +178,12 @@ def flip(*arguments: Any, **named: Any) -> Tensor:
     flip(x, axis=0)
     """
 
+def floor(*arguments: Any, **named: Any) -> Tensor:
+    """The largest whole number that is not above each element.
+
+    floor(x)
+    """
+
 def gather(*arguments: Any, **named: Any) -> Tensor:
     """The elements at public indices along an axis, of which negative ones count from the end.
 
@@ -200,6 +218,18 @@ def group_sum(*arguments: Any, **named: Any) -> Tensor:
     """The sums of the groups along an axis whose numbers are listed, from 0 on; the axis has as many as there are groups.
 
     group_sum(x, [0, 1, 0], axis=0)
+    """
+
+def histogram(*arguments: Any, **named: Any) -> Tensor:
+    """How many elements lie between each two of the public edges, the last of which belongs to the last bin.
+
+    histogram(x, [0, 0.5, 1])
+    """
+
+def inverse(*arguments: Any, **named: Any) -> Tensor:
+    """The inverse of such a matrix.
+
+    inverse(a)
     """
 
 def layernorm(*arguments: Any, **named: Any) -> Tensor:
@@ -267,12 +297,25 @@ def mean(*arguments: Any, **named: Any) -> Tensor:
     mean(x, axis=1, keepdims=False)
     """
 
+def median(*arguments: Any, **named: Any) -> Tensor:
+    """The middle element of all, or along an axis, or the mean of both in the middle.
+
+    median(x)
+    median(x, axis=-1)
+    """
+
 def min(*arguments: Any, **named: Any) -> Tensor:
     """The smaller of each two elements, of which one may be a constant, or the smallest of all, or along an axis.
 
     min(x, y)
     min(x)
     min(x, axis=1, keepdims=False)
+    """
+
+def mod(*arguments: Any, **named: Any) -> Tensor:
+    """What `x // divisor` leaves of each element, from 0 to below the divisor: `x % divisor`.
+
+    mod(x, divisor) with a positive constant divisor
     """
 
 def momentum(*arguments: Any, **named: Any) -> Tensor:
@@ -325,6 +368,13 @@ def pad(*arguments: Any, **named: Any) -> Tensor:
     pad(x, before, after, axis=0, value=0) along one axis or several
     """
 
+def quantile(*arguments: Any, **named: Any) -> Tensor:
+    """The element of all, or along an axis, below which such a part of them lies; between two elements on the line that joins them.
+
+    quantile(x, part)
+    quantile(x, part, axis=-1) with a constant part from 0 to 1
+    """
+
 def reciprocal(*arguments: Any, **named: Any) -> Tensor:
     """1 divided by each element, and 0 for 0.
 
@@ -354,6 +404,12 @@ def rmsnorm(*arguments: Any, **named: Any) -> Tensor:
 
     rmsnorm(x, axis=-1, eps=1e-5)
     rmsnorm(x, scale, axis=-1, eps=1e-5)
+    """
+
+def round(*arguments: Any, **named: Any) -> Tensor:
+    """The whole number nearest to each element; halves are rounded up.
+
+    round(x)
     """
 
 def rsqrt(*arguments: Any, **named: Any) -> Tensor:
@@ -392,10 +448,28 @@ def silu(*arguments: Any, **named: Any) -> Tensor:
     silu(x)
     """
 
+def sin(*arguments: Any, **named: Any) -> Tensor:
+    """The sine of each element.
+
+    sin(x)
+    """
+
 def softmax(*arguments: Any, **named: Any) -> Tensor:
     """E to the power of each element, divided by the sum of these along an axis.
 
     softmax(x, axis=1)
+    """
+
+def solve(*arguments: Any, **named: Any) -> Tensor:
+    """The x with `a @ x == b`, for a square matrix whose pivots are not small, such as a symmetric positive definite one.
+
+    solve(a, b)
+    """
+
+def sort(*arguments: Any, **named: Any) -> Tensor:
+    """The elements along an axis in rising order.
+
+    sort(x, axis=-1)
     """
 
 def split(*arguments: Any, **named: Any) -> Tensor:
@@ -436,6 +510,12 @@ def sum(*arguments: Any, **named: Any) -> Tensor:
     sum(x, axis=1, keepdims=False)
     """
 
+def take(*arguments: Any, **named: Any) -> Tensor:
+    """The elements along an axis at shared indices, whose axes take its place; zeros for an index that is not there.
+
+    take(x, index, axis=0)
+    """
+
 def tanh(*arguments: Any, **named: Any) -> Tensor:
     """The hyperbolic tangent of each element.
 
@@ -446,6 +526,12 @@ def tile(*arguments: Any, **named: Any) -> Tensor:
     """The whole of an axis so many times.
 
     tile(x, count, axis=0) with a constant count
+    """
+
+def topk(*arguments: Any, **named: Any) -> Tensor:
+    """So many largest elements along an axis, in falling order.
+
+    topk(x, count, axis=-1) with a constant count
     """
 
 def trace(*arguments: Any, **named: Any) -> Tensor:
