@@ -120,10 +120,9 @@ pub(crate) fn layernorm(l: &mut Lowering, call: &Call) -> Lowered {
     // A smaller number would be none beside the variances that the ring holds.
     let least = if l.ring_bits == 64 { 1e-5 } else { 1e-3 };
     if given < least {
-        l.notes.push(format!(
-            "'{}': epsilon {given:e} is less than {} bits hold, and {least:e} in the job",
-            l.hint(),
-            l.ring_bits
+        let bits = l.ring_bits;
+        l.note(format!(
+            "layer norms: epsilon {given:e} is less than {bits} bits hold, and {least:e} in the job"
         ));
     }
     let epsilon = given.max(least);

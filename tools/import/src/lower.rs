@@ -268,6 +268,13 @@ impl<'a> Lowering<'a> {
         (!tensor.private || is_plain).then(|| self.held(number))
     }
 
+    /// Notes what the user should know, once.
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
     /// 0 in place of a number that fixed point rounds to it, where that makes no difference to what is compared with it.
     pub(crate) fn rounded(&self, number: f64) -> f64 {
         let least = f64::from(self.fraction_bits + 1).exp2().recip();
@@ -279,11 +286,7 @@ impl<'a> Lowering<'a> {
         if number.abs() < NEVER {
             return number;
         }
-        let note =
-            format!("'{}': numbers beyond {NEVER:e}, as of masks, are {LEAST:e} in the job", self.hint);
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
+        self.note(format!("masks: numbers beyond {NEVER:e} are {LEAST:e} in the job"));
         LEAST.copysign(number)
     }
 
