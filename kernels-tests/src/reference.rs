@@ -37,6 +37,10 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
         Kernel::Transpose { out, operand } => {
             each(ring, out, buffers, |buffers, row, col, _| at(buffers, operand, col, row));
         }
+        Kernel::Rows { out, operand, index, column } => each(ring, out, buffers, |buffers, row, col, _| {
+            let number = at(buffers, index, row, 0) as u32 as usize % operand.shape.rows;
+            at(buffers, operand, number, column + col)
+        }),
         Kernel::Sum { out, operand, axis } => each(ring, out, buffers, |buffers, row, col, _| {
             let elements: Vec<u64> = match axis {
                 Axis::Rows => (0..operand.shape.rows).map(|row| at(buffers, operand, row, col)).collect(),

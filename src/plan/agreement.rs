@@ -44,6 +44,9 @@ impl Agreement {
             let value = format!("{} from {}{bound}, updated to {update}", state.dims, state.init);
             fields.add(format!("state {}", state.name), value);
         }
+        for public in program.publics() {
+            fields.add(format!("public value {}", public.name), &public.schedule);
+        }
         for (index, value) in program.values().iter().enumerate() {
             fields.add(format!("op {index}"), format!("{:?} giving {}", value.op, value.shape));
         }

@@ -109,6 +109,7 @@ impl<'a> StepEstimate<'a> {
                 let ([rows, cols], [from_rows, from_cols]) = (axes(grid(id)), axes(grid(a)));
                 times((rows + from_rows - 1).saturating_mul(cols + from_cols - 1))
             }
+            Op::RowsByRun(a, _) => times(tiles(a).saturating_add(own.saturating_mul(2))),
             Op::Gather(a, gather) => {
                 times(tiles(a).saturating_add(own.saturating_mul(boxes(grid(id), gather))))
             }

@@ -52,6 +52,7 @@ impl Program {
             inputs,
             states,
             outputs,
+            publics: Vec::new(),
             domains: Vec::new(),
             searches: Vec::new(),
             assumed: Vec::new(),

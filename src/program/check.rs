@@ -104,6 +104,7 @@ impl<'a> Checks<'a> {
         let mut program = Program::new(source.parties, source.codec).with_truncation(source.truncation);
         program.inputs.clone_from(&source.inputs);
         program.states.clone_from(&source.states);
+        program.publics.clone_from(&source.publics);
         let mut used = vec![false; source.values.len()];
         let uses = source.values.iter().filter(|value| !matches!(value.op, Op::Compare(..)));
         uses.flat_map(|value| value.op.operands()).for_each(|operand| used[operand.index()] = true);
@@ -174,6 +175,10 @@ impl<'a> Checks<'a> {
                     0 | 1 => Ok(()),
                     _ => self.at_most(old, self.new_id(a), ((self.limit() - 1) / factor) as i64),
                 }
+            }
+            Op::ScaleByRun(a, by) => {
+                let factor = source.span_of_numbers(by).magnitude().high.max(1) as u64;
+                self.at_most(old, self.new_id(a), ((self.limit() - 1) / factor) as i64)
             }
             Op::Sum(a, axis) => self.sum(old, self.new_id(a), axis),
             Op::Mul(a, b) if !source.is_bit(a) && !source.is_bit(b) => self.product(old, a, b),
@@ -433,6 +438,8 @@ impl Op {
             Op::Slice(a, rows, cols) => Op::Slice(new(a), rows, cols),
             Op::Pad(a, at) => Op::Pad(new(a), at),
             Op::Gather(a, gather) => Op::Gather(new(a), gather),
+            Op::ScaleByRun(a, by) => Op::ScaleByRun(new(a), by),
+            Op::RowsByRun(a, rows) => Op::RowsByRun(new(a), rows),
         }
     }
 }

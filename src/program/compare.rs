@@ -160,6 +160,7 @@ impl Program {
             || match self.value(a).op {
                 Op::Compare(..) => true,
                 Op::Slice(a, ..) | Op::Gather(a, _) | Op::Transpose(a) | Op::Pad(a, _) => self.is_bit(a),
+                Op::RowsByRun(a, _) => self.is_bit(a),
                 Op::Mul(a, b) => self.is_bit(a) && self.is_bit(b),
                 _ => false,
             }

@@ -312,6 +312,14 @@ pub enum ProgramError {
         /// The kind of the update's integers.
         found: Kind,
     },
+    /// A public value that is none, or is used as what it is not.
+    #[error("public value '{name}' {what}")]
+    Schedule {
+        /// The public value.
+        name: String,
+        /// The fault.
+        what: String,
+    },
     /// A first value that is none of the state's.
     #[error("the first value of state '{name}' {what}")]
     Init {

@@ -30,6 +30,7 @@ mod merge;
 mod optimisers;
 pub mod oracle;
 mod order;
+mod public;
 pub mod range;
 mod reach;
 mod rearrange;
@@ -53,6 +54,7 @@ pub use integers::{Integers, Kind, Span};
 pub use literals::MOST_LISTED;
 pub use meaning::{Meaning, Relation, Term};
 pub use optimisers::Rate;
+pub use public::{Public, PublicId, Rows, Schedule};
 pub(crate) use state::uniform;
 pub use state::{Init, State};
 
@@ -107,6 +109,10 @@ pub enum Op {
     Pad(ValueId, (usize, usize)),
     /// Elements in another order, some of them repeatedly.
     Gather(ValueId, Gather),
+    /// Every element times the public number of the run, before truncation.
+    ScaleByRun(ValueId, PublicId),
+    /// The rows that the run takes.
+    RowsByRun(ValueId, PublicId),
 }
 
 /// The way in which the product of two fixed-point numbers gets back to their scale.
@@ -152,7 +158,9 @@ impl Op {
             | Op::Compare(a, _)
             | Op::Slice(a, ..)
             | Op::Pad(a, _)
-            | Op::Gather(a, _) => (Some(a), None),
+            | Op::Gather(a, _)
+            | Op::ScaleByRun(a, _)
+            | Op::RowsByRun(a, _) => (Some(a), None),
         };
         first.into_iter().chain(second)
     }
@@ -163,10 +171,10 @@ impl Op {
             Op::Add(..) | Op::Sub(..) | Op::Neg(_) | Op::AddConstant(..) | Op::Scale(..) | Op::Mul(..) => {
                 true
             }
-            Op::Truncate(..) | Op::Compare(..) => true,
+            Op::Truncate(..) | Op::Compare(..) | Op::ScaleByRun(..) => true,
             Op::Input(_) | Op::State(_) => false,
             Op::MatMul(..) | Op::Transpose(_) | Op::Sum(..) => false,
-            Op::Slice(..) | Op::Pad(..) | Op::Gather(..) => false,
+            Op::Slice(..) | Op::Pad(..) | Op::Gather(..) | Op::RowsByRun(..) => false,
         }
     }
 
@@ -189,6 +197,8 @@ impl Op {
             Op::Slice(..) => "slice",
             Op::Pad(..) => "pad",
             Op::Gather(..) => "gather",
+            Op::ScaleByRun(..) => "scale by a number of the run",
+            Op::RowsByRun(..) => "take rows of the run",
         }
     }
 }
@@ -267,6 +277,7 @@ pub struct Program {
     inputs: Vec<Input>,
     states: Vec<State>,
     outputs: Vec<Output>,
+    publics: Vec<Public>,
     /// The domains of its functions' arguments.
     domains: Vec<range::Domain>,
     /// The searches of its functions for the power of two of their arguments.
@@ -339,7 +350,7 @@ impl Program {
         for value in &self.values {
             let same = match value.op {
                 Op::Input(index) => self.inputs[index].resident,
-                Op::State(_) => false,
+                Op::State(_) | Op::ScaleByRun(..) | Op::RowsByRun(..) => false,
                 op => op.operands().all(|operand: ValueId| resident[operand.index()]),
             };
             resident.push(same);

@@ -6,7 +6,7 @@
 use super::build::whole;
 use super::gradient::Composite;
 use super::range::Interval;
-use super::{Dims, Number, Op, Program, ProgramError, Test, ValueId};
+use super::{Dims, Number, Op, Program, ProgramError, PublicId, Test, ValueId};
 
 /// A learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub enum Rate {
     Number(Number),
     /// A single number, or values that broadcast to the parameters.
     Value(ValueId),
+    /// A public number for each run.
+    Public(PublicId),
 }
 
 /// Units that a sum of a second moment and epsilon may be too small by; epsilon is as many at least.
@@ -196,6 +198,7 @@ impl Program {
         match rate {
             Rate::Number(rate) => self.scale(direction, rate),
             Rate::Value(rate) => self.mul(direction, rate),
+            Rate::Public(rate) => self.scale_by_run(direction, rate),
         }
     }
 
@@ -206,6 +209,10 @@ impl Program {
         }
         let lost = match rate {
             Rate::Number(rate) => self.scaled(w, rate.value() * decay)?,
+            Rate::Public(rate) => {
+                let rated = self.scale_by_run(w, rate)?;
+                self.scaled(rated, decay)?
+            }
             Rate::Value(rate) => {
                 let share = self.scaled(rate, decay)?;
                 self.mul(w, share)?

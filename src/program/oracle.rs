@@ -58,15 +58,17 @@ pub struct Runs<'a> {
     program: &'a Program,
     /// By state; none before the first run.
     states: Option<Vec<Plain>>,
+    /// The number of runs so far.
+    run: u32,
 }
 
 impl<'a> Runs<'a> {
     /// Before the first run.
     pub fn new(program: &'a Program) -> Runs<'a> {
-        Runs { program, states: None }
+        Runs { program, states: None, run: 0 }
     }
 
-    /// The same from other states on, such as those that nobody knows; their elements in their order.
+    /// The same from other states on before the first run, such as those that nobody knows; their elements in their order.
     ///
     /// # Panics
     /// Where the states' number or lengths are not the program's.
@@ -74,17 +76,18 @@ impl<'a> Runs<'a> {
         assert_eq!(states.len(), program.states().len(), "one matrix for each state");
         let plain = |(state, elements): (&super::State, &Elements)| Plain::exact(state.shape(), elements);
         let states = program.states().iter().zip(states).map(plain).collect();
-        Runs { program, states: Some(states) }
+        Runs { program, states: Some(states), run: 0 }
     }
 
     /// The next run; `inputs` are the program's inputs' elements in their order, resident ones among them.
     ///
     /// # Panics
-    /// Where the inputs' number or lengths are not the program's, or nobody knows a state's first value.
+    /// Where the inputs' number or lengths are not the program's, or nobody knows a state's first value or a public value.
     pub fn run(&mut self, inputs: &[Elements]) -> Vec<Expected> {
         let program = self.program;
         let states = self.states.take();
-        let values = evaluate_values(program, inputs, states.as_deref(), || false);
+        let values = evaluate_values(program, inputs, states.as_deref(), self.run, || false);
+        self.run += 1;
         let outputs = program.outputs().iter().map(|output| values[output.value.index()].expected(program));
         let outputs = outputs.collect();
         let updated = |state: &super::State| match state.update {
@@ -123,6 +126,7 @@ fn evaluate_values(
     program: &Program,
     inputs: &[Elements],
     states: Option<&[Plain]>,
+    run: u32,
     mut rounds_up: impl FnMut() -> bool,
 ) -> Vec<Plain> {
     assert_eq!(inputs.len(), program.inputs().len(), "one matrix for each input");
@@ -135,6 +139,14 @@ fn evaluate_values(
                     Some(states) => states[index].clone(),
                     None => first_value(program, index, &values),
                 },
+                Op::ScaleByRun(a, by) => {
+                    let op = Op::Scale(a, program.number_of_run(by, run));
+                    evaluate_op(program.ring(), op, value.shape, inputs, &values, &mut rounds_up)
+                }
+                Op::RowsByRun(a, rows) => {
+                    let rows = program.rows_of_run(rows, run);
+                    values[a.index()].gather(value.shape, |row, col| vec![(rows[row] as usize, col)])
+                }
                 op => evaluate_op(program.ring(), op, value.shape, inputs, &values, &mut rounds_up),
             },
         };
@@ -151,7 +163,7 @@ pub(crate) fn rounded_values(
     inputs: &[Elements],
     rounds_up: impl FnMut() -> bool,
 ) -> Vec<Vec<u64>> {
-    evaluate_values(program, inputs, None, rounds_up).into_iter().map(|value| value.elements).collect()
+    evaluate_values(program, inputs, None, 0, rounds_up).into_iter().map(|value| value.elements).collect()
 }
 
 /// What several ops compute together, of the integers that values stand for: exact, and by none of the ops.
@@ -216,7 +228,7 @@ fn evaluate_op(
     let magnitude = |element: u64| ring.signed(element).unsigned_abs();
     match op {
         Op::Input(index) => Plain::exact(shape, &inputs[index]),
-        Op::State(_) => unreachable!("states are not computed"),
+        Op::State(_) | Op::ScaleByRun(..) | Op::RowsByRun(..) => unreachable!("what differs from run to run"),
         Op::Add(a, b) => of(a).zip(
             of(b),
             shape,

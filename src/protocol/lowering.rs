@@ -9,7 +9,7 @@ use super::rules::Rules;
 use super::{Content, Lowered, chosen, compared};
 use crate::correlation::{Demand, DemandError, EntryId, FIRST_FREE_STREAM, Product, Purpose, Source, dealer};
 use crate::program::tiling::{Grid, Tiling};
-use crate::program::{Op, Output, Program, Truncation, ValueId};
+use crate::program::{Op, Output, Program, PublicId, Truncation, ValueId};
 use crate::ring::{Axis, MINUS_ONE, Shape};
 use crate::share::{Parties, PartyId, Sharing, Taken};
 use crate::step::{Action, BufferId, InputId, Kernel, Matrix, MemoryClass, OpId, Phase, StepList};
@@ -28,6 +28,17 @@ pub(super) type Parts = Sharing<Block>;
 pub(super) struct Tile {
     pub(super) value: ValueId,
     pub(super) at: (usize, usize),
+}
+
+/// The form of the tiles that a value is put together from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Form {
+    /// As they are.
+    Own,
+    /// That for repeating elements.
+    Repeatable,
+    /// That for products.
+    Shared,
 }
 
 /// A tile of each factor of a product.
@@ -83,8 +94,10 @@ pub(super) struct Lowering<'a, P: Rules> {
     tiles: HashMap<Tile, Parts>,
     /// The answers of comparisons, as the protocol keeps them; also in `tiles` where an op has asked for elements.
     bits: HashMap<Tile, P::Bits>,
-    /// The values that were put together from their tiles, and whether from tiles in the form for repeating elements.
-    pub(super) whole: HashMap<(ValueId, bool), Parts>,
+    /// The values that were put together from their tiles, and in which form.
+    pub(super) whole: HashMap<(ValueId, Form), Parts>,
+    /// By party, public value and first number: where they are on the party's device.
+    pub(super) publics: HashMap<(PartyId, PublicId, usize), Block>,
 }
 
 impl<'a, P: Rules> Lowering<'a, P> {
@@ -110,6 +123,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
             tiles: HashMap::new(),
             bits: HashMap::new(),
             whole: HashMap::new(),
+            publics: HashMap::new(),
         }
     }
 
@@ -210,14 +224,18 @@ impl<'a, P: Rules> Lowering<'a, P> {
             Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) => {
                 [a, b].map(|operand| self.over(operand, (row, col))).to_vec()
             }
-            Op::Neg(a) | Op::AddConstant(a, _) | Op::Scale(a, _) | Op::Truncate(a, ..) => {
+            Op::Neg(a)
+            | Op::AddConstant(a, _)
+            | Op::Scale(a, _)
+            | Op::ScaleByRun(a, _)
+            | Op::Truncate(a, ..) => {
                 vec![tile(a, (row, col))]
             }
             Op::Compare(a, _) => vec![tile(self.compared[a.index()].0, (row, col))],
             Op::Slice(..) | Op::Pad(..) => {
                 self.pieces(Tile { value, at: (row, col) }).into_iter().map(|piece| piece.from).collect()
             }
-            Op::Gather(a, _) => self.grid(a).tiles().map(|at| tile(a, at)).collect(),
+            Op::Gather(a, _) | Op::RowsByRun(a, _) => self.grid(a).tiles().map(|at| tile(a, at)).collect(),
             Op::Transpose(a) => vec![tile(a, (col, row))],
             Op::Sum(a, Axis::Rows) => (0..self.grid(a).extent().0).map(|row| tile(a, (row, col))).collect(),
             Op::Sum(a, Axis::Cols) => (0..self.grid(a).extent().1).map(|col| tile(a, (row, col))).collect(),
@@ -268,6 +286,8 @@ impl<'a, P: Rules> Lowering<'a, P> {
             Op::Truncate(a, bits, method) => self.truncate(Tile { value: a, at }, shape, bits, method),
             Op::Slice(..) | Op::Pad(..) => self.assemble(tile, shape),
             Op::Gather(a, gather) => self.gathered(value, (a, gather), self.grid(value).origin(at), shape),
+            Op::ScaleByRun(a, by) => self.scaled_by_run(Tile { value: a, at }, by),
+            Op::RowsByRun(a, rows) => self.taken_by_run((a, rows), self.grid(value).origin(at), shape),
             Op::Compare(..) => unreachable!("tests are lowered apart"),
         }
     }

@@ -6,7 +6,7 @@
 //! plans and runs against.
 //!
 //! Protocols share `lowering` for values tile by tile, `local` for ops that every party does for itself, `moves` for
-//! moving elements, `states` for what is left to the next run, `cost` for what the steps send; and, where two parties compute with dealt correlations, the toolkit
+//! moving elements, `states` for what is left to the next run, `publics` for public values by run, `cost` for what the steps send; and, where two parties compute with dealt correlations, the toolkit
 //! `dealt`. [`garbled`] lowers whole programs to circuits, without steps. Nothing outside this folder asks which protocol it is; a test enforces that.
 
 pub mod beaver;
@@ -17,6 +17,7 @@ pub mod garbled;
 mod local;
 mod lowering;
 mod moves;
+mod publics;
 pub mod replicated;
 mod rules;
 mod states;

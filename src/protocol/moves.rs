@@ -1,6 +1,6 @@
 //! Ops that only move elements: every party moves those of its copies.
 
-use super::lowering::{Lowering, Parts, SAME_COMPONENTS, Tile};
+use super::lowering::{Form, Lowering, Parts, SAME_COMPONENTS, Tile};
 use super::rules::Rules;
 use crate::program::{self, Gather, Op, Stride, ValueId};
 use crate::ring::Shape;
@@ -96,7 +96,8 @@ impl<P: Rules> Lowering<'_, P> {
         shape: Shape,
     ) -> Parts {
         let len = |value: ValueId| self.program.value(value).shape.len();
-        let operand = self.whole(a, len(value) > len(a));
+        let form = if len(value) > len(a) { Form::Repeatable } else { Form::Own };
+        let operand = self.whole(a, form);
         let rows = boxes(&gather.rows, origin.0, shape.rows);
         let cols = boxes(&gather.cols, origin.1, shape.cols);
         operand.map(|_, party, operand| {
@@ -119,16 +120,20 @@ impl<P: Rules> Lowering<'_, P> {
         })
     }
 
-    /// A value in one buffer, of which elements are to be repeated or not.
-    fn whole(&mut self, value: ValueId, repeats: bool) -> Parts {
+    /// A value in one buffer, put together from tiles of this form.
+    pub(super) fn whole(&mut self, value: ValueId, form: Form) -> Parts {
         let (grid, shape) = (self.grid(value), self.program.value(value).shape);
-        let changes = repeats && P::repeatable(self, Tile { value, at: (0, 0) }).is_some();
-        if let Some(whole) = self.whole.get(&(value, changes)) {
+        let form = match form {
+            Form::Repeatable if P::repeatable(self, Tile { value, at: (0, 0) }).is_none() => Form::Own,
+            form => form,
+        };
+        if let Some(whole) = self.whole.get(&(value, form)) {
             return whole.clone();
         }
-        let mut tile = |at| match changes {
-            true => P::repeatable(self, Tile { value, at }).expect(SAME_COMPONENTS),
-            false => self.parts(Tile { value, at }),
+        let mut tile = |at| match form {
+            Form::Own => self.parts(Tile { value, at }),
+            Form::Repeatable => P::repeatable(self, Tile { value, at }).expect(SAME_COMPONENTS),
+            Form::Shared => P::shared(self, Tile { value, at }),
         };
         let tiles: Vec<_> = grid.tiles().map(|at| (grid.origin(at), tile(at))).collect();
         let whole = match &tiles[..] {
@@ -148,7 +153,7 @@ impl<P: Rules> Lowering<'_, P> {
                 out
             }),
         };
-        self.whole.insert((value, changes), whole.clone());
+        self.whole.insert((value, form), whole.clone());
         whole
     }
 }

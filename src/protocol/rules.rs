@@ -75,6 +75,11 @@ pub(super) trait Rules: Sized {
         lowering.parts(tile)
     }
 
+    /// A tile in the form in which products take its elements, as far as that depends on nothing but the tile.
+    fn shared(lowering: &mut Lowering<'_, Self>, tile: Tile) -> Parts {
+        lowering.parts(tile)
+    }
+
     /// A tile in the form in which its elements are cheapest repeated; `None` where that is the form it has.
     fn repeatable(_: &mut Lowering<'_, Self>, _: Tile) -> Option<Parts> {
         None

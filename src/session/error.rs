@@ -153,6 +153,14 @@ pub enum SessionError {
          revealed in few, needs a dealer, or parties that make them themselves"
     )]
     StoredRunsDiffer,
+    /// A run behind those of which a public value is known.
+    #[error("public value '{name}' says nothing of run {run}")]
+    PublicEnds {
+        /// The public value.
+        name: String,
+        /// The run, counted from 1.
+        run: u32,
+    },
     /// Another use of the session amid runs that were announced.
     #[error("runs that were announced are due: nothing else can be done in this session before them")]
     RunsDue,
@@ -246,7 +254,9 @@ impl SessionError {
             {
                 "it ended the session".to_owned()
             }
-            SessionError::Check { .. } if is_dealer => "it ended the session".to_owned(),
+            SessionError::Check { .. } | SessionError::PublicEnds { .. } if is_dealer => {
+                "it ended the session".to_owned()
+            }
             SessionError::Plan(_)
             | SessionError::TileSide { .. }
             | SessionError::Offer(_)
@@ -261,6 +271,7 @@ impl SessionError {
             | SessionError::Entropy { .. }
             | SessionError::Runtime { .. }
             | SessionError::RunsDue
+            | SessionError::PublicEnds { .. }
             | SessionError::Poisoned { .. } => self.to_string(),
         }
     }

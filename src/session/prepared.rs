@@ -157,6 +157,7 @@ impl Session {
             // Before anybody else is bothered.
             let mut inputs = session.own_inputs(program, inputs, 0)?;
             session.add_first_states(protocol, program, &mut inputs)?;
+            session.add_publics(program, 0, &mut inputs)?;
             session.stages.end(Stage::Inputs);
             let mut prepared = session.plan_and_allocate(protocol, program, None)?;
             let mut outcome = session.run_plan(&mut prepared, inputs, Covered::ALONE)?;
@@ -215,6 +216,7 @@ impl Session {
             } else if prepared.runs == 0 {
                 session.add_first_states(prepared.protocol, &prepared.program, &mut inputs)?;
             }
+            session.add_publics(&prepared.program, prepared.runs(), &mut inputs)?;
             session.stages.end(Stage::Inputs);
             // Two programs may have one plan, and keep values of their own.
             let number = prepared.number.expect("it was prepared");

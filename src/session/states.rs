@@ -1,4 +1,4 @@
-//! The parts of states' first values that this party keeps.
+//! What a party brings to a run beside its inputs: its parts of states' first values, and public values.
 
 use super::{Session, SessionError};
 use crate::program::{Init, Op, Program, uniform};
@@ -9,6 +9,23 @@ use crate::share::Role;
 use std::collections::BTreeMap;
 
 impl Session {
+    /// Adds the public values of a run to its inputs, behind these and the states.
+    pub(super) fn add_publics(
+        &self,
+        program: &Program,
+        run: u32,
+        inputs: &mut BTreeMap<usize, HostMatrix>,
+    ) -> Result<(), SessionError> {
+        let behind = program.inputs().len() + program.states().len();
+        for (index, public) in program.publics().iter().enumerate() {
+            let shape = program.public_shape(index);
+            let elements = program.public_elements(index, run);
+            let ended = || SessionError::PublicEnds { name: public.name.clone(), run: run + 1 };
+            inputs.insert(behind + index, HostMatrix { shape, elements: elements.ok_or_else(ended)? });
+        }
+        Ok(())
+    }
+
     /// Adds this party's parts of first values to its inputs, behind these.
     pub(super) fn add_first_states(
         &self,

@@ -97,6 +97,18 @@ kernels! {
         /// Written.
         out: Matrix<B> => write,
     }
+    /// out[i, j] = operand[r, column + j], where r is what the low 32 bits of index[i] are modulo the operand's rows: rows of
+    /// a matrix, by public numbers.
+    Rows = "rows" {
+        /// Read; it has a row at least.
+        operand: Matrix<B> => read,
+        /// A column with the number of a row for each row of `out`.
+        index: Matrix<B> => read,
+        /// Written.
+        out: Matrix<B> => write,
+        /// The operand's first column that is read.
+        column: usize,
+    }
     /// Sums over one axis; over no element the sum is zero.
     Sum = "sum" {
         /// Read.

@@ -31,6 +31,13 @@ impl<B, K> Kernel<B, K> {
             Kernel::Transpose { out, operand } => {
                 assert_eq!(out.shape, operand.shape.transposed(), "{name}: transposed shape");
             }
+            Kernel::Rows { out, operand, index, column } => {
+                assert_eq!(index.shape, Shape::new(out.shape.rows, 1), "{name}: a number for each row");
+                let fits = column + out.shape.cols <= operand.shape.cols;
+                assert!(fits, "{name}: within the operand's columns");
+                let rows = u32::try_from(operand.shape.rows).unwrap_or(0);
+                assert!(rows > 0 || out.shape.is_empty(), "{name}: between 1 and 2^32 rows to choose from");
+            }
             Kernel::Sum { out, operand, axis } => {
                 assert_eq!(out.shape, operand.shape.summed(*axis), "{name}: shape of the sums");
             }

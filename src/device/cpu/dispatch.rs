@@ -9,7 +9,7 @@ use super::view::{View, ViewMut};
 use super::workers::Workers;
 use super::{
     affine, and_tree, fill, hadamard, linear, lookup_shares, mask, mask_products, mux, pack, pick_lanes,
-    shift, sum,
+    rows, shift, sum,
 };
 use super::{transpose, trunc_finish, trunc_pair, truth_table, unpack, xor};
 use crate::device::{Buffer, DeviceKernel};
@@ -40,6 +40,10 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
         }
         Kernel::Transpose { out, operand } => {
             transpose::run::<E>(workers, Output::new(out).view(), Operand::new(operand).view());
+        }
+        Kernel::Rows { out, operand, index, column } => {
+            let [operand, index] = [operand, index].map(Operand::<E>::new);
+            rows::run(workers, Output::new(out).view(), operand.view(), index.view(), *column);
         }
         Kernel::Sum { out, operand, axis } => {
             sum::run::<E>(workers, Output::new(out).view(), Operand::new(operand).view(), *axis);

@@ -26,6 +26,7 @@ mod pack;
 mod peak;
 mod pick_lanes;
 mod profile;
+mod rows;
 mod shift;
 mod slices;
 mod square;

@@ -133,6 +133,20 @@ params! {
         out_offset: u32,
         out_stride: u32,
     }
+    /// `rows.wgsl`
+    Rows {
+        count: u32,
+        cols: u32,
+        operand_rows: u32,
+        first_row: u32,
+        bound_rows: u32,
+        operand_offset: u32,
+        operand_stride: u32,
+        index_offset: u32,
+        out_offset: u32,
+        out_stride: u32,
+        unused: [u32; 2],
+    }
     /// `sum.wgsl`
     Sum {
         sums: u32,

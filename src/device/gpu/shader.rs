@@ -219,6 +219,8 @@ shaders! {
     } in forms::vectors => wgsl!("gemv", Gemv, 1, 4).overrides([Some(("FEW", f64::from(few))), None, None, None]);
     /// `transpose.wgsl`
     Transpose => wgsl!("transpose", Transpose, 1, 1).fixed();
+    /// `rows.wgsl`
+    Rows => wgsl!("rows", Rows, 1, 2);
     /// `sum.wgsl`
     Sum => wgsl!("sum", Sum, 1, 1).fixed();
     /// `shift.wgsl`

@@ -145,6 +145,9 @@ impl Call {
             Operand::Constant(_) => {
                 Err(self.wrong(&format!("argument {} is a constant, and a value is due", index + 1)))
             }
+            Operand::Public(_) => {
+                Err(self.wrong(&format!("argument {} is public, and a value is due", index + 1)))
+            }
         }
     }
 
@@ -154,6 +157,10 @@ impl Call {
             Operand::Constant(number) => Ok(number),
             Operand::Matrix(_) => {
                 Err(self.wrong(&format!("argument {} is a value, and a constant is due", index + 1)))
+            }
+            Operand::Public(_) => {
+                Err(self
+                    .wrong(&format!("argument {} differs from run to run, and a constant is due", index + 1)))
             }
         }
     }
@@ -221,6 +228,7 @@ impl Call {
         match self.operand(index)? {
             Operand::Matrix(value) => Ok(value),
             Operand::Constant(number) => Ok(program.filled(Dims::SCALAR, number)?),
+            Operand::Public(_) => self.matrix(index),
         }
     }
 
@@ -229,11 +237,12 @@ impl Call {
         (index..self.count()).map(|index| self.matrix(index)).collect()
     }
 
-    /// A learning rate: a constant or a value.
+    /// A learning rate: a constant, a value, or a public number by run.
     pub(super) fn rate(&self, index: usize) -> Result<Rate, StepErrorKind> {
         Ok(match self.operand(index)? {
             Operand::Matrix(value) => Rate::Value(value),
             Operand::Constant(number) => Rate::Number(number),
+            Operand::Public(public) => Rate::Public(public),
         })
     }
 
@@ -396,6 +405,8 @@ impl Call {
             (Operand::Matrix(a), Operand::Constant(c)) | (Operand::Constant(c), Operand::Matrix(a)) => {
                 Ok(constant(program, a, c)?)
             }
+            (Operand::Public(_), _) => self.matrix(0),
+            (_, Operand::Public(_)) => self.matrix(1),
             (Operand::Constant(_), Operand::Constant(_)) => self.matrix(0),
         }
     }

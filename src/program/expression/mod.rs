@@ -12,7 +12,7 @@
 //! unary      = "-" unary | power
 //! power      = postfix ["**" unary]
 //! postfix    = atom (".T" | "[" range ("," range)* "]")*
-//! range      = index | [index] ":" [index] [":" index]
+//! range      = index | [index] ":" [index] [":" index]     or alone: the name of public rows
 //! atom       = number | name | "(" expression ")" | list | function "(" [argument ("," argument)*] ")"
 //! list       = "[" [expression ("," expression)*] "]"
 //! argument   = expression | name "=" number | name "=" "(" number ("," number)* ")" | list | text
@@ -138,6 +138,11 @@ pub enum StepErrorKind {
     /// A step whose result would be a constant.
     #[error("the result is a constant: nothing private is computed")]
     Constant,
+    /// A public value by run where it has no place.
+    #[error(
+        "'{0}' is a public value by run: it multiplies a value (x * {0}), is a learning rate, or takes rows (x[{0}])"
+    )]
+    Public(String),
     /// An operation that constants do not have.
     #[error("{0} takes matrices, not constants")]
     NoMatrix(&'static str),

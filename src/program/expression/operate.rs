@@ -2,7 +2,7 @@
 
 use super::StepErrorKind;
 use super::parse::{Operand, Parser};
-use crate::program::{Dims, MOST_LISTED, Number, Program, ProgramError, Relation, Stride, ValueId};
+use crate::program::{Dims, MOST_LISTED, Number, Program, ProgramError, PublicId, Relation, Stride, ValueId};
 
 /// What two truths become.
 type Connective = fn(&mut Program, ValueId, ValueId) -> Result<ValueId, ProgramError>;
@@ -41,6 +41,7 @@ impl Parser<'_> {
         match base {
             Operand::Matrix(a) => Ok(Operand::Matrix(self.program.power(a, exponent)?)),
             Operand::Constant(base) => raised(base, exponent).map(Operand::Constant),
+            Operand::Public(public) => Err(self.misplaced(public)),
         }
     }
 
@@ -49,7 +50,19 @@ impl Parser<'_> {
         match operand {
             Operand::Matrix(value) => Ok(value),
             Operand::Constant(number) => Ok(self.program.filled(Dims::SCALAR, number)?),
+            Operand::Public(public) => Err(self.misplaced(public)),
         }
+    }
+
+    /// A public value where it has no place.
+    pub(super) fn misplaced(&self, public: PublicId) -> StepErrorKind {
+        StepErrorKind::Public(self.program.publics()[public.index()].name.clone())
+    }
+
+    /// The entries that a run takes.
+    pub(super) fn rows(&mut self, operand: Operand, rows: PublicId) -> Result<Operand, StepErrorKind> {
+        let Operand::Matrix(a) = operand else { return Err(StepErrorKind::NoMatrix("a range")) };
+        Ok(Operand::Matrix(self.program.rows_by_run(a, rows)?))
     }
 
     /// The tensor that a list is: of public numbers alone, or of values, which are joined along a new first axis.
@@ -81,6 +94,7 @@ impl Parser<'_> {
             (Matrix(a), Constant(b)) => self.program.compare_constant(a, relation, b)?,
             (Constant(a), Matrix(b)) => self.program.compare_constant(b, relation.mirrored(), a)?,
             (Constant(_), Constant(_)) => return Err(StepErrorKind::Constant),
+            (Operand::Public(by), _) | (_, Operand::Public(by)) => return Err(self.misplaced(by)),
         };
         Ok(Matrix(value))
     }
@@ -124,7 +138,13 @@ impl Parser<'_> {
         left: Operand,
         right: Operand,
     ) -> Result<Operand, StepErrorKind> {
-        use Operand::{Constant, Matrix};
+        use Operand::{Constant, Matrix, Public};
+        if let (Public(by), other) | (other, Public(by)) = (left, right) {
+            return match (operator, other) {
+                ('*', Matrix(a)) => Ok(Matrix(self.program.scale_by_run(a, by)?)),
+                _ => Err(self.misplaced(by)),
+            };
+        }
         let program = &mut *self.program;
         let value = match (operator, left, right) {
             ('@', Matrix(a), Matrix(b)) => program.matmul(a, b)?,
@@ -146,6 +166,7 @@ impl Parser<'_> {
                 let negative = program.neg(a)?;
                 program.add_constant(negative, c)?
             }
+            (_, Public(_), _) | (_, _, Public(_)) => unreachable!("public values are handled before"),
         };
         Ok(Matrix(value))
     }
@@ -154,13 +175,14 @@ impl Parser<'_> {
         match operand {
             Operand::Matrix(a) => Ok(Operand::Matrix(self.program.neg(a)?)),
             Operand::Constant(c) => negated(c).map(Operand::Constant),
+            Operand::Public(public) => Err(self.misplaced(public)),
         }
     }
 
     pub(super) fn transpose(&mut self, operand: Operand) -> Result<Operand, StepErrorKind> {
         match operand {
             Operand::Matrix(a) => Ok(Operand::Matrix(self.program.transpose(a)?)),
-            Operand::Constant(_) => Err(StepErrorKind::NoMatrix("transpose")),
+            Operand::Constant(_) | Operand::Public(_) => Err(StepErrorKind::NoMatrix("transpose")),
         }
     }
 }
@@ -174,7 +196,7 @@ fn listed(items: &[Item]) -> Result<Option<Listed>, StepErrorKind> {
     for item in items {
         let (extents, own) = match item {
             Item::Operand(Operand::Constant(number)) => (Vec::new(), vec![*number]),
-            Item::Operand(Operand::Matrix(_)) => return Ok(None),
+            Item::Operand(Operand::Matrix(_) | Operand::Public(_)) => return Ok(None),
             Item::List(items) => match listed(items)? {
                 Some(listed) => listed,
                 None => return Ok(None),

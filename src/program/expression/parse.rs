@@ -5,7 +5,7 @@ use super::functions::Function;
 use super::operate::{CONNECTIVES, Item, Range, WHOLE_QUOTIENT};
 use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
-use crate::program::{Number, Program, ProgramError, ValueId};
+use crate::program::{Number, Program, ProgramError, PublicId, ValueId};
 use std::collections::BTreeSet;
 
 /// Byte offset of what is wrong, and what it is.
@@ -16,6 +16,8 @@ type Located = (usize, StepErrorKind);
 pub(super) enum Operand {
     Matrix(ValueId),
     Constant(Number),
+    /// A public value that differs from run to run.
+    Public(PublicId),
 }
 
 /// Words between truths, which name nothing.
@@ -54,7 +56,8 @@ pub(super) fn statement(
     if WORDS.contains(&name.as_str()) {
         return Err((offset, StepErrorKind::Taken(name)));
     }
-    if parser.names.contains_key(&name) && !anew.remove(&name) {
+    let is_public = parser.program.public_named(&name).is_some();
+    if is_public || parser.names.contains_key(&name) && !anew.remove(&name) {
         return Err((offset, ProgramError::Duplicate { name }.into()));
     }
     parser.expect('=')?;
@@ -69,7 +72,7 @@ pub(super) fn statement(
             names.insert(name, value);
             Ok(value)
         }
-        Operand::Constant(_) => Err((start, StepErrorKind::Constant)),
+        Operand::Constant(_) | Operand::Public(_) => Err((start, StepErrorKind::Constant)),
     }
 }
 
@@ -184,6 +187,11 @@ impl Parser<'_> {
                 }
                 Token::Symbol('[') => {
                     self.advance();
+                    if let Some(rows) = self.public_rows() {
+                        operand = self.rows(operand, rows).map_err(|kind| (offset, kind))?;
+                        operand = self.labelled(operand, start);
+                        continue;
+                    }
                     let ranges = self.ranges()?;
                     self.slice(operand, &ranges)
                 }
@@ -192,6 +200,18 @@ impl Parser<'_> {
             let result = result.map_err(|kind| (offset, kind))?;
             operand = self.labelled(result, start);
         }
+    }
+
+    /// A public value alone between brackets, the closing one with it.
+    fn public_rows(&mut self) -> Option<PublicId> {
+        let Token::Name(name) = self.peek() else { return None };
+        let rows = self.program.public_named(name).filter(|_| !self.names.contains_key(name))?;
+        let closes = self.words.get(self.at + 1).is_some_and(|word| word.token == Token::Symbol(']'));
+        closes.then(|| {
+            self.advance();
+            self.advance();
+            rows
+        })
     }
 
     /// A range for each of the first axes, and the closing bracket.
@@ -264,6 +284,9 @@ impl Parser<'_> {
         }
         if let Some(truth) = truth(&name) {
             return Ok(Operand::Constant(truth));
+        }
+        if let Some(public) = self.program.public_named(&name) {
+            return Ok(Operand::Public(public));
         }
         if Function::of(&name).is_some() {
             return Err(StepErrorKind::FunctionAsName(name));
@@ -339,6 +362,7 @@ impl Parser<'_> {
         match self.expression()? {
             Operand::Constant(number) => Ok(number),
             Operand::Matrix(_) => Err((offset, unexpected("a number", &Token::Name("a matrix".into())))),
+            Operand::Public(public) => Err((offset, self.misplaced(public))),
         }
     }
 

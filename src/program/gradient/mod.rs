@@ -158,7 +158,7 @@ impl Program {
         }
     }
 
-    fn no_derivative(&self, id: ValueId, of: ValueId) -> ProgramError {
+    pub(super) fn no_derivative(&self, id: ValueId, of: ValueId) -> ProgramError {
         let (step, label) = (self.step_of(id), self.value(id).label.clone());
         GradientError::NoDerivative { step, label, of: self.short(of) }.into()
     }

@@ -50,6 +50,11 @@ impl Program {
                 let elements = self.elements_of(adjoint, result)?;
                 one(adjoint.with(self.scattered(elements, gather, shape)?))
             }
+            Op::ScaleByRun(_, by) => {
+                let elements = self.elements_of(adjoint, result)?;
+                one(adjoint.with(self.scale_by_run(elements, by)?))
+            }
+            Op::RowsByRun(..) => Err(self.no_derivative(result, to)),
             Op::Compare(..) => unreachable!("a comparison has no adjoint"),
         }
     }

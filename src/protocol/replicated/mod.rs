@@ -155,6 +155,10 @@ impl Rules for Replicated {
         }
     }
 
+    fn shared(lowering: &mut Lowering<'_, Self>, tile: Tile) -> Parts {
+        lowering.replicated(tile)
+    }
+
     /// Replicated before it is repeated, unless one party knows it: there are more elements afterwards.
     fn repeatable(lowering: &mut Lowering<'_, Self>, tile: Tile) -> Option<Parts> {
         lowering.parts(tile).owner().is_none().then(|| lowering.replicated(tile))

@@ -30,6 +30,7 @@ mod pair;
 mod pictures;
 mod powers;
 mod privacy;
+mod publics;
 mod recipe;
 mod reconnects;
 mod resident;

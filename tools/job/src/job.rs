@@ -42,8 +42,10 @@
 
 mod check;
 mod data;
+mod formula;
 pub(crate) mod garbled;
 mod program;
+mod public;
 mod reach;
 mod runs;
 
@@ -53,6 +55,7 @@ use crate::{Correlations, JobError};
 pub use data::InputData;
 pub use garbled::{AnyJob, CircuitFigures, GarbledJob, GarbledProgram};
 pub use program::State;
+pub use public::Public;
 pub use runs::{JobStep, Repeat};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -91,6 +94,8 @@ pub struct Job {
     pub states: BTreeMap<String, State>,
     /// The expressions of what the next run finds, by state.
     pub updates: BTreeMap<String, String>,
+    /// Its public values by run, by name.
+    pub publics: BTreeMap<String, Public>,
     /// The steps of its program, in order.
     pub steps: Vec<JobStep>,
     /// Its outputs, by name.
@@ -149,6 +154,8 @@ struct File {
     state: BTreeMap<String, State>,
     #[serde(default)]
     update: BTreeMap<String, String>,
+    #[serde(default)]
+    public: BTreeMap<String, Public>,
     program: Steps,
     outputs: BTreeMap<String, Output>,
 }
@@ -232,17 +239,21 @@ impl Job {
 
     /// The job of a file that has been parsed, of this protocol.
     fn of_file(path: &Path, file: File, protocol: &str) -> Result<Job, JobError> {
-        let File { job, inputs, state, update, program, outputs } = file;
+        let File { job, inputs, state, update, public, program, outputs } = file;
         let wrong = |reason: String| JobError::Text { path: path.to_owned(), line: None, reason };
-        let names = inputs.keys().chain(state.keys()).chain(outputs.keys());
+        let names = inputs.keys().chain(state.keys()).chain(public.keys()).chain(outputs.keys());
         names.into_iter().try_for_each(|name| check::name(name)).map_err(&wrong)?;
         outputs.iter().try_for_each(|(name, output)| check::recipients(name, &output.to)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::bound(name, input.bound)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::table(name, &input.table())).map_err(&wrong)?;
         check::batches(job.batches).map_err(&wrong)?;
         state.iter().try_for_each(|(name, state)| check::bound(name, state.bound)).map_err(&wrong)?;
-        runs::check_states(&inputs, &state, &update).map_err(&wrong)?;
-        runs::check_loops(&program.steps, job.batches, !state.is_empty()).map_err(&wrong)?;
+        if let Some(name) = public.keys().find(|name| inputs.contains_key(*name) || state.contains_key(*name))
+        {
+            return Err(wrong(format!("'{name}' is a public value, and an input or a state")));
+        }
+        runs::check_states(&inputs, &state, &update, &program.steps).map_err(&wrong)?;
+        runs::check_loops(&program.steps, job.batches).map_err(&wrong)?;
         let protocol = Protocol::from_str(protocol).map_err(|error| wrong(error.to_string()))?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
@@ -274,11 +285,13 @@ impl Job {
             inputs,
             states: state,
             updates: update,
+            publics: public,
             steps: program.steps,
             outputs,
             path: path.to_owned(),
         };
-        job.check_every().map_err(wrong)?;
+        job.check_every().map_err(&wrong)?;
+        job.schedules().map_err(wrong)?;
         Ok(job)
     }
 
@@ -414,6 +427,9 @@ impl Job {
         }
         for (name, state) in &self.states {
             terms.add(format!("state {name}"), state.text());
+        }
+        for (name, public) in &self.publics {
+            terms.add(format!("public value {name}"), format!("{public:?}"));
         }
         for (number, step) in (1..).zip(self.texts()) {
             terms.add(format!("step {number}"), step);

@@ -118,6 +118,79 @@ mod tests {
         Ok(job.run_in(&world, &|_| {})?.iter().map(|outputs| outputs["z"].decode()).collect())
     }
 
+    /// The example's network on mini-batches of 8 of 24 images for three turns.
+    #[test]
+    fn digits_by_shuffled_batches_train_as_the_plain_oracle_does() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/training/digits.toml");
+        let mut text = std::fs::read_to_string(&path).expect("the example");
+        for (from, to) in [
+            ("repeat = 330", "repeat = 3"),
+            ("shuffle = 1437, take = 128", "shuffle = 24, take = 8"),
+            ("every = 11", "every = 1"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        for protocol in ["replicated", "beaver"] {
+            let text = text.replace("\"replicated\"", &format!("\"{protocol}\""));
+            let job = Job::parse(&path, &text).expect("the example");
+            let world = World::new(job.protocol, Arc::new(Cpu::open(Some(1), None).expect("a device")));
+            let learnt = job.run_in(&world, &|_| {}).expect("a run without faults");
+            let (mut offers, mut stages) = (BTreeMap::new(), Stages::default());
+            let inputs = job.inputs.keys().map(|name| (name.as_str(), None));
+            let read = job.encode_batch(inputs, 0, &mut offers, &|_| {}, &mut stages).expect("its data");
+            let (program, inputs) =
+                (job.program(&offers).expect("a program"), read.into_values().collect::<Vec<_>>());
+            let mut runs = symbolon::program::oracle::Runs::new(&program);
+            let plain: Vec<_> = (0..3).map(|_| runs.run(&inputs)).collect();
+            for (index, output) in program.outputs().iter().enumerate() {
+                let expected: Vec<Elements> = plain.iter().map(|run| run[index].elements.clone()).collect();
+                let of_turns = if output.name == "loss" { &expected[..] } else { &expected[2..] };
+                let found = &learnt[0][&output.name].elements;
+                assert_eq!(*found, Elements::concat(of_turns), "{} by {protocol}", output.name);
+            }
+            let losses = learnt[0]["loss"].decode();
+            assert!(losses.iter().all(|loss| (1.0..4.0).contains(loss)), "{losses:?}");
+        }
+    }
+
+    #[test]
+    fn what_public_values_and_loops_cannot_be_is_refused_by_name() {
+        let refused = |public: &str, steps: &str| {
+            let text = format!(
+                "job = {{ name = \"p\", protocol = \"replicated\", ring_bits = 64, fraction_bits = 16 }}\n\
+                 inputs.x = {{ owner = 0, shape = [4, 2] }}\n\
+                 state.w = {{ shape = [2, 1], from = 0 }}\n{public}\n\
+                 program.steps = [{steps}]\noutputs.w = {{ to = [0] }}\n"
+            );
+            let job = Job::parse(Path::new("job.toml"), &text);
+            let built = job.and_then(|job| {
+                let offers = job.offers(&|_| {})?;
+                job.program(&offers).map(drop)
+            });
+            built.expect_err(public).to_string()
+        };
+        let turns = |text: &str| format!("{{ repeat = 3, steps = [\"{text}\"] }}");
+        let body = turns("w = w + x[rows].T @ x[rows] @ w");
+        for (public, steps, part) in [
+            ("public.rows = { shuffle = 9, take = 2, seed = 1 }", body.as_str(), "row 8 of rows"),
+            ("public.rows = { shuffle = 2, take = 3, seed = 1 }", &body, "takes more rows than there are"),
+            ("public.rows = { from = \"run - 1\", take = 1 }", &body, "it is -1 in run 0, which is no row"),
+            ("public.rows = [1.0, 2.0]", &body, "it is of 2 runs, and the job has 3"),
+            ("public.rows = [1.0, 2.0, 3.0]", &body, "is a number, and numbers no rows"),
+            ("public.rows = \"exp(run)\"", &body, "'exp(run)' is not understood"),
+            ("public.x = [1.0, 2.0, 3.0]", &body, "'x' is a public value, and an input or a state"),
+            ("public.rate = \"1 / 2 ^ (30 * run)\"", &turns("w = w * rate"), "public value"),
+            ("public.rate = [1.0, 2.0, 3.0]", &turns("w = w + rate"), "'rate' is a public value by run"),
+            ("public.rate = [1.0, 2.0, 3.0]", &turns("rate = w"), "rate"),
+            ("update.w = \"w\"", &turns("w = w * 2"), "which [update] updates as well"),
+            ("", &format!("\"y = w * 2\", {}", turns("w = w + y")), "'y' differs from turn to turn"),
+        ] {
+            let line = refused(public, steps);
+            assert!(line.contains(part), "{public}: {line}");
+        }
+    }
+
     #[test]
     fn every_batch_of_a_job_runs_in_one_process_and_is_held_against_the_first() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! Kernels that move or sum along an axis: transposition and sums.
+//! Kernels that move or sum along an axis: transposition, rows by their numbers, and sums.
 
 use super::super::panel::{MOST_SUMMED, TRANSPOSE_TILE, contiguous_blocks, cuts, span, transpose_panel};
 use super::super::params::{self, ParamBytes};
@@ -51,6 +51,43 @@ impl<B: Copy> Planner<'_, B> {
                     tiles,
                     rows * cols,
                 );
+            }
+        }
+    }
+
+    pub(super) fn rows(&mut self, out: Matrix<B>, operand: Matrix<B>, numbers: Matrix<B>, column: usize) {
+        if out.shape.is_empty() {
+            return;
+        }
+        let (most, width, stride_of_operand) =
+            (self.limits.elements(self.element_bytes), out.shape.cols, operand.shape.cols);
+        for (first_col, cols) in cuts(width, most) {
+            let fitting = |stride: usize| (most - cols) / stride + 1;
+            for (first_row, rows) in cuts(out.shape.rows, fitting(width)) {
+                for (first, bound) in cuts(operand.shape.rows, fitting(stride_of_operand)) {
+                    let start = first * stride_of_operand + column + first_col;
+                    let (read, operand_offset) =
+                        self.bind(operand.buffer, start, span(bound, stride_of_operand, cols));
+                    let (index_span, index_offset) = self.bind(numbers.buffer, first_row, rows);
+                    let start = first_row * width + first_col;
+                    let (written, out_offset) = self.bind(out.buffer, start, span(rows, width, cols));
+                    let params = params::Rows {
+                        count: index(rows * cols),
+                        cols: index(cols),
+                        operand_rows: index(operand.shape.rows),
+                        first_row: index(first),
+                        bound_rows: index(bound),
+                        operand_offset,
+                        operand_stride: stride(bound, stride_of_operand),
+                        index_offset,
+                        out_offset,
+                        out_stride: stride(rows, width),
+                        unused: [0; 2],
+                    };
+                    let groups = (rows * cols).div_ceil(Shader::Rows.threads() as usize);
+                    let bindings = vec![written, read, index_span];
+                    self.dispatch(Shader::Rows, ParamBytes::new(&params), bindings, groups, rows * cols);
+                }
             }
         }
     }

@@ -134,6 +134,11 @@ fn kernel(stem: &str, draw: &mut Draw<'_>) -> (Kernel<Name, &'static PrgKey>, Un
         }
         "gemm" => return gemm(draw),
         "transpose" => Kernel::Transpose { out: matrix(0, cols, rows), operand: whole(1) },
+        "rows" => {
+            let (column, behind) = (draw.below(50), draw.below(50));
+            let operand = matrix(1, draw.extent(), column + cols + behind);
+            Kernel::Rows { out: whole(0), operand, index: matrix(2, rows, 1), column }
+        }
         "sum" => match draw.flag() {
             true => Kernel::Sum { out: matrix(0, 1, cols), operand: whole(1), axis: Axis::Rows },
             false => Kernel::Sum { out: matrix(0, rows, 1), operand: whole(1), axis: Axis::Cols },

@@ -78,6 +78,7 @@ pub fn plan<B: Copy>(
         Kernel::Hadamard { out, terms, accumulate } => planner.hadamard(*out, terms, *accumulate),
         Kernel::Gemm { out, terms, accumulate } => planner.gemm(*out, terms, *accumulate),
         Kernel::Transpose { out, operand } => planner.transpose(*out, *operand),
+        Kernel::Rows { out, operand, index, column } => planner.rows(*out, *operand, *index, *column),
         Kernel::Sum { out, operand, axis } => planner.sum(*out, *operand, *axis),
         Kernel::Shift { out, operand, bits } => planner.shift(*out, *operand, *bits),
         &Kernel::Fill { out, key, stream, block } => planner.fill(out, Drawn { key, stream, block }),

@@ -114,6 +114,17 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
                 last(p.operand_offset, p.rows, p.operand_stride, p.cols),
             ]
         }
+        Shader::Rows => {
+            let p: params::Rows = dispatch.params.read();
+            let rows = p.count / p.cols;
+            assert_eq!(rows * p.cols, p.count);
+            assert!(p.first_row + p.bound_rows <= p.operand_rows);
+            vec![
+                last(p.out_offset, rows, p.out_stride, p.cols),
+                last(p.operand_offset, p.bound_rows, p.operand_stride, p.cols),
+                last(p.index_offset, 1, 0, rows),
+            ]
+        }
         Shader::Sum => {
             let p: params::Sum = dispatch.params.read();
             assert!(p.lanes.is_power_of_two() && p.lanes <= 256);

@@ -93,6 +93,14 @@ fn of_op(program: &Program, id: ValueId, inputs: &[Vec<f64>], values: &[Vec<f64>
             }
             _ => 0.0,
         }),
+        Op::ScaleByRun(a, by) => {
+            let number = program.number_of_run(by, 0) as i64 as f64 * program.codec().resolution();
+            each(&|row, col| at(a, row, col) * number)
+        }
+        Op::RowsByRun(a, rows) => {
+            let rows = program.rows_of_run(rows, 0);
+            each(&|row, col| values[a.index()][rows[row] as usize * own(a).cols + col])
+        }
         Op::Gather(a, gather) => each(&|row, col| values[a.index()][gather.place(row, col)]),
     }
 }

@@ -189,8 +189,6 @@ fn states_and_loops_that_do_not_fit_are_refused_by_name() {
     let batches = job.replace("ring_bits = 64", "ring_bits = 64\nbatches = 2");
     let steps_of = |body: &str| format!("steps = [{body}]");
     wrong(&batches, steps, &steps_of(body), "a loop in 2 batches: a job with a loop has one batch");
-    let states = job.clone() + "[state]\nw = { from = \"y\" }\n[update]\nw = \"x\"\n";
-    wrong(&states, steps, &steps_of(body), "a loop and [state]");
 }
 
 /// The nodes of a deployment, with these flags for the parties.

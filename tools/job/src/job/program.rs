@@ -1,14 +1,14 @@
 //! From a job's text to its program: inputs, states, steps and loops, updates, outputs.
 //!
 //! **A loop** is planned once and run so often: the runs of the program are its turns. What it assigns anew is a state,
-//! which begins with the value of before; what is before it is the same in every turn, and so its inputs are resident; what
+//! which begins with the value of before, or as `[state]` says; what is before it is the same in every turn, and so its inputs are resident; what
 //! is behind it, and outputs that name no `every`, are for the last turn alone.
 
 use super::{Job, JobStep, Output, Repeat};
 use crate::JobError;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use symbolon::program::expression::{Names, add_step, add_step_anew, names_in};
+use symbolon::program::expression::{Names, add_step, add_step_anew};
 use symbolon::program::{Dims, Init, Kind, Number, Program, ValueId};
 use symbolon::session::Offer;
 use symbolon::share::PartyId;
@@ -77,6 +77,9 @@ impl Job {
         let mut build = Build { job: self, program, names: Names::new(), number: 1 };
         self.inputs.keys().try_for_each(|name| build.input(name, inputs[name]))?;
         self.states.iter().try_for_each(|(name, state)| build.state(name, state))?;
+        for (name, schedule) in self.schedules().map_err(|reason| self.wrong(reason))? {
+            build.program.public(name, schedule)?;
+        }
         for step in &self.steps {
             match step {
                 JobStep::One(text) => drop(build.step(text)?),
@@ -163,9 +166,9 @@ impl Build<'_> {
 
     /// A loop: its steps once, on states that begin with what the names were before.
     fn repeat(&mut self, repeat: &Repeat) -> Result<(), JobError> {
-        let assigned: BTreeSet<String> = repeat.texts().filter_map(names_in).map(|(name, _)| name).collect();
+        self.check_before_loop()?;
         let anew: BTreeSet<String> =
-            assigned.into_iter().filter(|name| self.names.contains_key(name)).collect();
+            repeat.assigned().into_iter().filter(|name| self.names.contains_key(name)).collect();
         if anew.is_empty() {
             let reason = "the loop changes nothing: no step of it assigns a name that was there before";
             return Err(self.wrong(reason.to_owned()));
@@ -173,6 +176,10 @@ impl Build<'_> {
         let mut states = Vec::new();
         for name in &anew {
             let first = self.names[name];
+            if self.job.states.contains_key(name) {
+                states.push((name, first));
+                continue;
+            }
             let kind = match self.job.codec.fraction_bits() {
                 0 => self.program.value(first).kind(self.job.codec.ring()),
                 _ => Kind::Real,
@@ -190,6 +197,20 @@ impl Build<'_> {
             self.program.update(state, self.names[name])?;
         }
         Ok(())
+    }
+
+    /// What is computed before a loop is the same in every turn.
+    fn check_before_loop(&self) -> Result<(), JobError> {
+        let resident = self.program.resident();
+        let differs = |(name, value): &(&String, &ValueId)| {
+            !resident[value.0 as usize] && !self.job.states.contains_key(*name)
+        };
+        match self.names.iter().find(differs) {
+            None => Ok(()),
+            Some((name, _)) => Err(self.wrong(format!(
+                "'{name}' differs from turn to turn, and stands before the loop: compute it in the loop"
+            ))),
+        }
     }
 
     /// The updates of the job's own states, of the old ones and of all steps' values.

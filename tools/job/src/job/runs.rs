@@ -2,7 +2,8 @@
 
 use super::{Input, Job, State};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon::program::expression::names_in;
 
 /// A loop runs at most so often.
 const MOST_TURNS: u32 = 100_000;
@@ -29,6 +30,11 @@ pub struct Repeat {
 }
 
 impl Repeat {
+    /// The names that its steps assign.
+    pub(super) fn assigned(&self) -> BTreeSet<String> {
+        self.texts().filter_map(names_in).map(|(name, _)| name).collect()
+    }
+
     /// The texts of its steps, none of which is a loop.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match step {
@@ -101,16 +107,26 @@ impl Job {
     }
 }
 
-/// States have names of their own, and each an update.
+/// States have names of their own, and each an update: that of the loop, or one under `[update]`.
 pub(super) fn check_states(
     inputs: &BTreeMap<String, Input>,
     states: &BTreeMap<String, State>,
     updates: &BTreeMap<String, String>,
+    steps: &[JobStep],
 ) -> Result<(), String> {
+    let of_loops = steps.iter().filter_map(|step| match step {
+        JobStep::Loop(repeat) => Some(repeat.assigned()),
+        JobStep::One(_) => None,
+    });
+    let assigned: BTreeSet<String> = of_loops.flatten().collect();
+    if let Some(name) = updates.keys().find(|name| assigned.contains(*name)) {
+        return Err(format!("the loop assigns '{name}', which [update] updates as well"));
+    }
     if let Some(name) = states.keys().find(|name| inputs.contains_key(*name)) {
         return Err(format!("'{name}' is an input and a state"));
     }
-    if let Some(name) = states.keys().find(|name| !updates.contains_key(*name)) {
+    let is_updated = |name: &&String| updates.contains_key(*name) || assigned.contains(*name);
+    if let Some(name) = states.keys().find(|name| !is_updated(name)) {
         return Err(format!(
             "state '{name}' has no update: say under [update] what the next run finds in it"
         ));
@@ -122,7 +138,7 @@ pub(super) fn check_states(
 }
 
 /// A job has one loop at most, of steps alone, and its runs are that loop's turns.
-pub(super) fn check_loops(steps: &[JobStep], batches: u32, has_states: bool) -> Result<(), String> {
+pub(super) fn check_loops(steps: &[JobStep], batches: u32) -> Result<(), String> {
     let mut loops = steps.iter().filter_map(|step| match step {
         JobStep::Loop(repeat) => Some(repeat),
         JobStep::One(_) => None,
@@ -139,9 +155,6 @@ pub(super) fn check_loops(steps: &[JobStep], batches: u32, has_states: bool) -> 
     }
     if batches > 1 {
         return Err(format!("a loop in {batches} batches: a job with a loop has one batch"));
-    }
-    if has_states {
-        return Err("a loop and [state]: a loop's states are the names that it assigns anew".to_owned());
     }
     Ok(())
 }
