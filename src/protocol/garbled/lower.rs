@@ -75,6 +75,8 @@ pub fn lower(program: &Program, computed: &[Computed]) -> Result<Lowered, NoCirc
         return Err(NoCircuit::Parties { parties: program.parties() });
     } else if !program.states().is_empty() {
         return Err(NoCircuit::Without("states or loops: what one run leaves to the next are shares"));
+    } else if !program.publics().is_empty() {
+        return Err(NoCircuit::Without("public values by run"));
     } else if program.check().is_some() {
         return Err(NoCircuit::Without("checks"));
     }
@@ -301,7 +303,9 @@ impl Lowering<'_> {
             extended(words.at(row, col), bits, words.sign())
         };
         match op {
-            Op::Input(_) | Op::State(_) => unreachable!("inputs are there, and states are refused"),
+            Op::Input(_) | Op::State(_) | Op::ScaleByRun(..) | Op::RowsByRun(..) => {
+                unreachable!("inputs are there, and what runs have of others is refused")
+            }
             Op::Add(a, b) => self.each(shape, |builder, values, row, col| {
                 builder.add(&of(values, a, row, col, bits), &of(values, b, row, col, bits))
             }),

@@ -191,6 +191,7 @@ impl GarbledJob {
                 "two parties make the transfers of a garbled circuit themselves: correlations = \"pair\", or none",
             ),
             (!file.state.is_empty() || !file.update.is_empty(), "a garbled circuit has no states"),
+            (!file.public.is_empty(), "a garbled circuit has no public values by run"),
             (file.inputs.values().any(|input| input.resident), "no input of a garbled circuit is resident"),
             (file.outputs.values().any(|output| output.every.is_some()), "a garbled circuit has no `every`"),
             (
