@@ -189,6 +189,7 @@ fn session_status(error: &SessionError) -> u8 {
         | SessionError::StoredRunsDiffer
         | SessionError::OtherSession
         | SessionError::RunsDue
+        | SessionError::PublicEnds { .. }
         | SessionError::Checkpoint(_)
         | SessionError::Network(_) => 2,
         SessionError::Garbled { error, .. } => match error {
