@@ -79,7 +79,16 @@ impl Buffers {
             ("hadamard ab", 3, vec![hadamard(vec![(a, b)], false)]),
             ("hadamard +ab+bc", 5, vec![hadamard(vec![(a, b), (b, c)], true)]),
             ("transpose", 2, vec![Kernel::Transpose { out, operand: a }]),
-            ("rows by number", 2, vec![Kernel::Rows { out, operand: a, index, column: 0 }]),
+            (
+                "rows by number",
+                2,
+                vec![Kernel::Rows {
+                    out,
+                    operand: a,
+                    index: Matrix::new(c.buffer, Shape::new(SHAPE.rows, 1)),
+                    column: 0,
+                }],
+            ),
             ("sum of rows", 1, vec![Kernel::Sum { out: row, operand: a, axis: Axis::Rows }]),
             ("trunc_finish", 4, vec![finish]),
             ("fill", 1, vec![fill(out)]),
