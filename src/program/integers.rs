@@ -281,6 +281,19 @@ impl Program {
         Ok(())
     }
 
+    /// Declares which integers an input is, to the unit, where a bound would be rounded: those that its ring has a reading
+    /// for, else what is left of them modulo 2^k, and then the input [wraps](Integers::wraps). To be called before the input is used.
+    /// Only what makes a circuit of the program holds data against it: see [`crate::protocol::garbled`].
+    ///
+    /// # Errors
+    /// As [`Program::hold`].
+    pub fn hold_span(&mut self, input: ValueId, exact: Span) -> Result<(), ProgramError> {
+        let integers = Integers::of_result(exact, exact.low < 0, self.ring());
+        self.hold(input, Kind::integers(integers.signed, self.ring()))?;
+        self.values[input.index()].integers = Some(integers);
+        Ok(())
+    }
+
     /// The integers that a value's elements stand for, where the program computes on integers.
     ///
     /// # Panics

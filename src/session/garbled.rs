@@ -71,7 +71,7 @@ impl Session {
     ///
     /// # Errors
     /// Where the bits are not as many as the circuit has of this party, the parties have different circuits, the labels take
-    /// more than the budget, the peer fails, or it sends what is no message or no label of this run. The session cannot be
+    /// more than the budget, a run of a program is due that was announced, the peer fails, or it sends what is no message or no label of this run. The session cannot be
     /// used after a failure.
     ///
     /// # Panics
@@ -82,6 +82,7 @@ impl Session {
         bits: &Bits,
     ) -> Result<GarbledOutcome, SessionError> {
         self.attempt(|session| {
+            session.check_nothing_due()?;
             session.stages.end(Stage::Caller);
             let price = session.check_garbled(schedule, bits)?;
             session.stages.end(Stage::Inputs);
@@ -102,7 +103,7 @@ impl Session {
                 }
             };
             let Conversation { tally, offline, framing_before, .. } = conversation;
-            session.runs = session.runs.wrapping_add(1);
+            session.garbled_runs += 1;
             session.stages.end(Stage::Online);
             let peers: BTreeMap<_, _> =
                 session.links.iter().map(|link| (link.peer(), link.traffic())).collect();
@@ -164,7 +165,7 @@ impl Session {
             fields.add(format!("bits that {party} learns"), schedule.output_bits_to(party));
         }
         fields.add("circuit digest", blake3::Hash::from(*schedule.digest()).to_hex());
-        fields.add("number of the run", self.runs);
+        fields.add("number of the run", self.garbled_runs);
         let ours = Facts { fields, nonce: self.keys.nonce(self.role)? };
         let (role, wire) = (self.role, &self.wire);
         let link = link_to_other(role, &mut self.links)?;
@@ -180,7 +181,7 @@ impl Session {
         let name = PlanName::new(schedule.digest(), &nonces);
         let mut hasher =
             blake3::Hasher::new_derive_key("symbolon 2026-11 session of a garbled run's transfers");
-        hasher.update(name.bytes()).update(&self.runs.to_le_bytes());
+        hasher.update(name.bytes()).update(&self.garbled_runs.to_le_bytes());
         Ok(SessionId(*hasher.finalize().as_bytes()))
     }
 

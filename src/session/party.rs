@@ -38,6 +38,8 @@ pub struct Session {
     pub(super) suppliers: Suppliers,
     /// Runs so far: each has a number, so that its frames are told from those of another.
     pub(super) runs: u32,
+    /// Garbled runs so far, which have numbers of their own.
+    pub(super) garbled_runs: u64,
     /// Programs prepared so far: each has a number for the dealer.
     pub(super) prepared: u32,
     pub(super) progress: Arc<Progress>,
@@ -78,6 +80,7 @@ impl Session {
             done: None,
             suppliers: Suppliers::new(),
             runs: 0,
+            garbled_runs: 0,
             prepared: 0,
             progress: Arc::default(),
             stages: Stages::default(),

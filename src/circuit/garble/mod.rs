@@ -59,8 +59,8 @@
 //! for an evaluator who deviates, and only where tables are sent before the corrections have come: a session sends them after.
 //!
 //! The garbler must follow the protocol (it is semi-honest). One that deviates can garble another circuit than agreed and so
-//! learn or alter anything that a function of both inputs can; and it can send, for one of the evaluator's bits, a label or
-//! a table entry that is wrong for one value alone, and learns from whether the run ends in an error what the bit is
+//! learn or alter anything that a function of both inputs can; and, also where it is given no output, it can make the run end in
+//! an error where a predicate of its choice holds of the evaluator's bits, and learns from whether it ended whether it does
 //! (*selective failure*). Nothing here prevents that: who must not trust a garbler must not learn to it whether a run ended.
 //!
 //! # What is secret, and how it is kept

@@ -23,17 +23,21 @@ pub struct Traffic {
 impl Traffic {
     /// That of so many evaluations.
     pub fn of(schedule: &Schedule, evaluations: u64) -> Traffic {
-        let own = schedule.input_bits_of(PartyId(0)) as u64 * evaluations;
-        let theirs = schedule.inputs.len() as u64 * evaluations - own;
+        let own = (schedule.input_bits_of(PartyId(0)) as u64).saturating_mul(evaluations);
+        let theirs = (schedule.inputs.len() - schedule.input_bits_of(PartyId(0))) as u64;
+        let theirs = theirs.saturating_mul(evaluations);
         let learnt = |party: usize| {
             let wires = schedule.outputs.iter().filter(|(bit, _)| matches!(bit, OutputBit::Wire(_)));
-            wires.filter(|(_, learns)| learns[party]).count() as u64 * evaluations
+            let count = wires.filter(|(_, learns)| learns[party]).count() as u64;
+            count.saturating_mul(evaluations)
         };
-        let gates = schedule.and_count() as u64 * evaluations;
+        let gates = (schedule.and_count() as u64).saturating_mul(evaluations);
         let pieces = gates.div_ceil(PIECE_GATES as u64);
         Traffic {
-            table_bytes: 32 * gates,
-            garbler_bytes: 56 + 16 * own + 32 * theirs + 24 * pieces + 32 * gates + 16 + 32 * learnt(1),
+            table_bytes: gates.saturating_mul(32),
+            garbler_bytes: [(16, own), (32, theirs), (24, pieces), (32, gates), (32, learnt(1))]
+                .into_iter()
+                .fold(56 + 16, |bytes: u64, (each, count)| bytes.saturating_add(count.saturating_mul(each))),
             evaluator_bytes: theirs.div_ceil(8) + 32 + learnt(0).div_ceil(8),
             transfers: theirs,
         }
@@ -62,15 +66,15 @@ impl Price {
         let traffic = Traffic::of(schedule, evaluations as u64);
         let transfers = traffic.transfers as usize;
         let course = (transfers > 0).then(|| Course::of(transfers));
-        // Both labels and both pads of each of the evaluator's bits, as they are exchanged.
-        let exchanged = 4 * LABEL_BYTES as u64 * traffic.transfers;
+        // Both labels and both pads of each of the evaluator's bits as they are exchanged, and what is made of them.
+        let exchanged = traffic.transfers.saturating_mul(6 * LABEL_BYTES as u64);
         let made = course.as_ref().map_or(0, |course| LABEL_BYTES as u64 * course.most_at_once() as u64);
         Price {
             traffic,
             transfer_bytes: course.as_ref().map_or(0, Course::bytes),
             transfer_messages: course.as_ref().map_or(0, Course::messages),
             rounds: 2 + u32::from(transfers > 0),
-            memory_bytes: label_bytes(schedule, evaluations) + exchanged.max(made),
+            memory_bytes: label_bytes(schedule, evaluations).saturating_add(exchanged.max(made)),
         }
     }
 }

@@ -143,8 +143,8 @@ impl Walk {
 /// at the same time, and of all inputs and outputs.
 pub fn label_bytes(schedule: &Schedule, evaluations: usize) -> u64 {
     let live = schedule.slots() * block_width(schedule, evaluations);
-    let kept = (schedule.inputs.len() + schedule.outputs.len()) * evaluations;
-    (size_of::<Label>() * (live + kept)) as u64
+    let kept = (schedule.inputs.len() + schedule.outputs.len()).saturating_mul(evaluations);
+    (size_of::<Label>() as u64).saturating_mul(live.saturating_add(kept) as u64)
 }
 
 /// Evaluations of a block: as many as have their labels in a cache, or more where stages are narrow. The order of gates follows

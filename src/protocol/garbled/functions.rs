@@ -9,7 +9,7 @@ use crate::ring::Shape;
 /// A function of one or two values of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
-    /// The elements of each row in order, the least first; those of one column likewise.
+    /// The elements along the last axis in order, the least first.
     Sort,
     /// The quotient, rounded towards zero. By zero it is an integer all of whose bits are set where both have no sign, else
     /// −1 where the dividend is not negative, and 1 where it is.
@@ -75,11 +75,11 @@ impl Function {
         let (len, bits) = (shape.len() as u64, bits as u64);
         match self {
             Function::Sort => {
-                let run = if shape.cols == 1 { shape.rows } else { shape.cols };
-                let log = u64::from(run.max(1).next_power_of_two().ilog2());
-                len * bits * log * (log + 1) / 2
+                let log = u64::from(shape.cols.max(1).next_power_of_two().ilog2());
+                // What is in order already is moved.
+                len.saturating_mul(bits * (log * (log + 1) / 2).max(1))
             }
-            Function::Quotient | Function::Remainder => len * (bits * bits + 3 * bits),
+            Function::Quotient | Function::Remainder => len.saturating_mul(bits * bits + 3 * bits),
         }
     }
 }
@@ -104,9 +104,8 @@ pub(super) fn compute(
     match computed.function {
         Function::Sort => {
             let first = of[0];
-            let run = if shape.cols == 1 { shape.rows } else { shape.cols };
             let mut words = first.words.clone();
-            for row in words.chunks_mut(run.max(1)) {
+            for row in words.chunks_mut(shape.cols.max(1)) {
                 builder.sort(row, 0..first.bits(), first.sign());
             }
             words

@@ -88,7 +88,7 @@ pub fn lower(program: &Program, computed: &[Computed]) -> Result<Lowered, NoCirc
         values: (0..program.values().len()).map(|_| None).collect(),
         gates: 0,
     };
-    let inputs = lowering.inputs();
+    let inputs = lowering.inputs()?;
     for (index, _) in program.values().iter().enumerate().filter(|&(index, _)| needed[index]) {
         lowering.value(ValueId(index as u32))?;
     }
@@ -170,7 +170,7 @@ impl Lowering<'_> {
     }
 
     /// The inputs that parties give, in the program's order.
-    fn inputs(&mut self) -> Vec<Option<Numbers>> {
+    fn inputs(&mut self) -> Result<Vec<Option<Numbers>>, NoCircuit> {
         let program = self.program;
         let mut forms = Vec::new();
         for (index, input) in program.inputs().iter().enumerate() {
@@ -179,12 +179,13 @@ impl Lowering<'_> {
                 continue;
             }
             let numbers = self.numbers(input.value);
+            self.charge(input.value, (numbers.count as u64).saturating_mul(numbers.bits as u64))?;
             let bits = self.builder.input(input.owner, numbers.count * numbers.bits);
             let words = bits.chunks(numbers.bits).map(<[Bit]>::to_vec).collect();
             self.values[input.value.index()] = Some(Words { shape: input.shape, numbers, words });
             forms.push(Some(numbers));
         }
-        forms
+        Ok(forms)
     }
 
     /// Counts gates before there is memory for them.
@@ -239,6 +240,10 @@ impl Lowering<'_> {
             (Some(Meaning::Largest(a, _) | Meaning::Smallest(a, _)), _) => {
                 let (len, bits) = size(a);
                 len.saturating_mul(3 * bits)
+            }
+            (Some(Meaning::Leaky(_, slope)), _) => {
+                let ones = (0..bits.min(128)).filter(|at| slope >> at & 1 != 0).count() as u64;
+                len.saturating_mul(bits * (ones + 1))
             }
             (Some(_), _) => {
                 let widest = operands(self.program, self.computed, id);

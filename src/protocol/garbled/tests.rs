@@ -172,6 +172,9 @@ fn what_has_no_circuit_is_refused() {
     assert_eq!(lower(&fractions, &[]).err(), Some(NoCircuit::Fractions { fraction_bits: 16 }));
     let three = Program::new(3, FixedPoint::new(Ring::Z64, 0).expect("a codec"));
     assert_eq!(lower(&three, &[]).err(), Some(NoCircuit::Parties { parties: 3 }));
+    let inputs = program([Kind::I64; 2], [None; 2], 1 << 20, &["z = x"]);
+    let error = lower(&inputs, &[]).expect_err("64 bits of a million numbers").to_string();
+    assert!(error.starts_with("x takes the circuit to about"), "{error}");
     let large = program([Kind::I64; 2], [None; 2], 1000, &["z = x.T @ y"]);
     let error = lower(&large, &[]).expect_err("a million products").to_string();
     assert!(error.starts_with("x.T @ y takes the circuit to about"), "{error}");

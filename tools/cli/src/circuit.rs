@@ -84,7 +84,7 @@ fn priced(arguments: &CircuitArguments, header: &bristol::Header, circuit: &Circ
     let schedule = Schedule::new(circuit);
     let traffic = Traffic::of(&schedule, arguments.evaluations.into());
     let link = arguments.link.unwrap_or(LinkShape::LAN);
-    let sent = link.transmission(traffic.garbler_bytes + traffic.evaluator_bytes);
+    let sent = link.transmission(traffic.garbler_bytes.saturating_add(traffic.evaluator_bytes));
     CircuitJson {
         format: match header.format {
             Format::Fashion => "Bristol Fashion",

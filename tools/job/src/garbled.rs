@@ -7,9 +7,12 @@ use crate::party::{Met, encode_own, output_file};
 use crate::{Job, JobError, Notify, PartyJob, PartyOptions, of_batch};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use symbolon::circuit::garble::label_bytes;
 use symbolon::ring::Elements;
 use symbolon::run::{Stage, Stages};
-use symbolon::session::{Devices, GarbledOutcome, Offer, Session, SessionOptions};
+use symbolon::session::{
+    ACCEPTED_BYTES, Devices, GarbledOutcome, Offer, OfferError, Session, SessionError, SessionOptions,
+};
 use symbolon::share::{PartyId, Terms};
 
 /// A garbled job and one of its parties, checked as far as that is possible before data is read and the peer is met.
@@ -65,10 +68,15 @@ impl GarbledParty {
     /// Within a task of a tokio runtime: sessions block.
     pub fn connect(self, devices: Devices, options: SessionOptions) -> Result<ConnectedGarbled, JobError> {
         let GarbledParty { party, terms, source } = self;
+        let accepted_bytes =
+            options.accepted_bytes.unwrap_or(ACCEPTED_BYTES.max(options.budget_bytes.unwrap_or(0)));
         let Met { job, config, mut session, offers, first, notify, .. } =
             party.meet(devices, options, terms)?;
         let job = GarbledJob { base: job, source };
-        let program = job.program(&offers);
+        let program = job.program(&offers).and_then(|program| {
+            check_size(&job, config.party(), &program, accepted_bytes)?;
+            Ok(program)
+        });
         session.stages().end(Stage::Building);
         match program {
             Ok(program) => {
@@ -80,6 +88,25 @@ impl GarbledParty {
                 Err(error)
             }
         }
+    }
+}
+
+/// Refuses a circuit whose labels take more than so many bytes, where the peer chose the shape of an input.
+fn check_size(
+    job: &GarbledJob,
+    party: PartyId,
+    program: &GarbledProgram,
+    most_bytes: u64,
+) -> Result<(), SessionError> {
+    let is_chosen = job.base.declared().values().any(|input| input.owner != party && input.shape.is_none());
+    // The labels alone may be too many to price the transfers.
+    let labels = label_bytes(&program.schedule, program.evaluations);
+    let bytes = if labels > most_bytes { labels } else { program.price().memory_bytes };
+    match is_chosen && bytes > most_bytes {
+        true => {
+            Err(OfferError::TooLarge { what: "the circuit's labels".to_owned(), bytes, most_bytes }.into())
+        }
+        false => Ok(()),
     }
 }
 

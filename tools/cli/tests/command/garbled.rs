@@ -262,3 +262,54 @@ d = { to = [0, 1], file = "d{batch}.csv" }
         assert_eq!(read("d"), [product]);
     }
 }
+
+/// A job on x of party 0 and y of party 1.
+fn of_steps(x: &str, y: &str, steps: &str) -> Folder {
+    let folder = Folder::new();
+    let outputs = "z = { to = [0, 1], file = \"z.csv\" }";
+    folder.text(
+        "job.toml",
+        &format!(
+            "[job]\nname = \"steps\"\nprotocol = \"garbled\"\nring_bits = 64\n[inputs]\n\
+             x = {{ owner = 0, file = \"x.csv\", header = false, {x} }}\n\
+             y = {{ owner = 1, file = \"y.csv\", header = false, {y} }}\n\
+             [program]\nsteps = [\"{steps}\"]\n[outputs]\n{outputs}\n"
+        ),
+    );
+    folder
+}
+
+#[test]
+fn numbers_of_many_bits_are_exact_or_named() {
+    let most = (1u64 << 54) + 1;
+    let folder = of_steps("bits = 55", "kind = \"i64\", bits = 8", "z = quotient(x, y)");
+    folder.text("x.csv", &format!("{most},{most}\n"));
+    folder.text("y.csv", "1,-128\n");
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let read = || cells(&std::fs::read_to_string(folder.path("z.csv")).expect("a table"));
+    assert_eq!(read(), [most as i64, -(1 << 47)]);
+    assert!(!run.to_string().contains("wraps modulo"), "{run}");
+
+    let folder = of_steps("kind = \"u64\"", "kind = \"i64\"", "z = quotient(x, y)");
+    folder.text("x.csv", "18446744073709551615\n");
+    folder.text("y.csv", "1\n");
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    assert!(run.to_string().contains("z can exceed the ring and wraps modulo 2^64"), "{run}");
+
+    for (form, number) in [("bits = 54", 1i64 << 54), ("kind = \"i64\", bits = 8", 128)] {
+        let folder = of_steps(form, "bits = 8", "z = quotient(x, y)");
+        folder.text("x.csv", &format!("{number}\n"));
+        folder.text("y.csv", "1\n");
+        let line = refused(&folder, &["run", "job.toml", "--local"], 2);
+        assert!(line.contains("more bits than the job says"), "{form}: {line}");
+    }
+}
+
+#[test]
+fn a_column_is_not_sorted() {
+    let folder = of_steps("bits = 8", "bits = 8", "z = sort(x)");
+    folder.text("x.csv", "3\n1\n");
+    folder.text("y.csv", "1\n");
+    let line = refused(&folder, &["plan", "job.toml"], 2);
+    assert!(line.contains("sort goes along the last axis"), "{line}");
+}

@@ -4,9 +4,9 @@ use super::numbers::{Argument, GarbledProgram, Outcome};
 use super::{BUILTIN, CircuitFile, GarbledJob};
 use crate::JobError;
 use std::collections::BTreeMap;
-use symbolon::circuit::{Builder, Circuit, bristol, primitives};
+use symbolon::circuit::{Builder, Circuit, MOST_WIRES, bristol, primitives};
 use symbolon::program::{Dims, Kind};
-use symbolon::protocol::garbled::Numbers;
+use symbolon::protocol::garbled::{MOST_GATES, Numbers};
 use symbolon::ring::{Ring, Shape};
 use symbolon::session::Offer;
 use symbolon::share::{Parties, PartyId};
@@ -25,27 +25,28 @@ impl GarbledJob {
         let owners: Vec<PartyId> = inputs.iter().map(|input| input.owner).collect();
         let recipients = |name: &String| base.outputs[name].to.iter().map(|&to| PartyId(to)).collect();
         let recipients: Vec<Parties> = file.results.iter().map(recipients).collect();
-        let widths: Vec<usize> =
-            inputs.iter().map(|input| input.numbers.count * input.numbers.bits).collect();
+        let width = |input: &Argument| {
+            let width = input.numbers.count.checked_mul(input.numbers.bits);
+            let wide = || base.wrong(format!("a row of input '{}' is too long", input.name));
+            width.filter(|&width| width <= MOST_WIRES / 4).ok_or_else(wide)
+        };
+        let widths: Vec<usize> = inputs.iter().map(width).collect::<Result<_, _>>()?;
         let circuit = match file.name.strip_prefix(BUILTIN) {
             Some(name) => {
                 builtin(name, &widths, &owners, &recipients).map_err(|reason| base.wrong(reason))?
             }
             None => {
                 let (path, bytes) = self.circuit_bytes(file)?;
+                // What else is wrong with the file, reading it says.
+                if let Some(header) =
+                    bristol::read_header(&bytes).ok().filter(|header| header.inputs.len() == inputs.len())
+                {
+                    self.check_widths(&inputs, &header.inputs)?;
+                }
                 let read = bristol::read_for(&bytes, &owners, &recipients);
                 read.map_err(|error| JobError::Circuit { path, error })?
             }
         };
-        for (input, (found, argument)) in circuit.inputs().iter().zip(widths.iter().zip(&inputs)) {
-            if input.bits != *found {
-                let Numbers { count, bits, .. } = argument.numbers;
-                return Err(base.wrong(format!(
-                    "a row of input '{}' has {count} numbers of {bits} bits, and the circuit takes {} bits",
-                    argument.name, input.bits
-                )));
-            }
-        }
         let outputs: Result<Vec<Outcome>, JobError> = file
             .results
             .iter()
@@ -70,6 +71,20 @@ impl GarbledJob {
         Ok(self.formed(&circuit, evaluations, inputs, outputs?))
     }
 
+    /// Holds rows against the bits that a circuit takes.
+    fn check_widths(&self, inputs: &[Argument], due: &[usize]) -> Result<(), JobError> {
+        for (argument, &due) in inputs.iter().zip(due) {
+            let Numbers { count, bits, .. } = argument.numbers;
+            if count * bits != due {
+                return Err(self.base.wrong(format!(
+                    "a row of input '{}' has {count} numbers of {bits} bits, and the circuit takes {due} bits",
+                    argument.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The arguments of a circuit, and the rows that all of them have.
     fn arguments(
         &self,
@@ -82,7 +97,7 @@ impl GarbledJob {
             let input = &self.base.inputs[name];
             let extents = offers[name].shape.extents().to_vec();
             let (&count, others) = extents.split_last().unwrap_or((&1, &[]));
-            let own: usize = others.iter().product();
+            let own = others.iter().fold(1usize, |rows, &extent| rows.saturating_mul(extent));
             match rows {
                 Some((rows, first)) if rows != own => {
                     return Err(self.base.wrong(format!(
@@ -106,6 +121,19 @@ impl GarbledJob {
 fn builtin(name: &str, widths: &[usize], owners: &[PartyId], to: &[Parties]) -> Result<Circuit, String> {
     let &[first, second] = widths else { return Err(format!("{BUILTIN}{name} takes two arguments")) };
     let &[to] = to else { return Err(format!("{BUILTIN}{name} has one result")) };
+    // Blocks, and about how many gates each takes.
+    let hash_gates =
+        |block_bits: usize, gates: u64| (first + second + 2 * 64 + 1).div_ceil(block_bits) as u64 * gates;
+    let gates = match name {
+        "sha256" => hash_gates(512, 24_000),
+        "sha512" => hash_gates(1024, 60_000),
+        _ => (first + second) as u64,
+    };
+    if gates > MOST_GATES {
+        return Err(format!(
+            "{BUILTIN}{name} of so many bits has about {gates} AND gates, above {MOST_GATES}"
+        ));
+    }
     let mut builder = Builder::new();
     let inputs = [(owners[0], first), (owners[1], second)].map(|(owner, bits)| builder.input(owner, bits));
     let hash = match name {

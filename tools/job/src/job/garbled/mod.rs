@@ -108,10 +108,10 @@ impl Input {
         }
         let Some(bits) = self.bits else { return };
         let kind = *self.kind.get_or_insert(if ring_bits == 32 { Kind::U32 } else { Kind::U64 });
-        // Of signed numbers the circuit of a file also takes the least, which a bound would exclude.
+        // The bound finds the line of a file; numbers are held against their bits, to the unit, where they are encoded.
         self.bound = match (kind.is_signed(), has_circuit) {
             (false, _) => Some((f64::from(bits)).exp2() - 1.0),
-            (true, false) => Some((f64::from(bits - 1)).exp2() - 1.0).filter(|&bound| bound > 0.0),
+            (true, false) => Some((f64::from(bits - 1)).exp2()),
             (true, true) => None,
         };
     }

@@ -6,7 +6,7 @@ use crate::JobError;
 use crate::job::program::Build;
 use std::collections::BTreeMap;
 use symbolon::program::expression::Names;
-use symbolon::program::{Kind, Program, ValueId};
+use symbolon::program::{Dims, Program, Span, ValueId};
 use symbolon::protocol::garbled::{Computed, Function, lower};
 use symbolon::session::Offer;
 use symbolon::share::PartyId;
@@ -16,7 +16,12 @@ impl GarbledJob {
         let base = &self.base;
         let program = Program::new(2, base.codec).with_truncation(base.truncation);
         let mut build = Build { job: base, program, names: Names::new(), number: 1 };
-        base.inputs.keys().try_for_each(|name| build.input(name, offers[name]))?;
+        for (name, input) in &base.inputs {
+            build.input(name, offers[name])?;
+            if let Some(bits) = input.bits {
+                build.hold_bits(build.names[name], bits)?;
+            }
+        }
         let mut computed = Vec::new();
         for text in base.texts() {
             match call(text) {
@@ -57,6 +62,17 @@ fn call(text: &str) -> Option<(&str, Function, Vec<&str>)> {
 }
 
 impl Build<'_> {
+    /// Says of an input that its numbers have so many bits, their sign among them.
+    fn hold_bits(&mut self, input: ValueId, bits: u32) -> Result<(), JobError> {
+        let integers = self.program.value(input).integers.expect("integers");
+        let all = match integers.signed {
+            true => Span::new(-(1 << (bits - 1)), (1 << (bits - 1)) - 1),
+            false => Span::new(0, (1 << bits) - 1),
+        };
+        let kept = integers.span;
+        Ok(self.program.hold_span(input, Span::new(all.low.max(kept.low), all.high.min(kept.high)))?)
+    }
+
     /// Adds the result of a function as an input that no party gives.
     fn compute(&mut self, name: &str, function: Function, arguments: &[&str]) -> Result<Computed, JobError> {
         let number = self.number;
@@ -77,23 +93,25 @@ impl Build<'_> {
         }
         let spans = of.iter().map(|&value| self.program.value(value).integers.expect("integers").span);
         let span = function.span(&spans.collect::<Vec<_>>());
-        let dims = of.iter().map(|&value| self.program.dims(value)).max_by_key(|dims| dims.folded().len());
-        let dims = dims.expect("a function has an argument");
-        let fits = |&value: &ValueId| {
-            let (own, shape) = (self.program.value(value).shape, dims.folded());
-            [(own.rows, shape.rows), (own.cols, shape.cols)].iter().all(|&(own, all)| own == all || own == 1)
-        };
-        if !of.iter().all(fits) {
+        let shapes: Vec<Dims> = of.iter().map(|&value| self.program.dims(value)).collect();
+        // Matrices stand for arrays of more axes: where those broadcast otherwise, there is no result.
+        let dims = shapes.iter().try_fold(shapes[0], |all, &dims| {
+            let (one, other) = (all.folded(), dims.folded());
+            let broadcast = |a, b| if a == 1 { Some(b) } else { (a == b || b == 1).then_some(a) };
+            let folded = (broadcast(one.rows, other.rows)?, broadcast(one.cols, other.cols)?);
+            all.broadcast(dims).filter(|dims| (dims.folded().rows, dims.folded().cols) == folded)
+        });
+        let Some(dims) = dims else {
             return Err(wrong(self, format!("the arguments of {} have other shapes", function.name())));
+        };
+        if function == Function::Sort && dims.cols() == 1 && dims.folded().rows > 1 {
+            let reason = "sort goes along the last axis, where this has one number: sort what is transposed";
+            return Err(wrong(self, reason.to_owned()));
         }
-        let kind = Kind::integers(span.low < 0, self.job.codec.ring());
-        let most = span.high.max(-span.low);
-        let is_bound = Kind::span(kind, self.job.codec.ring()).high > most;
-        let bound = is_bound.then_some((most.max(1)) as f64);
         let input = self.program.inputs().len();
         let label = format!("{}({}) of step {number}", function.name(), arguments.join(", "));
-        let value = self.program.input(&label, PartyId(0), dims, bound)?;
-        self.program.hold(value, kind)?;
+        let value = self.program.input(&label, PartyId(0), dims, None)?;
+        self.program.hold_span(value, span)?;
         self.names.insert(name.to_owned(), value);
         Ok(Computed { input, function, of })
     }
