@@ -120,7 +120,7 @@ impl Program {
     pub fn group_sums(&mut self, a: ValueId, groups: &[usize], axis: usize) -> Result<ValueId, ProgramError> {
         self.check_axis(a, axis)?;
         let (own, label) = (self.dims(a), format!("group_sum({})", self.short(a)));
-        let count = groups.iter().max().map_or(0, |&last| last + 1);
+        let count = groups.iter().max().map_or(0, |&last| last.saturating_add(1));
         if own.extents()[axis] != groups.len() || count > super::MOST_LISTED {
             let what =
                 format!("axis {axis} of extent {}, with groups below {}", groups.len(), super::MOST_LISTED);

@@ -182,7 +182,8 @@ impl Program {
     ) -> Result<ValueId, ProgramError> {
         let bits = if integer { 0 } else { self.codec().fraction_bits() };
         let zeros = self.zeros_of(dims, bits)?;
-        if number.value() == 0.0 {
+        // Less than half a unit is none.
+        if (number.value() * f64::from(bits).exp2()).abs() < 0.5 {
             return Ok(zeros);
         }
         let result = self.add_constant(zeros, number)?;

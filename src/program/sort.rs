@@ -89,6 +89,9 @@ impl Program {
         }
         let sorted = self.sort_along(a, axis)?;
         let place = part * (extent - 1) as f64;
+        // A product such as 0.7 · 10 is whole but for its last digits.
+        let nearest = place.round();
+        let place = if (place - nearest).abs() < 1e-9 { nearest } else { place };
         let lower = self.part_of(sorted, axis, place.floor() as usize, 1)?;
         if place.fract() == 0.0 {
             return self.called(lower, label, None);

@@ -135,7 +135,7 @@ pub fn execute(runtime: &Handle, mut execution: Execution<'_>) -> Result<Outcome
             outcome
         })
     });
-    if goes_on && result.is_ok() {
+    if goes_on && result.as_ref().is_ok_and(|outcome| outcome.failed_check.is_none()) {
         return result;
     }
     // Bytes that passed through the devices' own memory are these runs' alone.

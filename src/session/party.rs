@@ -137,6 +137,7 @@ impl Session {
             // All parties know it, and none has broken anything off.
             error @ SessionError::Check { .. } => {
                 self.has_failed_check = true;
+                self.shown.clear();
                 error
             }
             error => self.fail(error),
@@ -173,6 +174,7 @@ impl Session {
     }
 
     pub(super) fn fail(&mut self, error: SessionError) -> SessionError {
+        self.shown.clear();
         self.wire.abort(std::mem::take(&mut self.links), |peer| error.told(peer));
         error
     }

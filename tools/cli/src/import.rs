@@ -170,9 +170,13 @@ fn options(arguments: &ImportArguments) -> Result<Options, Failure> {
     })
 }
 
-/// Whether a word is a function of steps, which no value is called by.
+/// The words of steps that are no functions: operators, and arguments by name.
+const WORDS: [&str; 11] =
+    ["and", "or", "xor", "not", "axis", "axes", "keepdims", "eps", "size", "stride", "padding"];
+
+/// Whether a word means something to steps, so that no value is called by it.
 pub fn is_reserved(name: &str) -> bool {
-    Function::of(name).is_some()
+    WORDS.contains(&name) || Function::of(name).is_some()
 }
 
 /// Reads the job and makes its program, of the shapes that it declares, so that what is written is known to run; gives the

@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Shared, Value};
 use crate::linear::entry;
-use crate::lower::{Lowered, Lowering, literal};
+use crate::lower::{Lowered, Lowering, NEVER, literal};
 use crate::moves::Move;
 use crate::tensor::{Data, Tensor};
 use std::rc::Rc;
@@ -39,7 +39,7 @@ fn scores(l: &mut Lowering, call: &Call, targets: usize) -> Result<Shared, Strin
     let columns = (0..features).flat_map(|at| (0..targets).map(move |target| target * features + at));
     let weights = private(columns.map(|at| coefficients[at]).collect(), &[features, targets]);
     let hint = l.hint().to_owned();
-    let weights = l.parameter_called(&weights, &format!("{hint}_coefficients"))?;
+    let weights = l.precise(&weights, &format!("{hint}_coefficients"))?;
     let mut text = format!("{} @ {weights}", l.plain(&x)?);
     let intercepts = call.numbers("intercepts")?;
     if intercepts.iter().any(|&value| value != 0.0) {
@@ -151,8 +151,9 @@ pub(crate) fn scaler(l: &mut Lowering, call: &Call) -> Lowered {
     let (offset, scale) = (vector(call.numbers("offset")?, 0.0)?, vector(call.numbers("scale")?, 1.0)?);
     let (name, hint) = (l.plain(&x)?, l.hint().to_owned());
     let offset = l.parameter_called(&private(offset, &[width]), &format!("{hint}_offset"))?;
-    let scale = l.parameter_called(&private(scale, &[width]), &format!("{hint}_scale"))?;
-    Ok(vec![l.step(format!("({name} - {offset}) * {scale}"), &x.dims, false)])
+    let text =
+        l.times(&format!("({name} - {offset})"), &private(scale, &[width]), &format!("{hint}_scale"))?;
+    Ok(vec![l.step(text, &x.dims, false)])
 }
 
 pub(crate) fn normalizer(l: &mut Lowering, call: &Call) -> Lowered {
@@ -169,8 +170,12 @@ pub(crate) fn normalizer(l: &mut Lowering, call: &Call) -> Lowered {
 
 pub(crate) fn binarizer(l: &mut Lowering, call: &Call) -> Lowered {
     let x = call.shared(0)?.clone();
-    let text = format!("{} > {}", l.plain(&x)?, literal(call.real("threshold", 0.0)?));
-    Ok(vec![l.step(text, &x.dims, true)])
+    let threshold = call.real("threshold", 0.0)?;
+    if threshold.abs() >= NEVER {
+        return Err(format!("threshold = {threshold:e}"));
+    }
+    let text = format!("{} > {}", l.plain(&x)?, literal(threshold));
+    Ok(vec![l.bits(text, &x.dims)])
 }
 
 /// `FeatureVectorizer`: columns beside each other.

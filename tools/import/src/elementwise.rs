@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Shared, Value};
 use crate::fold::{self, Folded, paired};
-use crate::lower::{Lowered, Lowering, literal};
+use crate::lower::{Lowered, Lowering, NEVER, literal};
 use crate::moves::expanded;
 use crate::read::Attribute;
 use crate::tensor::{Data, Tensor, broadcast};
@@ -78,29 +78,65 @@ pub(crate) fn mul(l: &mut Lowering, call: &Call) -> Lowered {
 pub(crate) fn fold_div(call: &Call) -> Folded {
     let (a, b) = (call.constant(0)?, call.constant(1)?);
     if matches!((&a.data, &b.data), (Data::Whole(_), Data::Whole(_))) {
+        has_no_zero(b)?;
         return paired(a, b, |a, b| (a / b).trunc());
     }
     paired(a, b, |a, b| a / b)
 }
 
-/// A remainder, with the sign of the divisor.
+/// A remainder, with the sign of the divisor, or of the dividend where `fmod` says so.
 pub(crate) fn fold_mod(call: &Call) -> Folded {
-    paired(call.constant(0)?, call.constant(1)?, |a, b| a - b * (a / b).floor())
+    let (a, b) = (call.constant(0)?, call.constant(1)?);
+    has_no_zero(b)?;
+    match call.whole("fmod", 0)? {
+        0 => paired(a, b, |a, b| a - b * (a / b).floor()),
+        _ => paired(a, b, |a, b| a % b),
+    }
+}
+
+fn has_no_zero(divisor: &Tensor) -> Result<(), String> {
+    match divisor.reals() {
+        Some(values) if !values.contains(&0.0) => Ok(()),
+        _ => Err("it divides by zero".to_owned()),
+    }
+}
+
+/// Whether one of a node's inputs is a constant of integers, so that all are integers.
+fn is_of_integers(call: &Call) -> bool {
+    let is_whole =
+        |value: &Value| matches!(value, Value::Constant(tensor) if matches!(tensor.data, Data::Whole(_)));
+    call.inputs.iter().flatten().any(is_whole)
+}
+
+/// Refuses constants beside which a ring holds nothing, where a smaller number in their place would change a result.
+fn no_mask(call: &Call) -> Result<(), String> {
+    for value in call.inputs.iter().flatten() {
+        if let Value::Constant(tensor) = value
+            && tensor.reals().is_some_and(|values| values.iter().any(|value| value.abs() >= NEVER))
+        {
+            return Err(format!("a constant has a number beyond {NEVER:e}, which no ring holds"));
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn div(l: &mut Lowering, call: &Call) -> Lowered {
+    no_mask(call)?;
+    let is_count = |at: usize| matches!(call.value(at), Ok(Value::Shared(shared)) if shared.is_whole);
+    if is_of_integers(call) || (is_count(0) && is_count(1)) {
+        return Err("shared integers are divided, which rounds".to_owned());
+    }
     if let Value::Constant(divisor) = call.value(1)? {
         let divisor = divisor.clone();
-        if divisor.reals().is_none_or(|values| values.contains(&0.0)) {
-            return Err("it divides by zero".to_owned());
-        }
+        has_no_zero(&divisor)?;
         if l.number(&divisor).is_none() {
             // A private divisor becomes a factor.
             let inverse = divisor.mapped(|value| 1.0 / value).ok_or("it divides by strings")?;
             let dims = both(call, 0, 1)?;
             let x = call.value(0)?.clone();
-            let (x, factor) = (l.operand(&x, &dims)?, l.parameter(&inverse, "inverse")?);
-            return Ok(vec![l.step(format!("{x} * {factor}"), &dims, false)]);
+            let (x, like) = (l.operand(&x, &dims)?, format!("{}_inverse", l.hint()));
+            let text = l.times(&x, &inverse, &like)?;
+            return Ok(vec![l.step(text, &dims, false)]);
         }
     }
     let ([a, b], dims) = operands(l, call, 0, 1)?;
@@ -135,6 +171,17 @@ pub(crate) fn extreme(l: &mut Lowering, call: &Call, function: &str) -> Lowered 
     match call.inputs.len() {
         1 => Ok(vec![Value::Shared(call.shared(0)?.clone())]),
         2 => {
+            let dims = both(call, 0, 1)?;
+            for (own, other) in [(0, 1), (1, 0)] {
+                if let (Value::Shared(x), Value::Constant(end)) = (call.value(own)?, call.value(other)?)
+                    && x.dims == dims
+                    && let Some(end) = end.uniform()
+                    && (if function == "max" { end <= -NEVER } else { end >= NEVER })
+                {
+                    return Ok(vec![Value::Shared(x.clone())]);
+                }
+            }
+            no_mask(call)?;
             let ([mut a, mut b], dims) = operands(l, call, 0, 1)?;
             for (at, text) in [&mut a, &mut b].into_iter().enumerate() {
                 if let Value::Constant(tensor) = call.value(at)?
@@ -154,6 +201,9 @@ pub(crate) fn pow(l: &mut Lowering, call: &Call) -> Lowered {
     let exponent = call.constant(1)?.uniform().ok_or("its exponents differ")?;
     let shared = call.shared(0)?.clone();
     let (x, dims) = (l.plain(&shared)?, shared.dims.clone());
+    if both(call, 0, 1)? != dims {
+        return Err(format!("exponents of shape {:?} for {dims:?}", call.dims(1)?));
+    }
     let text = match exponent {
         0.5 => format!("sqrt({x})"),
         -0.5 => format!("rsqrt({x})"),
@@ -211,9 +261,9 @@ pub(crate) fn cast(l: &mut Lowering, call: &Call) -> Lowered {
     const REAL: [i64; 4] = [1, 10, 11, 16];
     let x = call.shared(0)?.clone();
     match call.whole("to", 1)? {
-        BOOL if !x.is_whole => {
+        BOOL if !l.is_bits(&x) => {
             let name = l.plain(&x)?;
-            Ok(vec![l.step(format!("{name} != 0"), &x.dims, true)])
+            Ok(vec![l.bits(format!("{name} != 0"), &x.dims)])
         }
         to if x.is_whole || REAL.contains(&to) => Ok(vec![Value::Shared(x)]),
         _ => Err("shared numbers are not rounded to integers".to_owned()),
@@ -287,27 +337,57 @@ pub(crate) fn softsign(l: &mut Lowering, call: &Call) -> Lowered {
     one(l, call, |x| format!("{x} / (abs({x}) + 1)"))
 }
 
+/// An end of `Clip`.
+enum End {
+    Number(f64),
+    Parameter(Tensor),
+}
+
+/// The end of this name, if it has one: beyond what a ring holds there is none.
+fn end(l: &mut Lowering, call: &Call, at: usize, name: &str) -> Result<Option<End>, String> {
+    let (number, tensor) = match call.node.attributes.get(name) {
+        Some(Attribute::Real(number)) => (*number, None),
+        _ if call.has(at) => {
+            let tensor = call.constant(at)?.clone();
+            (tensor.uniform().ok_or_else(|| format!("{name} is no single number"))?, Some(tensor))
+        }
+        _ => return Ok(None),
+    };
+    if number.is_nan() {
+        return Err(format!("{name} is not a number"));
+    }
+    if number.abs() >= NEVER {
+        let is_none = (number < 0.0) == (name == "min");
+        return if is_none { Ok(None) } else { Err(format!("{name} = {number:e}")) };
+    }
+    Ok(Some(match tensor {
+        Some(tensor) if l.number(&tensor).is_none() => End::Parameter(tensor.picked(Vec::new(), &[0])),
+        _ => End::Number(l.rounded(number)),
+    }))
+}
+
 pub(crate) fn clip(l: &mut Lowering, call: &Call) -> Lowered {
-    let end = |at: usize, name: &str| -> Result<Option<String>, String> {
-        let number = match call.node.attributes.get(name) {
-            Some(Attribute::Real(number)) => Some(*number),
-            _ if call.has(at) => {
-                Some(call.constant(at)?.uniform().ok_or_else(|| format!("{name} is no single number"))?)
-            }
-            _ => None,
-        };
-        Ok(number.filter(|number| number.abs() < 1e30).map(|number| literal(l.rounded(number))))
-    };
-    let (low, high) = (end(1, "min")?, end(2, "max")?);
+    let (low, high) = (end(l, call, 1, "min")?, end(l, call, 2, "max")?);
     let x = call.shared(0)?.clone();
-    let name = l.plain(&x)?;
-    let text = match (low, high) {
-        (Some(low), Some(high)) => format!("clip({name}, {low}, {high})"),
-        (Some(low), None) if low == "0" => format!("relu({name})"),
-        (Some(low), None) => format!("max({name}, {low})"),
-        (None, Some(high)) => format!("min({name}, {high})"),
+    let mut text = l.plain(&x)?;
+    match (&low, &high) {
         (None, None) => return Ok(vec![Value::Shared(x)]),
-    };
+        (Some(End::Number(low)), Some(End::Number(high))) => {
+            text = format!("clip({text}, {}, {})", literal(*low), literal(*high));
+        }
+        _ => {
+            for (end, function, like) in [(low, "max", "low"), (high, "min", "high")] {
+                text = match end {
+                    None => text,
+                    Some(End::Number(0.0)) if function == "max" => format!("relu({text})"),
+                    Some(End::Number(number)) => format!("{function}({text}, {})", literal(number)),
+                    Some(End::Parameter(tensor)) => {
+                        format!("{function}({text}, {})", l.parameter(&tensor, like)?)
+                    }
+                };
+            }
+        }
+    }
     Ok(vec![l.step(text, &x.dims, false)])
 }
 
@@ -328,14 +408,15 @@ pub(crate) fn softmax(l: &mut Lowering, call: &Call) -> Lowered {
 }
 
 pub(crate) fn compare(l: &mut Lowering, call: &Call, sign: &str) -> Lowered {
+    no_mask(call)?;
     let ([a, b], dims) = operands(l, call, 0, 1)?;
-    Ok(vec![l.step(format!("{a} {sign} {b}"), &dims, true)])
+    Ok(vec![l.bits(format!("{a} {sign} {b}"), &dims)])
 }
 
 /// A truth value, as 0 or 1 without a fraction.
 fn condition(l: &mut Lowering, value: &Value, dims: &[usize]) -> Result<String, String> {
     match value {
-        Value::Shared(shared) if !shared.is_whole => Ok(format!("({} != 0)", l.plain(shared)?)),
+        Value::Shared(shared) if !l.is_bits(shared) => Ok(format!("({} != 0)", l.plain(shared)?)),
         value => l.operand(value, dims),
     }
 }
@@ -343,7 +424,7 @@ fn condition(l: &mut Lowering, value: &Value, dims: &[usize]) -> Result<String, 
 pub(crate) fn not(l: &mut Lowering, call: &Call) -> Lowered {
     let x = call.shared(0)?.clone();
     let text = condition(l, &Value::Shared(x.clone()), &x.dims)?;
-    Ok(vec![l.step(format!("1 - {text}"), &x.dims, true)])
+    Ok(vec![l.bits(format!("1 - {text}"), &x.dims)])
 }
 
 fn conditions(l: &mut Lowering, call: &Call) -> Result<([String; 2], Vec<usize>), String> {
@@ -356,17 +437,17 @@ fn conditions(l: &mut Lowering, call: &Call) -> Result<([String; 2], Vec<usize>)
 
 pub(crate) fn and(l: &mut Lowering, call: &Call) -> Lowered {
     let ([a, b], dims) = conditions(l, call)?;
-    Ok(vec![l.step(format!("{a} * {b}"), &dims, true)])
+    Ok(vec![l.bits(format!("{a} * {b}"), &dims)])
 }
 
 pub(crate) fn or(l: &mut Lowering, call: &Call) -> Lowered {
     let ([a, b], dims) = conditions(l, call)?;
-    Ok(vec![l.step(format!("{a} + {b} - {a} * {b}"), &dims, true)])
+    Ok(vec![l.bits(format!("{a} + {b} - {a} * {b}"), &dims)])
 }
 
 pub(crate) fn xor(l: &mut Lowering, call: &Call) -> Lowered {
     let ([a, b], dims) = conditions(l, call)?;
-    Ok(vec![l.step(format!("{a} + {b} - 2 * ({a} * {b})"), &dims, true)])
+    Ok(vec![l.bits(format!("{a} + {b} - 2 * ({a} * {b})"), &dims)])
 }
 
 /// `Where`: by a comparison, or by a mask that is known here.

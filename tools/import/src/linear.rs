@@ -97,10 +97,10 @@ pub(crate) fn batchnorm(l: &mut Lowering, call: &Call) -> Lowered {
     let factor: Vec<f64> = (0..channels).map(|at| scale[at] / (variance[at] + epsilon).sqrt()).collect();
     let offset = (0..channels).map(|at| offset[at] - mean[at] * factor[at]).collect();
     let dims = [vec![channels], vec![1; x.dims.len() - 2]].concat();
-    let factor = l.parameter(&Tensor::real(&dims, factor).kept(true), "factor")?;
+    let (name, like) = (l.plain(&x)?, format!("{}_factor", l.hint()));
+    let product = l.times(&name, &Tensor::real(&dims, factor).kept(true), &like)?;
     let offset = l.parameter(&Tensor::real(&dims, offset).kept(true), "offset")?;
-    let name = l.plain(&x)?;
-    Ok(vec![l.step(format!("{name} * {factor} + {offset}"), &x.dims, false)])
+    Ok(vec![l.step(format!("{product} + {offset}"), &x.dims, false)])
 }
 
 pub(crate) fn layernorm(l: &mut Lowering, call: &Call) -> Lowered {
@@ -209,7 +209,7 @@ pub(crate) fn concat(l: &mut Lowering, call: &Call) -> Lowered {
     let axis = call.axis(0)?;
     let mut dims = call.dims(0)?;
     dims[axis] = 0;
-    let (mut texts, mut whole) = (Vec::new(), true);
+    let (mut texts, mut whole, mut last) = (Vec::new(), true, 0);
     for at in 0..call.inputs.len() {
         let own = call.dims(at)?;
         if own.len() != dims.len() {
@@ -219,6 +219,7 @@ pub(crate) fn concat(l: &mut Lowering, call: &Call) -> Lowered {
             continue;
         }
         dims[axis] += own[axis];
+        last = at;
         texts.push(match call.value(at)?.clone() {
             Value::Constant(tensor) => {
                 whole = false;
@@ -231,7 +232,7 @@ pub(crate) fn concat(l: &mut Lowering, call: &Call) -> Lowered {
         });
     }
     if let [_] = &texts[..] {
-        return Ok(vec![Value::Shared(call.shared(0)?.clone())]);
+        return Ok(vec![call.value(last)?.clone()]);
     }
     Ok(vec![l.step(format!("concat({}, axis={axis})", texts.join(", ")), &dims, whole)])
 }

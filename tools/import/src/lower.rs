@@ -10,7 +10,7 @@ use crate::names::{self, Names};
 use crate::read::Node;
 use crate::rules::{Fold, Lower, Rule};
 use crate::tensor::{Data, Tensor, is_bearable};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most axes that a value of a job has.
 const MOST_AXES: usize = 4;
@@ -22,7 +22,7 @@ const LONGEST_LIST: usize = 48 << 10;
 const LONGEST_INLINE: usize = 12 << 10;
 
 /// Masks say "never" by numbers from here on, and infinity; no ring holds these.
-const NEVER: f64 = 1e15;
+pub(crate) const NEVER: f64 = 1e15;
 
 /// The number that stands for them: its exponential is 0 beside whatever a network computes.
 const LEAST: f64 = 1e5;
@@ -53,6 +53,8 @@ pub(crate) struct Lowering<'a> {
     is_output: bool,
     folded: usize,
     text_bytes: usize,
+    /// The names of values whose elements are 0 and 1 alone.
+    bits: BTreeSet<String>,
     /// The names of parameters, by where their elements are and how they are read.
     known: BTreeMap<(usize, Vec<usize>), String>,
     pub(crate) fraction_bits: u32,
@@ -76,6 +78,7 @@ impl<'a> Lowering<'a> {
             is_output: false,
             folded: 0,
             text_bytes: 0,
+            bits: BTreeSet::new(),
             known: BTreeMap::new(),
             fraction_bits,
             ring_bits,
@@ -211,6 +214,18 @@ impl<'a> Lowering<'a> {
         self.push(name, text, dims, is_whole)
     }
 
+    /// A step whose value is the present node's, and whose elements are 0 and 1 alone.
+    pub(crate) fn bits(&mut self, text: String, dims: &[usize]) -> Value {
+        let value = self.shared_step(text, dims, true);
+        self.bits.insert(value.name.clone());
+        Value::Shared(value)
+    }
+
+    /// Whether the elements of a value are known to be 0 and 1 alone.
+    pub(crate) fn is_bits(&self, value: &Shared) -> bool {
+        self.bits.contains(&value.name)
+    }
+
     /// A step on the way to the present node's.
     pub(crate) fn part(&mut self, what: &str, text: String, dims: &[usize], is_whole: bool) -> Shared {
         let name = self.names.fresh(&format!("{}_{what}", self.hint));
@@ -237,7 +252,8 @@ impl<'a> Lowering<'a> {
                 Some(number) => Ok(literal(number)),
                 None => {
                     let hint = format!("{}_constant", self.hint);
-                    self.parameter_called(&fitted(tensor, to), &hint)
+                    let bearable = self.bearable(&fitted(tensor, to));
+                    self.parameter_called(&bearable, &hint)
                 }
             },
             Value::Unknown => Err("a value is not known".to_owned()),
@@ -253,7 +269,8 @@ impl<'a> Lowering<'a> {
                 let is_own =
                     !plain.starts_with('/') && plain.contains(|letter: char| letter.is_ascii_alphabetic());
                 let like = if is_own { plain.to_owned() } else { format!("{}_constant", self.hint) };
-                self.parameter_called(&fitted(tensor, to), &like)
+                let bearable = self.bearable(&fitted(tensor, to));
+                self.parameter_called(&bearable, &like)
             }
             value => self.operand(&value.clone(), to),
         }
@@ -290,6 +307,49 @@ impl<'a> Lowering<'a> {
         LEAST.copysign(number)
     }
 
+    /// A tensor of numbers that a ring holds, in place of a mask.
+    fn bearable(&mut self, tensor: &Tensor) -> Tensor {
+        match &tensor.data {
+            Data::Real(values) if values.iter().any(|value| value.abs() >= NEVER) => {
+                let values = values.iter().map(|&value| self.held(value)).collect();
+                Tensor { data: Data::Real(values), ..tensor.clone() }
+            }
+            _ => tensor.clone(),
+        }
+    }
+
+    /// The text of a product with private factors. Where fixed point would round one of them by more than about 1 %, the
+    /// factors are stored times a power of two, by whose inverse the product is multiplied: the largest stays below 1, so
+    /// that no product becomes larger than what is multiplied.
+    pub(crate) fn times(&mut self, name: &str, factors: &Tensor, like: &str) -> Result<String, String> {
+        let values = factors.reals().ok_or("it multiplies by strings")?;
+        let most = values.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        let shift = (-most.log2()).floor().clamp(0.0, f64::from(self.fraction_bits));
+        if !self.has_coarse(&values) || shift == 0.0 {
+            let factors = self.precise(factors, like)?;
+            return Ok(format!("{name} * {factors}"));
+        }
+        let scaled = factors.mapped(|value| value * shift.exp2()).ok_or("it multiplies by strings")?;
+        let scaled = self.precise(&scaled, like)?;
+        Ok(format!("{name} * {scaled} * {}", literal((-shift).exp2())))
+    }
+
+    /// Whether fixed point rounds one of these numbers by more than about 1 %.
+    fn has_coarse(&self, values: &[f64]) -> bool {
+        let least = (6.0 - f64::from(self.fraction_bits)).exp2();
+        values.iter().any(|&value| value != 0.0 && value.abs() < least)
+    }
+
+    /// The name of a parameter each of whose elements counts by itself: the user learns where one is rounded much.
+    pub(crate) fn precise(&mut self, tensor: &Tensor, like: &str) -> Result<String, String> {
+        let name = self.parameter_called(tensor, like)?;
+        if tensor.reals().is_some_and(|values| self.has_coarse(&values)) {
+            let bits = self.fraction_bits;
+            self.note(format!("{name}: {bits} fraction bits round a number of it by more than about 1 %"));
+        }
+        Ok(name)
+    }
+
     /// The name of an input of the model's owner, which holds a tensor.
     pub(crate) fn parameter(&mut self, tensor: &Tensor, what: &str) -> Result<String, String> {
         self.parameter_called(tensor, &format!("{}_{what}", self.hint))
@@ -304,8 +364,7 @@ impl<'a> Lowering<'a> {
                 return Err("a constant is not a number".to_owned());
             }
             Data::Real(values) if values.iter().any(|value| value.abs() >= NEVER) => {
-                let values = values.clone();
-                Data::Real(values.iter().map(|&value| self.held(value)).collect())
+                return Err(format!("a parameter has a number beyond {NEVER:e}, which no ring holds"));
             }
             data => data.clone(),
         };
@@ -372,7 +431,13 @@ impl<'a> Lowering<'a> {
         }
         match text {
             None => Ok(value),
-            Some((text, _)) => Ok(self.shared_step(text, &value.dims, value.is_whole)),
+            Some((text, _)) => {
+                let moved = self.shared_step(text, &value.dims, value.is_whole);
+                if self.is_bits(&value) {
+                    self.bits.insert(moved.name.clone());
+                }
+                Ok(moved)
+            }
         }
     }
 

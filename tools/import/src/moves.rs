@@ -1,7 +1,7 @@
 //! Ops that move elements and compute nothing: the same description serves constants and shared values.
 
 use crate::call::Call;
-use crate::tensor::{Tensor, steps, strided};
+use crate::tensor::{MOST_RANK, Tensor, steps, strided};
 
 /// A movement of elements.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +100,10 @@ fn axes(given: &[i64], rank: usize) -> Result<Vec<usize>, String> {
     Ok(axes)
 }
 
+fn check_rank(rank: usize) -> Result<(), String> {
+    if rank > MOST_RANK { Err(format!("a value of {rank} axes")) } else { Ok(()) }
+}
+
 /// The value as it is.
 pub(crate) fn same(call: &Call) -> Moves {
     call.dims(0)?;
@@ -111,6 +115,7 @@ pub(crate) fn reshape(call: &Call) -> Moves {
     let count: usize = from.iter().product();
     let to = call.wholes(1, "shape")?.ok_or("the shape is missing")?;
     let zero_is_zero = call.whole("allowzero", 0)? != 0;
+    check_rank(to.len())?;
     let mut dims = Vec::new();
     for (axis, &extent) in to.iter().enumerate() {
         dims.push(match extent {
@@ -152,6 +157,7 @@ pub(crate) fn unsqueeze(call: &Call) -> Moves {
     let from = call.dims(0)?;
     let given = call.wholes(1, "axes")?.ok_or("the axes are missing")?;
     let rank = from.len() + given.len();
+    check_rank(rank)?;
     let axes = axes(&given, rank)?;
     if axes.len() != given.len() {
         return Err("an axis is named twice".to_owned());
@@ -185,9 +191,12 @@ pub(crate) fn slice(call: &Call) -> Moves {
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
         return Err("starts, ends, axes and steps differ in number".to_owned());
     }
-    let mut moves = Vec::new();
+    let (mut moves, mut sliced) = (Vec::new(), vec![false; from.len()]);
     for at in 0..starts.len() {
         let axis = index(axes[at], from.len())?;
+        if std::mem::replace(&mut sliced[axis], true) {
+            return Err(format!("axis {axis} is sliced twice"));
+        }
         let extent = from[axis] as i64;
         let from_end = |at: i64| if at < 0 { at.saturating_add(extent) } else { at };
         let (start, end, step) = (from_end(starts[at]), from_end(ends[at]), steps[at]);
@@ -248,7 +257,8 @@ pub(crate) fn split(call: &Call) -> Moves {
         }
         None => None,
     };
-    let sizes = sizes.filter(|sizes| sizes.len() == parts && sizes.iter().sum::<usize>() == from[axis]);
+    let sum = |sizes: &[usize]| sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
+    let sizes = sizes.filter(|sizes| sizes.len() == parts && sum(sizes) == Some(from[axis]));
     let sizes = sizes.ok_or_else(|| format!("its parts are not {} together", from[axis]))?;
     let mut start = 0;
     let part = |count: usize| {
@@ -265,6 +275,7 @@ const MOST_PLACES: usize = 1 << 20;
 pub(crate) fn expand(call: &Call) -> Moves {
     let from = call.dims(0)?;
     let to = call.wholes(1, "shape")?.ok_or("the shape is missing")?;
+    check_rank(to.len())?;
     let to: Vec<usize> = to
         .iter()
         .map(|&dim| usize::try_from(dim).map_err(|_| "the shape has a negative extent"))

@@ -25,6 +25,9 @@ const MOST_FIELDS: usize = 1 << 24;
 /// The most bytes that parameters in other files have together.
 const MOST_EXTERNAL_BYTES: u64 = 1 << 34;
 
+/// The most bytes that say what an input or an output is: its shape is decoded as a whole.
+const MOST_INFO: usize = 1 << 16;
+
 /// A model as its file has it.
 pub(crate) struct Model {
     /// The version of the standard's ops.
@@ -172,7 +175,7 @@ impl Reader<'_> {
                 inputs.push(input);
             }
         }
-        let output = |bytes| Ok(self.message::<schema::ValueInfo>("an output", bytes)?.name);
+        let output = |bytes| Ok(self.info("an output", bytes)?.name);
         let outputs: Vec<String> =
             graph.output.into_iter().map(output).collect::<Result<_, ImportError>>()?;
         if outputs.is_empty() {
@@ -181,8 +184,15 @@ impl Reader<'_> {
         Ok(Model { opset, nodes, parameters, inputs, outputs })
     }
 
+    fn info(&self, what: &str, bytes: Bytes) -> Result<schema::ValueInfo, ImportError> {
+        if bytes.len() > MOST_INFO {
+            return Err(self.wrong(format!("{what} is described by more than {MOST_INFO} bytes")));
+        }
+        self.message(what, bytes)
+    }
+
     fn input(&self, bytes: Bytes) -> Result<Input, ImportError> {
-        let schema::ValueInfo { name, kind } = self.message("an input", bytes)?;
+        let schema::ValueInfo { name, kind } = self.info("an input", bytes)?;
         let tensor = kind.and_then(|kind| kind.tensor);
         let is_numeric = tensor.as_ref().is_some_and(|tensor| Element::of(tensor.elem_type).is_some());
         let extent = |dim: schema::Dim| match dim.value {

@@ -252,6 +252,16 @@ impl<'a> Rewrite<'a> {
         if self.taker(self.output(conv)) != Some(index) || node.outputs.len() > 1 {
             return None;
         }
+        // The norm of a batch in training, and what is not known, is left to the node itself.
+        let is_plain = |(name, attribute): (&String, &Attribute)| {
+            matches!(
+                (name.as_str(), attribute),
+                ("epsilon" | "momentum", Attribute::Real(_))
+                    | ("training_mode", Attribute::Whole(0))
+                    | ("spatial", Attribute::Whole(1))
+            )
+        };
+        node.attributes.iter().all(is_plain).then_some(())?;
         let epsilon = match node.attributes.get("epsilon") {
             Some(Attribute::Real(epsilon)) => *epsilon,
             _ => 1e-5,

@@ -105,13 +105,17 @@ impl Tensor {
     }
 }
 
-/// Whether extents can be dealt with: their product is no more than a file can hold, and none is large beside a zero.
+/// The most axes of a value while a model is read: more than any op of a network gives.
+pub(crate) const MOST_RANK: usize = 16;
+
+/// Whether extents can be dealt with: they are few, their product is no more than a file can hold,
+/// and none is large beside a zero.
 pub(crate) fn is_bearable(dims: &[usize]) -> bool {
     const MOST: usize = 1 << 31;
     const MOST_EMPTY: usize = 1 << 26;
     let most = if dims.contains(&0) { MOST_EMPTY } else { MOST };
     let product = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim.max(1)));
-    product.is_some_and(|product| product <= most)
+    dims.len() <= MOST_RANK && product.is_some_and(|product| product <= most)
 }
 
 /// The extents that two tensors broadcast to.

@@ -204,6 +204,119 @@ fn parameters_in_other_files_are_in_the_models_folder() {
     assert!(refused("nothing.bin", "12").contains("nothing.bin: "));
 }
 
+/// A node with an attribute of the kind of integers.
+fn with_whole(node: Node, name: &str, value: i64) -> Node {
+    let attribute =
+        crate::schema::Attribute { name: name.to_owned(), i: Some(value), kind: 2, ..Default::default() };
+    Node { attribute: vec![attribute.encode_to_vec().into()], ..node }
+}
+
+fn wholes(name: &str, values: &[i64]) -> Tensor {
+    Tensor {
+        name: name.to_owned(),
+        dims: vec![values.len() as i64],
+        data_type: 7,
+        int64_data: values.to_vec(),
+        ..Tensor::default()
+    }
+}
+
+#[test]
+fn small_private_factors_keep_their_digits() {
+    let div = [node("Div", &["x", "c"], "y")];
+    let job = imported(&model(&div, &[floats("c", &[3], &[30_000.0, 40_000.0, 50_000.0])])).expect("a job");
+    assert_eq!(steps(&job), ["y = x * y_inverse * 6.1035156e-5"]);
+    let first = job.parameters[0].1.reals().expect("numbers")[0];
+    assert!((first - 16_384.0 / 30_000.0).abs() < 1e-12, "{first}");
+    let job = imported(&model(&div, &[floats("c", &[3], &[3.0, 4.0, 50_000.0])])).expect("a job");
+    assert!(job.text.contains("round a number of it by more than about 1 %"), "{}", job.text);
+}
+
+#[test]
+fn counts_become_truth_values() {
+    let nodes = [
+        node("Greater", &["x", "c"], "bits"),
+        node("Add", &["bits", "bits"], "count"),
+        with_whole(node("Cast", &["count"], "any"), "to", 9),
+        with_whole(node("Cast", &["any"], "y"), "to", 9),
+    ];
+    let job = imported(&model(&nodes, &[floats("c", &[], &[0.3])])).expect("a job");
+    assert_eq!(steps(&job).last(), Some(&"y = count != 0"));
+}
+
+#[test]
+fn ends_of_clip_are_private_as_other_parameters_are() {
+    let clip = |low: f32| {
+        let ends = [floats("low", &[], &[low]), floats("high", &[], &[0.7])];
+        let job = imported(&model(&[node("Clip", &["x", "low", "high"], "y")], &ends)).expect("a job");
+        steps(&job)[0].to_owned()
+    };
+    assert_eq!(clip(0.0), "y = min(relu(x), y_high)");
+    assert_eq!(clip(0.3), "y = min(max(x, y_low), y_high)");
+    assert_eq!(clip(f32::NEG_INFINITY), "y = min(x, y_high)");
+}
+
+#[test]
+fn what_would_come_out_wrong_is_refused() {
+    let huge = floats("c", &[3], &[1e20, 1.0, 2.0]);
+    assert!(error(&model(&[node("Less", &["x", "c"], "y")], &[huge])).contains("which no ring holds"));
+    let by_integers = error(&model(&[node("Div", &["x", "c"], "y")], &[wholes("c", &[3])]));
+    assert!(by_integers.contains("shared integers are divided"), "{by_integers}");
+    let slice = node("Slice", &["x", "from", "to", "axes"], "y");
+    let ends = [wholes("from", &[1, 1]), wholes("to", &[3, 3]), wholes("axes", &[1, 1])];
+    assert!(error(&model(&[slice], &ends)).contains("axis 1 is sliced twice"));
+    let wide = error(&model(&[node("Pow", &["x", "c"], "y")], &[floats("c", &[4, 1, 1], &[2.0; 4])]));
+    assert!(wide.contains("exponents of shape [4, 1, 1]"), "{wide}");
+    let deep =
+        error(&model(&[node("Unsqueeze", &["x", "c"], "y")], &[wholes("c", &(0..20).collect::<Vec<_>>())]));
+    assert!(deep.contains("a value of 22 axes"), "{deep}");
+}
+
+/// A threshold that no data reaches leaves one leaf of the two.
+#[test]
+fn thresholds_beyond_all_data_decide_nothing() {
+    use crate::schema::Attribute;
+    let of_wholes = |name: &str, ints: &[i64]| Attribute {
+        name: name.into(),
+        kind: 7,
+        ints: ints.to_vec(),
+        ..Default::default()
+    };
+    let of_reals = |name: &str, floats: &[f32]| Attribute {
+        name: name.into(),
+        kind: 6,
+        floats: floats.to_vec(),
+        ..Default::default()
+    };
+    let modes =
+        ["BRANCH_LEQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"].map(|mode| mode.as_bytes().to_vec().into());
+    let attributes = [
+        of_wholes("nodes_treeids", &[0; 5]),
+        of_wholes("nodes_nodeids", &[0, 1, 2, 3, 4]),
+        of_wholes("nodes_featureids", &[0, 1, 0, 0, 0]),
+        of_wholes("nodes_truenodeids", &[1, 3, 0, 0, 0]),
+        of_wholes("nodes_falsenodeids", &[2, 4, 0, 0, 0]),
+        of_reals("nodes_values", &[1e20, 0.5, 0.0, 0.0, 0.0]),
+        Attribute { name: "nodes_modes".into(), kind: 8, strings: modes.to_vec(), ..Default::default() },
+        of_wholes("target_treeids", &[0; 3]),
+        of_wholes("target_nodeids", &[2, 3, 4]),
+        of_wholes("target_ids", &[0; 3]),
+        of_reals("target_weights", &[7.0, 8.0, 9.0]),
+    ];
+    let attribute = attributes.iter().map(|attribute| attribute.encode_to_vec().into()).collect();
+    let forest =
+        Node { domain: "ai.onnx.ml".to_owned(), attribute, ..node("TreeEnsembleRegressor", &["x"], "y") };
+    let job = imported(&model(&[forest], &[])).expect("a job");
+    let numbers = |like: &str| {
+        let found = job.parameters.iter().find(|(name, _)| name.ends_with(like)).expect("a parameter");
+        found.1.reals().expect("numbers").to_vec()
+    };
+    assert_eq!(numbers("thresholds"), [0.5]);
+    let mut leaves = numbers("leaves");
+    leaves.sort_by(f64::total_cmp);
+    assert_eq!(leaves, [8.0, 9.0]);
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_panic(at in 0usize..1000, byte: u8, length in 0usize..2000) {

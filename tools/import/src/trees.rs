@@ -8,7 +8,7 @@
 
 use crate::call::{Call, Shared};
 use crate::classic::{classified, labels, rows, transformed};
-use crate::lower::{Lowered, Lowering};
+use crate::lower::{Lowered, Lowering, NEVER};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
@@ -107,6 +107,13 @@ impl Forest {
                     ));
                 }
                 Some(Kind::Leaf) => leaves.push(Leaf { place, path }),
+                // No ring holds such a threshold, and all data lies on the same side of it.
+                Some(Kind::Branch(decision, holds, [yes, no])) if decision.threshold.abs() >= NEVER => {
+                    let (kept, dropped) =
+                        if (decision.threshold > 0.0) == holds { (yes, no) } else { (no, yes) };
+                    drop_tree(&mut nodes, dropped)?;
+                    open.push(Leaf { place: kept, path });
+                }
                 Some(Kind::Branch(decision, holds, [yes, no])) => {
                     for (place, holds) in [(no, !holds), (yes, holds)] {
                         let mut path = path.clone();
@@ -138,6 +145,21 @@ impl Forest {
             std::mem::take(&mut self.decisions).into_iter().map(Some).collect();
         self.decisions = order.iter().filter_map(|&old| decisions[old].take()).collect();
     }
+}
+
+/// Takes out a node that no data reaches, and all below it.
+fn drop_tree(nodes: &mut BTreeMap<Place, Kind>, root: Place) -> Result<(), String> {
+    let mut open = vec![root];
+    while let Some(place) = open.pop() {
+        match nodes.remove(&place) {
+            None => {
+                return Err(format!("tree {} leads to node {} twice, or it is not there", place.0, place.1));
+            }
+            Some(Kind::Leaf) => {}
+            Some(Kind::Branch(_, _, next)) => open.extend(next),
+        }
+    }
+    Ok(())
 }
 
 /// The nodes of all trees.
@@ -440,8 +462,13 @@ pub(crate) fn classifier(l: &mut Lowering, call: &Call) -> Lowered {
             "a transformed score of weights that are all positive, of which runtimes differ".to_owned()
         );
     }
-    let columns = if is_single { ids.first().map_or(1, |&id| id as usize + 1) } else { labels.len() };
-    let mut sums = summed(l, call, "class", columns.clamp(1, 2.max(labels.len())))?;
+    let single = match ids.first() {
+        Some(&id) => usize::try_from(id).ok().filter(|&id| id < labels.len().max(1)),
+        None => Some(0),
+    };
+    let single = single.ok_or("a class is numbered beyond the labels")?;
+    let columns = if is_single { single + 1 } else { labels.len() };
+    let mut sums = summed(l, call, "class", columns.max(1))?;
     if is_single && columns == 2 {
         let text = format!("{}[:, 1:2]", sums.name);
         sums = l.part("positive", text, &[sums.dims[0], 1], false);
