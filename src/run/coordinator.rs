@@ -326,7 +326,8 @@ impl<'a> Coordinator<'a> {
             }
             LaneEvent::Prepared => {
                 self.unprepared -= 1;
-                if self.unprepared == 0 {
+                // The online phase of a run that follows another may have begun: what is compiled there is part of it.
+                if self.unprepared == 0 && !self.execution.follows {
                     self.execution.stages.end(Stage::Preparing);
                 }
             }

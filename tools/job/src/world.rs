@@ -182,7 +182,7 @@ mod tests {
             ("public.x = [1.0, 2.0, 3.0]", &body, "'x' is a public value, and an input or a state"),
             ("public.rate = \"1 / 2 ^ (30 * run)\"", &turns("w = w * rate"), "public value"),
             ("public.rate = [1.0, 2.0, 3.0]", &turns("w = w + rate"), "'rate' is a public value by run"),
-            ("public.rate = [1.0, 2.0, 3.0]", &turns("rate = w"), "rate"),
+            ("public.rate = [1.0, 2.0, 3.0]", &turns("w = w * 2\", \"rate = w"), "rate"),
             ("update.w = \"w\"", &turns("w = w * 2"), "which [update] updates as well"),
             ("", &format!("\"y = w * 2\", {}", turns("w = w + y")), "'y' differs from turn to turn"),
         ] {

@@ -149,6 +149,7 @@ fn names_of_columns_are_spoken_of_chosen_by_and_never_guessed_from_an_index() {
     let binary = tables(16, ", header = true", "").replace("x.csv", "x.npy");
     folder.text("job.toml", &binary);
     folder.npy("x.npy", &array![[1.0]]);
+    folder.text("z.csv", "7\n");
     let line = refused(&folder, &LOCAL, 2);
     assert!(line.contains("x.npy: `header` says how a .csv is read"), "{line}");
 }

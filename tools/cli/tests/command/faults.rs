@@ -237,7 +237,7 @@ type Cell = (Setting, Trouble, usize, Phase);
 fn cell((setting, trouble, victim, phase): Cell) -> Result<(), String> {
     // Once a node has its inputs from the dealer, or has sent its last message, only its farewell is awaited.
     let names_step = !matches!(phase, Phase::Handshake | Phase::Output) && victim != DEALS;
-    let (ended, nodes) = (in_time((setting, trouble, victim, phase)), nodes(setting.0));
+    let (ended, nodes) = (in_time((setting, trouble, victim, phase), names_step), nodes(setting.0));
     let found = match outcome(&ended, &nodes, victim, names_step) {
         Ok(found) if found == trouble.expected() => return Ok(()),
         Ok(found) => found.to_owned(),
@@ -247,13 +247,14 @@ fn cell((setting, trouble, victim, phase): Cell) -> Result<(), String> {
 }
 
 /// Brings a trouble about. It may come when another node has everything and has taken leave of the victim, which a signal
-/// reaches late on a busy machine: that node ends well, as it should, so it was too late for the cell, and is brought about
-/// again. However else a node ends is what the cell is held against.
-fn in_time((setting, trouble, victim, phase): Cell) -> Ended {
+/// reaches late on a busy machine: that node ends well, as it should, or it waits for a farewell alone and names no step; so it
+/// was too late for the cell, and is brought about again. However else a node ends is what the cell is held against.
+fn in_time((setting, trouble, victim, phase): Cell, names_step: bool) -> Ended {
     const TRIES: usize = 5;
     let too_late = |ended: &Ended| {
         let mut others = (0..3).filter(|&node| node != victim).map(|node| &ended.outputs[node]);
-        trouble.expected() != "goes on" && others.any(|output| output.status.success())
+        let only_farewell = names_step && others.clone().all(|output| !end(output).1.contains("(in "));
+        trouble.expected() != "goes on" && (only_farewell || others.any(|output| output.status.success()))
     };
     let run = || run_with(setting, trouble, victim, phase);
     (1..TRIES).fold(run(), |ended, _| if too_late(&ended) { run() } else { ended })

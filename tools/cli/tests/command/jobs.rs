@@ -418,7 +418,9 @@ fn what_is_wrong_with_a_later_batch_is_not_told_to_peers() {
     assert_eq!([&dealer, &owner, &other].map(|output| output.status.code()), [Some(3), Some(2), Some(3)]);
     let line = error_line(&owner);
     assert!(line.contains("x-1.npy: element [0, 0] is 4321, above the declared bound 100"), "{line}");
-    assert_eq!(error_line(&other), "error: party 0 gave up: its input 'x' cannot be used");
+    let line = error_line(&other);
+    assert!(line.starts_with("error: party 0 gave up: its input 'x' cannot be used"), "{line}");
+    assert!(!line.contains("4321") && !line.contains("100"), "{line}");
     let line = error_line(&dealer);
     assert!(line.contains("gave up") && !line.contains('x'), "{line}");
 }
