@@ -97,7 +97,7 @@ kernels! {
         /// Written.
         out: Matrix<B> => write,
     }
-    /// out[i, j] = operand[r, column + j], where r is what the low 32 bits of index[i] are modulo the operand's rows: rows of
+    /// `out[i, j] = operand[r, column + j]`, where r is what the low 32 bits of `index[i]` are modulo the operand's rows: rows of
     /// a matrix, by public numbers.
     Rows = "rows" {
         /// Read; it has a row at least.
