@@ -3,6 +3,7 @@
 
 use crate::args::{Arguments, Command, Shared};
 use crate::failure::Failure;
+pub use crate::import::is_reserved;
 use crate::report::{Ranges, RunJson};
 use crate::worker::{Check, Crew, read};
 use crate::{in_a_line, page, plan, table};

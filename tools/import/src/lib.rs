@@ -58,6 +58,8 @@ pub struct Job {
     pub data: Vec<(String, Vec<usize>, String)>,
     /// The names of its outputs.
     pub outputs: Vec<String>,
+    /// The texts of its steps, `NAME = EXPRESSION`.
+    pub steps: Vec<String>,
     parameters: Vec<(String, Tensor)>,
 }
 
@@ -68,6 +70,14 @@ impl Job {
     /// The number of the parameters that its steps use.
     pub fn parameter_count(&self) -> usize {
         self.parameters.iter().map(|(_, tensor)| tensor.len()).sum()
+    }
+
+    /// The parameters that its steps use, row-major: name, extents, numbers.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &[usize], Vec<f64>)> {
+        let reals = |tensor: &Tensor| tensor.reals().map(|reals| reals.to_vec()).unwrap_or_default();
+        self.parameters
+            .iter()
+            .map(move |(name, tensor)| (name.as_str(), tensor.dims.as_slice(), reals(tensor)))
     }
 
     /// Writes the file of the parameters.
@@ -132,7 +142,8 @@ pub fn import(
     };
     let text = written.text();
     let data = used.into_iter().map(|input| (input.name, input.dims, input.file)).collect();
-    Ok(Job { text, notes: lowering.notes, data, outputs, parameters: lowering.parameters })
+    let Lowering { notes, steps, parameters, .. } = lowering;
+    Ok(Job { text, notes, data, outputs, steps, parameters })
 }
 
 /// Leaves the chosen outputs.

@@ -6,6 +6,7 @@
 
 mod errors;
 mod graph;
+mod import;
 mod numbers;
 mod world;
 
@@ -24,6 +25,7 @@ fn functions() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(functions, module)?)?;
+    module.add_function(wrap_pyfunction!(import::import_onnx, module)?)?;
     module.add_class::<Node>()?;
     module.add_class::<World>()?;
     module.add_class::<Report>()

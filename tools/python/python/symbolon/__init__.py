@@ -12,6 +12,7 @@ Every function of the job language is here by its name (`sb.relu`, `sb.softmax`,
 function of that meaning, that takes secrets too (`np.maximum`, `np.concatenate`, `np.corrcoef`).
 """
 
+from . import onnx
 from ._errors import (
     CheckError,
     ClosedError,
@@ -51,6 +52,7 @@ __all__ = [
     "__version__",
     "connect",
     "local",
+    "onnx",
     "program",
     *sorted(TABLE),
 ]

@@ -25,6 +25,23 @@ class Declared(TypedDict):
     name: str | None
     digest: str | None
 
+class Wanted(TypedDict):
+    batch: int
+    axes: dict[str, int]
+    shapes: dict[str, list[int]]
+    fixed: dict[str, float]
+    outputs: list[str]
+    ring_bits: int
+    fraction_bits: int
+
+class Imported(TypedDict):
+    inputs: list[tuple[str, list[int]]]
+    parameters: list[tuple[str, list[int], NDArray[Any]]]
+    steps: list[str]
+    outputs: list[str]
+    notes: list[str]
+
+def import_onnx(path: str, wanted: Wanted) -> Imported: ...
 def functions() -> list[tuple[str, list[str], str]]: ...
 
 class Node:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,6 +78,8 @@ class Session:
     def __init__(self, opening: _native.Opening) -> None:
         self._world = _native.World(opening)
         self._report: Report | None = None
+        # Parameters of models, which are brought once.
+        self._brought: WeakKeyDictionary[Any, dict[Any, Tensor]] = WeakKeyDictionary()
 
     @property
     def parties(self) -> int:
