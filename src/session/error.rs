@@ -64,6 +64,12 @@ pub enum SessionError {
         /// The most.
         most_bytes: u64,
     },
+    /// No source of correlations that all parties allow.
+    #[error("no source of correlations is allowed by every party: {lists}")]
+    NoSource {
+        /// What each allows, in words.
+        lists: String,
+    },
     /// A garbled run that cannot begin, or that the other party spoils. Nothing tells where in the circuit it was.
     #[error("the garbled circuit with {peer}: {error}")]
     Garbled {
@@ -248,6 +254,7 @@ impl SessionError {
             SessionError::Plan(_) if is_dealer => "it has no plan".to_owned(),
             SessionError::Pair { .. }
             | SessionError::PairTooLarge { .. }
+            | SessionError::NoSource { .. }
             | SessionError::Garbled { .. }
             | SessionError::GarbledMemory { .. }
                 if is_dealer =>
@@ -263,6 +270,7 @@ impl SessionError {
             | SessionError::StoredRunsDiffer
             | SessionError::Pair { .. }
             | SessionError::PairTooLarge { .. }
+            | SessionError::NoSource { .. }
             | SessionError::Garbled { .. }
             | SessionError::GarbledMemory { .. }
             | SessionError::OtherSession

@@ -56,6 +56,9 @@ pub(super) const CIRCUIT: Topic = Topic::new(13, "circuit", SMALL_BYTES);
 /// A message of a garbled run, or a piece of one.
 pub(super) const GARBLED: Topic = Topic::new(14, "message of the garbled circuit", MEDIUM_BYTES);
 
+/// A party's prices of the sources that it allows, to the others.
+pub(super) const PRICES: Topic = Topic::new(15, "prices of sources of correlations", SMALL_BYTES);
+
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;
 

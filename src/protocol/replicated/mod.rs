@@ -76,6 +76,10 @@
 //! y = ⌊(x + (r mod 2^m))/2^m⌋, that tells it as much; a test takes the messages of random programs apart and holds
 //! this against them. A party that deviates can spoil results unnoticed.
 //!
+//! **No other source.** Parties 0 and 1 could make the correlations themselves, as two parties do, and party 2 would deal none. It
+//! would hide nothing from anybody that is not hidden now, but for the masks of truncations from party 2: any two parties know
+//! all by the shares that they hold, whoever deals. So nobody gains by it, and it costs what [`crate::correlation::pair`] states.
+//!
 //! **Deviations.** ABY3 truncates with a pair whose failures are rare but huge; here the top bit of the mask is dealt as
 //! well (Dalskov et al.), which takes the dealing party. Replicated shares of bits (ABY3, section 5) would take log₂ k
 //! rounds of k bits each where the dealt tables take 34 bits in 3.
@@ -103,6 +107,10 @@ pub(super) const ROW: Row = Row {
                 learns: "nothing but its inputs and outputs, the answers of checks, and of a stochastic truncation the rounding threshold",
             },
             Coalition { who: "two of the three parties", learns: "everything" },
+            Coalition {
+                who: "anybody else",
+                learns: "nothing: no dealer is needed, since party 2 makes what the other two take",
+            },
         ],
     }],
     lower: lower::<Replicated>,

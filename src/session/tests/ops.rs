@@ -3,7 +3,8 @@
 
 use super::equivalence::check_in;
 use super::tensors::parts;
-use super::{on_gpus, world};
+use super::{World, on_gpus, world};
+use crate::correlation::Source;
 use crate::plan::{PlanOptions, Plans};
 use crate::program::expression::functions::*;
 use crate::program::expression::{Names, add_step};
@@ -81,12 +82,17 @@ fn codec() -> FixedPoint {
     FixedPoint::new(Ring::Z64, 16).expect("a codec")
 }
 
+/// Whether a sample takes values of these extents.
+fn fits(sample: &Sample, extents: &[usize]) -> bool {
+    (sample.axes.0..=sample.axes.1).contains(&extents.len())
+}
+
 /// A program of all samples on values of these extents, whose results all are outputs, and its data.
 fn program(protocol: Protocol, extents: &[usize]) -> (Program, Vec<Elements>) {
     let mut program = Program::new(protocol.parties(), codec()).with_truncation(Truncation::Exact);
     let (mut data, mut groups) = (Vec::new(), Vec::<((f64, f64), Names)>::new());
-    let fits = |sample: &&Sample| (sample.axes.0..=sample.axes.1).contains(&extents.len());
-    for (number, &Sample { step, ends, .. }) in (1..).zip(samples().filter(fits)) {
+    let fitting = samples().filter(|sample| fits(sample, extents));
+    for (number, &Sample { step, ends, .. }) in (1..).zip(fitting) {
         if groups.iter().all(|(other, _)| *other != ends) {
             groups.push((ends, operands(&mut program, &mut data, extents, ends)));
         }
@@ -102,27 +108,44 @@ fn program(protocol: Protocol, extents: &[usize]) -> (Program, Vec<Elements>) {
 /// Extents on which samples are computed.
 const EXTENTS: [&[usize]; 7] = [&[7, 3], &[0, 3], &[1, 1], &[5], &[1], &[2, 2, 5, 3], &[0, 2, 5, 3]];
 
-fn hold(cases: &[&[usize]], on: &dyn Fn(super::World) -> super::World) {
-    for protocol in Protocol::ALL {
+/// Those where two parties make the correlations, of which each takes the host's time: every sample is among them.
+const FEW_EXTENTS: [&[usize]; 3] = [&[2, 1], &[3], &[2, 2, 5, 3]];
+
+/// Holds all samples against the oracle by these protocols, each with correlations from a source.
+fn hold(settings: &[(Protocol, Source)], cases: &[&[usize]], on: &dyn Fn(World) -> World) {
+    for &(protocol, source) in settings {
+        let plan = PlanOptions { source: Some(source), ..PlanOptions::default() };
         for extents in cases {
-            println!("ops on {extents:?} by {protocol}");
+            println!("ops on {extents:?} by {protocol}, with correlations from {source}");
             let (program, data) = program(protocol, extents);
-            check_in(&on(world(protocol, 29)), PlanOptions::default(), &program, &data, 29);
+            check_in(&on(world(protocol, 29)), plan, &program, &data, 29);
         }
     }
 }
 
+/// Every protocol, served as it is by default.
+fn by_default() -> [(Protocol, Source); Protocol::ALL.len()] {
+    Protocol::ALL.map(|protocol| (protocol, protocol.default_source()))
+}
+
 #[test]
 fn every_op_equals_the_oracle() {
-    hold(&EXTENTS, &|world| world);
+    hold(&by_default(), &EXTENTS, &|world| world);
+}
+
+#[test]
+fn every_op_equals_the_oracle_where_two_parties_make_their_correlations() {
+    let is_tried = |sample: &Sample| FEW_EXTENTS.iter().any(|extents| fits(sample, extents));
+    assert!(samples().all(is_tried), "every op");
+    hold(&[(Protocol::Beaver, Source::Pair)], &FEW_EXTENTS, &World::with_pair);
 }
 
 #[test]
 fn every_op_equals_the_oracle_on_gpus() {
     on_gpus(|name, in_devices| {
         println!("on {name}");
-        hold(&EXTENTS[..2], in_devices);
-        hold(&EXTENTS[5..], in_devices);
+        hold(&by_default(), &EXTENTS[..2], in_devices);
+        hold(&by_default(), &EXTENTS[5..], in_devices);
     });
 }
 

@@ -107,6 +107,15 @@ fn a_trajectory_is_the_oracles_to_the_bit_where_truncation_is_exact() {
 }
 
 #[test]
+fn a_trajectory_is_the_oracles_where_two_parties_make_their_correlations() {
+    let (trained, few) =
+        (training(Protocol::Beaver, Truncation::Exact), seldom(Protocol::Beaver, Truncation::Exact));
+    for (program, runs) in [(trained, 3), (few, 6)] {
+        check(&world(Protocol::Beaver, 3).with_pair(), &program, &batches(&program, runs), "by the pair");
+    }
+}
+
+#[test]
 fn a_stochastic_trajectory_stays_within_the_oracles_slack() {
     for protocol in PROTOCOLS {
         let program = training(protocol, Truncation::Stochastic);

@@ -43,7 +43,8 @@ pub enum Command {
         /// beaver (two parties and a dealer) or replicated (three parties)
         #[arg(long, value_name = "PROTOCOL", default_value_t = Protocol::Beaver)]
         protocol: Protocol,
-        /// Source of correlations: dealer, or pair (the two parties between themselves)
+        /// Source of correlations: dealer, pair (the two parties between themselves), or auto (the
+        /// cheaper of the two)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
         #[command(flatten)]
@@ -83,7 +84,8 @@ pub enum Command {
         /// Write the list of correlations, from which a dealer deals ahead of time
         #[arg(long, value_name = "FILE", conflicts_with = "correlations")]
         demand: Option<PathBuf>,
-        /// Source of correlations: dealer, or pair (the two parties between themselves)
+        /// Source of correlations: dealer, pair (the two parties between themselves), or auto (the
+        /// cheaper of the two)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
         /// List all ops, in the order in which they run, and not the dearest ones alone
@@ -265,7 +267,8 @@ pub struct Shared {
 #[derive(Args, Clone, Default)]
 pub struct Folders {
     /// Where correlations come from: dealer, pair (the two parties make them between themselves),
-    /// or store=DIR, made by `deal --store` [default: what the job says, or else a dealer]
+    /// auto (the cheapest that every party's file lists; with --local the cheaper of those two), or
+    /// store=DIR, made by `deal --store` [default: what the job says, or else a dealer]
     #[arg(long, value_name = "SOURCE", verbatim_doc_comment)]
     pub correlations: Option<Correlations>,
     /// Keep this party's shares of what the job's loop leaves to its next turn in a folder of its

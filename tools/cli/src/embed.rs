@@ -71,7 +71,7 @@ impl Settings {
         devices: Devices,
         check: Check,
     ) -> Result<Crew, Failure> {
-        let network = config.network(protocol, protocol.default_source(), None, &|_| {})?;
+        let network = config.network(protocol, &[protocol.default_source()], None, &|_| {})?;
         Crew::party(network, terms, devices, self.shared.session_options(), check)
     }
 

@@ -170,7 +170,7 @@ fn session_status(error: &SessionError) -> u8 {
         SessionError::Plan(error) => plan_status(error),
         SessionError::Net(error) => net_status(error),
         SessionError::Offer(error) => offer_status(error),
-        SessionError::TileSide { .. } => 5,
+        SessionError::TileSide { .. } | SessionError::NoSource { .. } => 5,
         SessionError::Store(error) => store_status(error),
         SessionError::Checkpoint(CheckpointError::NoneInCommon { .. }) => 5,
         SessionError::Check { .. } => WRONG,

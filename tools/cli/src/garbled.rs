@@ -118,7 +118,8 @@ fn trust() -> Trust {
         who: coalition.who.to_owned(),
         learns: coalition.learns.to_owned(),
     };
-    Trust { correlations_from: Source::Pair.to_string(), coalitions: TRUST.iter().map(coalition).collect() }
+    let coalitions = TRUST.iter().map(coalition).collect();
+    Trust { correlations_from: Source::Pair.to_string(), chosen: None, coalitions }
 }
 
 /// What is known of results before anything runs.
@@ -147,7 +148,7 @@ pub fn party(
         None => PartyConfig::read(config_path)?,
     };
     let own = config.party();
-    let peers = config.peers(job.base().protocol, Source::Pair);
+    let peers = config.peers(job.base().protocol, &[Source::Pair]);
     let credentials = brief.map(|brief| brief.credentials(own.into(), &peers)).transpose()?;
     let options = PartyOptions { accept_shapes, credentials, stages, ..PartyOptions::default() };
     let mut party = GarbledParty::new(job, config, options, Arc::new(say::notice))?;

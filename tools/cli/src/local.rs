@@ -13,7 +13,8 @@ use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::scratch::Scratch;
 use crate::stages;
 use crate::trace::TraceFile;
-use crate::{files, garbled, interrupt, live, output, page, state, table, trace};
+use crate::trust::priced;
+use crate::{files, garbled, interrupt, live, output, page, plan, state, table, trace};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -51,9 +52,17 @@ pub fn run(
 /// Runs a job and puts its outputs where it says. Where correlations are in a store, there is no dealer.
 pub fn launch(job_path: &Path, job: &Job, folders: &Folders, shared: &Shared) -> Result<RunJson, Failure> {
     let mut stages = Stages::default();
-    let source = job.source(folders.correlations.as_ref())?;
+    let sources = job.sources(folders.correlations.as_ref(), Some(&Correlations::CHOOSABLE))?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
+    // All parties are this user's: one plan is that of all.
+    let chosen = plan::choose(job, &sources, shared)?;
+    let source = chosen.as_ref().map_or(sources.allowed[0], |(source, _)| *source);
+    let correlations = match chosen {
+        Some(_) => Correlations::chosen(source),
+        None => folders.correlations.clone(),
+    };
+    let folders = &Folders { correlations, ..folders.clone() };
     let nodes = Nodes::new(job.protocol, source, shared)?;
     let traces = shared.trace.is_some().then(Scratch::new).transpose()?;
     let launch = Launch { job_path, job, folders, shared, nodes, traces };
@@ -64,7 +73,9 @@ pub fn launch(job_path: &Path, job: &Job, folders: &Folders, shared: &Shared) ->
         return Err(failure);
     }
     stages.end(Stage::Finishing);
-    launch.result(ended, stages)
+    let mut result = launch.result(ended, stages)?;
+    result.trust.chosen = chosen.map(|(_, among)| priced(&among));
+    Ok(result)
 }
 
 struct Launch<'a> {

@@ -7,6 +7,7 @@ use crate::live::Watch;
 use crate::process::{Brief, Pieces};
 use crate::report::{InputJson, OutputJson, Ranges, RunJson};
 use crate::trace::TraceFile;
+use crate::trust::priced;
 use crate::{files, garbled, output, page, say, table};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,8 @@ pub fn run(
         None => PartyConfig::read(config_path)?,
     };
     let party = config.party();
-    let peers = config.peers(job.protocol, job.source(folders.correlations.as_ref())?);
+    let sources = job.sources(folders.correlations.as_ref(), config.sources().as_deref())?;
+    let peers = config.peers(job.protocol, &sources.allowed);
     let credentials = brief.map(|brief| brief.credentials(party.into(), &peers)).transpose()?;
     let keep = |folder| KeepStates { folder, every: folders.checkpoint_every };
     let options = PartyOptions {
@@ -162,6 +164,7 @@ impl Reports<'_> {
         let (ranges, inputs) = (self.ranges.clone(), self.inputs.clone());
         let mut json = RunJson::of_party(job.job(), program, ranges, inputs, &outcome, &self.devices);
         json.stored = job.stored().map(Into::into);
+        json.trust.chosen = job.chosen().map(|chosen| priced(&chosen.among));
         json.outputs = self.write_outputs(job, &mut outcome, batch)?;
         Ok(Ran { json, trace })
     }

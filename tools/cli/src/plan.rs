@@ -4,17 +4,18 @@ mod pair;
 mod sources;
 
 use self::pair::{PairPlan, PairPrices, seconds};
-use self::sources::{SourcePlan, sources};
+use self::sources::SourcePlan;
 use crate::args::Shared;
 use crate::devices::{DeviceJson, device_lines};
 use crate::failure::Failure;
 use crate::report::Ranges;
 use crate::table::{Table, bytes};
-use crate::trust::Trust;
+use crate::trust::{Trust, priced};
 use crate::{garbled, output, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 use symbolon::correlation::Source;
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
@@ -22,11 +23,13 @@ use symbolon::program::tiling::TileSide;
 use symbolon::program::{Program, range};
 use symbolon::protocol::{Messages, OpCost};
 use symbolon::run::{Prediction, RolePrediction, simulate};
-use symbolon::session::{Devices, SessionError, Surroundings, choose_side, plan_tiles};
+use symbolon::session::{
+    Devices, SessionError, SourcePrice, Surroundings, cheapest, choose_side, plan_tiles, source_prices,
+};
 use symbolon::share::{Parties, Role, Turn};
 use symbolon::step::MemoryClass;
 use symbolon_job::demand::DemandFile;
-use symbolon_job::{AnyJob, Correlations, Job, check_targets};
+use symbolon_job::{AnyJob, Correlations, Job, Sources, check_targets};
 
 /// A plan as JSON; the names are those of a run's report.
 #[derive(Serialize)]
@@ -156,12 +159,12 @@ pub fn plan(
     };
     // A demand is written for a store.
     let stored = demand.map(|demand| Correlations::Store(demand.to_owned()));
-    let source = job.source(stored.as_ref().or(correlations))?;
+    let sources = job.sources(stored.as_ref().or(correlations), Some(&Correlations::CHOOSABLE))?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&job.offers(&say::notice)?)?;
     let devices = shared.open_devices()?;
-    let Planned { json, plans, side } = planned(&job, &program, source, &devices, shared)?;
+    let Planned { json, plans, side, .. } = planned_by(&job, &program, &sources, &devices, shared)?;
     if let Some(path) = demand {
         let varies = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
         if job.batches.max(job.turns()) > 1 && varies {
@@ -177,6 +180,52 @@ pub struct Planned {
     pub json: PlanJson,
     plans: Plans,
     side: TileSide,
+    prices: Vec<SourcePrice>,
+}
+
+/// The choice among sources where all parties are this user's, with the times of all of them; `None` where there is none to make.
+pub fn choose(
+    job: &Job,
+    sources: &Sources,
+    shared: &Shared,
+) -> Result<Option<(Source, Vec<(Source, Duration)>)>, Failure> {
+    if !sources.is_chosen {
+        return Ok(None);
+    }
+    let program = job.program(&job.offers(&say::notice)?)?;
+    let devices = shared.open_devices()?;
+    let among = planned(job, &program, sources.allowed[0], &devices, shared)?.among(sources);
+    Ok(cheapest(among.iter().copied()).map(|source| (source, among)))
+}
+
+/// Plans a job's program with the cheapest of some sources.
+fn planned_by(
+    job: &Job,
+    program: &Program,
+    sources: &Sources,
+    devices: &Devices,
+    shared: &Shared,
+) -> Result<Planned, Failure> {
+    let first = sources.allowed[0];
+    let mut of_first = planned(job, program, first, devices, shared)?;
+    if !sources.is_chosen {
+        return Ok(of_first);
+    }
+    let among = of_first.among(sources);
+    let source = cheapest(among.iter().copied()).unwrap_or(first);
+    if source != first {
+        of_first = planned(job, program, source, devices, shared)?;
+    }
+    of_first.json.trust.chosen = Some(priced(&among));
+    Ok(of_first)
+}
+
+impl Planned {
+    /// The times of these sources.
+    fn among(&self, sources: &Sources) -> Vec<(Source, Duration)> {
+        let allowed = self.prices.iter().filter(|price| sources.allowed.contains(&price.source));
+        allowed.map(|price| (price.source, price.offline)).collect()
+    }
 }
 
 /// Plans a job's program on devices.
@@ -218,7 +267,8 @@ pub fn planned(
     let mut prices = PairPrices::new(job, program, &plans);
     let is_pair = plans.source == Source::Pair;
     let pair = prices.as_ref().filter(|_| is_pair).map(|prices| prices.plan(link));
-    let sources = sources(job, &plans, predicted.offline, prices.as_ref(), link);
+    let pair_price = prices.as_ref().map(PairPrices::first);
+    let sources = source_prices(job.protocol, &plans, pair_price.as_ref(), predicted.offline, link);
     // Whoever deals sends corrections alone.
     let mut offline = |plans: &Plans, turn: &Turn| match prices.as_mut().filter(|_| is_pair) {
         Some(prices) => {
@@ -239,7 +289,7 @@ pub fn planned(
         offline_bytes: offline(&plans, &program.turn(0)).0,
         predicted: predicted_json(&predicted, models, link, pair.as_ref()),
         pair,
-        sources,
+        sources: sources.iter().map(SourcePlan::from).collect(),
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
         dealer: plans.dealer.as_ref().filter(|_| plans.source != Source::Pair).map(role),
@@ -257,7 +307,7 @@ pub fn planned(
             simulate(plans, models, link, shared.overlap())
         }),
     };
-    Ok(Planned { json, plans, side })
+    Ok(Planned { json, plans, side, prices: sources })
 }
 
 fn op(cost: &OpCost, plans: &Plans) -> OpPlan {

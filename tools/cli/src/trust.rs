@@ -1,6 +1,8 @@
 //! Who is trusted with what, as reports and plans print it.
 
+use crate::table::seconds;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use symbolon::correlation::Source;
 use symbolon::protocol::Protocol;
 
@@ -9,7 +11,26 @@ use symbolon::protocol::Protocol;
 pub struct Trust {
     /// Who makes the correlations.
     pub correlations_from: String,
+    /// The sources that every party allows, of which this one is the cheapest, where it was chosen by price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Vec<PricedSource>>,
     pub coalitions: Vec<Coalition>,
+}
+
+/// A source, and the largest time that any party states for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PricedSource {
+    pub source: String,
+    pub offline_s: f64,
+}
+
+/// Sources with their times, as reports have them.
+pub fn priced(among: &[(Source, Duration)]) -> Vec<PricedSource> {
+    let priced = |&(source, offline): &(Source, Duration)| PricedSource {
+        source: source.to_string(),
+        offline_s: offline.as_secs_f64(),
+    };
+    among.iter().map(priced).collect()
 }
 
 /// Roles that put together all that they see.
@@ -26,7 +47,11 @@ impl Trust {
             who: coalition.who.to_owned(),
             learns: coalition.learns.to_owned(),
         };
-        Trust { correlations_from: source.to_string(), coalitions: coalitions.map(coalition).collect() }
+        Trust {
+            correlations_from: source.to_string(),
+            chosen: None,
+            coalitions: coalitions.map(coalition).collect(),
+        }
     }
 
     /// In lines for people.
@@ -34,9 +59,21 @@ impl Trust {
         let line = |Coalition { who, learns }: &Coalition| format!("    {who}: {learns}\n");
         let lines: String = self.coalitions.iter().map(line).collect();
         format!(
-            "  correlations from {}; nodes that follow the protocol learn:\n{lines}",
-            self.correlations_from
+            "  correlations from {}{}; nodes that follow the protocol learn:\n{lines}",
+            self.correlations_from,
+            self.choice()
         )
+    }
+
+    /// The choice that was made, in words; nothing where none was.
+    pub fn choice(&self) -> String {
+        let one = |PricedSource { source, offline_s }: &PricedSource| {
+            format!("{source} (offline {})", seconds(*offline_s))
+        };
+        let all = |among: &Vec<PricedSource>| among.iter().map(one).collect::<Vec<_>>().join(", ");
+        let chosen = self.chosen.as_ref().map(all);
+        chosen
+            .map_or_else(String::new, |all| format!(", the cheapest of those that every party allows: {all}"))
     }
 
     /// In rows under a heading.

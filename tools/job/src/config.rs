@@ -6,7 +6,8 @@
 //! party = 1
 //! listen = "127.0.0.1:7001"          # where parties with a higher number connect; not needed by the last
 //! peers = { 0 = "127.0.0.1:7000" }   # where the parties with a lower number listen
-//! dealer = "127.0.0.1:7100"        # not needed with --correlations
+//! dealer = "127.0.0.1:7100"          # not needed with --correlations
+//! correlations = ["dealer", "pair"]  # the sources that it trusts: it takes no other that a job names; see `auto`
 //! identity = "."                     # the folder with its key, its certificate and those of its peers
 //! marks = "stores"                   # where it remembers which orders of stores are used; default: stores in identity
 //! streams = 4                        # TLS connections a link, where its peer takes as many; default: what suits the cores
@@ -21,6 +22,7 @@
 //! A dealer: `listen`, `identity` and `streams`. Paths are relative to the file. `symbolon init` writes both. Who has the
 //! identities from elsewhere, and not in a folder, hands them to [`PartyConfig::network`].
 
+use crate::correlations::Listed;
 use crate::data::{Source, regular};
 use crate::identity;
 use crate::{Job, JobError, Notice};
@@ -53,6 +55,7 @@ pub struct PartyConfig {
     identity: Option<PathBuf>,
     marks: Option<PathBuf>,
     streams: Option<Streams>,
+    correlations: Option<Vec<Listed>>,
     #[serde(default)]
     inputs: BTreeMap<String, InputEntry>,
     #[serde(default)]
@@ -109,22 +112,35 @@ impl PartyConfig {
         PartyId(self.party)
     }
 
-    /// The roles that it connects to in a job of this protocol with correlations from this source.
-    pub fn peers(&self, protocol: Protocol, source: correlation::Source) -> Vec<Role> {
-        let mut peers = protocol.roles(source);
+    /// The sources of correlations that it lists as trusted, if it lists any.
+    pub fn sources(&self) -> Option<Vec<correlation::Source>> {
+        self.correlations.as_ref().map(|listed| listed.iter().copied().map(Into::into).collect())
+    }
+
+    /// The roles that it may connect to in a job of this protocol with correlations from one of these sources.
+    ///
+    /// # Panics
+    /// Where there is no source.
+    pub fn peers(&self, protocol: Protocol, sources: &[correlation::Source]) -> Vec<Role> {
+        let connected = |source: &&correlation::Source| source.process().is_some();
+        let source = sources.iter().find(connected).or(sources.first()).expect("a source");
+        let mut peers = protocol.roles(*source);
         peers.retain(|&role| role != self.party().into());
         peers
     }
 
-    /// The addresses of the party and its peers in a job of this protocol with correlations from this source.
+    /// The addresses of the party and its peers in a job of this protocol with correlations from one of these sources.
     /// Identities that are not given come from the folder that the file names.
     ///
     /// # Errors
     /// Where the file does not name them all, or an identity cannot be used.
+    ///
+    /// # Panics
+    /// Where there is no source.
     pub fn network(
         &self,
         protocol: Protocol,
-        source: correlation::Source,
+        sources: &[correlation::Source],
         credentials: Option<Credentials>,
         notify: &dyn Fn(Notice),
     ) -> Result<PartyNetwork, JobError> {
@@ -161,11 +177,11 @@ impl PartyConfig {
         }
         let listen = self.listen.filter(|_| !is_last);
         let missing = || wrong("dealer: the address of the dealer is missing".into());
-        let dealer = match source.process() {
+        let dealer = match sources.iter().find_map(|source| source.process()) {
             Some(_) => Some(place("dealer", self.dealer.as_ref().ok_or_else(missing)?)?),
             None => None,
         };
-        let (role, peers) = (self.party().into(), self.peers(protocol, source));
+        let (role, peers) = (self.party().into(), self.peers(protocol, sources));
         let folder = self.identity.as_deref();
         let credentials = credentials_or(credentials, &self.path, folder, role, &peers, notify)?;
         let streams = self.streams;

@@ -52,7 +52,7 @@ pub fn config(bytes: &[u8]) {
     with_file("node.toml", bytes, |path| {
         if let Ok(party) = PartyConfig::read(path) {
             for protocol in Protocol::ALL {
-                protocol.sources().for_each(|source| drop(party.network(protocol, source, None, &|_| {})));
+                protocol.sources().for_each(|source| drop(party.network(protocol, &[source], None, &|_| {})));
             }
         }
         let _ = DealerConfig::read(path).and_then(|dealer| dealer.network(2, None, &|_| {}));

@@ -36,7 +36,8 @@
 //! With `batches = N` in `[job]` the program runs N times in one session, and `{batch}` in a path stands for the number
 //! of the run, from 0. Inputs with `resident = true` stay in device memory between the runs. With
 //! `stream_correlations = true` correlations are received as they are used, and not all before the inputs. With
-//! `correlations = "pair"` two parties make them between themselves, and there is no dealer.
+//! `correlations = "pair"` two parties make them between themselves, and there is no dealer; with `"auto"` the cheapest
+//! source is taken of those that every party's own file lists.
 //!
 //! With `protocol = "garbled"` the program is one Boolean circuit, see [`GarbledJob`].
 
@@ -51,7 +52,7 @@ mod runs;
 
 use crate::config::{folder_of, parse_toml, read_text};
 use crate::data::{Column, Missing, Separator, Source, TableOptions};
-use crate::{Correlations, JobError};
+use crate::{Correlations, JobError, Sources};
 pub use data::InputData;
 pub use garbled::{AnyJob, CircuitFigures, GarbledJob, GarbledProgram};
 pub use program::State;
@@ -310,19 +311,43 @@ impl Job {
         Parties::first(self.protocol.parties()).iter()
     }
 
-    /// The source of correlations: what is wanted, or else what the job says, or else the protocol's default.
+    /// The sources of correlations of a run: what is wanted, or else what the job says, or else the protocol's default.
+    /// `listed` are the sources that the party's own file lists, if it lists any: of what the job names it takes nothing else, and
+    /// where one is chosen by price, it is one of these; without a list it is what the job names.
     ///
     /// # Errors
-    /// Where the source cannot serve the protocol.
-    pub fn source(&self, wanted: Option<&Correlations>) -> Result<correlation::Source, JobError> {
-        let source = match wanted.or(self.correlations.as_ref()) {
-            Some(Correlations::Store(_)) => correlation::Source::Store,
-            Some(Correlations::Pair) => correlation::Source::Pair,
-            Some(Correlations::Dealer) => correlation::Source::Dealer,
-            None => self.protocol.default_source(),
-        };
+    /// Where the source cannot serve the protocol, is not listed, or nothing says among which to choose.
+    pub fn sources(
+        &self,
+        wanted: Option<&Correlations>,
+        listed: Option<&[correlation::Source]>,
+    ) -> Result<Sources, JobError> {
+        let default = self.protocol.default_source();
+        let serves = |source: &correlation::Source| self.protocol.check_source(*source).is_ok();
+        let of_job = self.correlations.as_ref();
+        if wanted.or(of_job) == Some(&Correlations::Auto) {
+            if !Correlations::CHOOSABLE.iter().any(serves) {
+                return Ok(Sources::one(default));
+            }
+            let named = of_job.and_then(Correlations::source).map(|source| vec![source]);
+            let allowed = listed.map(<[_]>::to_vec).or(named).ok_or_else(|| {
+                self.wrong(
+                    "correlations = \"auto\" chooses among the sources that each party's own file lists, and this one's lists \
+                     none: correlations = [\"dealer\", \"pair\"], or those of them that it trusts"
+                        .to_owned(),
+                )
+            })?;
+            return Ok(Sources { allowed, is_chosen: true });
+        }
+        let source = wanted.or(of_job).and_then(Correlations::source).unwrap_or(default);
         self.protocol.check_source(source)?;
-        Ok(source)
+        let is_listed = listed.is_none_or(|listed| listed.contains(&source));
+        if wanted.is_none() && Correlations::CHOOSABLE.contains(&source) && !is_listed {
+            return Err(self.wrong(format!(
+                "the job takes correlations from {source}, which this party's own file does not list"
+            )));
+        }
+        Ok(Sources::one(source))
     }
 
     /// The names of a party's inputs.

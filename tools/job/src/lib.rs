@@ -59,7 +59,7 @@ mod targets;
 mod world;
 
 pub use config::{DealerConfig, PartyConfig};
-pub use correlations::Correlations;
+pub use correlations::{Correlations, Sources};
 pub use error::JobError;
 pub use job::{AnyJob, CircuitFigures, GarbledJob, GarbledProgram, Input, InputData, Job, Output, of_batch};
 pub use notice::{Notice, Notify};

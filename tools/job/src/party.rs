@@ -2,18 +2,18 @@
 
 use crate::config::PartyConfig;
 use crate::data::OutputData;
-use crate::{Correlations, Job, JobError, Notice, Notify, check_targets, of_batch};
+use crate::{Correlations, Job, JobError, Notice, Notify, Sources, check_targets, of_batch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use symbolon::correlation::Source;
-use symbolon::net::Credentials;
+use symbolon::net::{Address, Credentials};
 use symbolon::program::Program;
 use symbolon::ring::Elements;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::{
-    Checkpoints, CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session, SessionError,
-    SessionOptions, SessionOutcome, SessionSetup,
+    Checkpoints, ChosenSource, CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session,
+    SessionError, SessionOptions, SessionOutcome, SessionSetup,
 };
 use symbolon::share::{PartyId, Terms};
 
@@ -22,7 +22,7 @@ pub struct PartyJob {
     job: Job,
     config: PartyConfig,
     network: PartyNetwork,
-    source: Source,
+    sources: Sources,
     store: Option<CorrelationStore>,
     checkpoints: Option<Checkpoints>,
     accept_shapes: bool,
@@ -87,8 +87,8 @@ impl PartyJob {
         if !accept_shapes {
             job.check_shapes(party).map_err(SessionError::from)?;
         }
-        let source = job.source(correlations)?;
-        let network = config.network(job.protocol, source, credentials, &*notify)?;
+        let sources = job.sources(correlations, config.sources().as_deref())?;
+        let network = config.network(job.protocol, &sources.allowed, credentials, &*notify)?;
         config.check_names(&job)?;
         let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
         let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));
@@ -104,7 +104,7 @@ impl PartyJob {
             job,
             config,
             network,
-            source,
+            sources,
             store,
             checkpoints,
             accept_shapes,
@@ -125,7 +125,8 @@ impl PartyJob {
     /// Where the file does not name them all.
     pub fn move_to(&mut self, config: &PartyConfig) -> Result<(), JobError> {
         let credentials = Some(self.network.credentials.clone());
-        self.network = config.network(self.job.protocol, self.source, credentials, &*self.notify)?;
+        self.network =
+            config.network(self.job.protocol, &self.sources.allowed, credentials, &*self.notify)?;
         Ok(())
     }
 
@@ -158,25 +159,29 @@ impl PartyJob {
     /// # Panics
     /// Within a task of a tokio runtime: sessions block.
     pub fn connect(self, devices: Devices, options: SessionOptions) -> Result<ConnectedJob, JobError> {
-        let terms = self.job.terms();
-        let Met { job, config, mut session, offers, first, stored, notify } =
+        let mut terms = self.job.terms();
+        if self.sources.is_chosen {
+            terms.add("choice of the source of correlations", "by price");
+        }
+        let Met { job, config, mut session, offers, first, stored, notify, choice } =
             self.meet(devices, options, terms)?;
         let program = job.program(&offers);
         session.stages().end(Stage::Building);
         match program {
             Ok(program) => {
-                let first = Some(first);
+                let chosen = choice.map(|choice| choice.make(&job, &program, &mut session)).transpose()?;
                 Ok(ConnectedJob {
                     job,
                     config,
                     session,
                     program,
                     offers,
-                    first,
+                    first: Some(first),
                     prepared: None,
                     batch: 0,
                     stored,
                     notify,
+                    chosen,
                 })
             }
             Err(error) => {
@@ -197,8 +202,8 @@ impl PartyJob {
         let PartyJob {
             job,
             config,
-            network,
-            source,
+            mut network,
+            sources,
             store,
             checkpoints,
             accept_shapes,
@@ -209,6 +214,12 @@ impl PartyJob {
         let First { elements: first, offers: own } = first.expect("they have been read");
         let party = config.party();
         let options = SessionOptions { supply: job.supply().or(options.supply), accept_shapes, ..options };
+        let choice = sources.is_chosen.then(|| Choice {
+            allowed: sources.allowed.clone(),
+            // Nobody connects to a dealer that is not chosen.
+            dealer: network.dealer.take(),
+            credentials: network.credentials.clone(),
+        });
         let setup = SessionSetup { network, options, terms, offers: own };
         let listening = |address| notify(Notice::Listening { party, address });
         let mut session = Session::connect(devices, setup, listening)?;
@@ -225,11 +236,11 @@ impl PartyJob {
         if let Some(checkpoints) = checkpoints {
             session.set_checkpoints(checkpoints);
         }
-        if source == Source::Pair {
+        if choice.is_none() && sources.allowed == [Source::Pair] {
             session.set_pair();
         }
         let offers = session.inputs(&job.declared())?;
-        Ok(Met { job, config, session, offers, first, stored, notify })
+        Ok(Met { job, config, session, offers, first, stored, notify, choice })
     }
 }
 
@@ -243,6 +254,28 @@ pub(crate) struct Met {
     pub first: BTreeMap<String, Elements>,
     pub stored: Arc<Mutex<Option<StoredOrder>>>,
     pub notify: Notify,
+    /// The choice of a source that is still to be made.
+    pub choice: Option<Choice>,
+}
+
+/// What a party brings to the choice of a source of correlations.
+pub(crate) struct Choice {
+    allowed: Vec<Source>,
+    dealer: Option<Address>,
+    credentials: Credentials,
+}
+
+impl Choice {
+    /// Chooses with the peers, and connects to the dealer if that is the source.
+    fn make(self, job: &Job, program: &Program, session: &mut Session) -> Result<ChosenSource, JobError> {
+        let may_run_again = job.batches > 1 || job.repeat().is_some();
+        let chosen = session.choose_source(job.protocol, program, &self.allowed, may_run_again)?;
+        if chosen.source == Source::Dealer {
+            let dealer = self.dealer.expect("the file of a party that allows a dealer says where it is");
+            session.connect_dealer(&dealer, &self.credentials)?;
+        }
+        Ok(chosen)
+    }
 }
 
 /// A party that is connected. It must be ended by [`ConnectedJob::finish`]; dropping it tells the peers that it failed.
@@ -260,9 +293,15 @@ pub struct ConnectedJob {
     batch: u32,
     stored: Arc<Mutex<Option<StoredOrder>>>,
     notify: Notify,
+    chosen: Option<ChosenSource>,
 }
 
 impl ConnectedJob {
+    /// The choice of the source of correlations, where the parties have chosen one by price.
+    pub fn chosen(&self) -> Option<&ChosenSource> {
+        self.chosen.as_ref()
+    }
+
     /// The job.
     pub fn job(&self) -> &Job {
         &self.job

@@ -56,7 +56,7 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
     if several.len() > 1 {
         page.table("Devices", &several, "What was placed on each, and how long it was busy online.");
     }
-    let from = format!("Correlations from {}.", run.trust.correlations_from);
+    let from = format!("Correlations from {}{}.", run.trust.correlations_from, run.trust.choice());
     page.table("What nodes learn that follow the protocol", &run.trust.rows(), &from);
     page.table("Outputs", &outputs(run), &run.ranges.range);
     let mut facts = vec![("device", run.device.clone())];

@@ -7,6 +7,7 @@ use symbolon::correlation::pair::{Price, Pricer};
 use symbolon::net::LinkShape;
 use symbolon::plan::Plans;
 use symbolon::program::Program;
+use symbolon::session::pair_link_s;
 use symbolon::share::Turn;
 use symbolon_job::Job;
 
@@ -39,7 +40,7 @@ impl<'a> PairPrices<'a> {
     /// The first run.
     pub fn plan(&self, link: LinkShape) -> PairPlan {
         let (matrices, vectors) = self.pricer.choice().by_lattices();
-        let link_s = link_seconds(&self.first, link);
+        let link_s = pair_link_s(&self.first, link);
         PairPlan {
             bytes: self.first.bytes(),
             messages: self.first.rounds(),
@@ -54,12 +55,7 @@ impl<'a> PairPrices<'a> {
 
 /// Seconds of a run's making: of the link, and of the processors, which wait for each other.
 pub fn seconds(price: &Price, link: LinkShape) -> f64 {
-    link_seconds(price, link) + price.processor_s()
-}
-
-fn link_seconds(price: &Price, link: LinkShape) -> f64 {
-    let wire_s = price.bytes() as f64 * 8.0 / link.bits_per_s() as f64;
-    wire_s + price.rounds() as f64 * link.round_trip().as_secs_f64() / 2.0
+    pair_link_s(price, link) + price.processor_s()
 }
 
 /// What the first run takes; later ones take as much but for keys, and what the first alone consumes.

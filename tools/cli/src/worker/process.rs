@@ -22,8 +22,8 @@ pub fn work(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
     let party = PartyConfig::parse(path, &brief.config)?.party();
     let devices = shared.open_devices()?;
     let config = PartyConfig::parse(path, &Brief::rest()?)?;
-    let credentials = brief.credentials(party.into(), &config.peers(protocol, source))?;
-    let network = config.network(protocol, source, Some(credentials), &say::notice)?;
+    let credentials = brief.credentials(party.into(), &config.peers(protocol, &[source]))?;
+    let network = config.network(protocol, &[source], Some(credentials), &say::notice)?;
     let options = SessionOptions { interrupt: None, ..shared.session_options() };
     let setup = SessionSetup { options, ..SessionSetup::new(network) };
     let listening = |address| say::notice(Notice::Listening { party, address });

@@ -1,7 +1,10 @@
 //! Correlations that the two parties make between themselves: no dealer is started, and everything says so.
 
-use crate::support::{Folder, data, declared_job, json, refused};
+use crate::proxy::{DEALS, Ended, Fault, Line, Moment, ONE, ZERO, run};
+use crate::support::{Folder, data, declared, declared_job, deployment, job, json, refused, stderr};
 use ndarray::{Array2, array};
+use std::process::{Child, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn folder(header: &str) -> Folder {
     let folder = Folder::new();
@@ -42,12 +45,157 @@ fn a_job_runs_between_two_parties_and_nobody_else() {
 fn a_source_that_is_none_is_refused() {
     let folder = folder("");
     let line = refused(&folder, &["run", "job.toml", "--local", "--correlations", "nobody"], 2);
-    assert!(line.contains("correlations come from dealer, pair or store=DIR"), "{line}");
+    assert!(line.contains("correlations come from dealer, pair, auto or store=DIR"), "{line}");
     let job = std::fs::read_to_string(folder.path("job.toml")).expect("a job");
     folder.text("job.toml", &job.replace("[job]\n", "[job]\ncorrelations = \"store=here\"\n"));
     let line = refused(&folder, &["run", "job.toml", "--local"], 2);
-    assert!(line.contains("a job takes them from \"dealer\" or \"pair\""), "{line}");
+    assert!(line.contains("a job takes them from \"dealer\", \"pair\" or \"auto\""), "{line}");
     folder.text("job.toml", &job.replace("\"beaver\"", "\"replicated\""));
     let line = refused(&folder, &["run", "job.toml", "--local", "--correlations", "pair"], 2);
     assert!(line.contains("replicated takes no correlations from the two parties themselves"), "{line}");
+}
+
+/// The two parties of a deployment, each with a list of sources in its own file, and how they ended.
+fn listing(folder: &Folder, lists: [&str; 2]) -> [Output; 2] {
+    deployment(folder);
+    for (file, list) in ["p0.toml", "p1.toml"].into_iter().zip(lists) {
+        let text = std::fs::read_to_string(folder.path(file)).expect("a party's file");
+        folder.text(file, &format!("{list}\n{text}"));
+    }
+    let start = |file: &str| folder.start(&["run", "job.toml", "--party", file, "--accept-shapes", "--json"]);
+    let parties = ["p0.toml", "p1.toml"].map(start);
+    parties.map(|party| party.wait_with_output().expect("a party ends"))
+}
+
+#[test]
+fn the_cheapest_source_that_every_party_lists_is_taken_and_told() {
+    let folder = folder("correlations = \"auto\"");
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    assert_eq!(plan["trust"]["correlations_from"], "the dealer", "it is cheaper");
+    assert_eq!(plan["trust"]["chosen"].as_array().expect("a choice").len(), 2, "{plan}");
+    let run = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    assert!(is_product(&folder), "right");
+    assert_eq!(run["trust"]["correlations_from"], "the dealer");
+    assert_eq!(run["trust"]["chosen"], plan["trust"]["chosen"], "as planned");
+    std::fs::remove_file(folder.path("z.npy")).expect("an output");
+    // However cheap a dealer is, party 1 does not trust it; none is started.
+    let ended = listing(&folder, ["correlations = [\"dealer\", \"pair\"]", "correlations = [\"pair\"]"]);
+    for output in &ended {
+        let run = json(output);
+        assert_eq!(run["trust"]["correlations_from"], "the two parties themselves");
+        let chosen = run["trust"]["chosen"].as_array().expect("a choice");
+        assert_eq!(chosen.len(), 1, "{chosen:?}");
+        assert_eq!(chosen[0]["source"], "the two parties themselves");
+    }
+    assert!(is_product(&folder), "right");
+}
+
+#[test]
+fn a_source_that_a_party_does_not_list_is_not_taken() {
+    let folder = folder("correlations = \"auto\"");
+    let ended = listing(&folder, ["correlations = [\"dealer\"]", "correlations = [\"pair\"]"]);
+    for output in &ended {
+        assert_eq!(output.status.code(), Some(5), "{}", stderr(output));
+        let told = stderr(output);
+        assert!(
+            told.contains("party 0 lists the dealer, party 1 lists the two parties themselves"),
+            "{told}"
+        );
+    }
+    let text = std::fs::read_to_string(folder.path("p0.toml")).expect("a party's file");
+    let (_, unlisted) = text.split_once('\n').expect("a list above the rest");
+    folder.text("p0.toml", unlisted);
+    let line = refused(&folder, &["run", "job.toml", "--party", "p0.toml"], 2);
+    assert!(line.contains("chooses among the sources that each party's own file lists"), "{line}");
+    let job = std::fs::read_to_string(folder.path("job.toml")).expect("a job");
+    folder.text("job.toml", &job.replace("\"auto\"", "\"dealer\""));
+    folder.text("p0.toml", &format!("correlations = [\"pair\"]\n{unlisted}"));
+    let line = refused(&folder, &["run", "job.toml", "--party", "p0.toml"], 2);
+    assert!(
+        line.contains("takes correlations from the dealer, which this party's own file does not list"),
+        "{line}"
+    );
+}
+
+/// Rows and columns: a product of that size is made by lattices, and its truncation by transfers.
+const SIZE: usize = 48;
+
+fn large() -> Folder {
+    let folder = Folder::new();
+    for name in ["x.npy", "w.npy"] {
+        folder.npy(name, &Array2::<f64>::ones((SIZE, SIZE)));
+    }
+    let text = declared(&job(64, 16, "z = x @ w"), [SIZE; 2], [SIZE; 2]);
+    folder.text("job.toml", &text.replace("[job]\n", "[job]\ncorrelations = \"pair\"\n"));
+    folder
+}
+
+/// Both parties, and no dealer.
+fn start(folder: &Folder, node: usize, arguments: &[&str]) -> Option<Child> {
+    (node != DEALS).then(|| folder.start(arguments))
+}
+
+/// How the two ended, each alone.
+fn statuses(ended: &Ended) -> [Option<i32>; 2] {
+    [ZERO, ONE].map(|node| ended.outputs[node].status.code())
+}
+
+/// What happens when to a deployment, and whether it goes on.
+type Cell = (Moment, bool);
+
+/// Whatever happens to a party while correlations are made, or after: the run goes on and is right, or the other ends with
+/// a line that names it.
+#[test]
+fn troubles_of_two_parties_by_themselves_end_as_with_a_dealer() {
+    /// Deployments at a time.
+    const AT_ONCE: usize = 4;
+    let plan = json(&large().run(&["plan", "job.toml", "--json"]));
+    assert_eq!(plan["pair"]["matrices_by_lattices"], 1, "{}", plan["pair"]);
+    let made = plan["pair"]["bytes"].as_u64().expect("bytes");
+    let whole = run(large(), Moment::NEVER, |_| {}, start);
+    assert_eq!(statuses(&whole), [Some(0); 2], "{}", stderr(&whole.outputs[ZERO]));
+    let carried = whole.carried[&Line::ZeroOne];
+    assert!(carried > made, "{carried} bytes in all, {made} of them offline");
+    let faults = [
+        (Fault::Signal("KILL"), false, false),
+        (Fault::Cut, false, true),
+        (Fault::Garbage, false, true),
+        (Fault::Cut, true, false),
+    ];
+    // In the midst of keys and queries, in that of transfers, and online; each party has each trouble.
+    let places = [made / 3, made * 9 / 10, made + (carried - made) / 2];
+    let cells = places.into_iter().enumerate().flat_map(|(place, after_bytes)| {
+        faults.into_iter().enumerate().map(move |(number, (fault, stays, goes_on))| {
+            let victim = [ZERO, ONE][(place + number) % 2];
+            (Moment { fault, victim, line: Line::ZeroOne, after_bytes, stays, ..Moment::NEVER }, goes_on)
+        })
+    });
+    let cells: Vec<Cell> = cells.collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(&cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    hold(cell);
+                }
+            });
+        }
+    });
+}
+
+fn hold((moment, goes_on): Cell) {
+    let Moment { victim, .. } = moment;
+    let other = if victim == ZERO { ONE } else { ZERO };
+    let ended = run(large(), moment, |_| {}, start);
+    let told = stderr(&ended.outputs[other]);
+    let context = format!("{moment:?}: {told}");
+    if goes_on {
+        assert_eq!(statuses(&ended), [Some(0); 2], "{context}");
+        let z: Array2<f64> = ended.folder.read("z.npy");
+        assert!(z.iter().all(|z| (z - SIZE as f64).abs() < 0.01), "{context}");
+    } else {
+        assert!(!ended.folder.files().contains(&"z.npy".to_owned()), "no result: {context}");
+        assert_eq!(ended.outputs[other].status.code(), Some(3), "{context}");
+        assert!(told.contains(&format!("party {}", victim - ZERO)), "{context}");
+    }
 }
