@@ -57,7 +57,7 @@ pub fn launch(job_path: &Path, job: &Job, folders: &Folders, shared: &Shared) ->
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     // All parties are this user's: one plan is that of all.
     let chosen = plan::choose(job, &sources, shared)?;
-    let source = chosen.as_ref().map_or(sources.allowed[0], |(source, _)| *source);
+    let source = chosen.as_ref().map_or(sources.allowed[0], |chosen| chosen.source);
     let correlations = match chosen {
         Some(_) => Correlations::chosen(source),
         None => folders.correlations.clone(),
@@ -74,7 +74,7 @@ pub fn launch(job_path: &Path, job: &Job, folders: &Folders, shared: &Shared) ->
     }
     stages.end(Stage::Finishing);
     let mut result = launch.result(ended, stages)?;
-    result.trust.chosen = chosen.map(|(_, among)| priced(&among));
+    result.trust.chosen = chosen.map(|chosen| priced(&chosen.among));
     Ok(result)
 }
 

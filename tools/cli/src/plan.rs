@@ -24,7 +24,8 @@ use symbolon::program::{Program, range};
 use symbolon::protocol::{Messages, OpCost};
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{
-    Devices, SessionError, SourcePrice, Surroundings, cheapest, choose_side, plan_tiles, source_prices,
+    ChosenSource, Devices, SessionError, SourcePrice, Surroundings, cheapest, choose_side, plan_tiles,
+    source_prices,
 };
 use symbolon::share::{Parties, Role, Turn};
 use symbolon::step::MemoryClass;
@@ -183,19 +184,15 @@ pub struct Planned {
     prices: Vec<SourcePrice>,
 }
 
-/// The choice among sources where all parties are this user's, with the times of all of them; `None` where there is none to make.
-pub fn choose(
-    job: &Job,
-    sources: &Sources,
-    shared: &Shared,
-) -> Result<Option<(Source, Vec<(Source, Duration)>)>, Failure> {
+/// The choice among sources where all parties are this user's; `None` where there is none to make.
+pub fn choose(job: &Job, sources: &Sources, shared: &Shared) -> Result<Option<ChosenSource>, Failure> {
     if !sources.is_chosen {
         return Ok(None);
     }
     let program = job.program(&job.offers(&say::notice)?)?;
     let devices = shared.open_devices()?;
     let among = planned(job, &program, sources.allowed[0], &devices, shared)?.among(sources);
-    Ok(cheapest(among.iter().copied()).map(|source| (source, among)))
+    Ok(cheapest(among.iter().copied()).map(|source| ChosenSource { source, among }))
 }
 
 /// Plans a job's program with the cheapest of some sources.
