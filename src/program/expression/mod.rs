@@ -1,7 +1,8 @@
 //! The text form of a program's steps: `scores = x @ w + b`.
 //!
 //! ```text
-//! statement  = name "=" expression
+//! statement  = name "=" expression | definition
+//! definition = name "(" [name ("," name)*] ")" "=" (expression | "{" (name "=" expression ";")* expression "}")
 //! expression = exclusive ("or" exclusive)*
 //! exclusive  = conjunction ("xor" conjunction)*
 //! conjunction = negation ("and" negation)*
@@ -22,22 +23,31 @@
 //! the last two axes; `+`, `-`, `*`, `/`, comparisons and the other axes of `@` broadcast as NumPy does. A comparison
 //! gives integers 0 and 1. Ranges are those of Python, the first axis first; an index drops its axis. Values have up to
 //! four axes: a vector has one, a single number none. In a matrix product a vector is a row on the left and a column on
-//! the right, as in NumPy. Constants and lists of them are public; other lists join their values along a new first axis. Errors name the step, the text and the place in it. The text comes from
-//! a file: its length and depth are bounded.
+//! the right, as in NumPy. Constants and lists of them are public; other lists join their values along a new first axis.
+//! Errors name the step, the text and the place in it. The text comes from a file: its length and depth are bounded.
+//!
+//! A definition, such as `layer(x, w, b) = relu(x @ w + b)`, gives a function of steps a name, which later steps call. Its body
+//! knows its parameters, its inner steps and the functions defined before it, and so never itself. A parameter stands for
+//! what the call gives: a value, a constant, or a public value by run. The program has the ops of its calls alone.
 //!
 //! [`functions`] has a row for each function; the guide's chapter on jobs lists them. `axis` is counted from 0, or from the last one
 //! with −1. A reduced axis is dropped; `keepdims=True` keeps it with extent 1, so that the result broadcasts with the operand.
 
 pub mod accuracy;
 mod call;
+mod define;
 pub mod functions;
 mod operate;
 mod parse;
 mod token;
 
+pub use define::MOST_VALUES;
+
 use super::{MOST_LISTED, Program, ProgramError, ValueId};
+use define::Definition;
 use functions::Function;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Index;
 
 /// Longest step, in bytes.
 pub const LONGEST_STEP: usize = 64 * 1024;
@@ -45,8 +55,71 @@ pub const LONGEST_STEP: usize = 64 * 1024;
 /// Deepest nesting of parentheses, calls and signs.
 pub const DEEPEST_NESTING: usize = 64;
 
-/// The names that steps can use: inputs, and what earlier steps define.
-pub type Names = BTreeMap<String, ValueId>;
+/// The names that steps can use: inputs, what earlier steps compute, and the functions that they define.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    values: BTreeMap<String, ValueId>,
+    /// In the order of their steps: each knows those before it.
+    definitions: Vec<Definition>,
+}
+
+impl Names {
+    /// No names.
+    pub fn new() -> Names {
+        Names::default()
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&ValueId> {
+        self.values.get(name)
+    }
+
+    /// Whether a value has the name.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// Gives a value a name; returns the value that had it before.
+    pub fn insert(&mut self, name: String, value: ValueId) -> Option<ValueId> {
+        self.values.insert(name, value)
+    }
+
+    /// The names of values, in alphabetical order.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.values.keys()
+    }
+
+    /// The names and their values, in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &ValueId)> {
+        self.values.iter()
+    }
+}
+
+impl Extend<(String, ValueId)> for Names {
+    fn extend<I: IntoIterator<Item = (String, ValueId)>>(&mut self, named: I) {
+        self.values.extend(named);
+    }
+}
+
+impl FromIterator<(String, ValueId)> for Names {
+    fn from_iter<I: IntoIterator<Item = (String, ValueId)>>(named: I) -> Names {
+        Names { values: named.into_iter().collect(), definitions: Vec::new() }
+    }
+}
+
+impl<const N: usize> From<[(String, ValueId); N]> for Names {
+    fn from(named: [(String, ValueId); N]) -> Names {
+        named.into_iter().collect()
+    }
+}
+
+impl Index<&str> for Names {
+    type Output = ValueId;
+
+    fn index(&self, name: &str) -> &ValueId {
+        &self.values[name]
+    }
+}
 
 /// A step that cannot be read or does not fit.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -135,6 +208,50 @@ pub enum StepErrorKind {
     /// A function's name where a value is due.
     #[error("'{0}' is a function: write {0}(…)")]
     FunctionAsName(String),
+    /// A definition with the name of a function that is there.
+    #[error("the function '{0}' is there already: choose another name")]
+    Defined(String),
+    /// A definition that names a parameter or an inner step twice.
+    #[error("'{name}' is there twice in the definition of {function}")]
+    Twice {
+        /// The function.
+        function: String,
+        /// The name.
+        name: String,
+    },
+    /// A function that calls itself.
+    #[error("'{0}' calls itself: a definition calls functions that were defined before it")]
+    Recursion(String),
+    /// A call of a defined function with another number of arguments.
+    #[error("{call} is a function of {} argument(s), and there are {given}", .parameters)]
+    Count {
+        /// The form of its call.
+        call: String,
+        /// The number of its parameters.
+        parameters: usize,
+        /// The number of the call's arguments.
+        given: usize,
+    },
+    /// An error in a function's body, as a call meets it.
+    #[error("in {function}, which step {number} defines, `{text}`, column {column}: {kind}")]
+    Called {
+        /// The form of the function's call.
+        function: String,
+        /// The step that defines it, counted from 1.
+        number: usize,
+        /// The definition, shortened if it is very long.
+        text: String,
+        /// The place in it, counted from 1 in characters.
+        column: usize,
+        /// The error.
+        kind: Box<StepErrorKind>,
+    },
+    /// Calls that make more of a step than a program can be.
+    #[error("the calls of this step come to more than {MOST_VALUES} values")]
+    TooManyValues,
+    /// A definition where a step is due.
+    #[error("a definition stands among the steps, outside of loops and updates")]
+    NoDefinition,
     /// A step whose result would be a constant.
     #[error("the result is a constant: nothing private is computed")]
     Constant,
@@ -184,17 +301,58 @@ pub fn add_step_anew(
     number: usize,
     text: &str,
 ) -> Result<ValueId, StepError> {
-    parse::statement(program, names, anew, text).map_err(|(offset, kind)| {
-        let shown: String = text.chars().take(120).collect();
-        let ellipsis = if shown.len() < text.len() { "…" } else { "" };
-        let column = text.get(..offset).unwrap_or(text).chars().count() + 1;
-        StepError { number, text: shown + ellipsis, column, kind: Box::new(kind) }
+    if is_definition(text) {
+        return Err(StepError::of(number, text, (0, StepErrorKind::NoDefinition)));
+    }
+    parse::statement(program, names, anew, text).map_err(|located| StepError::of(number, text, located))
+}
+
+/// Adds the function that the step `text` defines to `names`, if it is a definition; says whether it is one.
+///
+/// # Errors
+/// If the definition cannot be read, or has the name of a function that is there.
+pub fn add_definition(names: &mut Names, number: usize, text: &str) -> Result<bool, StepError> {
+    if !is_definition(text) {
+        return Ok(false);
+    }
+    match define::definition(&names.definitions, number, text) {
+        Ok(definition) => names.definitions.push(definition),
+        Err(located) => return Err(StepError::of(number, text, located)),
+    }
+    Ok(true)
+}
+
+/// Whether a step is a definition: a name and parentheses before its `=`.
+pub fn is_definition(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(before, after)| {
+        before.contains('(') && before.trim_end().ends_with(')') && !after.starts_with('=')
     })
 }
 
+impl StepError {
+    fn of(number: usize, text: &str, (offset, kind): parse::Located) -> StepError {
+        StepError { number, text: shown(text), column: column(text, offset), kind: Box::new(kind) }
+    }
+}
+
+/// A step's text, shortened if it is very long.
+fn shown(text: &str) -> String {
+    let shown: String = text.chars().take(120).collect();
+    let ellipsis = if shown.len() < text.len() { "…" } else { "" };
+    shown + ellipsis
+}
+
+/// A byte offset as a place counted from 1 in characters.
+fn column(text: &str, offset: usize) -> usize {
+    text.get(..offset).unwrap_or(text).chars().count() + 1
+}
+
 /// The name that a step defines, and all the names in its text behind that, those of functions and arguments among them;
-/// `None` where it is no step.
+/// `None` where it is no step, or a definition, which computes nothing.
 pub fn names_in(text: &str) -> Option<(String, BTreeSet<String>)> {
+    if is_definition(text) {
+        return None;
+    }
     let words = token::words(text).ok()?;
     let mut names = words.into_iter().filter_map(|word| match word.token {
         token::Token::Name(name) => Some(name),

@@ -1,15 +1,16 @@
 //! From the words of a step to the ops of a program, by recursive descent.
 
 use super::call::{Arguments, Call, Given};
+use super::define::{self, Definition};
 use super::functions::Function;
 use super::operate::{CONNECTIVES, Item, Range, WHOLE_QUOTIENT};
 use super::token::{Token, Word, words};
 use super::{DEEPEST_NESTING, LONGEST_STEP, Names, StepErrorKind};
 use crate::program::{Number, Program, ProgramError, PublicId, ValueId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Byte offset of what is wrong, and what it is.
-type Located = (usize, StepErrorKind);
+pub(super) type Located = (usize, StepErrorKind);
 
 /// The value of an expression: constants fold until they meet a matrix.
 #[derive(Clone, Copy)]
@@ -21,7 +22,7 @@ pub(super) enum Operand {
 }
 
 /// Words between truths, which name nothing.
-const WORDS: [&str; 4] = ["and", "or", "xor", "not"];
+pub(super) const WORDS: [&str; 4] = ["and", "or", "xor", "not"];
 
 /// The operator between factors that a word is.
 fn factor(token: &Token) -> Option<char> {
@@ -51,13 +52,15 @@ pub(super) fn statement(
     if text.len() > LONGEST_STEP {
         return Err((0, StepErrorKind::TooLong));
     }
-    let mut parser = Parser { program, names, text, words: words(text)?, at: 0, depth: 0 };
+    let scope = Scope::Names(names);
+    let mut parser =
+        Parser { first: program.values().len(), program, scope, text, words: words(text)?, at: 0, depth: 0 };
     let (offset, name) = parser.name("the name that the step defines")?;
     if WORDS.contains(&name.as_str()) {
         return Err((offset, StepErrorKind::Taken(name)));
     }
     let is_public = parser.program.public_named(&name).is_some();
-    if is_public || parser.names.contains_key(&name) && !anew.remove(&name) {
+    if is_public || parser.scope.knows(&name) && !anew.remove(&name) {
         return Err((offset, ProgramError::Duplicate { name }.into()));
     }
     parser.expect('=')?;
@@ -69,24 +72,72 @@ pub(super) fn statement(
     match result {
         Operand::Matrix(value) => {
             program.end_step(&name);
-            names.insert(name, value);
+            names.values.insert(name, value);
             Ok(value)
         }
         Operand::Constant(_) | Operand::Public(_) => Err((start, StepErrorKind::Constant)),
     }
 }
 
+/// The names that a text can use.
+pub(super) enum Scope<'a> {
+    /// Those of the steps.
+    Names(&'a Names),
+    /// Those of a definition's body: its parameters, what its inner steps define, and the functions defined before it.
+    Body { function: &'a str, locals: BTreeMap<String, Operand>, definitions: &'a [Definition] },
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn definitions(&self) -> &'a [Definition] {
+        match self {
+            Scope::Names(names) => &names.definitions,
+            Scope::Body { definitions, .. } => definitions,
+        }
+    }
+
+    pub(super) fn knows(&self, name: &str) -> bool {
+        match self {
+            Scope::Names(names) => names.values.contains_key(name),
+            Scope::Body { locals, .. } => locals.contains_key(name),
+        }
+    }
+
+    fn operand(&self, name: &str) -> Option<Operand> {
+        match self {
+            Scope::Names(names) => names.values.get(name).copied().map(Operand::Matrix),
+            Scope::Body { locals, .. } => locals.get(name).copied(),
+        }
+    }
+
+    fn known(&self) -> Vec<String> {
+        match self {
+            Scope::Names(names) => names.values.keys().cloned().collect(),
+            Scope::Body { locals, .. } => locals.keys().cloned().collect(),
+        }
+    }
+
+    /// The function whose body it is.
+    pub(super) fn function(&self) -> Option<&'a str> {
+        match self {
+            Scope::Names(_) => None,
+            Scope::Body { function, .. } => Some(function),
+        }
+    }
+}
+
 pub(super) struct Parser<'a> {
     pub(super) program: &'a mut Program,
-    names: &'a Names,
-    text: &'a str,
-    words: Vec<Word>,
-    at: usize,
-    depth: usize,
+    pub(super) scope: Scope<'a>,
+    pub(super) text: &'a str,
+    pub(super) words: Vec<Word>,
+    pub(super) at: usize,
+    pub(super) depth: usize,
+    /// The number of the program's values before the step.
+    pub(super) first: usize,
 }
 
 impl Parser<'_> {
-    fn expression(&mut self) -> Result<Operand, Located> {
+    pub(super) fn expression(&mut self) -> Result<Operand, Located> {
         self.nested(|parser| parser.connected(0))
     }
 
@@ -205,7 +256,12 @@ impl Parser<'_> {
     /// A public value alone between brackets, the closing one with it.
     fn public_rows(&mut self) -> Option<PublicId> {
         let Token::Name(name) = self.peek() else { return None };
-        let rows = self.program.public_named(name).filter(|_| !self.names.contains_key(name))?;
+        let rows = match self.scope.operand(name) {
+            Some(Operand::Public(rows)) => rows,
+            Some(_) => return None,
+            None if self.scope.function().is_some() => return None,
+            None => self.program.public_named(name)?,
+        };
         let closes = self.words.get(self.at + 1).is_some_and(|word| word.token == Token::Symbol(']'));
         closes.then(|| {
             self.advance();
@@ -238,8 +294,16 @@ impl Parser<'_> {
     /// A whole number, if there is one.
     fn index(&mut self) -> Result<Option<i128>, Located> {
         let negative = self.takes('-');
+        let named = match self.peek() {
+            Token::Name(name) => self.scope.operand(name),
+            _ => None,
+        };
         match *self.peek() {
             Token::Number(Number::Integer(index)) => {
+                self.advance();
+                Ok(Some(if negative { -index } else { index }))
+            }
+            Token::Name(_) if let Some(Operand::Constant(Number::Integer(index))) = named => {
                 self.advance();
                 Ok(Some(if negative { -index } else { index }))
             }
@@ -279,22 +343,27 @@ impl Parser<'_> {
     }
 
     fn lookup(&self, name: String) -> Result<Operand, StepErrorKind> {
-        if let Some(&value) = self.names.get(&name) {
-            return Ok(Operand::Matrix(value));
+        if let Some(operand) = self.scope.operand(&name) {
+            return Ok(operand);
         }
         if let Some(truth) = truth(&name) {
             return Ok(Operand::Constant(truth));
         }
-        if let Some(public) = self.program.public_named(&name) {
+        let is_step = self.scope.function().is_none();
+        if let Some(public) = self.program.public_named(&name).filter(|_| is_step) {
             return Ok(Operand::Public(public));
         }
-        if Function::of(&name).is_some() {
+        if Function::of(&name).is_some() || define::of(self.scope.definitions(), &name).is_some() {
             return Err(StepErrorKind::FunctionAsName(name));
         }
-        Err(StepErrorKind::UnknownName { name, known: self.names.keys().cloned().collect() })
+        Err(StepErrorKind::UnknownName { name, known: self.scope.known() })
     }
 
     fn call(&mut self, function: &str, start: usize) -> Result<Operand, Located> {
+        if let Some((definition, earlier)) = define::of(self.scope.definitions(), function) {
+            let arguments = self.operands()?;
+            return self.called(definition, earlier, arguments).map_err(|kind| (start, kind));
+        }
         let Some(function) = Function::of(function) else {
             return Err((start, StepErrorKind::UnknownFunction(function.to_owned())));
         };
@@ -337,6 +406,20 @@ impl Parser<'_> {
         }
         self.expect(')')?;
         Ok(arguments)
+    }
+
+    /// The operands between the parentheses of a call of a defined function.
+    fn operands(&mut self) -> Result<Vec<Operand>, Located> {
+        self.expect('(')?;
+        let mut operands = Vec::new();
+        while *self.peek() != Token::Symbol(')') {
+            operands.push(self.expression()?);
+            if !self.takes(',') {
+                break;
+            }
+        }
+        self.expect(')')?;
+        Ok(operands)
     }
 
     /// A public number behind a name, or several in parentheses, as Python writes tuples.
@@ -411,7 +494,7 @@ impl Parser<'_> {
     }
 
     /// Takes the symbol if it is next.
-    fn takes(&mut self, symbol: char) -> bool {
+    pub(super) fn takes(&mut self, symbol: char) -> bool {
         let is_next = *self.peek() == Token::Symbol(symbol);
         if is_next {
             self.advance();
@@ -425,8 +508,12 @@ impl Parser<'_> {
         if let Operand::Matrix(value) = operand {
             let end = self.words[..self.at].last().map_or(start, |word| word.end);
             let text = self.text[start..end.max(start)].trim();
-            if text.len() <= LONGEST_LABEL {
-                self.program.set_label(value, text);
+            let label = match self.scope.function() {
+                None => text.to_owned(),
+                Some(function) => format!("{function}: {text}"),
+            };
+            if label.len() <= LONGEST_LABEL {
+                self.program.set_label(value, &label);
             }
         }
         operand
@@ -442,14 +529,14 @@ impl Parser<'_> {
         result
     }
 
-    fn name(&mut self, expected: &'static str) -> Result<(usize, String), Located> {
+    pub(super) fn name(&mut self, expected: &'static str) -> Result<(usize, String), Located> {
         match self.peek().clone() {
             Token::Name(name) => Ok((self.advance().0, name)),
             _ => Err(self.unexpected(expected)),
         }
     }
 
-    fn expect(&mut self, symbol: char) -> Result<(), Located> {
+    pub(super) fn expect(&mut self, symbol: char) -> Result<(), Located> {
         if *self.peek() == Token::Symbol(symbol) {
             self.advance();
             return Ok(());
@@ -458,26 +545,28 @@ impl Parser<'_> {
             '=' => "'='",
             '(' => "'('",
             ']' => "']'",
+            '{' => "'{'",
+            ';' => "';'",
             _ => "')'",
         }))
     }
 
-    fn peek(&self) -> &Token {
+    pub(super) fn peek(&self) -> &Token {
         &self.words[self.at].token
     }
 
-    fn offset(&self) -> usize {
+    pub(super) fn offset(&self) -> usize {
         self.words[self.at].start
     }
 
     /// The present word; the last one, the end, stays.
-    fn advance(&mut self) -> (usize, Token) {
+    pub(super) fn advance(&mut self) -> (usize, Token) {
         let Word { token, start, .. } = self.words[self.at].clone();
         self.at = (self.at + 1).min(self.words.len() - 1);
         (start, token)
     }
 
-    fn unexpected(&self, expected: &'static str) -> Located {
+    pub(super) fn unexpected(&self, expected: &'static str) -> Located {
         (self.offset(), unexpected(expected, self.peek()))
     }
 }

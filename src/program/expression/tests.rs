@@ -270,7 +270,7 @@ fn every_function_is_called_as_it_says() {
 
 /// Adds steps, which must give values of these extents.
 fn hold(program: &mut Program, names: &mut Names, cases: &[(&str, &str)]) {
-    for (number, (text, dims)) in (names.len()..).zip(cases) {
+    for (number, (text, dims)) in (names.keys().count()..).zip(cases) {
         let text = format!("z{number} = {text}");
         let value = add_step(program, names, number, &text).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(program.dims(value).to_string(), *dims, "{text}");

@@ -8,7 +8,7 @@ use crate::program::{Number, Relation};
 pub(super) enum Token {
     Name(String),
     Number(Number),
-    /// One of `= + - * / % @ ( ) [ ] : ,`.
+    /// One of `= + - * / % @ ( ) [ ] { } : , ;`.
     Symbol(char),
     /// One of `<`, `>`, `<=`, `>=`, `==`, `!=`.
     Compare(Relation),
@@ -67,9 +67,10 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, (usize, StepErrorKind)> {
             ('*', _) if rest.starts_with("**") => (2, Token::Power),
             ('"' | '\'', _) => quoted(rest, first).ok_or((start, StepErrorKind::Character(first)))?,
             ('/', _) if rest.starts_with("//") => (2, Token::Quotient),
-            ('=' | '+' | '-' | '*' | '/' | '%' | '@' | '(' | ')' | '[' | ']' | ':' | ',', _) => {
-                (1, Token::Symbol(first))
-            }
+            (
+                '=' | '+' | '-' | '*' | '/' | '%' | '@' | '(' | ')' | '[' | ']' | '{' | '}' | ':' | ',' | ';',
+                _,
+            ) => (1, Token::Symbol(first)),
             ('a'..='z' | 'A'..='Z' | '_', _) => name(rest),
             ('.', _) if is_transposed(rest) => (2, Token::Transposed),
             ('.', _) if rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') => {

@@ -8,7 +8,7 @@ use super::{Job, JobStep, Output, Repeat};
 use crate::JobError;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use symbolon::program::expression::{Names, add_step, add_step_anew};
+use symbolon::program::expression::{Names, add_definition, add_step, add_step_anew};
 use symbolon::program::{Dims, Init, Kind, Number, Program, ValueId};
 use symbolon::session::Offer;
 use symbolon::share::PartyId;
@@ -82,7 +82,7 @@ impl Job {
         }
         for step in &self.steps {
             match step {
-                JobStep::One(text) => drop(build.step(text)?),
+                JobStep::One(text) => build.define_or_add(text)?,
                 JobStep::Loop(repeat) => build.repeat(repeat)?,
             }
         }
@@ -156,6 +156,15 @@ impl Build<'_> {
         }
         self.names.insert(name.to_owned(), value);
         Ok(())
+    }
+
+    /// A step or a definition.
+    fn define_or_add(&mut self, text: &str) -> Result<(), JobError> {
+        if add_definition(&mut self.names, self.number, text)? {
+            self.number += 1;
+            return Ok(());
+        }
+        self.step(text).map(drop)
     }
 
     pub(super) fn step(&mut self, text: &str) -> Result<ValueId, JobError> {

@@ -2,7 +2,7 @@
 
 use super::{Job, State};
 use std::collections::BTreeMap;
-use symbolon::program::expression::names_in;
+use symbolon::program::expression::{is_definition, names_in};
 use symbolon::session::OfferError;
 use symbolon::share::PartyId;
 
@@ -41,7 +41,9 @@ impl Job {
         let begun: Vec<(String, &str)> = self.states.iter().filter_map(first).collect();
         reached.extend(begun);
         let updates = self.updates.iter().map(|(name, update)| format!("{name} = {update}"));
-        let texts: Vec<String> = self.texts().map(str::to_owned).chain(updates).collect();
+        // A definition's body knows nothing but what its calls give it, and their texts name that.
+        let steps = self.texts().filter(|text| !is_definition(text)).map(str::to_owned);
+        let texts: Vec<String> = steps.chain(updates).collect();
         let mut known = 0;
         while known < reached.len() {
             known = reached.len();
@@ -70,7 +72,8 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         let text = format!(
             "[job]\nname = \"t\"\nprotocol = \"beaver\"\nring_bits = 64\n{options}[inputs]\n{inputs}\n[program]\n\
-             steps = [\"h = relu(x @ w)\", \"z = sum(h, axis=0)\", \"v = w * 2\"]\n[outputs]\n{to}\n"
+             steps = [\"layer(x, w) = relu(x @ w)\", \"h = layer(x, w)\", \"z = sum(h, axis=0)\", \
+             \"v = w * 2\"]\n[outputs]\n{to}\n"
         );
         file.write_all(text.as_bytes()).expect("it is written");
         let job = Job::read(file.path()).expect("a job");

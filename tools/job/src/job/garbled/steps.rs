@@ -86,7 +86,7 @@ impl Build<'_> {
         }
         let mut of = Vec::new();
         for argument in arguments {
-            match self.names.get(*argument) {
+            match self.names.get(argument) {
                 Some(&value) => of.push(value),
                 None => return Err(wrong(self, format!("unknown name '{argument}'"))),
             }
