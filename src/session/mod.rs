@@ -62,6 +62,6 @@ pub use options::SessionOptions;
 pub use party::Session;
 pub use prepared::{PlannedTraffic, Prepared, SessionOutcome};
 pub use prices::{ChosenSource, SourcePrice, cheapest, pair_link_s, source_prices};
-pub use store::{CorrelationStore, MOST_ORDERS, StoreError, deal_ahead};
+pub use store::{CorrelationStore, Filled, MOST_ORDERS, StoreError, deal_ahead};
 pub use tiles::{Surroundings, choose_side, plan_tiles};
 pub use world::{World, WorldError};

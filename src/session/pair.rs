@@ -38,6 +38,12 @@ use zeroize::Zeroizing;
 /// Most bytes of the corrections of a run, which party 1 keeps in host memory until the run takes them.
 const MOST_BYTES: u64 = 8 << 30;
 
+/// Refuses a demand of more corrections than party 1 keeps.
+pub(super) fn check_size(demand: &Demand) -> Result<(), SessionError> {
+    let (bytes, most_bytes) = (demand.correction_bytes(), MOST_BYTES);
+    if bytes > most_bytes { Err(SessionError::PairTooLarge { bytes, most_bytes }) } else { Ok(()) }
+}
+
 /// The source at one of the two.
 #[derive(Default)]
 pub(super) struct PairSupplier {
@@ -52,8 +58,7 @@ impl Supplier for PairSupplier {
     }
 
     fn check(&self, plans: &Plans, _: bool) -> Result<(), SessionError> {
-        let (bytes, most_bytes) = (plans.demand.correction_bytes(), MOST_BYTES);
-        if bytes > most_bytes { Err(SessionError::PairTooLarge { bytes, most_bytes }) } else { Ok(()) }
+        check_size(&plans.demand)
     }
 
     fn supply(&mut self, draw: &Draw<'_>, means: Means<'_>) -> Result<Supplied, SessionError> {

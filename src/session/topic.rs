@@ -59,6 +59,9 @@ pub(super) const GARBLED: Topic = Topic::new(14, "message of the garbled circuit
 /// A party's prices of the sources that it allows, to the others.
 pub(super) const PRICES: Topic = Topic::new(15, "prices of sources of correlations", SMALL_BYTES);
 
+/// The number of an order that a party has in its file, to the other that fills a store with it.
+pub(super) const STORED: Topic = Topic::new(16, "word that an order is stored", SMALL_BYTES);
+
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;
 

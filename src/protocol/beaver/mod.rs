@@ -184,7 +184,7 @@ pub(super) const ROW: Row = Row {
             trust: &[
                 ONE_PARTY,
                 Coalition {
-                    who: "a party and whoever dealt the store, or has read the other party's folder",
+                    who: "a party and whoever dealt the store (nobody, where the parties filled it themselves), or has read the other party's folder",
                     learns: "the other party's inputs",
                 },
             ],

@@ -80,18 +80,7 @@ impl Bench {
         };
         let mut parties = BTreeMap::new();
         for party in Demand::PARTIES {
-            let own = folder.join(party_folder(party));
-            if own.exists() {
-                return Err(StoreError::Present { folder: folder.to_owned() }.into());
-            }
-            let key = StoreKey::from_entropy().map_err(entropy)?;
-            create_folder(&own)?;
-            let path = own.join(KEY_FILE);
-            let mut file = create(&path)?;
-            file.write_all(key.bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(|error| failed(&path, error))?;
-            parties.insert(party, (own, key));
+            parties.insert(party, make_folder(folder, party)?);
         }
         Ok(Bench { parties, header })
     }
@@ -145,21 +134,40 @@ impl Bench {
         stages.end(Stage::Wiping);
         let mut sinks: Vec<_> = sinks.iter().map(|sink| sink.lock().expect("no panic in a sink")).collect();
         // A file that could not be written is why the run failed.
-        sinks
-            .iter_mut()
-            .try_for_each(|sink| sink.fault.take().map_or(Ok(()), |error| Err(sink.failed(error))))?;
+        sinks.iter_mut().try_for_each(|sink| sink.fault())?;
         let report = RunReport { stages: stages.take(), ..result?.report };
         let partial: Vec<PathBuf> = sinks.iter_mut().map(|sink| sink.finish()).collect::<Result<_, _>>()?;
         for ((folder, _), from) in self.parties.values().zip(partial) {
-            fs::rename(&from, order_path(folder, order)).map_err(|error| failed(&from, error))?;
-            sync_folder(folder)?;
+            publish(folder, &from, order)?;
         }
         Ok(report)
     }
 }
 
+/// Makes a party's folder of a new store, with its key.
+pub(super) fn make_folder(folder: &Path, party: PartyId) -> Result<(PathBuf, StoreKey), SessionError> {
+    let own = folder.join(party_folder(party));
+    if own.exists() {
+        return Err(StoreError::Present { folder: folder.to_owned() }.into());
+    }
+    let entropy = |error: getrandom::Error| SessionError::Entropy { reason: error.to_string() };
+    let key = StoreKey::from_entropy().map_err(entropy)?;
+    create_folder(&own)?;
+    let path = own.join(KEY_FILE);
+    let mut file = create(&path)?;
+    let written = file.write_all(key.bytes()).and_then(|()| file.sync_all());
+    written.map_err(|error| failed(&path, error))?;
+    Ok((own, key))
+}
+
+/// Gives a whole file the name of an order in a party's folder, and waits for the disk.
+pub(super) fn publish(folder: &Path, from: &Path, order: u32) -> Result<(), StoreError> {
+    fs::rename(from, order_path(folder, order)).map_err(|error| failed(from, error))?;
+    sync_folder(folder)
+}
+
 /// The file of a party's order that is being written.
-struct OrderSink {
+pub(super) struct OrderSink {
     party: PartyId,
     path: PathBuf,
     /// Until it is finished.
@@ -168,7 +176,7 @@ struct OrderSink {
 }
 
 impl OrderSink {
-    fn create(
+    pub(super) fn create(
         folder: &Path,
         store: &StoreKey,
         header: &OrderHeader,
@@ -182,10 +190,15 @@ impl OrderSink {
     }
 
     /// Ends the file and waits for the disk; returns where it is.
-    fn finish(&mut self) -> Result<PathBuf, StoreError> {
+    pub(super) fn finish(&mut self) -> Result<PathBuf, StoreError> {
         let file = self.writer.take().expect("a file is finished once").finish();
         let synced = file.and_then(|file| file.sync_all().map_err(|error| OrderError::Io(error.to_string())));
         synced.map(|()| self.path.clone()).map_err(|error| self.failed(error))
+    }
+
+    /// Why the last pieces could not be kept, if they could not.
+    pub(super) fn fault(&mut self) -> Result<(), StoreError> {
+        self.fault.take().map_or(Ok(()), |error| Err(self.failed(error)))
     }
 
     fn failed(&self, error: OrderError) -> StoreError {

@@ -1,4 +1,4 @@
-//! Correlations that were dealt ahead of time, in files.
+//! Correlations that a dealer, or the two parties themselves, made ahead of time, in files.
 //!
 //! A store holds orders for one demand. It has a folder for each party, `party0`, `party1` and so on, which is moved to
 //! that party:
@@ -22,10 +22,12 @@
 //! brought back are wiped again. Where all of both were brought back, at every party, nobody can tell.
 
 mod deal;
+mod fill;
 mod mark;
 mod supplier;
 
 pub use deal::deal_ahead;
+pub use fill::Filled;
 pub(super) use supplier::StoreSupplier;
 
 use self::mark::Mark;

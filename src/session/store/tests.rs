@@ -5,7 +5,7 @@ use crate::device::cpu::Cpu;
 use crate::net::Deadlines;
 use crate::plan::{PlanOptions, Plans};
 use crate::program::oracle::{self, Runs};
-use crate::program::{Init, Kind, Number, Program};
+use crate::program::{Init, Kind, Number, Program, Truncation};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::{SessionError, SessionOptions, World, WorldError};
@@ -403,4 +403,43 @@ fn nobody_else_may_read_a_store() {
     );
     let present = StoreError::Present { folder: folder.path().to_owned() };
     assert_eq!(again.err(), Some(SessionError::Store(present)));
+}
+
+#[test]
+fn a_store_that_two_parties_fill_themselves_serves_runs_and_each_order_once() {
+    let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
+    let mut program = Program::new(2, codec).with_truncation(Truncation::Exact);
+    let x = program.input("x", PartyId(0), Shape::new(3, 4), Some(4.0)).expect("an input");
+    let y = program.input("y", PartyId(1), Shape::new(4, 2), Some(4.0)).expect("an input");
+    let z = program.matmul(x, y).expect("shapes that fit");
+    program.output("z", z, Parties::first(2)).expect("an output");
+    let numbers = |count: u32| (0..count).map(|at| f64::from(at) / 8.0 - 0.5).collect::<Vec<f64>>();
+    let inputs: Vec<Elements> = [12, 8]
+        .map(|count| Elements::encode(program.codec(), &numbers(count)).expect("numbers in range"))
+        .into();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (demand, side) = (demand(&program), PlanOptions::default().side);
+    let fill = |_, session: &mut crate::session::Session| session.fill_store(&demand, side, folder.path(), 2);
+    let pair = World::new(Protocol::Beaver, device()).with_pair();
+    let filled = pair.in_sessions(fill).expect("a store");
+    assert_eq!(filled[0], filled[1]);
+    assert!(filled[0].orders == 2 && filled[0].made_bytes > 0, "{filled:?}");
+    let keys: BTreeSet<Vec<u8>> = [(0, 0), (0, 1), (1, 0), (1, 1)]
+        .map(|(party, order)| {
+            let path = order_path(&folder.path().join(party_folder(PartyId(party))), order);
+            fs::read(path).expect("an order")[KEY_BYTES].to_vec()
+        })
+        .into();
+    assert_eq!(keys.len(), 4, "keys of their own");
+    let expected = oracle::evaluate(&program, &inputs);
+    for run in 0..2 {
+        let outcomes = world(&folder).run(&program, &inputs).expect("an order for each run");
+        for outcome in &outcomes {
+            assert_eq!(expected[0].first_difference(&outcome.outputs["z"]), None, "run {run}");
+        }
+    }
+    let failed = world(&folder).run(&program, &inputs).expect_err("two orders serve two runs");
+    assert!(failed.to_string().contains("every order of this store is used"), "{failed}");
+    let again = pair.in_sessions(fill).expect_err("the folder has a store");
+    assert!(again.to_string().contains("there is a correlation store in it already"), "{again}");
 }

@@ -174,6 +174,10 @@ pub struct DealTo {
     /// The dealer's configuration
     #[arg(long, value_name = "DEALER.toml", required_unless_present = "demand", conflicts_with = "demand")]
     pub config: Option<PathBuf>,
+    /// Make them ahead of time with the other party, which does so too, and no dealer: this party's
+    /// configuration. Each gets a folder of its own in its --store, and needs no other's
+    #[arg(long, value_name = "PARTY.toml", requires = "demand", verbatim_doc_comment)]
+    pub pair: Option<PathBuf>,
     /// Deal ahead of time, for a file that `plan --demand` wrote
     #[arg(long, value_name = "FILE", requires = "store")]
     pub demand: Option<PathBuf>,

@@ -11,13 +11,16 @@ use crate::table::{bytes, seconds};
 use crate::{output, say};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
-use symbolon::correlation::Demand;
+use symbolon::correlation::{Demand, Source};
+use symbolon::device::cpu::Cpu;
+use symbolon::protocol::Protocol;
 use symbolon::run::{Stage, Stages};
-use symbolon::session::{deal_ahead, deal_behind};
+use symbolon::session::{Devices, Session, SessionSetup, deal_ahead, deal_behind};
 use symbolon::share::{Parties, Role};
-use symbolon_job::DealerConfig;
 use symbolon_job::demand::DemandFile;
+use symbolon_job::{DealerConfig, Notice, PartyConfig};
 
 /// What the dealer did.
 #[derive(Serialize)]
@@ -35,7 +38,7 @@ struct StoreJson {
     demand: String,
     orders: u32,
     correlations: usize,
-    /// Correction bytes of all orders.
+    /// Correction bytes of all orders; or those that two parties sent each other to make them.
     offline_bytes: u64,
     wall_s: f64,
 }
@@ -43,6 +46,9 @@ struct StoreJson {
 /// Deals to parties, or into files.
 pub fn deal(to: &DealTo, shared: &Shared) -> Result<(), Failure> {
     match to {
+        DealTo { demand: Some(demand), store: Some(store), count, pair: Some(pair), .. } => {
+            by_pair(pair, demand, store, *count, shared)
+        }
         DealTo { demand: Some(demand), store: Some(store), count, .. } => {
             ahead(demand, store, *count, shared)
         }
@@ -75,6 +81,39 @@ fn ahead(demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(),
         bytes(json.offline_bytes),
         seconds(json.wall_s),
         device_lines(&devices).join(" + ")
+    );
+    output::print(shared.json, &json, &text)
+}
+
+/// Makes so many orders with the other party, each into a store of its own.
+fn by_pair(config: &Path, demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(), Failure> {
+    let start = Instant::now();
+    let file = DemandFile::read(demand)?;
+    let config = PartyConfig::read(config)?;
+    let network = config.network(Protocol::Beaver, &[Source::Pair], None, &say::notice)?;
+    let party = network.party;
+    let setup = SessionSetup { options: shared.session_options(), ..SessionSetup::new(network) };
+    let listening = |address| say::notice(Notice::Listening { party, address });
+    // Nothing is computed on it.
+    let devices = Devices::from(Arc::new(Cpu::open(Some(1), None)?) as Arc<dyn symbolon::Device>);
+    let mut session = Session::connect(devices, setup, listening)?;
+    let filled = session.fill_store(&file.demand, file.tile_side(), store, count)?;
+    session.finish()?;
+    let json = StoreJson {
+        store: store.display().to_string(),
+        demand: file.digest,
+        orders: filled.orders,
+        correlations: file.demand.entries.len() * filled.orders as usize,
+        offline_bytes: filled.made_bytes,
+        wall_s: start.elapsed().as_secs_f64(),
+    };
+    let text = format!(
+        "{party} made {} order(s) of {} correlation(s) with the other party into {}: {} bytes between them in {}\n",
+        json.orders,
+        file.demand.entries.len(),
+        json.store,
+        bytes(json.offline_bytes),
+        seconds(json.wall_s)
     );
     output::print(shared.json, &json, &text)
 }

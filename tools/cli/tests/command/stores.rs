@@ -70,6 +70,37 @@ fn a_job_runs_without_a_dealer_from_what_was_dealt_ahead_of_time() {
     );
 }
 
+#[test]
+fn two_parties_fill_their_stores_themselves_and_use_each_order_once() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.text("job.toml", &declared_job(64, 16, "z = x @ w").replace("to = [0]", "to = [0, 1]"));
+    json(&folder.run(&["plan", "job.toml", "--demand", "demand.json", "--json"]));
+    deployment(&folder);
+    let fill = |config: &'static str, count: &'static str| {
+        let to = ["deal", "--pair", config, "--demand", "demand.json", "--store", "store", "--count", count];
+        folder.start(&[&to[..], &["--json"]].concat())
+    };
+    let both = |counts: [&'static str; 2]| {
+        let parties = [fill("p0.toml", counts[0]), fill("p1.toml", counts[1])];
+        parties.map(|party| party.wait_with_output().expect("it ends"))
+    };
+    for output in &both(["2", "3"]) {
+        assert_eq!(output.status.code(), Some(5), "{}", stderr(output));
+        assert!(stderr(output).contains("orders is `"), "{}", stderr(output));
+    }
+    for output in &both(["2", "2"]) {
+        assert_eq!(json(output)["orders"], 2);
+    }
+    for order in 0..2 {
+        let run = json(&folder.run(&["run", "job.toml", "--local", "--correlations", "store", "--json"]));
+        assert!(is_product(&folder));
+        assert_eq!(run["stored"]["order"], order);
+    }
+    let line = refused(&folder, &["run", "job.toml", "--local", "--correlations", "store"], 4);
+    assert!(line.contains("every order of this store is used"), "{line}");
+}
+
 /// Both parties of a deployment, each with its folder of the store.
 fn start_parties(folder: &Folder) -> [Child; 2] {
     [("p0.toml", "store/party0"), ("p1.toml", "store/party1")].map(|(config, store)| {
