@@ -12,7 +12,7 @@ Every function of the job language is here by its name (`sb.relu`, `sb.softmax`,
 function of that meaning, that takes secrets too (`np.maximum`, `np.concatenate`, `np.corrcoef`).
 """
 
-from . import onnx
+from . import jax, onnx, torch
 from ._errors import (
     CheckError,
     ClosedError,
@@ -51,8 +51,10 @@ __all__ = [
     "UsageError",
     "__version__",
     "connect",
+    "jax",
     "local",
     "onnx",
     "program",
+    "torch",
     *sorted(TABLE),
 ]
