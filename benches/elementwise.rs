@@ -70,6 +70,8 @@ impl Buffers {
         let fill = |out| Kernel::Fill { out, key, stream, block };
         let (factor, mask_factor, constant) = (1, minus_one, 5);
         let mask = Kernel::Mask { out, factor, operand: a, mask_factor, key, stream, block, constant };
+        let terms = vec![(a, b), (b, c)];
+        let hadamard_mask = Kernel::HadamardMask { out, terms, key, stream, block };
         let (opened, bits, width, leader) = (vec![a], 16, 30, true);
         let finish = Kernel::TruncFinish { out, opened, top: b, high: c, bits, width, leader };
         vec![
@@ -94,6 +96,8 @@ impl Buffers {
             ("fill", 1, vec![fill(out)]),
             ("fill, linear a-mask", 2, vec![fill(b), linear(vec![(1, a), (minus_one, b)])]),
             ("mask", 2, vec![mask]),
+            ("fill, hadamard +ab+bc", 5, vec![fill(out), hadamard(vec![(a, b), (b, c)], true)]),
+            ("hadamard_mask ab+bc", 5, vec![hadamard_mask]),
         ]
     }
 }

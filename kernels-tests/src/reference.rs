@@ -59,6 +59,15 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
                 value.wrapping_add(mask_factor.wrapping_mul(mask)).wrapping_add(*constant)
             });
         }
+        Kernel::HadamardMask { out, terms, key, stream, block } => {
+            fill(ring, out, key, *stream, *block, buffers);
+            each(ring, out, buffers, |buffers, row, col, mask| {
+                let product = |(left, right): &(Matrix<usize>, Matrix<usize>)| {
+                    at(buffers, left, row, col).wrapping_mul(at(buffers, right, row, col))
+                };
+                terms.iter().map(product).fold(mask, u64::wrapping_add)
+            });
+        }
         Kernel::TruncPair { masks, top, high, bits, width } => {
             let (top_bit, rest) = (width - 1, (1 << (width - 1)) - 1);
             let mask = |buffers: &[Vec<u64>], row, col| {

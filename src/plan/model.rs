@@ -1,7 +1,7 @@
 //! The model of a device: rates of kernels and transfers, to order and to predict work.
 
 use crate::ring::Ring;
-use crate::step::{Action, Kernel};
+use crate::step::{Access, Action, Kernel};
 use serde::{Deserialize, Serialize};
 
 /// A device's rates, as measured or as published.
@@ -132,10 +132,14 @@ impl DeviceModel {
                 let rate = if ring == Ring::Z32 { self.gemm_z32_per_s } else { self.gemm_z64_per_s };
                 out.shape.len() as f64 * inner as f64 / rate
             }
-            Action::Kernel(Kernel::Fill { .. }) => bytes / self.fill_bytes_per_s,
-            // The generator yields as many bytes as are written, and as are read.
-            Action::Kernel(Kernel::Mask { .. }) => {
-                bytes / 2.0 / self.fill_bytes_per_s + bytes / 2.0 / self.elementwise_bytes_per_s
+            // The generator yields as many bytes as are written.
+            Action::Kernel(kernel) if kernel.draws().is_some() => {
+                let mut drawn = 0;
+                kernel.visit(|matrix, access| {
+                    drawn += if access == Access::Write { matrix.shape.size_bytes(ring) } else { 0 };
+                });
+                let drawn = drawn as f64;
+                drawn / self.fill_bytes_per_s + (bytes - drawn) / self.elementwise_bytes_per_s
             }
             Action::Kernel(_) => bytes / self.elementwise_bytes_per_s,
             Action::Input { .. } | Action::Receive { .. } | Action::Reload { .. } => {

@@ -158,6 +158,20 @@ kernels! {
         /// Added to every element.
         constant: u64,
     }
+    /// out = Σ left ∘ right + F, elementwise, one or two pairs, where F is what [`Kernel::Fill`] would write: products over
+    /// a share that is needed nowhere else, and never lies in memory.
+    HadamardMask = "hadamard_mask" {
+        /// One or two pairs of factors, of the shape of `out`.
+        terms: Vec<(Matrix<B>, Matrix<B>)> => read,
+        /// Written.
+        out: Matrix<B> => write,
+        /// The generator's key.
+        key: K => draw stream,
+        /// The stream under that key.
+        stream: u64,
+        /// The 64-byte block at which to begin.
+        block: u64,
+    }
     /// out = the low `width` bits of each element, one element behind the other (see [`super::bits`]).
     Pack = "pack" {
         /// Read.

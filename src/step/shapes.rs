@@ -47,6 +47,10 @@ impl<B, K> Kernel<B, K> {
             }
             Kernel::Fill { .. } => {}
             Kernel::Mask { out, operand, .. } => assert_alike(name, out, [operand]),
+            Kernel::HadamardMask { out, terms, .. } => {
+                assert_few(name, terms.len());
+                terms.iter().for_each(|(left, right)| assert_alike(name, out, [left, right]));
+            }
             Kernel::Pack { out: few, operand: many, width }
             | Kernel::Unpack { out: many, operand: few, width, .. } => {
                 assert!((1..k).contains(width), "{name}: {width} bits of {k}");

@@ -8,8 +8,8 @@ use super::memory::{Block, Storage};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
 use super::{
-    affine, and_tree, fill, hadamard, linear, lookup_shares, mask, mask_products, mux, pack, pick_lanes,
-    rows, shift, sum,
+    affine, and_tree, fill, hadamard, hadamard_mask, linear, lookup_shares, mask, mask_products, mux, pack,
+    pick_lanes, rows, shift, sum,
 };
 use super::{transpose, trunc_finish, trunc_pair, truth_table, unpack, xor};
 use crate::device::{Buffer, DeviceKernel};
@@ -33,6 +33,11 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
         Kernel::Hadamard { out, terms, accumulate } => {
             let pairs = pairs::<E>(terms);
             hadamard::run(workers, Output::new(out).view(), &views(&pairs), *accumulate);
+        }
+        Kernel::HadamardMask { out, terms, key, stream, block } => {
+            let pairs = pairs::<E>(terms);
+            let draw = fill::Draw { key, stream: *stream, block: *block };
+            hadamard_mask::run(workers, Output::new(out).view(), &views(&pairs), draw);
         }
         Kernel::Gemm { out, terms, accumulate } => {
             let pairs = pairs::<E>(terms);

@@ -32,7 +32,7 @@ simd! {
         }
     }
 
-    fn add_one<E: Element>(out: &mut [E], a: &[E], b: &[E]) {
+    pub(super) fn add_one<E: Element>(out: &mut [E], a: &[E], b: &[E]) {
         for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
             *out = out.add(a.mul(b));
         }
@@ -45,7 +45,7 @@ simd! {
         }
     }
 
-    fn add_two<E: Element>(out: &mut [E], first: (&[E], &[E]), second: (&[E], &[E])) {
+    pub(super) fn add_two<E: Element>(out: &mut [E], first: (&[E], &[E]), second: (&[E], &[E])) {
         let factors = first.0.iter().zip(first.1).zip(second.0.iter().zip(second.1));
         for (out, ((&a, &b), (&c, &d))) in out.iter_mut().zip(factors) {
             *out = out.add(a.mul(b)).add(c.mul(d));

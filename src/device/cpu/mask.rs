@@ -10,7 +10,7 @@ use super::workers::Workers;
 use crate::ring::Element;
 
 /// Elements that are drawn at a time: 1 or 2 KiB, whole vectors of blocks.
-const PIECE: usize = 256;
+pub(super) const PIECE: usize = 256;
 
 pub(super) fn run<E: Element>(
     workers: &Workers,

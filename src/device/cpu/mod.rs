@@ -15,6 +15,7 @@ mod dispatch;
 mod fill;
 mod gemm;
 mod hadamard;
+mod hadamard_mask;
 mod level;
 mod linear;
 mod lookup_shares;

@@ -1,7 +1,7 @@
 //! The parameters of each dispatch: the `Params` of every WGSL file, field for field.
 //!
 //! A test without a GPU compares names and offsets with those that naga computes from the WGSL. A field `unused` is
-//! padding that only this side has. Parameters of `fill` and `mask` hold a key, so that [`ParamBytes`] are wiped when
+//! padding that only this side has. Parameters of `fill`, `mask` and `hadamard_mask` hold a key, so that [`ParamBytes`] are wiped when
 //! dropped. The copies that wgpu, the driver and the device make of them are not, nor what a compiler leaves on a stack.
 
 use bytemuck::{Pod, Zeroable};
@@ -189,6 +189,14 @@ params! {
         constant: [u32; 2],
         count: u32,
         offset: u32,
+    }
+    /// `hadamard_mask.wgsl`, both entry points
+    HadamardMask {
+        draw: Draw,
+        terms: u32,
+        count: u32,
+        offset: u32,
+        unused: [u32; 1],
     }
     /// `pack.wgsl`
     Pack {

@@ -233,6 +233,10 @@ shaders! {
     Mask => wgsl!("mask", Mask, 1, 1);
     /// `mask.wgsl`, the last block where it is not whole
     MaskTail => wgsl!("mask", Mask, 1, 1).tail();
+    /// `hadamard_mask.wgsl`, whole blocks
+    HadamardMask => wgsl!("hadamard_mask", HadamardMask, 1, 4);
+    /// `hadamard_mask.wgsl`, the last block where it is not whole
+    HadamardMaskTail => wgsl!("hadamard_mask", HadamardMask, 1, 4).tail();
     /// `pack.wgsl`
     Pack => wgsl!("pack", Pack, 1, 1);
     /// `unpack.wgsl`

@@ -55,7 +55,10 @@ fn written(action: &Action, buffers: &HashMap<BufferId, Terms>) -> Terms {
     let (out, operands) = match kernel {
         // The low bits of an odd multiple of a uniform element are uniform.
         Kernel::Pack { operand, .. } => return buffers.get(&operand.buffer).cloned().unwrap_or_default(),
-        Kernel::Fill { key, stream, .. } => return Terms::from([((*key, *stream), 1)]),
+        // Products are no terms, and hide nothing.
+        Kernel::Fill { key, stream, .. } | Kernel::HadamardMask { key, stream, .. } => {
+            return Terms::from([((*key, *stream), 1)]);
+        }
         Kernel::Mask { out, factor, operand, .. } => (out, vec![(*factor, *operand)]),
         Kernel::Linear { out, terms, .. } => (out, terms.clone()),
         Kernel::Xor { out, left, right, .. } => (out, vec![(1, *left), (1, *right)]),

@@ -102,7 +102,9 @@ fn a_later_demand_has_no_mask_of_weights() {
     assert_eq!(again.demand.summary().len(), 2, "a mask and a product: {:?}", again.demand.summary());
     let drawn = |plan: &Plan| -> usize {
         let fill = |action: &Action| match action {
-            Action::Kernel(Kernel::Fill { out, .. } | Kernel::Mask { out, .. }) => out.shape.len(),
+            Action::Kernel(
+                Kernel::Fill { out, .. } | Kernel::Mask { out, .. } | Kernel::HadamardMask { out, .. },
+            ) => out.shape.len(),
             _ => 0,
         };
         plan.steps.iter().map(|planned| fill(&planned.step.action)).sum()

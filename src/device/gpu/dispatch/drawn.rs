@@ -149,6 +149,10 @@ fn kernel(stem: &str, draw: &mut Draw<'_>) -> (Kernel<Name, &'static PrgKey>, Un
             let (out, operand) = (whole(0), whole(1));
             Kernel::Mask { out, factor: 1, operand, mask_factor: 2, key, stream: 0, block: 7, constant: 3 }
         }
+        "hadamard_mask" => {
+            let terms = [1, 3].map(|name| (whole(name), whole(name + 1)))[..1 + draw.below(2)].to_vec();
+            Kernel::HadamardMask { out: whole(0), terms, key, stream: 0, block: 7 }
+        }
         "trunc_pair" => {
             let [top, high, first, second] = [0, 1, 2, 3].map(whole);
             let (bits, width) = draw.truncation();
@@ -337,7 +341,7 @@ fn every_shader_is_reached_by_the_kernels_that_are_drawn() {
     let expected: BTreeSet<String> =
         shaders().into_iter().filter(|stem| !MEASURED.contains(&stem.as_str())).collect();
     assert_eq!(stems, expected, "shaders whose indices are tested");
-    for stem in ["fill", "mask"] {
+    for stem in ["fill", "mask", "hadamard_mask"] {
         assert!(reached.contains(&(stem, "tail")), "the last block of {stem}");
     }
 }

@@ -62,6 +62,25 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
+    pub(super) fn hadamard_mask(
+        &mut self,
+        out: Matrix<B>,
+        terms: &[(Matrix<B>, Matrix<B>)],
+        drawn: Drawn<'_>,
+    ) {
+        let (first, second) = (terms[0], *terms.last().expect("one or two terms"));
+        let matrices = [out, first.0, first.1, second.0, second.1];
+        let count_of_terms = terms.len() as u32;
+        self.on_blocks(
+            [Shader::HadamardMask, Shader::HadamardMaskTail],
+            &matrices,
+            |first, count, offset| {
+                let (draw, terms) = (drawn.from(first), count_of_terms);
+                ParamBytes::new(&params::HadamardMask { draw, terms, count, offset, ..Default::default() })
+            },
+        );
+    }
+
     /// Dispatches over the blocks of matrices of one length. `params` is told the first of them, how many blocks there
     /// are, or elements in the last one that is not whole, and where in the bindings these begin.
     fn on_blocks(

@@ -86,6 +86,9 @@ pub fn plan<B: Copy>(
             let masked = Masked { factor, operand, mask_factor, constant };
             planner.mask(out, masked, Drawn { key, stream, block });
         }
+        Kernel::HadamardMask { out, terms, key, stream, block } => {
+            planner.hadamard_mask(*out, terms, Drawn { key, stream: *stream, block: *block });
+        }
         Kernel::Pack { out, operand, width } => planner.pack(*out, *operand, *width),
         Kernel::Unpack { out, operand, width, accumulate } => {
             planner.unpack(*out, *operand, *width, *accumulate);

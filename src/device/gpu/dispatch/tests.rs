@@ -48,7 +48,7 @@ fn ends(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     let units = match dispatch.shader {
         Shader::Fill | Shader::FillTail => vec![4],
         // Counted in bytes.
-        Shader::Mask => vec![1, 1],
+        Shader::Mask | Shader::HadamardMask => vec![1; dispatch.bindings.len()],
         Shader::ResidueSplit { .. } => vec![16, element, 64],
         Shader::ResidueGemm { tile } if tile.has_bytes() => vec![16, 16, 16, 64],
         Shader::ResidueGemm { .. } => vec![4, 2, 2, 64, 4],
@@ -150,6 +150,14 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         Shader::MaskTail => {
             let p: params::Mask = dispatch.params.read();
             vec![last(p.offset, 1, 0, p.count); 2]
+        }
+        Shader::HadamardMask => {
+            let p: params::HadamardMask = dispatch.params.read();
+            vec![u64::from(p.offset) * 16 + u64::from(p.count) * 64 - 1; 5]
+        }
+        Shader::HadamardMaskTail => {
+            let p: params::HadamardMask = dispatch.params.read();
+            vec![last(p.offset, 1, 0, p.count); 5]
         }
         Shader::TruthTable => planes::truth_table(ring, dispatch),
         Shader::LookupShares => planes::lookup_shares(ring, dispatch),

@@ -5,7 +5,8 @@
 //! round is everything of one over loopback but TLS and TCP. They run on the CPU device and on a Vulkan adapter, a real one
 //! if there is one: opened by each role for itself, and opened once for all roles, whose sessions then share it.
 //!
-//! The counters of a party's online phase are held against [`Count`]'s table, for each *exchange*: a transmission of the
+//! Runs are not announced: what a run that follows another does offline may reach its device while its online phase has begun,
+//! and would count as part of it. The counters of a party's online phase are held against [`Count`]'s table, for each *exchange*: a transmission of the
 //! party, or the reading of its results. They depend on the plan and not on how fast the device is. A counter that exceeds
 //! the table fails the command.
 
@@ -157,11 +158,8 @@ fn measure(
     let wrong = |error: symbolon::session::WorldError| Failure::Wrong(error.to_string());
     let plan = PlanOptions::default();
     let reports = |options: SessionOptions, runs: usize| {
-        let outcomes = world
-            .clone()
-            .with_options(options)
-            .with_plan(plan)
-            .run_batches(program, &vec![inputs.to_vec(); runs]);
+        let outcomes =
+            world.clone().with_options(options).with_plan(plan).run_repeatedly(program, inputs, runs);
         let own = outcomes.map_err(wrong)?.swap_remove(0).into_iter();
         Ok::<Vec<RunReport>, Failure>(own.map(|outcome| outcome.report).collect())
     };
