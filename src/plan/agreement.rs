@@ -7,6 +7,7 @@ use crate::protocol::Protocol;
 use crate::share::Terms;
 use crate::step::StepList;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The facts of a run and the digest of all its plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub struct Agreement {
     pub fields: Terms,
     /// BLAKE3 over every role's steps, buffers and correlations.
     pub digest: [u8; 32],
-    /// BLAKE3 over the facts of the program alone, whatever its tiles.
+    /// BLAKE3 over the facts of the program alone, whatever its tiles and the number of its runs: of a public value by run it
+    /// has what kind of value it is, and of an output not how often it is revealed.
     pub program: [u8; 32],
 }
 
@@ -44,8 +46,12 @@ impl Agreement {
             let value = format!("{} from {}{bound}, updated to {update}", state.dims, state.init);
             fields.add(format!("state {}", state.name), value);
         }
+        // What stands in the digest of the program in place of facts that depend on the number of runs.
+        let mut lasting: BTreeMap<String, String> = BTreeMap::new();
         for public in program.publics() {
-            fields.add(format!("public value {}", public.name), &public.schedule);
+            let name = format!("public value {}", public.name);
+            lasting.insert(name.clone(), public.schedule.kind());
+            fields.add(name, &public.schedule);
         }
         for (index, value) in program.values().iter().enumerate() {
             fields.add(format!("op {index}"), format!("{:?} giving {}", value.op, value.shape));
@@ -54,11 +60,14 @@ impl Agreement {
             let to: Vec<String> = output.to.iter().map(|party| party.to_string()).collect();
             let every =
                 if output.every == 1 { String::new() } else { format!(", every {} runs", output.every) };
-            let value = format!("%{} to {}{every}", output.value.0, to.join(", "));
-            fields.add(format!("output {}", output.name), value);
+            let (name, value) =
+                (format!("output {}", output.name), format!("%{} to {}", output.value.0, to.join(", ")));
+            fields.add(name.clone(), format!("{value}{every}"));
+            lasting.insert(name, value);
         }
         let mut hasher = blake3::Hasher::new();
-        for text in fields.iter().flat_map(|(name, value)| [name, value]) {
+        let lasts = |name: &str| lasting.get(name).map(String::as_str);
+        for text in fields.iter().flat_map(|(name, value)| [name, lasts(name).unwrap_or(value)]) {
             hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
         }
         let program = *hasher.finalize().as_bytes();

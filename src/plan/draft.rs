@@ -38,6 +38,7 @@ impl<'a> Draft<'a> {
             return Err(ProgramError::NoOutput.into());
         }
         program.check_updates()?;
+        program.check_publics()?;
         range::reaches(program)?;
         let whole = protocol.lower(program, &Tiling::new(program, TileSide::WHOLE), source)?;
         let estimate = StepEstimate::new(protocol, source, program, &whole);

@@ -54,6 +54,7 @@ pub use integers::{Integers, Kind, Span};
 pub use literals::MOST_LISTED;
 pub use meaning::{Meaning, Relation, Term};
 pub use optimisers::Rate;
+pub(crate) use public::Passes;
 pub use public::{Public, PublicId, Rows, Schedule};
 pub(crate) use state::uniform;
 pub use state::{Init, State};

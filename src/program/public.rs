@@ -11,6 +11,7 @@ use super::{Dims, Number, Op, Program, ProgramError, Span, ValueId};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Ring, Shape};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A public value of a program, by its number.
@@ -76,6 +77,11 @@ impl Rows {
 
     /// The numbers in a run; none behind the last run.
     pub fn of_run(&self, run: u32) -> Option<Vec<u32>> {
+        self.of_run_in(run, &mut None)
+    }
+
+    /// The same, where `drawn` has the order of the pass that was last drawn, if any: each is drawn once.
+    fn of_run_in(&self, run: u32, drawn: &mut Option<Pass>) -> Option<Vec<u32>> {
         match *self {
             Rows::From { ref first, take } => {
                 let &first = first.get(run as usize)?;
@@ -83,12 +89,29 @@ impl Rows {
             }
             Rows::Shuffled { of, take, seed } => {
                 let runs = (of / take) as u32;
-                let at = (run % runs) as usize * take;
-                Some(order(of, seed, run / runs)[at..at + take].to_vec())
+                let (number, at) = (run / runs, (run % runs) as usize * take);
+                let pass = match drawn.take() {
+                    Some(pass) if pass.number == number => pass,
+                    _ => Pass { number, order: order(of, seed, number) },
+                };
+                let rows = pass.order[at..at + take].to_vec();
+                *drawn = Some(pass);
+                Some(rows)
             }
         }
     }
 }
+
+/// A pass through shuffled rows, and their order in it.
+#[derive(Debug)]
+struct Pass {
+    number: u32,
+    order: Vec<u32>,
+}
+
+/// The orders of the passes that a program's runs are in, by public value.
+#[derive(Debug, Default)]
+pub(crate) struct Passes(BTreeMap<usize, Option<Pass>>);
 
 /// The numbers below `count` in the order of a pass: shuffled (Fisher and Yates, as Durstenfeld, "Algorithm 235: Random
 /// permutation", 1964) by the generator under the key that BLAKE3 derives from the seed, a stream for each pass. Each choice
@@ -113,6 +136,15 @@ impl Schedule {
             Schedule::Numbers(numbers) => Some(numbers.len()),
             Schedule::Rows(Rows::From { first, .. }) => Some(first.len()),
             Schedule::Rows(Rows::Shuffled { .. }) => None,
+        }
+    }
+
+    /// All that is the same of it however many runs there are.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Schedule::Numbers(_) => "numbers".to_owned(),
+            Schedule::Rows(Rows::From { take, .. }) => format!("{take} rows"),
+            Schedule::Rows(Rows::Shuffled { .. }) => self.to_string(),
         }
     }
 }
@@ -231,11 +263,55 @@ impl Program {
         Ok(result)
     }
 
+    /// Makes sure that every public value is used: rows that nothing takes may be more than any value has.
+    ///
+    /// # Errors
+    /// [`ProgramError::Schedule`].
+    pub(crate) fn check_publics(&self) -> Result<(), ProgramError> {
+        let used: BTreeSet<usize> = self
+            .values
+            .iter()
+            .filter_map(|value| match value.op {
+                Op::ScaleByRun(_, public) | Op::RowsByRun(_, public) => Some(public.index()),
+                _ => None,
+            })
+            .collect();
+        match self.publics.iter().enumerate().find(|(index, _)| !used.contains(index)) {
+            None => Ok(()),
+            Some((_, Public { name, .. })) => {
+                let what = "is used by no step".to_owned();
+                Err(ProgramError::Schedule { name: name.clone(), what })
+            }
+        }
+    }
+
+    /// The digest of all that is listed of public values for the first `runs` runs; what is drawn is the same however
+    /// many runs there are.
+    pub(crate) fn digest_of_publics(&self, runs: u32) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_derive_key("symbolon 2026-11 public values of runs");
+        for public in &self.publics {
+            let words: Vec<u64> = match &public.schedule {
+                Schedule::Numbers(numbers) => numbers.iter().map(|number| number.to_bits()).collect(),
+                Schedule::Rows(Rows::From { first, .. }) => first.iter().map(|&row| row.into()).collect(),
+                Schedule::Rows(Rows::Shuffled { .. }) => Vec::new(),
+            };
+            let words = &words[..words.len().min(runs as usize)];
+            hasher.update(&(words.len() as u64).to_le_bytes());
+            for word in words {
+                hasher.update(&word.to_le_bytes());
+            }
+        }
+        hasher.finalize()
+    }
+
     /// A public value in a run, as the elements of a column; none behind the last run that it is of.
-    pub(crate) fn public_elements(&self, index: usize, run: u32) -> Option<Elements> {
+    pub(crate) fn public_elements(&self, index: usize, run: u32, passes: &mut Passes) -> Option<Elements> {
         let elements = match &self.publics[index].schedule {
             Schedule::Numbers(numbers) => vec![self.encoded(*numbers.get(run as usize)?)],
-            Schedule::Rows(rows) => rows.of_run(run)?.into_iter().map(u64::from).collect(),
+            Schedule::Rows(rows) => {
+                let drawn = passes.0.entry(index).or_default();
+                rows.of_run_in(run, drawn)?.into_iter().map(u64::from).collect()
+            }
         };
         Some(Elements::from_integers(self.ring(), elements))
     }
@@ -296,7 +372,6 @@ mod tests {
     use super::*;
     use crate::ring::FixedPoint;
     use crate::share::PartyId;
-    use std::collections::BTreeSet;
 
     fn program() -> Program {
         Program::new(2, FixedPoint::new(Ring::Z64, 16).expect("a codec"))
@@ -319,6 +394,42 @@ mod tests {
         assert_ne!(pass(0), Rows::Shuffled { of: 23, take: 20, seed: 8 }.of_run(0).expect("rows"));
         let left: BTreeSet<u32> = (0..20).flat_map(pass).collect();
         assert_eq!(left.len(), 23, "what one pass leaves another takes");
+    }
+
+    #[test]
+    fn an_order_that_is_kept_is_that_which_is_drawn() {
+        let rows = Rows::Shuffled { of: 23, take: 5, seed: 7 };
+        let mut drawn = None;
+        for run in [0, 1, 2, 3, 4, 9, 8, 2] {
+            assert_eq!(rows.of_run_in(run, &mut drawn), rows.of_run(run), "run {run}");
+            assert_eq!(drawn.as_ref().map(|pass| pass.number), Some(run / 4), "the pass is kept");
+        }
+    }
+
+    #[test]
+    fn what_nothing_uses_is_refused_by_name() {
+        let mut program = program();
+        let x = program.input("x", PartyId(0), Shape::new(5, 2), None).expect("x");
+        let huge = Rows::Shuffled { of: 1 << 32, take: 1, seed: 1 };
+        let rate = program.public("rate", Schedule::Numbers(vec![0.5])).expect("a rate");
+        program.scale_by_run(x, rate).expect("a multiple");
+        program.check_publics().expect("all are used");
+        program.public("rows", Schedule::Rows(huge)).expect("rows");
+        let line = program.check_publics().expect_err("it is refused").to_string();
+        assert_eq!(line, "public value 'rows' is used by no step");
+    }
+
+    #[test]
+    fn digests_of_runs_are_of_what_these_runs_took() {
+        let with = |numbers: &[f64]| {
+            let mut program = program();
+            program.public("rate", Schedule::Numbers(numbers.to_vec())).expect("a rate");
+            program
+        };
+        let (few, many, other) = (with(&[0.5, 0.25]), with(&[0.5, 0.25, 0.125]), with(&[0.5, 0.5]));
+        assert_eq!(few.digest_of_publics(2), many.digest_of_publics(2), "a longer loop goes on");
+        assert_eq!(few.digest_of_publics(1), other.digest_of_publics(1), "what comes may differ");
+        assert_ne!(few.digest_of_publics(2), other.digest_of_publics(2), "what was may not");
     }
 
     #[test]

@@ -8,13 +8,14 @@
 //! linear in an owner's inputs, the owner's file may have the state or the data in the plain.
 //!
 //! ```text
-//! "symbolon states 2\n" | program, 32 bytes | run, u32 | party, u8 | states, u32 | lineage, 32 bytes
+//! "symbolon states 3\n" | program, 32 bytes | public values of its runs, 32 bytes | run, u32 | party, u8 | states, u32 | lineage, 32 bytes
 //! for each state: its number, u32 | elements, u64 | the elements
 //! BLAKE3 of all this under the key beside the party's identity, 32 bytes
 //! ```
 //!
-//! Numbers are little-endian. The program is the digest of all facts that parties agree on but for tiles; the file's name
-//! begins with it.
+//! Numbers are little-endian. The program is the digest of all facts that parties agree on but for tiles and for what depends
+//! on the number of runs; the file's name begins with it. Of values that differ from run to run there is a digest of those
+//! of the runs so far: a session that would have had others is one of another program, and one of more runs goes on.
 //!
 //! **The lineage** says of which sharing the parts are: a session that runs a turn again shares the same state afresh, and
 //! parts of two sharings are no parts of one state. It is a digest of the nonces that all parties drew for the session, and
@@ -52,7 +53,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
-const MAGIC: &[u8; 18] = b"symbolon states 2\n";
+const MAGIC: &[u8; 18] = b"symbolon states 3\n";
 const DIGEST_BYTES: usize = 32;
 const KEY_FILE: &str = "checkpoints.key";
 
@@ -121,6 +122,12 @@ pub enum CheckpointError {
     /// A checkpoint of another program.
     #[error("{}: this is a checkpoint of another program: take another folder", .path.display())]
     OtherProgram {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint of the same program with other public values in the runs so far.
+    #[error("{}: the runs that led to this checkpoint had other public values: take another folder", .path.display())]
+    OtherPublics {
         /// The file.
         path: PathBuf,
     },
@@ -233,7 +240,7 @@ impl Checkpoints {
         let path = self.path(&expected.digest, run);
         let spoilt = || CheckpointError::Spoilt { path: path.clone() };
         let (ring, states) = (expected.program.ring(), self.states(expected));
-        let head = self.head(&expected.digest, run, states.len());
+        let head = self.head(expected, run, states.len());
         let body: usize = states.values().map(|len| STATE_BYTES + len * ring.element_bytes()).sum();
         let most = head.len() + DIGEST_BYTES + body + DIGEST_BYTES;
         let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
@@ -244,7 +251,12 @@ impl Checkpoints {
             return Err(spoilt());
         }
         // From here on it is a file that this party wrote.
-        let rest = content.strip_prefix(&head[..]).ok_or_else(spoilt)?;
+        let Some(rest) = content.strip_prefix(&head[..]) else {
+            let publics = MAGIC.len() + DIGEST_BYTES..MAGIC.len() + 2 * DIGEST_BYTES;
+            let others =
+                content.starts_with(&head[..publics.start]) && content[publics.clone()] != head[publics];
+            return Err(if others { CheckpointError::OtherPublics { path } } else { spoilt() });
+        };
         let (&lineage, mut rest) = rest.split_first_chunk::<DIGEST_BYTES>().ok_or_else(spoilt)?;
         let mut parts = Parts::new();
         for (&state, &len) in &states {
@@ -268,7 +280,7 @@ impl Checkpoints {
         lineage: Lineage,
         parts: &Parts,
     ) -> Result<(), CheckpointError> {
-        let head = self.head(&expected.digest, run, parts.len());
+        let head = self.head(expected, run, parts.len());
         let size: usize = parts.values().map(|elements| STATE_BYTES + elements.bytes().len()).sum();
         // Room for all at once: growing would leave copies behind.
         let mut content = Zeroizing::new(Vec::with_capacity(head.len() + size + 2 * DIGEST_BYTES));
@@ -298,9 +310,10 @@ impl Checkpoints {
     }
 
     /// The bytes before the lineage.
-    fn head(&self, program: &Digest, run: u32, states: usize) -> Vec<u8> {
+    fn head(&self, expected: &Expected<'_>, run: u32, states: usize) -> Vec<u8> {
         let mut head = MAGIC.to_vec();
-        head.extend_from_slice(program);
+        head.extend_from_slice(&expected.digest);
+        head.extend_from_slice(expected.program.digest_of_publics(run).as_bytes());
         head.extend_from_slice(&run.to_le_bytes());
         head.push(self.party.0);
         head.extend_from_slice(&(states as u32).to_le_bytes());

@@ -137,7 +137,7 @@ impl Session {
             // All parties know it, and none has broken anything off.
             error @ SessionError::Check { .. } => {
                 self.has_failed_check = true;
-                self.shown.clear();
+                self.forget();
                 error
             }
             error => self.fail(error),
@@ -173,8 +173,14 @@ impl Session {
         self.wire.abort(std::mem::take(&mut self.links), told);
     }
 
-    pub(super) fn fail(&mut self, error: SessionError) -> SessionError {
+    /// Wipes what the keys of runs are made of that do not come any more.
+    fn forget(&mut self) {
         self.shown.clear();
+        self.suppliers.forget();
+    }
+
+    pub(super) fn fail(&mut self, error: SessionError) -> SessionError {
+        self.forget();
         self.wire.abort(std::mem::take(&mut self.links), |peer| error.told(peer));
         error
     }

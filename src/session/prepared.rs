@@ -19,7 +19,7 @@ use super::source::{Draw, Means, Supplied};
 use super::{Devices, Session, SessionError};
 use crate::memory::wipe;
 use crate::plan::Plans;
-use crate::program::Program;
+use crate::program::{Passes, Program};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
 use crate::run::{Answers, Execution, HostMatrix, Memory, RunError, RunReport, Stage, execute};
@@ -35,6 +35,8 @@ pub struct Prepared {
     session: u64,
     pub(super) protocol: Protocol,
     pub(super) program: Program,
+    /// The orders in which its runs take rows.
+    pub(super) passes: Passes,
     /// Of all runs.
     pub(super) whole: Arc<Plans>,
     /// Of the next run.
@@ -157,9 +159,9 @@ impl Session {
             // Before anybody else is bothered.
             let mut inputs = session.own_inputs(program, inputs, 0)?;
             session.add_first_states(protocol, program, &mut inputs)?;
-            session.add_publics(program, 0, &mut inputs)?;
             session.stages.end(Stage::Inputs);
             let mut prepared = session.plan_and_allocate(protocol, program, None)?;
+            session.add_publics(&mut prepared, &mut inputs)?;
             let mut outcome = session.run_plan(&mut prepared, inputs, Covered::ALONE)?;
             session.let_go(prepared)?;
             session.stages.end(Stage::Wiping);
@@ -216,7 +218,7 @@ impl Session {
             } else if prepared.runs == 0 {
                 session.add_first_states(prepared.protocol, &prepared.program, &mut inputs)?;
             }
-            session.add_publics(&prepared.program, prepared.runs(), &mut inputs)?;
+            session.add_publics(prepared, &mut inputs)?;
             session.stages.end(Stage::Inputs);
             // Two programs may have one plan, and keep values of their own.
             let number = prepared.number.expect("it was prepared");
@@ -312,6 +314,7 @@ impl Session {
             session,
             protocol,
             program,
+            passes: Passes::default(),
             whole: plans,
             next,
             turns,

@@ -107,6 +107,11 @@ impl Suppliers {
         Suppliers { dealer: DealerSupplier { grant: None }, steps, store: None, pair: None }
     }
 
+    /// Wipes what keys of later runs would be made of: the session has failed.
+    pub fn forget(&mut self) {
+        self.dealer.grant = None;
+    }
+
     /// Takes correlations from a store from now on.
     pub fn set_store(&mut self, store: StoreSupplier) {
         self.store = Some(store);

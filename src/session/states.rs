@@ -1,6 +1,6 @@
 //! What a party brings to a run beside its inputs: its parts of states' first values, and public values.
 
-use super::{Session, SessionError};
+use super::{Prepared, Session, SessionError};
 use crate::program::{Init, Op, Program, uniform};
 use crate::protocol::Protocol;
 use crate::ring::Elements;
@@ -12,14 +12,15 @@ impl Session {
     /// Adds the public values of a run to its inputs, behind these and the states.
     pub(super) fn add_publics(
         &self,
-        program: &Program,
-        run: u32,
+        prepared: &mut Prepared,
         inputs: &mut BTreeMap<usize, HostMatrix>,
     ) -> Result<(), SessionError> {
+        let run = prepared.runs();
+        let Prepared { program, passes, .. } = prepared;
         let behind = program.inputs().len() + program.states().len();
         for (index, public) in program.publics().iter().enumerate() {
             let shape = program.public_shape(index);
-            let elements = program.public_elements(index, run);
+            let elements = program.public_elements(index, run, passes);
             let ended = || SessionError::PublicEnds { name: public.name.clone(), run: run + 1 };
             inputs.insert(behind + index, HostMatrix { shape, elements: elements.ok_or_else(ended)? });
         }

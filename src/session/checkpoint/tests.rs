@@ -1,5 +1,5 @@
 use super::*;
-use crate::program::{Init, Kind, Number, Program};
+use crate::program::{Init, Kind, Number, Program, Schedule};
 use crate::ring::{FixedPoint, Ring, Shape};
 use crate::share::Parties;
 use tempfile::TempDir;
@@ -45,6 +45,23 @@ fn lineages_differ_by_nonces_and_by_what_a_session_goes_on_from() {
     for (at, one) in all.iter().enumerate() {
         assert_eq!(all.iter().position(|other| other == one), Some(at), "each differs from all others");
     }
+}
+
+#[test]
+fn a_checkpoint_of_runs_with_other_public_values_is_refused_and_one_of_more_runs_taken() {
+    let with = |rates: &[f64]| {
+        let mut program = program();
+        program.public("rate", Schedule::Numbers(rates.to_vec())).expect("a rate");
+        program
+    };
+    let (folder, few) = (tempfile::tempdir().expect("a folder"), with(&[1.0, 2.0, 3.0, 4.0, 5.0]));
+    let checkpoints = open(&folder);
+    checkpoints.write(&expected(&few), 5, lineage(1), &parts(1)).expect("a checkpoint");
+    let more = with(&[1.0, 2.0, 3.0, 4.0, 5.0, 9.0]);
+    assert_eq!(checkpoints.read(&expected(&more), 5), Ok((lineage(1), parts(1))), "it goes on");
+    let other = with(&[1.0, 2.0, 3.0, 4.0, 6.0]);
+    let path = checkpoints.path(&[7; 32], 5);
+    assert_eq!(checkpoints.runs(&expected(&other)), Err(CheckpointError::OtherPublics { path }));
 }
 
 #[test]

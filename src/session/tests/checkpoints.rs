@@ -1,7 +1,7 @@
 //! Checkpoints: a session goes on where another one was stopped, to the same bits.
 
 use super::{numbers, world};
-use crate::program::{Init, Kind, Number, Program, Truncation};
+use crate::program::{Init, Kind, Number, Program, Schedule, Truncation};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::{CheckpointError, Checkpoints, SessionError, SessionOutcome, World, WorldError};
@@ -9,8 +9,14 @@ use crate::share::{Parties, PartyId, Role};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Gradient descent on resident data, from weights that the first run computes, and a last value that is computed at the end.
+/// Ten turns of gradient descent.
 fn training(protocol: Protocol) -> Program {
+    training_at(protocol, &[0.05; 10])
+}
+
+/// Gradient descent on resident data, from weights that the first run computes, and a last value that is computed at the
+/// end; `rates` are those of its turns.
+fn training_at(protocol: Protocol, rates: &[f64]) -> Program {
     let codec = FixedPoint::new(Ring::Z64, 16).expect("a codec");
     let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Exact);
     let x = program.input("x", PartyId(0), Shape::new(6, 4), Some(1.0)).expect("x");
@@ -23,18 +29,25 @@ fn training(protocol: Protocol) -> Program {
     let scores = program.matmul(x, w).expect("scores");
     let error = program.sub(scores, y).expect("errors");
     let gradient = program.matmul(turned, error).expect("a gradient");
-    let moved = program.scale(gradient, Number::Real(0.05)).expect("a step");
+    let rate = program.public("rate", Schedule::Numbers(rates.to_vec())).expect("a rate");
+    let moved = program.scale_by_run(gradient, rate).expect("a step");
     let next = program.sub(w, moved).expect("the next weights");
     let count = program.add_constant(n, Number::Integer(1)).expect("a count");
     program.update(w, next).expect("an update");
     program.update(n, count).expect("an update");
     let squares = program.mul(error, error).expect("squares");
     let loss = program.sum(squares, None).expect("a sum");
-    for (name, value, every) in [("next", next, 10), ("count", count, 10), ("loss", loss, 4)] {
+    let turns = rates.len() as u32;
+    for (name, value, every) in [("next", next, turns), ("count", count, turns), ("loss", loss, 4)] {
         program.output(name, value, Parties::first(2)).expect("an output");
         program.reveal_every(name, every).expect("an output");
     }
     program
+}
+
+/// The turns of a training.
+fn turns(program: &Program) -> u32 {
+    program.publics()[0].schedule.runs().expect("rates") as u32
 }
 
 fn data(program: &Program) -> Vec<Elements> {
@@ -54,7 +67,7 @@ fn run(
     let ended = world.each_party(|party, session| {
         let keys = folder.join(format!("keys{}", party.0));
 
-        session.set_checkpoints(Checkpoints::open(folder, party, &keys, 3, 10)?);
+        session.set_checkpoints(Checkpoints::open(folder, party, &keys, 3, turns(program))?);
         let mut prepared = session.prepare(protocol, program)?;
         let own = program.inputs().iter().zip(&data).filter(|(input, _)| input.owner == party);
         let mut own: BTreeMap<String, Elements> =
@@ -66,7 +79,7 @@ fn run(
             }
             return Err(SessionError::OtherSession);
         }
-        let outcome = session.run_turns(&mut prepared, own, 10)?;
+        let outcome = session.run_turns(&mut prepared, own, turns(program))?;
         Ok(vec![outcome])
     });
     ended.map(|outcomes| outcomes.into_iter().flatten().collect())
@@ -93,6 +106,26 @@ fn a_session_goes_on_from_the_newest_states_that_all_have_and_ends_in_the_same_b
         let left: Vec<_> = walk(folder.path()).into_iter().filter(|name| name.ends_with(".state")).collect();
         assert_eq!(left, Vec::<String>::new(), "what is done is not kept");
     }
+}
+
+#[test]
+fn a_longer_training_goes_on_from_a_shorter_ones_states_where_its_turns_so_far_were_the_same() {
+    let protocol = Protocol::Beaver;
+    let folder = tempfile::tempdir().expect("a folder");
+    let short = training_at(protocol, &[0.05; 8]);
+    run(&world(protocol, 2), &short, protocol, folder.path(), Some(7)).expect_err("stopped");
+    let mut rates = [0.05; 12];
+    rates[2] = 0.25;
+    let other = training_at(protocol, &rates);
+    let error = run(&world(protocol, 3), &other, protocol, folder.path(), None).expect_err("other turns");
+    assert!(error.to_string().contains("had other public values"), "{error}");
+    (rates[2], rates[11]) = (0.05, 0.25);
+    let long = training_at(protocol, &rates);
+    let rest = run(&world(protocol, 4), &long, protocol, folder.path(), None).expect("the rest");
+    assert_eq!(rest[0].runs, 6, "from the states after turn 6 on");
+    let whole = tempfile::tempdir().expect("a folder");
+    let all = run(&world(protocol, 5), &long, protocol, whole.path(), None).expect("twelve turns");
+    assert_eq!(rest[0].outputs["next"], all[0].outputs["next"]);
 }
 
 fn walk(folder: &Path) -> Vec<String> {

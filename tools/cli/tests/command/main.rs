@@ -16,6 +16,8 @@ mod identities;
 mod import;
 mod integers;
 mod jobs;
+#[cfg(unix)]
+mod kills;
 mod observe;
 #[cfg(unix)]
 mod offers;
@@ -35,4 +37,5 @@ mod stores;
 #[cfg(unix)]
 mod strangers;
 mod support;
+mod training;
 mod vram;

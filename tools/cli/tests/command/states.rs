@@ -9,7 +9,7 @@ fn examples() -> PathBuf {
 }
 
 /// A folder with an example's job and all examples' data.
-fn example(job: &str) -> Folder {
+pub fn example(job: &str) -> Folder {
     let folder = Folder::new();
     for entry in std::fs::read_dir(examples()).expect("the examples are there") {
         let path = entry.expect("an entry").path();
@@ -164,6 +164,11 @@ fn states_and_loops_that_do_not_fit_are_refused_by_name() {
     state("from = 0", "from = { random = 1.0 }", "has a fraction, and this program computes on integers");
     state("from = 0", "from = true", "`from` is the name of an input, a number,");
     state("total = {", "y = {", "'y' is an input and a state");
+    state(
+        "[state]",
+        "[public]\nrows = { shuffle = 4000000000, take = 1, seed = 1 }\n[state]",
+        "public value 'rows' is used by no step",
+    );
     state("every = 3", "every = 8", "output 'so_far' is revealed every 8 of 7 batches, that is never");
     let job = SUMS.replace("batches = 7\n", "").replace("{batch}", "0").replace(", every = 3", "");
     let (start, end) = (job.find("[state]").expect("states"), job.find("[program]").expect("steps"));
@@ -193,7 +198,7 @@ fn states_and_loops_that_do_not_fit_are_refused_by_name() {
 
 /// The nodes of a deployment, with these flags for the parties.
 #[cfg(unix)]
-fn start(folder: &Folder, flags: &[&str]) -> [std::process::Child; 3] {
+pub fn start(folder: &Folder, flags: &[&str]) -> [std::process::Child; 3] {
     let start = |arguments: &[&str], flags: &[&str]| {
         folder.start(&[arguments, &["--deadline", "5", "--silence", "2"], flags].concat())
     };
