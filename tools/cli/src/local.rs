@@ -38,7 +38,7 @@ pub fn run(
     let job = any.base();
     let Some(folder) = report_to else {
         let json = launch(job_path, job, folders, shared)?;
-        return output::print(shared.json, &json, &table::run(&json));
+        return output::print(shared.json, &json.clone().without_series(), &table::run(&json));
     };
     let traces = Scratch::new()?;
     let trace = shared.trace.clone().unwrap_or_else(|| traces.path().join("trace.json"));
@@ -46,7 +46,7 @@ pub fn run(
     let recorded = TraceFile::read(&trace)?;
     let path = page::run::page(&json, Some(&recorded), shared).write(folder)?;
     let text = table::run(&json) + &format!("  report in {}\n", path.display());
-    output::print(shared.json, &json, &text)
+    output::print(shared.json, &json.without_series(), &text)
 }
 
 /// Runs a job and puts its outputs where it says. Where correlations are in a store, there is no dealer.

@@ -5,7 +5,7 @@ use crate::devices::device_lines;
 use crate::failure::Failure;
 use crate::live::Watch;
 use crate::process::{Brief, Pieces};
-use crate::report::{InputJson, OutputJson, Ranges, RunJson};
+use crate::report::{InputJson, OutputJson, Ranges, RunJson, Series};
 use crate::trace::TraceFile;
 use crate::trust::priced;
 use crate::{files, garbled, output, page, say, table};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::{SessionError, SessionOptions, SessionOutcome};
 use symbolon_job::data::{DataError, OutputData};
-use symbolon_job::{AnyJob, ConnectedJob, JobError, KeepStates, PartyConfig, PartyJob, PartyOptions};
+use symbolon_job::{AnyJob, ConnectedJob, Job, JobError, KeepStates, PartyConfig, PartyJob, PartyOptions};
 
 /// The line on stderr by which a process says where it listens.
 pub const LISTENING: &str = "listening on ";
@@ -121,7 +121,10 @@ fn finish(
     }
     stages.end(Stage::Writing);
     json.end(stages.take());
-    output::print(shared.json, &json, &table::run(&json))
+    let text = table::run(&json);
+    // A launcher makes the page.
+    let json = if shared.launched { json } else { json.without_series() };
+    output::print(shared.json, &json, &text)
 }
 
 /// A run, and its trace if it is the last and one is wanted.
@@ -177,10 +180,26 @@ impl Reports<'_> {
     ) -> Result<Vec<OutputJson>, Failure> {
         let write = |(name, data): (String, OutputData)| {
             let file = job.output_file(&name, batch);
-            write_output(&name, &data, file, &job.job().outputs[&name].to, batch, self.shared)
+            let to = &job.job().outputs[&name].to;
+            let series = series(job.job(), &name, &data);
+            let written = write_output(&name, &data, file, to, batch, self.shared)?;
+            Ok(OutputJson { series, ..written })
         };
         job.outputs(outcome).into_iter().map(write).collect()
     }
+}
+
+/// The numbers of an output that is one number in each of several turns of a loop; a session that goes on from a checkpoint
+/// has those of the last turns.
+fn series(job: &Job, name: &str, data: &OutputData) -> Option<Series> {
+    let (&times, each) = data.dims.extents().split_first()?;
+    let is_curve = job.is_series(name) && times > 1 && each.iter().all(|&extent| extent == 1);
+    is_curve.then(|| {
+        let every = job.every(name);
+        let last = job.turns() / every;
+        let first_turn = (last + 1).saturating_sub(times as u32) * every;
+        Series { first_turn, every, numbers: data.numbers() }
+    })
 }
 
 /// Writes an output that this party has learnt, or tells it to the launcher.
@@ -207,6 +226,7 @@ pub fn write_output(
         shape: data.dims.extents().to_vec(),
         file: file.map(|file| file.display().to_string()),
         to: to.to_vec(),
+        series: None,
         name: name.to_owned(),
     })
 }

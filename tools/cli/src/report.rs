@@ -120,6 +120,14 @@ impl RunJson {
         merged
     }
 
+    /// The report without what outputs are, as it is printed: only a page shows that.
+    pub fn without_series(mut self) -> RunJson {
+        let runs = std::mem::take(&mut self.later);
+        self.later = runs.into_iter().map(RunJson::without_series).collect();
+        self.outputs.iter_mut().for_each(|output| output.series = None);
+        self
+    }
+
     /// Counts stages of a party's process for its last run, with which its time ends.
     pub fn end(&mut self, spans: Vec<StageSpan>) {
         let parties = match self.later.last_mut() {
@@ -337,6 +345,19 @@ pub struct OutputJson {
     pub file: Option<String>,
     /// The parties that learned it.
     pub to: Vec<u8>,
+    /// Where it is one number in each of several turns of a loop, these: for pages, see [`RunJson::without_series`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
+}
+
+/// Numbers that a loop reveals, one in each so many-th turn.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Series {
+    /// The first is that of this turn, counted from 1.
+    pub first_turn: u32,
+    /// Turns from one to the next.
+    pub every: u32,
+    pub numbers: Vec<f64>,
 }
 
 impl RoleJson {

@@ -101,14 +101,17 @@ pub fn area(points: &[(f64, Classes)], unit: &str, online: Option<f64>) -> Strin
     svg + "</svg>\n"
 }
 
-/// A line from point to point: (x, y), in the order of x.
+/// A line from point to point: (x, y), in the order of x. The axis of y goes from 0, or from the least where that is below.
 pub fn curve(points: &[(f64, f64)], x_unit: &str, y_label: impl Fn(f64) -> String) -> String {
     let most = points.iter().map(|point| point.1).fold(f64::MIN_POSITIVE, f64::max);
+    let least = points.iter().map(|point| point.1).fold(0.0, f64::min);
     let end = points.iter().map(|point| point.0).fold(f64::MIN_POSITIVE, f64::max);
-    let place =
-        |&(x, y): &(f64, f64)| (LEFT + x / end * (WIDTH - LEFT - RIGHT), TOP + HEIGHT - y / most * HEIGHT);
+    let place = |&(x, y): &(f64, f64)| {
+        let (across, up) = (x / end, (y - least) / (most - least));
+        (LEFT + across * (WIDTH - LEFT - RIGHT), TOP + HEIGHT - up * HEIGHT)
+    };
     let mut svg = open(TOP + HEIGHT + 40.0);
-    axes(&mut svg, most, y_label, (end, x_unit));
+    axes(&mut svg, most - least, |above| y_label(least + above), (end, x_unit));
     let line: Vec<String> = points.iter().map(place).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     writeln!(
         svg,
@@ -214,6 +217,13 @@ mod tests {
         let svg = bars(&[bar]);
         assert!(!svg.contains("<script>") && svg.contains("&lt;script&gt;&quot;&amp;"), "{svg}");
         assert!(svg.contains("2.00×"));
+    }
+
+    #[test]
+    fn a_curve_below_zero_stays_within_its_chart() {
+        let svg = curve(&[(1.0, -3.0), (2.0, 1.0)], "turns", |value| format!("{value:.1}"));
+        let bottom = format!("cy=\"{:.1}\"", TOP + HEIGHT);
+        assert!(svg.contains(&bottom) && svg.contains(">-3.0<") && svg.contains(">1.0<"), "{svg}");
     }
 
     #[test]

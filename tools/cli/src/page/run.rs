@@ -1,9 +1,9 @@
 //! A run's report as a page.
 
 use super::Page;
-use super::chart::area;
+use super::chart::{area, curve};
 use crate::args::Shared;
-use crate::report::{RoleJson, RunJson};
+use crate::report::{RoleJson, RunJson, Series};
 use crate::stages;
 use crate::table::{bytes, seconds, size};
 use crate::trace::TraceFile;
@@ -31,6 +31,15 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
     if !warnings.is_empty() {
         let heading = vec!["results may be wrong where this does not hold".to_owned()];
         page.table("Warnings", &[vec![heading], warnings].concat(), "");
+    }
+    for output in &run.outputs {
+        let Some(Series { first_turn, every, numbers }) = &output.series else { continue };
+        let turns = (0u32..).map(|at| f64::from(first_turn + at * every));
+        let points: Vec<(f64, f64)> = turns.zip(numbers.iter().copied()).collect();
+        let heading = format!("{} by turn", output.name);
+        let to: Vec<String> = output.to.iter().map(|party| format!("party {party}")).collect();
+        let note = format!("Learnt by {}: who sees this page learns it as well.", to.join(" and "));
+        page.chart(&heading, &curve(&points, "turns", |value| format!("{value:.4}")), &note);
     }
     page.table(
         "Online",

@@ -49,8 +49,11 @@ fn clusters_are_those_of_numpy() {
 #[test]
 fn a_regression_of_300_steps_is_that_of_numpy() {
     let folder = example("logistic.toml");
-    let report = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let report = json(&folder.run(&["run", "job.toml", "--local", "--json", "--report", "page"]));
     assert_eq!(report["turns"], 300);
+    assert!(!report["outputs"].to_string().contains("series"), "what is printed has no values");
+    let page = std::fs::read_to_string(folder.path("page/report.html")).expect("a page");
+    assert!(page.contains("squares by turn") && page.matches("<circle").count() == 6, "a learning curve");
     equals_numpy(&folder, "weights.npy", 2e-3);
     equals_numpy(&folder, "squares.npy", 1e-4);
 }

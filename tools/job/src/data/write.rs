@@ -105,6 +105,18 @@ impl OutputData {
         self.format(to, csv).map_err(|error| unwritable(path, &error))
     }
 
+    /// Its elements as floats, rounded where these have fewer bits.
+    pub fn numbers(&self) -> Vec<f64> {
+        let OutputData { kind, codec, ref elements, .. } = *self;
+        match kind {
+            Kind::Real => elements.decode(codec),
+            Kind::U64 | Kind::U32 => elements.to_u64().into_iter().map(|value| value as f64).collect(),
+            Kind::I64 | Kind::I32 => {
+                elements.to_u64().into_iter().map(|value| codec.ring().signed(value) as f64).collect()
+            }
+        }
+    }
+
     fn format(&self, to: &mut impl Write, csv: bool) -> io::Result<()> {
         let OutputData { dims, kind, codec, ref elements } = *self;
         let target = Target { dims, csv, file: BufWriter::with_capacity(PIECE_BYTES, to) };
