@@ -410,7 +410,7 @@ mod tests {
     fn what_nothing_uses_is_refused_by_name() {
         let mut program = program();
         let x = program.input("x", PartyId(0), Shape::new(5, 2), None).expect("x");
-        let huge = Rows::Shuffled { of: 1 << 32, take: 1, seed: 1 };
+        let huge = Rows::Shuffled { of: (1 << 32) - 1, take: 1, seed: 1 };
         let rate = program.public("rate", Schedule::Numbers(vec![0.5])).expect("a rate");
         program.scale_by_run(x, rate).expect("a multiple");
         program.check_publics().expect("all are used");

@@ -23,10 +23,10 @@ fn training(protocol: Protocol, is_shuffled: bool) -> Program {
     let rates = (0..7).map(|run| 0.1 * 0.8f64.powi(run)).collect();
     let rate = program.public("rate", Schedule::Numbers(rates)).expect("a rate");
     let shuffled = Schedule::Rows(Rows::Shuffled { of: 17, take: 5, seed: 3 });
-    let rows = program.public("rows", shuffled).expect("rows");
-    let [xs, ys] = [(x, 4), (y, 1)].map(|(data, cols)| match is_shuffled {
-        true => program.rows_by_run(data, rows).expect("a batch"),
-        false => program.slice(data, Stride::range(0, 5), Stride::range(0, cols)).expect("some rows"),
+    let rows = is_shuffled.then(|| program.public("rows", shuffled).expect("rows"));
+    let [xs, ys] = [(x, 4), (y, 1)].map(|(data, cols)| match rows {
+        Some(rows) => program.rows_by_run(data, rows).expect("a batch"),
+        None => program.slice(data, Stride::range(0, 5), Stride::range(0, cols)).expect("some rows"),
     });
     let zero = Init::Number(Number::Integer(0));
     let w = program.state("w", Shape::new(4, 1), Kind::Real, zero).expect("w");
