@@ -111,11 +111,9 @@ impl Session {
         inputs: &BTreeMap<String, Numbers>,
         keep: bool,
     ) -> Result<Outcome, Fault> {
-        if builder.protocol != self.protocol {
-            return Err(Fault::usage(format!(
-                "the program is for {}, the session for {}",
-                builder.protocol, self.protocol
-            )));
+        let [of_program, here] = [builder.protocol, self.protocol].map(|protocol| protocol.to_string());
+        if of_program != here {
+            return Err(Fault::usage(format!("the program is for {of_program}, the session for {here}")));
         }
         let text = builder.job()?;
         embed::check(&text)?;
