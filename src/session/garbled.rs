@@ -373,35 +373,28 @@ impl Conversation<'_> {
     /// Evaluates all pieces, while the next ones are received.
     fn consume_all(&mut self, evaluator: &mut Evaluator) -> Result<(), SessionError> {
         let (peer, depth) = (self.peer, self.price.rounds - 1);
-        let all = self.price.traffic.table_bytes / 32;
-        let (sender, receiver) = crossbeam_channel::bounded::<Vec<u8>>(AHEAD);
+        let spoilt = |error| SessionError::Garbled { peer, error };
+        let mut due = evaluator.due();
+        let (sender, receiver) = crossbeam_channel::bounded::<Piece>(AHEAD);
         std::thread::scope(|scope| {
+            // What a piece is not is known when it comes, and ends the run then: the next may never come.
             let receive = || -> Result<(), SessionError> {
-                let mut left = all;
-                while left > 0 {
-                    let bytes = self.receive(depth)?;
-                    let gates = (bytes.len().saturating_sub(24) / 32).max(1) as u64;
-                    left = left.saturating_sub(gates);
-                    self.gates += gates;
-                    // Where a piece is refused, that is what the run ends with.
-                    if sender.send(bytes).is_err() {
+                let sender = sender;
+                while !due.is_over() {
+                    let piece = Piece::from_bytes(&self.receive(depth)?).map_err(spoilt)?;
+                    due.pass(&piece).map_err(spoilt)?;
+                    self.gates += piece.gates() as u64;
+                    if sender.send(piece).is_err() {
                         break;
                     }
                 }
-                drop(sender);
                 Ok(())
             };
             let failed = |error: std::io::Error| SessionError::Runtime { reason: error.to_string() };
             let receiving = std::thread::Builder::new().spawn_scoped(scope, receive).map_err(failed)?;
-            let mut consumed = Ok(());
-            for bytes in receiver {
-                consumed = Piece::from_bytes(&bytes).and_then(|piece| evaluator.consume(piece));
-                if consumed.is_err() {
-                    break;
-                }
-            }
+            let consumed = receiver.into_iter().try_for_each(|piece| evaluator.consume(piece));
             let received = receiving.join().expect("receiving does not panic");
-            consumed.map_err(|error| SessionError::Garbled { peer, error })?;
+            consumed.map_err(spoilt)?;
             received
         })
     }

@@ -4,7 +4,7 @@ use super::error::GarbleError;
 use super::garbler::with_constants;
 use super::hash::Keys;
 use super::label::{Bits, LABEL_BYTES, Label, Labels};
-use super::message::{Answer, Decoding, Opening, Piece, Run, digest_of_labels};
+use super::message::{Answer, Decoding, Due, Opening, Piece, Run, digest_of_labels};
 use super::transfer::packed;
 use super::walk::Walk;
 use crate::circuit::schedule::{OutputBit, Schedule};
@@ -52,12 +52,14 @@ impl Evaluator {
         if let Some(&(what, expected, found)) = due.iter().find(|(_, expected, found)| expected != found) {
             return Err(GarbleError::Length { what, expected, found });
         }
-        let (mut garblers, mut own) = (garblers.chunks(evaluations), own.chunks(evaluations));
-        let inputs = schedule.inputs.iter().flat_map(|input| match input.owner {
-            PartyId(0) => garblers.next().expect("labels of every bit"),
-            _ => own.next().expect("labels of every bit"),
-        });
-        let inputs = inputs.copied().collect();
+        let mut inputs = Labels::zeros(schedule.inputs.len() * evaluations);
+        let (mut garblers_left, mut own_left) = (garblers.chunks(evaluations), own.chunks(evaluations));
+        for (input, labels) in schedule.inputs.iter().zip(inputs.chunks_mut(evaluations)) {
+            let left = if input.owner == PartyId(0) { &mut garblers_left } else { &mut own_left };
+            labels.copy_from_slice(left.next().expect("labels of every bit"));
+        }
+        // Before there are labels of the gates.
+        drop((garblers, own));
         let walk = Walk::new(schedule, evaluations, inputs);
         let keys = Keys::new(Label::from_bytes(opening.run.0));
         Ok(Evaluator { walk, keys, run: opening.run })
@@ -68,14 +70,7 @@ impl Evaluator {
     /// # Errors
     /// Where it is of another run, not the next, or has more gates than there are.
     pub fn consume(&mut self, piece: Piece) -> Result<(), GarbleError> {
-        if piece.run != self.run {
-            return Err(GarbleError::OtherRun("piece of tables"));
-        } else if piece.first_gate != self.walk.gates {
-            return Err(GarbleError::OutOfOrder { expected: self.walk.gates, found: piece.first_gate });
-        } else if piece.gates() as u64 > self.walk.left() {
-            let expected = 2 * self.walk.left() as usize;
-            return Err(GarbleError::Length { what: "piece of tables", expected, found: 2 * piece.gates() });
-        }
+        self.due().pass(&piece)?;
         let keys = &self.keys;
         let mut rest = &piece.tables.0[..];
         self.walk.advance(piece.gates(), |lot| {
@@ -84,6 +79,11 @@ impl Evaluator {
             rest = others;
         });
         Ok(())
+    }
+
+    /// The pieces that are due.
+    pub fn due(&self) -> Due {
+        Due { run: self.run, next_gate: self.walk.gates, left: self.walk.left() }
     }
 
     /// Bytes of the decoding that is due.
@@ -137,6 +137,8 @@ impl Evaluator {
             OutputBit::Constant(_) => &[],
             OutputBit::Wire(_) => self.walk.output(at),
         });
-        (learnt().map(|(_, (bit, _))| *bit).collect(), labels.copied().collect())
+        let wires = learnt().filter(|(_, (bit, _))| matches!(bit, OutputBit::Wire(_))).count();
+        let labels = Labels::exactly(wires * self.walk.evaluations, labels.copied());
+        (learnt().map(|(_, (bit, _))| *bit).collect(), labels)
     }
 }

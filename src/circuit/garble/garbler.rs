@@ -74,7 +74,7 @@ impl Garbler {
         let own = own.into_iter().flatten().zip(bits.iter());
         let labels: Labels = own.map(|(&zero, &bit)| zero ^ delta[0].where_bit(bit)).collect();
         let pairs = LabelPairs {
-            zeros: theirs.into_iter().flatten().copied().collect(),
+            zeros: Labels::exactly(theirs.len() * evaluations, theirs.into_iter().flatten().copied()),
             delta: delta.iter().copied().collect(),
         };
         let run = Run(start.to_bytes());
@@ -118,7 +118,12 @@ impl Garbler {
         self.walk.advance(0, |_| unreachable!("no gate is left"));
         let schedule = self.walk.schedule.clone();
         let learnt = |party: usize| schedule.outputs.iter().enumerate().filter(move |(_, bit)| bit.1[party]);
-        let theirs: Labels = learnt(1).flat_map(|(at, &(bit, _))| self.zeros(at, bit)).collect();
+        let zeros = |party: usize| {
+            let wires = learnt(party).filter(|(_, (bit, _))| matches!(bit, OutputBit::Wire(_))).count();
+            let labels = learnt(party).flat_map(|(at, &(bit, _))| self.zeros(at, bit));
+            Labels::exactly(wires * self.walk.evaluations, labels)
+        };
+        let theirs = zeros(1);
         let mut hashes = Labels::zeros(2 * theirs.len());
         let (first, delta) = (2 * self.walk.all_gates(), self.delta[0]);
         for (at, (pair, &zero)) in hashes.chunks_mut(2).zip(theirs.iter()).enumerate() {
@@ -126,12 +131,11 @@ impl Garbler {
             pair.copy_from_slice(&self.walk.engine.hash(&self.keys, tweak, [zero, zero ^ delta]));
         }
         let outputs = learnt(0).map(|(_, &(bit, _))| bit).collect();
-        let zeros = learnt(0).flat_map(|(at, &(bit, _))| self.zeros(at, bit)).collect();
         let key = OutputKey {
             run: self.run,
             evaluations: self.walk.evaluations,
             outputs,
-            zeros,
+            zeros: zeros(0),
             delta: self.delta.iter().copied().collect(),
         };
         Ok((Decoding { run: self.run, hashes }, key))

@@ -79,6 +79,20 @@ impl Labels {
         Labels(vec![Label::default(); count])
     }
 
+    /// So many labels, from something that does not know how many it has: none is moved, and nothing is allocated beside them.
+    ///
+    /// # Panics
+    /// Where there are more or fewer.
+    pub(super) fn exactly(count: usize, labels: impl IntoIterator<Item = Label>) -> Labels {
+        let mut all = Labels(Vec::with_capacity(count));
+        for label in labels {
+            assert!(all.0.len() < count, "{count} labels, and no more");
+            all.0.push(label);
+        }
+        assert_eq!(all.0.len(), count, "as many labels as there should be");
+        all
+    }
+
     /// The labels in bytes, where they are whole ones.
     pub fn from_bytes(bytes: &[u8]) -> Option<Labels> {
         let (labels, rest) = bytes.as_chunks::<LABEL_BYTES>();

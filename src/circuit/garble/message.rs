@@ -112,6 +112,42 @@ impl Piece {
     }
 }
 
+/// The pieces that an evaluator awaits.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    pub(super) run: Run,
+    /// The first gate of the next.
+    pub(super) next_gate: u64,
+    /// Gates of all of them.
+    pub(super) left: u64,
+}
+
+impl Due {
+    /// Takes the next piece off, as soon as it has come and before it is evaluated.
+    ///
+    /// # Errors
+    /// Where it is of another run, not the next, or has more gates than there are.
+    pub fn pass(&mut self, piece: &Piece) -> Result<(), GarbleError> {
+        const WHAT: &str = "piece of tables";
+        let gates = piece.gates() as u64;
+        if piece.run != self.run {
+            return Err(GarbleError::OtherRun(WHAT));
+        } else if piece.first_gate != self.next_gate {
+            return Err(GarbleError::OutOfOrder { expected: self.next_gate, found: piece.first_gate });
+        } else if gates > self.left {
+            let (expected, found) = (2 * self.left as usize, 2 * piece.gates());
+            return Err(GarbleError::Length { what: WHAT, expected, found });
+        }
+        (self.next_gate, self.left) = (self.next_gate + gates, self.left - gates);
+        Ok(())
+    }
+
+    /// Whether there is none left.
+    pub fn is_over(&self) -> bool {
+        self.left == 0
+    }
+}
+
 /// What the evaluator decodes its outputs with: hashes of both labels of each, that of 0 first.
 #[derive(Debug)]
 pub struct Decoding {

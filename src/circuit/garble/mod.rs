@@ -91,7 +91,7 @@ pub use error::GarbleError;
 pub use evaluator::{Evaluated, Evaluator};
 pub use garbler::{Garbler, OutputKey, Started};
 pub use label::{Bits, LABEL_BYTES, Label, Labels};
-pub use message::{Answer, Decoding, Opening, PIECE_GATES, Piece};
+pub use message::{Answer, Decoding, Due, Opening, PIECE_GATES, Piece};
 pub use traffic::{Price, Traffic};
 pub use transfer::{Awaited, Corrections, LabelPairs, RandomChoices, RandomPairs, Transferred};
 pub use walk::label_bytes;

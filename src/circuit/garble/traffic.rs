@@ -68,13 +68,19 @@ impl Price {
         let course = (transfers > 0).then(|| Course::of(transfers));
         // Both labels and both pads of each of the evaluator's bits as they are exchanged, and what is made of them.
         let exchanged = traffic.transfers.saturating_mul(6 * LABEL_BYTES as u64);
+        // The labels of the garbler's bits as they are exchanged, and as labels.
+        let given = (schedule.input_bits_of(PartyId(0)) as u64)
+            .saturating_mul(evaluations as u64)
+            .saturating_mul(2 * LABEL_BYTES as u64);
         let made = course.as_ref().map_or(0, |course| LABEL_BYTES as u64 * course.most_at_once() as u64);
         Price {
             traffic,
             transfer_bytes: course.as_ref().map_or(0, Course::bytes),
             transfer_messages: course.as_ref().map_or(0, Course::messages),
             rounds: 2 + u32::from(transfers > 0),
-            memory_bytes: label_bytes(schedule, evaluations).saturating_add(exchanged.max(made)),
+            memory_bytes: label_bytes(schedule, evaluations)
+                .saturating_add(given)
+                .saturating_add(exchanged.max(made)),
         }
     }
 }
