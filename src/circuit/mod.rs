@@ -4,7 +4,8 @@
 //! nothing and stands on the wires. A [`Builder`] makes one from words ([`word`]) or from a file in Bristol Fashion
 //! ([`bristol`]), and leaves out what is constant, dead or there twice. [`primitives`] has AES-128, SHA-256 and SHA-512.
 //! [`Circuit::evaluate`] is the oracle: the plain value of every output. [`Schedule`] is the order in which gates are
-//! garbled and the memory that holds their labels. [`garble`] garbles and evaluates.
+//! garbled and the memory that holds their labels. [`garble`] garbles and evaluates, and [`convert`] does so with numbers that are
+//! shared.
 //!
 //! ```
 //! use symbolon::circuit::{Builder, Sign};
@@ -24,6 +25,7 @@
 
 pub mod bristol;
 mod builder;
+pub mod convert;
 pub mod garble;
 mod gate;
 mod plain;

@@ -4,6 +4,9 @@ use crate::ring::Ring;
 use crate::step::{Access, Action, Kernel};
 use serde::{Deserialize, Serialize};
 
+/// AND gates a second that a host garbles or evaluates, rounded down: one core of a server processor of 2023.
+const GATES_PER_S: f64 = 10e6;
+
 /// A device's rates, as measured or as published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,6 +145,10 @@ impl DeviceModel {
                 drawn / self.fill_bytes_per_s + (bytes - drawn) / self.elementwise_bytes_per_s
             }
             Action::Kernel(_) => bytes / self.elementwise_bytes_per_s,
+            Action::Garbled(garbled) => {
+                let moved = bytes / self.upload_bytes_per_s.min(self.download_bytes_per_s);
+                garbled.gates() as f64 / GATES_PER_S + moved
+            }
             Action::Input { .. } | Action::Receive { .. } | Action::Reload { .. } => {
                 bytes / self.upload_bytes_per_s
             }

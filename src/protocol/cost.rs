@@ -30,6 +30,8 @@ pub enum Content {
     },
     /// A party's parts of bits, under its parts of masks.
     Bits,
+    /// Garbled circuits and their labels.
+    Garbled,
     /// A component of a value that two parties hold.
     Share,
     /// The part of an output that its recipient lacks.
@@ -45,6 +47,7 @@ impl fmt::Display for Content {
             Content::Masked { width } => write!(f, "masked values of {width} bits"),
             Content::Told { width } => write!(f, "masked values of {width} bits for both others"),
             Content::Bits => f.write_str("masked bits"),
+            Content::Garbled => f.write_str("garbled circuits"),
             Content::Share | Content::Output { .. } => f.write_str("shares"),
         }
     }

@@ -5,6 +5,7 @@
 //! and sent before the next is begun, and what can be done ahead is done ahead by the executor. The order is the same
 //! for all parties. Which components a tile has is a property of its value.
 
+use super::regions::Region;
 use super::rules::Rules;
 use super::{Content, Lowered, chosen, compared};
 use crate::correlation::{Demand, DemandError, EntryId, FIRST_FREE_STREAM, Product, Purpose, Source, dealer};
@@ -14,6 +15,7 @@ use crate::ring::{Axis, MINUS_ONE, Shape};
 use crate::share::{Parties, PartyId, Sharing, Taken};
 use crate::step::{Action, BufferId, InputId, Kernel, Matrix, MemoryClass, OpId, Phase, StepList};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 pub(super) const SAME_COMPONENTS: &str = "tiles of a value have the same components";
 
@@ -50,7 +52,21 @@ pub(super) fn lower<P: Rules>(
     tiling: &Tiling,
     source: Source,
 ) -> Result<Lowered, DemandError> {
+    lower_with::<P>(program, tiling, source, Vec::new())
+}
+
+/// The same, with regions of the program computed by garbled circuits.
+pub(super) fn lower_with<P: Rules>(
+    program: &Program,
+    tiling: &Tiling,
+    source: Source,
+    regions: Vec<Region>,
+) -> Result<Lowered, DemandError> {
     let mut lowering = Lowering::<P>::new(program, tiling, source);
+    for (number, region) in regions.iter().enumerate() {
+        lowering.region_of.extend(region.members.iter().map(|&member| (member, number)));
+    }
+    lowering.regions = regions.into_iter().map(Rc::new).collect();
     // The answers of checks go before all outputs, which wait for them; and what every run takes before what few do, so that
     // no run misses what another has.
     let check = program.check().map(|check| check.output);
@@ -94,6 +110,10 @@ pub(super) struct Lowering<'a, P: Rules> {
     tiles: HashMap<Tile, Parts>,
     /// The answers of comparisons, as the protocol keeps them; also in `tiles` where an op has asked for elements.
     bits: HashMap<Tile, P::Bits>,
+    /// What garbled circuits compute.
+    regions: Vec<Rc<Region>>,
+    /// By value: the region that computes it.
+    region_of: HashMap<ValueId, usize>,
     /// The values that were put together from their tiles, and in which form.
     pub(super) whole: HashMap<(ValueId, Form), Parts>,
     /// By party, public value and first number: where they are on the party's device.
@@ -122,6 +142,8 @@ impl<'a, P: Rules> Lowering<'a, P> {
             compared: compared(program),
             tiles: HashMap::new(),
             bits: HashMap::new(),
+            regions: Vec::new(),
+            region_of: HashMap::new(),
             whole: HashMap::new(),
             publics: HashMap::new(),
         }
@@ -194,7 +216,17 @@ impl<'a, P: Rules> Lowering<'a, P> {
         self.tiles.contains_key(&tile) || self.bits.contains_key(&tile)
     }
 
+    /// The region that computes a value.
+    fn region(&self, value: ValueId) -> Option<Rc<Region>> {
+        self.region_of.get(&value).map(|&number| self.regions[number].clone())
+    }
+
     fn lower(&mut self, tile: Tile) {
+        if let Some(region) = self.region(tile.value) {
+            let results = self.convert(&region);
+            self.tiles.extend(results);
+            return;
+        }
         let Op::Compare(a, test) = self.program.value(tile.value).op else {
             let parts = self.tile(tile);
             self.tiles.insert(tile, parts);
@@ -216,6 +248,9 @@ impl<'a, P: Rules> Lowering<'a, P> {
     /// The tiles that a tile is computed from.
     fn operands(&self, Tile { value, at: (row, col) }: Tile) -> Vec<Tile> {
         let tile = |value, at| Tile { value, at };
+        if let Some(region) = self.region(value) {
+            return region.inputs.iter().map(|&input| tile(input, (0, 0))).collect();
+        }
         match self.program.value(value).op {
             Op::Input(_) => Vec::new(),
             Op::State(index) => {

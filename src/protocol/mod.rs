@@ -10,6 +10,7 @@
 //! `dealt`. [`garbled`] lowers whole programs to circuits, without steps. Nothing outside this folder asks which protocol it is; a test enforces that.
 
 pub mod beaver;
+mod convert;
 mod cost;
 mod dealt;
 mod emit;
@@ -18,6 +19,7 @@ mod local;
 mod lowering;
 mod moves;
 mod publics;
+mod regions;
 pub mod replicated;
 mod rules;
 mod states;
@@ -41,6 +43,8 @@ use std::str::FromStr;
 pub enum Protocol {
     /// Two parties, additive sharing, dealt multiplication triples.
     Beaver,
+    /// The same, and what is not linear by garbled circuits, each in two rounds.
+    BeaverGarbled,
     /// Three parties, replicated sharing.
     Replicated,
     /// No protocol: all parties trust one.
@@ -93,15 +97,24 @@ fn listed(protocol: Protocol) -> String {
 }
 
 impl Protocol {
-    /// All of them.
+    /// Those that a job names; what a job says of ops that are not linear makes another of one ([`Protocol::garbling`]).
     pub const ALL: [Protocol; 2] = [Protocol::Beaver, Protocol::Replicated];
 
     const fn row(self) -> &'static Row {
         match self {
             Protocol::Beaver => &beaver::ROW,
+            Protocol::BeaverGarbled => &beaver::GARBLED_ROW,
             Protocol::Replicated => &replicated::ROW,
             #[cfg(test)]
             Protocol::InsecureClear => &tests::insecure_clear::ROW,
+        }
+    }
+
+    /// The same protocol with garbled circuits for what is not linear, if there is one.
+    pub const fn garbling(self) -> Option<Protocol> {
+        match self {
+            Protocol::Beaver | Protocol::BeaverGarbled => Some(Protocol::BeaverGarbled),
+            _ => None,
         }
     }
 

@@ -4,7 +4,7 @@
 use super::engine::{Command, Engine, Event};
 use super::execute::{Execution, Outcome};
 use super::inbox::{Piece, messages};
-use super::lane::{Arrival, LaneEvent, Order, Report};
+use super::lane::{Arrival, LaneError, LaneEvent, Order, Report};
 use super::outbox::Outgoing;
 use super::report::DeviceBefore;
 use super::stored::{MessageSource, SharedSink, StoredFailed};
@@ -12,7 +12,7 @@ use super::trace::{Recorder, TraceLane};
 use super::transmit::{Delivery, Failure, keep, transmit};
 use super::wakes;
 use super::{DeviceUse, RunError, RunReport, Stage};
-use crate::device::{DeviceError, Pieces};
+use crate::device::Pieces;
 use crate::net::{Data, Frame, Interrupt, Link, Messages, NetError, requested};
 use crate::ring::Elements;
 use crate::share::Role;
@@ -335,7 +335,7 @@ impl<'a> Coordinator<'a> {
                 self.unsynchronised -= 1;
                 self.woken = self.woken.zip(woken).map(|(sum, woken)| sum + woken);
             }
-            LaneEvent::Failed(position, error) => return Err(self.device_error(position, error)),
+            LaneEvent::Failed(position, error) => return Err(self.lane_error(position, error)),
         }
         Ok(())
     }
@@ -455,9 +455,12 @@ impl<'a> Coordinator<'a> {
         RunError::Peer { error, doing: step.unwrap_or_else(|| doing.to_owned()) }
     }
 
-    fn device_error(&self, position: Option<u32>, error: DeviceError) -> RunError {
+    fn lane_error(&self, position: Option<u32>, error: LaneError) -> RunError {
         let doing = position.map_or_else(|| "the run".to_owned(), |position| self.describe(position));
-        RunError::Device { error, doing }
+        match error {
+            LaneError::Device(error) => RunError::Device { error, doing },
+            LaneError::Garbled(error) => RunError::Garbled { error, doing },
+        }
     }
 
     /// The steps that wait, and the peers they wait for.

@@ -145,7 +145,7 @@ impl<'a, C: Content> Engine<'a, C> {
                 self.steps_done += 1;
                 let device = self.device_of(position);
                 self.ahead_s[device] -= self.seconds(position);
-                if let Action::Kernel(_) | Action::Input { .. } | Action::Reload { .. } =
+                if let Action::Kernel(_) | Action::Input { .. } | Action::Reload { .. } | Action::Garbled(_) =
                     self.action(position)
                 {
                     self.over(position);
@@ -188,7 +188,7 @@ impl<'a, C: Content> Engine<'a, C> {
         let planned = &self.plan.steps[position as usize].step;
         let depth = self.depths.pass(&planned.action, 0);
         match planned.action {
-            Action::Kernel(_) | Action::Input { .. } => {}
+            Action::Kernel(_) | Action::Input { .. } | Action::Garbled(_) => {}
             Action::Send { from, peer, .. } => {
                 self.undelivered += 1;
                 self.undelivered_bytes += from.shape.size_bytes(self.plan.ring);

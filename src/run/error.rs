@@ -1,5 +1,6 @@
 //! The failures of a run.
 
+use crate::circuit::garble::GarbleError;
 use crate::device::DeviceError;
 use crate::net::NetError;
 use crate::share::Role;
@@ -13,6 +14,14 @@ pub enum RunError {
     Device {
         /// The error.
         error: DeviceError,
+        /// The step and its op.
+        doing: String,
+    },
+    /// A peer's message is no garbled circuit of this run, or there is no randomness for one.
+    #[error("{error} (in {doing})")]
+    Garbled {
+        /// The error; where in the circuit it is, it does not tell.
+        error: GarbleError,
         /// The step and its op.
         doing: String,
     },
@@ -86,6 +95,7 @@ impl RunError {
     pub fn told(&self, peer: Role) -> String {
         match (self, peer) {
             (RunError::Device { .. }, Role::Dealer) => "its device has failed".to_owned(),
+            (RunError::Garbled { .. }, Role::Dealer) => "a garbled circuit was refused".to_owned(),
             (RunError::Peer { error, .. }, Role::Dealer) => error.told(peer),
             (RunError::Source { .. }, Role::Dealer) => "its correlations cannot be had".to_owned(),
             (RunError::Answers { peers }, Role::Dealer) => format!("{} lied", suspects(peers)),

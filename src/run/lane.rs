@@ -5,12 +5,14 @@ use super::engine::Job;
 use super::execute::HostMatrix;
 use super::trace::{Recorder, TraceLane};
 use super::wakes;
+use crate::circuit::garble::GarbleError;
 use crate::device::{Buffer, Device, DeviceError, Pieces, pace};
 use crate::memory::wipe::Wiped;
 use crate::net::Activity;
 use crate::plan::Plan;
 use crate::ring::prg::PrgKey;
-use crate::step::{Action, BufferId, KeyId};
+use crate::step::{Action, BufferId, Garbled, KeyId, Matrix};
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -43,8 +45,22 @@ pub(super) enum LaneEvent {
     Report(Report),
     /// Everything before an [`Order::Synchronise`] is done; how often this thread has been woken, where the system tells.
     Synchronised(Option<u64>),
-    /// The device failed, in the step at this position if it was in one.
-    Failed(Option<u32>, DeviceError),
+    /// The lane failed, in the step at this position if it was in one.
+    Failed(Option<u32>, LaneError),
+}
+
+/// The failure of a lane.
+pub(super) enum LaneError {
+    /// The device failed.
+    Device(DeviceError),
+    /// What a peer sent is no garbled circuit, or the system has no randomness for one.
+    Garbled(GarbleError),
+}
+
+impl From<DeviceError> for LaneError {
+    fn from(error: DeviceError) -> LaneError {
+        LaneError::Device(error)
+    }
 }
 
 /// The work of some time.
@@ -94,7 +110,7 @@ struct Shift<'a> {
     recorder: Recorder,
 }
 
-type Failure = (Option<u32>, DeviceError);
+type Failure = (Option<u32>, LaneError);
 
 impl Lane<'_> {
     /// Works until there are no more jobs, one fails, or the run is cancelled. First the device prepares for all of the plan's
@@ -108,7 +124,7 @@ impl Lane<'_> {
         pace::sleep_exactly();
         let begin = recorder.now();
         if let Err(error) = self.prepare() {
-            let _ = events.send(LaneEvent::Failed(None, error));
+            let _ = events.send(LaneEvent::Failed(None, error.into()));
             return recorder;
         }
         recorder.take(TraceLane::Device(self.number), None, "prepare", 0, begin);
@@ -163,6 +179,36 @@ impl Lane<'_> {
     }
 }
 
+impl Lane<'_> {
+    /// Does a step of a conversion on the host: what it reads comes from the device, and what it writes goes there.
+    fn garbled(&self, garbled: &Garbled) -> Result<(), LaneError> {
+        let reads: Vec<Bytes> =
+            garbled.reads.iter().map(|from| self.fetch(from)).collect::<Result<_, DeviceError>>()?;
+        let reads: Vec<&[u8]> = reads.iter().map(|bytes| &bytes[..]).collect();
+        let written = garbled.run(&reads).map_err(LaneError::Garbled)?;
+        for (to, bytes) in garbled.writes.iter().zip(written) {
+            self.device.upload(self.slot(to.buffer), 0, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a matrix, for which the lane waits.
+    fn fetch(&self, from: &Matrix<BufferId>) -> Result<Bytes, DeviceError> {
+        let (sender, arrival) = crossbeam_channel::bounded(1);
+        let arrived = move |result: Result<Pieces, DeviceError>| {
+            let _ = sender.send(result);
+        };
+        let size_bytes = from.shape.size_bytes(self.plan.ring);
+        self.device.read(self.slot(from.buffer), size_bytes, Box::new(arrived))?;
+        self.device.flush()?;
+        let lost = || DeviceError::Lost {
+            device: self.device.description().name.clone(),
+            reason: "it was closed while a garbled circuit was made".to_owned(),
+        };
+        arrival.recv().map_err(|_| lost())?.map(Pieces::into_bytes)
+    }
+}
+
 impl Shift<'_> {
     fn work(&mut self) -> Result<(), Failure> {
         while !self.lane.cancelled.load(Ordering::Relaxed) {
@@ -172,7 +218,7 @@ impl Shift<'_> {
             let is_end = matches!(order, Order::Synchronise);
             let result = match order {
                 Order::Do(job) => self.perform(job),
-                Order::Synchronise => self.lane.device.synchronise(),
+                Order::Synchronise => self.lane.device.synchronise().map_err(LaneError::from),
             };
             result.map_err(|error| (position, error))?;
             self.recorder.take(TraceLane::Device(self.lane.number), position, name, bytes, begin);
@@ -205,7 +251,7 @@ impl Shift<'_> {
 
     /// Hands out what the device brings until there are orders; none at the end of the run.
     fn attend(&mut self) -> Result<Option<Vec<Order>>, Failure> {
-        let failed = |error| (None, error);
+        let failed = |error: DeviceError| (None, error.into());
         let mut is_at_work = self.lane.device.pause().map_err(failed)?;
         let begin = Instant::now();
         loop {
@@ -237,7 +283,7 @@ impl Shift<'_> {
         }
     }
 
-    fn perform(&mut self, job: Job<Pieces>) -> Result<(), DeviceError> {
+    fn perform(&mut self, job: Job<Pieces>) -> Result<(), LaneError> {
         let Lane { plan, device, .. } = *self.lane;
         let position = job.position();
         match (self.lane.action(position), job) {
@@ -263,6 +309,7 @@ impl Shift<'_> {
                 let arrived = self.reporter.await_bytes(position, self.recorder.now());
                 device.read(self.lane.slot(from.buffer), size_bytes, Box::new(arrived))?;
             }
+            (Action::Garbled(garbled), Job::Step(_)) => self.lane.garbled(garbled)?,
             (Action::Receive { to, .. }, Job::Write(_, offset, piece)) => {
                 self.lane.upload(to.buffer, offset, &piece)?;
                 self.reporter.report.written_bytes += piece.len() as u64;
@@ -319,7 +366,7 @@ impl<'a> Reporter<'a> {
             && let Ok((position, result, asked)) = self.arrivals.1.try_recv()
         {
             self.due -= 1;
-            let content = result.map_err(|error| (Some(position), error))?;
+            let content = result.map_err(|error| (Some(position), error.into()))?;
             self.report.arrived.push(Arrival { position, content, asked });
         }
         Ok(())

@@ -76,7 +76,11 @@ impl<'a> Schedule<'a> {
                 Action::Kernel(Kernel::Gemm { .. }) | Action::Receive { .. } | Action::Output { .. } => false,
                 // A reload under a budget does not either; one on its way to another device may lead to a send.
                 Action::Reload { .. } if devices == 1 => false,
-                Action::Kernel(_) | Action::Input { .. } | Action::Spill { .. } | Action::Reload { .. } => {
+                Action::Kernel(_)
+                | Action::Input { .. }
+                | Action::Spill { .. }
+                | Action::Reload { .. }
+                | Action::Garbled(_) => {
                     followers.of(position as u32).any(|follower| feeds[follower as usize])
                 }
             };

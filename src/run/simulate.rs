@@ -341,7 +341,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         self.compute(index, number);
         match action {
             Action::Receive { to, .. } => self.tell(index, Event::Written(to.shape.size_bytes(ring))),
-            Action::Kernel(_) | Action::Input { .. } | Action::Reload { .. } => {
+            Action::Kernel(_) | Action::Input { .. } | Action::Reload { .. } | Action::Garbled(_) => {
                 self.tell(index, Event::Done(position));
             }
             Action::Send { .. } | Action::Output { .. } | Action::Spill { .. } => {

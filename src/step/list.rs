@@ -1,5 +1,6 @@
 //! Steps, the buffers they name, and lists of them.
 
+use super::garbled::Garbled;
 use super::kernel::{Access, Kernel, Matrix};
 use super::states::StateTile;
 use crate::ring::{Ring, Shape};
@@ -184,6 +185,8 @@ pub enum Action {
         /// The host slot.
         place: PlaceId,
     },
+    /// Does a part of a conversion by a garbled circuit, on the host.
+    Garbled(Garbled),
 }
 
 impl Action {
@@ -197,6 +200,7 @@ impl Action {
             Action::Send { from, .. } | Action::Output { from, .. } | Action::Spill { from, .. } => {
                 visit(from, Access::Read);
             }
+            Action::Garbled(garbled) => garbled.visit(visit),
         }
     }
 
@@ -213,6 +217,7 @@ impl Action {
             }
             Action::Spill { from, place } => Action::Spill { from: at(from), place },
             Action::Reload { to, place } => Action::Reload { to: at(to), place },
+            Action::Garbled(ref garbled) => Action::Garbled(garbled.map(at)),
         }
     }
 
@@ -226,6 +231,7 @@ impl Action {
             Action::Output { .. } => "output",
             Action::Spill { .. } => "spill",
             Action::Reload { .. } => "reload",
+            Action::Garbled(garbled) => garbled.part.name(),
         }
     }
 }

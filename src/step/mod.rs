@@ -5,6 +5,7 @@
 //! Steps are pure data: equal lists are equal runs.
 
 pub mod bits;
+mod garbled;
 mod kernel;
 mod list;
 mod rows;
@@ -12,6 +13,7 @@ mod shapes;
 mod states;
 
 pub use crate::ring::Axis;
+pub use garbled::{Garbled, GarbledPart};
 pub use kernel::{Access, Kernel, Loop, MOST_LOOPS, Matrix, STEMS};
 pub use list::{
     Action, BufferId, BufferSpec, InputId, KeyId, MemoryClass, MessageId, OpId, Phase, PlaceId, Step,

@@ -143,10 +143,13 @@ mod product;
 #[cfg(test)]
 mod tests;
 
+use super::Lowered;
 use super::dealt::{self, Bits, Toolkit, UsesToolkit};
-use super::lowering::{Lowering, Pair, Parts, Tile, lower};
+use super::lowering::{Lowering, Pair, Parts, Tile, lower, lower_with};
+use super::regions::regions;
 use super::rules::{Coalition, Row, Rules, Served};
-use crate::correlation::{Product, Source};
+use crate::correlation::{DemandError, Product, Source};
+use crate::program::tiling::Tiling;
 use crate::program::{Program, Test, Truncation};
 use crate::ring::Shape;
 use crate::share::Parties;
@@ -192,6 +195,14 @@ pub(super) const ROW: Row = Row {
     ],
     lower: lower::<Beaver>,
 };
+
+/// The row of the same protocol with garbled circuits for what is not linear.
+pub(super) const GARBLED_ROW: Row = Row { name: "beaver-garbled", lower: lower_garbled, ..ROW };
+
+/// Lowers a program with regions that garbled circuits compute.
+fn lower_garbled(program: &Program, tiling: &Tiling, source: Source) -> Result<Lowered, DemandError> {
+    lower_with::<Beaver>(program, tiling, source, regions(program, tiling))
+}
 
 /// The rules of this protocol.
 struct Beaver {

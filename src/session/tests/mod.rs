@@ -5,6 +5,7 @@ mod check;
 mod checkpoints;
 mod coalescing;
 mod compiled;
+mod convert;
 mod covered;
 mod dealer;
 mod deviating;

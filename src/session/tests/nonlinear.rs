@@ -94,6 +94,11 @@ impl Recipe {
         program
     }
 
+    /// True where nothing rounds to either side.
+    pub(super) fn is_exact(&self) -> bool {
+        self.truncation == Truncation::Exact
+    }
+
     pub(super) fn data(&self, program: &Program) -> Vec<Elements> {
         let inputs = program.inputs().iter().zip(self.seed..);
         let data = |(input, seed): (&crate::program::Input, u64)| match self.fraction_bits {

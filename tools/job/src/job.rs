@@ -39,6 +39,9 @@
 //! `correlations = "pair"` two parties make them between themselves, and there is no dealer; with `"auto"` the cheapest
 //! source is taken of those that every party's own file lists.
 //!
+//! With `nonlinear = "garbled"` a job of `protocol = "beaver"` has comparisons, choices by their results and exact truncations
+//! computed by garbled circuits, all that lie between two products in two rounds.
+//!
 //! With `protocol = "garbled"` the program is one Boolean circuit, see [`GarbledJob`].
 
 mod check;
@@ -178,6 +181,32 @@ struct Header {
     correlations: Option<String>,
     #[serde(default)]
     check: bool,
+    #[serde(default)]
+    nonlinear: Nonlinear,
+}
+
+/// How ops that are not linear are computed.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Nonlinear {
+    /// As the protocol has it.
+    #[default]
+    Tables,
+    /// By garbled circuits, where the protocol has them.
+    Garbled,
+}
+
+impl Nonlinear {
+    /// The protocol that a job means.
+    fn of(self, protocol: Protocol, is_circuit: bool) -> Result<Protocol, String> {
+        match (self, protocol.garbling()) {
+            (Nonlinear::Tables, _) => Ok(protocol),
+            (Nonlinear::Garbled, Some(garbling)) if !is_circuit => Ok(garbling),
+            (Nonlinear::Garbled, _) => {
+                Err("nonlinear = \"garbled\" is for protocol = \"beaver\"".to_owned())
+            }
+        }
+    }
 }
 
 const fn once() -> u32 {
@@ -256,6 +285,7 @@ impl Job {
         runs::check_states(&inputs, &state, &update, &program.steps).map_err(&wrong)?;
         runs::check_loops(&program.steps, job.batches).map_err(&wrong)?;
         let protocol = Protocol::from_str(protocol).map_err(|error| wrong(error.to_string()))?;
+        let protocol = job.nonlinear.of(protocol, job.is_garbled()).map_err(&wrong)?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
         inputs.iter().try_for_each(|(name, input)| check::kind(name, input.kind, codec)).map_err(&wrong)?;

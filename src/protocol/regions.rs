@@ -1,0 +1,149 @@
+//! The parts of a program that are computed by garbled circuits, each in two rounds.
+//!
+//! **A region** is made of the comparisons, choices by their results and exact truncations, and of the sums and moves between
+//! them, that lie behind equally many products: what is not linear between one product and the next. Whatever leads from one
+//! op of a region to another lies in the region as well, for a product on the way would make the number of products before
+//! the second larger. So a region waits for nothing that waits for it.
+//!
+//! An op is left to the rules of the protocol where a party knows its value alone, where it is the same in every run, and where a region
+//! would have more gates than [`MOST_GATES`] or does not lie in one tile.
+
+use super::chosen;
+use crate::program::tiling::Tiling;
+use crate::program::{Op, Program, Truncation, ValueId};
+use crate::share::PartyId;
+use std::collections::BTreeMap;
+
+/// Most AND gates of a region, by estimate: 64 MiB of tables.
+pub(super) const MOST_GATES: u64 = 1 << 21;
+
+/// Values that a garbled circuit computes.
+pub(super) struct Region {
+    /// The values that it computes from others, in the program's order.
+    pub members: Vec<ValueId>,
+    /// The values that enter it.
+    pub inputs: Vec<ValueId>,
+    /// The members that others need.
+    pub results: Vec<ValueId>,
+    /// AND gates, by estimate.
+    pub gates: u64,
+}
+
+/// The way in which an op can be computed in a circuit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It is not linear.
+    Gates,
+    /// It is linear, and computed in a circuit where that lies on the way between others.
+    Linear,
+    /// It is left to the protocol.
+    Outside,
+}
+
+/// The regions of a program.
+pub(super) fn regions(program: &Program, tiling: &Tiling) -> Vec<Region> {
+    if program.parties() != 2 || program.outputs().iter().any(|output| output.every > 1) {
+        return Vec::new();
+    }
+    let (kinds, levels) = kinds(program);
+    let is_member = members(program, &kinds, &levels);
+    let mut by_level: BTreeMap<u32, Vec<ValueId>> = BTreeMap::new();
+    for id in ids(program).filter(|id| is_member[id.index()]) {
+        by_level.entry(levels[id.index()]).or_default().push(id);
+    }
+    let regions = by_level.into_values().map(|members| region(program, members));
+    let is_whole = |&id: &ValueId| {
+        let shape = program.value(id).shape;
+        tiling.grid(shape).extent() == (1, 1) && !shape.is_empty()
+    };
+    let fits = |region: &Region| {
+        region.gates <= MOST_GATES && region.members.iter().chain(&region.inputs).all(is_whole)
+    };
+    regions.filter(fits).collect()
+}
+
+fn ids(program: &Program) -> impl DoubleEndedIterator<Item = ValueId> + use<> {
+    (0..program.values().len() as u32).map(ValueId)
+}
+
+/// By value: how it can be computed, and how many products lie before it.
+fn kinds(program: &Program) -> (Vec<Kind>, Vec<u32>) {
+    let count = program.values().len();
+    let (needed, resident) = (program.needed(), program.resident());
+    let mut owners: Vec<Option<PartyId>> = Vec::with_capacity(count);
+    let (mut kinds, mut levels): (Vec<Kind>, Vec<u32>) = (Vec::new(), Vec::new());
+    for (index, value) in program.values().iter().enumerate() {
+        let mut of = value.op.operands();
+        let first = of.next();
+        let owner = match value.op {
+            Op::Input(input) => Some(program.inputs()[input].owner),
+            _ => first.and_then(|first| owners[first.index()]),
+        };
+        let owner = owner.filter(|_| of.all(|operand| owners[operand.index()] == owner));
+        let is_open = needed[index] && !resident[index] && owner.is_none();
+        let kind = match value.op {
+            _ if !is_open => Kind::Outside,
+            Op::Compare(..) | Op::Truncate(.., Truncation::Exact) => Kind::Gates,
+            Op::Mul(a, b) if chosen(program, a, b).is_some() => Kind::Gates,
+            Op::Add(..)
+            | Op::Sub(..)
+            | Op::Neg(_)
+            | Op::AddConstant(..)
+            | Op::Transpose(_)
+            | Op::Sum(..)
+            | Op::Slice(..)
+            | Op::Pad(..)
+            | Op::Gather(..) => Kind::Linear,
+            _ => Kind::Outside,
+        };
+        let before = value.op.operands().map(|operand| levels[operand.index()]).max().unwrap_or(0);
+        levels.push(before + u32::from(kind == Kind::Outside && is_open));
+        kinds.push(kind);
+        owners.push(owner);
+    }
+    (kinds, levels)
+}
+
+/// Whether each value is computed in a region: what is not linear, and what is linear between two such.
+fn members(program: &Program, kinds: &[Kind], levels: &[u32]) -> Vec<bool> {
+    let count = kinds.len();
+    let (mut follows, mut leads) = (vec![false; count], vec![false; count]);
+    let joins = |marked: &[bool], at: usize, to: usize| {
+        levels[at] == levels[to] && (kinds[at] == Kind::Gates || kinds[at] == Kind::Linear && marked[at])
+    };
+    for id in ids(program) {
+        let mut operands = program.value(id).op.operands();
+        follows[id.index()] = operands.any(|operand| joins(&follows, operand.index(), id.index()));
+    }
+    for id in ids(program).rev() {
+        let mark = joins(&leads, id.index(), id.index());
+        for operand in program.value(id).op.operands() {
+            leads[operand.index()] |= mark && levels[operand.index()] == levels[id.index()];
+        }
+    }
+    let is_member = |at: usize| match kinds[at] {
+        Kind::Gates => true,
+        Kind::Linear => follows[at] && leads[at],
+        Kind::Outside => false,
+    };
+    (0..count).map(is_member).collect()
+}
+
+fn region(program: &Program, members: Vec<ValueId>) -> Region {
+    let is_in = |id: ValueId| members.binary_search(&id).is_ok();
+    let needed = program.needed();
+    let mut inputs: Vec<ValueId> =
+        members.iter().flat_map(|&id| program.value(id).op.operands()).filter(|&id| !is_in(id)).collect();
+    inputs.sort_unstable();
+    inputs.dedup();
+    let mut wanted: Vec<ValueId> = program.roots().collect();
+    for id in ids(program).filter(|&id| needed[id.index()] && !is_in(id)) {
+        wanted.extend(program.value(id).op.operands());
+    }
+    let results: Vec<ValueId> = members.iter().copied().filter(|id| wanted.contains(id)).collect();
+    let elements =
+        |list: &[ValueId]| list.iter().map(|&id| program.value(id).shape.len() as u64).sum::<u64>();
+    let bits = u64::from(program.ring().bits());
+    let gates = (elements(&members) + elements(&inputs) + elements(&results)) * bits;
+    Region { members, inputs, results, gates }
+}

@@ -1,0 +1,105 @@
+//! What is not linear by garbled circuits gives what the oracle gives, in two rounds for each product before it.
+
+use super::nonlinear::recipe;
+use super::{World, numbers, on_gpus, world};
+use crate::plan::{PlanOptions, Plans};
+use crate::program::{Program, Truncation, ValueId, oracle};
+use crate::protocol::Protocol;
+use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
+use crate::share::{Parties, PartyId, Role};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+const GARBLED: Protocol = Protocol::BeaverGarbled;
+
+/// A network with a hidden layer, and the place of its largest score.
+fn network(protocol: Protocol, ring: Ring, fraction_bits: u32) -> Program {
+    let codec = FixedPoint::new(ring, fraction_bits).expect("a codec");
+    let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Exact);
+    let mut input = |name: &str, owner, rows, cols| {
+        program.input(name, PartyId(owner), Shape::new(rows, cols), Some(1.0)).expect("an input")
+    };
+    let x = input("x", 0, 1, 5);
+    let [w1, b1] = [input("w1", 1, 5, 4), input("b1", 1, 1, 4)];
+    let [w2, b2] = [input("w2", 1, 4, 3), input("b2", 1, 1, 3)];
+    let mut layer = |x, w, b| -> ValueId {
+        let product = program.matmul(x, w).expect("shapes that fit");
+        program.add(product, b).expect("a sum")
+    };
+    let sum = layer(x, w1, b1);
+    let hidden = program.relu(sum).expect("a value");
+    let mut layer = |x, w, b| -> ValueId {
+        let product = program.matmul(x, w).expect("shapes that fit");
+        program.add(product, b).expect("a sum")
+    };
+    let scores = layer(hidden, w2, b2);
+    let label = program.argmax(scores, Axis::Cols).expect("a place");
+    program.output("hidden", hidden, Parties::first(2)).expect("an output");
+    program.output("label", label, PartyId(0).alone()).expect("an output");
+    program
+}
+
+/// Holds what a run gives against the oracle, and what it sends against its plan; returns its rounds.
+fn hold(world: &World, program: &Program, inputs: &[Elements]) -> u32 {
+    let outcomes = world.run(program, inputs).expect("a run without faults");
+    let plans = Plans::new(GARBLED, program, PlanOptions::default()).expect("a plan");
+    let expected = oracle::evaluate(program, inputs);
+    for (party, outcome) in Parties::first(2).iter().zip(&outcomes) {
+        for (output, expected) in program.outputs().iter().zip(&expected) {
+            let actual = outcome.outputs.get(&output.name);
+            let difference = actual.and_then(|actual| expected.first_difference(actual));
+            assert_eq!(difference, None, "{} at {party} differs from the oracle", output.name);
+        }
+        let planned = plans.traffic.of(Role::from(party));
+        assert_eq!(outcome.report.tally.sent_bytes, planned.sent_bytes, "bytes sent by {party}");
+    }
+    outcomes.iter().map(|outcome| outcome.report.tally.rounds).max().expect("two parties")
+}
+
+fn data(program: &Program) -> Vec<Elements> {
+    let inputs = program.inputs().iter().zip(3..);
+    inputs.map(|(input, seed)| numbers(program.codec(), input.shape.len(), 1.0, seed)).collect()
+}
+
+#[test]
+fn a_network_takes_three_rounds_a_layer() {
+    for (ring, fraction_bits) in [(Ring::Z64, 16), (Ring::Z32, 8)] {
+        let [tables, garbled] =
+            [Protocol::Beaver, GARBLED].map(|protocol| network(protocol, ring, fraction_bits));
+        let rounds = hold(&world(GARBLED, 5), &garbled, &data(&garbled));
+        assert_eq!(rounds, 7, "two products, two garbled circuits of two rounds each, and an output");
+        let plans = Plans::new(Protocol::Beaver, &tables, PlanOptions::default()).expect("a plan");
+        assert!(plans.traffic.rounds > 2 * rounds, "tables take {} rounds", plans.traffic.rounds);
+    }
+}
+
+#[test]
+fn correlations_of_two_parties_do_as_well_as_those_of_a_dealer() {
+    let program = network(GARBLED, Ring::Z64, 16);
+    hold(&world(GARBLED, 6).with_pair(), &program, &data(&program));
+}
+
+#[test]
+fn the_device_does_not_matter() {
+    let program = network(GARBLED, Ring::Z32, 8);
+    on_gpus(|name, on| {
+        let rounds = hold(&on(world(GARBLED, 7)), &program, &data(&program));
+        assert_eq!(rounds, 7, "on {name}");
+    });
+}
+
+#[test]
+fn what_is_not_linear_equals_the_oracle() {
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() });
+    let recipes = recipe().prop_filter("two parties", |recipe| recipe.protocol == Protocol::Beaver);
+    let held = runner.run(&recipes, |recipe| {
+        let program = recipe.program();
+        // Rounding to either side is not the oracle's.
+        if recipe.is_exact() {
+            hold(&world(GARBLED, recipe.seed), &program, &recipe.data(&program));
+        }
+        Ok(())
+    });
+    held.unwrap_or_else(|error| panic!("{error}"));
+}
