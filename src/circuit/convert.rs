@@ -379,7 +379,8 @@ mod tests {
     }
 
     fn case(ring: Ring, bits: usize) -> Case {
-        let values: Vec<i64> = vec![0, 1, -1, 5, -7, (1 << (bits - 1)) - 1, -(1 << (bits - 1))];
+        let least = i64::MIN >> (64 - bits);
+        let values: Vec<i64> = vec![0, 1, -1, 5, -7, !least, least];
         let conversion = relu(ring, values.len(), bits);
         let len = ring.element_bytes();
         let first = numbers(1, values.len() * len);

@@ -202,9 +202,7 @@ impl Nonlinear {
         match (self, protocol.garbling()) {
             (Nonlinear::Tables, _) => Ok(protocol),
             (Nonlinear::Garbled, Some(garbling)) if !is_circuit => Ok(garbling),
-            (Nonlinear::Garbled, _) => {
-                Err("nonlinear = \"garbled\" is for protocol = \"beaver\"".to_owned())
-            }
+            (Nonlinear::Garbled, _) => Err("nonlinear = \"garbled\" is for protocol = \"beaver\"".to_owned()),
         }
     }
 }
