@@ -119,7 +119,7 @@ impl Input {
 
 impl Header {
     /// Whether the job is of a kind of its own, which is lowered to no steps.
-    fn is_garbled(&self) -> bool {
+    pub(super) fn is_garbled(&self) -> bool {
         self.protocol.as_str() == GARBLED
     }
 }
