@@ -423,7 +423,7 @@ impl Op {
     /// The same op of other values.
     pub(super) fn map(self, new: impl Fn(ValueId) -> ValueId) -> Op {
         match self {
-            Op::Input(_) | Op::State(_) => self,
+            Op::Input(_) | Op::State(_) | Op::Public(_) => self,
             Op::Add(a, b) => Op::Add(new(a), new(b)),
             Op::Sub(a, b) => Op::Sub(new(a), new(b)),
             Op::Neg(a) => Op::Neg(new(a)),

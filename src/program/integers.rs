@@ -324,6 +324,7 @@ impl Program {
                 let (span, signed) = (kind.span_within(bound, ring), kind.is_signed());
                 return Some(Integers { span, signed, wraps: false });
             }
+            Op::Public(public) => return Some(self.integers_of_tensor(public)),
             Op::Add(a, b) => span(a).plus(span(b)),
             Op::Sub(a, b) => span(a).minus(span(b)),
             Op::Neg(a) => span(a).times(-1),

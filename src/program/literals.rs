@@ -1,8 +1,8 @@
 //! Public tensors: numbers that the program's text says.
 //!
-//! A public tensor needs no op of its own. It is the sum of zeros, which are a value of which no element is kept with
-//! zeros around it, and public constants; so no party brings it, and it depends on nobody's data. Whole numbers are
-//! integers beside fixed-point numbers, as results of comparisons are: products with them are exact.
+//! A public tensor of a text is the sum of zeros, which are a public scalar of which no element is kept with zeros around it,
+//! and public constants; so no party brings it, and everybody [knows](Program::known) it. Whole numbers are integers beside
+//! fixed-point numbers, as results of comparisons are: products with them are exact.
 
 use super::build::whole;
 use super::range::Interval;
@@ -194,9 +194,10 @@ impl Program {
     fn zeros_of(&mut self, dims: Dims, bits: u32) -> Result<ValueId, ProgramError> {
         let label = "0".to_owned();
         let dims = self.bearable(&label, dims)?;
-        let mut values = (0..self.values.len() as u32).map(ValueId);
-        let any = values.clone().find(|&value| !self.value(value).shape.is_empty()).or(values.next());
-        let any = any.ok_or(ProgramError::Public)?;
+        if self.values.is_empty() {
+            return Err(ProgramError::Public);
+        }
+        let any = self.public_zero()?;
         let nothing = self.slice(any, Stride::range(0, 0), Stride::range(0, 0))?;
         let zeros = self.push_scaled(Op::Pad(nothing, (0, 0)), dims.folded(), bits, label)?;
         self.values[zeros.index()].interval = (self.codec().fraction_bits() > 0).then_some(Interval::at(0.0));

@@ -55,7 +55,7 @@ pub use literals::MOST_LISTED;
 pub use meaning::{Meaning, Relation, Term};
 pub use optimisers::Rate;
 pub(crate) use public::Passes;
-pub use public::{Public, PublicId, Rows, Schedule};
+pub use public::{Public, PublicId, PublicTensor, Rows, Schedule};
 pub(crate) use state::uniform;
 pub use state::{Init, State};
 
@@ -114,6 +114,8 @@ pub enum Op {
     ScaleByRun(ValueId, PublicId),
     /// The rows that the run takes.
     RowsByRun(ValueId, PublicId),
+    /// The public tensor with this number, which every party has.
+    Public(PublicId),
 }
 
 /// The way in which the product of two fixed-point numbers gets back to their scale.
@@ -148,7 +150,7 @@ impl Op {
     /// The values it is computed from.
     pub fn operands(self) -> impl Iterator<Item = ValueId> {
         let (first, second) = match self {
-            Op::Input(_) | Op::State(_) => (None, None),
+            Op::Input(_) | Op::State(_) | Op::Public(_) => (None, None),
             Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b) | Op::MatMul(a, b) => (Some(a), Some(b)),
             Op::Neg(a)
             | Op::AddConstant(a, _)
@@ -173,7 +175,7 @@ impl Op {
                 true
             }
             Op::Truncate(..) | Op::Compare(..) | Op::ScaleByRun(..) => true,
-            Op::Input(_) | Op::State(_) => false,
+            Op::Input(_) | Op::State(_) | Op::Public(_) => false,
             Op::MatMul(..) | Op::Transpose(_) | Op::Sum(..) => false,
             Op::Slice(..) | Op::Pad(..) | Op::Gather(..) | Op::RowsByRun(..) => false,
         }
@@ -200,6 +202,7 @@ impl Op {
             Op::Gather(..) => "gather",
             Op::ScaleByRun(..) => "scale by a number of the run",
             Op::RowsByRun(..) => "take rows of the run",
+            Op::Public(_) => "public tensor",
         }
     }
 }
@@ -344,13 +347,16 @@ impl Program {
         &self.outputs
     }
 
-    /// For each value, whether it is the same in every run: it is computed from resident inputs alone. A state never is, even
-    /// if its update is itself: what is opened of it has a fresh mask in every run.
+    /// For each value, whether it is the same in every run: it is computed from resident inputs alone, and from public tensors
+    /// where there are resident inputs. A state never is, even if its update is itself: what is opened of it has a fresh mask
+    /// in every run.
     pub fn resident(&self) -> Vec<bool> {
+        let keeps = self.inputs.iter().any(|input| input.resident);
         let mut resident = Vec::with_capacity(self.values.len());
         for value in &self.values {
             let same = match value.op {
                 Op::Input(index) => self.inputs[index].resident,
+                Op::Public(_) => keeps,
                 Op::State(_) | Op::ScaleByRun(..) | Op::RowsByRun(..) => false,
                 op => op.operands().all(|operand: ValueId| resident[operand.index()]),
             };

@@ -147,6 +147,7 @@ fn evaluate_values(
                     let rows = program.rows_of_run(rows, run);
                     values[a.index()].gather(value.shape, |row, col| vec![(rows[row] as usize, col)])
                 }
+                Op::Public(public) => Plain::exact(value.shape, program.tensor_elements(public)),
                 op => evaluate_op(program.ring(), op, value.shape, inputs, &values, &mut rounds_up),
             },
         };
@@ -229,6 +230,7 @@ fn evaluate_op(
     match op {
         Op::Input(index) => Plain::exact(shape, &inputs[index]),
         Op::State(_) | Op::ScaleByRun(..) | Op::RowsByRun(..) => unreachable!("what differs from run to run"),
+        Op::Public(_) => unreachable!("the program has its elements"),
         Op::Add(a, b) => of(a).zip(
             of(b),
             shape,

@@ -1,18 +1,24 @@
-//! Public values that differ from run to run: numbers such as a learning rate, and the rows of a matrix that a run takes.
+//! Public values: numbers that differ from run to run such as a learning rate, the rows of a matrix that a run takes, and
+//! tensors that every party has.
 //!
 //! Everybody knows them for every run beforehand, and parties compare them with the rest of the program. So a run needs no
 //! message for them: a multiple by a public number and rows by their public numbers are each party's own work. A value that
 //! is the same in every run, such as a data set, stays as it is, and each run takes its batch from there.
 //!
+//! **Public tensors.** What is computed of them alone is [known](Program::known) to everybody: each party computes it in the
+//! clear. Products, sums and comparisons in which a known value meets a private one or another known one are each party's
+//! own work as well.
+//!
 //! Runs are counted from 0, those of earlier sessions among them that a session goes on from.
 
 use super::range::Interval;
-use super::{Dims, Number, Op, Program, ProgramError, Span, ValueId};
+use super::{Dims, Integers, Number, Op, Program, ProgramError, Span, ValueId};
 use crate::ring::prg::PrgKey;
 use crate::ring::{Elements, Ring, Shape};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// A public value of a program, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -26,6 +32,21 @@ pub enum Schedule {
     Numbers(Vec<f64>),
     /// The numbers of the rows that each run takes.
     Rows(Rows),
+    /// A tensor that is the same in every run.
+    Tensor(PublicTensor),
+}
+
+/// A tensor that every party has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublicTensor {
+    dims: Dims,
+    /// Row by row, as the ring has them.
+    elements: Arc<Elements>,
+    fraction_bits: u32,
+    /// Whether its elements are signed integers.
+    signed: bool,
+    /// The least and the greatest element.
+    span: Span,
 }
 
 /// The numbers of the rows that each run takes.
@@ -135,7 +156,7 @@ impl Schedule {
         match self {
             Schedule::Numbers(numbers) => Some(numbers.len()),
             Schedule::Rows(Rows::From { first, .. }) => Some(first.len()),
-            Schedule::Rows(Rows::Shuffled { .. }) => None,
+            Schedule::Rows(Rows::Shuffled { .. }) | Schedule::Tensor(_) => None,
         }
     }
 
@@ -144,7 +165,7 @@ impl Schedule {
         match self {
             Schedule::Numbers(_) => "numbers".to_owned(),
             Schedule::Rows(Rows::From { take, .. }) => format!("{take} rows"),
-            Schedule::Rows(Rows::Shuffled { .. }) => self.to_string(),
+            Schedule::Rows(Rows::Shuffled { .. }) | Schedule::Tensor(_) => self.to_string(),
         }
     }
 }
@@ -169,6 +190,10 @@ impl fmt::Display for Schedule {
             }
             Schedule::Rows(Rows::Shuffled { of, take, seed }) => {
                 write!(f, "{take} of {of} rows, shuffled from seed {seed}")
+            }
+            Schedule::Tensor(PublicTensor { dims, elements, fraction_bits, .. }) => {
+                let digest = digest(&mut elements.to_u64().into_iter().map(u64::to_le_bytes));
+                write!(f, "{dims} with {fraction_bits} fraction bits, {digest}")
             }
         }
     }
@@ -212,6 +237,7 @@ impl Program {
                 (_, extent) if u32::try_from(extent).is_err() => return wrong("names rows beyond 2^32"),
                 _ => {}
             },
+            Schedule::Tensor(_) => {}
         }
         self.publics.push(Public { name: name.to_owned(), schedule });
         Ok(PublicId(self.publics.len() as u32 - 1))
@@ -224,7 +250,10 @@ impl Program {
     pub fn scale_by_run(&mut self, a: ValueId, by: PublicId) -> Result<ValueId, ProgramError> {
         let Public { name, schedule } = &self.publics[by.index()];
         if !matches!(schedule, Schedule::Numbers(_)) {
-            let what = "is numbers of rows, and takes rows of a value: write x[…]".to_owned();
+            let what = match schedule {
+                Schedule::Tensor(_) => "is a tensor, and no number of the run".to_owned(),
+                _ => "is numbers of rows, and takes rows of a value: write x[…]".to_owned(),
+            };
             return Err(ProgramError::Schedule { name: name.clone(), what });
         }
         let label = format!("({} * {name})", self.short(a));
@@ -273,6 +302,7 @@ impl Program {
             .iter()
             .filter_map(|value| match value.op {
                 Op::ScaleByRun(_, public) | Op::RowsByRun(_, public) => Some(public.index()),
+                Op::Public(public) => Some(public.index()),
                 _ => None,
             })
             .collect();
@@ -293,7 +323,7 @@ impl Program {
             let words: Vec<u64> = match &public.schedule {
                 Schedule::Numbers(numbers) => numbers.iter().map(|number| number.to_bits()).collect(),
                 Schedule::Rows(Rows::From { first, .. }) => first.iter().map(|&row| row.into()).collect(),
-                Schedule::Rows(Rows::Shuffled { .. }) => Vec::new(),
+                Schedule::Rows(Rows::Shuffled { .. }) | Schedule::Tensor(_) => Vec::new(),
             };
             let words = &words[..words.len().min(runs as usize)];
             hasher.update(&(words.len() as u64).to_le_bytes());
@@ -312,15 +342,112 @@ impl Program {
                 let drawn = passes.0.entry(index).or_default();
                 rows.of_run_in(run, drawn)?.into_iter().map(u64::from).collect()
             }
+            Schedule::Tensor(tensor) => return Some(tensor.elements.as_ref().clone()),
         };
         Some(Elements::from_integers(self.ring(), elements))
     }
 
-    /// The shape in which parties have a public value: a column.
+    /// A tensor that every party has, as the ring has its elements: integers, or numbers at the program's scale. Among
+    /// fixed-point numbers one of whole numbers alone is integers, so that products with it are exact.
+    ///
+    /// # Errors
+    /// Where another public value has the name, or the tensor is too large.
+    ///
+    /// # Panics
+    /// Where there are more or fewer elements than the extents say.
+    pub fn public_tensor(
+        &mut self,
+        name: &str,
+        dims: Dims,
+        elements: &Elements,
+        signed: bool,
+    ) -> Result<ValueId, ProgramError> {
+        let dims = self.bearable(name, dims)?;
+        assert_eq!(elements.len(), dims.folded().len(), "as many elements as the extents say");
+        let (ring, scale) = (self.ring(), self.codec.fraction_bits());
+        let integer = |element: u64| if signed { ring.signed(element).into() } else { i128::from(element) };
+        let mut numbers: Vec<i128> = elements.to_u64().into_iter().map(integer).collect();
+        let is_whole = numbers.iter().all(|number| number.trailing_zeros() >= scale);
+        if is_whole {
+            numbers.iter_mut().for_each(|number| *number >>= scale);
+        }
+        let ends = numbers.iter().copied().min().zip(numbers.iter().copied().max());
+        let (low, high) = ends.unwrap_or_default();
+        let tensor = PublicTensor {
+            dims,
+            elements: Arc::new(Elements::from_integers(
+                ring,
+                numbers.into_iter().map(|n| ring.reduce(n as u64)),
+            )),
+            fraction_bits: if is_whole { 0 } else { scale },
+            signed,
+            span: Span::new(low, high),
+        };
+        let bits = tensor.fraction_bits;
+        let public = self.public(name, Schedule::Tensor(tensor))?;
+        let value = self.push_scaled(Op::Public(public), dims.folded(), bits, name.to_owned())?;
+        Ok(self.with_dims(value, dims))
+    }
+
+    /// For each value, whether everybody knows it beforehand: it is computed of public tensors alone.
+    pub fn known(&self) -> Vec<bool> {
+        let mut known: Vec<bool> = Vec::with_capacity(self.values.len());
+        for value in &self.values {
+            let of_all = match value.op {
+                Op::Public(_) => true,
+                Op::Input(_) | Op::State(_) => false,
+                op => op.operands().all(|operand| known[operand.index()]),
+            };
+            known.push(of_all);
+        }
+        known
+    }
+
+    /// The scalar zero that every party has, of which public tensors in steps are made.
+    pub(super) fn public_zero(&mut self) -> Result<ValueId, ProgramError> {
+        const NAME: &str = "0";
+        if let Some(public) = self.public_named(NAME) {
+            let is_it = |value: &super::Value| value.op == Op::Public(public);
+            return match self.values.iter().position(is_it) {
+                Some(index) => Ok(ValueId(index as u32)),
+                None => self.push_scaled(Op::Public(public), Shape::SCALAR, 0, NAME.to_owned()),
+            };
+        }
+        let zero = Elements::zeros(self.ring(), 1);
+        self.public_tensor(NAME, Dims::SCALAR, &zero, true)
+    }
+
+    fn tensor(&self, public: PublicId) -> &PublicTensor {
+        let Schedule::Tensor(tensor) = &self.publics[public.index()].schedule else {
+            unreachable!("its op is a tensor's")
+        };
+        tensor
+    }
+
+    /// The elements of a public tensor.
+    pub(crate) fn tensor_elements(&self, public: PublicId) -> &Elements {
+        &self.tensor(public).elements
+    }
+
+    /// Where the numbers of a public tensor lie.
+    pub(super) fn interval_of_tensor(&self, public: PublicId) -> Interval {
+        let PublicTensor { span, fraction_bits, .. } = *self.tensor(public);
+        let unit = (-f64::from(fraction_bits)).exp2();
+        Interval::new(span.low as f64 * unit, span.high as f64 * unit)
+    }
+
+    /// The integers that a public tensor holds.
+    pub(super) fn integers_of_tensor(&self, public: PublicId) -> Integers {
+        let PublicTensor { span, signed, .. } = *self.tensor(public);
+        Integers { span, signed, wraps: false }
+    }
+
+    /// The shape in which parties have a public value: that of a tensor, otherwise a column.
     pub(crate) fn public_shape(&self, index: usize) -> Shape {
         match &self.publics[index].schedule {
             Schedule::Numbers(_) => Shape::SCALAR,
             Schedule::Rows(rows) => Shape::new(rows.take(), 1),
+            Schedule::Tensor(tensor) => tensor.dims.folded(),
         }
     }
 

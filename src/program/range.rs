@@ -281,6 +281,7 @@ pub(super) fn interval_of(program: &Program, op: Op, fraction_bits: u32) -> Opti
     let interval = match op {
         Op::Input(index) => bounded(program.inputs()[index].bound?, unit),
         Op::State(index) => bounded(program.states()[index].bound?, unit),
+        Op::Public(public) => program.interval_of_tensor(public),
         Op::Add(a, b) => of(a)?.plus(of(b)?),
         Op::Sub(a, b) => of(a)?.plus(of(b)?.times(-1.0)),
         Op::Neg(a) => of(a)?.times(-1.0),

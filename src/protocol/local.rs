@@ -1,12 +1,16 @@
 //! Ops that every party does for itself: linear ones on every copy of a value, and all ops on values that one party knows
-//! alone.
+//! alone, or that all know.
+//!
+//! A value that all know is one component, of which each party has a copy. Where it meets another value, each party works
+//! with its own copy, so the other value's components are the result's: the sum is its first component's, as a constant
+//! would be, and a product with it is a linear op.
 
 use super::lowering::{Block, Lowering, Pair, Parts, SAME_COMPONENTS, Tile};
 use super::rules::Rules;
 use crate::correlation::Product;
 use crate::program::Test;
 use crate::ring::{Axis, MINUS_ONE, Shape};
-use crate::share::{PartyId, Sharing};
+use crate::share::{Parties, PartyId, Sharing};
 use crate::step::{Action, BufferId, Kernel, KeyId, MemoryClass};
 
 impl<P: Rules> Lowering<'_, P> {
@@ -36,7 +40,13 @@ impl<P: Rules> Lowering<'_, P> {
 
     /// The sum of two multiples; where only one has a component, that one's, repeated to `shape`.
     pub(super) fn sum(&mut self, shape: Shape, (of_a, a): (u64, Tile), (of_b, b): (u64, Tile)) -> Parts {
-        let (a, b) = (self.parts(a), self.parts(b));
+        let known = [a, b].map(|tile| self.known[tile.value.index()]);
+        let (mut a, mut b) = (self.parts(a), self.parts(b));
+        match known {
+            [true, false] => a = self.in_first_component(&a, &b),
+            [false, true] => b = self.in_first_component(&b, &a),
+            _ => {}
+        }
         let mut sum = Sharing::ZERO;
         for (holders, party, [a, b]) in a.zip(&b) {
             let terms = a.map(|a| (of_a, a)).into_iter().chain(b.map(|b| (of_b, b))).collect::<Vec<_>>();
@@ -47,6 +57,34 @@ impl<P: Rules> Lowering<'_, P> {
             sum.put(holders, party, copy);
         }
         sum
+    }
+
+    /// A tile that all parties know, as the first component of another.
+    fn in_first_component(&self, known: &Parts, other: &Parts) -> Parts {
+        let all = Parties::first(self.program.parties());
+        let first = other.components().next().expect("every value has a component");
+        let copy = |party| known.copy(all, party).expect("all parties know it");
+        first.iter().map(|party| (first, party, copy(party))).collect()
+    }
+
+    /// Σ X·Y over pairs of tiles, of which all parties know one of each pair.
+    pub(super) fn product_with_known(&mut self, product: Product, shape: Shape, terms: &[Pair]) -> Parts {
+        let all = Parties::first(self.program.parties());
+        let (left, right) = terms[0];
+        let known = [left, right].map(|tile| self.known[tile.value.index()]);
+        let pairs: Vec<[Parts; 2]> = terms.iter().map(|&(x, y)| [self.parts(x), self.parts(y)]).collect();
+        let other = &pairs[0][usize::from(known[0])];
+        other.map(|holders, party, _| {
+            let out = self.buffer(party, shape, MemoryClass::Shares);
+            for (index, [x, y]) in pairs.iter().enumerate() {
+                let of = |parts: &Parts, is_known: bool| {
+                    parts.copy(if is_known { all } else { holders }, party).expect(SAME_COMPONENTS)
+                };
+                let pair = (of(x, known[0]), of(y, known[1]));
+                self.push(party, product.kernel(out, vec![pair], index > 0));
+            }
+            out
+        })
     }
 
     /// Sums over one axis: of every tile along it, then of those.

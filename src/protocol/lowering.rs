@@ -104,6 +104,8 @@ pub(super) struct Lowering<'a, P: Rules> {
     places: Vec<(usize, usize)>,
     /// By value: whether it is the same in every run.
     pub(super) resident: Vec<bool>,
+    /// By value: whether every party knows it. Such a value is one component that all hold; another has none of these.
+    pub(super) known: Vec<bool>,
     /// By value: see [`compared`].
     pub(super) compared: Vec<(ValueId, u64)>,
     /// The tiles that have been lowered.
@@ -139,6 +141,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
             // Tiles are counted from 1.
             places: vec![(0, 0)],
             resident: program.resident(),
+            known: program.known(),
             compared: compared(program),
             tiles: HashMap::new(),
             bits: HashMap::new(),
@@ -235,7 +238,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
         let (base, constant) = self.compared[a.index()];
         let operand = Tile { value: base, at: tile.at };
         let parts = self.parts(operand);
-        if parts.owner().is_some() {
+        if parts.owner().is_some() || self.known[base.index()] {
             let parts = if constant == 0 { parts } else { self.linear(operand, 1, constant) };
             let parts = self.test_alone(parts, test);
             self.tiles.insert(tile, parts);
@@ -252,7 +255,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
             return region.inputs.iter().map(|&input| tile(input, (0, 0))).collect();
         }
         match self.program.value(value).op {
-            Op::Input(_) => Vec::new(),
+            Op::Input(_) | Op::Public(_) => Vec::new(),
             Op::State(index) => {
                 self.computed_first(index).into_iter().map(|value| tile(value, (row, col))).collect()
             }
@@ -298,8 +301,10 @@ impl<'a, P: Rules> Lowering<'a, P> {
             Op::Neg(a) => self.linear(Tile { value: a, at }, MINUS_ONE, 0),
             Op::AddConstant(a, constant) => self.linear(Tile { value: a, at }, 1, constant),
             Op::Scale(a, factor) => self.linear(Tile { value: a, at }, factor, 0),
+            Op::Public(public) => self.tensor(public, value, at),
             Op::Mul(a, b) => {
                 if let Some((condition, value)) = chosen(self.program, a, b)
+                    && !self.known[value.index()]
                     && let Some(&bits) = self.bits.get(&Tile { value: condition, at })
                 {
                     return P::choose(self, bits, Tile { value, at });
@@ -338,6 +343,9 @@ impl<'a, P: Rules> Lowering<'a, P> {
     /// Σ X·Y over pairs of tiles.
     fn product(&mut self, product: Product, shape: Shape, terms: Vec<Pair>) -> Parts {
         let (left, right) = terms[0];
+        if self.known[left.value.index()] || self.known[right.value.index()] {
+            return self.product_with_known(product, shape, &terms);
+        }
         let owner = self.parts(left).owner();
         match owner.filter(|_| self.parts(right).owner() == owner) {
             Some(owner) => self.product_alone(owner, product, shape, &terms),
@@ -347,7 +355,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
 
     fn truncate(&mut self, x: Tile, shape: Shape, bits: u32, method: Truncation) -> Parts {
         let operand = self.parts(x);
-        if operand.owner().is_some() {
+        if operand.owner().is_some() || self.known[x.value.index()] {
             return self.local(operand, shape, |out, operand| Kernel::Shift { out, operand, bits });
         }
         P::truncate(self, x, bits, method)

@@ -124,6 +124,7 @@ impl<P: Rules> Lowering<'_, P> {
     pub(super) fn whole(&mut self, value: ValueId, form: Form) -> Parts {
         let (grid, shape) = (self.grid(value), self.program.value(value).shape);
         let form = match form {
+            _ if self.known[value.index()] => Form::Own,
             Form::Repeatable if P::repeatable(self, Tile { value, at: (0, 0) }).is_none() => Form::Own,
             form => form,
         };

@@ -1,10 +1,10 @@
-//! Public values that differ from run to run: every party uploads them, and does with each copy of a value what they say.
+//! Public values: every party uploads them, and does with each copy of a value what those that differ from run to run say.
 
 use super::lowering::{Block, Form, Lowering, Parts, Tile};
 use super::rules::Rules;
 use crate::program::{PublicId, ValueId};
 use crate::ring::Shape;
-use crate::share::PartyId;
+use crate::share::{Parties, PartyId};
 use crate::step::{Action, InputId, Kernel, MemoryClass};
 
 impl<P: Rules> Lowering<'_, P> {
@@ -14,12 +14,29 @@ impl<P: Rules> Lowering<'_, P> {
         if let Some(&block) = self.publics.get(&key) {
             return block;
         }
-        let others = self.program.inputs().len() + self.program.states().len();
         let to = self.buffer(party, Shape::new(count, 1), MemoryClass::Plain);
-        let input = InputId((others + public.index()) as u32);
+        let input = self.input_of(public);
         self.push(party, Action::Input { to, input, at: (first, 0) });
         self.publics.insert(key, to);
         to
+    }
+
+    fn input_of(&self, public: PublicId) -> InputId {
+        let others = self.program.inputs().len() + self.program.states().len();
+        InputId((others + public.index()) as u32)
+    }
+
+    /// A tile of a public tensor: a component that all parties hold.
+    pub(super) fn tensor(&mut self, public: PublicId, value: ValueId, at: (usize, usize)) -> Parts {
+        let (grid, input, all) =
+            (self.grid(value), self.input_of(public), Parties::first(self.program.parties()));
+        all.iter()
+            .map(|party| {
+                let to = self.buffer(party, grid.shape(at), MemoryClass::Shares);
+                self.push(party, Action::Input { to, input, at: grid.origin(at) });
+                (all, party, to)
+            })
+            .collect()
     }
 
     /// Every element times the number of the run.
@@ -41,7 +58,8 @@ impl<P: Rules> Lowering<'_, P> {
         shape: Shape,
     ) -> Parts {
         // What is the same in every run is put together, and shared, in the first alone.
-        let form = if self.resident[a.index()] { Form::Shared } else { Form::Own };
+        let is_kept = self.resident[a.index()] && !self.known[a.index()];
+        let form = if is_kept { Form::Shared } else { Form::Own };
         let operand = self.for_value(a, |lowering| lowering.whole(a, form));
         operand.map(|_, party, operand| {
             let index = self.public(party, rows, origin.0, shape.rows);

@@ -13,7 +13,7 @@ impl Program {
         let scale = (bits(self, to) - bits(self, result)).exp2();
         let one = |adjoint| Ok(vec![adjoint]);
         match op {
-            Op::Input(_) | Op::State(_) => Ok(Vec::new()),
+            Op::Input(_) | Op::State(_) | Op::Public(_) => Ok(Vec::new()),
             Op::Add(a, b) => self.passed_to_each([a, b], result, adjoint, to, [1.0, 1.0]),
             Op::Sub(a, b) => self.passed_to_each([a, b], result, adjoint, to, [1.0, -1.0]),
             Op::Neg(_) => one(adjoint.times(-1.0)),

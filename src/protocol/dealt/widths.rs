@@ -32,9 +32,13 @@ impl Widths {
         let ring = program.ring();
         let magnitude = range::magnitude_bits(program);
         let mut widths = Widths { ring, magnitude, opened: vec![0; count], shares: vec![0; count] };
-        let compared = compared(program);
+        let (compared, known) = (compared(program), program.known());
         let needed = program.values().iter().zip(program.needed()).filter(|(_, needed)| *needed);
         for (value, _) in needed {
+            // Who knows a value opens nothing to compare, truncate or multiply it.
+            if value.op.operands().any(|operand| known[operand.index()]) {
+                continue;
+            }
             match value.op {
                 Op::Compare(a, test) => {
                     let (predicate, bits) = predicate(test, widths.magnitude[a.index()]);

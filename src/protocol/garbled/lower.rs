@@ -7,7 +7,7 @@ use super::functions::{Computed, compute};
 use super::{Lowered, NoCircuit, Numbers};
 use crate::circuit::word::shift::extended;
 use crate::circuit::{Bit, Builder, Sign, Word};
-use crate::program::{Meaning, Op, Program, Stride, Term, Test, Truncation, ValueId};
+use crate::program::{Meaning, Op, Program, Schedule, Stride, Term, Test, Truncation, ValueId};
 use crate::ring::{Axis, Shape};
 
 /// Most AND gates of a circuit, by estimate: with the XORs around them, and what finds equal gates, some gigabytes while it is
@@ -75,7 +75,7 @@ pub fn lower(program: &Program, computed: &[Computed]) -> Result<Lowered, NoCirc
         return Err(NoCircuit::Parties { parties: program.parties() });
     } else if !program.states().is_empty() {
         return Err(NoCircuit::Without("states or loops: what one run leaves to the next are shares"));
-    } else if !program.publics().is_empty() {
+    } else if program.publics().iter().any(|public| !matches!(public.schedule, Schedule::Tensor(_))) {
         return Err(NoCircuit::Without("public values by run"));
     } else if program.check().is_some() {
         return Err(NoCircuit::Without("checks"));
@@ -310,6 +310,12 @@ impl Lowering<'_> {
         match op {
             Op::Input(_) | Op::State(_) | Op::ScaleByRun(..) | Op::RowsByRun(..) => {
                 unreachable!("inputs are there, and what runs have of others is refused")
+            }
+            Op::Public(public) => {
+                let (ring, elements) = (self.program.ring(), self.program.tensor_elements(public).to_u64());
+                self.each(shape, |_, _, row, col| {
+                    integer(ring.signed(elements[row * shape.cols + col]).into(), bits)
+                })
             }
             Op::Add(a, b) => self.each(shape, |builder, values, row, col| {
                 builder.add(&of(values, a, row, col, bits), &of(values, b, row, col, bits))

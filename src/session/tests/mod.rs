@@ -19,6 +19,7 @@ mod formulas;
 mod garbled;
 mod integers;
 mod keys;
+mod known;
 mod losses;
 mod masks;
 mod narrow;

@@ -200,7 +200,9 @@ impl PartyConfig {
     /// Where there is one.
     pub fn check_names(&self, job: &Job) -> Result<(), JobError> {
         let party = self.party();
-        let input = self.inputs.keys().find(|name| !job.inputs_of(party).any(|own| own == name.as_str()));
+        let is_own =
+            |name: &String| job.inputs_of(party).any(|own| own == name) || job.tables.contains_key(name);
+        let input = self.inputs.keys().find(|name| !is_own(name));
         let learns = |name: &String| job.outputs.get(name).is_some_and(|output| output.to.contains(&party.0));
         let output = self.outputs.keys().find(|name| !learns(name));
         let reason = match (input, output) {

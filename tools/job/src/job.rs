@@ -25,6 +25,9 @@
 //! and `kind`, one of i32, u32, i64 and u64, says which integers the input holds: its owner's file is held against both.
 //! Names are identifiers, see [`check`].
 //!
+//! `owner = "public"` is of an input that every party has, each from a file of its own: parties compare its numbers before
+//! anything secret moves, and products with it cost no message.
+//!
 //! Of a `.csv`, `header` says whether the first line names the columns, `columns` which of them are read (by name, or by
 //! number from 1 on), `separator` what stands between two, and `missing` what takes the place of a missing value, which
 //! is an error otherwise; in other files `missing` stands for NaN.
@@ -52,6 +55,7 @@ mod program;
 mod public;
 mod reach;
 mod runs;
+mod table;
 
 use crate::config::{folder_of, parse_toml, read_text};
 use crate::data::{Column, Missing, Separator, Source, TableOptions};
@@ -92,8 +96,10 @@ pub struct Job {
     check: bool,
     /// Whether a circuit is in the place of steps, in which every input reaches every output.
     is_circuit: bool,
-    /// Its inputs, by name.
+    /// The parties' own inputs, by name.
     pub inputs: BTreeMap<String, Input>,
+    /// The public inputs, by name.
+    pub tables: BTreeMap<String, Input>,
     /// Its states, by name.
     pub states: BTreeMap<String, State>,
     /// The expressions of what the next run finds, by state.
@@ -107,12 +113,37 @@ pub struct Job {
     path: PathBuf,
 }
 
+/// Who brings an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "`owner` is a party's number, or \"public\" where every party has the input")]
+pub enum Owner {
+    /// A party, by its number.
+    Party(u8),
+    /// Every party has it, from a file of its own.
+    Public(Everybody),
+}
+
+/// The word for all parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Everybody {
+    /// It is public.
+    Public,
+}
+
+impl Owner {
+    /// Whether it is this party alone.
+    pub fn is(self, party: PartyId) -> bool {
+        self == Owner::Party(party.0)
+    }
+}
+
 /// An input, as the job describes it.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// The party that brings it.
-    pub owner: u8,
+    /// The party that brings it, or all.
+    pub owner: Owner,
     file: Option<PathBuf>,
     tensor: Option<String>,
     shape: Option<Dims>,
@@ -276,8 +307,12 @@ impl Job {
         inputs.iter().try_for_each(|(name, input)| check::table(name, &input.table())).map_err(&wrong)?;
         check::batches(job.batches).map_err(&wrong)?;
         state.iter().try_for_each(|(name, state)| check::bound(name, state.bound)).map_err(&wrong)?;
-        if let Some(name) = public.keys().find(|name| inputs.contains_key(*name) || state.contains_key(*name))
-        {
+        let (tables, inputs): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            inputs.into_iter().partition(|(_, input)| matches!(input.owner, Owner::Public(_)));
+        table::check(&tables, &state).map_err(&wrong)?;
+        if let Some(name) = public.keys().find(|name| {
+            inputs.contains_key(*name) || tables.contains_key(*name) || state.contains_key(*name)
+        }) {
             return Err(wrong(format!("'{name}' is a public value, and an input or a state")));
         }
         runs::check_states(&inputs, &state, &update, &program.steps).map_err(&wrong)?;
@@ -286,11 +321,15 @@ impl Job {
         let protocol = job.nonlinear.of(protocol, job.is_garbled()).map_err(&wrong)?;
         let ring = Ring::from_bits(job.ring_bits).map_err(|error| wrong(error.to_string()))?;
         let codec = FixedPoint::new(ring, job.fraction_bits).map_err(|error| wrong(error.to_string()))?;
-        inputs.iter().try_for_each(|(name, input)| check::kind(name, input.kind, codec)).map_err(&wrong)?;
+        let all = inputs.iter().chain(&tables);
+        all.into_iter().try_for_each(|(name, input)| check::kind(name, input.kind, codec)).map_err(&wrong)?;
         let correlations =
             job.correlations.as_deref().map(Correlations::of_job).transpose().map_err(&wrong)?;
         let parties = protocol.parties();
-        let owners = inputs.iter().map(|(name, input)| (name, input.owner));
+        let owners = inputs.iter().filter_map(|(name, input)| match input.owner {
+            Owner::Party(owner) => Some((name, owner)),
+            Owner::Public(_) => None,
+        });
         let recipients =
             outputs.iter().flat_map(|(name, output)| output.to.iter().map(move |&to| (name, to)));
         if let Some((name, party)) =
@@ -312,6 +351,7 @@ impl Job {
             check: job.check,
             is_circuit: program.circuit.is_some(),
             inputs,
+            tables,
             states: state,
             updates: update,
             publics: public,
@@ -380,14 +420,19 @@ impl Job {
 
     /// The names of a party's inputs.
     pub fn inputs_of(&self, party: PartyId) -> impl Iterator<Item = &str> {
-        let own = self.inputs.iter().filter(move |(_, input)| input.owner == party.0);
+        let own = self.inputs.iter().filter(move |(_, input)| input.owner.is(party));
         own.map(|(name, _)| name.as_str())
     }
 
     /// The job's file of an input.
     pub fn input_source(&self, name: &str) -> Option<Source> {
-        let Input { file, tensor, .. } = &self.inputs[name];
+        let Input { file, tensor, .. } = self.described(name);
         Some(Source { file: folder_of(&self.path).join(file.as_ref()?), tensor: tensor.clone() })
+    }
+
+    /// An input, or a public one, as the job describes it.
+    pub(crate) fn described(&self, name: &str) -> &Input {
+        self.inputs.get(name).unwrap_or_else(|| &self.tables[name])
     }
 
     /// The inputs of which the job says where they are.
@@ -440,11 +485,12 @@ impl Job {
 
     /// The job's declaration of every input, against which peers' offers are checked.
     pub fn declared(&self) -> BTreeMap<String, Declared> {
-        let declared = |&Input { owner, shape, kind, .. }: &Input| {
-            let kind = kind.map(|kind| self.kind_in_ring(kind));
-            Declared { owner: PartyId(owner), shape, kind }
+        let declared = |(name, input): (&String, &Input)| {
+            let Owner::Party(owner) = input.owner else { return None };
+            let kind = input.kind.map(|kind| self.kind_in_ring(kind));
+            Some((name.clone(), Declared { owner: PartyId(owner), shape: input.shape, kind }))
         };
-        self.inputs.iter().map(|(name, input)| (name.clone(), declared(input))).collect()
+        self.inputs.iter().filter_map(declared).collect()
     }
 
     /// The job's own declaration of an input, where it has one.
@@ -472,11 +518,16 @@ impl Job {
         terms.add("batches", self.batches);
         terms.add("check", self.check);
         for (name, input) in &self.inputs {
-            terms.add(format!("owner of input {name}"), input.owner);
+            let Owner::Party(owner) = input.owner else { continue };
+            terms.add(format!("owner of input {name}"), owner);
             terms.add(format!("shape of input {name}"), declared(input.shape));
             terms.add(format!("bound of input {name}"), declared(input.bound));
             terms.add(format!("kind of input {name}"), declared(input.kind));
             terms.add(format!("residence of input {name}"), input.resident);
+        }
+        for (name, table) in &self.tables {
+            terms.add(format!("shape of public input {name}"), declared(table.shape));
+            terms.add(format!("kind of public input {name}"), declared(table.kind));
         }
         for (name, state) in &self.states {
             terms.add(format!("state {name}"), state.text());

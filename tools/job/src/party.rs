@@ -77,7 +77,7 @@ impl PartyJob {
     /// # Errors
     /// Where the two do not fit, an output cannot be written, or the store or an identity cannot be used.
     pub fn new(
-        job: Job,
+        mut job: Job,
         config: PartyConfig,
         options: PartyOptions<'_>,
         notify: Notify,
@@ -90,6 +90,12 @@ impl PartyJob {
         let sources = job.sources(correlations, config.sources().as_deref())?;
         let network = config.network(job.protocol, &sources.allowed, credentials, &*notify)?;
         config.check_names(&job)?;
+        let tables: Vec<String> = job.tables.keys().cloned().collect();
+        for name in tables {
+            if let Some(source) = config.input(&name) {
+                job.take_table(&name, source)?;
+            }
+        }
         let learnt = job.outputs.iter().filter(|(_, output)| output.to.contains(&party.0));
         let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));
         let outputs: Vec<_> = outputs.collect();

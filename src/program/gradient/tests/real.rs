@@ -101,6 +101,7 @@ fn of_op(program: &Program, id: ValueId, inputs: &[Vec<f64>], values: &[Vec<f64>
             let rows = program.rows_of_run(rows, 0);
             each(&|row, col| values[a.index()][rows[row] as usize * own(a).cols + col])
         }
+        Op::Public(public) => program.tensor_elements(public).to_u64().into_iter().map(number).collect(),
         Op::Gather(a, gather) => each(&|row, col| values[a.index()][gather.place(row, col)]),
     }
 }

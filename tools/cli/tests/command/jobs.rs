@@ -388,6 +388,37 @@ fn parties_with_different_jobs_end_and_name_the_field() {
 }
 
 #[test]
+fn every_party_has_a_public_input_and_other_numbers_of_it_are_refused_by_name() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.npy("t.npy", &array![[1.0, 2.0], [0.0, 0.5]]);
+    folder.npy("same.npy", &array![[1.0, 2.0], [0.0, 0.5]]);
+    folder.npy("other.npy", &array![[1.0, 2.0], [0.0, 0.25]]);
+    let text = declared_job(64, 16, "z = x @ w @ t")
+        .replace("[program]", "t = { owner = \"public\", file = \"t.npy\" }\n\n[program]");
+    folder.text("job.toml", &text);
+    json(&folder.run(&["run", "job.toml", "--local", "--json"]));
+    let expected = array![[5.0, 10.5], [11.0, 23.625]];
+    let difference = folder.read::<f64>("z.npy") - expected;
+    assert!(difference.iter().all(|difference: &f64| difference.abs() < 1e-3), "{difference}");
+    deployment(&folder);
+    let of_one = std::fs::read_to_string(folder.path("p1.toml")).expect("a party's file");
+    for (file, statuses) in [("same.npy", (Some(0), Some(0))), ("other.npy", (Some(5), Some(5)))] {
+        folder.text("p1.toml", &format!("{of_one}\n[inputs]\nt = \"{file}\"\n"));
+        let mut dealer = folder.start(&["deal", "--config", "dealer.toml"]);
+        let parties =
+            ["p0.toml", "p1.toml"].map(|party| folder.start(&["run", "job.toml", "--party", party]));
+        let [zero, one] = parties.map(|child| child.wait_with_output().expect("the command ends"));
+        let _ = dealer.kill();
+        let _ = dealer.wait();
+        assert_eq!((zero.status.code(), one.status.code()), statuses, "{file}: {}", stderr(&zero));
+        if zero.status.code() == Some(5) {
+            assert!(error_line(&zero).contains("public value t is"), "{}", stderr(&zero));
+        }
+    }
+}
+
+#[test]
 fn a_shaped_link_changes_nothing_but_the_time() {
     let folder = Folder::new();
     data(&folder);

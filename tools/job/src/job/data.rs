@@ -93,7 +93,7 @@ impl Job {
                     &mut opened.insert((source.file.clone(), file)).1
                 }
             };
-            let declared = &self.inputs[name];
+            let declared = self.described(name);
             let mut tell = |text: String| notify(Notice::Assumed { input: name.to_owned(), text });
             let matrix =
                 file.matrix(source.tensor.as_deref(), &declared.table(), &mut tell).map_err(failed)?;
@@ -158,7 +158,7 @@ impl Job {
                 "input '{name}' has no file: name one here, or under [inputs] of its party's file"
             )));
         };
-        if self.inputs[name].resident && is_by_batch(&source.file) {
+        if self.described(name).resident && is_by_batch(&source.file) {
             return Err(wrong(format!(
                 "input '{name}' is resident, so it has one file for all batches: {BATCH} in its path stands for one"
             )));

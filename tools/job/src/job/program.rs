@@ -4,7 +4,7 @@
 //! which begins with the value of before, or as `[state]` says; what is before it is the same in every turn, and so its inputs are resident; what
 //! is behind it, and outputs that name no `every`, are for the last turn alone.
 
-use super::{Job, JobStep, Output, Repeat};
+use super::{Job, JobStep, Output, Owner, Repeat};
 use crate::JobError;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,6 +76,7 @@ impl Job {
         let program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
         let mut build = Build { job: self, program, names: Names::new(), number: 1 };
         self.inputs.keys().try_for_each(|name| build.input(name, inputs[name]))?;
+        build.tables()?;
         self.states.iter().try_for_each(|(name, state)| build.state(name, state))?;
         for (name, schedule) in self.schedules().map_err(|reason| self.wrong(reason))? {
             build.program.public(name, schedule)?;
@@ -108,7 +109,8 @@ impl Build<'_> {
 
     pub(super) fn input(&mut self, name: &str, offer: Offer) -> Result<(), JobError> {
         let input = &self.job.inputs[name];
-        let value = self.program.input(name, PartyId(input.owner), offer.shape, input.bound)?;
+        let Owner::Party(owner) = input.owner else { unreachable!("public inputs are kept apart") };
+        let value = self.program.input(name, PartyId(owner), offer.shape, input.bound)?;
         if input.resident || self.job.repeat().is_some() {
             self.program.reside(value)?;
         }

@@ -1,6 +1,6 @@
 //! The reach of inputs: whether a party's input reaches another's output, by the job's text, before any peer is met.
 
-use super::{Job, State};
+use super::{Job, Owner, State};
 use std::collections::BTreeMap;
 use symbolon::program::expression::{is_definition, names_in};
 use symbolon::session::OfferError;
@@ -12,12 +12,13 @@ impl Job {
     /// # Errors
     /// Where it is such a job.
     pub fn check_shapes(&self, party: PartyId) -> Result<(), OfferError> {
-        let mut others = self.inputs.iter().filter(|(_, input)| input.owner != party.0);
+        let mut others = self.inputs.iter().filter(|(_, input)| !input.owner.is(party));
         let undeclared = others.find(|(_, input)| input.shape.is_none());
         let (Some((input, peer)), Some((own, output))) = (undeclared, self.reach_of(party)) else {
             return Ok(());
         };
-        let (input, owner) = (input.clone(), PartyId(peer.owner));
+        let Owner::Party(owner) = peer.owner else { return Ok(()) };
+        let (input, owner) = (input.clone(), PartyId(owner));
         Err(OfferError::Undeclared { input, owner, party, own: own.to_owned(), output: output.to_owned() })
     }
 

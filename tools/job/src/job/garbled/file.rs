@@ -3,6 +3,7 @@
 use super::numbers::{Argument, GarbledProgram, Outcome};
 use super::{BUILTIN, CircuitFile, GarbledJob};
 use crate::JobError;
+use crate::job::Owner;
 use std::collections::BTreeMap;
 use symbolon::circuit::{Builder, Circuit, MOST_WIRES, bristol, primitives};
 use symbolon::program::{Dims, Kind};
@@ -108,7 +109,8 @@ impl GarbledJob {
             }
             let bits = input.bits.unwrap_or(1) as usize;
             let numbers = Numbers { count, bits, signed: input.kind.is_some_and(Kind::is_signed) };
-            arguments.push(Argument { name: name.clone(), owner: PartyId(input.owner), numbers });
+            let Owner::Party(owner) = input.owner else { continue };
+            arguments.push(Argument { name: name.clone(), owner: PartyId(owner), numbers });
         }
         match rows {
             Some((rows, _)) if rows > 0 => Ok((rows, arguments)),

@@ -246,6 +246,10 @@ impl GarbledJob {
                 None => Ok(()),
             };
         };
+        if let Some(name) = base.tables.keys().next() {
+            let reason = format!("input '{name}' is public: a circuit's inputs are parties' own");
+            return Err(base.wrong(reason));
+        }
         let mut arguments: Vec<&String> = file.arguments.iter().collect();
         arguments.sort();
         if !arguments.into_iter().eq(base.inputs.keys()) {

@@ -22,6 +22,7 @@ impl GarbledJob {
                 build.hold_bits(build.names[name], bits)?;
             }
         }
+        build.tables()?;
         let mut computed = Vec::new();
         for text in base.texts() {
             match call(text) {
