@@ -8,6 +8,8 @@ clear at their owner. PyTorch is needed where this is called, and not otherwise.
 from __future__ import annotations
 
 import importlib
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,9 @@ from ._tensor import Tensor, build, constant
 
 if TYPE_CHECKING:
     from ._session import Session
+
+LEAST_EPS = 1e-5
+"""What a layer norm adds to a variance at least: less is lost among the fraction bits."""
 
 
 @dataclass
@@ -219,9 +224,10 @@ def max_pool(
     extent, most = square(size, "kernel_size"), square(padding, "padding")
     if ceil_mode or square(dilation, "dilation") != 1:
         raise ProgramError("not supported: a pool with ceil_mode or dilation")
-    if most:
-        # Beside whatever a network computes; the windows reach an element that is not of the padding.
-        x = sb.pad(x, most, most, axis=(2, 3), value=-1e4)
+    # Every window reaches into the image, and so to the element of its edge that the padding repeats.
+    for axis in (2, 3) if most else ():
+        first, last = sliced(x, axis, 0, 1), sliced(x, axis, x.shape[axis] - 1, x.shape[axis])
+        x = np.concatenate([*[first] * most, x, *[last] * most], axis=axis)
     return (sb.maxpool2d(x, size=extent, stride=square(stride, "stride") if stride else extent),)
 
 
@@ -239,7 +245,9 @@ def average_pool(
 def layer_norm(x: Tensor, shape: list[int], weight: Any, bias: Any, eps: float) -> tuple[Tensor]:
     if len(shape) != 1:
         raise ProgramError(f"not supported: a layer norm over {len(shape)} axes")
-    scaled = sb.layernorm(x, axis=-1, eps=max(eps, 1e-5))
+    if eps < LEAST_EPS:
+        warnings.warn(f"a layer norm adds {LEAST_EPS} to the variance, not {eps}", stacklevel=2)
+    scaled = sb.layernorm(x, axis=-1, eps=max(eps, LEAST_EPS))
     scaled = scaled if weight is None else scaled * weight
     return (scaled if bias is None else scaled + bias,)
 
@@ -274,8 +282,10 @@ def padded(x: Tensor, widths: list[int], value: float = 0) -> Tensor:
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
-    # The two differ by less than 5e-4.
-    return sb.gelu(x)
+    if approximate == "none":
+        return sb.gelu(x)
+    inner = (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
+    return x * (sb.tanh(inner) + 1) * 0.5
 
 
 def softmax(x: Tensor, dim: int, _half: bool = False) -> Tensor:
