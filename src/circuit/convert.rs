@@ -19,7 +19,9 @@
 //!
 //! **Security model.** Semi-honest. The garbler sees b ⊕ ρ_1, where ρ_1 is uniform. The evaluator sees e, from which it learns ρ_0;
 //! v is uniform, since h_0 is, and the key of the other label differs from v by ±a, which it knows nothing of. What both
-//! send is consumed once: [`super::garble`] states what garbling adds, and what who deviates can do.
+//! send is consumed once: [`super::garble`] states what garbling adds. An evaluator that deviates can choose each word of a
+//! label by itself, and so test guesses of the words that it did not choose against the decoding: Δ is as hard to find as a word
+//! is long. So neither garbling's guarantee against such an evaluator nor the labels' length holds outside this model.
 
 use super::garble::{Bits, LABEL_BYTES, Label};
 use super::garble::{

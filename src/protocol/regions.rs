@@ -69,18 +69,19 @@ fn ids(program: &Program) -> impl DoubleEndedIterator<Item = ValueId> + use<> {
 /// By value: how it can be computed, and how many products lie before it.
 fn kinds(program: &Program) -> (Vec<Kind>, Vec<u32>) {
     let count = program.values().len();
-    let (needed, resident) = (program.needed(), program.resident());
+    let (needed, resident, known) = (program.needed(), program.resident(), program.known());
     let mut owners: Vec<Option<PartyId>> = Vec::with_capacity(count);
     let (mut kinds, mut levels): (Vec<Kind>, Vec<u32>) = (Vec::new(), Vec::new());
     for (index, value) in program.values().iter().enumerate() {
-        let mut of = value.op.operands();
+        // What everybody knows is neither a party's nor shared.
+        let mut of = value.op.operands().filter(|operand| !known[operand.index()]);
         let first = of.next();
         let owner = match value.op {
             Op::Input(input) => Some(program.inputs()[input].owner),
             _ => first.and_then(|first| owners[first.index()]),
         };
         let owner = owner.filter(|_| of.all(|operand| owners[operand.index()] == owner));
-        let is_open = needed[index] && !resident[index] && owner.is_none();
+        let is_open = needed[index] && !resident[index] && !known[index] && owner.is_none();
         let kind = match value.op {
             _ if !is_open => Kind::Outside,
             Op::Compare(..) | Op::Truncate(.., Truncation::Exact) => Kind::Gates,

@@ -1,7 +1,7 @@
 //! What is not linear by garbled circuits gives what the oracle gives, in two rounds for each product before it.
 
 use super::nonlinear::recipe;
-use super::{World, numbers, on_gpus, world};
+use super::{World, known, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::{Program, Truncation, ValueId, oracle};
 use crate::protocol::Protocol;
@@ -86,6 +86,14 @@ fn the_device_does_not_matter() {
         let rounds = hold(&on(world(GARBLED, 7)), &program, &data(&program));
         println!("{rounds} rounds on {name}");
     });
+}
+
+#[test]
+fn public_tensors_go_into_circuits_as_everybody_knows_them() {
+    for steps in known::STEPS.chunks(1).chain([&known::STEPS[..]]) {
+        let program = known::program(GARBLED, 16, steps);
+        hold(&world(GARBLED, 8), &program, &known::inputs(&program));
+    }
 }
 
 #[test]

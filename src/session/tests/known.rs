@@ -12,7 +12,7 @@ use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId, Role};
 
 /// x and y of two parties, s = x + y that nobody knows, of shape (5, 4); p and q that everybody knows, (4, 3) and (5, 4).
-fn program(protocol: Protocol, fraction_bits: u32, steps: &[&str]) -> Program {
+pub(super) fn program(protocol: Protocol, fraction_bits: u32, steps: &[&str]) -> Program {
     let codec = FixedPoint::new(Ring::Z64, fraction_bits).expect("a codec");
     let mut program = Program::new(protocol.parties(), codec).with_truncation(Truncation::Exact);
     let mut names = Names::new();
@@ -45,7 +45,7 @@ fn program(protocol: Protocol, fraction_bits: u32, steps: &[&str]) -> Program {
     program
 }
 
-const STEPS: [&str; 16] = [
+pub(super) const STEPS: [&str; 16] = [
     "s @ p",
     "p.T @ s.T",
     "s * q - q",
@@ -64,7 +64,7 @@ const STEPS: [&str; 16] = [
     "s @ eye(4) * 3",
 ];
 
-fn inputs(program: &Program) -> Vec<Elements> {
+pub(super) fn inputs(program: &Program) -> Vec<Elements> {
     let integers = program.codec().fraction_bits() == 0;
     let draw = |seed| match integers {
         true => Elements::from_integers(
