@@ -191,9 +191,10 @@ impl fmt::Display for Schedule {
             Schedule::Rows(Rows::Shuffled { of, take, seed }) => {
                 write!(f, "{take} of {of} rows, shuffled from seed {seed}")
             }
-            Schedule::Tensor(PublicTensor { dims, elements, fraction_bits, .. }) => {
+            Schedule::Tensor(PublicTensor { dims, elements, fraction_bits, signed, .. }) => {
                 let digest = digest(&mut elements.to_u64().into_iter().map(u64::to_le_bytes));
-                write!(f, "{dims} with {fraction_bits} fraction bits, {digest}")
+                let sign = if *signed { "" } else { "unsigned " };
+                write!(f, "{sign}{dims} with {fraction_bits} fraction bits, {digest}")
             }
         }
     }

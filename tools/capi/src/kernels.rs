@@ -30,6 +30,8 @@ type Opened = Mutex<Arc<dyn Device>>;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn symbolon_device_open(name: *const c_char, device: *mut u64) -> SymbolonStatus {
     call(|| {
+        // SAFETY: the caller vouches for the room.
+        unsafe { put(device, 0, "device") }?;
         // SAFETY: the caller vouches for the text.
         let Ok(choice) = DeviceChoice::from_str(unsafe { text(name, "name") }?);
         let opened = select::open(&choice, &DeviceOptions::default()).map_err(Failure::from)?;
@@ -120,6 +122,15 @@ fn ring(bits: u32) -> Result<Ring, Fault> {
     Ring::from_bits(bits).map_err(Fault::usage)
 }
 
+fn zeros(count: usize) -> Result<Vec<u8>, Fault> {
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(count).map_err(|_| {
+        Fault::new(SymbolonStatus::Resources, format!("there is no memory for {count} bytes"))
+    })?;
+    zeros.resize(count, 0);
+    Ok(zeros)
+}
+
 /// out = left · right modulo 2^`ring_bits`, which is 32 or 64: (m, k) times (k, n), of which `sizes` has m, k and n. Elements
 /// have `ring_bits` bits.
 ///
@@ -144,7 +155,7 @@ pub unsafe extern "C" fn symbolon_gemm(
             let left = matrix(ring, left, Shape::new(m, k), "left")?;
             let right = matrix(ring, right, Shape::new(k, n), "right")?;
             let product = match k {
-                0 => vec![0; room],
+                0 => zeros(room)?,
                 _ => compute(device, ring, &Work::Gemm, &[left, right], shape)?,
             };
             write(out.cast::<u8>(), room, &product, "out")

@@ -236,6 +236,8 @@ pub unsafe extern "C" fn symbolon_program_new(
     program: *mut u64,
 ) -> SymbolonStatus {
     call(|| {
+        // SAFETY: the caller vouches for the room.
+        unsafe { put(program, 0, "program") }?;
         // SAFETY: the caller vouches for the text.
         let protocol = unsafe { text(protocol, "protocol") }?;
         let builder = Builder::new(protocol, ring_bits, fraction_bits)?;

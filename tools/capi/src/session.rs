@@ -261,7 +261,25 @@ unsafe fn settings(flags: *const *const c_char, count: usize) -> Result<Settings
     Ok(Settings::parse(words?)?)
 }
 
+/// Writes to a peer or a process that is gone fail from now on, and do not end the caller's process; an action that the caller
+/// has set for them stays.
+#[cfg(unix)]
+fn ignore_broken_pipes() {
+    // SAFETY: an action of all zeros is one, it is asked for and changed by the system alone, and no handler is installed.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        let is_known = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action) == 0;
+        if is_known && action.sa_sigaction == libc::SIG_DFL {
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn ignore_broken_pipes() {}
+
 fn opened(place: Place, protocol: &str, settings: Settings) -> Result<Session, Fault> {
+    ignore_broken_pipes();
     let protocol = Protocol::from_str(protocol).map_err(Fault::usage)?;
     let (devices, parties, stopped) = (OnceLock::new(), Mutex::default(), Arc::default());
     Ok(Session { place, protocol, settings, devices, parties, stopped })
@@ -269,7 +287,7 @@ fn opened(place: Place, protocol: &str, settings: Settings) -> Result<Session, F
 
 /// All parties on this machine, as processes of the program `command`, which is the `symbolon` command; where that is null,
 /// as threads of this process, which then knows everything: for trials. `flags` are those of `symbolon run`, such as
-/// `--device`, `cpu`.
+/// `--device`, `cpu`. Where the process takes the signal SIGPIPE by its default, it ignores it from then on.
 ///
 /// # Safety
 /// `command` is null or a text, `protocol` a text; `flags` has `count` texts; `session` has room for a handle.
@@ -282,6 +300,8 @@ pub unsafe extern "C" fn symbolon_session_local(
     session: *mut u64,
 ) -> SymbolonStatus {
     call(|| {
+        // SAFETY: the caller vouches for the room.
+        unsafe { put(session, 0, "session") }?;
         let place = match command.is_null() {
             true => Place::Threads,
             // SAFETY: the caller vouches for the text.
@@ -295,7 +315,8 @@ pub unsafe extern "C" fn symbolon_session_local(
     })
 }
 
-/// One party of a deployment, as its file says, once it has met the others; the file is such as `symbolon init` makes.
+/// One party of a deployment, as its file says, once it has met the others; the file is such as `symbolon init` makes. The
+/// wait for them is as long as the flag `--deadline` says. SIGPIPE as for `symbolon_session_local`.
 ///
 /// # Safety
 /// `config` and `protocol` are texts; `flags` has `count` texts; `session` has room for a handle.
@@ -308,6 +329,8 @@ pub unsafe extern "C" fn symbolon_session_connect(
     session: *mut u64,
 ) -> SymbolonStatus {
     call(|| {
+        // SAFETY: the caller vouches for the room.
+        unsafe { put(session, 0, "session") }?;
         // SAFETY: the caller vouches for the texts.
         let (config, protocol, settings) =
             unsafe { (text(config, "config")?, text(protocol, "protocol")?, settings(flags, count)?) };
@@ -376,6 +399,8 @@ pub unsafe extern "C" fn symbolon_session_run(
     result: *mut u64,
 ) -> SymbolonStatus {
     call(|| {
+        // SAFETY: the caller vouches for the room.
+        unsafe { put(result, 0, "result") }?;
         let session: Arc<Session> = of(session, "a session")?;
         let builder: Arc<Mutex<Builder>> = of(program, "a program")?;
         let inputs: Arc<Inputs> = of(inputs, "inputs")?;
@@ -408,7 +433,10 @@ pub extern "C" fn symbolon_session_release(session: u64, program: u64) -> Symbol
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn symbolon_inputs_new(inputs: *mut u64) -> SymbolonStatus {
     // SAFETY: the caller vouches for the room.
-    call(|| unsafe { put(inputs, give(Inputs::default()), "inputs") })
+    call(|| unsafe {
+        put(inputs, 0, "inputs")?;
+        put(inputs, give(Inputs::default()), "inputs")
+    })
 }
 
 /// Sets an input.

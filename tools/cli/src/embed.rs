@@ -12,7 +12,7 @@ use std::path::Path;
 use symbolon::protocol::Protocol;
 use symbolon::session::Devices;
 use symbolon::share::Terms;
-use symbolon_job::PartyConfig;
+use symbolon_job::{Correlations, PartyConfig};
 
 /// What the flags that commands have in common say: the device, its budget, the link.
 #[derive(Clone)]
@@ -71,7 +71,15 @@ impl Settings {
         devices: Devices,
         check: Check,
     ) -> Result<Crew, Failure> {
-        let network = config.network(protocol, &[protocol.default_source()], None, &|_| {})?;
+        let source = protocol.default_source();
+        if Correlations::CHOOSABLE.contains(&source)
+            && config.sources().is_some_and(|of| !of.contains(&source))
+        {
+            return Err(Failure::Usage(format!(
+                "a session by program takes correlations from {source}, which this party's own file does not list"
+            )));
+        }
+        let network = config.network(protocol, &[source], None, &|_| {})?;
         Crew::party(network, terms, devices, self.shared.session_options(), check)
     }
 

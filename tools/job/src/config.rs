@@ -104,7 +104,12 @@ impl PartyConfig {
     /// # Errors
     /// Where the text describes no party.
     pub fn parse(path: &Path, text: &str) -> Result<PartyConfig, JobError> {
-        Ok(PartyConfig { path: path.to_owned(), ..parse_toml(path, text)? })
+        let config: PartyConfig = parse_toml(path, text)?;
+        if config.correlations.as_ref().is_some_and(Vec::is_empty) {
+            let reason = "correlations = [] lists no source: name one, or leave the list out".to_owned();
+            return Err(JobError::Text { path: path.to_owned(), line: None, reason });
+        }
+        Ok(PartyConfig { path: path.to_owned(), ..config })
     }
 
     /// The party.

@@ -437,7 +437,8 @@ impl Job {
 
     /// The inputs of which the job says where they are.
     pub fn input_files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
-        self.inputs.keys().filter_map(|name| Some((name.as_str(), self.input_source(name)?.file)))
+        let names = self.inputs.keys().chain(self.tables.keys());
+        names.filter_map(|name| Some((name.as_str(), self.input_source(name)?.file)))
     }
 
     /// The outputs of which the job says where they go.

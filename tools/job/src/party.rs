@@ -100,7 +100,10 @@ impl PartyJob {
         let outputs = learnt.filter_map(|(name, _)| Some((name.as_str(), output_file(&job, &config, name)?)));
         let outputs: Vec<_> = outputs.collect();
         let input = |name| config.input(name).or_else(|| job.input_source(name));
-        let inputs = job.inputs_of(party).filter_map(|name| Some((name, input(name)?.file)));
+        let inputs = job
+            .inputs_of(party)
+            .chain(job.tables.keys().map(String::as_str))
+            .filter_map(|name| Some((name, input(name)?.file)));
         job.check_outputs(outputs.iter().cloned())?;
         check_targets(job.in_batches(inputs), job.in_batches(outputs))?;
         let store = correlations.and_then(Correlations::store);
