@@ -74,10 +74,11 @@ SymbolonStatus symbolon_program_job(uint64_t program, char *job, uintptr_t room,
 
 /* All parties on this machine, as processes of the program command, which is the symbolon command; where that is null,
  * as threads of this process, which then knows everything: for trials. flags are those of symbolon run, such as
- * --device, cpu. */
+ * --device, cpu. Where the process takes the signal SIGPIPE by its default, it ignores it from then on. */
 SymbolonStatus symbolon_session_local(const char *command, const char *protocol, const char *const *flags, uintptr_t count, uint64_t *session);
 
-/* One party of a deployment, as its file says, once it has met the others; the file is such as symbolon init makes. */
+/* One party of a deployment, as its file says, once it has met the others; the file is such as symbolon init makes. The
+ * wait for them is as long as the flag --deadline says. SIGPIPE as for symbolon_session_local. */
 SymbolonStatus symbolon_session_connect(const char *config, const char *protocol, const char *const *flags, uintptr_t count, uint64_t *session);
 
 /* Ends the waits of a session, for good: a call of another thread returns SYMBOLON_STATUS_INTERRUPTED. */
