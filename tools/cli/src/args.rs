@@ -43,8 +43,7 @@ pub enum Command {
         /// beaver (two parties and a dealer) or replicated (three parties)
         #[arg(long, value_name = "PROTOCOL", default_value_t = Protocol::Beaver)]
         protocol: Protocol,
-        /// Source of correlations: dealer, pair (the two parties between themselves), or auto (the
-        /// cheaper of the two)
+        /// Source of correlations: dealer, pair (the two parties themselves), or auto (the cheaper)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
         #[command(flatten)]
@@ -84,8 +83,7 @@ pub enum Command {
         /// Write the list of correlations, from which a dealer deals ahead of time
         #[arg(long, value_name = "FILE", conflicts_with = "correlations")]
         demand: Option<PathBuf>,
-        /// Source of correlations: dealer, pair (the two parties between themselves), or auto (the
-        /// cheaper of the two)
+        /// Source of correlations: dealer, pair (the two parties themselves), or auto (the cheaper)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
         /// List all ops, in the order in which they run, and not the dearest ones alone
@@ -174,8 +172,8 @@ pub struct DealTo {
     /// The dealer's configuration
     #[arg(long, value_name = "DEALER.toml", required_unless_present = "demand", conflicts_with = "demand")]
     pub config: Option<PathBuf>,
-    /// Make them ahead of time with the other party, which does so too, and no dealer: this party's
-    /// configuration. Each gets a folder of its own in its --store, and needs no other's
+    /// Make them ahead of time with the other party, which does so too, and no dealer: this
+    /// party's configuration. Each gets a folder of its own in its --store, and needs no other's
     #[arg(long, value_name = "PARTY.toml", requires = "demand", verbatim_doc_comment)]
     pub pair: Option<PathBuf>,
     /// Deal ahead of time, for a file that `plan --demand` wrote
@@ -271,7 +269,7 @@ pub struct Shared {
 #[derive(Args, Clone, Default)]
 pub struct Folders {
     /// Where correlations come from: dealer, pair (the two parties make them between themselves),
-    /// auto (the cheapest that every party's file lists; with --local the cheaper of those two), or
+    /// auto (the cheapest that every party's file lists; with --local the cheaper of those), or
     /// store=DIR, made by `deal --store` [default: what the job says, or else a dealer]
     #[arg(long, value_name = "SOURCE", verbatim_doc_comment)]
     pub correlations: Option<Correlations>,
