@@ -8,13 +8,15 @@
 //! - [`session`]: the parties that compute it, here or elsewhere
 //! - [`kernels`]: arithmetic on ring elements alone, on any device
 //!
-//! All `unsafe` of the crate is the reading and writing of the caller's memory, in `memory`.
+//! All `unsafe` of the crate is the reading and writing of the caller's memory, in `memory`, and of an action in `signals`.
 
 mod handles;
 pub mod kernels;
 mod memory;
+mod numbers;
 pub mod program;
 pub mod session;
+mod signals;
 pub mod status;
 
 pub use kernels::*;

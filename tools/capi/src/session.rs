@@ -2,7 +2,9 @@
 
 use crate::handles::{give, lock, of};
 use crate::memory::{put, put_text, read, text, write};
-use crate::program::{Brought, Builder, share};
+use crate::numbers::{Numbers, brought};
+use crate::program::{Builder, share};
+use crate::signals::ignore_broken_pipes;
 use crate::status::{Fault, SymbolonStatus, call};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_char;
@@ -11,7 +13,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use symbolon::protocol::Protocol;
-use symbolon::ring::{Elements, FixedPoint, Ring};
+use symbolon::ring::{Elements, FixedPoint};
 use symbolon::session::Devices;
 use symbolon::share::{PartyId, Terms};
 use symbolon_cli::Failure;
@@ -49,14 +51,6 @@ struct Parties {
     kept: HashMap<String, u32>,
     numbers: u32,
     is_closed: bool,
-}
-
-/// Data for a run.
-#[derive(Clone)]
-enum Numbers {
-    Reals(Zeroizing<Vec<f64>>),
-    Integers(Zeroizing<Vec<i64>>),
-    Elements(Zeroizing<Vec<u64>>),
 }
 
 /// Data by input.
@@ -154,85 +148,6 @@ impl Session {
     }
 }
 
-/// Each party's inputs, as data or as a mask that is drawn here, and those masks, which are shares of outputs.
-type Brings = (BTreeMap<PartyId, BTreeMap<String, Elements>>, BTreeMap<String, Elements>);
-
-fn brought(builder: &Builder, given: &BTreeMap<String, Numbers>, own: &[PartyId]) -> Result<Brings, Fault> {
-    let (ring, mut masks) = (builder.codec.ring(), BTreeMap::new());
-    if let Some(unknown) =
-        given.keys().find(|name| builder.inputs.get(*name).is_none_or(|leaf| leaf.brought == Brought::Mask))
-    {
-        return Err(Fault::usage(format!("the program has no input '{unknown}'")));
-    }
-    let mut data: BTreeMap<PartyId, BTreeMap<String, Elements>> = BTreeMap::new();
-    for &party in own {
-        let mut inputs = BTreeMap::new();
-        for (name, leaf) in builder.inputs.iter().filter(|(_, leaf)| leaf.owner == party.0) {
-            let elements = match (leaf.brought, given.get(name)) {
-                (Brought::Mask, _) => {
-                    let mask = drawn(ring, leaf.len)?;
-                    if let Some((value, _)) = name.rsplit_once("_mask") {
-                        masks.insert(share(value, party.0), mask.clone());
-                    }
-                    mask
-                }
-                (_, None) => {
-                    return Err(Fault::usage(format!(
-                        "party {} brings '{name}', and it is missing",
-                        party.0
-                    )));
-                }
-                (brought, Some(numbers)) => {
-                    let is_share = matches!(numbers, Numbers::Elements(_));
-                    if is_share != (brought == Brought::Share) {
-                        let what = if is_share { "no share" } else { "a share" };
-                        return Err(Fault::usage(format!("'{name}' is {what}")));
-                    }
-                    encoded(builder.codec, numbers)
-                        .map_err(|line| Fault::usage(format!("'{name}': {line}")))?
-                }
-            };
-            if elements.len() != leaf.len {
-                let line = format!("'{name}' has {} elements, and {} are brought", leaf.len, elements.len());
-                return Err(Fault::usage(line));
-            }
-            inputs.insert(name.clone(), elements);
-        }
-        data.insert(party, inputs);
-    }
-    Ok((data, masks))
-}
-
-/// Uniform elements from the operating system's entropy.
-fn drawn(ring: Ring, len: usize) -> Result<Elements, Fault> {
-    let key = symbolon::ring::prg::PrgKey::from_entropy();
-    let key = key.map_err(|error| Fault::new(SymbolonStatus::Resources, error.to_string()))?;
-    let mut bytes = Zeroizing::new(vec![0; len * ring.element_bytes()]);
-    key.fill(0, 0, &mut bytes);
-    Ok(Elements::from_bytes(ring, &bytes))
-}
-
-fn encoded(codec: FixedPoint, numbers: &Numbers) -> Result<Elements, String> {
-    let ring = codec.ring();
-    let (is_whole, is_narrow) = (codec.fraction_bits() == 0, ring == Ring::Z32);
-    match numbers {
-        Numbers::Reals(reals) => Elements::encode(codec, reals).map_err(|error| error.to_string()),
-        Numbers::Integers(integers) if is_whole => {
-            match integers.iter().find(|&&integer| is_narrow && i32::try_from(integer).is_err()) {
-                Some(_) => Err("an integer does not fit into 32 bits".to_owned()),
-                None => Ok(Elements::from_integers(ring, integers.iter().map(|&integer| integer as u64))),
-            }
-        }
-        Numbers::Integers(_) => Err("the program is of fixed-point numbers: bring reals".to_owned()),
-        Numbers::Elements(elements) => {
-            match elements.iter().find(|&&element| is_narrow && u32::try_from(element).is_err()) {
-                Some(_) => Err("an element of a share is not below 2^32".to_owned()),
-                None => Ok(Elements::from_integers(ring, elements.iter().copied())),
-            }
-        }
-    }
-}
-
 /// Adds what the parties here have learnt; all of them the same.
 fn learn(ran: &BTreeMap<PartyId, Ran>, values: &mut BTreeMap<String, Elements>) -> Result<(), Fault> {
     for (name, elements) in ran.values().flat_map(|ran| &ran.outputs) {
@@ -260,23 +175,6 @@ unsafe fn settings(flags: *const *const c_char, count: usize) -> Result<Settings
     let words: Result<Vec<&str>, Fault> = flags.iter().map(|&flag| unsafe { text(flag, "a flag") }).collect();
     Ok(Settings::parse(words?)?)
 }
-
-/// Writes to a peer or a process that is gone fail from now on, and do not end the caller's process; an action that the caller
-/// has set for them stays.
-#[cfg(unix)]
-fn ignore_broken_pipes() {
-    // SAFETY: an action of all zeros is one, it is asked for and changed by the system alone, and no handler is installed.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        let is_known = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action) == 0;
-        if is_known && action.sa_sigaction == libc::SIG_DFL {
-            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn ignore_broken_pipes() {}
 
 fn opened(place: Place, protocol: &str, settings: Settings) -> Result<Session, Fault> {
     ignore_broken_pipes();
