@@ -282,7 +282,7 @@ impl Graph {
         }
         let live: Vec<Arc<Inner>> = self.nodes.iter().filter_map(Weak::upgrade).collect();
         self.program = Program::new(self.protocol.parties(), self.codec).with_truncation(self.truncation);
-        self.names.clear();
+        self.names = Names::new();
         for node in &live {
             // What fitted once fits again.
             let _ = self.build(node);
