@@ -225,10 +225,11 @@ def max_pool(
     if ceil_mode or square(dilation, "dilation") != 1:
         raise ProgramError("not supported: a pool with ceil_mode or dilation")
     # Every window reaches into the image, and so to the element of its edge that the padding repeats.
+    wide: Any = x
     for axis in (2, 3) if most else ():
-        first, last = sliced(x, axis, 0, 1), sliced(x, axis, x.shape[axis] - 1, x.shape[axis])
-        x = np.concatenate([*[first] * most, x, *[last] * most], axis=axis)
-    return (sb.maxpool2d(x, size=extent, stride=square(stride, "stride") if stride else extent),)
+        first, last = sliced(wide, axis, 0, 1), sliced(wide, axis, wide.shape[axis] - 1, wide.shape[axis])
+        wide = np.concatenate([*[first] * most, wide, *[last] * most], axis=axis)
+    return (sb.maxpool2d(wide, size=extent, stride=square(stride, "stride") if stride else extent),)
 
 
 def average_pool(
