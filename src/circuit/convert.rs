@@ -44,7 +44,7 @@ const PIECE_HEADER_BYTES: usize = 24;
 /// Numbers of which the circuit takes the low bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Given {
-    /// How many.
+    /// The count of numbers.
     pub elements: usize,
     /// Bits of each.
     pub bits: usize,

@@ -43,7 +43,7 @@ pub struct PublicTensor {
     /// Row by row, as the ring has them.
     elements: Arc<Elements>,
     fraction_bits: u32,
-    /// Whether its elements are signed integers.
+    /// True where its elements are signed integers.
     signed: bool,
     /// The least and the greatest element.
     span: Span,
@@ -430,7 +430,7 @@ impl Program {
         &self.tensor(public).elements
     }
 
-    /// Where the numbers of a public tensor lie.
+    /// The file that has the numbers of a public tensor.
     pub(super) fn interval_of_tensor(&self, public: PublicId) -> Interval {
         let PublicTensor { span, fraction_bits, .. } = *self.tensor(public);
         let unit = (-f64::from(fraction_bits)).exp2();

@@ -112,7 +112,7 @@ pub(super) struct Lowering<'a, P: Rules> {
     tiles: HashMap<Tile, Parts>,
     /// The answers of comparisons, as the protocol keeps them; also in `tiles` where an op has asked for elements.
     bits: HashMap<Tile, P::Bits>,
-    /// What garbled circuits compute.
+    /// The values that garbled circuits compute.
     regions: Vec<Rc<Region>>,
     /// By value: the region that computes it.
     region_of: HashMap<ValueId, usize>,

@@ -105,7 +105,7 @@ fn kinds(program: &Program) -> (Vec<Kind>, Vec<u32>) {
     (kinds, levels)
 }
 
-/// Whether each value is computed in a region: what is not linear, and what is linear between two such.
+/// For each value, whether a region computes it: what is not linear, and what is linear between two such.
 fn members(program: &Program, kinds: &[Kind], levels: &[u32]) -> Vec<bool> {
     let count = kinds.len();
     let (mut follows, mut leads) = (vec![false; count], vec![false; count]);

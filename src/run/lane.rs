@@ -53,7 +53,7 @@ pub(super) enum LaneEvent {
 pub(super) enum LaneError {
     /// The device failed.
     Device(DeviceError),
-    /// What a peer sent is no garbled circuit, or the system has no randomness for one.
+    /// A peer's message is no garbled circuit, or the system has no randomness for one.
     Garbled(GarbleError),
 }
 

@@ -67,7 +67,7 @@ pub enum SessionError {
     /// No source of correlations that all parties allow.
     #[error("no source of correlations is allowed by every party: {lists}")]
     NoSource {
-        /// What each allows, in words.
+        /// The sources that each allows, in words.
         lists: String,
     },
     /// A garbled run that cannot begin, or that the other party spoils. Nothing tells where in the circuit it was.

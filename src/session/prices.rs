@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What a source of correlations takes for the first run of a program.
+/// The cost of a source of correlations for the first run of a program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SourcePrice {
     /// The source.
@@ -117,7 +117,7 @@ impl Prices {
         }
     }
 
-    /// What it lists, in words.
+    /// Its list, in words.
     fn text(&self) -> String {
         let listed = [(Source::Dealer, self.dealer_ns), (Source::Pair, self.pair_ns)];
         let listed = listed.iter().filter(|(_, price)| price.is_some()).map(|(source, _)| source.to_string());

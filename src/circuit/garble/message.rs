@@ -142,7 +142,7 @@ impl Due {
         Ok(())
     }
 
-    /// Whether there is none left.
+    /// True where there is none left.
     pub fn is_over(&self) -> bool {
         self.left == 0
     }

@@ -163,7 +163,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Whether a name and `=` follow.
+    /// True where a name and `=` follow.
     fn is_inner_step(&self) -> bool {
         let next = self.words.get(self.at + 1).map(|word| &word.token);
         matches!(self.peek(), Token::Name(_)) && next == Some(&Token::Symbol('='))

@@ -74,7 +74,7 @@ impl Names {
         self.values.get(name)
     }
 
-    /// Whether a value has the name.
+    /// True where a value has the name.
     pub fn contains_key(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
@@ -322,7 +322,7 @@ pub fn add_definition(names: &mut Names, number: usize, text: &str) -> Result<bo
     Ok(true)
 }
 
-/// Whether a step is a definition: a name and parentheses before its `=`.
+/// True for a step that is a definition: a name and parentheses before its `=`.
 pub fn is_definition(text: &str) -> bool {
     text.split_once('=').is_some_and(|(before, after)| {
         before.contains('(') && before.trim_end().ends_with(')') && !after.starts_with('=')

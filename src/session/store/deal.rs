@@ -196,7 +196,7 @@ impl OrderSink {
         synced.map(|()| self.path.clone()).map_err(|error| self.failed(error))
     }
 
-    /// Why the last pieces could not be kept, if they could not.
+    /// The reason for which the last pieces could not be kept, if they could not.
     pub(super) fn fault(&mut self) -> Result<(), StoreError> {
         self.fault.take().map_or(Ok(()), |error| Err(self.failed(error)))
     }

@@ -31,7 +31,7 @@ use crate::share::{Role, Terms};
 use std::path::Path;
 use std::task::{Context, Poll, Waker};
 
-/// What filling a store took.
+/// The costs of filling a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filled {
     /// Orders.

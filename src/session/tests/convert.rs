@@ -1,4 +1,4 @@
-//! What is not linear by garbled circuits gives what the oracle gives, in two rounds for each product before it.
+//! Steps that are not linear give by garbled circuits what the oracle gives, in two rounds for each product before them.
 
 use super::nonlinear::recipe;
 use super::{World, known, numbers, on_gpus, world};

@@ -82,7 +82,7 @@ fn codec() -> FixedPoint {
     FixedPoint::new(Ring::Z64, 16).expect("a codec")
 }
 
-/// Whether a sample takes values of these extents.
+/// True where a sample takes values of these extents.
 fn fits(sample: &Sample, extents: &[usize]) -> bool {
     (sample.axes.0..=sample.axes.1).contains(&extents.len())
 }

@@ -1,4 +1,4 @@
-//! What handles stand for.
+//! The objects that handles stand for.
 //!
 //! A handle is a number that is given once in the life of the process. A call holds what it uses for as long as it takes,
 //! so that another thread may free the handle meanwhile.
@@ -35,7 +35,7 @@ pub(crate) fn give(object: impl Any + Send + Sync) -> u64 {
     })
 }
 
-/// What a handle stands for.
+/// The object that a handle stands for.
 pub(crate) fn of<T: Any + Send + Sync>(handle: u64, what: &str) -> Result<Arc<T>, Fault> {
     let held = table(|table| table.held.get(&handle).cloned());
     let held = held.and_then(|object| object.downcast::<T>().ok());

@@ -40,7 +40,7 @@ pub unsafe extern "C" fn symbolon_device_open(name: *const c_char, device: *mut 
     })
 }
 
-/// What is computed.
+/// The work of a kernel.
 enum Work<'a> {
     Gemm,
     /// left + factor · right.

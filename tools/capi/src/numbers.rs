@@ -1,4 +1,4 @@
-//! What callers bring to a run, as ring elements.
+//! Callers' inputs of a run, as ring elements.
 
 use crate::program::{Brought, Builder, share};
 use crate::status::{Fault, SymbolonStatus};

@@ -22,7 +22,7 @@ use symbolon::share::PartyId;
 /// The most axes of a value.
 const MOST_AXES: usize = 4;
 
-/// How a caller brings an input.
+/// The form in which a caller brings an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Brought {
     /// As numbers.

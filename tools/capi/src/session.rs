@@ -28,7 +28,7 @@ const MOST_FLAGS: usize = 64;
 /// The most programs that a session keeps.
 const MOST_KEPT: usize = 64;
 
-/// Where the parties are.
+/// The place of the parties.
 enum Place {
     Processes(PathBuf),
     Threads,
@@ -56,7 +56,7 @@ struct Parties {
 /// Data by input.
 type Inputs = Mutex<BTreeMap<String, Numbers>>;
 
-/// What a run gave.
+/// The results of a run.
 struct Outcome {
     codec: FixedPoint,
     /// Outputs, and shares by the names that programs give them.

@@ -1,4 +1,4 @@
-//! How calls end.
+//! The statuses of calls.
 
 use crate::handles;
 use std::cell::RefCell;
@@ -63,7 +63,7 @@ impl From<Failure> for Fault {
 }
 
 thread_local! {
-    /// Why the last call of this thread that failed did so.
+    /// The line of this thread's last call that failed.
     static MESSAGE: RefCell<CString> = RefCell::default();
 }
 

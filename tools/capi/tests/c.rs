@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::{env, fs};
 
-/// What the header begins and ends with.
+/// The header's beginning and end.
 const HEAD: &str = "/* symbolon from C. Made of tools/capi/src by its test: SYMBOLON_WRITE_HEADER=1 writes it anew.
  *
  * Every function returns a status and writes what it gives where the caller says; symbolon_message() says why one failed.

@@ -40,7 +40,7 @@ impl From<Listed> for Source {
 pub struct Sources {
     /// The sources: one of them where none is chosen.
     pub allowed: Vec<Source>,
-    /// Whether the parties choose one of them by price, with what their peers allow.
+    /// True where the parties choose one of them by price, with what their peers allow.
     pub is_chosen: bool,
 }
 

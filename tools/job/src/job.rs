@@ -113,7 +113,7 @@ pub struct Job {
     path: PathBuf,
 }
 
-/// Who brings an input.
+/// The owner of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "`owner` is a party's number, or \"public\" where every party has the input")]
 pub enum Owner {
@@ -132,7 +132,7 @@ pub enum Everybody {
 }
 
 impl Owner {
-    /// Whether it is this party alone.
+    /// True where it is this party alone.
     pub fn is(self, party: PartyId) -> bool {
         self == Owner::Party(party.0)
     }
@@ -216,7 +216,7 @@ struct Header {
     nonlinear: Nonlinear,
 }
 
-/// How ops that are not linear are computed.
+/// The way in which ops that are not linear are computed.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Nonlinear {

@@ -267,7 +267,7 @@ pub(crate) struct Met {
     pub choice: Option<Choice>,
 }
 
-/// What a party brings to the choice of a source of correlations.
+/// A party's part in the choice of a source of correlations.
 pub(crate) struct Choice {
     allowed: Vec<Source>,
     dealer: Option<Address>,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use symbolon_cli::embed::is_reserved;
 use symbolon_import::{ImportError, Options};
 
-/// What a user says about a model.
+/// A user's options for a model.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct Wanted {

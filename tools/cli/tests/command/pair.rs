@@ -135,12 +135,12 @@ fn start(folder: &Folder, node: usize, arguments: &[&str]) -> Option<Child> {
     (node != DEALS).then(|| folder.start(arguments))
 }
 
-/// How the two ended, each alone.
+/// The ends of the two, each alone.
 fn statuses(ended: &Ended) -> [Option<i32>; 2] {
     [ZERO, ONE].map(|node| ended.outputs[node].status.code())
 }
 
-/// What happens when to a deployment, and whether it goes on.
+/// The troubles of a deployment, their times, and whether it goes on.
 type Cell = (Moment, bool);
 
 /// Whatever happens to a party while correlations are made, or after: the run goes on and is right, or the other ends with
