@@ -96,7 +96,8 @@ pub struct Blocks(Vec<Block>);
 impl Blocks {
     /// So many zeros.
     pub fn zeroed(len: usize) -> Blocks {
-        let mut blocks = vec![Block::ZERO; len];
+        // The advice comes before the pages: nothing has been written yet.
+        let mut blocks = bytemuck::zeroed_vec(len);
         huge::advise(&mut blocks);
         Blocks(blocks)
     }

@@ -30,14 +30,17 @@ pub fn message(bytes: &[u8]) {
         }
         3 => drop(sent(9).chosen(message)),
         4 => {
-            let received = SilentReceiver::new(ROUND, &mut received(SET.taken(2)), message, random);
-            if let Ok((receiver, _)) = received {
-                assert!(receiver.check(&[0; 32]).is_err(), "the hash is another");
+            let received = SilentReceiver::new(ROUND, &mut received(SET.taken(2)), random);
+            let mut receiver = received.expect("enough transfers");
+            if receiver.grow(message).is_ok() {
+                assert!(receiver.challenge().0.check(&[0; 32]).is_err(), "the hash is another");
             }
         }
         5 => {
             let sender = SilentSender::new(ROUND, &mut sent(SET.taken(2)), random);
-            drop(sender.expect("enough transfers").0.answer(message));
+            let mut sender = sender.expect("enough transfers");
+            while sender.grow().is_some() {}
+            drop(sender.answer(message));
         }
         _ => drop(SoftSpokenReceiver::new(SESSION, Depth::Four, message, random)),
     }

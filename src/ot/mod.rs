@@ -25,13 +25,13 @@
 //!
 //! let (session, mut ours, mut theirs) = (SessionId([7; 32]), Random::from_entropy()?, Random::from_entropy()?);
 //! let (sender, message) = SoftSpokenSenderSetup::new(session, Depth::Four, &mut ours);
-//! let (receiver, reply) = SoftSpokenReceiver::new(session, Depth::Four, &message, &mut theirs)?;
-//! let sender = sender.finish(&reply)?;
+//! let (mut receiver, reply) = SoftSpokenReceiver::new(session, Depth::Four, &message, &mut theirs)?;
+//! let mut sender = sender.finish(&reply)?;
 //!
-//! let (receiver, corrections) = receiver.extend(1);
-//! let (sender, challenge) = sender.receive(1, &corrections, &mut ours)?;
-//! let (receiver, received, answer) = receiver.answer(&challenge)?;
-//! let (sender, sent) = sender.check(&answer)?;
+//! let (received, corrections) = receiver.extend(1);
+//! let (sent, challenge) = sender.receive(1, &corrections, &mut ours)?;
+//! let (received, answer) = received.answer(&challenge)?;
+//! let (sender, sent) = sender.check(sent, &answer)?;
 //! assert_eq!((sent.left(), received.left()), (8064, 8064));
 //! # Ok::<(), symbolon::ot::OtError>(())
 //! ```
@@ -57,7 +57,7 @@ pub use base::{BaseReceiver, base_send};
 pub use block::{BLOCK_BYTES, Block, Blocks};
 pub use cots::{ReceiverCots, SenderCots};
 pub use random::{Random, SessionId};
-pub use silent::{LpnSet, Round, SilentReceiver, SilentSender};
+pub use silent::{ChallengingReceiver, LpnSet, Round, SilentReceiver, SilentSender};
 pub use soft_spoken::{
     CHUNK, Depth, MOST_CHUNKS, SoftSpokenReceiver, SoftSpokenReceiverBatch, SoftSpokenSender,
     SoftSpokenSenderBatch, SoftSpokenSenderSetup, batch_transfers, chunks_for,

@@ -4,10 +4,15 @@
 //! **Steps.** Who needs few takes them from the extension alone. Who needs more has rounds of silent transfers: the first of
 //! them from the extension, with k = 8, and each later one from what the one before has left over for it. Both parties
 //! know from the number that is wanted ([`Course::of`]) which these are, and no message says it.
+//!
+//! **Side by side.** Both parties work at the same time: the sender sends the sums of a round's trees in pieces, of which the
+//! receiver grows one while the sender grows the next; and the receiver sends the corrections of a batch of the extension before
+//! it answers the challenge of the batch before. Every message that a call sends, the peer's same call takes.
 
 use super::silent::{LpnSet, Round, SilentReceiver, SilentSender};
 use super::soft_spoken::{
-    Depth, SoftSpokenReceiver, SoftSpokenSender, SoftSpokenSenderSetup, batch_transfers, chunks_for,
+    ANSWER_BYTES, Depth, SoftSpokenReceiver, SoftSpokenReceiverBatch, SoftSpokenSender,
+    SoftSpokenSenderBatch, SoftSpokenSenderSetup, batch_transfers, chunks_for,
 };
 use super::{BLOCK_BYTES, OtError, Random, ReceiverCots, SenderCots, SessionId};
 use std::collections::VecDeque;
@@ -112,6 +117,8 @@ pub struct SenderSupply {
     rounds: VecDeque<(LpnSet, usize)>,
     number: u64,
     extension: Option<SoftSpokenSender>,
+    /// The batch that has begun, and its challenge.
+    begun: Option<(SoftSpokenSenderBatch, Vec<u8>)>,
     extended: usize,
     stock: Vec<SenderCots>,
 }
@@ -122,7 +129,9 @@ pub struct ReceiverSupply {
     random: Random,
     rounds: VecDeque<(LpnSet, usize)>,
     number: u64,
-    extension: Option<SoftSpokenReceiver>,
+    extension: SoftSpokenReceiver,
+    /// The batch that has begun.
+    begun: Option<SoftSpokenReceiverBatch>,
     extended: usize,
     stock: Vec<ReceiverCots>,
 }
@@ -182,12 +191,17 @@ macro_rules! supply {
                 Ok(batches)
             }
 
+            /// The chunks of the extension's next batch, if the course has one more.
+            fn next_chunks(&mut self) -> Option<usize> {
+                let chunks = chunks_for(self.extended);
+                let wanted = self.extended > 0;
+                self.extended = self.extended.saturating_sub(batch_transfers(chunks));
+                wanted.then_some(chunks)
+            }
+
             /// Makes the next transfers.
             fn refill<C: Channel>(&mut self, channel: &mut C) -> Result<(), C::Error> {
-                if self.extended > 0 {
-                    let chunks = chunks_for(self.extended);
-                    self.extended = self.extended.saturating_sub(batch_transfers(chunks));
-                    let cots = self.extend(chunks, channel)?;
+                if let Some(cots) = self.extend(channel)? {
                     self.stock.push(cots);
                     return Ok(());
                 }
@@ -224,18 +238,31 @@ impl SenderSupply {
         channel.send(message)?;
         let extension = Some(setup.finish(&channel.receive(depth.setup_bytes())?)?);
         let (rounds, stock) = (rounds.into(), Vec::new());
-        Ok(SenderSupply { session, random, rounds, number: 0, extension, extended, stock })
+        Ok(SenderSupply { session, random, rounds, number: 0, extension, begun: None, extended, stock })
     }
 
-    fn extend<C: Channel>(&mut self, chunks: usize, channel: &mut C) -> Result<SenderCots, C::Error> {
-        let extension = self.extension.take().expect("no step of the extension has failed");
+    /// Finishes a batch of the extension, and begins the next one; nothing where the course has no more.
+    fn extend<C: Channel>(&mut self, channel: &mut C) -> Result<Option<SenderCots>, C::Error> {
+        let mut extension = self.extension.take().expect("no step of the extension has failed");
         let depth = extension.depth();
-        let corrections = channel.receive(depth.batch_bytes(chunks))?;
-        let (batch, challenge) = extension.receive(chunks, &corrections, &mut self.random)?;
+        let mut begin = |supply: &mut SenderSupply, channel: &mut C| -> Result<_, C::Error> {
+            let Some(chunks) = supply.next_chunks() else { return Ok(None) };
+            let corrections = channel.receive(depth.batch_bytes(chunks))?;
+            Ok(Some(extension.receive(chunks, &corrections, &mut supply.random)?))
+        };
+        let begun = match self.begun.take() {
+            Some(begun) => Some(begun),
+            None => begin(self, channel)?,
+        };
+        let Some((batch, challenge)) = begun else {
+            self.extension = Some(extension);
+            return Ok(None);
+        };
         channel.send(challenge)?;
-        let (extension, cots) = batch.check(&channel.receive(depth.batch_bytes(chunks))?)?;
+        self.begun = begin(self, channel)?;
+        let (extension, cots) = extension.check(batch, &channel.receive(ANSWER_BYTES)?)?;
         self.extension = Some(extension);
-        Ok(cots)
+        Ok(Some(cots))
     }
 
     fn grow<C: Channel>(
@@ -244,8 +271,10 @@ impl SenderSupply {
         stock: &mut SenderCots,
         channel: &mut C,
     ) -> Result<SenderCots, C::Error> {
-        let (sender, sums) = SilentSender::new(round, stock, &mut self.random)?;
-        channel.send(sums)?;
+        let mut sender = SilentSender::new(round, stock, &mut self.random)?;
+        while let Some(sums) = sender.grow() {
+            channel.send(sums)?;
+        }
         let (cots, answer) = sender.answer(&channel.receive(round.set.bytes(round.trees))?)?;
         channel.send(answer)?;
         Ok(cots)
@@ -267,18 +296,29 @@ impl ReceiverSupply {
         let message = channel.receive(depth.setup_bytes())?;
         let (extension, reply) = SoftSpokenReceiver::new(session, depth, &message, &mut random)?;
         channel.send(reply)?;
-        let (extension, rounds, stock) = (Some(extension), rounds.into(), Vec::new());
-        Ok(ReceiverSupply { session, random, rounds, number: 0, extension, extended, stock })
+        let (rounds, stock) = (rounds.into(), Vec::new());
+        Ok(ReceiverSupply { session, random, rounds, number: 0, extension, begun: None, extended, stock })
     }
 
-    fn extend<C: Channel>(&mut self, chunks: usize, channel: &mut C) -> Result<ReceiverCots, C::Error> {
-        let extension = self.extension.take().expect("no step of the extension has failed");
-        let (batch, corrections) = extension.extend(chunks);
-        channel.send(corrections)?;
-        let (extension, cots, answer) = batch.answer(&channel.receive(BLOCK_BYTES)?)?;
+    /// Finishes a batch of the extension, and begins the next one; nothing where the course has no more.
+    fn extend<C: Channel>(&mut self, channel: &mut C) -> Result<Option<ReceiverCots>, C::Error> {
+        let begun = match self.begun.take() {
+            Some(begun) => Some(begun),
+            None => self.begin(channel)?,
+        };
+        let Some(batch) = begun else { return Ok(None) };
+        self.begun = self.begin(channel)?;
+        let (cots, answer) = batch.answer(&channel.receive(BLOCK_BYTES)?)?;
         channel.send(answer)?;
-        self.extension = Some(extension);
-        Ok(cots)
+        Ok(Some(cots))
+    }
+
+    /// Begins the extension's next batch, if the course has one more.
+    fn begin<C: Channel>(&mut self, channel: &mut C) -> Result<Option<SoftSpokenReceiverBatch>, C::Error> {
+        let Some(chunks) = self.next_chunks() else { return Ok(None) };
+        let (batch, corrections) = self.extension.extend(chunks);
+        channel.send(corrections)?;
+        Ok(Some(batch))
     }
 
     fn grow<C: Channel>(
@@ -287,8 +327,11 @@ impl ReceiverSupply {
         stock: &mut ReceiverCots,
         channel: &mut C,
     ) -> Result<ReceiverCots, C::Error> {
-        let sums = channel.receive(round.set.bytes(round.trees))?;
-        let (receiver, challenge) = SilentReceiver::new(round, stock, &sums, &mut self.random)?;
+        let mut receiver = SilentReceiver::new(round, stock, &mut self.random)?;
+        while receiver.trees_left() > 0 {
+            receiver.grow(&channel.receive(round.set.bytes(round.trees))?)?;
+        }
+        let (receiver, challenge) = receiver.challenge();
         channel.send(challenge)?;
         Ok(receiver.check(&channel.receive(round.set.bytes(round.trees))?)?)
     }

@@ -286,13 +286,13 @@ fn labels_come_by_oblivious_transfer() {
     let session = SessionId([7; 32]);
     let [mut ours, mut theirs] = [0, 1].map(|_| Random::from_entropy().expect("randomness"));
     let (sender, message) = SoftSpokenSenderSetup::new(session, Depth::Four, &mut ours);
-    let (receiver, reply) =
+    let (mut receiver, reply) =
         SoftSpokenReceiver::new(session, Depth::Four, &message, &mut theirs).expect("base transfers");
-    let sender = sender.finish(&reply).expect("base transfers");
-    let (receiver, corrections) = receiver.extend(1);
-    let (sender, challenge) = sender.receive(1, &corrections, &mut ours).expect("a batch");
-    let (_, mut received, answer) = receiver.answer(&challenge).expect("a batch");
-    let (_, mut sent) = sender.check(&answer).expect("a batch");
+    let mut sender = sender.finish(&reply).expect("base transfers");
+    let (received, corrections) = receiver.extend(1);
+    let (sent, challenge) = sender.receive(1, &corrections, &mut ours).expect("a batch");
+    let (mut received, answer) = received.answer(&challenge).expect("a batch");
+    let (_, mut sent) = sender.check(sent, &answer).expect("a batch");
     let pairs = RandomPairs::of([sent.take(count).expect("transfers").random()]);
     let choices = RandomChoices::of(vec![received.take(count).expect("transfers").random()], 3);
     let mut world = World::with_transfers(&circuit, [&inputs[0], &inputs[1]], 5, (pairs, choices));

@@ -13,6 +13,8 @@
 //! 3. *Check.* The sender sends a random seed, which gives a coefficient in GF(2^128) for every 128 transfers; that of the
 //!    last 128, which hide the answers and are then thrown away, is one. The receiver sends the sums of u_0 and of all 128
 //!    rows of v under these; the sender holds them against those of w.
+//!    A batch may begin before the one before it is checked: its own check is as sound, since its challenge is drawn when its
+//!    corrections have come. Nothing of a batch is used before it is checked.
 //! 4. Both read their rows by columns. Row 0 of w becomes 0 and that of v becomes u_0, since Δ has bit 0.
 //!
 //! **Bytes.** Setup: 128·64 to the receiver; 128·32 and 32·128 + 64·128/k to the sender. A batch of c chunks of 8192 transfers:
@@ -96,7 +98,8 @@ pub fn chunks_for(transfers: usize) -> usize {
     (transfers + ROWS).div_ceil(CHUNK).clamp(1, MOST_CHUNKS)
 }
 
-const ANSWER_BYTES: usize = (ROWS + 1) * size_of::<Block>();
+/// Bytes of the answer to a batch's challenge.
+pub const ANSWER_BYTES: usize = (ROWS + 1) * size_of::<Block>();
 
 /// The seeds of the leaves of all trees, as far as they have been stretched.
 struct Leaves {
@@ -173,17 +176,17 @@ mod tests {
     }
 
     fn batch(
-        sender: SoftSpokenSender,
-        receiver: SoftSpokenReceiver,
+        mut sender: SoftSpokenSender,
+        receiver: &mut SoftSpokenReceiver,
         chunks: usize,
-    ) -> (SoftSpokenSender, SoftSpokenReceiver, SenderCots, ReceiverCots) {
+    ) -> (SoftSpokenSender, SenderCots, ReceiverCots) {
         let depth = receiver.depth();
-        let (receiver, corrections) = receiver.extend(chunks);
-        let (sender, challenge) = sender.receive(chunks, &corrections, &mut random(3)).expect("corrections");
-        let (receiver, receiver_cots, answer) = receiver.answer(&challenge).expect("a challenge");
+        let (received, corrections) = receiver.extend(chunks);
+        let (sent, challenge) = sender.receive(chunks, &corrections, &mut random(3)).expect("corrections");
+        let (received, answer) = received.answer(&challenge).expect("a challenge");
         assert_eq!(corrections.len() + answer.len(), depth.batch_bytes(chunks), "as the formula says");
-        let (sender, sender_cots) = sender.check(&answer).expect("an honest receiver");
-        (sender, receiver, sender_cots, receiver_cots)
+        let (sender, sent) = sender.check(sent, &answer).expect("an honest receiver");
+        (sender, sent, received)
     }
 
     #[test]
@@ -193,7 +196,7 @@ mod tests {
             let mut seen = Vec::new();
             for chunks in [1, 2] {
                 let (sent, received);
-                (sender, receiver, sent, received) = batch(sender, receiver, chunks);
+                (sender, sent, received) = batch(sender, &mut receiver, chunks);
                 assert_eq!(
                     (sent.left(), received.left()),
                     (batch_transfers(chunks), batch_transfers(chunks))
@@ -207,30 +210,30 @@ mod tests {
 
     #[test]
     fn a_receiver_that_sends_wrong_corrections_is_found_out() {
-        let (sender, receiver) = set_up(Depth::Four);
-        let (receiver, mut corrections) = receiver.extend(1);
+        let (mut sender, mut receiver) = set_up(Depth::Four);
+        let (received, mut corrections) = receiver.extend(1);
         // Transfer 8 of row 2: the sender's Δ_2 decides whether it notices, and this one is not zero.
         corrections[1024 + 1] ^= 1;
-        let (sender, challenge) = sender.receive(1, &corrections, &mut random(3)).expect("corrections");
-        let (_, _, answer) = receiver.answer(&challenge).expect("a challenge");
-        let error = sender.check(&answer).err().expect("a check that fails");
+        let (sent, challenge) = sender.receive(1, &corrections, &mut random(3)).expect("corrections");
+        let (_, answer) = received.answer(&challenge).expect("a challenge");
+        let error = sender.check(sent, &answer).err().expect("a check that fails");
         assert_eq!(error, OtError::Check { step: ANSWER });
     }
 
     #[test]
     fn a_wrong_answer_and_short_messages_are_refused() {
-        let (sender, receiver) = set_up(Depth::Four);
-        let (receiver, corrections) = receiver.extend(1);
-        let (sender, challenge) = sender.receive(1, &corrections, &mut random(3)).expect("corrections");
-        let (_, _, mut answer) = receiver.answer(&challenge).expect("a challenge");
+        let (mut sender, mut receiver) = set_up(Depth::Four);
+        let (received, corrections) = receiver.extend(1);
+        let (sent, challenge) = sender.receive(1, &corrections, &mut random(3)).expect("corrections");
+        let (_, mut answer) = received.answer(&challenge).expect("a challenge");
         answer[40] ^= 4;
-        assert_eq!(sender.check(&answer).err(), Some(OtError::Check { step: ANSWER }));
+        assert_eq!(sender.check(sent, &answer).err(), Some(OtError::Check { step: ANSWER }));
 
-        let (sender, receiver) = set_up(Depth::Four);
+        let (mut sender, mut receiver) = set_up(Depth::Four);
         let length = |step, expected, found| Some(OtError::Length { step, expected, found });
         let error = sender.receive(2, &corrections, &mut random(3)).err();
         assert_eq!(error, length(CORRECTIONS, 2 * corrections.len(), corrections.len()));
-        let (receiver, _) = receiver.extend(1);
-        assert_eq!(receiver.answer(&[0; 15]).err(), length(CHALLENGE, 16, 15));
+        let (received, _) = receiver.extend(1);
+        assert_eq!(received.answer(&[0; 15]).err(), length(CHALLENGE, 16, 15));
     }
 }

@@ -16,10 +16,10 @@ pub struct SoftSpokenReceiver {
 
 /// A receiver that waits for the challenge.
 pub struct SoftSpokenReceiverBatch {
-    receiver: SoftSpokenReceiver,
     rows: Blocks,
     /// u_0.
     bits: Blocks,
+    first_transfer: u64,
 }
 
 impl SoftSpokenReceiver {
@@ -44,11 +44,11 @@ impl SoftSpokenReceiver {
         self.leaves.depth
     }
 
-    /// Begins a batch; returns the corrections.
+    /// Begins a batch; returns the corrections. The next one may begin before this one is answered.
     ///
     /// # Panics
     /// Where there is no chunk.
-    pub fn extend(mut self, chunks: usize) -> (SoftSpokenReceiverBatch, Vec<u8>) {
+    pub fn extend(&mut self, chunks: usize) -> (SoftSpokenReceiverBatch, Vec<u8>) {
         assert!(chunks > 0, "a batch of a chunk at least");
         let depth = self.leaves.depth;
         let mut rows = Blocks::zeroed(chunks * CHUNK);
@@ -66,7 +66,8 @@ impl SoftSpokenReceiver {
             }
             corrections.extend_from_slice(cast_slice(others));
         }
-        (SoftSpokenReceiverBatch { receiver: self, rows, bits }, corrections)
+        let first_transfer = self.leaves.first_transfer(chunks);
+        (SoftSpokenReceiverBatch { rows, bits, first_transfer }, corrections)
     }
 }
 
@@ -75,10 +76,7 @@ impl SoftSpokenReceiverBatch {
     ///
     /// # Errors
     /// Where the message has another length.
-    pub fn answer(
-        mut self,
-        challenge: &[u8],
-    ) -> Result<(SoftSpokenReceiver, ReceiverCots, Vec<u8>), OtError> {
+    pub fn answer(mut self, challenge: &[u8]) -> Result<(ReceiverCots, Vec<u8>), OtError> {
         let challenge = checked(challenge, size_of::<Block>(), CHALLENGE)?;
         let challenge = Block::from_bytes(challenge.try_into().expect("a block"));
         let chunks = self.rows.len() / CHUNK;
@@ -90,7 +88,6 @@ impl SoftSpokenReceiverBatch {
         }
         by_columns(&mut self.rows, Some(&self.bits));
         let kept = Blocks::copied(&self.rows[..batch_transfers(chunks)]);
-        let cots = ReceiverCots::new(kept, self.receiver.leaves.first_transfer(chunks));
-        Ok((self.receiver, cots, answer))
+        Ok((ReceiverCots::new(kept, self.first_transfer), answer))
     }
 }

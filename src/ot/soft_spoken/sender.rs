@@ -27,9 +27,9 @@ pub struct SoftSpokenSender {
 
 /// A sender that waits for the answer to its challenge.
 pub struct SoftSpokenSenderBatch {
-    sender: SoftSpokenSender,
     challenge: Block,
     rows: Blocks,
+    first_transfer: u64,
 }
 
 /// The numbers of k bits that Δ is cut into.
@@ -84,12 +84,12 @@ impl SoftSpokenSender {
         self.leaves.depth
     }
 
-    /// Takes the corrections of a batch; returns the challenge.
+    /// Takes the corrections of a batch; returns the challenge. The next batch may begin before this one is checked.
     ///
     /// # Errors
     /// Where the message has another length.
     pub fn receive(
-        mut self,
+        &mut self,
         chunks: usize,
         corrections: &[u8],
         random: &mut Random,
@@ -115,35 +115,39 @@ impl SoftSpokenSender {
         }
         let challenge = random.block();
         let message = challenge.bytes().to_vec();
-        Ok((SoftSpokenSenderBatch { sender: self, challenge, rows }, message))
+        let first_transfer = self.leaves.first_transfer(chunks);
+        Ok((SoftSpokenSenderBatch { challenge, rows, first_transfer }, message))
     }
-}
 
-impl SoftSpokenSenderBatch {
-    /// Holds the answer against what this party has.
+    /// Holds the answer for a batch of this sender against what it has.
     ///
     /// # Errors
     /// Where the message has another length, or the check fails: then Δ must not be used any more, and is gone.
-    pub fn check(mut self, answer: &[u8]) -> Result<(SoftSpokenSender, SenderCots), OtError> {
+    pub fn check(
+        self,
+        batch: SoftSpokenSenderBatch,
+        answer: &[u8],
+    ) -> Result<(SoftSpokenSender, SenderCots), OtError> {
+        let SoftSpokenSenderBatch { challenge, mut rows, first_transfer } = batch;
         let answer = checked(answer, ANSWER_BYTES, ANSWER)?;
-        let chunks = self.rows.len() / CHUNK;
-        let coefficients = coefficients(self.challenge, chunks);
+        let chunks = rows.len() / CHUNK;
+        let coefficients = coefficients(challenge, chunks);
         let answers: Vec<Block> =
             answer.as_chunks().0.iter().map(|&bytes| Block::from_bytes(bytes)).collect();
         let (whole, sums) = answers.split_first().expect("129 blocks");
         let mut valid = subtle::Choice::from(1);
         for (row, theirs) in sums.iter().enumerate() {
-            let sum = row_sum(&self.rows, row, &coefficients);
-            let bit = Block::mask(self.sender.delta.bits() >> row & 1 == 1);
+            let sum = row_sum(&rows, row, &coefficients);
+            let bit = Block::mask(self.delta.bits() >> row & 1 == 1);
             valid &= (sum ^ (bit & *whole)).bytes().ct_eq(&theirs.bytes());
         }
         if !bool::from(valid) {
             return Err(OtError::Check { step: ANSWER });
         }
-        by_columns(&mut self.rows, None);
-        let kept = Blocks::copied(&self.rows[..batch_transfers(chunks)]);
-        let cots = SenderCots::new(self.sender.delta, kept, self.sender.leaves.first_transfer(chunks));
-        Ok((self.sender, cots))
+        by_columns(&mut rows, None);
+        let kept = Blocks::copied(&rows[..batch_transfers(chunks)]);
+        let cots = SenderCots::new(self.delta, kept, first_transfer);
+        Ok((self, cots))
     }
 }
 
