@@ -118,6 +118,24 @@ impl Protocol {
         }
     }
 
+    /// The same protocol with tables for what is not linear.
+    pub const fn by_tables(self) -> Protocol {
+        match self {
+            Protocol::BeaverGarbled => Protocol::Beaver,
+            other => other,
+        }
+    }
+
+    /// The same protocol in each of its ways to compute what is not linear: by tables, then by garbled circuits, if it has them.
+    pub fn ways(self) -> impl Iterator<Item = Protocol> {
+        std::iter::once(self.by_tables()).chain(self.garbling())
+    }
+
+    /// Whether it computes what is not linear by garbled circuits.
+    pub fn is_garbling(self) -> bool {
+        self.garbling() == Some(self)
+    }
+
     /// The number of computing parties.
     pub const fn parties(self) -> usize {
         self.row().parties

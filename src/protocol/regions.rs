@@ -6,7 +6,7 @@
 //! the second larger. So a region waits for nothing that waits for it.
 //!
 //! An op is left to the rules of the protocol where a party knows its value alone, where it is the same in every run, and where a region
-//! would have more gates than [`MOST_GATES`] or does not lie in one tile.
+//! would have more gates than [`MOST_GATES`], does not lie in one tile, or all together would have more than [`MOST_GATES_IN_ALL`].
 
 use super::chosen;
 use crate::program::tiling::Tiling;
@@ -16,6 +16,10 @@ use std::collections::BTreeMap;
 
 /// Most AND gates of a region, by estimate: 64 MiB of tables.
 pub(super) const MOST_GATES: u64 = 1 << 21;
+
+/// Most AND gates of all regions together, by estimate: a plan holds their circuits, some dozens of bytes a gate. The first ones
+/// that fit are taken.
+const MOST_GATES_IN_ALL: u64 = 1 << 23;
 
 /// Values that a garbled circuit computes.
 pub(super) struct Region {
@@ -59,7 +63,13 @@ pub(super) fn regions(program: &Program, tiling: &Tiling) -> Vec<Region> {
     let fits = |region: &Region| {
         region.gates <= MOST_GATES && region.members.iter().chain(&region.inputs).all(is_whole)
     };
-    regions.filter(fits).collect()
+    let mut left = MOST_GATES_IN_ALL;
+    let is_left = |region: &Region| {
+        let rest = left.checked_sub(region.gates);
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    regions.filter(fits).filter(is_left).collect()
 }
 
 fn ids(program: &Program) -> impl DoubleEndedIterator<Item = ValueId> + use<> {

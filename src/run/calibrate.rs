@@ -1,11 +1,15 @@
 //! Measures a device's rates.
 
+use crate::circuit::garble::{Bits, Evaluator, GarbleError, Garbler, Labels, Started};
+use crate::circuit::{Builder, Schedule};
 use crate::device::{Buffer, Device, DeviceError, Pieces};
 use crate::plan::DeviceModel;
 use crate::ring::prg::PrgKey;
 use crate::ring::{Ring, Shape};
+use crate::share::PartyId;
 use crate::step::{Kernel, Matrix, MemoryClass};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The side of the measured tiles: that of plans by default, and a larger one on a device that multiplies such tiles in
 /// an instant, to keep it busy.
@@ -57,6 +61,7 @@ pub fn calibrate(device: &dyn Device) -> Result<DeviceModel, DeviceError> {
         fill_bytes_per_s: per_step(bench.fill()?, bytes),
         upload_bytes_per_s: per_step(bench.upload(&host)?, bytes),
         download_bytes_per_s: per_step(bench.download(bytes as u64)?, bytes),
+        garbled_gates_per_s: garbled_gates_per_s(),
         step_s,
         submit_s: bench.submit()?,
         exchange_s: bench.exchange()?,
@@ -64,6 +69,42 @@ pub fn calibrate(device: &dyn Device) -> Result<DeviceModel, DeviceError> {
         // A device's own calls say nothing of what goes on beside them.
         transfers_beside: false,
     })
+}
+
+/// The number of sums, and of their bits, of which the measured circuit is: wide stages, as those of elementwise ops are.
+const SUMS: usize = 256;
+const SUM_BITS: usize = 64;
+
+/// AND gates a second of garbling and evaluating one after the other, each for itself; of a host without randomness, that of
+/// models that do not say.
+fn garbled_gates_per_s() -> f64 {
+    let mut builder = Builder::new();
+    let [a, b] = [0, 1].map(|party| builder.input(PartyId(party), SUMS * SUM_BITS));
+    for (a, b) in a.chunks(SUM_BITS).zip(b.chunks(SUM_BITS)) {
+        let sum = builder.add(a, b);
+        builder.output(PartyId(1).alone(), &sum[SUM_BITS - 1..]);
+    }
+    let schedule = Arc::new(Schedule::new(&builder.finish()));
+    let bits = Bits::new(1, vec![1; SUMS * SUM_BITS]);
+    let mut times: Vec<Duration> =
+        (0..REPEATS).filter_map(|_| garbled_and_evaluated(&schedule, &bits).ok()).collect();
+    times.sort();
+    let gates = 2.0 * schedule.and_count() as f64;
+    let rate = |time: &Duration| gates / time.as_secs_f64().max(1e-9);
+    times.get(times.len() / 2).map_or(DeviceModel::typical().garbled_gates_per_s, rate)
+}
+
+fn garbled_and_evaluated(schedule: &Arc<Schedule>, bits: &Bits) -> Result<Duration, GarbleError> {
+    let start = Instant::now();
+    let Started { mut garbler, opening, labels, pairs } = Garbler::start(schedule.clone(), bits)?;
+    let own: Labels = pairs.into_messages().map(|[_, one]| one).collect();
+    let mut evaluator = Evaluator::new(schedule.clone(), 1, &opening, labels, own)?;
+    while let Some(piece) = garbler.next_piece() {
+        evaluator.consume(piece)?;
+    }
+    let (decoding, _) = garbler.finish()?;
+    evaluator.finish(&decoding)?;
+    Ok(start.elapsed())
 }
 
 /// Half of what two threads take to wake each other in turn.
@@ -234,6 +275,7 @@ mod tests {
             model.fill_bytes_per_s,
             model.upload_bytes_per_s,
             model.download_bytes_per_s,
+            model.garbled_gates_per_s,
         ];
         assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{model:?}");
     }

@@ -3,7 +3,7 @@
 use super::keys::{Commitment, Nonce, Pledge, Way};
 use super::tiles::{Cut, Surroundings, agree_on_cut, check_side, choose_by_stages, plan_tiles};
 use super::topic::PLAN;
-use super::{NetworkFault, Session, SessionError};
+use super::{Devices, NetworkFault, Session, SessionError, SessionOptions};
 use crate::correlation::Source;
 use crate::net::{Link, LinkShape, NetError};
 use crate::plan::{PlanError, PlanOptions, Plans};
@@ -24,6 +24,21 @@ struct Facts {
     commitment: Commitment,
 }
 
+/// What a session plans for, with this budget.
+pub(super) fn surroundings<'a>(
+    devices: &'a Devices,
+    options: &SessionOptions,
+    budget_bytes: Option<u64>,
+) -> Surroundings<'a> {
+    Surroundings {
+        models: devices.models(),
+        spread: devices.spread(),
+        link: options.link.unwrap_or(LinkShape::LAN),
+        budget_bytes,
+        staging_bytes: devices.staging_bytes(),
+    }
+}
+
 impl Session {
     /// Plans with the smallest tiles that any party wants, and streams correlations if any does.
     pub(super) fn plan(
@@ -33,13 +48,7 @@ impl Session {
         budget_bytes: Option<u64>,
     ) -> Result<Plans, SessionError> {
         let default = PlanOptions::default();
-        let surroundings = Surroundings {
-            models: self.devices.models(),
-            spread: self.devices.spread(),
-            link: self.options.link.unwrap_or(LinkShape::LAN),
-            budget_bytes,
-            staging_bytes: self.devices.staging_bytes(),
-        };
+        let surroundings = surroundings(&self.devices, &self.options, budget_bytes);
         let source = self.suppliers.source_or(protocol.default_source());
         let options = PlanOptions {
             source: Some(source),

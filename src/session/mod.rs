@@ -26,6 +26,7 @@ mod garbled;
 mod inputs;
 mod keys;
 mod network;
+mod nonlinear;
 mod offer;
 mod options;
 mod order;
@@ -57,6 +58,7 @@ pub(crate) use keys::KeySource;
 #[cfg(test)]
 pub(crate) use keys::{insecure_contribution, insecure_dealt_key};
 pub use network::{NetworkFault, PartyNetwork};
+pub use nonlinear::{ChosenWay, cheapest_way, usual_online};
 pub use offer::{ACCEPTED_BYTES, Declared, Offer, OfferError};
 pub use options::SessionOptions;
 pub use party::Session;

@@ -65,6 +65,9 @@ pub(super) const STORED: Topic = Topic::new(16, "word that an order is stored", 
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;
 
+/// A party's times of the ways in which a program can be computed, to the others.
+pub(super) const WAYS: Topic = Topic::new(17, "times of ways to compute a program", SMALL_BYTES);
+
 /// Makes sure that peers take what this party offers: their own terms are the same, and of the rest they take so much.
 pub(super) fn check_offers(offers: &Terms) -> Result<(), NetworkFault> {
     let bytes = serde_json::to_vec(offers).expect("offers serialise").len();

@@ -26,7 +26,7 @@ use symbolon::program::tiling::TileSide;
 use symbolon::protocol::Protocol;
 use symbolon::run::Overlap;
 use symbolon::session::{MOST_ORDERS, SessionOptions};
-use symbolon_job::{Correlations, JobError};
+use symbolon_job::{Correlations, Job, JobError, Nonlinear};
 
 /// Arithmetic on secret shares: several parties compute on data that none shows the others.
 #[derive(Parser)]
@@ -46,6 +46,9 @@ pub enum Command {
         /// Source of correlations: dealer, pair (the two parties themselves), or auto (the cheaper)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
+        /// What is not linear by tables, by garbled circuits (garbled), or as is faster (auto)
+        #[arg(long, value_name = "WAY")]
+        nonlinear: Option<Nonlinear>,
         #[command(flatten)]
         shared: Shared,
     },
@@ -86,6 +89,9 @@ pub enum Command {
         /// Source of correlations: dealer, pair (the two parties themselves), or auto (the cheaper)
         #[arg(long, value_name = "SOURCE")]
         correlations: Option<Correlations>,
+        /// What is not linear by tables, by garbled circuits (garbled), or as is faster (auto)
+        #[arg(long, value_name = "WAY")]
+        nonlinear: Option<Nonlinear>,
         /// List all ops, in the order in which they run, and not the dearest ones alone
         #[arg(long)]
         all: bool,
@@ -265,7 +271,7 @@ pub struct Shared {
     pub launched: bool,
 }
 
-/// The folders that runs take from, and leave to later ones.
+/// What runs take from, how they compute, and what they leave to later ones.
 #[derive(Args, Clone, Default)]
 pub struct Folders {
     /// Where correlations come from: dealer, pair (the two parties make them between themselves),
@@ -273,6 +279,10 @@ pub struct Folders {
     /// store=DIR, made by `deal --store` [default: what the job says, or else a dealer]
     #[arg(long, value_name = "SOURCE", verbatim_doc_comment)]
     pub correlations: Option<Correlations>,
+    /// What is not linear by tables, by garbled circuits (garbled), or as the online phase is
+    /// predicted to be shorter (auto); all parties name the same [default: what the job says]
+    #[arg(long, value_name = "WAY", verbatim_doc_comment)]
+    pub nonlinear: Option<Nonlinear>,
     /// Keep this party's shares of what the job's loop leaves to its next turn in a folder of its
     /// own here, and go on from the newest that all parties have; all name the same turns
     #[arg(long, value_name = "DIR", verbatim_doc_comment)]
@@ -280,6 +290,13 @@ pub struct Folders {
     /// The number of turns from one checkpoint to the next [default: a twentieth of all]
     #[arg(long, value_name = "TURNS", requires = "checkpoint", value_parser = clap::value_parser!(u32).range(1..))]
     pub checkpoint_every: Option<u32>,
+}
+
+impl Folders {
+    /// The job with what the command line says in the place of what it says itself.
+    pub fn apply(&self, job: &mut Job) -> Result<(), JobError> {
+        self.nonlinear.map_or(Ok(()), |nonlinear| job.set_nonlinear(nonlinear))
+    }
 }
 
 /// The sections of help for the flags that commands have in common.

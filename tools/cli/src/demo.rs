@@ -13,7 +13,7 @@ use symbolon::program::{Program, oracle};
 use symbolon::protocol::Protocol;
 use symbolon::ring::Elements;
 use symbolon_job::data::{Matrix, Source};
-use symbolon_job::{Correlations, InputData, Job, JobError};
+use symbolon_job::{InputData, Job, JobError};
 
 const FILES: [(&str, &[u8]); 9] = [
     (JOB, include_bytes!("../../digits/network.toml")),
@@ -47,13 +47,13 @@ struct DemoJson {
 }
 
 /// Runs the demo in a folder of its own.
-pub fn demo(protocol: Protocol, correlations: Option<&Correlations>, shared: &Shared) -> Result<(), Failure> {
+pub fn demo(protocol: Protocol, folders: &Folders, shared: &Shared) -> Result<(), Failure> {
     interrupt::catch()?;
     let folder = unpack(protocol)?;
     let job_path = folder.path().join(JOB);
-    let job = Job::read(&job_path)?;
-    let folders = Folders { correlations: correlations.cloned(), ..Folders::default() };
-    let mut run = launch(&job_path, &job, &folders, shared)?;
+    let mut job = Job::read(&job_path)?;
+    folders.apply(&mut job)?;
+    let mut run = launch(&job_path, &job, folders, shared)?;
     let labels = labels(&read(&folder.path().join("labels.npy"))?);
     // The folder goes with the demo.
     run.outputs.iter_mut().for_each(|output| output.file = None);

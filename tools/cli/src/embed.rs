@@ -89,7 +89,8 @@ impl Settings {
     /// Where the job has no plan.
     pub fn plan(&self, text: &str, devices: &Devices) -> Result<(String, String), Failure> {
         let (job, program) = read(text)?;
-        let planned = plan::planned(&job, &program, job.protocol.default_source(), devices, &self.shared)?;
+        let source = job.protocol.default_source();
+        let planned = plan::planned(&job, job.protocol, &program, source, devices, &self.shared)?;
         let json = serde_json::to_string(&planned.json).expect("a plan serialises");
         Ok((json, planned.json.text(plan::Listed::Dearest)))
     }

@@ -27,6 +27,8 @@ use symbolon_job::{
 /// The name of the protocol.
 const GARBLED: &str = "garbled";
 
+const ALL_GARBLED: &str = "all of a garbled circuit is garbled: there is no --nonlinear";
+
 /// A circuit, and what a run of it takes beside bytes and time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GarbledJson {
@@ -89,6 +91,7 @@ pub fn check_flags(folders: &Folders, report_to: Option<&Path>, shared: &Shared)
             is_other,
             "two parties make the transfers of a garbled circuit themselves: --correlations pair, or none",
         ),
+        (folders.nonlinear.is_some(), ALL_GARBLED),
         (
             folders.checkpoint.is_some(),
             "a garbled circuit leaves nothing to a later run: there is no --checkpoint",
@@ -233,6 +236,7 @@ fn report(
         protocol: GARBLED.to_owned(),
         ring_bits: base.codec.ring().bits(),
         fraction_bits: 0,
+        nonlinear: None,
         trust: trust(),
         ranges,
         inputs,
@@ -279,13 +283,16 @@ struct PlanJson {
 pub fn plan(
     job: &GarbledJob,
     demand: Option<&Path>,
-    correlations: Option<&Correlations>,
+    folders: &Folders,
     shared: &Shared,
 ) -> Result<(), Failure> {
-    if demand.is_some() || correlations.is_some_and(|source| *source != Correlations::Pair) {
+    if demand.is_some() || folders.correlations.as_ref().is_some_and(|source| *source != Correlations::Pair) {
         let reason =
             "two parties make the transfers of a garbled circuit themselves: there is no demand to deal for";
         return Err(Failure::Usage(reason.to_owned()));
+    }
+    if folders.nonlinear.is_some() {
+        return Err(Failure::Usage(ALL_GARBLED.to_owned()));
     }
     let base: &Job = job.base();
     base.check_outputs(base.output_files())?;

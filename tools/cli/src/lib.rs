@@ -43,7 +43,7 @@ mod trust;
 mod vram;
 pub mod worker;
 
-use args::{Arguments, Command, RunMode, Shared};
+use args::{Arguments, Command, Folders, RunMode, Shared};
 use clap::error::ErrorKind;
 pub use failure::Failure;
 use process::Brief;
@@ -163,8 +163,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         observe(&command, shared)?;
     }
     match command {
-        Command::Demo { protocol, correlations, shared } => {
-            demo::demo(protocol, correlations.as_ref(), &shared)
+        Command::Demo { protocol, correlations, nonlinear, shared } => {
+            let folders = Folders { correlations, nonlinear, ..Folders::default() };
+            demo::demo(protocol, &folders, &shared)
         }
         Command::Run { job, mode: RunMode { local: true, .. }, folders, report, shared, .. } => {
             local::run(&job, &folders, &shared, report.as_deref())
@@ -176,9 +177,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Deal { to, shared } => deal::deal(&to, &shared).map_err(interrupt::cause),
         Command::Work { protocol, shared } => worker::work(protocol, &shared),
-        Command::Plan { job, demand, correlations, all, shared } => {
+        Command::Plan { job, demand, correlations, nonlinear, all, shared } => {
             let listed = if all { plan::Listed::All } else { plan::Listed::Dearest };
-            plan::plan(&job, demand.as_deref(), correlations.as_ref(), listed, &shared)
+            let folders = Folders { correlations, nonlinear, ..Folders::default() };
+            plan::plan(&job, demand.as_deref(), &folders, listed, &shared)
         }
         Command::Vram(arguments) => vram::vram(&arguments),
         Command::Bench(options) => bench::bench(&options),

@@ -31,9 +31,10 @@ pub fn run(
     report_to: Option<&Path>,
 ) -> Result<(), Failure> {
     interrupt::catch()?;
-    let any = AnyJob::read(job_path)?;
-    if matches!(any, AnyJob::Garbled(_)) {
-        garbled::check_flags(folders, report_to, shared)?;
+    let mut any = AnyJob::read(job_path)?;
+    match &mut any {
+        AnyJob::Garbled(_) => garbled::check_flags(folders, report_to, shared)?,
+        AnyJob::Steps(job) => folders.apply(job)?,
     }
     let job = any.base();
     let Some(folder) = report_to else {
@@ -130,6 +131,9 @@ impl Launch<'_> {
                 }
                 Some(source) => arguments.extend(["--correlations".into(), source.to_string().into()]),
                 None => {}
+            }
+            if let Some(nonlinear) = self.folders.nonlinear {
+                arguments.extend(["--nonlinear".into(), nonlinear.name().into()]);
             }
             if let Some(folder) = &self.folders.checkpoint {
                 arguments.extend(["--checkpoint".into(), folder.into()]);

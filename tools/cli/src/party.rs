@@ -5,7 +5,7 @@ use crate::devices::device_lines;
 use crate::failure::Failure;
 use crate::live::Watch;
 use crate::process::{Brief, Pieces};
-use crate::report::{InputJson, OutputJson, Ranges, RunJson, Series};
+use crate::report::{InputJson, OutputJson, Ranges, RunJson, Series, priced_ways};
 use crate::trace::TraceFile;
 use crate::trust::priced;
 use crate::{files, garbled, output, page, say, table};
@@ -31,7 +31,10 @@ pub fn run(
 ) -> Result<(), Failure> {
     let stages = Stages::default();
     let job = match AnyJob::read(job_path)? {
-        AnyJob::Steps(job) => job,
+        AnyJob::Steps(mut job) => {
+            folders.apply(&mut job)?;
+            job
+        }
         AnyJob::Garbled(job) => {
             garbled::check_flags(folders, report_to, shared)?;
             return garbled::party(job, config_path, accept_shapes, shared, stages);
@@ -167,6 +170,7 @@ impl Reports<'_> {
         let (ranges, inputs) = (self.ranges.clone(), self.inputs.clone());
         let mut json = RunJson::of_party(job.job(), program, ranges, inputs, &outcome, &self.devices);
         json.stored = job.stored().map(Into::into);
+        json.nonlinear = job.way().map(|way| priced_ways(&way.among));
         json.trust.chosen = job.chosen().map(|chosen| priced(&chosen.among));
         json.outputs = self.write_outputs(job, &mut outcome, batch)?;
         Ok(Ran { json, trace })

@@ -2,10 +2,12 @@
 
 mod pair;
 mod sources;
+mod ways;
 
 use self::pair::{PairPlan, PairPrices, seconds};
 use self::sources::SourcePlan;
-use crate::args::Shared;
+use self::ways::{WayPlan, choose_way, planned_by_way};
+use crate::args::{Folders, Shared};
 use crate::devices::{DeviceJson, device_lines};
 use crate::failure::Failure;
 use crate::report::Ranges;
@@ -21,11 +23,11 @@ use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
 use symbolon::program::tiling::TileSide;
 use symbolon::program::{Program, range};
-use symbolon::protocol::{Messages, OpCost};
+use symbolon::protocol::{Messages, OpCost, Protocol};
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{
     ChosenSource, Devices, SessionError, SourcePrice, Surroundings, cheapest, choose_side, plan_tiles,
-    source_prices,
+    source_prices, usual_online,
 };
 use symbolon::share::{Parties, Role, Turn};
 use symbolon::step::MemoryClass;
@@ -50,6 +52,9 @@ pub struct PlanJson {
     pair: Option<PairPlan>,
     /// What each source that the protocol can have takes for the first run.
     sources: Vec<SourcePlan>,
+    /// What each way to compute what is not linear takes, where the protocol has several and they differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nonlinear: Vec<WayPlan>,
     correlations: Vec<String>,
     parties: Vec<RolePlan>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,22 +155,24 @@ struct MessagesPlan {
 pub fn plan(
     job_path: &Path,
     demand: Option<&Path>,
-    correlations: Option<&Correlations>,
+    folders: &Folders,
     listed: Listed,
     shared: &Shared,
 ) -> Result<(), Failure> {
-    let job = match AnyJob::read(job_path)? {
+    let mut job = match AnyJob::read(job_path)? {
         AnyJob::Steps(job) => job,
-        AnyJob::Garbled(job) => return garbled::plan(&job, demand, correlations, shared),
+        AnyJob::Garbled(job) => return garbled::plan(&job, demand, folders, shared),
     };
+    folders.apply(&mut job)?;
     // A demand is written for a store.
     let stored = demand.map(|demand| Correlations::Store(demand.to_owned()));
-    let sources = job.sources(stored.as_ref().or(correlations), Some(&Correlations::CHOOSABLE))?;
+    let sources =
+        job.sources(stored.as_ref().or(folders.correlations.as_ref()), Some(&Correlations::CHOOSABLE))?;
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&job.offers(&say::notice)?)?;
     let devices = shared.open_devices()?;
-    let Planned { json, plans, side, .. } = planned_by(&job, &program, &sources, &devices, shared)?;
+    let Planned { json, plans, side, .. } = planned_by_way(&job, &program, &sources, &devices, shared)?;
     if let Some(path) = demand {
         let varies = !plans.demand.once.is_empty() || !plans.demand.seldom.is_empty();
         if job.batches.max(job.turns()) > 1 && varies {
@@ -182,6 +189,8 @@ pub struct Planned {
     plans: Plans,
     side: TileSide,
     prices: Vec<SourcePrice>,
+    /// The time by which ways are chosen.
+    usual_online: Duration,
 }
 
 /// The choice among sources where all parties are this user's; `None` where there is none to make.
@@ -191,27 +200,30 @@ pub fn choose(job: &Job, sources: &Sources, shared: &Shared) -> Result<Option<Ch
     }
     let program = job.program(&job.offers(&say::notice)?)?;
     let devices = shared.open_devices()?;
-    let among = planned(job, &program, sources.allowed[0], &devices, shared)?.among(sources);
+    let first = sources.allowed[0];
+    let protocol = choose_way(job, &program, first, &devices, shared)?;
+    let among = planned(job, protocol, &program, first, &devices, shared)?.among(sources);
     Ok(cheapest(among.iter().copied()).map(|source| ChosenSource { source, among }))
 }
 
-/// Plans a job's program with the cheapest of some sources.
+/// Plans a job's program by a protocol, with the cheapest of some sources.
 fn planned_by(
     job: &Job,
+    protocol: Protocol,
     program: &Program,
     sources: &Sources,
     devices: &Devices,
     shared: &Shared,
 ) -> Result<Planned, Failure> {
     let first = sources.allowed[0];
-    let mut of_first = planned(job, program, first, devices, shared)?;
+    let mut of_first = planned(job, protocol, program, first, devices, shared)?;
     if !sources.is_chosen {
         return Ok(of_first);
     }
     let among = of_first.among(sources);
     let source = cheapest(among.iter().copied()).unwrap_or(first);
     if source != first {
-        of_first = planned(job, program, source, devices, shared)?;
+        of_first = planned(job, protocol, program, source, devices, shared)?;
     }
     of_first.json.trust.chosen = Some(priced(&among));
     Ok(of_first)
@@ -225,9 +237,10 @@ impl Planned {
     }
 }
 
-/// Plans a job's program on devices.
+/// Plans a job's program by a protocol, on devices.
 pub fn planned(
     job: &Job,
+    protocol: Protocol,
     program: &Program,
     source: Source,
     devices: &Devices,
@@ -246,9 +259,9 @@ pub fn planned(
     let (side, plans) = match shared.tile_side() {
         Some(side) => {
             let options = PlanOptions { side, ..options };
-            (side, plan_tiles(job.protocol, program, options, &surroundings)?)
+            (side, plan_tiles(protocol, program, options, &surroundings)?)
         }
-        None => choose_side(job.protocol, program, options, &surroundings)?,
+        None => choose_side(protocol, program, options, &surroundings)?,
     };
     plans.check_budget(staging_bytes, shared.budget)?;
     let predicted = simulate(&plans, models, link, shared.overlap());
@@ -265,7 +278,7 @@ pub fn planned(
     let is_pair = plans.source == Source::Pair;
     let pair = prices.as_ref().filter(|_| is_pair).map(|prices| prices.plan(link));
     let pair_price = prices.as_ref().map(PairPrices::first);
-    let sources = source_prices(job.protocol, &plans, pair_price.as_ref(), predicted.offline, link);
+    let sources = source_prices(protocol, &plans, pair_price.as_ref(), predicted.offline, link);
     // Whoever deals sends corrections alone.
     let mut offline = |plans: &Plans, turn: &Turn| match prices.as_mut().filter(|_| is_pair) {
         Some(prices) => {
@@ -276,7 +289,7 @@ pub fn planned(
     };
     let json = PlanJson {
         job: job.name.clone(),
-        protocol: job.protocol.to_string(),
+        protocol: protocol.to_string(),
         ring_bits: job.codec.ring().bits(),
         fraction_bits: job.codec.fraction_bits(),
         digest: blake3::Hash::from(plans.agreement.digest).to_hex().to_string(),
@@ -287,11 +300,12 @@ pub fn planned(
         predicted: predicted_json(&predicted, models, link, pair.as_ref()),
         pair,
         sources: sources.iter().map(SourcePlan::from).collect(),
+        nonlinear: Vec::new(),
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
         dealer: plans.dealer.as_ref().filter(|_| plans.source != Source::Pair).map(role),
         ops: plans.cost.ops.iter().map(|cost| op(cost, &plans)).collect(),
-        trust: Trust::new(job.protocol, plans.source),
+        trust: Trust::new(protocol, plans.source),
         ranges: Ranges::of(program)?,
         searches: range::searches(program).iter().map(|search| search.text(program)).collect(),
         tile_side: (side != TileSide::WHOLE).then_some(side.0),
@@ -304,7 +318,8 @@ pub fn planned(
             simulate(plans, models, link, shared.overlap())
         }),
     };
-    Ok(Planned { json, plans, side, prices: sources })
+    let usual_online = usual_online(&plans, models, link, shared.overlap(), job.may_run_again());
+    Ok(Planned { json, plans, side, prices: sources, usual_online })
 }
 
 fn op(cost: &OpCost, plans: &Plans) -> OpPlan {
@@ -547,6 +562,7 @@ fn text(json: &PlanJson, listed: Listed) -> String {
     text += &json.ops_text(listed);
     text += &json.pair.as_ref().map_or_else(String::new, PairPlan::text);
     text.extend(json.sources.iter().map(SourcePlan::text));
+    text.extend(json.nonlinear.iter().map(WayPlan::text));
     for line in &json.correlations {
         text += &format!("  needs {line}\n");
     }

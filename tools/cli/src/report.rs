@@ -6,13 +6,15 @@ use crate::stages::{self, StageJson};
 use crate::trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
 use symbolon::program::{Dims, Kind, Program, ProgramError, range};
+use symbolon::protocol::Protocol;
 use symbolon::run::{RunReport, StageSpan};
 use symbolon::session::{Declared, Offer, SessionOutcome};
 use symbolon::share::Role;
-use symbolon_job::{Job, StoredOrder};
+use symbolon_job::{Job, Nonlinear, StoredOrder};
 
 /// A run as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct RunJson {
     pub protocol: String,
     pub ring_bits: u32,
     pub fraction_bits: u32,
+    /// The ways to compute what is not linear of which the protocol is the one that is done first, where it was chosen so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonlinear: Option<Vec<PricedWay>>,
     pub trust: Trust,
     #[serde(flatten)]
     pub ranges: Ranges,
@@ -66,6 +71,22 @@ pub struct StoredJson {
     pub orders_left: usize,
 }
 
+/// A way to compute what is not linear, and the largest online time that any party predicts for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PricedWay {
+    pub nonlinear: String,
+    pub online_s: f64,
+}
+
+/// Ways with their times, as reports have them.
+pub fn priced_ways(among: &[(Protocol, Duration)]) -> Vec<PricedWay> {
+    let priced = |&(way, online): &(Protocol, Duration)| PricedWay {
+        nonlinear: Nonlinear::by(way).to_string(),
+        online_s: online.as_secs_f64(),
+    };
+    among.iter().map(priced).collect()
+}
+
 impl From<StoredOrder> for StoredJson {
     fn from(StoredOrder { order, orders_left }: StoredOrder) -> StoredJson {
         StoredJson { order, orders_left }
@@ -90,6 +111,7 @@ impl RunJson {
             protocol: job.protocol.to_string(),
             ring_bits: job.codec.ring().bits(),
             fraction_bits: job.codec.fraction_bits(),
+            nonlinear: None,
             trust: Trust::new(job.protocol, outcome.plans.source),
             ranges,
             inputs,

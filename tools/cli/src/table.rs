@@ -1,6 +1,6 @@
 //! Text for people.
 
-use crate::report::{RoleJson, RunJson};
+use crate::report::{PricedWay, RoleJson, RunJson};
 use crate::stages;
 use std::collections::BTreeSet;
 
@@ -93,6 +93,12 @@ pub fn run(run: &RunJson) -> String {
         run.fraction_bits,
         run.turns.map_or(String::new(), |turns| format!(", {turns} turns"))
     );
+    if let Some(ways) = &run.nonlinear {
+        let one = |way: &PricedWay| format!("{} (online {})", way.nonlinear, seconds(way.online_s));
+        let ways: Vec<String> = ways.iter().map(one).collect();
+        text +=
+            &format!("what is not linear in the way that is predicted to be faster: {}\n", ways.join(", "));
+    }
     text += &format!(
         "offline {}, online {}, in all {}\n",
         seconds(run.offline_s),

@@ -43,7 +43,8 @@
 //! source is taken of those that every party's own file lists.
 //!
 //! With `nonlinear = "garbled"` a job of `protocol = "beaver"` has comparisons, choices by their results and exact truncations
-//! computed by garbled circuits, all that lie between two products in two rounds.
+//! computed by garbled circuits, all that lie between two products in two rounds; with `"auto"` so or by tables, as the
+//! online phase is predicted to be shorter.
 //!
 //! With `protocol = "garbled"` the program is one Boolean circuit, see [`GarbledJob`].
 
@@ -51,6 +52,7 @@ mod check;
 mod data;
 mod formula;
 pub(crate) mod garbled;
+mod nonlinear;
 mod program;
 mod public;
 mod reach;
@@ -62,6 +64,7 @@ use crate::data::{Column, Missing, Separator, Source, TableOptions};
 use crate::{Correlations, JobError, Sources};
 pub use data::InputData;
 pub use garbled::{AnyJob, CircuitFigures, GarbledJob, GarbledProgram};
+pub use nonlinear::Nonlinear;
 pub use program::State;
 pub use public::Public;
 pub use runs::{JobStep, Repeat};
@@ -82,8 +85,10 @@ use symbolon::share::{Parties, PartyId, Terms};
 pub struct Job {
     /// The job's name.
     pub name: String,
-    /// The protocol.
+    /// The protocol, in the way in which it computes what is not linear.
     pub protocol: Protocol,
+    /// What the job says of that way. Where it is [`Nonlinear::Auto`], the protocol is by tables until the parties have chosen.
+    pub nonlinear: Nonlinear,
     /// The ring and the scale of its numbers.
     pub codec: FixedPoint,
     truncation: Truncation,
@@ -216,28 +221,6 @@ struct Header {
     nonlinear: Nonlinear,
 }
 
-/// The way in which ops that are not linear are computed.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Nonlinear {
-    /// As the protocol has it.
-    #[default]
-    Tables,
-    /// By garbled circuits, where the protocol has them.
-    Garbled,
-}
-
-impl Nonlinear {
-    /// The protocol that a job means.
-    fn of(self, protocol: Protocol, is_circuit: bool) -> Result<Protocol, String> {
-        match (self, protocol.garbling()) {
-            (Nonlinear::Tables, _) => Ok(protocol),
-            (Nonlinear::Garbled, Some(garbling)) if !is_circuit => Ok(garbling),
-            (Nonlinear::Garbled, _) => Err("nonlinear = \"garbled\" is for protocol = \"beaver\"".to_owned()),
-        }
-    }
-}
-
 const fn once() -> u32 {
     1
 }
@@ -343,6 +326,7 @@ impl Job {
         let job = Job {
             name: job.name,
             protocol,
+            nonlinear: job.nonlinear,
             codec,
             truncation: job.truncation,
             batches: job.batches,
@@ -513,6 +497,7 @@ impl Job {
         let mut terms = Terms::default();
         terms.add("name", &self.name);
         terms.add("protocol", self.protocol);
+        terms.add("nonlinear", self.nonlinear);
         terms.add("ring_bits", self.codec.ring().bits());
         terms.add("fraction_bits", self.codec.fraction_bits());
         terms.add("truncation", format!("{:?}", self.truncation).to_lowercase());

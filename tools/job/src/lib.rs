@@ -61,7 +61,9 @@ mod world;
 pub use config::{DealerConfig, PartyConfig};
 pub use correlations::{Correlations, Sources};
 pub use error::JobError;
-pub use job::{AnyJob, CircuitFigures, GarbledJob, GarbledProgram, Input, InputData, Job, Output, of_batch};
+pub use job::{
+    AnyJob, CircuitFigures, GarbledJob, GarbledProgram, Input, InputData, Job, Nonlinear, Output, of_batch,
+};
 pub use notice::{Notice, Notify};
 pub use number::number;
 

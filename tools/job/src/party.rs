@@ -2,7 +2,7 @@
 
 use crate::config::PartyConfig;
 use crate::data::OutputData;
-use crate::{Correlations, Job, JobError, Notice, Notify, Sources, check_targets, of_batch};
+use crate::{Correlations, Job, JobError, Nonlinear, Notice, Notify, Sources, check_targets, of_batch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use symbolon::program::Program;
 use symbolon::ring::Elements;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::{
-    Checkpoints, ChosenSource, CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session,
+    Checkpoints, ChosenSource, ChosenWay, CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session,
     SessionError, SessionOptions, SessionOutcome, SessionSetup,
 };
 use symbolon::share::{PartyId, Terms};
@@ -172,12 +172,13 @@ impl PartyJob {
         if self.sources.is_chosen {
             terms.add("choice of the source of correlations", "by price");
         }
-        let Met { job, config, mut session, offers, first, stored, notify, choice } =
+        let Met { mut job, config, mut session, offers, first, stored, notify, choice } =
             self.meet(devices, options, terms)?;
         let program = job.program(&offers);
         session.stages().end(Stage::Building);
         match program {
             Ok(program) => {
+                let way = choose_way(&mut job, &program, &mut session)?;
                 let chosen = choice.map(|choice| choice.make(&job, &program, &mut session)).transpose()?;
                 Ok(ConnectedJob {
                     job,
@@ -191,6 +192,7 @@ impl PartyJob {
                     stored,
                     notify,
                     chosen,
+                    way,
                 })
             }
             Err(error) => {
@@ -277,14 +279,27 @@ pub(crate) struct Choice {
 impl Choice {
     /// Chooses with the peers, and connects to the dealer if that is the source.
     fn make(self, job: &Job, program: &Program, session: &mut Session) -> Result<ChosenSource, JobError> {
-        let may_run_again = job.batches > 1 || job.repeat().is_some();
-        let chosen = session.choose_source(job.protocol, program, &self.allowed, may_run_again)?;
+        let chosen = session.choose_source(job.protocol, program, &self.allowed, job.may_run_again())?;
         if chosen.source == Source::Dealer {
             let dealer = self.dealer.expect("the file of a party that allows a dealer says where it is");
             session.connect_dealer(&dealer, &self.credentials)?;
         }
         Ok(chosen)
     }
+}
+
+/// Chooses with the peers how what is not linear is computed, where the job leaves that open.
+fn choose_way(
+    job: &mut Job,
+    program: &Program,
+    session: &mut Session,
+) -> Result<Option<ChosenWay>, SessionError> {
+    if job.nonlinear != Nonlinear::Auto {
+        return Ok(None);
+    }
+    let chosen = session.choose_way(job.protocol, program, job.may_run_again())?;
+    job.protocol = chosen.protocol;
+    Ok(Some(chosen))
 }
 
 /// A party that is connected. It must be ended by [`ConnectedJob::finish`]; dropping it tells the peers that it failed.
@@ -303,12 +318,18 @@ pub struct ConnectedJob {
     stored: Arc<Mutex<Option<StoredOrder>>>,
     notify: Notify,
     chosen: Option<ChosenSource>,
+    way: Option<ChosenWay>,
 }
 
 impl ConnectedJob {
     /// The choice of the source of correlations, where the parties have chosen one by price.
     pub fn chosen(&self) -> Option<&ChosenSource> {
         self.chosen.as_ref()
+    }
+
+    /// The choice of the way in which what is not linear is computed, where the job leaves it open.
+    pub fn way(&self) -> Option<&ChosenWay> {
+        self.way.as_ref()
     }
 
     /// The job.

@@ -113,6 +113,7 @@ fn calibrate_at_once(devices: &[Arc<dyn Device>]) -> Result<DeviceModel, Failure
         fill_bytes_per_s: mean(|model| model.fill_bytes_per_s),
         upload_bytes_per_s: mean(|model| model.upload_bytes_per_s),
         download_bytes_per_s: mean(|model| model.download_bytes_per_s),
+        garbled_gates_per_s: mean(|model| model.garbled_gates_per_s),
         step_s: mean(|model| model.step_s),
         submit_s: mean(|model| model.submit_s),
         exchange_s: mean(|model| model.exchange_s),

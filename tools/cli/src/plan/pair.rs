@@ -20,9 +20,8 @@ pub struct PairPrices<'a> {
 impl<'a> PairPrices<'a> {
     /// Those of plans whose protocol can have the pair as its source.
     pub fn new(job: &Job, program: &Program, plans: &'a Plans) -> Option<PairPrices<'a>> {
-        let may_run_again = job.batches > 1 || job.repeat().is_some();
         job.protocol.check_source(Source::Pair).ok()?;
-        let mut pricer = Pricer::new(&plans.demand, may_run_again);
+        let mut pricer = Pricer::new(&plans.demand, job.may_run_again());
         let first = pricer.run(&program.turn(0));
         Some(PairPrices { pricer, first })
     }

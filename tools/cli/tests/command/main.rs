@@ -18,6 +18,7 @@ mod integers;
 mod jobs;
 #[cfg(unix)]
 mod kills;
+mod nonlinear;
 mod observe;
 #[cfg(unix)]
 mod offers;

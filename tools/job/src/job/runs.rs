@@ -67,6 +67,11 @@ impl Job {
         self.steps.iter().take_while(|step| matches!(step, JobStep::One(_))).count()
     }
 
+    /// Whether its program is to run more than once.
+    pub fn may_run_again(&self) -> bool {
+        self.batches > 1 || self.repeat().is_some()
+    }
+
     /// The number of runs of the program in a batch: the turns of its loop, or one.
     pub fn turns(&self) -> u32 {
         self.repeat().map_or(1, |repeat| repeat.repeat)
