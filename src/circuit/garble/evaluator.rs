@@ -106,16 +106,15 @@ impl Evaluator {
         // The XORs behind the last AND.
         self.walk.advance(0, |_| unreachable!("no gate is left"));
         let schedule = self.walk.schedule.clone();
-        let (own, labels) = self.learnt(&schedule, PartyId(1));
-        let (expected, found) = (2 * labels.len(), decoding.hashes.len());
+        let (own, mut hashes) = self.learnt(&schedule, PartyId(1));
+        let (expected, found) = (2 * hashes.len(), decoding.hashes.len());
         if expected != found {
             return Err(GarbleError::Length { what: "decoding of outputs", expected, found });
         }
-        let mut values = Zeroizing::new(Vec::with_capacity(labels.len()));
+        let mut values = Zeroizing::new(Vec::with_capacity(hashes.len()));
         let mut is_one_of_two = 1;
-        let first = 2 * self.walk.all_gates();
-        for (at, (&label, pair)) in labels.iter().zip(decoding.hashes.chunks(2)).enumerate() {
-            let [hash] = self.walk.engine.hash(&self.keys, first + at as u64, [label]);
+        self.walk.engine.hash(&self.keys, 2 * self.walk.all_gates(), hashes.as_chunks_mut::<1>().0);
+        for (&hash, pair) in hashes.iter().zip(decoding.hashes.chunks(2)) {
             let [is_zero, is_one] = [pair[0], pair[1]].map(|expected| hash.is_equal(expected));
             is_one_of_two &= is_zero ^ is_one;
             values.push(is_one);

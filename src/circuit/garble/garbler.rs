@@ -125,11 +125,12 @@ impl Garbler {
         };
         let theirs = zeros(1);
         let mut hashes = Labels::zeros(2 * theirs.len());
-        let (first, delta) = (2 * self.walk.all_gates(), self.delta[0]);
-        for (at, (pair, &zero)) in hashes.chunks_mut(2).zip(theirs.iter()).enumerate() {
-            let tweak = first + at as u64;
-            pair.copy_from_slice(&self.walk.engine.hash(&self.keys, tweak, [zero, zero ^ delta]));
+        let delta = self.delta[0];
+        let pairs = hashes.as_chunks_mut::<2>().0;
+        for (pair, &zero) in pairs.iter_mut().zip(theirs.iter()) {
+            *pair = [zero, zero ^ delta];
         }
+        self.walk.engine.hash(&self.keys, 2 * self.walk.all_gates(), pairs);
         let outputs = learnt(0).map(|(_, &(bit, _))| bit).collect();
         let key = OutputKey {
             run: self.run,

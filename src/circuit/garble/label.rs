@@ -1,5 +1,6 @@
 //! Labels of wires: 128 bits that stand for a bit to whoever does not know the other.
 
+use crate::memory::huge;
 use bytemuck::{Pod, Zeroable};
 use std::fmt;
 use std::ops::{BitXor, BitXorAssign, Deref, DerefMut};
@@ -76,7 +77,16 @@ pub struct Labels(Vec<Label>);
 impl Labels {
     /// So many of zero, to be set.
     pub fn zeros(count: usize) -> Labels {
-        Labels(vec![Label::default(); count])
+        let mut labels = bytemuck::zeroed_vec(count);
+        huge::advise(&mut labels);
+        Labels(labels)
+    }
+
+    /// None, and room for so many.
+    fn with_room(count: usize) -> Labels {
+        let mut labels = Vec::with_capacity(count);
+        huge::advise(labels.spare_capacity_mut());
+        Labels(labels)
     }
 
     /// So many labels, from something that does not know how many it has: none is moved, and nothing is allocated beside them.
@@ -84,7 +94,7 @@ impl Labels {
     /// # Panics
     /// Where there are more or fewer.
     pub(super) fn exactly(count: usize, labels: impl IntoIterator<Item = Label>) -> Labels {
-        let mut all = Labels(Vec::with_capacity(count));
+        let mut all = Labels::with_room(count);
         for label in labels {
             assert!(all.0.len() < count, "{count} labels, and no more");
             all.0.push(label);
@@ -112,10 +122,10 @@ impl FromIterator<Label> for Labels {
     fn from_iter<I: IntoIterator<Item = Label>>(labels: I) -> Labels {
         let labels = labels.into_iter();
         let (least, most) = labels.size_hint();
-        let mut all = Labels(Vec::with_capacity(most.unwrap_or(least)));
+        let mut all = Labels::with_room(most.unwrap_or(least));
         for label in labels {
             if all.0.len() == all.0.capacity() {
-                let mut larger = Labels(Vec::with_capacity(2 * all.0.len() + 4));
+                let mut larger = Labels::with_room(2 * all.0.len() + 4);
                 larger.0.extend_from_slice(&all.0);
                 all = larger;
             }

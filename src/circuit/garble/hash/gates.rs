@@ -20,12 +20,18 @@ fn hash_rows<C: Cipher, const R: usize>(keys: Keys, tweak: u64, rows: [[Label; 4
     hashes
 }
 
-/// The hash of labels under one key.
-pub(super) fn hash<C: Cipher, const N: usize>(key: Label, labels: [Label; N]) -> [Label; N] {
-    labels.map(|label| {
-        let spread = spread(label);
-        C::encrypt([key; 4], [[spread; 4]])[0][0] ^ spread
-    })
+/// As `Engine::hash` has it.
+pub(super) fn hash<C: Cipher, const N: usize>(keys: Keys, first: u64, labels: &mut [[Label; N]]) {
+    for (tweak, labels) in (first..).step_by(4).zip(labels.chunks_mut(4)) {
+        let mut rows = [[Label::default(); 4]; N];
+        for (at, labels) in labels.iter().enumerate() {
+            rows.iter_mut().zip(labels).for_each(|(row, &label)| row[at] = label);
+        }
+        let hashes = hash_rows::<C, N>(keys, tweak, rows);
+        for (at, labels) in labels.iter_mut().enumerate() {
+            labels.iter_mut().zip(&hashes).for_each(|(label, row)| *label = row[at]);
+        }
+    }
 }
 
 /// The four operands of two gates; those of the second are zero where there is one gate.
