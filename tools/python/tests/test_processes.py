@@ -138,18 +138,33 @@ def test_the_console_script_is_the_command() -> None:
 # Organisations.
 
 
+def free_ports(count: int, run: int = 1) -> list[int]:
+    """Ports that are free, each with those behind it: `run` in all."""
+    found: list[socket.socket] = []
+    firsts: list[int] = []
+    while len(firsts) < count:
+        first = socket.create_server(("127.0.0.1", 0))
+        port = first.getsockname()[1]
+        found.append(first)
+        try:
+            found.extend(socket.create_server(("127.0.0.1", port + place)) for place in range(1, run))
+            firsts.append(port)
+        except (OSError, OverflowError):
+            continue
+    for server in found:
+        server.close()
+    return firsts
+
+
 @pytest.fixture
 def nodes(tmp_path: Path) -> Path:
     """Three parties that know each other, on ports that are free."""
     folder = tmp_path / "nodes"
     subprocess.run([command(), "init", "--parties", "3", str(folder)], check=True, capture_output=True)
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = dict(zip((str(port) for port in range(7000, 7003)), taken, strict=True))
+    ports = dict(zip((str(port) for port in range(7000, 7003)), free_ports(3), strict=True))
     for file in folder.glob("*/party.toml"):
-        free = re.sub(r":(\d+)\"", lambda at: f':{ports[at[1]].getsockname()[1]}"', file.read_text())
+        free = re.sub(r":(\d+)\"", lambda at: f':{ports[at[1]]}"', file.read_text())
         file.write_text(free)
-    for server in taken:
-        server.close()
     return folder
 
 

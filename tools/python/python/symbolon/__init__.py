@@ -12,7 +12,7 @@ Every function of the job language is here by its name (`sb.relu`, `sb.softmax`,
 function of that meaning, that takes secrets too (`np.maximum`, `np.concatenate`, `np.corrcoef`).
 """
 
-from . import jax, onnx, torch
+from . import jax, onnx, ray, torch
 from ._errors import (
     CheckError,
     ClosedError,
@@ -23,6 +23,7 @@ from ._errors import (
     ProgramError,
     ResourceError,
     SecretError,
+    StoppedError,
     SymbolonError,
     UsageError,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "ResourceError",
     "SecretError",
     "Session",
+    "StoppedError",
     "SymbolonError",
     "Tensor",
     "UsageError",
@@ -55,6 +57,7 @@ __all__ = [
     "local",
     "onnx",
     "program",
+    "ray",
     "torch",
     *sorted(TABLE),
 ]

@@ -49,6 +49,10 @@ class PeerError(SymbolonError):
     """A party could not be reached, or failed."""
 
 
+class StoppedError(PeerError):
+    """Another party of a pool of workers has said that it stops."""
+
+
 class DisagreementError(PeerError):
     """The parties' scripts or settings differ.
 
