@@ -26,6 +26,14 @@ def numbers(shape, first, low, high):
 WIDE, POSITIVE = (-2.5, 2.5), (0.4, 2.5)
 MATRIX, IMAGES = (4, 3), (2, 2, 5, 4)
 
+EYE = torch.eye(3, dtype=torch.float64)
+
+
+def slope(loss, value):
+    """A gradient that has gradients itself."""
+    return torch.autograd.grad(loss, value, create_graph=True)[0]
+
+
 CASES = [
     ("x * y + v", MATRIX, WIDE, lambda x, y, v: x * y + v),
     ("x / y", MATRIX, POSITIVE, lambda x, y, v: x / y),
@@ -68,6 +76,91 @@ CASES = [
     ("maxpool2d(x, size=3, stride=1)", IMAGES, WIDE, lambda x, y, v: F.max_pool2d(x, 3, 1)),
     ("avgpool2d(x, size=3, stride=1)", IMAGES, WIDE, lambda x, y, v: F.avg_pool2d(x, 3, 1)),
     ("lookup(x, argmax(y, axis=0))", MATRIX, WIDE, lambda x, y, v: x[torch.argmax(y, 0)]),
+    ("cos(x) + sin(y)", MATRIX, WIDE, lambda x, y, v: torch.cos(x) + torch.sin(y)),
+    ("cumsum(x, axis=0) + cumprod(y, axis=1)", MATRIX, WIDE, lambda x, y, v: x.cumsum(0) + y.cumprod(1)),
+    (
+        "diagonal(x @ y.T) * trace(x @ y.T)",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: torch.diagonal(x @ y.T) * torch.trace(x @ y.T),
+    ),
+    ("dot(x, v)", MATRIX, WIDE, lambda x, y, v: torch.mv(x, v)),
+    ("outer(v, v)", MATRIX, WIDE, lambda x, y, v: torch.outer(v, v)),
+    ('einsum("ij,kj->ik", x, y)', MATRIX, WIDE, lambda x, y, v: torch.einsum("ij,kj->ik", x, y)),
+    ("flip(x, axis=1) * y", MATRIX, WIDE, lambda x, y, v: torch.flip(x, [1]) * y),
+    (
+        "gather(x, [2, 0, 0], axis=1) * y",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: torch.index_select(x, 1, torch.tensor([2, 0, 0])) * y,
+    ),
+    (
+        "take(x, argmax(y, axis=0), axis=0)",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: torch.index_select(x, 0, torch.argmax(y, 0)),
+    ),
+    (
+        "group_sum(x * y, [1, 0, 1, 1], axis=0)",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: torch.zeros(2, 3, dtype=x.dtype).index_add(0, torch.tensor([1, 0, 1, 1]), x * y),
+    ),
+    ("global_avgpool2d(x * y)", IMAGES, WIDE, lambda x, y, v: F.adaptive_avg_pool2d(x * y, 1)),
+    ("global_maxpool2d(x * y)", IMAGES, WIDE, lambda x, y, v: F.adaptive_max_pool2d(x * y, 1)),
+    ("inverse(eye(3) * 4 + x.T @ x)", MATRIX, WIDE, lambda x, y, v: torch.linalg.inv(4 * EYE + x.T @ x)),
+    ("solve(eye(3) * 4 + x.T @ x, y.T)", MATRIX, WIDE, lambda x, y, v: torch.linalg.solve(4 * EYE + x.T @ x, y.T)),
+    (
+        "linspace(0, 1, 3) * x + ones(3) * y + arange(3) * v + zeros(4, 3) + y @ eye(3)",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: torch.linspace(0, 1, 3) * x + y + torch.arange(3) * v + y,
+    ),
+    ("log_softmax(x, axis=1)", MATRIX, WIDE, lambda x, y, v: F.log_softmax(x, 1)),
+    ("sort(x, axis=1) * y", MATRIX, WIDE, lambda x, y, v: torch.sort(x, 1).values * y),
+    ("topk(x, 2, axis=1)", MATRIX, WIDE, lambda x, y, v: torch.topk(x, 2, 1).values),
+    ("median(x, axis=1)", MATRIX, WIDE, lambda x, y, v: torch.median(x, 1).values),
+    ("quantile(x, 0.3, axis=1)", MATRIX, WIDE, lambda x, y, v: torch.quantile(x, 0.3, 1)),
+    ("norm(x, axis=1)", MATRIX, POSITIVE, lambda x, y, v: torch.linalg.norm(x, dim=1)),
+    ("std(x, axis=1)", MATRIX, WIDE, lambda x, y, v: torch.std(x, 1, unbiased=False)),
+    ("sum(x, axis=0) * y", MATRIX, WIDE, lambda x, y, v: x.sum(0) * y),
+    ("pad(x, 1, 2, axis=1)", MATRIX, WIDE, lambda x, y, v: F.pad(x, (1, 2))),
+    ("reciprocal(x)", MATRIX, POSITIVE, lambda x, y, v: torch.reciprocal(x)),
+    (
+        "repeat(x, 2, axis=1) * tile(y, 2, axis=1)",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: torch.repeat_interleave(x, 2, 1) * y.repeat(1, 2),
+    ),
+    ("reshape(x, 3, 4) @ y", MATRIX, WIDE, lambda x, y, v: torch.reshape(x, (3, 4)) @ y),
+    ("transpose(x, 3, 1, 0, 2) * 2", IMAGES, WIDE, lambda x, y, v: torch.permute(x, (3, 1, 0, 2)) * 2),
+    (
+        "split(x, 3, 1, axis=1) * squeeze(y[:, :1], axis=1)",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: torch.split(x, 1, 1)[1] * torch.squeeze(y[:, :1], 1),
+    ),
+    (
+        "stack(x, y, axis=1) * concat(x[:2], y[2:], axis=0)[:, :1].T[:1, :3]",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: torch.stack([x, y], 1) * torch.cat([x[:2], y[2:]], 0)[:, :1].T[:1, :3],
+    ),
+    ("where(x < y, x * y, v)", MATRIX, WIDE, lambda x, y, v: torch.where(x < y, x * y, v)),
+    ("assume(x, -100, 100) * y", MATRIX, WIDE, lambda x, y, v: x * y),
+    ("rmsnorm(x, v)", MATRIX, WIDE, lambda x, y, v: x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-5) * v),
+    ("grad(sum(x * y * y), y)", MATRIX, WIDE, lambda x, y, v: slope((x * y * y).sum(), y)),
+    ("sgd(x, y, 0.125, decay=0.5)", MATRIX, WIDE, lambda x, y, v: x - 0.125 * (y + 0.5 * x)),
+    ("momentum(x, y, beta=0.75)", MATRIX, WIDE, lambda x, y, v: 0.75 * x + y),
+    ("nesterov(x, y, beta=0.75)", MATRIX, WIDE, lambda x, y, v: 0.75 * (0.75 * x + y) + y),
+    ("average(x, y, beta=0.75)", MATRIX, WIDE, lambda x, y, v: torch.lerp(x, y, 0.25)),
+    (
+        "adam(x, y, x * x + 1, 0.125, eps=0.001)",
+        MATRIX,
+        WIDE,
+        lambda x, y, v: x - 0.125 * y / torch.sqrt(x * x + 1 + 0.001),
+    ),
+    ("clip_norm(x, 3)", MATRIX, WIDE, lambda x, y, v: x * torch.clamp(3 / torch.linalg.norm(x), max=1)),
     ("mse(x, y)", MATRIX, WIDE, lambda x, y, v: F.mse_loss(x, y)),
     (
         "logistic_loss(x, y)",

@@ -17,6 +17,7 @@ mod estimates;
 mod faults;
 mod formulas;
 mod garbled;
+mod gradients;
 mod integers;
 mod keys;
 mod known;

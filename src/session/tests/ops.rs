@@ -62,7 +62,12 @@ fn dims(extents: &[usize]) -> Dims {
 }
 
 /// Adds `x` and `y` of these extents, with elements between two numbers, and `v`, each of two parties' parts.
-fn operands(program: &mut Program, data: &mut Vec<Elements>, extents: &[usize], ends: (f64, f64)) -> Names {
+pub(super) fn operands(
+    program: &mut Program,
+    data: &mut Vec<Elements>,
+    extents: &[usize],
+    ends: (f64, f64),
+) -> Names {
     let last = &extents[extents.len() - 1..];
     let (low, high) = ends;
     let operands = [("x", extents, ends), ("y", extents, (high, low)), ("v", last, (1.0 / 256.0, 4.0))];

@@ -1,6 +1,7 @@
 //! Gradients against those of PyTorch's autograd, which `tools/gradients/torch_values.py` computed.
 
-use super::{Case, Most};
+use super::{Case, Most, WITHOUT};
+use crate::program::expression::functions::{Function, functions};
 use crate::ring::Shape;
 use std::collections::BTreeMap;
 
@@ -25,11 +26,15 @@ fn numbers(count: usize, first: usize, (low, high): (f64, f64)) -> Vec<f64> {
     (0..count).map(|index| (number(index) * 65536.0).round_ties_even() / 65536.0).collect()
 }
 
-#[test]
-fn gradients_are_those_of_pytorch() {
+fn values() -> Values {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/gradients/torch.json");
     let text = std::fs::read_to_string(path).expect("the computed gradients");
-    let values: Values = serde_json::from_str(&text).expect("gradients");
+    serde_json::from_str(&text).expect("gradients")
+}
+
+#[test]
+fn gradients_are_those_of_pytorch() {
+    let values = values();
     let mut wrong = Vec::new();
     for Computed { step, shape, ends, gradients } in &values.cases {
         let mut case = Case::new(step, shape, *ends, 0);
@@ -51,5 +56,21 @@ fn gradients_are_those_of_pytorch() {
         }
     }
     assert_eq!(wrong, [""; 0]);
-    assert!(values.cases.len() > 30, "all cases");
+}
+
+/// The list of functions says which there are: a new one wants PyTorch's values as well.
+#[test]
+fn every_function_with_a_derivative_is_held_against_pytorch() {
+    let values = values();
+    let is_called = |function: &&Function| {
+        let call = format!("{}(", function.name());
+        let begins = |step: &str, at: usize| !step[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        values.cases.iter().any(|case| case.step.match_indices(&call).any(|(at, _)| begins(&case.step, at)))
+    };
+    let missing: Vec<&str> = functions()
+        .filter(|function| !WITHOUT.contains(&function.name()))
+        .filter(|function| !is_called(function))
+        .map(Function::name)
+        .collect();
+    assert_eq!(missing, [""; 0], "functions of which tools/gradients/torch_values.py has no case");
 }
