@@ -15,7 +15,7 @@
 //! Comparisons, and what chooses by them, compare the integers that values stand for, whatever their readings.
 
 use super::{Input, Op, Program, ProgramError, State, Value, ValueId};
-use crate::ring::{Axis, Elements, Ring};
+use crate::ring::{Axis, Elements, FixedPoint, Ring};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -64,6 +64,20 @@ impl Kind {
             Kind::Real => None,
             Kind::I32 | Kind::U32 => Some(Ring::Z32),
             Kind::I64 | Kind::U64 => Some(Ring::Z64),
+        }
+    }
+
+    /// The numbers of this kind that elements stand for; integers beyond 2^53 are rounded.
+    ///
+    /// # Panics
+    /// Where `codec` is of another ring.
+    pub fn decode(self, codec: FixedPoint, elements: &Elements) -> Vec<f64> {
+        match self {
+            Kind::Real => elements.decode(codec),
+            Kind::U64 | Kind::U32 => elements.to_u64().into_iter().map(|value| value as f64).collect(),
+            Kind::I64 | Kind::I32 => {
+                elements.to_u64().into_iter().map(|value| codec.ring().signed(value) as f64).collect()
+            }
         }
     }
 

@@ -53,7 +53,7 @@ pub use answers::{Answers, Opening};
 pub use calibrate::calibrate;
 pub use error::RunError;
 pub use execute::{Execution, HostMatrix, Memory, Outcome, execute};
-pub use progress::{Portion, Progress, Standing};
+pub use progress::{Latest, Portion, Progress, Standing};
 pub use report::{DeviceUse, RunReport};
 pub use schedule::{Overlap, Schedule};
 pub use simulate::{Prediction, RolePrediction, simulate};

@@ -4,14 +4,29 @@ use super::Tally;
 use crate::plan::Plan;
 use crate::step::Action;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// Counters of a role's present run.
+/// Counters of a role's present run, and of the loop that it is a turn of.
 #[derive(Debug, Default)]
 pub struct Progress {
     steps: Count,
     sent_bytes: Count,
     received_bytes: Count,
+    turns: Count,
+    /// By output.
+    latest: Mutex<BTreeMap<String, Latest>>,
+}
+
+/// The number that an output of one number had when it was last revealed to this role.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latest {
+    /// The turn of the loop, counted from 1.
+    pub turn: u64,
+    /// The number.
+    pub number: f64,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +45,8 @@ pub struct Standing {
     pub sent_bytes: Portion,
     /// Bytes received, likewise.
     pub received_bytes: Portion,
+    /// Turns of a loop, those of earlier sessions among them; none in all where there is no loop.
+    pub turns: Portion,
 }
 
 /// A part of a whole.
@@ -49,7 +66,27 @@ impl Progress {
             steps: self.steps.read(),
             sent_bytes: self.sent_bytes.read(),
             received_bytes: self.received_bytes.read(),
+            turns: self.turns.read(),
         }
+    }
+
+    /// The latest number of each output that is one number and was revealed to this role in a turn of a loop, by name.
+    pub fn latest(&self) -> BTreeMap<String, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts a loop of so many turns, of which some are done.
+    pub(crate) fn begin_turns(&self, done: u32, all: u32) {
+        self.turns.restart(all.into());
+        self.turns.reach(done.into());
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// So many turns are done, of which the last has revealed these numbers to this role.
+    pub(crate) fn end_turn(&self, done: u32, numbers: impl Iterator<Item = (String, f64)>) {
+        self.turns.reach(done.into());
+        let latest = numbers.map(|(name, number)| (name, Latest { turn: done.into(), number }));
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).extend(latest);
     }
 
     /// Starts the counters for a run of `plan`.

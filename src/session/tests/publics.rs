@@ -8,6 +8,7 @@ use crate::program::tiling::TileSide;
 use crate::program::{Dims, Init, Kind, Number, Program, Rate, Rows, Schedule, Stride, Truncation};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
+use crate::run::{Latest, Portion};
 use crate::session::{Checkpoints, SessionError, World};
 use crate::share::{Parties, PartyId};
 use std::collections::BTreeMap;
@@ -162,6 +163,32 @@ fn a_session_that_goes_on_takes_the_rows_and_rates_of_its_runs() {
     let mut runs = Runs::new(&program);
     let expected: Vec<u64> = (0..7).flat_map(|_| runs.run(&data)[0].elements.to_u64()).collect();
     assert_eq!(rest[0]["next"].to_u64(), expected[4 * 4..], "turns 5 to 7, after the states of turn 4");
+}
+
+#[test]
+fn progress_has_the_turns_and_the_number_that_was_revealed_last_to_this_party() {
+    let protocol = Protocol::Beaver;
+    let mut program = training(protocol, true);
+    let next = program.outputs()[0].value;
+    let sum = program.sum(next, None).expect("a sum");
+    program.output("sum", sum, Parties::first(1)).expect("an output");
+    program.reveal_every("sum", 3).expect("an output");
+    let data = data(&program);
+    let told = world(protocol, 8).in_sessions(|party, session| {
+        let mut prepared = session.prepare(protocol, &program)?;
+        let own = program.inputs().iter().zip(&data).filter(|(input, _)| input.owner == party);
+        let own = own.map(|(input, elements)| (input.name.clone(), elements.clone())).collect();
+        session.run_turns(&mut prepared, own, 7)?;
+        let progress = session.progress();
+        Ok((progress.standing().turns, progress.latest()))
+    });
+    let told = told.expect("turns without faults");
+    let mut runs = Runs::new(&program);
+    let sums: Vec<f64> = (0..7).map(|_| runs.run(&data)[2].elements.decode(program.codec())[0]).collect();
+    assert_eq!([told[0].0, told[1].0], [Portion { done: 7, all: 7 }; 2]);
+    let last = Latest { turn: 6, number: sums[5] };
+    assert_eq!(told[0].1, BTreeMap::from([("sum".to_owned(), last)]));
+    assert!(told[1].1.is_empty(), "party 1 does not learn it");
 }
 
 #[test]

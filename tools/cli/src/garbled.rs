@@ -247,6 +247,7 @@ fn report(
         wall_s: role.offline_s + role.online_s,
         garbled: Some(GarbledJson::new(job.program(), price)),
         turns: None,
+        turn: None,
         stages: Vec::new(),
         parties: vec![role],
         dealer: None,

@@ -40,6 +40,7 @@ mod state;
 mod table;
 mod trace;
 mod trust;
+mod turns;
 mod vram;
 pub mod worker;
 

@@ -1,4 +1,4 @@
-//! The live line: each lane's progress, on a terminal, while a job runs.
+//! The live line: each lane's progress, on a terminal, while a job runs; of a loop the turn, and the numbers that it reveals.
 //!
 //! A party that was started by hand shows its own lanes. Under a launcher a party writes its progress to stderr, and the
 //! launcher shows all parties' lanes; it asks for these lines only where stderr is a terminal.
@@ -6,13 +6,16 @@
 use crate::args::Shared;
 use crate::say;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use symbolon::run::{Progress, Standing};
+use symbolon::run::{Latest, Portion, Progress, Standing};
 
 /// The interval at which a party's counters are read.
 const INTERVAL: Duration = Duration::from_millis(150);
@@ -25,7 +28,35 @@ pub fn is_watched(shared: &Shared) -> bool {
     !shared.json && !say::is_json() && std::io::stderr().is_terminal()
 }
 
-/// Two lines a party: its device and its wire.
+/// A party's progress.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    standing: Standing,
+    /// By output, the latest number that a loop revealed to the party.
+    latest: BTreeMap<String, Latest>,
+}
+
+impl Told {
+    fn of(progress: &Progress) -> Told {
+        Told { standing: progress.standing(), latest: progress.latest() }
+    }
+
+    /// The turn that a loop is at, and what it revealed last: `turn 34 of 330, loss 0.2182 after turn 33`.
+    fn turns(&self) -> Option<String> {
+        let Portion { done, all } = self.standing.turns;
+        if all == 0 {
+            return None;
+        }
+        let mut text = format!("turn {} of {all}", (done + 1).min(all));
+        for (name, Latest { turn, number }) in &self.latest {
+            write!(text, ", {name} {number:.4} after turn {turn}").expect("text grows");
+        }
+        Some(text)
+    }
+}
+
+/// Two lines a party, its device and its wire, and one more where it runs a loop.
 pub struct Live {
     lines: MultiProgress,
     parties: BTreeMap<String, Lanes>,
@@ -34,6 +65,8 @@ pub struct Live {
 struct Lanes {
     device: ProgressBar,
     wire: ProgressBar,
+    /// Once it is known that there is a loop.
+    turns: OnceCell<ProgressBar>,
 }
 
 impl Live {
@@ -52,21 +85,30 @@ impl Live {
         const WIRE: &str = "{prefix:<16} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
         let parties = names
             .map(|name| {
-                let lanes = Lanes { device: line(&name, "device", DEVICE), wire: line(&name, "wire", WIRE) };
-                (name, lanes)
+                let (device, wire) = (line(&name, "device", DEVICE), line(&name, "wire", WIRE));
+                (name, Lanes { device, wire, turns: OnceCell::new() })
             })
             .collect();
         Some(Live { lines, parties })
     }
 
     /// Shows a party's progress; that of unknown names is ignored.
-    pub fn show(&self, name: &str, standing: Standing) {
-        let Some(Lanes { device, wire }) = self.parties.get(name) else { return };
-        let Standing { steps, sent_bytes, received_bytes } = standing;
+    pub fn show(&self, name: &str, told: &Told) {
+        let Some(Lanes { device, wire, turns }) = self.parties.get(name) else { return };
+        let Standing { steps, sent_bytes, received_bytes, .. } = told.standing;
         device.set_length(steps.all);
         device.set_position(steps.done);
         wire.set_length(sent_bytes.all + received_bytes.all);
         wire.set_position(sent_bytes.done + received_bytes.done);
+        if let Some(text) = told.turns() {
+            let line = turns.get_or_init(|| {
+                let style =
+                    ProgressStyle::with_template("{prefix:<16} {wide_msg}").expect("a valid template");
+                let line = ProgressBar::new(0).with_style(style).with_prefix(format!("{name}, loop"));
+                self.lines.insert_after(wire, line)
+            });
+            line.set_message(text);
+        }
     }
 }
 
@@ -93,10 +135,10 @@ impl Watch {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().spawn(move || {
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                let standing = progress.standing();
+                let told = Told::of(&progress);
                 match &live {
-                    Some(live) => live.show(&name, standing),
-                    None => eprintln!("{}", line(&standing)),
+                    Some(live) => live.show(&name, &told),
+                    None => eprintln!("{}", line(&told)),
                 }
             }
         });
@@ -116,26 +158,35 @@ impl Drop for Watch {
 }
 
 /// The line by which a process reports its progress to its launcher.
-fn line(standing: &Standing) -> String {
-    format!("{PREFIX}{}", serde_json::to_string(standing).expect("counters serialise"))
+fn line(told: &Told) -> String {
+    format!("{PREFIX}{}", serde_json::to_string(told).expect("counters serialise"))
 }
 
 /// The progress in a line, if it is such a line.
-pub fn standing_in(line: &str) -> Option<Standing> {
+pub fn told_in(line: &str) -> Option<Told> {
     serde_json::from_str(line.strip_prefix(PREFIX)?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon::run::Portion;
+
+    fn in_a_loop() -> Told {
+        let (steps, turns) = (Portion { done: 3, all: 10 }, Portion { done: 33, all: 330 });
+        let latest = BTreeMap::from([("loss".to_owned(), Latest { turn: 33, number: 0.21815 })]);
+        Told { standing: Standing { steps, turns, ..Standing::default() }, latest }
+    }
 
     #[test]
     fn a_launcher_reads_what_a_party_tells() {
-        let steps = Portion { done: 3, all: 10 };
-        let standing = Standing { steps, ..Standing::default() };
-        assert_eq!(standing_in(&line(&standing)), Some(standing));
-        assert_eq!(standing_in("error: a driver's word"), None);
-        assert_eq!(standing_in("progress of another kind"), None);
+        assert_eq!(told_in(&line(&in_a_loop())), Some(in_a_loop()));
+        assert_eq!(told_in("error: a driver's word"), None);
+        assert_eq!(told_in("progress of another kind"), None);
+    }
+
+    #[test]
+    fn a_loop_tells_its_turn_and_what_it_revealed() {
+        assert_eq!(in_a_loop().turns().as_deref(), Some("turn 34 of 330, loss 0.2182 after turn 33"));
+        assert_eq!(Told::default().turns(), None, "there is no loop");
     }
 }

@@ -14,6 +14,7 @@ use crate::scratch::Scratch;
 use crate::stages;
 use crate::trace::TraceFile;
 use crate::trust::priced;
+use crate::turns::TurnsJson;
 use crate::{files, garbled, interrupt, live, output, page, plan, state, table, trace};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -201,6 +202,8 @@ impl Launch<'_> {
     ) -> Result<RunJson, Failure> {
         let mut merged = RunJson::merge(runs);
         merged.dealer = dealer;
+        merged.turn =
+            TurnsJson::new(&merged, runs[0].turn.as_ref().and_then(|turn| Some(turn.epoch.as_ref()?.turns)));
         merged.outputs = self.outputs(runs, parties, batch)?;
         Ok(merged)
     }

@@ -8,6 +8,7 @@ use crate::process::{Brief, Pieces};
 use crate::report::{InputJson, OutputJson, Ranges, RunJson, Series, priced_ways};
 use crate::trace::TraceFile;
 use crate::trust::priced;
+use crate::turns::{self, TurnsJson};
 use crate::{files, garbled, output, page, say, table};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -114,7 +115,7 @@ fn finish(
     let mut json = runs.next().expect("a job runs at least once");
     json.later = runs.collect();
     json.end(stages.take());
-    let trace = trace.map(|trace| trace.with_stages(&json.processes()[0].1));
+    let trace = trace.map(|trace| trace.with_stages(&json.processes()[0].1, &json.outputs));
     if let (Some(path), Some(trace)) = (&shared.trace, &trace) {
         trace.write(path)?;
     }
@@ -172,6 +173,7 @@ impl Reports<'_> {
         json.stored = job.stored().map(Into::into);
         json.nonlinear = job.way().map(|way| priced_ways(&way.among));
         json.trust.chosen = job.chosen().map(|chosen| priced(&chosen.among));
+        json.turn = TurnsJson::new(&json, turns::epoch(program));
         json.outputs = self.write_outputs(job, &mut outcome, batch)?;
         Ok(Ran { json, trace })
     }
@@ -202,7 +204,7 @@ fn series(job: &Job, name: &str, data: &OutputData) -> Option<Series> {
         let every = job.every(name);
         let last = job.turns() / every;
         let first_turn = (last + 1).saturating_sub(times as u32) * every;
-        Series { first_turn, every, numbers: data.numbers() }
+        Series { first_turn, every, last_turn: job.turns(), numbers: data.decode() }
     })
 }
 

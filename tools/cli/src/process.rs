@@ -14,7 +14,7 @@ pub use group::Group;
 pub use said::{Pieces, Said};
 
 use crate::failure::Failure;
-use crate::live;
+use crate::live::{self, Told};
 use crate::output::FailureJson;
 use crate::party::LISTENING;
 use crate::say::{self, NOTE};
@@ -28,7 +28,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use symbolon::run::Standing;
 
 /// The interval at which a process is polled.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -42,7 +41,7 @@ struct Process {
     child: Child,
     lines: Receiver<String>,
     /// Its progress.
-    standing: Arc<Mutex<Standing>>,
+    told: Arc<Mutex<Told>>,
     /// The last line of its stderr.
     last_line: Option<String>,
     stdout: Option<JoinHandle<io::Result<Said>>>,
@@ -87,17 +86,19 @@ impl Process {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().map_err(failed)?;
         let (sender, lines) = channel();
-        let standing: Arc<Mutex<Standing>> = Arc::default();
-        let told = standing.clone();
+        let told: Arc<Mutex<Told>> = Arc::default();
+        let heard_of = told.clone();
         // A failure from here on ends the child.
         let mut process =
-            Process { name: name.to_owned(), child, lines, standing, last_line: None, stdout: None };
+            Process { name: name.to_owned(), child, lines, told, last_line: None, stdout: None };
         process.tell(&brief.line());
         let stdout = process.child.stdout.take().expect("a piped stdout");
         let stderr = process.child.stderr.take().expect("a piped stderr");
         let listen = thread::Builder::new().spawn(move || heard(stdout)).map_err(failed)?;
         process.stdout = Some(listen);
-        thread::Builder::new().spawn(move || read_lines(stderr, &sender, &told, relay)).map_err(failed)?;
+        thread::Builder::new()
+            .spawn(move || read_lines(stderr, &sender, &heard_of, relay))
+            .map_err(failed)?;
         Ok(process)
     }
 
@@ -126,8 +127,8 @@ impl Process {
     }
 
     /// Its last reported progress.
-    fn standing(&self) -> Standing {
-        *self.standing.lock().expect("no panic while a line is read")
+    fn told(&self) -> Told {
+        self.told.lock().expect("no panic while a line is read").clone()
     }
 
     /// True once it has ended, well or not.
@@ -212,7 +213,7 @@ impl Ended {
 }
 
 /// Sends on every line, of whatever bytes, except those of the progress.
-fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Standing>, relay: bool) {
+fn read_lines(stderr: ChildStderr, sender: &Sender<String>, progress: &Mutex<Told>, relay: bool) {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     while stderr.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
@@ -221,15 +222,15 @@ fn read_lines(stderr: ChildStderr, sender: &Sender<String>, standing: &Mutex<Sta
         // theirs, and nothing that a driver says.
         let is_said = match say::is_json() {
             true => text.starts_with('{'),
-            false => !text.starts_with("error: ") && live::standing_in(&text).is_none(),
+            false => !text.starts_with("error: ") && live::told_in(&text).is_none(),
         };
         // Assumptions about data always reach the user.
         if (relay || text.starts_with(NOTE)) && is_said {
             eprintln!("{text}");
         }
         line.clear();
-        match live::standing_in(&text) {
-            Some(told) => *standing.lock().expect("no panic while it is read") = told,
+        match live::told_in(&text) {
+            Some(told) => *progress.lock().expect("no panic while it is read") = told,
             // Reading goes on where nobody listens any more: a full pipe would hold the process up.
             None => drop(sender.send(text)),
         }

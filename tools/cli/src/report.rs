@@ -4,6 +4,7 @@ use crate::devices::{DeviceJson, ops};
 use crate::garbled::GarbledJson;
 use crate::stages::{self, StageJson};
 use crate::trust::Trust;
+use crate::turns::TurnsJson;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -58,6 +59,9 @@ pub struct RunJson {
     /// The turns of the loop that the figures are of, where the job has one: bytes, rounds and times are those of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turns: Option<u32>,
+    /// What one of these turns takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnsJson>,
     /// The runs after the first, where a job has several batches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<RunJson>,
@@ -122,6 +126,7 @@ impl RunJson {
             wall_s: role.offline_s + role.online_s,
             garbled: None,
             turns: (outcome.runs > 1).then_some(outcome.runs),
+            turn: None,
             stages: Vec::new(),
             parties: vec![role],
             dealer: None,
@@ -379,6 +384,8 @@ pub struct Series {
     pub first_turn: u32,
     /// Turns from one to the next.
     pub every: u32,
+    /// The last turn of the loop.
+    pub last_turn: u32,
     pub numbers: Vec<f64>,
 }
 

@@ -124,6 +124,9 @@ pub fn run(run: &RunJson) -> String {
         let of = if run.garbled.is_some() { "oblivious transfers" } else { "corrections" };
         text += &format!("  {} sent {} bytes of {of}\n", role.name(), bytes(role.offline_bytes_sent));
     }
+    if let Some(turn) = &run.turn {
+        text += &Table::from_rows(turn.rows()).render();
+    }
     text += &Table::from_rows(stages::table(&run.processes())).render();
     text += &run.trust.text();
     text += &run.ranges.text();

@@ -33,7 +33,7 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         page.table("Warnings", &[vec![heading], warnings].concat(), "");
     }
     for output in &run.outputs {
-        let Some(Series { first_turn, every, numbers }) = &output.series else { continue };
+        let Some(Series { first_turn, every, numbers, .. }) = &output.series else { continue };
         let turns = (0u32..).map(|at| f64::from(first_turn + at * every));
         let points: Vec<(f64, f64)> = turns.zip(numbers.iter().copied()).collect();
         let heading = format!("{} by turn", output.name);
@@ -46,6 +46,11 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         &lanes(run),
         "Planned: the bytes that the plan says are sent. Overlap: the busier lane's share.",
     );
+    if let Some(turn) = &run.turn {
+        let note =
+            "Half of the turns take no longer. Bytes are those that all parties here send, on average.";
+        page.table("A turn of the loop", &turn.rows(), note);
+    }
     page.table(
         "Where the time went",
         &stages::table(&run.processes()),

@@ -129,7 +129,7 @@ impl Group {
     fn show(&self, live: Option<&Live>) {
         let Some(live) = live else { return };
         for process in &self.running {
-            live.show(&process.name, process.standing());
+            live.show(&process.name, &process.told());
         }
     }
 

@@ -3,7 +3,9 @@
 use crate::failure::Failure;
 use crate::files;
 use crate::page::chart::Classes;
+use crate::report::OutputJson;
 use crate::stages::StageJson;
+use crate::turns;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,7 +56,7 @@ pub struct RoleAbout {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub name: String,
-    /// `X` for a span, `M` for a name, `C` for memory in use.
+    /// `X` for a span, `M` for a name, `C` for memory in use, or for a number that a loop revealed.
     pub ph: String,
     /// In µs, since the file's start.
     #[serde(default)]
@@ -81,6 +83,11 @@ pub struct Arguments {
     pub tile: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// The number that a turn of a loop revealed, and the turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
     /// Device memory in use, by class: of an event of kind `C`.
     #[serde(flatten)]
     pub memory: BTreeMap<String, u64>,
@@ -115,8 +122,9 @@ impl TraceFile {
         }
     }
 
-    /// The trace with the stages of its process, of whose last run it is, as a lane. Its clock is the process's from then on.
-    pub fn with_stages(mut self, stages: &[StageJson]) -> TraceFile {
+    /// The trace with the stages of its process, of whose last run it is, as a lane, and with the numbers that turns of a loop
+    /// revealed to it, each when its turn ended. Its clock is the process's from then on.
+    pub fn with_stages(mut self, stages: &[StageJson], outputs: &[OutputJson]) -> TraceFile {
         let RoleAbout { pid, .. } = self.about.roles[0];
         let prepared = stages.iter().rev().find(|span| span.stage == Stage::Preparing);
         let shift_us = prepared.map_or(0.0, |span| span.begin_s * 1e6);
@@ -132,6 +140,18 @@ impl TraceFile {
             let (begin_us, end_us) = (span.begin_s * 1e6, span.end_s * 1e6);
             event(span.stage.name(), "X", begin_us, end_us - begin_us, Arguments::default())
         }));
+        let ends_s = turns::ends_s(stages);
+        for (name, series) in
+            outputs.iter().filter_map(|output| Some((&output.name, output.series.as_ref()?)))
+        {
+            let due = (series.first_turn..).step_by(series.every as usize);
+            self.events.extend(due.zip(&series.numbers).filter_map(|(turn, &number)| {
+                // The process may have run the last turns alone.
+                let end_s = ends_s.iter().rev().nth(series.last_turn.checked_sub(turn)? as usize)?;
+                let args = Arguments { value: Some(number), turn: Some(turn), ..Arguments::default() };
+                Some(event(name, "C", end_s * 1e6, 0.0, args))
+            }));
+        }
         self
     }
 
@@ -183,7 +203,7 @@ impl TraceFile {
 
     /// The device memory that a process had in use: seconds since the start, and bytes by class.
     pub fn memory(&self, pid: u32) -> Vec<(f64, Classes)> {
-        let of_process = |event: &&Event| event.ph == "C" && event.pid == pid;
+        let of_process = |event: &&Event| event.name == MEMORY && event.ph == "C" && event.pid == pid;
         let bytes = |event: &Event| {
             MemoryClass::ALL.map(|class| event.args.memory.get(class.name()).copied().unwrap_or(0))
         };
@@ -220,7 +240,7 @@ fn event(pid: u32, span: &Span) -> Event {
             step: span.step.as_ref().map(|step| step.position),
             tile: span.step.as_ref().map(|step| step.tile),
             bytes: (span.bytes > 0).then_some(span.bytes),
-            memory: BTreeMap::new(),
+            ..Arguments::default()
         },
     }
 }

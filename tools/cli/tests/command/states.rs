@@ -49,11 +49,31 @@ fn clusters_are_those_of_numpy() {
 #[test]
 fn a_regression_of_300_steps_is_that_of_numpy() {
     let folder = example("logistic.toml");
-    let report = json(&folder.run(&["run", "job.toml", "--local", "--json", "--report", "page"]));
+    let flags = ["--json", "--report", "page", "--trace", "trace.json"];
+    let report = json(&folder.run(&[&["run", "job.toml", "--local"], &flags[..]].concat()));
     assert_eq!(report["turns"], 300);
+    let turn = &report["turn"];
+    assert!(turn["turn_s"].as_f64().is_some_and(|seconds| seconds > 0.0), "a turn takes time: {turn}");
+    assert!(turn["epoch"].is_null(), "it takes no batches of rows");
     assert!(!report["outputs"].to_string().contains("series"), "what is printed has no values");
     let page = std::fs::read_to_string(folder.path("page/report.html")).expect("a page");
     assert!(page.contains("squares by turn") && page.matches("<circle").count() == 6, "a learning curve");
+    assert!(page.contains("A turn of the loop"), "the page says what a turn takes");
+    let squares: ndarray::Array1<f64> = folder.read_as("squares.npy");
+    let trace = std::fs::read_to_string(folder.path("trace.json")).expect("a trace");
+    let traced: serde_json::Value = serde_json::from_str(&trace).expect("a trace");
+    let events = traced["traceEvents"].as_array().expect("events");
+    for party in [1, 2] {
+        let numbers = events.iter().filter(|event| event["name"] == "squares" && event["pid"] == party);
+        let told: Vec<_> = numbers.map(|event| (&event["args"]["turn"], &event["args"]["value"])).collect();
+        assert_eq!(told.len(), 6, "party {} has learnt six numbers", party - 1);
+        for (index, (turn, value)) in told.into_iter().enumerate() {
+            assert_eq!(
+                (turn.as_u64(), value.as_f64()),
+                (Some(50 * (index as u64 + 1)), Some(squares[index]))
+            );
+        }
+    }
     equals_numpy(&folder, "weights.npy", 2e-3);
     equals_numpy(&folder, "squares.npy", 1e-4);
 }

@@ -53,6 +53,9 @@ fn a_network_has_the_same_bits_under_both_protocols() {
         folder.text("job.toml", &short.replace("\"replicated\"", &format!("\"{protocol}\"")));
         let report = json(&folder.run(&["run", "job.toml", "--local", "--json"]));
         assert_eq!(report["turns"], 4);
+        let epoch = &report["turn"]["epoch"];
+        assert_eq!(epoch["turns"], 11, "11 batches of 128 are a pass through 1,437 rows");
+        assert!(epoch["epoch_s"].as_f64().is_some_and(|seconds| seconds > 0.0), "an epoch takes time");
         WEIGHTS.map(|name| std::fs::read(folder.path(&format!("{name}.npy"))).expect("an output"))
     });
     assert!(learnt[0] == learnt[1], "weights and losses are the plain computation's bit for bit");

@@ -75,13 +75,7 @@ pub struct OutputData {
 impl OutputData {
     /// Its numbers, row-major; integers beyond 2^53 are rounded.
     pub fn decode(&self) -> Vec<f64> {
-        let ring = self.codec.ring();
-        let integers = || self.elements.to_u64().into_iter();
-        match self.kind {
-            Kind::Real => self.elements.decode(self.codec),
-            Kind::U64 | Kind::U32 => integers().map(|value| value as f64).collect(),
-            Kind::I64 | Kind::I32 => integers().map(|value| ring.signed(value) as f64).collect(),
-        }
+        self.kind.decode(self.codec, &self.elements)
     }
 
     /// Writes it by the extension of `path`, with these permissions. The file appears whole, or not at all.
@@ -103,18 +97,6 @@ impl OutputData {
     pub fn write_to(&self, to: &mut impl Write, path: &Path) -> Result<(), DataError> {
         let csv = is_csv(path)?;
         self.format(to, csv).map_err(|error| unwritable(path, &error))
-    }
-
-    /// Its elements as floats, rounded where these have fewer bits.
-    pub fn numbers(&self) -> Vec<f64> {
-        let OutputData { kind, codec, ref elements, .. } = *self;
-        match kind {
-            Kind::Real => elements.decode(codec),
-            Kind::U64 | Kind::U32 => elements.to_u64().into_iter().map(|value| value as f64).collect(),
-            Kind::I64 | Kind::I32 => {
-                elements.to_u64().into_iter().map(|value| codec.ring().signed(value) as f64).collect()
-            }
-        }
     }
 
     fn format(&self, to: &mut impl Write, csv: bool) -> io::Result<()> {
