@@ -68,10 +68,9 @@ fn a_regression_of_300_steps_is_that_of_numpy() {
         let told: Vec<_> = numbers.map(|event| (&event["args"]["turn"], &event["args"]["value"])).collect();
         assert_eq!(told.len(), 6, "party {} has learnt six numbers", party - 1);
         for (index, (turn, value)) in told.into_iter().enumerate() {
-            assert_eq!(
-                (turn.as_u64(), value.as_f64()),
-                (Some(50 * (index as u64 + 1)), Some(squares[index]))
-            );
+            assert_eq!(turn.as_u64(), Some(50 * (index as u64 + 1)));
+            let value = value.as_f64().expect("a number");
+            assert!((value - squares[index]).abs() < 1e-12, "{value} for {}", squares[index]);
         }
     }
     equals_numpy(&folder, "weights.npy", 2e-3);
