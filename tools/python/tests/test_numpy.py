@@ -25,6 +25,8 @@ EXACT: dict[str, Idiom] = {
     "2 - x": lambda x, y, p, v: 2 - x,
     "x * 0.5": lambda x, y, p, v: x * 0.5,
     "x / 4": lambda x, y, p, v: x / 4,
+    "x // 3": lambda x, y, p, v: x // 3,
+    "x % 2": lambda x, y, p, v: x % 2,
     "x ** 2": lambda x, y, p, v: x**2,
     "x ** 0": lambda x, y, p, v: x**0,
     "x @ y.T": lambda x, y, p, v: x @ y.T,

@@ -12,7 +12,7 @@ Every function of the job language is here by its name (`sb.relu`, `sb.softmax`,
 function of that meaning, that takes secrets too (`np.maximum`, `np.concatenate`, `np.corrcoef`).
 """
 
-from . import jax, onnx, ray, torch
+from . import crypten, jax, onnx, ray, torch
 from ._errors import (
     CheckError,
     ClosedError,
@@ -53,6 +53,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "connect",
+    "crypten",
     "jax",
     "local",
     "onnx",

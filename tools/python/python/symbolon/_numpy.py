@@ -72,6 +72,8 @@ UFUNCS: dict[np.ufunc, Callable[..., Tensor]] = {
     np.subtract: simple("{0} - {1}"),
     np.multiply: simple("{0} * {1}"),
     np.divide: simple("{0} / {1}"),
+    np.floor_divide: simple("{0} // {1}"),
+    np.remainder: simple("{0} % {1}"),
     np.matmul: simple("{0} @ {1}"),
     np.negative: simple("-{0}"),
     np.positive: lambda x: x,

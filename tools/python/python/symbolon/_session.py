@@ -271,20 +271,20 @@ class Session:
         if self._world.fraction_bits:
             if array.dtype.kind in "iub" and magnitude > EXACT_INTEGERS:
                 raise InputError(f"the integer magnitude {magnitude} is beyond what a float holds exactly, 2**53")
-            return np.ascontiguousarray(array, dtype=np.float64), None
+            return np.asarray(array, dtype=np.float64, order="C"), None
         if array.dtype.kind == "f":
             if not np.array_equal(array, np.rint(array)) or magnitude > EXACT_INTEGERS:
                 raise InputError(
                     "this session computes on integers (fraction_bits = 0), and the data is of other numbers"
                 )
-            return np.ascontiguousarray(array, dtype=np.int64), "i64"
+            return np.asarray(array, dtype=np.int64, order="C"), "i64"
         bits = self._world.ring_bits
         signed = array.dtype.kind == "i"
         width = min(32 if array.dtype.itemsize <= 4 else 64, bits)
         most = 2 ** (width - signed)
         if int(high) >= most or int(low) < -most:
             raise InputError(f"the integer magnitude {magnitude} does not fit into {bits} bits")
-        return np.ascontiguousarray(array, np.int64 if signed else np.uint64), f"{'i' if signed else 'u'}{width}"
+        return np.asarray(array, np.int64 if signed else np.uint64, order="C"), f"{'i' if signed else 'u'}{width}"
 
 
 def shaped(array: NDArray[Any] | None, tensor: Tensor) -> Any:

@@ -173,6 +173,12 @@ class Tensor:
     def __rtruediv__(self, other: Value) -> Tensor:
         return binary("{0} / {1}", other, self)
 
+    def __floordiv__(self, other: Value) -> Tensor:
+        return binary("{0} // {1}", self, other)
+
+    def __mod__(self, other: Value) -> Tensor:
+        return binary("{0} % {1}", self, other)
+
     def __matmul__(self, other: Value) -> Tensor:
         return binary("{0} @ {1}", self, other)
 
