@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -122,11 +123,14 @@ def test_a_party_that_stops_is_named_with_its_reason() -> None:
     for number, line in REASONS.items():
         with pytest.raises(sb.StoppedError, match=f"party 1 has stopped: {line}"):
             agreed(0, {0: [1, 4, 30, 5, 0], 1: [1, 4, 30, 5, number]}, FACTS)
+        # Wherever the new worker is by which it says so.
+        assert agreed(1, {0: [1, 4, 30, 5, 0], 1: [1, 4, 30, 0, number]}, FACTS) == 0
 
 
 def test_a_party_may_ask_for_the_last_batch_again_and_for_none_before() -> None:
-    with pytest.raises(sb.DisagreementError, match="asks again for what it has had"):
-        agreed(0, {0: [1, 4, 30, 5, 0], 1: [1, 4, 30, 3, 0]}, FACTS)
+    for own in range(2):
+        with pytest.raises(sb.DisagreementError, match="party 1 asks again for what it has had"):
+            agreed(own, {0: [1, 4, 30, 5, 0], 1: [1, 4, 30, 3, 0]}, FACTS)
 
 
 # What is asked of a worker.
@@ -385,6 +389,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], type[sb.SymbolonError], str]] = {
     "a generator": ((1 for _ in ()), {}, sb.UsageError, "batches are a sequence"),
     "no workers": ([], {"workers": 0}, sb.UsageError, "workers = 0"),
     "retries": ([], {"retries": -1}, sb.UsageError, "retries = -1"),
+    "a deadline": ([], {"deadline": 5}, sb.UsageError, "deadline_s"),
     "an option": ([], {"devise": "cpu"}, sb.UsageError, "--devise"),
     "a party": ([], {"inputs": {"x": ray.Input(4, (2, 2))}}, sb.UsageError, "no party 4"),
     "a value": ([], {"inputs": {"x": ray.Input(0, (2, 2), value=1)}}, sb.UsageError, "x has a value"),
@@ -461,8 +466,6 @@ def organisations(
             return error
 
     monkeypatch.setattr(ray, "RayCluster", lambda resources: resources["cluster"])
-    # Of pools of other sizes some workers have nobody to tell.
-    monkeypatch.setattr(ray, "TELLING_S", 4)
     with ThreadPoolExecutor(parties) as pool:
         runs = pool.map(organisation, range(parties))
         if protocol != "beaver":
@@ -499,3 +502,20 @@ def test_pools_of_other_sizes_do_not_agree(tmp_path: Path, monkeypatch: pytest.M
     assert all(isinstance(error, sb.SymbolonError) for error in ended), ended
     differing = [error for error in ended if isinstance(error, sb.DisagreementError)]
     assert [error.field for error in differing][:1] == ["workers"], ended
+
+
+def test_a_dealer_that_cannot_go_on_says_why(tmp_path: Path) -> None:
+    nodes = tmp_path / "nodes"
+    subprocess.run([command(), "init", "--parties", "2", "--dealer", str(nodes)], check=True, capture_output=True)
+    file = nodes / "dealer" / "dealer.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        file.write_text(f'listen = "127.0.0.1:{taken.getsockname()[1]}"\nidentity = "."\n')
+        line = "the dealer of worker 0 cannot go on: .*cannot listen on"
+        with (
+            pytest.raises(sb.ResourceError, match=line),
+            ray.Dealers(file, directory=tmp_path / "pool", workers=1, device="cpu") as dealers,
+        ):
+            dealers.wait(60)
+    file.write_text('identity = "."\n')
+    with pytest.raises(sb.InputError, match="listen, the address of the first worker, is missing"):
+        ray.Dealers(file, directory=tmp_path / "pool", workers=1)

@@ -18,6 +18,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ MOST_WORKERS = 1024
 
 DEALER = "dealer"
 """The role of who deals."""
+
+MOST_FAILURES = 30
+"""How often in a row a dealer may fail within a second, before that is taken for a lasting fault."""
 
 SLICE_S = 6
 """Seconds of one attempt to meet the others, after which their addresses are read anew."""
@@ -254,25 +258,33 @@ class Dealers:
             raise self._failure
 
     def _serve(self, worker: int, argv: list[str]) -> None:
-        """Deals to one session after the other. A session that fails is the parties' affair; a file or a lack of
-        resources ends it."""
+        """Deals to one session after the other. That one fails is the parties' affair; a wrong file, a lack of
+        resources and a port that is taken end it."""
+        failures = 0
         while not self._stop.is_set():
-            with tempfile.TemporaryFile() as said:
-                dealing = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
-                while dealing.poll() is None:
-                    if self._stop.wait(0.05):
-                        dealing.terminate()
-                        try:
-                            dealing.wait(5)
-                        except subprocess.TimeoutExpired:
-                            dealing.kill()
-                            dealing.wait()
-                if dealing.returncode in (2, 4) and not self._stop.is_set():
-                    said.seek(0)
-                    lines = said.read().decode(errors="replace").splitlines() or ["it says nothing"]
-                    self._failure = ResourceError(f"the dealer of worker {worker} cannot go on: {lines[-1]}")
-                    self._stop.set()
+            since = time.monotonic()
+            status, line = self._deal(argv)
+            failures = failures + 1 if status and time.monotonic() - since < 1 else 0
+            if (status in (2, 4) or failures == MOST_FAILURES) and not self._stop.is_set():
+                self._failure = ResourceError(f"the dealer of worker {worker} cannot go on: {line}")
+                self._stop.set()
             self._stop.wait(0.05)
+
+    def _deal(self, argv: list[str]) -> tuple[int, str]:
+        """Deals to one session; returns the command's status and the last line that it has said."""
+        with tempfile.TemporaryFile() as said:
+            dealing = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+            while dealing.poll() is None:
+                if self._stop.wait(0.05):
+                    dealing.terminate()
+                    try:
+                        dealing.wait(5)
+                    except subprocess.TimeoutExpired:
+                        dealing.kill()
+                        dealing.wait()
+            said.seek(0)
+            lines = said.read().decode(errors="replace").splitlines() or ["it says nothing"]
+            return dealing.returncode, lines[-1]
 
 
 def check_workers(workers: object) -> None:

@@ -7,6 +7,7 @@ comes from the other organisations. What goes wrong is an answer and no exceptio
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import tempfile
 import time
@@ -36,7 +37,6 @@ REASONS = {
     2: "one of its workers is missing",
     3: "it was interrupted",
     4: "its own part cannot go on",
-    5: "another party has stopped",
 }
 """Why a party stops, as the others are told."""
 
@@ -163,13 +163,16 @@ def agreed(own: int, told: Mapping[int, Sequence[int]], names: Sequence[str]) ->
     for party, there in told.items():
         if there[-1] and party != own:
             raise StoppedError(f"party {party} has stopped: {REASONS.get(there[-1], REASONS[4])}")
+    if here[-1]:
+        return here[-2]
     places = {party: there[-2] for party, there in told.items()}
-    party = min(places, key=lambda one: places[one])
-    if places[party] < here[-2] - 1:
+    first, last = min(places, key=lambda one: places[one]), max(places, key=lambda one: places[one])
+    if places[first] < places[last] - 1:
         raise DisagreementError(
-            f"party {party} asks again for what it has had: it is at {places[party]}, not {here[-2]}"
+            f"party {first} asks again for what it has had: it is at its batch {places[first]}, and party {last} at "
+            f"{places[last]}"
         )
-    return places[party]
+    return places[first]
 
 
 class Worker:
@@ -230,6 +233,9 @@ class Worker:
         self._leave()
         try:
             self._meet(self._place, reason, deadline_s)
+            self._hear()
+        except StoppedError:
+            pass
         except Exception as error:
             return Failed.of(error)
         finally:
@@ -271,8 +277,12 @@ class Worker:
                 for party in range(session.parties)
             ]
         )
-        own = session.own[0]
-        self._place = agreed(own, dict(enumerate(numbers(one) for one in told)), list(facts))
+        heard = {party: numbers(one) for party, one in enumerate(told)}
+        try:
+            self._place = agreed(session.own[0], heard, list(facts))
+        except (DisagreementError, StoppedError):
+            self._hear()
+            raise
         residents = {} if stops else task.residents
         self._residents = {
             name: self._secret(session, name, one, self._arrays, resident=True) for name, one in residents.items()
@@ -311,6 +321,12 @@ class Worker:
             shape=declared.shape,
             resident=resident,
         )
+
+    def _hear(self) -> None:
+        """Ends the session once all parties have heard what each has told."""
+        if self._session is not None:
+            with contextlib.suppress(SymbolonError):
+                self._session.close()
 
     def _leave(self) -> None:
         """Ends the session at once, if there is one; the others are told."""

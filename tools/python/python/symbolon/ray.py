@@ -259,7 +259,8 @@ class Results(Iterator[Any]):
             if following in learnt:
                 yield learnt.pop(following)
         except BaseException as error:
-            if not all(slot.over for slot in self._slots):
+            # Of these all know already.
+            if not isinstance(error, (StoppedError, DisagreementError)) and not all(slot.over for slot in self._slots):
                 self._tell(reason(error))
             raise
         finally:
@@ -305,7 +306,8 @@ class Results(Iterator[Any]):
                 )
 
     def _tell(self, reason: int) -> None:
-        """Tells the others that this organisation stops; a worker that has died is replaced for it."""
+        """Tells the others that this organisation stops; a worker that has died is replaced for it. All of them hear it
+        in one session, so one that has told them is enough."""
         calls = []
         for slot in self._slots:
             if slot.over or slot.number in self._started_at:
@@ -317,8 +319,11 @@ class Results(Iterator[Any]):
         end = time.monotonic() + TELLING_S
         while calls and time.monotonic() < end:
             ended = self._cluster.wait(calls, POLL_S)
-            if ended is not None:
-                calls.remove(ended[0])
+            if ended is None:
+                continue
+            calls.remove(ended[0])
+            if isinstance(ended[1], Done):
+                return
 
     def _end(self) -> None:
         for worker in self._workers.values():
@@ -331,9 +336,7 @@ def reason(error: BaseException) -> int:
     """What the others are told of a failure: a number of `REASONS`."""
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], int]] = [
         ((KeyboardInterrupt, GeneratorExit), 3),
-        (StoppedError, 5),
         (ResourceError, 2),
-        (DisagreementError, 4),
         (PeerError, 1),
     ]
     return next((number for kind, number in kinds if isinstance(error, kind)), 4)
@@ -382,6 +385,8 @@ def map(
     check_workers(workers)
     if not isinstance(retries, int) or retries < 0:
         raise UsageError(f"retries = {retries!r}: that is a number from 0")
+    if "deadline" in options:
+        raise UsageError("deadline: of a map it is deadline_s")
     residents = dict(residents or {})
     place, own = os.path.abspath(config), Node.read(config).party
     # Parties that never start, for what is wrong to be said here and before anybody else hears of it.
