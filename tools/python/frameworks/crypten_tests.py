@@ -18,31 +18,30 @@ FOLDER = "SYMBOLON_TRIAL"
 
 # CrypTen's tests come before Python's own of that name.
 sys.path.insert(0, sysconfig.get_paths()["purelib"])
+folder = Path(os.environ.get(FOLDER) or tempfile.mkdtemp())
+nodes = folder / "nodes"
+engine = symbolon.crypten.install(f"{nodes}/party{{rank}}/party.toml", dealer=f"{nodes}/dealer/dealer.toml")
 crypten = symbolon.crypten.crypten()
+end = crypten.uninit
 
 
-def computed() -> None:
-    """Ends CrypTen, and writes down what symbolon has computed."""
-    runs = engine.runs
-    end()
+def counted() -> None:
+    """Ends CrypTen, and writes down how much symbolon has computed."""
     with (folder / "runs").open("a") as file:
-        file.write(f"{runs}\n")
+        file.write(f"{engine.runs}\n")
+    end()
 
+
+crypten.uninit = counted
 
 if __name__ == "__main__":
-    folder = Path(tempfile.mkdtemp())
     os.environ[FOLDER] = str(folder)
-    names = ["test.test_arithmetic", *(f"test.test_mpc.TestTFP.test_{name}" for name in OTHERS)]
-    tests = unittest.defaultTestLoader.loadTestsFromNames(names)
-    symbolon.crypten.trial(folder / "nodes")
+    symbolon.crypten.trial(nodes)
+    names = sys.argv[1:] or ["test_arithmetic", *(f"test_mpc.TestTFP.test_{name}" for name in OTHERS)]
+    tests = unittest.defaultTestLoader.loadTestsFromNames([f"test.{name}" for name in names])
     result = unittest.TextTestRunner(verbosity=2).run(tests)
     runs = [int(line) for line in (folder / "runs").read_text().split()]
-    print(f"{result.testsRun} tests, {len(result.errors + result.failures)} errors; symbolon ran {sum(runs)} programs")
     shutil.rmtree(folder)
+    print(f"{result.testsRun} tests, {len(result.errors + result.failures)} errors; symbolon ran {sum(runs)} programs")
     assert result.wasSuccessful()
-    assert sum(runs) > 1000
-else:
-    folder = Path(os.environ[FOLDER])
-    nodes = folder / "nodes"
-    engine = symbolon.crypten.install(f"{nodes}/party{{rank}}/party.toml", dealer=f"{nodes}/dealer/dealer.toml")
-    end, crypten.uninit = crypten.uninit, computed
+    assert sum(runs) > 100
