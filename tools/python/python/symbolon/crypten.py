@@ -14,11 +14,13 @@ dealer is trusted as CrypTen's first party is, and is a process of that party wh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import math
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -263,7 +265,11 @@ def trial(folder: str | os.PathLike[str]) -> dict[str, str]:
     nodes = Path(folder)
     words = [str(command()), "init", "--parties", "2", "--dealer", str(nodes)]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-    taken = {port: socket.create_server(("127.0.0.1", 0)) for port in ("7000", "7001", "7100")}
+    taken: dict[str, socket.socket] = {}
+    while untaken := {"7000", "7001", "7100"} - taken.keys():
+        # Below those that systems give to outgoing connections.
+        with contextlib.suppress(OSError):
+            taken[min(untaken)] = socket.create_server(("127.0.0.1", secrets.choice(range(20_000, 32_000))))
     ports = {port: str(server.getsockname()[1]) for port, server in taken.items()}
     for file in nodes.glob("*/*.toml"):
         file.write_text(re.sub(r'(?<=:)\d+(?=")', lambda at: ports[at[0]], file.read_text()))
