@@ -2,7 +2,7 @@
 
 use super::{
     BitProductSpec, BitSpec, CarrySpec, DRAWS, IS_SENT, MaskSpec, MonomialsSpec, ProductSpec, TableSpec,
-    TruncPairSpec,
+    TransferSpec, TruncPairSpec,
 };
 use crate::ring::{Ring, Shape};
 use crate::share::{PartyId, Taken, Turn};
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// The version of the rules by which correlations are dealt: an order that was dealt by others is for another demand.
-const DEALING: u32 = 2;
+const DEALING: u32 = 3;
 
 /// A position in a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub enum Correlation {
     BitProduct(BitProductSpec),
     /// The correlation of a carry.
     Carry(CarrySpec),
+    /// Random oblivious transfers of labels.
+    Transfer(TransferSpec),
 }
 
 /// Everything that a program consumes, in the order in which it does.
@@ -225,7 +227,7 @@ impl Demand {
             Correlation::TruncPair(spec) => spec.malformed(self.ring),
             Correlation::Table(spec) => spec.malformed(self.ring, tabled),
             Correlation::Monomials(spec) => spec.malformed(),
-            Correlation::Bit(_) => None,
+            Correlation::Bit(_) | Correlation::Transfer(_) => None,
             Correlation::Carry(spec) => spec.malformed(self.ring, known_to_first),
             Correlation::BitProduct(spec) => spec.malformed(earlier_bits(spec.bit), earlier_mask(spec.mask)),
         }
@@ -246,6 +248,7 @@ impl Demand {
             Correlation::Mask(_) => 0,
             Correlation::TruncPair(spec) => spec.correction_elements(self.ring) as u64,
             Correlation::Carry(spec) => spec.correction_elements(self.ring) as u64,
+            Correlation::Transfer(spec) => spec.correction_elements(self.ring) as u64,
             other => other.shape(self.ring).len() as u64,
         };
         self.entries.iter().map(elements).sum::<u64>() * self.ring.element_bytes() as u64
@@ -268,6 +271,7 @@ impl Demand {
             line("bit matrix", |entry| matches!(entry, Correlation::Bit(_))),
             line("bit product", |entry| matches!(entry, Correlation::BitProduct(_))),
             line("carry", |entry| matches!(entry, Correlation::Carry(_))),
+            line("list of random transfers", |entry| matches!(entry, Correlation::Transfer(_))),
         ];
         lines.into_iter().flatten().collect()
     }
@@ -284,7 +288,8 @@ impl Correlation {
             Correlation::Mask(_)
             | Correlation::TruncPair(_)
             | Correlation::Monomials(_)
-            | Correlation::Bit(_) => (&[], [None, None]),
+            | Correlation::Bit(_)
+            | Correlation::Transfer(_) => (&[], [None, None]),
         };
         terms.iter().flat_map(|&(left, right)| [left, right]).chain(others.into_iter().flatten())
     }
@@ -300,6 +305,7 @@ impl Correlation {
             Correlation::Bit(spec) => spec.shape,
             Correlation::BitProduct(spec) => spec.shape,
             Correlation::Carry(spec) => spec.shape,
+            Correlation::Transfer(spec) => spec.shape,
         }
     }
 }

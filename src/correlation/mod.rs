@@ -3,7 +3,7 @@
 //! Lowering a program writes down its [`Demand`], entry by entry; a dealer (see [`dealer`]) satisfies exactly that
 //! list and nothing else, without knowing the program. The dealer is a role of its own, or a third party that sees no
 //! opening. An entry is a tile's: a *mask*, a *product* of masks, a *truncation pair*, a *table* of a mask's digits,
-//! *monomials* of masked bits, random *bits*, or a product of these with a mask. What hides a value is used once, by
+//! *monomials* of masked bits, random *bits*, a product of these with a mask, or random *transfers* of labels. What hides a value is used once, by
 //! move; a mask may stand in several products, for a value that is a factor of several is opened once and for all of
 //! them.
 //!
@@ -35,6 +35,7 @@ pub mod pair;
 mod product;
 mod source;
 mod table;
+mod transfer;
 mod trunc_pair;
 
 pub use bit::{Bit, BitProduct, BitProductSpec, BitSpec};
@@ -44,6 +45,7 @@ pub use monomials::{Monomials, MonomialsSpec};
 pub use product::{MaskSpec, Product, ProductShare, ProductSpec};
 pub use source::Source;
 pub use table::{Table, TableSpec};
+pub use transfer::{TransferChoices, TransferPairs, TransferSpec};
 pub use trunc_pair::{TruncPair, TruncPairSpec};
 
 use crate::ring::{MINUS_ONE, Ring, Shape};
@@ -101,7 +103,7 @@ pub const FIRST_FREE_MESSAGE: u32 = Demand::MOST_ENTRIES as u32 * CORRECTIONS;
 pub const FIRST_FREE_STREAM: u64 = (1 << 32) * STREAMS;
 
 /// Messages that an entry may have.
-const CORRECTIONS: u32 = 2;
+const CORRECTIONS: u32 = 4;
 
 /// Streams that an entry may have.
 const STREAMS: u64 = 8;
@@ -135,8 +137,20 @@ impl Writer<'_> {
 
     /// `part` as `party` and the dealer draw it.
     fn draw(&mut self, shape: Shape, party: PartyId, part: Part, class: MemoryClass) -> Matrix<BufferId> {
+        self.draw_stream(shape, party, part as u64, class)
+    }
+
+    /// The same of the entry's stream with this number.
+    fn draw_stream(
+        &mut self,
+        shape: Shape,
+        party: PartyId,
+        stream: u64,
+        class: MemoryClass,
+    ) -> Matrix<BufferId> {
+        debug_assert!(stream < STREAMS);
         let out = self.buffer(shape, class);
-        let stream = u64::from(self.acquisition.entry.0) * STREAMS + part as u64;
+        let stream = u64::from(self.acquisition.entry.0) * STREAMS + stream;
         let key = KeyId::between(party, self.dealer());
         self.push(Action::Kernel(Kernel::Fill { out, key, stream, block: 0 }));
         out
@@ -154,6 +168,11 @@ impl Writer<'_> {
         if party == DRAWS {
             return self.draw(shape, party, part, class);
         }
+        self.receive(shape, class, correction)
+    }
+
+    /// A correction of the dealer's.
+    fn receive(&mut self, shape: Shape, class: MemoryClass, correction: u32) -> Matrix<BufferId> {
         let to = self.buffer(shape, class);
         let message = self.message(correction);
         self.push(Action::Receive { to, peer: self.dealer(), message });

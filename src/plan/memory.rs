@@ -1,6 +1,6 @@
 //! The use of a plan's memory, step by step.
 
-use super::Plan;
+use super::{Plan, PlannedStep};
 use crate::step::{Action, MemoryClass, PlaceId};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -30,6 +30,15 @@ impl Occupied {
 }
 
 impl Plan {
+    /// The most bytes of host memory that garbled circuits take at once, beside the buffers; host work is done step by step.
+    pub fn garbled_host_bytes(&self) -> u64 {
+        let of = |planned: &PlannedStep| match &planned.step.action {
+            Action::Garbled(garbled) => garbled.host_bytes(),
+            _ => 0,
+        };
+        self.steps.iter().map(of).max().unwrap_or(0)
+    }
+
     /// The memory in use at each step in plan order: slots between the first and the last use of each of their buffers.
     /// Its largest total is the memory of the plan if slots were shared by all classes; the allocated memory is
     /// [`Plan::memory`].

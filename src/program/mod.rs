@@ -237,6 +237,11 @@ impl Value {
     pub fn unit(&self) -> f64 {
         (-f64::from(self.fraction_bits)).exp2()
     }
+
+    /// Whether it is a part of a function, as of a quotient or an exponential.
+    pub const fn is_part(&self) -> bool {
+        self.part
+    }
 }
 
 /// A matrix or tensor that a party brings.

@@ -2,17 +2,21 @@
 //! security.
 //!
 //! A value with |x| < 2^t is a word of t + 1 bits: of its parts no more bits enter the circuit, whose sum is right modulo
-//! 2^(t+1), and so are sums and differences of words that are cut or extended to as many bits.
+//! 2^(t+1), and so are sums and differences of words that are cut or extended to as many bits. Products are made with all of
+//! their bits.
+//!
+//! A truncation by m bits that is not exact adds u to x before the m bits are dropped, for u of m random bits that the garbler
+//! draws: x/2^m is rounded up with probability (x mod 2^m)/2^m, as by other protocols, and the garbler alone knows u.
 
 use super::lowering::{Block, Lowering, Parts, Tile};
 use super::regions::Region;
 use super::rules::Rules;
 use super::{Content, chosen};
-use crate::circuit::convert::{Conversion, Given};
-use crate::circuit::word::shift::extended;
+use crate::circuit::convert::{Conversion, Entering, Given};
+use crate::circuit::word::shift::{extended, shifted_left};
 use crate::circuit::{Bit, Builder, Schedule, Sign, Word};
-use crate::correlation::{BitProductSpec, BitSpec, Correlation, MaskSpec};
-use crate::program::{Op, Program, Test, ValueId, range};
+use crate::correlation::{Correlation, TransferChoices, TransferPairs, TransferSpec};
+use crate::program::{Op, Program, Test, Truncation, ValueId, range};
 use crate::ring::{Axis, Shape};
 use crate::share::{Parties, PartyId, Sharing};
 use crate::step::bits::planes;
@@ -30,6 +34,8 @@ struct Draft<'a> {
     /// t of each value.
     magnitudes: Vec<u32>,
     words: HashMap<ValueId, Vec<Word>>,
+    /// Random bits of the garbler, by which truncations round.
+    coins: usize,
 }
 
 impl Draft<'_> {
@@ -91,16 +97,44 @@ impl Draft<'_> {
                 let constant: Word = (0..bits).map(|at| Bit::constant(constant >> at & 1 != 0)).collect();
                 self.builder.add(&a, &constant)
             }
-            Op::Mul(a, b) => {
-                let (condition, z) = chosen(self.program, a, b).expect("a choice");
-                // It is 0 or 1.
-                let condition = self.at(condition, row, col, 1)[0];
-                let z = self.at(z, row, col, bits);
-                self.builder.mask(&z, condition)
+            Op::Scale(a, constant) => {
+                // Factors are taken by their magnitude, which has fewer ones than what stands for a negative one.
+                let signed = self.program.ring().signed(constant);
+                let a = self.at(a, row, col, bits);
+                let terms = (0..bits.min(64)).filter(|at| signed.unsigned_abs() >> at & 1 != 0);
+                let terms: Vec<Word> = terms.map(|at| shifted_left(&a, at)).collect();
+                match (terms.is_empty(), signed < 0) {
+                    (true, _) => vec![Bit::constant(false); bits],
+                    (_, false) => self.builder.sum(&terms),
+                    (_, true) => {
+                        let product = self.builder.sum(&terms);
+                        self.builder.negate(&product)
+                    }
+                }
             }
-            Op::Truncate(a, by, _) => {
-                let all = self.at(a, row, col, self.bits(a).max(by as usize + 1));
-                extended(&all[by as usize..], bits, Sign::Signed)
+            Op::Mul(a, b) => match chosen(self.program, a, b) {
+                Some((condition, z)) => {
+                    // It is 0 or 1.
+                    let condition = self.at(condition, row, col, 1)[0];
+                    let z = self.at(z, row, col, bits);
+                    self.builder.mask(&z, condition)
+                }
+                None => {
+                    let [a, b] = [a, b].map(|factor| self.at(factor, row, col, self.bits(factor)));
+                    let product = self.builder.multiply_signed(&a, &b);
+                    extended(&product, bits, Sign::Signed)
+                }
+            },
+            Op::Truncate(a, by, method) => {
+                let by = by as usize;
+                // With what is added to it, it has a bit more.
+                let mut all = self.at(a, row, col, self.bits(a).max(by) + 1);
+                if method == Truncation::Stochastic {
+                    let coins = self.builder.input(GARBLER, by);
+                    self.coins += by;
+                    all = self.builder.add(&all, &extended(&coins, all.len(), Sign::Unsigned));
+                }
+                extended(&all[by..], bits, Sign::Signed)
             }
             Op::Compare(a, test) => {
                 let a = self.at(a, row, col, self.bits(a));
@@ -159,7 +193,7 @@ impl Draft<'_> {
 /// The conversion of a region, where these parties have parts of its inputs; none where the evaluator has none.
 fn conversion(program: &Program, region: &Region, has_part: &[[bool; 2]]) -> Option<Conversion> {
     let magnitudes = range::magnitude_bits(program);
-    let mut draft = Draft { program, builder: Builder::new(), magnitudes, words: HashMap::new() };
+    let mut draft = Draft { program, builder: Builder::new(), magnitudes, words: HashMap::new(), coins: 0 };
     let mut given = [Vec::new(), Vec::new()];
     for (&id, &has_part) in region.inputs.iter().zip(has_part) {
         draft.input(id, has_part);
@@ -174,8 +208,9 @@ fn conversion(program: &Program, region: &Region, has_part: &[[bool; 2]]) -> Opt
     region.members.iter().for_each(|&id| draft.member(id));
     draft.results(&region.results);
     let results = region.results.iter().map(|&id| program.value(id).shape.len()).collect();
+    let coins = draft.coins;
     let schedule = Schedule::new(&draft.builder.finish());
-    Some(Conversion::new(schedule, program.ring(), given, results))
+    Some(Conversion::new(schedule, program.ring(), Entering { given, coins }, results))
 }
 
 impl<P: Rules> Lowering<'_, P> {
@@ -212,26 +247,20 @@ impl<P: Rules> Lowering<'_, P> {
         conversion: Arc<Conversion>,
     ) -> Vec<Parts> {
         let (ring, class) = (self.program.ring(), MemoryClass::Openings);
-        let shape = Shape::new(1, conversion.transfers());
-        let bit = self.demand(Correlation::Bit(BitSpec { shape }));
-        let spec = BitSpec { shape };
-        let bits =
-            [GARBLER, EVALUATOR].map(|party| spec.acquire(&mut self.lists[party.index()], bit, party).mask);
-        let spec = MaskSpec { shape, parts: GARBLER.alone() };
-        let mask = self.demand(Correlation::Mask(spec));
-        let numbers = spec.acquire(&mut self.lists[GARBLER.index()], mask, GARBLER);
-        let spec = BitProductSpec { bit: bit.entry, mask: mask.entry, shape };
-        let product = self.demand(Correlation::BitProduct(spec));
-        let products =
-            [GARBLER, EVALUATOR].map(|party| spec.acquire(&mut self.lists[party.index()], product, party).0);
+        let spec = TransferSpec { shape: Shape::new(1, conversion.transfers()) };
+        let acquisition = self.demand(Correlation::Transfer(spec));
+        let TransferPairs { zeros, differences } =
+            spec.acquire_first(&mut self.lists[GARBLER.index()], acquisition);
+        let TransferChoices { choices, chosen } =
+            spec.acquire_second(&mut self.lists[EVALUATOR.index()], acquisition);
         let [own, theirs] =
             [0, 1].map(|party: usize| parts.iter().filter_map(|parts| parts[party]).collect::<Vec<Block>>());
         let step = |part, reads, writes| {
             Action::Garbled(Garbled { part, reads, writes, conversion: conversion.clone() })
         };
 
-        let corrections = self.buffer(EVALUATOR, planes(ring, 1, shape.len()), class);
-        let reads = [&theirs[..], &[bits[1]]].concat();
+        let corrections = self.buffer(EVALUATOR, planes(ring, 1, conversion.transfers()), class);
+        let reads = [&theirs[..], &[choices]].concat();
         self.push(EVALUATOR, step(GarbledPart::Correct, reads, vec![corrections]));
         let corrections = self.transfer(corrections, EVALUATOR, GARBLER, Content::Bits, class);
 
@@ -240,13 +269,12 @@ impl<P: Rules> Lowering<'_, P> {
             let shapes = region.results.iter().map(|&id| self.program.value(id).shape);
             shapes.map(|shape| self.buffer(party, shape, MemoryClass::Shares)).collect::<Vec<Block>>()
         });
-        let keys = [bits[0], numbers.expect("the garbler's numbers"), products[0], corrections];
-        let reads = [&own[..], &keys].concat();
+        let reads = [&own[..], &zeros, &differences, &[corrections]].concat();
         let writes = std::iter::once(message).chain(first.iter().copied()).collect();
         self.push(GARBLER, step(GarbledPart::Garble, reads, writes));
         let message = self.transfer(message, GARBLER, EVALUATOR, Content::Garbled, class);
 
-        let reads = [&theirs[..], &[products[1], message]].concat();
+        let reads = [&theirs[..], &[choices], &chosen, &[message]].concat();
         self.push(EVALUATOR, step(GarbledPart::Evaluate, reads, second.clone()));
         let parts = |(first, second): (Block, Block)| -> Parts {
             let parts = [(GARBLER, first), (EVALUATOR, second)].into_iter();

@@ -1,7 +1,9 @@
 //! The parts of a program that are computed by garbled circuits, each in two rounds.
 //!
-//! **A region** is made of the comparisons, choices by their results and exact truncations, and of the sums and moves between
-//! them, that lie behind equally many products: what is not linear between one product and the next. Whatever leads from one
+//! **A region** is made of the comparisons, choices by their results, exact truncations and the products within functions, such as
+//! quotients, and of the sums, multiples and moves between them, that lie behind equally many other products: what is not linear
+//! between one of these and the next. A truncation that is not exact belongs to it where it lies between two of its ops, or
+//! next to one and is of few elements: a circuit rounds it as any protocol does, by random bits. Whatever leads from one
 //! op of a region to another lies in the region as well, for a product on the way would make the number of products before
 //! the second larger. So a region waits for nothing that waits for it.
 //!
@@ -10,7 +12,7 @@
 
 use super::chosen;
 use crate::program::tiling::Tiling;
-use crate::program::{Op, Program, Truncation, ValueId};
+use crate::program::{Op, Program, Truncation, ValueId, range};
 use crate::share::PartyId;
 use std::collections::BTreeMap;
 
@@ -20,6 +22,12 @@ pub(super) const MOST_GATES: u64 = 1 << 21;
 /// Most AND gates of all regions together, by estimate: a plan holds their circuits, some dozens of bytes a gate. The first ones
 /// that fit are taken.
 const MOST_GATES_IN_ALL: u64 = 1 << 23;
+
+/// Most AND gates of a product within a function: as bytes they take about as long as two rounds of a slow link.
+const MOST_PRODUCT_GATES: u64 = 1 << 15;
+
+/// Most elements of a truncation that is not exact, for which a round is saved at the price of more bits.
+const FEW: usize = 256;
 
 /// Values that a garbled circuit computes.
 pub(super) struct Region {
@@ -40,6 +48,8 @@ enum Kind {
     Gates,
     /// It is linear, and computed in a circuit where that lies on the way between others.
     Linear,
+    /// It rounds at random, and is computed in a circuit where that lies next to others, or on the way between them.
+    Rounding,
     /// It is left to the protocol.
     Outside,
 }
@@ -49,13 +59,15 @@ pub(super) fn regions(program: &Program, tiling: &Tiling) -> Vec<Region> {
     if program.parties() != 2 || program.outputs().iter().any(|output| output.every > 1) {
         return Vec::new();
     }
-    let (kinds, levels) = kinds(program);
+    let bits: Vec<u64> = range::magnitude_bits(program).into_iter().map(|bits| u64::from(bits) + 1).collect();
+    let (mut kinds, levels) = kinds(program, &bits);
+    settle_roundings(program, &mut kinds, &levels);
     let is_member = members(program, &kinds, &levels);
     let mut by_level: BTreeMap<u32, Vec<ValueId>> = BTreeMap::new();
     for id in ids(program).filter(|id| is_member[id.index()]) {
         by_level.entry(levels[id.index()]).or_default().push(id);
     }
-    let regions = by_level.into_values().map(|members| region(program, members));
+    let regions = by_level.into_values().map(|members| region(program, &bits, members));
     let is_whole = |&id: &ValueId| {
         let shape = program.value(id).shape;
         tiling.grid(shape).extent() == (1, 1) && !shape.is_empty()
@@ -76,8 +88,14 @@ fn ids(program: &Program) -> impl DoubleEndedIterator<Item = ValueId> + use<> {
     (0..program.values().len() as u32).map(ValueId)
 }
 
-/// By value: how it can be computed, and how many products lie before it.
-fn kinds(program: &Program) -> (Vec<Kind>, Vec<u32>) {
+/// AND gates of a product of two values, bit by bit.
+fn product_gates(program: &Program, bits: &[u64], id: ValueId, (a, b): (ValueId, ValueId)) -> u64 {
+    let [a, b] = [a, b].map(|factor| bits[factor.index()]);
+    (program.value(id).shape.len() as u64).saturating_mul(2 * (a * b + a + b))
+}
+
+/// By value: how it can be computed, and how many products lie before it. `bits` are those of each value's words.
+fn kinds(program: &Program, bits: &[u64]) -> (Vec<Kind>, Vec<u32>) {
     let count = program.values().len();
     let (needed, resident, known) = (program.needed(), program.resident(), program.known());
     let mut owners: Vec<Option<PartyId>> = Vec::with_capacity(count);
@@ -96,7 +114,13 @@ fn kinds(program: &Program) -> (Vec<Kind>, Vec<u32>) {
             _ if !is_open => Kind::Outside,
             Op::Compare(..) | Op::Truncate(.., Truncation::Exact) => Kind::Gates,
             Op::Mul(a, b) if chosen(program, a, b).is_some() => Kind::Gates,
-            Op::Add(..)
+            Op::Mul(a, b) if value.is_part() => {
+                let gates = product_gates(program, bits, ValueId(index as u32), (a, b));
+                if gates <= MOST_PRODUCT_GATES { Kind::Gates } else { Kind::Outside }
+            }
+            Op::Truncate(.., Truncation::Stochastic) => Kind::Rounding,
+            Op::Scale(..)
+            | Op::Add(..)
             | Op::Sub(..)
             | Op::Neg(_)
             | Op::AddConstant(..)
@@ -115,12 +139,35 @@ fn kinds(program: &Program) -> (Vec<Kind>, Vec<u32>) {
     (kinds, levels)
 }
 
+/// Takes a random rounding of few elements next to what is not linear for such, and any other for linear.
+fn settle_roundings(program: &Program, kinds: &mut [Kind], levels: &[u32]) {
+    let (follows, leads) = neighbours(program, kinds, levels);
+    for (index, kind) in kinds.iter_mut().enumerate().filter(|(_, kind)| **kind == Kind::Rounding) {
+        let is_next = follows[index] || leads[index];
+        let is_small = program.values()[index].shape.len() <= FEW;
+        *kind = if is_next && is_small { Kind::Gates } else { Kind::Linear };
+    }
+}
+
 /// For each value, whether a region computes it: what is not linear, and what is linear between two such.
 fn members(program: &Program, kinds: &[Kind], levels: &[u32]) -> Vec<bool> {
+    let (follows, leads) = neighbours(program, kinds, levels);
+    let is_member = |at: usize| match kinds[at] {
+        Kind::Gates => true,
+        Kind::Linear | Kind::Rounding => follows[at] && leads[at],
+        Kind::Outside => false,
+    };
+    (0..kinds.len()).map(is_member).collect()
+}
+
+/// For each value, whether something of its level that is not linear leads to it, and whether it leads to such, both on a way
+/// that no op outside lies on.
+fn neighbours(program: &Program, kinds: &[Kind], levels: &[u32]) -> (Vec<bool>, Vec<bool>) {
     let count = kinds.len();
     let (mut follows, mut leads) = (vec![false; count], vec![false; count]);
     let joins = |marked: &[bool], at: usize, to: usize| {
-        levels[at] == levels[to] && (kinds[at] == Kind::Gates || kinds[at] == Kind::Linear && marked[at])
+        let passes = matches!(kinds[at], Kind::Linear | Kind::Rounding);
+        levels[at] == levels[to] && (kinds[at] == Kind::Gates || passes && marked[at])
     };
     for id in ids(program) {
         let mut operands = program.value(id).op.operands();
@@ -132,15 +179,10 @@ fn members(program: &Program, kinds: &[Kind], levels: &[u32]) -> Vec<bool> {
             leads[operand.index()] |= mark && levels[operand.index()] == levels[id.index()];
         }
     }
-    let is_member = |at: usize| match kinds[at] {
-        Kind::Gates => true,
-        Kind::Linear => follows[at] && leads[at],
-        Kind::Outside => false,
-    };
-    (0..count).map(is_member).collect()
+    (follows, leads)
 }
 
-fn region(program: &Program, members: Vec<ValueId>) -> Region {
+fn region(program: &Program, bits: &[u64], members: Vec<ValueId>) -> Region {
     let is_in = |id: ValueId| members.binary_search(&id).is_ok();
     let needed = program.needed();
     let mut inputs: Vec<ValueId> =
@@ -152,9 +194,15 @@ fn region(program: &Program, members: Vec<ValueId>) -> Region {
         wanted.extend(program.value(id).op.operands());
     }
     let results: Vec<ValueId> = members.iter().copied().filter(|id| wanted.contains(id)).collect();
-    let elements =
-        |list: &[ValueId]| list.iter().map(|&id| program.value(id).shape.len() as u64).sum::<u64>();
-    let bits = u64::from(program.ring().bits());
-    let gates = (elements(&members) + elements(&inputs) + elements(&results)) * bits;
+    let ring_bits = u64::from(program.ring().bits());
+    let in_words = |list: &[ValueId]| -> u64 {
+        list.iter().map(|&id| program.value(id).shape.len() as u64 * ring_bits).sum()
+    };
+    let products = members.iter().filter_map(|&id| match program.value(id).op {
+        Op::Mul(a, b) if chosen(program, a, b).is_none() => Some(product_gates(program, bits, id, (a, b))),
+        _ => None,
+    });
+    let products = products.fold(0, u64::saturating_add);
+    let gates = (in_words(&members) + in_words(&inputs) + in_words(&results)).saturating_add(products);
     Region { members, inputs, results, gates }
 }

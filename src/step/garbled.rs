@@ -2,7 +2,7 @@
 
 use super::kernel::{Access, Matrix};
 use super::list::BufferId;
-use crate::circuit::convert::{Conversion, GarblerKeys};
+use crate::circuit::convert::{Conversion, EvaluatorKeys, GarblerKeys};
 use crate::circuit::garble::GarbleError;
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
@@ -12,12 +12,13 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GarbledPart {
-    /// The evaluator masks its bits: reads its parts of the numbers and of the bits ρ, and writes corrections.
+    /// The evaluator masks its bits: reads its parts of the numbers and the choices of its transfers; writes corrections.
     Correct,
-    /// The garbler garbles: reads its parts of the numbers and of the bits ρ, the numbers a, its shares of ρ·a, and the
-    /// corrections; writes the message, and its parts of the results.
+    /// The garbler garbles: reads its parts of the numbers, the words of its transfers' keys 0, what those of keys 1 have more,
+    /// and the corrections; writes the message, and its parts of the results.
     Garble,
-    /// The evaluator evaluates: reads its parts of the numbers, its shares of ρ·a, and the message; writes its parts of the results.
+    /// The evaluator evaluates: reads its parts of the numbers, the choices and the words of the chosen keys, and the message;
+    /// writes its parts of the results.
     Evaluate,
 }
 
@@ -69,6 +70,11 @@ impl Garbled {
         if self.part == GarbledPart::Correct { 0 } else { self.conversion.gates() }
     }
 
+    /// The most bytes that it takes of host memory, beside what it reads and writes.
+    pub fn host_bytes(&self) -> u64 {
+        if self.part == GarbledPart::Correct { 0 } else { self.conversion.host_bytes() }
+    }
+
     /// Does the step: the bytes of what it writes, given those of what it reads.
     ///
     /// # Errors
@@ -78,21 +84,25 @@ impl Garbled {
     /// Where `reads` are not those of the part.
     pub fn run(&self, reads: &[&[u8]]) -> Result<Vec<Zeroizing<Vec<u8>>>, GarbleError> {
         const READS: &str = "what the part reads";
-        let conversion = &self.conversion;
+        let (conversion, words) = (&self.conversion, self.conversion.label_words());
         match self.part {
             GarbledPart::Correct => {
-                let (mask, parts) = reads.split_last().expect(READS);
-                Ok(vec![Zeroizing::new(conversion.correct(parts, mask))])
+                let (choices, parts) = reads.split_last().expect(READS);
+                Ok(vec![Zeroizing::new(conversion.correct(parts, choices))])
             }
             GarbledPart::Garble => {
-                let (parts, &[bits, numbers, products, corrections]) = reads.split_last_chunk().expect(READS);
-                let keys = GarblerKeys { bits, numbers, products };
+                let (corrections, rest) = reads.split_last().expect(READS);
+                let (rest, differences) = rest.split_at(rest.len().checked_sub(words).expect(READS));
+                let (parts, zeros) = rest.split_at(rest.len().checked_sub(words).expect(READS));
+                let keys = GarblerKeys { zeros, differences };
                 let (message, results) = conversion.garble(parts, keys, corrections)?;
                 Ok(std::iter::once(Zeroizing::new(message)).chain(results).collect())
             }
             GarbledPart::Evaluate => {
-                let (parts, &[products, message]) = reads.split_last_chunk().expect(READS);
-                conversion.evaluate(parts, products, message)
+                let (message, rest) = reads.split_last().expect(READS);
+                let (rest, chosen) = rest.split_at(rest.len().checked_sub(words).expect(READS));
+                let (choices, parts) = rest.split_last().expect(READS);
+                conversion.evaluate(parts, EvaluatorKeys { choices, chosen }, message)
             }
         }
     }

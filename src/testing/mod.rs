@@ -16,6 +16,7 @@ use std::sync::Arc;
 /// The entry points of fuzz targets: none may panic, or take memory that the bytes do not pay for.
 pub mod fuzz {
     pub use crate::circuit::bristol::fuzz::bristol;
+    pub use crate::circuit::convert::fuzz::conversion;
     pub use crate::circuit::garble::fuzz::garbled;
     pub use crate::correlation::fuzz::{demand, order};
     pub use crate::correlation::pair::fuzz::pair;

@@ -112,6 +112,20 @@ impl Builder {
         self.multiply_low(a, b, a.len() + b.len())
     }
 
+    /// The signed product of words of any widths, with all of its bits: the unsigned one, less each word at the other's end where
+    /// that is negative (Baugh, Wooley, "A Two's Complement Parallel Array Multiplication Algorithm", 1973).
+    pub fn multiply_signed(&mut self, a: &[Bit], b: &[Bit]) -> Word {
+        let mut product = self.multiply_wide(a, b);
+        for (negative, other) in [(a, b), (b, a)] {
+            let Some(&sign) = negative.last() else { continue };
+            let at = negative.len();
+            let taken = self.mask(other, sign);
+            let high = self.subtract(&product[at..], &taken);
+            product[at..].copy_from_slice(&high);
+        }
+        product
+    }
+
     /// The lowest bits of the unsigned product: row by row of partial products.
     fn multiply_low(&mut self, a: &[Bit], b: &[Bit], bits: usize) -> Word {
         let mut sum = constant(0, bits);
@@ -245,6 +259,17 @@ mod tests {
             values(&[17, 30], &rows, |builder, words| vec![builder.multiply_wide(&words[0], &words[1])]);
         for (row, found) in rows.iter().zip(found) {
             assert_eq!(found[0], row[0] * row[1]);
+        }
+    }
+
+    #[test]
+    fn a_signed_product_has_all_bits() {
+        let rows: Vec<_> = samples(17).into_iter().flat_map(|a| samples(30).map_with(a)).collect();
+        let found =
+            values(&[17, 30], &rows, |builder, words| vec![builder.multiply_signed(&words[0], &words[1])]);
+        for (row, found) in rows.iter().zip(found) {
+            let [a, b] = [signed(row[0], 17), signed(row[1], 30)];
+            assert_eq!(signed(found[0], 47), a * b, "{a} times {b}");
         }
     }
 

@@ -24,6 +24,7 @@
 //! | table | digit by digit: a lookup by party 1's digit and its share of the carry gives the table's row of the digit and the next carry |
 //! | monomials | the products of eq masks by a lookup of all of them; times an lt mask by lookups of one bit |
 //! | bit, carry | a lookup of one bit |
+//! | transfer | a transfer each |
 //! | bit product | ρ₀ times party 1's part of the mask by multiplication; party 0's part by a lookup of one bit |
 //!
 //! **Several runs.** A program that has run may run again, by an order of the entries that are not *once*. Each party keeps its
@@ -59,6 +60,7 @@ mod product;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod trunc_pair;
 
 pub use choice::Choice;
@@ -307,6 +309,7 @@ impl End<'_> {
                 Correlation::Bit(spec) => self.bit(entry, *spec, channel, take)?,
                 Correlation::BitProduct(spec) => self.bit_product(entry, *spec, channel, take)?,
                 Correlation::Carry(spec) => self.carry(entry, *spec, channel, take)?,
+                Correlation::Transfer(spec) => self.transfers(entry, *spec, channel, take)?,
             }
         }
         Ok(())
@@ -327,15 +330,20 @@ impl End<'_> {
 
     /// A part that this party draws, as the steps of its plan do; no elements where nobody is there.
     fn draw(&self, entry: EntryId, part: Part, shape: Shape) -> Elements {
+        self.draw_stream(entry, part as u64, shape)
+    }
+
+    /// The same of the entry's stream with this number.
+    fn draw_stream(&self, entry: EntryId, stream: u64, shape: Shape) -> Elements {
         let (Own::First { key, .. } | Own::Second { key, .. }) = self.own else { return Elements::default() };
         if !self.turn.takes(self.demand.taken(entry)) {
             // Nobody has the key under which the first run drew it.
-            let kept = self.kept.0.get(&(entry, part as u64));
+            let kept = self.kept.0.get(&(entry, stream));
             return kept.expect("the first run kept what later ones need").clone();
         }
         let ring = self.ring();
         let mut bytes = Zeroizing::new(vec![0; shape.len() * ring.element_bytes()]);
-        key.fill(u64::from(entry.0) * STREAMS + part as u64, 0, &mut bytes);
+        key.fill(u64::from(entry.0) * STREAMS + stream, 0, &mut bytes);
         elements(ring, &bytes)
     }
 

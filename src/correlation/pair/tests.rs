@@ -5,7 +5,8 @@ mod lattices;
 use super::lattices::Small;
 use super::*;
 use crate::correlation::{
-    BitProductSpec, BitSpec, CarrySpec, MonomialsSpec, Product, ProductSpec, TableSpec, TruncPairSpec,
+    BitProductSpec, BitSpec, CarrySpec, MonomialsSpec, Product, ProductSpec, TableSpec, TransferSpec,
+    TruncPairSpec,
 };
 use crate::share::Parties;
 use crate::step::bits::{FAN_IN, Level, digits, planes, table_planes};
@@ -185,8 +186,13 @@ impl Made<'_> {
         left.iter().zip(right).map(sum).collect()
     }
 
+    /// A correction's bytes; none where there is none of this number.
+    fn sent(&self, entry: EntryId, number: u32) -> Option<&Vec<u8>> {
+        self.corrections.get(&(crate::correlation::CORRECTIONS * entry.0 + number))
+    }
+
     fn correction(&self, entry: EntryId, number: u32) -> Vec<u64> {
-        elements(self.demand.ring, &self.corrections[&(2 * entry.0 + number)]).to_vec()
+        elements(self.demand.ring, self.sent(entry, number).expect("a correction")).to_vec()
     }
 
     /// Both shares of a dependent part of elements, added up.
@@ -199,7 +205,7 @@ impl Made<'_> {
         let correction = match narrower(self.demand.ring, width, shape) {
             None => self.correction(entry, number),
             Some(_) => {
-                let mut unpacker = lookup::Unpacker::new(&self.corrections[&(2 * entry.0 + number)]);
+                let mut unpacker = lookup::Unpacker::new(self.sent(entry, number).expect("a correction"));
                 (0..shape.len()).map(|_| unpacker.next(width)).collect()
             }
         };
@@ -308,7 +314,7 @@ fn matrices_without_elements_take_no_transfers_and_have_their_corrections() {
     let made = made(&demand);
     let opened = made.opened(EntryId(2), Part::Product, 0, Shape::new(2, 3));
     assert_eq!(opened, [0; 6], "a sum of nothing");
-    assert_eq!(made.corrections[&10].len(), 0, "an empty correction is one");
+    assert!(made.correction(EntryId(5), 0).is_empty(), "an empty correction is one");
 }
 
 #[test]
@@ -476,6 +482,37 @@ fn bits_their_products_and_carries_add_up() {
                 assert_eq!(opened[index], expected, "{spec:?}");
             }
         }
+    }
+}
+
+#[test]
+fn random_transfers_give_all_words_of_one_choice() {
+    for (ring, words) in [(Ring::Z32, 4), (Ring::Z64, 2)] {
+        let shape = Shape::new(1, 300);
+        let plane = planes(ring, 1, shape.len());
+        let mut demand = Demand::new(ring);
+        let entry = demand.push(Correlation::Transfer(TransferSpec { shape }));
+        let mut price = Pricer::new(&demand, false);
+        assert_eq!(price.run(&first_turn()).transfers, 300, "one transfer for each label");
+        let made = made(&demand);
+        let choices = made.draw(1, entry, Part::Mask, plane);
+        let mut ones = 0;
+        for word in 0..words {
+            let stream = |number: u64| {
+                let mut bytes = vec![0; shape.len() * ring.element_bytes()];
+                key(0, 0).fill(u64::from(entry.0) * STREAMS + number, 0, &mut bytes);
+                elements(ring, &bytes)
+            };
+            let (zeros, differences) = (stream(word), stream(words + word));
+            let chosen = made.correction(entry, word as u32);
+            for index in 0..shape.len() {
+                let c = plane_bit(&choices, plane.cols, 0, index);
+                let expected = ring.reduce(zeros[index].wrapping_add(c.wrapping_mul(differences[index])));
+                assert_eq!(chosen[index], expected, "word {word} of transfer {index}, choice {c}");
+                ones += c;
+            }
+        }
+        assert!((1..300 * words).contains(&ones), "both choices occur");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::nonlinear::recipe;
 use super::{World, known, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
-use crate::program::{Program, Truncation, ValueId, oracle};
+use crate::program::{Number, Program, ProgramError, Truncation, ValueId, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId, Role};
@@ -70,6 +70,66 @@ fn a_network_takes_fewer_rounds_than_by_tables() {
         assert_eq!(rounds, plan(GARBLED).traffic.rounds, "rounds of the run and of the plan");
         let tables = plan(Protocol::Beaver).traffic.rounds;
         assert!(rounds < tables, "{rounds} rounds where tables take {tables}");
+    }
+}
+
+/// A function of what two parties own together.
+type Function = fn(&mut Program, [ValueId; 2]) -> Result<ValueId, ProgramError>;
+
+const FUNCTIONS: [(&str, Function); 5] = [
+    ("quotient", |program, [x, y]| program.div(x, y)),
+    ("exponential", |program, [x, _]| program.exp(x)),
+    ("inverse root", |program, [_, y]| program.rsqrt(y)),
+    ("softmax", |program, [x, _]| program.softmax(x, 1)),
+    ("logarithm", |program, [_, y]| program.log(y)),
+];
+
+/// A function of x = a + b within (−2, 2), and y = c + d within (1, 3), three numbers each.
+fn smooth(protocol: Protocol, truncation: Truncation, function: Function) -> Program {
+    let codec = FixedPoint::new(Ring::Z32, 8).expect("a codec");
+    let mut program = Program::new(protocol.parties(), codec).with_truncation(truncation);
+    let mut input = |name: &str, owner| {
+        program.input(name, PartyId(owner), Shape::new(1, 3), Some(1.0)).expect("an input")
+    };
+    let [[a, b], [c, d]] = [["a", "b"], ["c", "d"]].map(|names| [0, 1].map(|at| input(names[at], at as u8)));
+    let x = program.add(a, b).expect("a sum");
+    let y = program.add(c, d).expect("a sum");
+    let y = program.add_constant(y, Number::Real(3.5)).expect("a sum");
+    let y = program.assume(y, 1.0, 6.0).expect("a range");
+    let result = function(&mut program, [x, y]).expect("a value");
+    program.output("result", result, Parties::first(2)).expect("an output");
+    program
+}
+
+#[test]
+fn functions_have_the_oracles_bits_in_as_many_rounds_as_a_comparison() {
+    for (name, function) in FUNCTIONS {
+        let program = smooth(GARBLED, Truncation::Exact, function);
+        let rounds = hold(&world(GARBLED, 9), &program, &data(&program));
+        let tables =
+            Plans::new(Protocol::Beaver, &program, PlanOptions::default()).expect("a plan").traffic.rounds;
+        assert_eq!(rounds, 3, "corrections, tables and the output of a {name}; tables take {tables}");
+        assert!(tables > 9, "a {name} by tables takes {tables} rounds");
+    }
+}
+
+#[test]
+fn truncations_that_are_not_exact_round_to_a_neighbour_in_circuits() {
+    for (name, function) in FUNCTIONS {
+        let [program, exact] =
+            [Truncation::Stochastic, Truncation::Exact].map(|by| smooth(GARBLED, by, function));
+        let inputs = data(&program);
+        let outcomes = world(GARBLED, 10).run(&program, &inputs).expect("a run without faults");
+        let expected = oracle::evaluate(&exact, &inputs)[0].elements.decode(exact.codec());
+        let actual = outcomes[0].outputs["result"].decode(program.codec());
+        for (expected, actual) in expected.iter().zip(&actual) {
+            assert!(
+                (expected - actual).abs() < 0.05,
+                "{name}: {actual} where exact truncation gives {expected}"
+            );
+        }
+        let again = world(GARBLED, 11).run(&program, &inputs).expect("a run without faults");
+        assert_eq!(again[0].report.tally.rounds, 3, "rounds of a {name}");
     }
 }
 

@@ -42,8 +42,8 @@
 //! `correlations = "pair"` two parties make them between themselves, and there is no dealer; with `"auto"` the cheapest
 //! source is taken of those that every party's own file lists.
 //!
-//! With `nonlinear = "garbled"` a job of `protocol = "beaver"` has comparisons, choices by their results and exact truncations
-//! computed by garbled circuits, all that lie between two products in two rounds; with `"auto"` so or by tables, as the
+//! With `nonlinear = "garbled"` a job of `protocol = "beaver"` has comparisons, choices by their results, exact truncations and
+//! functions computed by garbled circuits, all that lie between two products in two rounds; with `"auto"` so or by tables, as the
 //! online phase is predicted to be shorter.
 //!
 //! With `protocol = "garbled"` the program is one Boolean circuit, see [`GarbledJob`].

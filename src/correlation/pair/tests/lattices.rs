@@ -93,8 +93,8 @@ fn later_runs_take_what_the_first_has_drawn_and_fresh_parts_of_the_rest() {
             for (index, r) in made.mask(trunc).iter().enumerate() {
                 assert_eq!(plane_bit(&tables, width, 14, index), u64::from(r & 15 == 15), "run {run}");
             }
-            assert_eq!(made.corrections.contains_key(&(2 * seldom.0)), run != 1, "run {run}");
-            assert_eq!(made.corrections.contains_key(&(2 * bit.0)), run == 0, "run {run}");
+            assert_eq!(made.sent(seldom, 0).is_some(), run != 1, "run {run}");
+            assert_eq!(made.sent(bit, 0).is_some(), run == 0, "run {run}");
         }
         assert_eq!(made[0].mask(resident), made[1].mask(resident));
         assert_ne!(made[0].mask(x), made[1].mask(x));
@@ -238,7 +238,7 @@ fn corrections_by_lattices_look_random() {
     let (demand, products) = products(Ring::Z64, &[(Matrix, Shape::new(40, 16), Shape::new(16, 40))]);
     let made = made_in(&demand, &small(false)).remove(0);
     for (entry, _) in products {
-        let bytes = &made.corrections[&(2 * entry.0)];
+        let bytes = made.sent(entry, 0).expect("a correction");
         let (ones, bits): (u32, _) =
             (bytes.iter().map(|byte| byte.count_ones()).sum(), 8.0 * bytes.len() as f64);
         assert!((2.0 * f64::from(ones) - bits).abs() < 6.0 * bits.sqrt(), "{ones} of {bits}");
