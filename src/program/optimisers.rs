@@ -29,7 +29,8 @@ impl Program {
     /// w − rate·(gradient + decay·w): a step of gradient descent (Robbins and Monro, "A Stochastic Approximation Method",
     /// 1951) with weight decay.
     ///
-    /// *Rounds:* those of a multiple by a public number, or of a product.
+    /// *Rounds:* those of a multiple by a public number, or of a product; none where the gradient
+    /// ends with a multiple by another number, or with a truncation and the rate is a power of two: they are one then.
     ///
     /// # Errors
     /// Where the shapes do not broadcast, or a constant cannot be written in the ring.
@@ -196,7 +197,13 @@ impl Program {
     /// rate·direction.
     fn rated(&mut self, direction: ValueId, rate: Rate) -> Result<ValueId, ProgramError> {
         match rate {
-            Rate::Number(rate) => self.scale(direction, rate),
+            Rate::Number(rate) => match self.multiple_at_end(direction, rate.value()) {
+                Some(step) => {
+                    let label = format!("({} * {})", self.short(direction), rate.value());
+                    self.called(step, label, None)
+                }
+                None => self.scale(direction, rate),
+            },
             Rate::Value(rate) => self.mul(direction, rate),
             Rate::Public(rate) => self.scale_by_run(direction, rate),
         }

@@ -289,16 +289,40 @@ impl Program {
         if let Some(integer) = whole(Number::Real(factor)) {
             return self.scale(value, Number::Integer(integer));
         }
-        let bits = self.codec().fraction_bits();
-        // A power of two is exact in the truncation that the value ends with.
-        if let Some(product) = self.product_of(value)
-            && factor.abs().log2().fract() == 0.0
-            && let dims = self.dims(value)
-            && let Ok(multiple) = self.multiple(product, factor, bits)
-        {
-            return Ok(self.with_dims(multiple, dims));
+        match self.multiple_at_end(value, factor) {
+            Some(multiple) => Ok(multiple),
+            None => self.multiple(value, factor, self.codec().fraction_bits()),
         }
-        self.multiple(value, factor, bits)
+    }
+
+    /// A value times a number that is no integer, in what the value ends with, behind which its elements may have moved: a
+    /// multiple by another number, or a truncation, where the number is a power of two. So it costs nothing more, and rounds
+    /// once. `None` where the value ends otherwise.
+    pub(in crate::program) fn multiple_at_end(&mut self, value: ValueId, factor: f64) -> Option<ValueId> {
+        let (dims, bits) = (self.dims(value), self.codec().fraction_bits());
+        if self.value(value).fraction_bits != bits || whole(Number::Real(factor)).is_some() {
+            return None;
+        }
+        let own = self.derivatives.composites.get(&value).copied();
+        let multiple = match (own, self.value(value).op) {
+            (Some(Composite::Multiple(a, own)), _) => self.multiple(a, own * factor, bits).ok()?,
+            (Some(_), _) => return None,
+            (None, Op::Transpose(a)) => {
+                let (label, shape) = (self.value(value).label.clone(), self.value(value).shape);
+                let a = self.multiple_at_end(a, factor)?;
+                self.push_like(a, Op::Transpose(a), shape, label).ok()?
+            }
+            (None, Op::Gather(a, gather)) => {
+                let a = self.multiple_at_end(a, factor)?;
+                self.gather_from(a, gather).ok()?
+            }
+            // A power of two is exact in a truncation.
+            _ if factor.abs().log2().fract() == 0.0 => {
+                self.multiple(self.product_of(value)?, factor, bits).ok()?
+            }
+            _ => return None,
+        };
+        Some(self.with_dims(multiple, dims))
     }
 
     /// What a value is that was a product, before it was truncated.

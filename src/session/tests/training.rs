@@ -101,6 +101,35 @@ fn backward_compares_nothing_again() {
     }
 }
 
+/// A rate is part of what the gradient ends with: of the multiple by 1/n, or of the truncation of a product where both are
+/// powers of two; transposed or not.
+#[test]
+fn a_rate_takes_no_truncation_of_its_own() {
+    let planned = |count: usize, factor: &str, step: &str| {
+        let inputs =
+            [("x", None, (8, 5)), ("w", None, (5, count)), ("u", None, (count, 5)), ("t", None, (8, count))];
+        let steps = [&format!("loss = mse(x @ {factor}, t)"), step];
+        let (program, _) = program(BEAVER, &inputs, &steps, &["next"]);
+        let plans = Plans::new(Protocol::Beaver, &program, PlanOptions::default()).expect("a plan");
+        let values =
+            plans.cost.ops.iter().filter(|op| op.output.is_none()).map(|op| program.value(op.value).op);
+        (values.filter(|op| matches!(op, Op::Truncate(..))).count(), plans.traffic.rounds)
+    };
+    for (weights, factor) in [("w", "w"), ("u", "u.T")] {
+        // The mean is of 32 elements, and then of 24.
+        for (count, rate, is_free) in
+            [(4, "0.125", true), (4, "0.1", false), (3, "0.125", true), (3, "0.1", true)]
+        {
+            let alone = planned(count, factor, &format!("next = {weights} - grad(loss, {weights})"));
+            let step = format!("next = sgd({weights}, grad(loss, {weights}), {rate})");
+            let rated = planned(count, factor, &step);
+            let case =
+                format!("{step} of {count} columns: {rated:?} truncations and rounds, and {alone:?} without");
+            assert_eq!(rated == alone, is_free, "{case}");
+        }
+    }
+}
+
 /// The steps of three turns of training with momentum, written one after the other.
 fn unrolled(of_layers: &str, weights: &[&str]) -> Vec<String> {
     let mut steps: Vec<String> = Vec::new();

@@ -153,7 +153,9 @@ struct Most {
 }
 
 /// Calls that samples do not have, and operators.
-const MORE: [(&str, &[usize]); 55] = [
+const MORE: [(&str, &[usize]); 57] = [
+    ("sgd(x, grad(sum(x * x * y), x), 0.125)", &[4, 3]),
+    ("sgd(x, grad(mean(x.T @ x @ x.T), x), 0.3)", &[4, 3]),
     ("x ** 3 + y ** 0 + v ** 0.5", &[4, 3]),
     ("x[::-1] * y + x[:, ::-1] * [1, 2, 0.5]", &[4, 3]),
     ("eye(4) @ x + arange(3) * y", &[4, 3]),
