@@ -31,8 +31,22 @@ impl Program {
             return Err(ProgramError::NoElement { label, shape: shape.into() });
         }
         let (first, label) = (self.values.len(), format!("mean({label})"));
+        let result = self.mean_of(a, axis, count as f64)?;
+        self.parts_of(first, &label);
+        self.called(result, label, None)
+    }
+
+    /// The sums over one axis, or over both, divided by a number that is no less than the number of summands that are not
+    /// zero; see [`Program::mean`] for the method.
+    pub(super) fn mean_of(
+        &mut self,
+        a: ValueId,
+        axis: Option<Axis>,
+        count: f64,
+    ) -> Result<ValueId, ProgramError> {
+        let (first, label) = (self.values.len(), format!("mean({})", self.short(a)));
         let a = self.argument(a, &label)?;
-        let (bits, count) = (self.codec().fraction_bits(), count as f64);
+        let bits = self.codec().fraction_bits();
         let most = f64::from(self.ring().bits() - 2 - self.value(a).fraction_bits).exp2();
         let known = self.interval(a).filter(|known| known.reach().is_finite());
         let result = if known.is_some_and(|known| known.reach() < most && known.reach() * count >= most) {
@@ -48,9 +62,8 @@ impl Program {
             self.need_from(start);
             self.multiple(sum, 1.0 / count, bits)?
         };
-        self.parts_of(first, &label);
-        self.composed(first, result, Composite::Mean(a, axis));
-        self.called(result, label, None)
+        self.composed(first, result, Composite::Mean(a, axis, count));
+        Ok(result)
     }
 
     /// g/n to each element.
@@ -58,10 +71,10 @@ impl Program {
         &mut self,
         a: ValueId,
         axis: Option<Axis>,
+        count: f64,
         adjoint: Adjoint,
     ) -> Result<Adjoint, ProgramError> {
         let shape = self.value(a).shape;
-        let count = axis.map_or(shape.len(), |axis| extent(shape, axis)) as f64;
         let adjoint = adjoint.times(1.0 / count);
         match axis {
             Some(axis) => self.spread(adjoint, axis, shape),

@@ -3,7 +3,7 @@
 use super::StepErrorKind;
 use super::functions::Function;
 use super::parse::Operand;
-use crate::program::{Dims, Image, Number, Program, ProgramError, Rate, ValueId, Window};
+use crate::program::{Dims, Number, Program, ProgramError, Rate, ValueId};
 
 /// The result of a call in a program.
 pub(super) type Applied = Result<ValueId, StepErrorKind>;
@@ -43,13 +43,11 @@ impl Arguments {
 }
 
 /// Names that other libraries give to arguments, and the remedy here.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("dim", "write axis"),
     ("keepdim", "write keepdims"),
     ("ddof", "multiply by n/(n − ddof)"),
     ("kernel_size", "write size, or kernel for images in rows"),
-    ("padding", "put numbers around x by pad"),
-    ("groups", "convolve slices of the channels, and join the results by concat"),
 ];
 
 /// One form of a call: how many values it takes at most, and the names of its numbers.
@@ -176,7 +174,7 @@ impl Call {
     }
 
     /// A count that an address can name.
-    fn as_whole(&self, number: Number, what: &str) -> Result<usize, StepErrorKind> {
+    pub(super) fn as_whole(&self, number: Number, what: &str) -> Result<usize, StepErrorKind> {
         let whole = match number {
             Number::Integer(value) => usize::try_from(value).ok(),
             Number::Real(_) => None,
@@ -186,7 +184,7 @@ impl Call {
         })
     }
 
-    fn given(&self, name: &str) -> Option<&Given> {
+    pub(super) fn given(&self, name: &str) -> Option<&Given> {
         self.arguments.named.iter().find(|(other, _)| other == name).map(|(_, given)| given)
     }
 
@@ -204,7 +202,7 @@ impl Call {
         }
     }
 
-    fn number(&self, name: &str) -> Result<usize, StepErrorKind> {
+    pub(super) fn number(&self, name: &str) -> Result<usize, StepErrorKind> {
         let number = self.one(name)?.ok_or_else(|| self.wrong(&format!("{name} is missing")))?;
         self.as_whole(number, name)
     }
@@ -326,9 +324,14 @@ impl Call {
         self.arguments.list.as_deref().ok_or_else(|| self.wrong(missing))
     }
 
-    /// Whether a named argument is set.
+    /// Whether a named argument is set; not where it is not there.
     pub(super) fn flag(&self, name: &str) -> Result<bool, StepErrorKind> {
-        match self.number_or(name, 0)? {
+        self.flag_or(name, false)
+    }
+
+    /// Whether a named argument is set, or what it is otherwise.
+    pub(super) fn flag_or(&self, name: &str, default: bool) -> Result<bool, StepErrorKind> {
+        match self.number_or(name, usize::from(default))? {
             0 => Ok(false),
             1 => Ok(true),
             _ => Err(self.wrong(&format!("{name} is neither True nor False"))),
@@ -409,48 +412,5 @@ impl Call {
             (_, Operand::Public(_)) => self.matrix(1),
             (Operand::Constant(_), Operand::Constant(_)) => self.matrix(0),
         }
-    }
-
-    /// A convolution of images in rows, where their extents are given, or of a tensor.
-    pub(super) fn conv2d(
-        &self,
-        program: &mut Program,
-        a: ValueId,
-        kernels: (ValueId, Option<ValueId>),
-    ) -> Applied {
-        let (stride, padding) = (self.number_or("stride", 1)?, self.number_or("padding", 0)?);
-        let Some(image) = self.image(program, a)? else {
-            return Ok(program.conv2d_tensor(a, kernels, stride, padding)?);
-        };
-        let size = self.number("kernel")?;
-        Ok(program.conv2d(a, image, kernels, Window { height: size, width: size, stride }, padding)?)
-    }
-
-    /// A pool of a tensor, or of images in rows, where their extents are given.
-    pub(super) fn pool(
-        &self,
-        program: &mut Program,
-        of_tensor: fn(&mut Program, ValueId, Window) -> Added,
-        of_rows: fn(&mut Program, ValueId, Image, Window) -> Added,
-    ) -> Applied {
-        let (a, size) = (self.matrix(0)?, self.number("size")?);
-        let window = Window { height: size, width: size, stride: self.number_or("stride", size)? };
-        Ok(match self.image(program, a)? {
-            None => of_tensor(program, a, window)?,
-            Some(image) => of_rows(program, a, image, window)?,
-        })
-    }
-
-    /// The extents of images in rows; none where none are given.
-    fn image(&self, program: &Program, a: ValueId) -> Result<Option<Image>, StepErrorKind> {
-        const OF_ROWS: [&str; 4] = ["channels", "height", "width", "kernel"];
-        let Some(name) = OF_ROWS.into_iter().find(|name| self.given(name).is_some()) else { return Ok(None) };
-        let dims = program.dims(a);
-        if dims.rank() == 4 {
-            let label = &program.value(a).label;
-            return Err(self.wrong(&format!("{label} of shape {dims} has its extents: leave out {name}")));
-        }
-        let [channels, height, width] = ["channels", "height", "width"].map(|name| self.number(name));
-        Ok(Some(Image { channels: channels?, height: height?, width: width? }))
     }
 }

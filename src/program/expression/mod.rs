@@ -40,6 +40,7 @@ pub mod functions;
 mod operate;
 mod parse;
 mod token;
+mod windows;
 
 pub use define::MOST_VALUES;
 

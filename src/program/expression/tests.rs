@@ -155,8 +155,8 @@ fn wrong_calls_name_their_cause() {
         ),
         ("maxpool2d(x, size=1)", "x of shape (5, 3) is no tensor of images (n, c, h, w)"),
         (
-            "maxpool2d(x, size=1, padding=1)",
-            "maxpool2d has no padding: put numbers around x by pad; maxpool2d is called as maxpool2d(x, size=2, stride=2) with x of shape (n, c, h, w); or maxpool2d(x, channels=1",
+            "maxpool2d(x, kernel_size=1)",
+            "maxpool2d has no kernel_size: write size, or kernel for images in rows; maxpool2d is called as maxpool2d(x, size=2, stride=2, padding=0, dilation=1, ceil_mode=False) with x of shape (n, c, h, w); or maxpool2d(x, channels=1",
         ),
         (
             "avgpool2d(x, channels=1, height=2, width=2, size=1)",
@@ -195,13 +195,60 @@ fn images_and_kernels_that_do_not_fit_are_named() {
     let cases = [
         (
             "conv2d(t, k)",
-            "k of shape (3, 1, 3, 3) has kernels of 1 channel(s), and the images of t of shape (2, 3, 9, 7) have 3: a kernel spans all channels, there are no groups",
+            "k of shape (3, 1, 3, 3) has kernels of 1 channel(s), and the images of t of shape (2, 3, 9, 7) have 3: a kernel spans all channels; with groups=3 they fit",
         ),
         (
-            "conv2d(t, k, groups=3)",
-            "conv2d has no groups: convolve slices of the channels, and join the results by concat; conv2d is called as",
+            "conv2d(t, l, groups=2)",
+            "t of shape (2, 3, 9, 7) has images of 3 channel(s), which 2 groups do not divide",
         ),
-        ("conv2d(t, w)", "w of shape (3, 2) is no tensor of kernels (o, c, height, width)"),
+        (
+            "conv2d(t, l, groups=3)",
+            "l of shape (4, 3, 3, 3) has kernels for 4 channel(s), which 3 groups do not divide",
+        ),
+        (
+            "conv2d(t, concat(l, l, l, axis=0), groups=3)",
+            "has kernels of 3 channel(s), and the images of t of shape (2, 3, 9, 7) have 3: a kernel spans the 1 of one of 3 groups; with groups=1 they fit",
+        ),
+        ("conv2d(t, k, groups=0)", "has images of 3 channel(s), which 0 groups do not divide"),
+        ("conv2d(t, w)", "w of shape (3, 2) is no tensor of kernels (o, c/groups, height, width)"),
+        (
+            "conv2d(t, l, dilation=(5, 1), padding=(0, 0, 1, 0))",
+            "has images of height 9 and width 7 with a padding of (0, 0, 1, 0): windows of height 3 and width 3 with a dilation of (5, 1) are larger",
+        ),
+        ("conv2d(t, l, dilation=5)", "windows of height 3 and width 3 with a dilation of 5 are larger"),
+        (
+            "conv2d(t, l, padding=(1, 2, 3))",
+            "padding has 3 numbers, and one number is due, two for height and width, or four for top, bottom, left and right; conv2d is called as",
+        ),
+        ("conv1d(t, l)", "t of shape (2, 3, 9, 7) is no tensor of sequences (n, c, l)"),
+        (
+            "conv1d(t[:, 0], l[0])",
+            "the sequences of t[:, 0] of shape (2, 9, 7) have 9: a kernel spans all channels",
+        ),
+        (
+            "conv1d(t[:, 0, :3], l[:, :, 0], padding=(1, 0), dilation=5)",
+            "has sequences of length 7 with a padding of (1, 0): windows of length 3 with a dilation of 5 are larger",
+        ),
+        (
+            "conv1d(t[:, 0, :3], l[:, :, 0], padding=(1, 0, 1))",
+            "padding has 3 numbers, and one number is due, or two",
+        ),
+        (
+            "conv_transpose2d(t, l)",
+            "l of shape (4, 3, 3, 3) has kernels for 4 channel(s), and the images of t of shape (2, 3, 9, 7) have 3",
+        ),
+        (
+            "conv_transpose2d(t, k, padding=6)",
+            "with a padding of 6: windows of height 3 and width 3 leave nothing of the result",
+        ),
+        (
+            "maxpool2d(t, size=2, padding=2)",
+            "with a padding of 2: some of the windows of height 2 and width 2 have no element of an image",
+        ),
+        (
+            "avgpool2d(t, size=(2, 1, 1))",
+            "size has 3 numbers, and one number is due, or two for height and width",
+        ),
         (
             "conv2d(t[:, :, :2, :2], l)",
             "t[:, :, :2, :2] of shape (2, 3, 2, 2) has images of height 2 and width 2: windows of height 3 and width 3 are larger",
@@ -211,7 +258,7 @@ fn images_and_kernels_that_do_not_fit_are_named() {
             "conv2d(t, l, stride=0)",
             "has images of height 9 and width 7: windows of height 3 and width 3 cannot move by 0, all must be at least 1",
         ),
-        ("conv2d(t, l, stride=(2, 1))", "stride is one number, and there are several"),
+        ("conv1d(t[:, 0], l[0], stride=(2, 1))", "stride is one number, and there are several"),
         ("conv2d(t, l, b)", "b of shape (1, 2) has not one number for each of the 4 kernels"),
         (
             "conv2d(t, l, channels=3, height=9, width=7, kernel=3)",

@@ -13,8 +13,8 @@ pub(in crate::program) enum Composite {
     Multiple(ValueId, f64),
     /// Two values of extents that broadcast, multiplied.
     Product(ValueId, ValueId),
-    /// The mean of a matrix over an axis, or over both.
-    Mean(ValueId, Option<Axis>),
+    /// The sums of a matrix over an axis, or over both, divided by a number: a mean.
+    Mean(ValueId, Option<Axis>, f64),
     /// The mean square of all elements.
     MeanSquare(ValueId),
     /// The mean of the squared distances of a value from its mean along an axis, and the distances.
@@ -65,7 +65,7 @@ impl Composite {
         match self {
             Composite::Constant => Vec::new(),
             Composite::Multiple(a, _)
-            | Composite::Mean(a, _)
+            | Composite::Mean(a, ..)
             | Composite::MeanSquare(a)
             | Composite::Variance { of: a, .. }
             | Composite::Normal { of: a, .. }
@@ -108,7 +108,7 @@ impl Program {
             Composite::LogisticLoss(z, t) => return self.passed_by_logistic_loss([z, t], adjoint, to),
             Composite::CrossEntropy(z, t) => return self.passed_by_cross_entropy([z, t], y, adjoint, to),
             Composite::Multiple(_, factor) => Ok(adjoint.times(factor)),
-            Composite::Mean(a, axis) => self.passed_by_mean(a, axis, adjoint),
+            Composite::Mean(a, axis, count) => self.passed_by_mean(a, axis, count, adjoint),
             Composite::MeanSquare(a) => self.passed_by_mean_square(a, adjoint),
             Composite::Variance { of, distance, axis } => {
                 self.passed_by_variance((of, distance), axis, adjoint)

@@ -130,7 +130,7 @@ impl Program {
 
     /// Of the elements that a gather moved from a matrix of `shape`, each back at its place; where several came from one
     /// place, their sum.
-    pub(super) fn scattered(
+    pub(in crate::program) fn scattered(
         &mut self,
         a: ValueId,
         gather: Gather,

@@ -1,7 +1,7 @@
 //! Tensor ops against their definitions, index by index.
 
 use super::*;
-use crate::program::{Window, oracle};
+use crate::program::{Kernels, Window, oracle};
 use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
 use proptest::prelude::*;
@@ -240,13 +240,14 @@ fn convolutions_and_pools_of_tensors_are_their_sums_and_maxima() {
             });
             terms.sum::<i64>() + b.at(&[at[1]])
         });
-        holds(&[&x, &w, &b], |p, v| p.conv2d_tensor(v[0], (v[1], Some(v[2])), stride, padding), &expected);
+        let window = Window::new(1, 1, stride).padded(padding);
+        holds(&[&x, &w, &b], |p, v| p.conv2d_tensor(v[0], Kernels::new(v[1], Some(v[2])), window), &expected);
     }
     let largest = Array::of(&[2, 3, 2, 2], |at| {
         let window = (0..6).map(|place| x.at(&[at[0], at[1], at[2] * 2 + place / 2, at[3] * 2 + place % 2]));
         window.max().expect("a window")
     });
-    let window = Window { height: 3, width: 2, stride: 2 };
+    let window = Window::new(3, 2, 2);
     holds(&[&x], |p, v| p.maxpool2d_tensor(v[0], window), &largest);
 }
 

@@ -3,6 +3,7 @@
 use super::draw::{Draw, Drawn, Error, Expected, Kind, Known, Setting, broadcast, drawn};
 use super::shapes::constant;
 use super::tensor::Tensor;
+use crate::program::{Image, Side, Window};
 
 pub(crate) const KINDS: [Kind; 23] = [
     product,
@@ -303,22 +304,40 @@ fn batchnorm(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
     })
 }
 
+/// How a window of this size moves, and the arguments that say so.
+fn moves(draw: &mut Draw, [height, width]: [usize; 2]) -> (Window, String) {
+    let mut two = |least: usize, most: usize| [0; 2].map(|_| least + draw.below(most - least + 1));
+    let (strides, dilations, [top, bottom], [left, right]) = (two(1, 2), two(1, 2), two(0, 1), two(0, 1));
+    let side = |at: usize, size| Side::new(size, strides[at]).dilated(dilations[at]);
+    let window =
+        Window { height: side(0, height).padded(top, bottom), width: side(1, width).padded(left, right) };
+    let text = format!(
+        "stride=({}, {}), padding=({top}, {bottom}, {left}, {right}), dilation=({}, {})",
+        strides[0], strides[1], dilations[0], dilations[1]
+    );
+    (window, text)
+}
+
+fn image(of: &Known) -> Image {
+    let [_, channels, height, width] = of.dims[..] else { panic!("images") };
+    Image { channels, height, width }
+}
+
 fn convolution(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
     let a = draw.value(known, |a| a.dims.len() == 4 && a.dims.iter().all(|&extent| extent > 0))?;
-    let dims = &known[a].dims;
-    let padding = draw.below(2);
+    let channels = known[a].dims[1];
     let fits = |w: &Known| {
-        w.dims.len() == 4
-            && w.dims[0] > 0
-            && w.dims[1] == dims[1]
-            && w.dims[2] == w.dims[3]
-            && (1..=dims[2].min(dims[3]) + 2 * padding).contains(&w.dims[2])
+        let has_all = w.dims.len() == 4 && w.dims.iter().all(|&extent| extent > 0);
+        has_all && channels.is_multiple_of(w.dims[1]) && w.dims[0].is_multiple_of(channels / w.dims[1])
     };
-    let (w, stride) = (draw.value(known, fits)?, 1 + draw.below(2));
-    let text = format!("conv2d({}, {}, stride={stride}, padding={padding})", known[a].name, known[w].name);
+    let w = draw.value(known, fits)?;
+    let (window, text) = moves(draw, [known[w].dims[2], known[w].dims[3]]);
+    image(&known[a]).places(window)?;
+    let groups = channels / known[w].dims[1];
+    let text = format!("conv2d({}, {}, {text}, groups={groups})", known[a].name, known[w].name);
     drawn(text, vec![a, w], move |of, setting| {
-        let value = of[0].convolved(of[1], stride, padding, |x, w| x * w);
-        let reach = of[0].convolved(of[1], stride, padding, |x, w| (x * w).abs()).reach();
+        let value = of[0].convolved(of[1], window, |x, w| x * w);
+        let reach = of[0].convolved(of[1], window, |x, w| (x * w).abs()).reach();
         let inner: usize = of[1].dims[1..].iter().product();
         let bound = inner as f64 * of[0].reach() * of[1].reach();
         Expected::new(setting, value, Error::Units(2.0, 0.0)).product(reach).bound(bound)
@@ -327,18 +346,33 @@ fn convolution(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
 
 fn pooled(draw: &mut Draw, known: &[Known], _: &Setting) -> Option<Drawn> {
     let a = draw.value(known, |a| a.dims.len() == 4 && a.dims.iter().all(|&extent| extent > 0))?;
-    let size = 1 + draw.below(known[a].dims[2].min(known[a].dims[3]));
-    let (stride, largest) = (1 + draw.below(2), draw.chance(50));
-    let function = if largest { "maxpool2d" } else { "avgpool2d" };
-    let text = format!("{function}({}, size={size}, stride={stride})", known[a].name);
+    let size = [2, 3].map(|axis| 1 + draw.below(known[a].dims[axis]));
+    let (mut window, text) = moves(draw, size);
+    let (largest, ceil, counts) = (draw.chance(50), draw.chance(50), draw.chance(50));
+    [window.height.overhangs, window.width.overhangs] = [ceil; 2];
+    let ways = image(&known[a]).ways(window)?;
+    if ways.into_iter().any(|way| way.inside().any(|elements| elements == 0)) {
+        return None;
+    }
+    let flag = |set: bool| if set { "True" } else { "False" };
+    let text =
+        format!("{}, size=({}, {}), {text}, ceil_mode={}", known[a].name, size[0], size[1], flag(ceil));
+    let text = match largest {
+        true => format!("maxpool2d({text})"),
+        false => format!("avgpool2d({text}, count_include_pad={})", flag(counts)),
+    };
     drawn(text, vec![a], move |of, setting| {
-        let window = (size, stride, 0);
-        let all = (size * size) as f64 * of[0].reach();
+        let all = (size[0] * size[1]) as f64 * of[0].reach();
         if largest {
-            let value = of[0].windows(window, |x| x.iter().copied().fold(f64::MIN, f64::max));
+            let value = of[0].windows(window, |x| x.iter().flatten().copied().fold(f64::MIN, f64::max));
             return Expected::new(setting, value, Error::None).all(2.0 * of[0].reach());
         }
-        let value = of[0].windows(window, |x| x.iter().sum::<f64>() / x.len() as f64);
+        let [rows, cols] = ways.map(|way| match counts {
+            true => way.counted().collect::<Vec<_>>(),
+            false => way.inside().collect(),
+        });
+        let sums = of[0].windows(window, |x| x.iter().flatten().sum());
+        let value = Tensor::of(&sums.dims, |at| sums.at(at) / (rows[at[2]] * cols[at[3]]) as f64);
         Expected::new(setting, value, Error::Units(5.0, setting.of_multiples())).all(all)
     })
 }

@@ -1,5 +1,7 @@
 //! Tensors of floats, as NumPy computes on them: what random programs are held against.
 
+use crate::program::{Image, Side, Window};
+
 /// A tensor in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tensor {
@@ -161,51 +163,43 @@ impl Tensor {
         result.reshaped(&dims)
     }
 
-    /// The windows of images (n, c, h, w), with zeros around: for each place what a function gives of image, channel and
-    /// the elements of the window.
-    pub(crate) fn windows(
-        &self,
-        (size, stride, padding): (usize, usize, usize),
-        of: impl Fn(&[f64]) -> f64,
-    ) -> Tensor {
+    /// The windows of images (n, c, h, w): for each place what a function gives of the elements of the window, none of
+    /// which is where no image is.
+    pub(crate) fn windows(&self, window: Window, of: impl Fn(&[Option<f64>]) -> f64) -> Tensor {
         let &[count, channels, height, width] = &self.dims[..] else { panic!("images") };
-        let places = |extent: usize| (extent + 2 * padding - size) / stride + 1;
-        Tensor::of(&[count, channels, places(height), places(width)], |place| {
+        let (rows, cols) = Image { channels, height, width }.places(window).expect("a place");
+        let at = |side: Side, place: usize, index: usize, extent: usize| {
+            let at = (place * side.stride + index * side.dilation).checked_sub(side.before)?;
+            (at < extent).then_some(at)
+        };
+        let Window { height: high, width: wide } = window;
+        Tensor::of(&[count, channels, rows, cols], |place| {
             let element = |row: usize, col: usize| {
-                let (row, col) = (place[2] * stride + row, place[3] * stride + col);
-                match (row.checked_sub(padding), col.checked_sub(padding)) {
-                    (Some(row), Some(col)) if row < height && col < width => {
-                        self.at(&[place[0], place[1], row, col])
-                    }
-                    _ => 0.0,
-                }
+                let row = at(high, place[2], row, height)?;
+                Some(self.at(&[place[0], place[1], row, at(wide, place[3], col, width)?]))
             };
-            let window = (0..size * size).map(|at| element(at / size, at % size));
+            let window = (0..high.size * wide.size).map(|at| element(at / wide.size, at % wide.size));
             of(&window.collect::<Vec<_>>())
         })
     }
 
-    /// The convolution of images by kernels (o, c, size, size), of what a function makes of each two elements.
-    pub(crate) fn convolved(
-        &self,
-        kernels: &Tensor,
-        stride: usize,
-        padding: usize,
-        of: impl Fn(f64, f64) -> f64,
-    ) -> Tensor {
-        let size = kernels.dims[2];
+    /// The convolution of images by kernels (o, c/groups, height, width), of what a function makes of each two elements.
+    pub(crate) fn convolved(&self, kernels: &Tensor, window: Window, of: impl Fn(f64, f64) -> f64) -> Tensor {
+        let [results, depth, height, width] = kernels.dims[..] else { panic!("kernels") };
+        let groups = self.dims[1] / depth;
         let part = |channel: usize, kernel: usize| {
-            let window: Vec<f64> =
-                (0..size * size).map(|at| kernels.at(&[kernel, channel, at / size, at % size])).collect();
-            let image = self.taken(1, &[channel]);
-            image.windows((size, stride, padding), |elements| {
-                elements.iter().zip(&window).map(|(&x, &w)| of(x, w)).sum()
+            let weights: Vec<f64> = (0..height * width)
+                .map(|at| kernels.at(&[kernel, channel, at / width, at % width]))
+                .collect();
+            let image = self.taken(1, &[kernel / (results / groups) * depth + channel]);
+            image.windows(window, |elements| {
+                elements.iter().zip(&weights).map(|(&x, &w)| of(x.unwrap_or(0.0), w)).sum()
             })
         };
         let of_kernel = |kernel: usize| {
-            let parts = (0..kernels.dims[1]).map(|channel| part(channel, kernel));
+            let parts = (0..depth).map(|channel| part(channel, kernel));
             parts.reduce(|a, b| a.both(&b, |a, b| a + b)).expect("a channel")
         };
-        (0..kernels.dims[0]).map(of_kernel).reduce(|a, b| a.joined(&b, 1)).expect("a kernel")
+        (0..results).map(of_kernel).reduce(|a, b| a.joined(&b, 1)).expect("a kernel")
     }
 }

@@ -2,7 +2,7 @@
 
 use super::equivalence::check;
 use super::{elements, numbers, world};
-use crate::program::{Image, Program, Truncation, ValueId, Window, oracle};
+use crate::program::{Image, Kernels, Program, Truncation, ValueId, Window, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::share::{Parties, PartyId};
@@ -39,14 +39,13 @@ fn convolved(
     kernels: &[i64],
     (image, out): (usize, usize),
     (row, col): (usize, usize),
-    window: Window,
-    padding: usize,
+    Window { height, width }: Window,
 ) -> i64 {
-    let size = window.height * window.width;
+    let size = height.size * width.size;
     let term = |at: usize| {
         let (channel, rest) = (at / size, at % size);
-        let y = (row * window.stride + rest / window.width) as isize - padding as isize;
-        let x = (col * window.stride + rest % window.width) as isize - padding as isize;
+        let y = (row * height.stride + rest / width.size) as isize - height.before as isize;
+        let x = (col * width.stride + rest % width.size) as isize - width.before as isize;
         pixel(data, image, channel, y, x) * kernels[at * 3 + out]
     };
     (0..IMAGE.channels * size).map(term).sum()
@@ -55,17 +54,17 @@ fn convolved(
 #[test]
 fn convolutions_are_their_sums() {
     let cases = [
-        (Window { height: 3, width: 3, stride: 1 }, 1, (5, 4)),
-        (Window { height: 2, width: 2, stride: 2 }, 0, (2, 2)),
-        (Window { height: 3, width: 2, stride: 2 }, 2, (4, 4)),
+        (Window::new(3, 3, 1).padded(1), (5, 4)),
+        (Window::new(2, 2, 2), (2, 2)),
+        (Window::new(3, 2, 2).padded(2), (4, 4)),
     ];
     let cases = Protocol::ALL.into_iter().flat_map(|protocol| cases.map(|case| (protocol, case)));
-    for (protocol, (window, padding, places)) in cases {
+    for (protocol, (window, places)) in cases {
         let (mut program, x) = program(protocol);
-        let inner = 2 * window.height * window.width;
+        let inner = 2 * window.height.size * window.width.size;
         let w = program.input("w", PartyId(1), Shape::new(inner, 3), None).expect("w");
         let b = program.input("b", PartyId(1), Shape::new(1, 3), None).expect("b");
-        let z = program.conv2d(x, IMAGE, (w, Some(b)), window, padding).expect("a convolution");
+        let z = program.conv2d(x, IMAGE, Kernels::new(w, Some(b)), window).expect("a convolution");
         assert_eq!(program.value(z).shape, Shape::new(COUNT, 3 * places.0 * places.1));
         program.output("z", z, Parties::first(1)).expect("an output");
         let [data, kernels, bias] =
@@ -74,7 +73,7 @@ fn convolutions_are_their_sums() {
         let mut expected = Vec::new();
         for (image, out) in (0..COUNT).flat_map(|image| (0..3).map(move |out| (image, out))) {
             for place in (0..places.0).flat_map(|row| (0..places.1).map(move |col| (row, col))) {
-                expected.push(bias[out] + convolved(&data, &kernels, (image, out), place, window, padding));
+                expected.push(bias[out] + convolved(&data, &kernels, (image, out), place, window));
             }
         }
         assert_eq!(oracle::evaluate(&program, &inputs)[0].elements, encoded(&expected), "{window:?}");
@@ -85,7 +84,7 @@ fn convolutions_are_their_sums() {
 #[test]
 fn pools_are_their_maxima() {
     let (mut program, x) = program(Protocol::Replicated);
-    let window = Window { height: 2, width: 3, stride: 1 };
+    let window = Window::new(2, 3, 1);
     let z = program.maxpool2d(x, IMAGE, window).expect("a pool");
     program.output("z", z, Parties::first(1)).expect("an output");
     let data = small(COUNT * 40, 5);
@@ -112,13 +111,13 @@ fn lenet(protocol: Protocol, images: usize) -> (Program, Vec<Elements>) {
         program.input(name, PartyId(owner), shape, Some(bound)).expect("an input")
     };
     let mut x = input(&mut program, "x", 0, Shape::new(images, 28 * 28), 1.0);
-    let (five, two) = (Window { height: 5, width: 5, stride: 1 }, Window { height: 2, width: 2, stride: 2 });
+    let (five, two) = (Window::new(5, 5, 1), Window::new(2, 2, 2));
     for (name, image, filters) in [
         ("c1", Image { channels: 1, height: 28, width: 28 }, 6),
         ("c2", Image { channels: 6, height: 12, width: 12 }, 16),
     ] {
         let w = input(&mut program, name, 1, Shape::new(25 * image.channels, filters), 0.2);
-        x = program.conv2d(x, image, (w, None), five, 0).expect("a convolution");
+        x = program.conv2d(x, image, Kernels::new(w, None), five).expect("a convolution");
         x = program.relu(x).expect("a relu");
         let filtered = Image { channels: filters, height: image.height - 4, width: image.width - 4 };
         x = program.maxpool2d(x, filtered, two).expect("a pool");

@@ -4,7 +4,7 @@ use super::equivalence::{check, check_in};
 use super::recipe::plan;
 use super::{elements, numbers, on_gpus, world};
 use crate::plan::{PlanOptions, Plans};
-use crate::program::{Dims, Program, ProgramError, Stride, Truncation, ValueId, Window, range};
+use crate::program::{Dims, Kernels, Program, ProgramError, Stride, Truncation, ValueId, Window, range};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
@@ -241,8 +241,9 @@ fn lenet(
 ) -> Result<(ValueId, ValueId), ProgramError> {
     let mut images = x;
     for (kernels, bias) in kernels {
-        let windows = program.conv2d_tensor(images, (kernels, Some(bias)), 1, 0)?;
-        let pooled = program.maxpool2d_tensor(windows, Window { height: 2, width: 2, stride: 2 })?;
+        let windows =
+            program.conv2d_tensor(images, Kernels::new(kernels, Some(bias)), Window::new(1, 1, 1))?;
+        let pooled = program.maxpool2d_tensor(windows, Window::new(2, 2, 2))?;
         images = program.relu(pooled)?;
     }
     assert_eq!(program.dims(images).to_string(), "(2, 6, 4, 4)");

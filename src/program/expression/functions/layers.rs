@@ -98,38 +98,106 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         forms: &[
-            "conv2d(x, w, b, stride=1, padding=0) with x of shape (n, c, h, w), w of shape (o, c, height, width) and o \
-             numbers b, which may be left out",
-            "conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0) with a row for each image",
+            "conv2d(x, w, b, stride=1, padding=0, dilation=1, groups=1) with x of shape (n, c, h, w), w of shape (o, \
+             c/groups, height, width) and o numbers b, which may be left out",
+            "conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0, dilation=1, groups=1) with a \
+             row for each image",
         ],
-        result: "the products of the kernels `w` with each window of each image, plus `b`, as PyTorch's `conv2d`",
-        apply: |p, c| {
-            let kernels = (c.matrix(1)?, if c.count() == 2 { None } else { Some(c.matrix(2)?) });
-            c.conv2d(p, c.matrix(0)?, kernels)
-        },
+        result: "the products of the kernels `w` with each window of each image, plus `b`, as PyTorch's `conv2d`; a number \
+                 stands for both axes, two for height and width, and four of `padding` for top, bottom, left and right",
+        apply: |p, c| c.conv2d(p),
+        samples: &[
+            of_images("conv2d(x, reshape(concat(v, v, v, v, axis=0), 3, 2, 1, 2), v, stride=2, padding=1)"),
+            of_images(
+                "conv2d(x, reshape(concat(v, v, v, v, axis=0), 4, 1, 3, 1), stride=(2, 1), padding=(2, 0, 1, 1), \
+                 dilation=(2, 1), groups=2)",
+            ),
+        ],
+        accuracy: &[],
+    },
+    Function {
+        forms: &[
+            "conv1d(x, w, b, stride=1, padding=0, dilation=1, groups=1) with x of shape (n, c, l), w of shape (o, \
+             c/groups, length) and o numbers b, which may be left out",
+        ],
+        result: "the products of the kernels `w` with each window of each sequence, plus `b`, as PyTorch's `conv1d`; two \
+                 numbers of `padding` are before and behind",
+        apply: |p, c| c.conv1d(p),
         samples: &[of_images(
-            "conv2d(x, reshape(concat(v, v, v, v, axis=0), 3, 2, 1, 2), v, stride=2, padding=1)",
+            "conv1d(x[:, :, 0], reshape(concat(v, v, v, v, axis=0), 3, 2, 2), v, stride=2, padding=(0, 1))",
         )],
         accuracy: &[],
     },
     Function {
         forms: &[
-            "maxpool2d(x, size=2, stride=2) with x of shape (n, c, h, w)",
-            "maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2) with a row for each image",
+            "conv_transpose2d(x, w, b, stride=1, padding=0, output_padding=0, dilation=1, groups=1) with x of shape \
+             (n, c, h, w), w of shape (c, o/groups, height, width) and o numbers b, which may be left out",
         ],
-        result: "the largest element of each window of each channel",
-        apply: |p, c| c.pool(p, Program::maxpool2d_tensor, Program::maxpool2d),
-        samples: &[of_images("maxpool2d(x, size=2, stride=1)")],
+        result: "each element times the kernels `w` of its channel, added at the places of their window, plus `b`, as \
+                 PyTorch's `conv_transpose2d`; `padding` is cut off the result, as for `conv2d`",
+        apply: |p, c| c.conv_transpose2d(p),
+        samples: &[
+            of_images(
+                "conv_transpose2d(x, reshape(concat(v, v, v, v, axis=0), 2, 3, 2, 1), v, stride=(2, 1), \
+                 padding=(0, 1, 0, 0), output_padding=(1, 0))",
+            ),
+            of_images("conv_transpose2d(x, reshape(concat(v, v, axis=0), 2, 1, 1, 3), dilation=2, groups=2)"),
+        ],
         accuracy: &[],
     },
     Function {
         forms: &[
-            "avgpool2d(x, size=2, stride=2) with x of shape (n, c, h, w)",
-            "avgpool2d(x, channels=1, height=8, width=8, size=2, stride=2) with a row for each image",
+            "conv_transpose1d(x, w, b, stride=1, padding=0, output_padding=0, dilation=1, groups=1) with x of shape \
+             (n, c, l), w of shape (c, o/groups, length) and o numbers b, which may be left out",
         ],
-        result: "the mean of each window of each channel",
-        apply: |p, c| c.pool(p, Program::avgpool2d_tensor, Program::avgpool2d),
-        samples: &[of_images("avgpool2d(x, size=2)")],
+        result: "each element times the kernels `w` of its channel, added at the places of their window, plus `b`, as \
+                 PyTorch's `conv_transpose1d`; two numbers of `padding` are before and behind",
+        apply: |p, c| c.conv_transpose1d(p),
+        samples: &[of_images(
+            "conv_transpose1d(x[:, :, 0], reshape(concat(v, v, axis=0), 2, 1, 3), stride=2, padding=1, groups=2)",
+        )],
+        accuracy: &[],
+    },
+    Function {
+        forms: &[
+            "maxpool2d(x, size=2, stride=2, padding=0, dilation=1, ceil_mode=False) with x of shape (n, c, h, w)",
+            "maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2, padding=0, dilation=1, ceil_mode=False) with a \
+             row for each image",
+        ],
+        result: "the largest element of each window of each channel, of which `padding` is none, as PyTorch's \
+                 `max_pool2d`; numbers as for `conv2d`",
+        apply: |p, c| c.pool(p, Program::maxpool2d_tensor, Program::maxpool2d),
+        samples: &[
+            of_images("maxpool2d(x, size=2, stride=1)"),
+            of_images("maxpool2d(x, size=(3, 2), stride=2, padding=1, ceil_mode=True)"),
+            of_images("maxpool2d(x, size=2, stride=1, padding=(1, 0, 1, 1), dilation=(2, 1))"),
+        ],
+        accuracy: &[],
+    },
+    Function {
+        forms: &[
+            "avgpool2d(x, size=2, stride=2, padding=0, dilation=1, ceil_mode=False, count_include_pad=True) with x of \
+             shape (n, c, h, w)",
+            "avgpool2d(x, channels=1, height=8, width=8, size=2, stride=2, padding=0, dilation=1, ceil_mode=False, \
+             count_include_pad=True) with a row for each image",
+        ],
+        result: "the mean of each window of each channel, as PyTorch's `avg_pool2d`: elements of `padding` are zeros that \
+                 count, or with `count_include_pad=False` do not; numbers as for `conv2d`",
+        apply: |p, c| {
+            let counts = c.flag_or("count_include_pad", true)?;
+            c.pool(
+                p,
+                |p, a, window| p.avgpool2d_tensor(a, window, counts),
+                |p, a, image, window| p.avgpool2d(a, image, window, counts),
+            )
+        },
+        samples: &[
+            of_images("avgpool2d(x, size=2)"),
+            of_images(
+                "avgpool2d(x, size=(3, 2), stride=(2, 1), padding=(1, 1, 0, 1), count_include_pad=False)",
+            ),
+            of_images("avgpool2d(x, size=2, padding=1, ceil_mode=True)"),
+        ],
         accuracy: &[],
     },
     Function {

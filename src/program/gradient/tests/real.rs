@@ -165,17 +165,17 @@ fn of_composite(program: &Program, composite: Composite, values: &[Vec<f64>]) ->
         Composite::Product(a, b) => both(a, b, |a, b| a * b),
         Composite::Quotient(a, b) => both(a, b, |a, b| a / b),
         Composite::ConstantOver(constant, a) => of(a).iter().map(|x| constant / x).collect(),
-        Composite::Mean(a, None) => vec![mean(of(a))],
-        Composite::Mean(a, Some(axis)) => {
+        Composite::Mean(a, None, count) => vec![of(a).iter().sum::<f64>() / count],
+        Composite::Mean(a, Some(axis), count) => {
             let Shape { rows, cols } = program.value(a).shape;
             let at = |row: usize, col: usize| of(a)[row * cols + col];
             match axis {
-                Axis::Rows => (0..cols)
-                    .map(|col| mean(&(0..rows).map(|row| at(row, col)).collect::<Vec<_>>()))
-                    .collect(),
-                Axis::Cols => (0..rows)
-                    .map(|row| mean(&(0..cols).map(|col| at(row, col)).collect::<Vec<_>>()))
-                    .collect(),
+                Axis::Rows => {
+                    (0..cols).map(|col| (0..rows).map(|row| at(row, col)).sum::<f64>() / count).collect()
+                }
+                Axis::Cols => {
+                    (0..rows).map(|row| (0..cols).map(|col| at(row, col)).sum::<f64>() / count).collect()
+                }
             }
         }
         Composite::MeanSquare(a) => vec![mean(&of(a).iter().map(|x| x * x).collect::<Vec<_>>())],

@@ -16,7 +16,7 @@ use symbolon::device::Device;
 use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
 use symbolon::plan::{PlanOptions, Plans};
 use symbolon::program::tiling::TileSide;
-use symbolon::program::{Image, Program, ProgramError, ValueId, Window};
+use symbolon::program::{Image, Kernels, Program, ProgramError, ValueId, Window};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{Elements, FixedPoint, Ring, Shape};
 use symbolon::session::{SessionOutcome, World};
@@ -282,11 +282,11 @@ impl Network {
     /// Images of one channel of 28 by 28.
     fn lenet(&mut self, images: usize) -> Result<ValueId, ProgramError> {
         let square = |channels, side| Image { channels, height: side, width: side };
-        let window = |side, stride| Window { height: side, width: side, stride };
+        let window = |side, stride| Window::new(side, side, stride);
         let mut x = self.program.input("x", PartyId(0), Shape::new(images, 28 * 28), None)?;
         for (channels, side, kernels) in [(1, 28, 20), (20, 12, 50)] {
             let w = self.weights(channels * 25, kernels)?;
-            let z = self.program.conv2d(x, square(channels, side), (w, None), window(5, 1), 0)?;
+            let z = self.program.conv2d(x, square(channels, side), Kernels::new(w, None), window(5, 1))?;
             x = self.program.maxpool2d(z, square(kernels, side - 4), window(2, 2))?;
         }
         let hidden = self.dense(x, 800, 500, true)?;

@@ -5,7 +5,7 @@
 //! to the traffic.
 
 use serde::Deserialize;
-use symbolon::program::{Image, Program, ProgramError, ValueId, Window};
+use symbolon::program::{Image, Kernels, Program, ProgramError, ValueId, Window};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{Axis, FixedPoint, Shape};
 use symbolon::share::{Parties, PartyId};
@@ -155,14 +155,19 @@ struct Build {
 impl Build {
     fn layer(&mut self, shape: LayerShape, batch: usize) -> Result<ValueId, ProgramError> {
         let square = |channels, side| Image { channels, height: side, width: side };
-        let moving = |side, stride| Window { height: side, width: side, stride };
+        let moving = |side, stride| Window::new(side, side, stride);
         match shape {
             LayerShape::Conv { channels, side, kernels, window, stride, padding, then } => {
                 let image = square(channels, side);
                 let x = self.shared("x", batch, channels * side * side)?;
                 let w = self.weights("w", channels * window * window, kernels)?;
                 let b = self.weights("b", 1, kernels)?;
-                let z = self.program.conv2d(x, image, (w, Some(b)), moving(window, stride), padding)?;
+                let z = self.program.conv2d(
+                    x,
+                    image,
+                    Kernels::new(w, Some(b)),
+                    moving(window, stride).padded(padding),
+                )?;
                 self.then(z, then)
             }
             LayerShape::MaxPool { channels, side, window, stride } => {
@@ -171,7 +176,7 @@ impl Build {
             }
             LayerShape::AvgPool { channels, side, window, stride } => {
                 let x = self.shared("x", batch, channels * side * side)?;
-                self.program.avgpool2d(x, square(channels, side), moving(window, stride))
+                self.program.avgpool2d(x, square(channels, side), moving(window, stride), true)
             }
             LayerShape::Dense { rows, inputs, outputs, then } => {
                 let x = self.shared("x", batch * rows, inputs)?;
