@@ -129,6 +129,29 @@ def cnn():
     save("cnn", g.model([("x", TensorProto.FLOAT, ["batch", 2, 8, 8])], ["logits"]), {"x": image})
 
 
+def windows():
+    """Convolutions and pools of all kinds: groups, holes, uneven strides and padding, transposed ones, of images and of
+    sequences."""
+    g = Graph()
+    x = g.add("/grouped", "Conv", "x", g.parameter("grouped.weight", 4, 2, 3, 2), g.parameter("grouped.bias", 4),
+              group=2, dilations=[2, 1], strides=[1, 2], pads=[2, 0, 1, 1])
+    x = g.add("/pool", "MaxPool", x, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 0, 1], ceil_mode=1)
+    x = g.add("/up", "ConvTranspose", x, g.parameter("up.weight", 4, 3, 3, 2), g.parameter("up.bias", 6),
+              group=2, strides=[2, 3], dilations=[1, 2], pads=[1, 0, 0, 2], output_padding=[1, 0])
+    x = g.add("/same", "Conv", x, g.parameter("same.weight", 3, 6, 2, 4), auto_pad="SAME_UPPER", strides=[2, 2])
+    y = g.add("/mean", "AveragePool", x, kernel_shape=[2, 3], strides=[1, 2], pads=[1, 1, 0, 1])
+    y = g.add("/counted", "AveragePool", y, kernel_shape=[2, 2], strides=[1, 1], pads=[0, 1, 0, 0], count_include_pad=1)
+    g.add("/shaped", "ConvTranspose", y, g.parameter("shaped.weight", 3, 2, 2, 2), output="images",
+          strides=[2, 2], output_shape=[7, 5])
+    y = g.add("/holes", "MaxPool", x, kernel_shape=[2, 2], dilations=[2, 1], strides=[1, 1])
+    y = g.add("/line", "Reshape", y, g.constant(np.array([2, 3, -1])))
+    y = g.add("/conv1d", "Conv", y, g.parameter("conv1d.weight", 3, 1, 3), group=3, dilations=[2], pads=[3, 0])
+    y = g.add("/pool1d", "MaxPool", y, kernel_shape=[3], strides=[2], pads=[1, 1])
+    g.add("/up1d", "ConvTranspose", y, g.parameter("up1d.weight", 3, 1, 4), output="sequences", strides=[3], pads=[1, 2], output_padding=[1])
+    model = g.model([("x", TensorProto.FLOAT, ["batch", 4, 7, 9])], ["images", "sequences"])
+    save("windows", model, {"x": RNG.normal(size=(2, 4, 7, 9)).astype(np.float32)})
+
+
 def layernorm(g, module, x, width, spelt):
     scale, offset = (g.parameter(f"{module[1:]}.{part}", width) for part in ("weight", "bias"))
     if not spelt:
@@ -235,8 +258,8 @@ def folding():
 def unsupported():
     """Nodes that no job has: all of them are named at once."""
     g = Graph()
-    x = g.add("/up", "ConvTranspose", "x", g.parameter("up.weight", 1, 1, 2, 2), strides=[2, 2])
-    x = g.add("/pool", "MaxPool", x, kernel_shape=[2, 2], dilations=[2, 2])
+    x = g.add("/up", "Resize", "x", "", g.constant(np.float32([1, 1, 2, 2])))
+    x = g.add("/pool", "LpPool", x, kernel_shape=[2, 2])
     x = g.add("/resize", "NonZero", x)
     g.add("/out", "Cast", x, output="y", to=TensorProto.FLOAT)
     model = g.model([("x", TensorProto.FLOAT, [1, 1, 4, 4])], ["y"])
@@ -249,3 +272,4 @@ if __name__ == "__main__":
     encoder()
     folding()
     unsupported()
+    windows()

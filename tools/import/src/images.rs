@@ -1,18 +1,15 @@
 //! Convolutions, pools and padding.
-//!
-//! Steps convolve with one stride and the same number of zeros on all sides. Other strides are cut out of a denser
-//! result, other zeros are joined to the image, and kernels with holes or groups are filled with zeros: exact, if dearer.
 
 use crate::call::{Call, Shared, Value};
 use crate::lower::{Lowered, Lowering, list};
 use crate::moves::Move;
-use crate::tensor::{Tensor, steps};
 
 /// The window of a convolution or a pool along one axis.
 #[derive(Clone, Copy, Debug)]
 struct Side {
-    /// Its extent, holes included.
-    size: usize,
+    /// Its elements.
+    kernel: usize,
+    dilation: usize,
     stride: usize,
     /// Places before and behind the image.
     before: usize,
@@ -20,56 +17,110 @@ struct Side {
 }
 
 impl Side {
-    /// The number of its places over an extent.
-    fn places(self, extent: usize) -> Result<usize, String> {
+    /// Its extent, holes included.
+    fn size(self) -> usize {
+        (self.kernel - 1) * self.dilation + 1
+    }
+
+    /// The number of its places over an extent; the last may reach beyond what surrounds an image, where `overhangs`.
+    fn places(self, extent: usize, overhangs: bool) -> Result<usize, String> {
         let padded = extent + self.before + self.behind;
-        let moves =
-            padded.checked_sub(self.size).ok_or_else(|| format!("a window of {} on {padded}", self.size))?;
-        Ok(moves / self.stride + 1)
+        let more = if overhangs { self.stride - 1 } else { 0 };
+        let moves = (padded + more)
+            .checked_sub(self.size())
+            .ok_or_else(|| format!("a window of {} on {padded}", self.size()))?;
+        let last = moves / self.stride;
+        // A place begins in the image or before it.
+        let begun = (extent + self.before).saturating_sub(1) / self.stride;
+        Ok(if overhangs { last.min(begun) } else { last } + 1)
     }
 }
 
 /// The most that a stride, a dilation or a padding is: beyond, no image is.
 const MOST: usize = 1 << 16;
 
-/// The windows along each axis of an image; `kernel` has its extents.
-fn sides(call: &Call, kernel: &[usize], image: &[usize]) -> Result<Vec<Side>, String> {
+/// An attribute with so many numbers.
+fn numbers(call: &Call, name: &str, count: usize, default: usize) -> Result<Vec<usize>, String> {
+    let given = call.integers(name)?;
+    if given.is_empty() {
+        return Ok(vec![default; count]);
+    }
+    let numbers: Option<Vec<usize>> =
+        given.iter().map(|&number| usize::try_from(number).ok().filter(|&number| number <= MOST)).collect();
+    numbers.filter(|numbers| numbers.len() == count).ok_or_else(|| format!("{name} = {given:?}"))
+}
+
+/// Windows along each axis by their strides and dilations, with nothing around the image.
+fn bare(call: &Call, kernel: &[usize], image: &[usize]) -> Result<Vec<Side>, String> {
     let axes = kernel.len();
     if axes != image.len() || !(1..=2).contains(&axes) {
         return Err(format!("{} spatial axes", image.len()));
     }
-    let numbers = |name: &str, count: usize, default: usize| -> Result<Vec<usize>, String> {
-        let given = call.integers(name)?;
-        if given.is_empty() {
-            return Ok(vec![default; count]);
+    let (strides, dilations) = (numbers(call, "strides", axes, 1)?, numbers(call, "dilations", axes, 1)?);
+    let side = |axis: usize| {
+        if strides[axis] == 0 || dilations[axis] == 0 || kernel[axis] == 0 {
+            return Err("a window without extent or movement".to_owned());
         }
-        let numbers: Option<Vec<usize>> = given
-            .iter()
-            .map(|&number| usize::try_from(number).ok().filter(|&number| number <= MOST))
-            .collect();
-        numbers.filter(|numbers| numbers.len() == count).ok_or_else(|| format!("{name} = {given:?}"))
-    };
-    let (strides, dilations) = (numbers("strides", axes, 1)?, numbers("dilations", axes, 1)?);
-    let pads = numbers("pads", 2 * axes, 0)?;
-    let auto = call.text("auto_pad", "NOTSET")?;
-    (0..axes)
-        .map(|axis| {
-            if strides[axis] == 0 || dilations[axis] == 0 || kernel[axis] == 0 {
-                return Err("a window without extent or movement".to_owned());
-            }
-            let (size, stride) = ((kernel[axis] - 1) * dilations[axis] + 1, strides[axis]);
-            let needed = (image[axis].div_ceil(stride).max(1) - 1) * stride + size;
-            let missing = needed.saturating_sub(image[axis]);
-            let (before, behind) = match auto.as_str() {
-                "NOTSET" => (pads[axis], pads[axes + axis]),
-                "VALID" => (0, 0),
-                "SAME_UPPER" => (missing / 2, missing.div_ceil(2)),
-                "SAME_LOWER" => (missing.div_ceil(2), missing / 2),
-                other => return Err(format!("auto_pad = {}", other.escape_debug())),
-            };
-            Ok(Side { size, stride, before, behind })
+        Ok(Side {
+            kernel: kernel[axis],
+            dilation: dilations[axis],
+            stride: strides[axis],
+            before: 0,
+            behind: 0,
         })
-        .collect()
+    };
+    (0..axes).map(side).collect()
+}
+
+/// What surrounds an image along each axis, before and behind; `missing` is as much as `auto_pad` puts there.
+fn surrounded(
+    call: &Call,
+    sides: Vec<Side>,
+    missing: impl Fn(usize, Side) -> usize,
+) -> Result<Vec<Side>, String> {
+    let pads = numbers(call, "pads", 2 * sides.len(), 0)?;
+    let auto = call.text("auto_pad", "NOTSET")?;
+    let count = sides.len();
+    let around = |(axis, side): (usize, Side)| {
+        let missing = missing(axis, side);
+        let (before, behind) = match auto.as_str() {
+            "NOTSET" => (pads[axis], pads[count + axis]),
+            "VALID" => (0, 0),
+            "SAME_UPPER" => (missing / 2, missing.div_ceil(2)),
+            "SAME_LOWER" => (missing.div_ceil(2), missing / 2),
+            other => return Err(format!("auto_pad = {}", other.escape_debug())),
+        };
+        Ok(Side { before, behind, ..side })
+    };
+    sides.into_iter().enumerate().map(around).collect()
+}
+
+/// The windows along each axis of an image; `kernel` has its extents.
+fn sides(call: &Call, kernel: &[usize], image: &[usize]) -> Result<Vec<Side>, String> {
+    surrounded(call, bare(call, kernel, image)?, |axis, side| {
+        let needed = (image[axis].div_ceil(side.stride).max(1) - 1) * side.stride + side.size();
+        needed.saturating_sub(image[axis])
+    })
+}
+
+/// A named argument of all axes, if it is not what it is otherwise.
+fn argument(name: &str, numbers: &[usize], default: usize) -> String {
+    match numbers {
+        all if all.iter().all(|&number| number == default) => String::new(),
+        [first, rest @ ..] if rest.iter().all(|number| number == first) => format!(", {name}={first}"),
+        all => format!(", {name}=({})", list(all)),
+    }
+}
+
+/// The arguments by which windows move, but for their strides.
+fn moving(sides: &[Side]) -> String {
+    let around: Vec<usize> = sides.iter().flat_map(|side| [side.before, side.behind]).collect();
+    let dilations: Vec<usize> = sides.iter().map(|side| side.dilation).collect();
+    argument("padding", &around, 0) + &argument("dilation", &dilations, 1)
+}
+
+fn strides(sides: &[Side], default: usize) -> String {
+    argument("stride", &sides.iter().map(|side| side.stride).collect::<Vec<_>>(), default)
 }
 
 /// The text of a value with a number before and behind it along an axis.
@@ -78,125 +129,100 @@ fn bordered(text: &str, (axis, before, behind): (usize, usize, usize), value: f6
     format!("pad({text}, {before}, {behind}, axis={axis}{value})")
 }
 
-/// A value with zeros around it, as a step of its own where there are any.
-fn padded(l: &mut Lowering, text: String, dims: &[usize], axes: &[(usize, usize, usize)]) -> String {
-    let mut text = text;
-    let mut dims = dims.to_vec();
-    for &(axis, before, behind) in axes {
-        if before + behind > 0 {
-            dims[axis] += before + behind;
-            text = l.part("padded", bordered(&text, (axis, before, behind), 0.0), &dims, false).name;
-        }
-    }
-    text
+/// A name for the parameter that an input of a node is.
+fn parameter(l: &mut Lowering, call: &Call, at: usize) -> Result<String, String> {
+    let tensor = call.constant(at)?.clone();
+    let input = &call.node.inputs[at];
+    l.parameter_called(&tensor, input.rsplit("::").next().unwrap_or(input))
 }
 
-/// Kernels (o, c/groups, …) as those of one group without holes.
-fn dense(kernels: &Tensor, groups: usize, dilations: &[usize]) -> Result<Tensor, String> {
-    let dims = &kernels.dims;
-    if groups == 1 && dilations.iter().all(|&dilation| dilation == 1) {
-        return Ok(kernels.clone());
+/// Images, kernels and the number that stands for all results, as arguments, with the groups of channels.
+fn factors(l: &mut Lowering, call: &Call, x: &Shared) -> Result<String, String> {
+    let mut text = format!("{}, {}", l.plain(x)?, parameter(l, call, 1)?);
+    if call.has(2) {
+        text += &format!(", {}", parameter(l, call, 2)?);
     }
-    let values = kernels.reals().ok_or("kernels of strings")?;
-    let mut to = dims.clone();
-    to[1] *= groups;
-    for (extent, &dilation) in to[2..].iter_mut().zip(dilations) {
-        *extent = (*extent - 1) * dilation + 1;
+    Ok(text)
+}
+
+/// The extents of images and of kernels, and the number of groups, which divides the channels.
+fn grouped(call: &Call) -> Result<(Shared, Vec<usize>, usize), String> {
+    let x = call.shared(0)?.clone();
+    let window = call.constant(1).map_err(|_| "kernels that depend on data".to_owned())?.dims.clone();
+    if x.dims.len() != window.len() || x.dims.len() < 3 {
+        return Err(format!("images {:?} and kernels {window:?}", x.dims));
     }
-    let count = crate::fold::count(&to)?;
-    let (own, wide) = (steps(dims), steps(&to));
-    let mut filled = vec![0.0; count];
-    for (at, &value) in values.iter().enumerate() {
-        let place: Vec<usize> = (0..dims.len()).map(|axis| at / own[axis] % dims[axis]).collect();
-        let group = place[0] * groups / dims[0];
-        let mut target = place[0] * wide[0] + (group * dims[1] + place[1]) * wide[1];
-        for axis in 2..dims.len() {
-            target += place[axis] * dilations[axis - 2] * wide[axis];
-        }
-        filled[target] = value;
-    }
-    Ok(Tensor::real(&to, filled).kept(kernels.private))
+    let divides = |groups: &usize| *groups > 0 && window[0] % groups == 0 && x.dims[1] % groups == 0;
+    let groups = usize::try_from(call.whole("group", 1)?).ok().filter(divides);
+    Ok((x, window, groups.ok_or("group does not divide the channels")?))
 }
 
 pub(crate) fn conv(l: &mut Lowering, call: &Call) -> Lowered {
-    let x = call.shared(0)?.clone();
-    let kernels = call.constant(1).map_err(|_| "kernels that depend on data".to_owned())?.clone();
-    let (image, window) = (&x.dims, &kernels.dims);
-    if image.len() != window.len() || image.len() < 3 {
-        return Err(format!("images {image:?} and kernels {window:?}"));
+    let (x, window, groups) = grouped(call)?;
+    if window[1].checked_mul(groups) != Some(x.dims[1]) {
+        return Err(format!("images {:?} and kernels {window:?} in {groups} group(s)", x.dims));
     }
-    let groups =
-        usize::try_from(call.whole("group", 1)?).ok().filter(|&groups| groups > 0 && window[0] % groups == 0);
-    let groups = groups.ok_or("group does not divide the kernels")?;
-    if window[1].checked_mul(groups) != Some(image[1]) {
-        return Err(format!("images {image:?} and kernels {window:?} in {groups} group(s)"));
+    let sides = sides(call, &window[2..], &x.dims[2..])?;
+    let places = sides.iter().zip(&x.dims[2..]).map(|(side, &extent)| side.places(extent, false));
+    let dims = [vec![x.dims[0], window[0]], places.collect::<Result<_, _>>()?].concat();
+    let function = if sides.len() == 1 { "conv1d" } else { "conv2d" };
+    let mut text = format!("{function}({}", factors(l, call, &x)?);
+    text += &(strides(&sides, 1) + &moving(&sides) + &argument("groups", &[groups], 1));
+    Ok(vec![l.step(text + ")", &dims, false)])
+}
+
+/// `ConvTranspose`: `output_shape` says what is cut off, or put behind.
+pub(crate) fn conv_transpose(l: &mut Lowering, call: &Call) -> Lowered {
+    let (x, window, groups) = grouped(call)?;
+    if window[0] != x.dims[1] {
+        return Err(format!("images {:?} and kernels {window:?} in {groups} group(s)", x.dims));
     }
-    let sides = sides(call, &window[2..], &image[2..])?;
-    let holes: Vec<usize> = call.integers("dilations")?.iter().map(|&dilation| dilation as usize).collect();
-    let holes = if holes.is_empty() { vec![1; sides.len()] } else { holes };
-    let mut kernels = dense(&kernels, groups, &holes)?;
-    let places: Vec<usize> =
-        sides.iter().zip(&image[2..]).map(|(side, &extent)| side.places(extent)).collect::<Result<_, _>>()?;
-    let dims = [&[image[0], window[0]], &places[..]].concat();
-    let mut text = l.plain(&x)?;
-    // A sequence is an image of one row.
-    let mut flat = image.clone();
-    let (height, width) = match sides[..] {
-        [width] => {
-            flat = vec![image[0], image[1], 1, image[2]];
-            text = format!("reshape({text}, {})", list(&flat));
-            let own = kernels.dims.clone();
-            kernels = kernels.with_dims(vec![own[0], own[1], 1, own[2]]);
-            (Side { size: 1, stride: width.stride, before: 0, behind: 0 }, width)
-        }
-        [height, width] => (height, width),
-        _ => return Err("more than two spatial axes".to_owned()),
+    let image = &x.dims[2..];
+    let bare = bare(call, &window[2..], image)?;
+    let mut more = numbers(call, "output_padding", bare.len(), 0)?;
+    let due = numbers(call, "output_shape", bare.len(), 0)?;
+    let spread = |axis: usize, side: Side| {
+        let last = image[axis].checked_sub(1).ok_or_else(|| "an image without elements".to_owned())?;
+        let wide = last.checked_mul(side.stride).and_then(|wide| wide.checked_add(side.size() + more[axis]));
+        wide.ok_or_else(|| format!("images {image:?}"))
     };
-    let around = [height.before, height.behind, width.before, width.behind];
-    let padding = if around == [around[0]; 4] { around[0] } else { 0 };
-    if padding != around[0] || padding != around[3] || padding != around[1] {
-        text = padded(l, text, &flat, &[(2, height.before, height.behind), (3, width.before, width.behind)]);
-    }
-    let stride = if height.stride == width.stride { height.stride } else { 1 };
-    let input = &call.node.inputs[1];
-    let weights = l.parameter_called(&kernels, input.rsplit("::").next().unwrap_or(input))?;
-    let mut arguments = format!("{text}, {weights}");
-    if call.has(2) {
-        let bias = call.constant(2)?.clone();
-        let input = &call.node.inputs[2];
-        arguments += &format!(", {}", l.parameter_called(&bias, input.rsplit("::").next().unwrap_or(input))?);
-    }
-    if stride != 1 {
-        arguments += &format!(", stride={stride}");
-    }
-    if padding != 0 {
-        arguments += &format!(", padding={padding}");
-    }
-    let mut text = format!("conv2d({arguments})");
-    if stride == 1 && (height.stride, width.stride) != (1, 1) {
-        text = format!("{text}[:, :, ::{}, ::{}]", height.stride, width.stride);
-    }
-    if sides.len() == 1 {
-        text = format!("reshape({text}, {})", list(&dims));
-    }
-    Ok(vec![l.step(text, &dims, false)])
+    let wide = bare.iter().enumerate().map(|(axis, &side)| spread(axis, side));
+    let mut wide = wide.collect::<Result<Vec<_>, _>>()?;
+    let sides = if due.iter().all(|&extent| extent == 0) {
+        surrounded(call, bare, |axis, side| {
+            wide[axis].saturating_sub(image[axis].saturating_mul(side.stride))
+        })?
+    } else {
+        // What is too wide is cut off on both sides, and what is not wide enough has zeros behind it.
+        let upper = call.text("auto_pad", "NOTSET")? == "SAME_UPPER";
+        let mut sides = bare;
+        for (axis, side) in sides.iter_mut().enumerate() {
+            let off = wide[axis].saturating_sub(due[axis]);
+            let (less, larger) = (off / 2, off.div_ceil(2));
+            (side.before, side.behind) = if upper { (less, larger) } else { (larger, less) };
+            let missing = due[axis].saturating_sub(wide[axis]);
+            more[axis] += missing;
+            wide[axis] += missing;
+        }
+        sides
+    };
+    let kept = sides.iter().zip(&wide).map(|(side, &wide)| {
+        wide.checked_sub(side.before + side.behind)
+            .filter(|&kept| kept > 0)
+            .ok_or("nothing is left of its result")
+    });
+    let channels = window[1].checked_mul(groups).ok_or_else(|| format!("kernels {window:?}"))?;
+    let dims = [vec![x.dims[0], channels], kept.collect::<Result<_, _>>()?].concat();
+    let function = if sides.len() == 1 { "conv_transpose1d" } else { "conv_transpose2d" };
+    let mut text = format!("{function}({}", factors(l, call, &x)?);
+    text += &(strides(&sides, 1) + &moving(&sides));
+    text += &(argument("output_padding", &more, 0) + &argument("groups", &[groups], 1));
+    Ok(vec![l.step(text + ")", &dims, false)])
 }
 
-/// The windows of a pool over images (n, c, h, w), or sequences (n, c, l) as images of one row.
-struct Pool {
-    text: String,
-    /// The extents as an image.
-    image: Vec<usize>,
-    sides: [Side; 2],
-    /// The extents of the result.
-    dims: Vec<usize>,
-}
-
-fn pool(l: &Lowering, call: &Call) -> Result<Pool, String> {
+/// A pool over images (n, c, h, w), or over sequences (n, c, l) as images of one row.
+fn pool(l: &mut Lowering, call: &Call, function: &str, more: &str) -> Lowered {
     call.only("storage_order", 0)?;
-    if call.integers("dilations")?.iter().any(|&dilation| dilation != 1) {
-        return Err(format!("dilations = {:?}", call.integers("dilations")?));
-    }
     if call.node.outputs.iter().skip(1).any(|output| !output.is_empty()) {
         return Err("its indices are taken".to_owned());
     }
@@ -210,130 +236,40 @@ fn pool(l: &Lowering, call: &Call) -> Result<Pool, String> {
     let image =
         x.dims.get(2..).filter(|image| !image.is_empty()).ok_or_else(|| format!("images {:?}", x.dims))?;
     let mut sides = sides(call, &kernel, image)?;
-    if call.whole("ceil_mode", 0)? != 0 {
-        for (side, &extent) in sides.iter_mut().zip(image) {
-            let padded = extent + side.before + side.behind;
-            if padded.saturating_sub(side.size) % side.stride != 0 {
-                return Err("ceil_mode = 1 with a window that ends outside".to_owned());
-            }
-        }
-    }
-    let places: Vec<usize> =
-        sides.iter().zip(image).map(|(side, &extent)| side.places(extent)).collect::<Result<_, _>>()?;
-    if sides.iter().any(|side| side.before >= side.size || side.behind >= side.size) {
+    let overhangs = call.whole("ceil_mode", 0)? != 0;
+    let places = sides.iter().zip(image).map(|(side, &extent)| side.places(extent, overhangs));
+    let dims = [x.dims[..2].to_vec(), places.collect::<Result<_, _>>()?].concat();
+    if sides.iter().any(|side| side.before >= side.size() || side.behind >= side.size()) {
         return Err("a padding that is as wide as its window".to_owned());
     }
-    let dims = [&x.dims[..2], &places[..]].concat();
-    let name = l.plain(&x)?;
-    Ok(match sides[..] {
-        [side] => {
-            let image = vec![x.dims[0], x.dims[1], 1, x.dims[2]];
-            let text = format!("reshape({name}, {})", list(&image));
-            Pool { text, image, sides: [Side { size: 1, stride: 1, before: 0, behind: 0 }, side], dims }
-        }
-        [height, width] => Pool { text: name, image: x.dims.clone(), sides: [height, width], dims },
-        _ => return Err("more than two spatial axes".to_owned()),
-    })
-}
-
-impl Pool {
-    fn padding(&self) -> [(usize, usize, usize); 2] {
-        let [height, width] = self.sides;
-        [(2, height.before, height.behind), (3, width.before, width.behind)]
+    let mut name = l.plain(&x)?;
+    let is_line = sides.len() == 1;
+    if is_line {
+        name = format!("reshape({name}, {})", list(&[x.dims[0], x.dims[1], 1, x.dims[2]]));
+        sides.insert(0, Side { kernel: 1, dilation: 1, stride: 1, before: 0, behind: 0 });
     }
-
-    /// The arguments of a function that pools by square windows, if these are.
-    fn square(&self) -> Option<String> {
-        let [height, width] = self.sides;
-        let is_square = height.size == width.size && height.stride == width.stride;
-        is_square.then(|| format!("size={}, stride={}", height.size, height.stride))
+    let kernels: Vec<usize> = sides.iter().map(|side| side.kernel).collect();
+    let mut text = format!("{function}({name}{}", argument("size", &kernels, 0));
+    // Without a stride windows move by their own extents.
+    text += &(strides(&sides, 0) + &moving(&sides));
+    if overhangs {
+        text += ", ceil_mode=True";
     }
-
-    /// The windows along one axis: one slice for each place in them.
-    fn slices(&self, text: &str, at: usize) -> Vec<String> {
-        let (side, axis) = (self.sides[at], at + 2);
-        let count = self.image[axis] + side.before + side.behind - side.size;
-        let stride = if side.stride == 1 { String::new() } else { format!(":{}", side.stride) };
-        (0..side.size)
-            .map(|start| format!("{text}[{}{start}:{}{stride}]", ":, ".repeat(axis), start + count + 1))
-            .collect()
+    if sides.iter().any(|side| side.before + side.behind > 0) {
+        text += more;
     }
-
-    fn done(self, l: &mut Lowering, text: String) -> Lowered {
-        let text = if self.dims.len() == 3 { format!("reshape({text}, {})", list(&self.dims)) } else { text };
-        Ok(vec![l.step(text, &self.dims, false)])
-    }
+    text += ")";
+    let text = if is_line { format!("reshape({text}, {})", list(&dims)) } else { text };
+    Ok(vec![l.step(text, &dims, false)])
 }
 
 pub(crate) fn max_pool(l: &mut Lowering, call: &Call) -> Lowered {
-    let pool = pool(l, call)?;
-    // The outermost elements, repeated, are in every window that reaches beyond them.
-    let mut text = pool.text.clone();
-    let mut dims = pool.image.clone();
-    for (axis, before, behind) in pool.padding() {
-        if before + behind > 0 {
-            let extent = dims[axis];
-            let places: Vec<usize> =
-                (0..before + extent + behind).map(|at| at.saturating_sub(before).min(extent - 1)).collect();
-            dims[axis] = places.len();
-            text = l
-                .part("padded", format!("gather({text}, [{}], axis={axis})", list(&places)), &dims, false)
-                .name;
-        }
-    }
-    if let Some(window) = pool.square() {
-        return pool.done(l, format!("maxpool2d({text}, {window})"));
-    }
-    for at in 0..2 {
-        if pool.sides[at].size == 1 && pool.sides[at].stride == 1 {
-            continue;
-        }
-        let mut all = pool.slices(&text, at);
-        while all.len() > 1 {
-            all = all
-                .chunks(2)
-                .map(|pair| if let [a, b] = pair { format!("max({a}, {b})") } else { pair[0].clone() })
-                .collect();
-        }
-        dims[at + 2] = pool.sides[at].places(pool.image[at + 2])?;
-        text = l.part("largest", all.remove(0), &dims, false).name;
-    }
-    pool.done(l, text)
+    pool(l, call, "maxpool2d", "")
 }
 
 pub(crate) fn average_pool(l: &mut Lowering, call: &Call) -> Lowered {
-    let pool = pool(l, call)?;
-    let counts_padding = call.whole("count_include_pad", 0)? != 0;
-    let text = padded(l, pool.text.clone(), &pool.image, &pool.padding());
-    let [height, width] = pool.sides;
-    let mut means = match pool.square() {
-        Some(window) => format!("avgpool2d({text}, {window})"),
-        None => {
-            let mut dims = pool.image.clone();
-            let mut text = text;
-            for at in 0..2 {
-                dims[at + 2] = pool.sides[at].places(pool.image[at + 2])?;
-                text = l.part("sum", pool.slices(&text, at).join(" + "), &dims, false).name;
-            }
-            format!("{text} / {}", height.size * width.size)
-        }
-    };
-    if pool.padding().iter().any(|&(_, before, behind)| before + behind > 0) && !counts_padding {
-        // Means of what is there: windows at the border have less.
-        let there = |side: Side, extent: usize| -> Result<Vec<f64>, String> {
-            let inside = |at: usize| {
-                (at * side.stride..at * side.stride + side.size)
-                    .filter(|&at| at >= side.before && at < side.before + extent)
-                    .count()
-            };
-            Ok((0..side.places(extent)?).map(|at| side.size as f64 / inside(at) as f64).collect())
-        };
-        let (rows, cols) = (there(height, pool.image[2])?, there(width, pool.image[3])?);
-        let factors = rows.iter().flat_map(|row| cols.iter().map(move |col| row * col)).collect();
-        let factors = l.parameter(&Tensor::real(&[rows.len(), cols.len()], factors), "border")?;
-        means = format!("({means}) * {factors}");
-    }
-    pool.done(l, means)
+    let counts = call.whole("count_include_pad", 0)? != 0;
+    pool(l, call, "avgpool2d", if counts { "" } else { ", count_include_pad=False" })
 }
 
 /// A mean or the largest of all places of each channel.

@@ -63,6 +63,8 @@ fn truth(holds: bool) -> f64 {
 }
 
 const CONV: &[&str] = &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"];
+const TRANSPOSED: &[&str] =
+    &["auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"];
 const POOL: &[&str] = &[
     "auto_pad",
     "ceil_mode",
@@ -231,6 +233,7 @@ const RULES: &[Rule] = &[
     rule(&["MatMul"], &[], Fold::By(fold::matmul), Lower::By(linear::matmul)),
     rule(&["Gemm"], &["alpha", "beta", "transA", "transB"], Fold::No, Lower::By(linear::gemm)),
     rule(&["Conv"], CONV, Fold::No, Lower::By(images::conv)),
+    rule(&["ConvTranspose"], TRANSPOSED, Fold::No, Lower::By(images::conv_transpose)),
     rule(&["MaxPool"], POOL, Fold::No, Lower::By(images::max_pool)),
     rule(&["AveragePool"], POOL, Fold::No, Lower::By(images::average_pool)),
     rule(&["GlobalAveragePool"], &[], Fold::No, Lower::By(|l, c| images::global_pool(l, c, "mean"))),

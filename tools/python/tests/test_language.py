@@ -41,6 +41,18 @@ CALLS = {
         lambda x, i: sb.conv2d(i, i[:, :, :1, :1], x[0, :1], stride=1, padding=0),
         lambda: (IMAGES[:, :1] * IMAGES[0, 0, 0, 0] + IMAGES[:, 1:] * IMAGES[0, 1, 0, 0]) + 1,
     ),
+    "conv1d": (
+        lambda x, i: sb.conv1d(i[:, :, 0], i[0, :, :1, :2].reshape(2, 1, 2), stride=2, groups=2),
+        lambda: (IMAGES[:, :, 0].reshape(1, 2, 2, 2) * IMAGES[0, :, :1, :2].reshape(1, 2, 1, 2)).sum(axis=-1),
+    ),
+    "conv_transpose1d": (
+        lambda x, i: sb.conv_transpose1d(i[:, :, 0], i[0, :, :1, :2].reshape(2, 1, 2), stride=2, groups=2),
+        lambda: np.stack([np.kron(IMAGES[0, at, 0], IMAGES[0, at, 0, :2]) for at in (0, 1)])[None],
+    ),
+    "conv_transpose2d": (
+        lambda x, i: sb.conv_transpose2d(i, i[0, :, :2, :2].reshape(2, 1, 2, 2), stride=(2, 2), groups=2),
+        lambda: np.stack([np.kron(IMAGES[0, at], IMAGES[0, at, :2, :2]) for at in (0, 1)])[None],
+    ),
     "clip_norm": (lambda x, i: sb.clip_norm(x, 1), lambda: X / np.linalg.norm(X)),
     "cumsum": (lambda x, i: sb.cumsum(x, axis=1), lambda: X.cumsum(axis=1)),
     "einsum": (lambda x, i: sb.einsum("ij,kj->ik", x, x), lambda: X @ X.T),

@@ -181,25 +181,52 @@ def dot_general(x: Any, y: Any, *, dimension_numbers: Any, **_: Any) -> Tensor:
 
 def convolution(x: Any, w: Any, **params: Any) -> Any:
     numbers, strides = params["dimension_numbers"], params["window_strides"]
-    dilated = {*params["lhs_dilation"], *params["rhs_dilation"]} - {1}
-    groups = params["feature_group_count"]
-    if len(strides) != 2 or dilated or len(set(strides)) != 1 or params["batch_group_count"] != 1:
-        raise ProgramError("not supported: a convolution that is dilated, or not of two axes and one stride")
+    axes = len(strides)
+    if axes not in (1, 2) or params["batch_group_count"] != 1:
+        raise ProgramError("not supported: a convolution of groups of a batch, or not of one or two axes")
     x, w = np.transpose(x, numbers.lhs_spec), np.transpose(w, numbers.rhs_spec)
-    for axis, (before, after) in enumerate(params["padding"], 2):
-        if before or after:
-            x = sb.pad(x, before, after, axis=axis) if isinstance(x, Tensor) else padded_array(x, axis, before, after)
-    out, depth = w.shape[0] // groups, w.shape[1]
-    parts = [
-        sb.conv2d(x[:, at * depth : (at + 1) * depth], w[at * out : (at + 1) * out], stride=int(strides[0]))
-        for at in range(groups)
-    ]
-    result: Any = parts[0] if groups == 1 else np.concatenate(parts, axis=1)
+    groups, padding = params["feature_group_count"], [tuple(map(int, sides)) for sides in params["padding"]]
+    if set(params["lhs_dilation"]) == {1}:
+        for axis, (before, behind) in enumerate(padding, 2):
+            if min(before, behind) < 0:
+                x = cut(x, axis, max(-before, 0), max(-behind, 0))
+        moves = {"stride": one_or_all(strides), "dilation": one_or_all(params["rhs_dilation"])}
+        around = one_or_all([max(places, 0) for sides in padding for places in sides])
+        result: Any = getattr(sb, f"conv{axes}d")(x, w, **moves, padding=around, groups=groups)
+    else:
+        result = transposed(x, w, params["lhs_dilation"], params["rhs_dilation"], padding, groups)
+        result = result[(slice(None), slice(None), *(slice(None, None, int(stride)) for stride in strides))]
     return np.transpose(result, np.argsort(numbers.out_spec).tolist())
 
 
-def padded_array(x: Any, axis: int, before: int, after: int) -> Any:
-    return np.pad(x, [(before, after) if at == axis else (0, 0) for at in range(x.ndim)])
+def transposed(x: Any, w: Any, spread: Any, apart: Any, padding: list[tuple[int, int]], groups: int) -> Any:
+    """A convolution of elements that are `spread` apart: each is multiplied by the kernels, and nothing by a zero."""
+    (out, depth, *size), axes = w.shape, len(spread)
+    kernels: Any = np.transpose(np.reshape(w, (groups, out // groups, depth, math.prod(size))), (0, 2, 1, 3))
+    kernels = np.reshape(kernels, (groups * depth, out // groups, *size))
+    for axis in range(2, 2 + axes):
+        kernels = np.flip(kernels, axis)
+    off, more, before_all = [], [], []
+    for extent, gap, (before, behind) in zip(size, apart, padding, strict=True):
+        last = (extent - 1) * int(gap)
+        off += [max(last - before, 0), max(last - behind, 0)]
+        more.append(max(behind - last, 0))
+        before_all.append(max(before - last, 0))
+    moves = {"stride": one_or_all(spread), "dilation": one_or_all(apart), "output_padding": one_or_all(more)}
+    result: Any = getattr(sb, f"conv_transpose{axes}d")(x, kernels, **moves, padding=one_or_all(off), groups=groups)
+    for axis, before in enumerate(before_all, 2):
+        result = sb.pad(result, before, 0, axis=axis) if before else result
+    return result
+
+
+def one_or_all(numbers: Any) -> int | tuple[int, ...]:
+    """One number where all are the same."""
+    numbers = [int(number) for number in numbers]
+    return numbers[0] if len(set(numbers)) == 1 else tuple(numbers)
+
+
+def cut(x: Any, axis: int, before: int, behind: int) -> Any:
+    return x[(*[slice(None)] * axis, slice(before, x.shape[axis] - behind))]
 
 
 def broadcast(x: Any, *, shape: tuple[int, ...], broadcast_dimensions: tuple[int, ...], **_: Any) -> Any:

@@ -196,51 +196,47 @@ def variance(x: Tensor, dim: Any = None, correction: float = 1, keepdim: bool = 
     return x.var(tuple(dim) if dim else None, ddof=int(correction), keepdims=keepdim)
 
 
-def square(numbers: Any, what: str) -> int:
-    """The one number that a job's windows have for both axes."""
-    numbers = numbers if isinstance(numbers, list) else [numbers]
-    if len(set(numbers)) != 1:
-        raise ProgramError(f"not supported: {what} = {numbers}")
-    return int(numbers[0])
+def along(numbers: Any, axes: int) -> int | tuple[int, ...]:
+    """One number for all axes, or one for each."""
+    numbers = [int(number) for number in (numbers if isinstance(numbers, (list, tuple)) else [numbers])]
+    return numbers[0] if len(numbers) == 1 or axes == 1 else tuple(numbers)
 
 
 def convolution(
-    x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, _output: Any, groups: int
+    x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, output: Any, groups: int
 ) -> Tensor:
-    if transposed or square(dilation, "dilation") != 1 or len(stride) != 2:
-        raise ProgramError("not supported: a convolution that is transposed, dilated or not of two axes")
-    options = {"stride": square(stride, "stride"), "padding": square(padding, "padding")}
-    out, depth = w.shape[0] // groups, w.shape[1]
-    parts = [
-        sb.conv2d(x[:, at * depth : (at + 1) * depth], w[at * out : (at + 1) * out], **options) for at in range(groups)
-    ]
-    result: Any = parts[0] if groups == 1 else np.concatenate(parts, axis=1)
-    return result if b is None else result + b.reshape(1, -1, 1, 1)  # type: ignore[no-any-return]
+    axes = x.ndim - 2
+    if axes not in (1, 2):
+        raise ProgramError(f"not supported: a convolution of {axes} axes")
+    options = {"stride": along(stride, axes), "dilation": along(dilation, axes)}
+    options |= {"padding": along(padding, axes), "groups": groups}
+    if transposed:
+        options["output_padding"] = along(output, axes)
+    function = getattr(sb, f"conv_transpose{axes}d" if transposed else f"conv{axes}d")
+    result: Tensor = function(x, w, *([] if b is None else [b]), **options)
+    return result
 
 
 def max_pool(
     x: Tensor, size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> tuple[Tensor]:
-    extent, most = square(size, "kernel_size"), square(padding, "padding")
-    if ceil_mode or square(dilation, "dilation") != 1:
-        raise ProgramError("not supported: a pool with ceil_mode or dilation")
-    # Every window reaches into the image, and so to the element of its edge that the padding repeats.
-    wide: Any = x
-    for axis in (2, 3) if most else ():
-        first, last = sliced(wide, axis, 0, 1), sliced(wide, axis, wide.shape[axis] - 1, wide.shape[axis])
-        wide = np.concatenate([*[first] * most, wide, *[last] * most], axis=axis)
-    return (sb.maxpool2d(wide, size=extent, stride=square(stride, "stride") if stride else extent),)
+    moves = {"stride": along(stride or size, 2), "padding": along(padding, 2), "dilation": along(dilation, 2)}
+    return (sb.maxpool2d(x, size=along(size, 2), **moves, ceil_mode=ceil_mode),)
 
 
 def average_pool(
-    x: Tensor, size: Any, stride: Any = (), padding: Any = 0, ceil_mode: bool = False, counts: bool = True, *_: Any
+    x: Tensor,
+    size: Any,
+    stride: Any = (),
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    counts: bool = True,
+    divisor: Any = None,
 ) -> Tensor:
-    extent, most = square(size, "kernel_size"), square(padding, "padding")
-    if ceil_mode or (most and not counts):
-        raise ProgramError("not supported: a pool with ceil_mode, or of a mean without the padding")
-    if most:
-        x = sb.pad(x, most, most, axis=(2, 3))
-    return sb.avgpool2d(x, size=extent, stride=square(stride, "stride") if stride else extent)
+    if divisor is not None:
+        raise ProgramError(f"not supported: a pool with divisor_override = {divisor}")
+    moves = {"stride": along(stride or size, 2), "padding": along(padding, 2)}
+    return sb.avgpool2d(x, size=along(size, 2), **moves, ceil_mode=ceil_mode, count_include_pad=counts)
 
 
 def layer_norm(x: Tensor, shape: list[int], weight: Any, bias: Any, eps: float) -> tuple[Tensor]:
