@@ -33,7 +33,7 @@ pub enum DataError {
         extension: String,
     },
     /// A type of elements that is not read.
-    #[error("{}: elements of type '{dtype}' are not read; f32, f64, i32, i64, u32 and u64 are", .path.display())]
+    #[error("{}: elements of type '{dtype}' are not read; bool, integers of 8 to 64 bits, f16, bf16, f32 and f64 are", .path.display())]
     Type {
         /// The file.
         path: PathBuf,

@@ -8,6 +8,7 @@ mod npz;
 mod records;
 mod safetensors;
 mod table;
+mod types;
 mod write;
 
 use decimal::Exact;

@@ -1,12 +1,11 @@
 //! NumPy's `.npy` (format: NumPy Enhancement Proposal 1).
 
+use super::types::ElementType;
 use super::{DataError, Matrix, Numbers, dims_of};
-use ndarray::ArrayD;
-use ndarray_npy::{ReadNpyExt, ReadableElement};
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufReader, Read};
 use std::path::Path;
-use symbolon::program::Kind;
+use symbolon::program::Dims;
 
 /// Longest header that is read: a matrix needs about a hundred bytes.
 const LONGEST_HEADER: usize = 64 * 1024;
@@ -28,59 +27,67 @@ pub(super) fn read_from(mut reader: impl Read, length: u64, path: &Path) -> Resu
     let header = Header::read(&mut reader).map_err(&unreadable)?;
     let dims = dims_of(path, &header.dimensions)?;
     let dtype = header.dtype.trim_start_matches(['<', '>', '=', '|']);
-    let (element_bytes, kind) = match dtype {
-        "f8" => (8u64, Kind::Real),
-        "f4" => (4, Kind::Real),
-        "i8" => (8, Kind::I64),
-        "i4" => (4, Kind::I32),
-        "u8" => (8, Kind::U64),
-        "u4" => (4, Kind::U32),
-        _ => return Err(DataError::Type { path: path.to_owned(), dtype: header.dtype }),
+    let Some(of) = ElementType::of_npy(dtype) else {
+        return Err(DataError::Type { path: path.to_owned(), dtype: header.dtype });
     };
-    // The library allocates what the header claims: hold that against the file first.
-    let needed = dims.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
-    let there = length.saturating_sub(header.bytes.get_ref().len() as u64);
+    // What the header claims is held against the file before it is allocated.
+    let needed = dims.checked_len().and_then(|len| (len as u64).checked_mul(of.bytes as u64));
+    let there = length.saturating_sub(header.length);
     if needed != Some(there) {
         let word = if needed.is_none_or(|needed| needed > there) { "truncated" } else { "too long" };
         let reason = format!("the file is {word}: {dims} of {dtype} does not fill {there} bytes");
         return Err(unreadable(reason));
     }
-    let reader = header.bytes.chain(reader);
-    let numbers =
-        match dtype {
-            "f8" => values(reader).map(Numbers::Real),
-            "f4" => {
-                values::<f32>(reader).map(|values| Numbers::Real(values.into_iter().map(f64::from).collect()))
+    let is_big = match header.dtype.chars().next() {
+        Some('>') => true,
+        Some('=') => cfg!(target_endian = "big"),
+        _ => false,
+    };
+    let numbers = of.read(&mut reader, dims.folded().len(), is_big).map_err(unreadable)?;
+    // An archive holds its files against their checksums at their ends.
+    if reader.read(&mut [0]).map_err(|error| unreadable(error.to_string()))? > 0 {
+        return Err(unreadable("the file is too long".to_owned()));
+    }
+    let numbers = if header.is_column_major { numbers.row_major(dims) } else { numbers };
+    Ok(Matrix { dims, kind: of.kind, is_table: false, numbers })
+}
+
+impl Numbers {
+    /// Numbers of which the first axis moves fastest, in the order in which the last one does.
+    fn row_major(self, dims: Dims) -> Numbers {
+        match self {
+            Numbers::Real(all) => Numbers::Real(row_major(&all, dims)),
+            Numbers::Signed(all) => Numbers::Signed(row_major(&all, dims)),
+            Numbers::Unsigned(all) => Numbers::Unsigned(row_major(&all, dims)),
+            Numbers::Mixed { .. } => unreachable!("an array has one type"),
+        }
+    }
+}
+
+fn row_major<T: Copy>(all: &[T], dims: Dims) -> Vec<T> {
+    let (extents, mut at) = (dims.extents(), vec![0; dims.rank()]);
+    let next = |_| {
+        let place = at.iter().zip(extents).rev().fold(0, |place, (index, extent)| place * extent + index);
+        for (index, &extent) in at.iter_mut().zip(extents).rev() {
+            *index += 1;
+            if *index < extent {
+                break;
             }
-            "i8" => values(reader).map(Numbers::Signed),
-            "i4" => values::<i32>(reader)
-                .map(|values| Numbers::Signed(values.into_iter().map(i64::from).collect())),
-            "u8" => values(reader).map(Numbers::Unsigned),
-            _ => values::<u32>(reader)
-                .map(|values| Numbers::Unsigned(values.into_iter().map(u64::from).collect())),
-        };
-    Ok(Matrix { dims, kind, is_table: false, numbers: numbers.map_err(unreadable)? })
-}
-
-/// The elements, row-major.
-fn values<T: ReadableElement + Clone>(reader: impl Read) -> Result<Vec<T>, String> {
-    let array = ArrayD::<T>::read_npy(reader).map_err(|error| one_line(&error.to_string()))?;
-    Ok(match array.is_standard_layout() {
-        true => array.into_raw_vec_and_offset().0,
-        false => array.iter().cloned().collect(),
-    })
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().collect::<Vec<_>>().join(" ")
+            *index = 0;
+        }
+        all[place]
+    };
+    (0..all.len()).map(next).collect()
 }
 
 /// As much of a header as says how large the data is.
 struct Header {
     dtype: String,
     dimensions: Vec<usize>,
-    /// The header itself, for the library to read again.
-    bytes: Cursor<Vec<u8>>,
+    /// Whether the first axis moves fastest.
+    is_column_major: bool,
+    /// Its own bytes.
+    length: u64,
 }
 
 impl Header {
@@ -107,10 +114,11 @@ impl Header {
         }
         let mut text = vec![0; length];
         reader.read_exact(&mut text).map_err(cut)?;
-        let bytes = Cursor::new([&prefix, &length_field[..length_bytes], &text].concat());
+        let length = (prefix.len() + length_bytes + text.len()) as u64;
         let text = String::from_utf8_lossy(&text);
-        let (dtype, dimensions) = dtype(&text).zip(dimensions(&text)).ok_or("its header cannot be read")?;
-        Ok(Header { dtype, dimensions, bytes })
+        let read = || Some((dtype(&text)?, dimensions(&text)?, is_column_major(&text)?));
+        let (dtype, dimensions, is_column_major) = read().ok_or("its header cannot be read")?;
+        Ok(Header { dtype, dimensions, is_column_major, length })
     }
 }
 
@@ -143,6 +151,11 @@ fn dtype(text: &str) -> Option<String> {
     }
 }
 
+fn is_column_major(text: &str) -> Option<bool> {
+    let value = entry(text, "fortran_order")?;
+    if value.starts_with("True") { Some(true) } else { value.starts_with("False").then_some(false) }
+}
+
 fn dimensions(text: &str) -> Option<Vec<usize>> {
     let (inside, _) = entry(text, "shape")?.strip_prefix('(')?.split_once(')')?;
     let extents = inside.split(',').map(str::trim).filter(|extent| !extent.is_empty());
@@ -154,7 +167,7 @@ mod tests {
     use super::*;
     use ndarray::{Array2, ShapeBuilder, array};
     use ndarray_npy::WriteNpyExt;
-    use symbolon::program::Dims;
+    use symbolon::program::Kind;
     use symbolon::ring::Shape;
 
     fn read_bytes(bytes: &[u8]) -> Result<Matrix, String> {
@@ -175,6 +188,9 @@ mod tests {
         let mut columns = Array2::<i64>::zeros((2, 3).f());
         columns.assign(&array![[1, 2, 3], [4, 5, 6]]);
         let matrix = read_bytes(&bytes_of(columns)).unwrap();
+        let mut cube = ndarray::Array3::<i16>::zeros((2, 3, 2).f());
+        cube.iter_mut().zip(0..).for_each(|(element, number)| *element = number);
+        assert_eq!(read_bytes(&bytes_of(cube)).unwrap().numbers, Numbers::Signed((0..12).collect()));
         assert_eq!(
             (matrix.dims.folded(), matrix.numbers),
             (Shape::new(2, 3), Numbers::Signed(vec![1, 2, 3, 4, 5, 6]))
@@ -204,6 +220,22 @@ mod tests {
         assert_eq!(matrix.numbers, Numbers::Real(vec![1.5, -2.0]));
         let matrix = read_bytes(&bytes_of(array![[7u32]])).unwrap();
         assert_eq!(matrix.numbers, Numbers::Unsigned(vec![7]));
+        let matrix = read_bytes(&bytes_of(array![true, false])).unwrap();
+        assert_eq!((matrix.numbers, matrix.kind), (Numbers::Unsigned(vec![1, 0]), Kind::U32));
+        let matrix = read_bytes(&bytes_of(array![-7i8])).unwrap();
+        assert_eq!((matrix.numbers, matrix.kind), (Numbers::Signed(vec![-7]), Kind::I32));
+        // As NumPy writes float16, and big-endian int16.
+        for (name, bytes, expected) in [
+            ("<f2", [0, 0x3e, 0, 0xb4], Numbers::Real(vec![1.5, -0.25])),
+            (">i2", [0xff, 0xfe, 1, 0], Numbers::Signed(vec![-2, 256])),
+        ] {
+            let mut file = bytes_of(array![0u16, 0]);
+            file.truncate(file.len() - 4);
+            let at = file.windows(3).position(|three| three == b"<u2").expect("the type");
+            file[at..at + 3].copy_from_slice(name.as_bytes());
+            file.extend(bytes);
+            assert_eq!(read_bytes(&file).unwrap().numbers, expected, "{name}");
+        }
     }
 
     #[test]
@@ -220,9 +252,10 @@ mod tests {
         }
         assert_eq!(read_bytes(b"").unwrap_err(), "data.npy: the file is empty");
         assert_eq!(read_bytes(b"PK\x03\x04 zipped").unwrap_err(), "data.npy: not an .npy file");
-        assert!(
-            read_bytes(&bytes_of(array![true])).unwrap_err().contains("elements of type '|b1' are not read")
-        );
+        let mut text = whole.clone();
+        let at = text.windows(3).position(|three| three == b"<f8").expect("the type");
+        text[at..at + 3].copy_from_slice(b"<U2");
+        assert!(read_bytes(&text).unwrap_err().contains("elements of type '<U2' are not read"));
         let many = bytes_of(ndarray::Array5::<f64>::zeros((1, 2, 1, 1, 3)));
         assert!(read_bytes(&many).unwrap_err().contains("an array of 5 dimensions is not read"));
         let claim = String::from_utf8_lossy(&whole).replace("(1, 2)", "(9999999999999, 9999999)");

@@ -2,14 +2,14 @@
 //!
 //! Only the tensor that is asked for is read; its place is held against the file before anything is allocated.
 
-use super::{DataError, Matrix, Numbers, Source, dims_of};
+use super::types::ElementType;
+use super::{DataError, Matrix, Source, dims_of};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use symbolon::program::Kind;
 
 /// Longest header, as in the format's reference implementation.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -54,27 +54,21 @@ impl Tensors {
         let unreadable = |reason: String| DataError::Unreadable { path: label.clone(), reason };
         let entry = Entry::deserialize(&self.entries[name]).map_err(|error| unreadable(error.to_string()))?;
         let dims = dims_of(&label, &entry.shape)?;
-        let (element_bytes, kind) = match entry.dtype.as_str() {
-            "F64" => (8u64, Kind::Real),
-            "F32" => (4, Kind::Real),
-            "I64" => (8, Kind::I64),
-            "I32" => (4, Kind::I32),
-            "U64" => (8, Kind::U64),
-            "U32" => (4, Kind::U32),
-            _ => return Err(DataError::Type { path: label, dtype: entry.dtype }),
+        let Some(of) = ElementType::of_safetensors(&entry.dtype) else {
+            return Err(DataError::Type { path: label, dtype: entry.dtype });
         };
         let (start, end) = entry.data_offsets;
         let there = end.checked_sub(start).filter(|_| end <= self.length - self.data_offset);
         let there = there.ok_or_else(|| unreadable("its bytes lie outside the file".to_owned()))?;
-        let needed = dims.checked_len().and_then(|len| (len as u64).checked_mul(element_bytes));
+        let needed = dims.checked_len().and_then(|len| (len as u64).checked_mul(of.bytes as u64));
         if needed != Some(there) {
             return Err(unreadable(format!("{dims} of {} does not fill {there} bytes", entry.dtype)));
         }
-        let mut bytes = vec![0; there as usize];
         let begin = SeekFrom::Start(self.data_offset + start);
         self.file.seek(begin).map_err(|error| unreadable(error.to_string()))?;
-        self.file.read_exact(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
-        Ok(Matrix { dims, kind, is_table: false, numbers: numbers(&entry.dtype, &bytes) })
+        let count = dims.folded().len();
+        let numbers = of.read(&mut self.file, count, false).map_err(unreadable)?;
+        Ok(Matrix { dims, kind: of.kind, is_table: false, numbers })
     }
 }
 
@@ -99,21 +93,9 @@ fn header(file: &mut File, length: u64) -> Result<(BTreeMap<String, Value>, u64)
     Ok((entries, data_offset))
 }
 
-/// Little-endian bytes as the numbers that they are, whose type has been checked.
-fn numbers(dtype: &str, bytes: &[u8]) -> Numbers {
-    let (words, halves) = (bytes.as_chunks().0.iter(), bytes.as_chunks().0.iter());
-    match dtype {
-        "F64" => Numbers::Real(words.map(|&word| f64::from_le_bytes(word)).collect()),
-        "I64" => Numbers::Signed(words.map(|&word| i64::from_le_bytes(word)).collect()),
-        "U64" => Numbers::Unsigned(words.map(|&word| u64::from_le_bytes(word)).collect()),
-        "F32" => Numbers::Real(halves.map(|&half| f32::from_le_bytes(half).into()).collect()),
-        "I32" => Numbers::Signed(halves.map(|&half| i32::from_le_bytes(half).into()).collect()),
-        _ => Numbers::Unsigned(halves.map(|&half| u32::from_le_bytes(half).into()).collect()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Numbers;
     use super::*;
     use safetensors::Dtype;
     use safetensors::tensor::{TensorView, serialize};
@@ -142,13 +124,20 @@ mod tests {
     #[test]
     fn every_type_is_read() {
         let (long, short) = ((-3i64).to_le_bytes(), (-3i32).to_le_bytes());
-        let cases: [(Dtype, &[u8], Numbers); 6] = [
+        let cases: [(Dtype, &[u8], Numbers); 13] = [
             (Dtype::F64, &1.5f64.to_le_bytes(), Numbers::Real(vec![1.5])),
             (Dtype::F32, &1.5f32.to_le_bytes(), Numbers::Real(vec![1.5])),
             (Dtype::I64, &long, Numbers::Signed(vec![-3])),
             (Dtype::I32, &short, Numbers::Signed(vec![-3])),
             (Dtype::U64, &long, Numbers::Unsigned(vec![u64::MAX - 2])),
             (Dtype::U32, &short, Numbers::Unsigned(vec![u64::from(u32::MAX) - 2])),
+            (Dtype::F16, &[0, 0x3e], Numbers::Real(vec![1.5])),
+            (Dtype::BF16, &[0xc0, 0x3f], Numbers::Real(vec![1.5])),
+            (Dtype::I16, &short[..2], Numbers::Signed(vec![-3])),
+            (Dtype::U16, &short[..2], Numbers::Unsigned(vec![65533])),
+            (Dtype::I8, &short[..1], Numbers::Signed(vec![-3])),
+            (Dtype::U8, &short[..1], Numbers::Unsigned(vec![253])),
+            (Dtype::BOOL, &[1], Numbers::Unsigned(vec![1])),
         ];
         for (dtype, bytes, numbers) in cases {
             let matrix = read_bytes(&file(&[("a", dtype, &[1], bytes)]), None).unwrap();
@@ -163,7 +152,7 @@ mod tests {
             ("fc1.weight", Dtype::U32, &[3, 2], &bytes),
             ("fc1.bias", Dtype::U32, &[2], &bytes[8..16]),
             ("conv", Dtype::U32, &[1, 1, 1, 3, 2], &bytes),
-            ("half", Dtype::BF16, &[2], &bytes[..4]),
+            ("quarter", Dtype::F8_E5M2, &[2], &bytes[..2]),
         ]);
         let weight = read_bytes(&file, Some("fc1.weight")).unwrap();
         let expected = Numbers::Unsigned(vec![0, 1, 2, 3, 4, 5]);
@@ -173,13 +162,13 @@ mod tests {
         let message = |tensor| read_bytes(&file, tensor).unwrap_err();
         assert!(
             message(Some("fc2"))
-                .ends_with("there is no 'fc2' in it; there are: conv, fc1.bias, fc1.weight, half")
+                .ends_with("there is no 'fc2' in it; there are: conv, fc1.bias, fc1.weight, quarter")
         );
         assert!(message(None).contains("say which of its matrices is meant by `tensor`"));
         assert!(
             message(Some("conv")).contains("data.safetensors[conv]: an array of 5 dimensions is not read")
         );
-        assert!(message(Some("half")).contains("elements of type 'BF16' are not read"));
+        assert!(message(Some("quarter")).contains("elements of type 'F8_E5M2' are not read"));
     }
 
     #[test]
