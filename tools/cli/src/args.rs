@@ -118,7 +118,7 @@ pub enum Command {
         /// A node's folder, or that of a deployment
         #[arg(value_name = "DIR")]
         folder: PathBuf,
-        /// Print one JSON object on stdout; text for people goes to stderr
+        /// Print one JSON object on stdout, also on failure; text for people goes to stderr
         #[arg(long)]
         json: bool,
     },
@@ -376,6 +376,7 @@ impl Command {
             Command::Circuit(arguments) => arguments.json,
             Command::Import(arguments) => arguments.json,
             Command::Functions(arguments) => arguments.json,
+            Command::Init { arguments } => arguments.json,
             _ => false,
         };
         own || self.shared().is_some_and(|shared| shared.json)

@@ -1,7 +1,7 @@
 //! `circuit`: what a Boolean circuit has and takes to be garbled.
 
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::{Table, bytes};
 use clap::Args;
 use serde::Serialize;
@@ -77,7 +77,7 @@ pub fn circuit(arguments: &CircuitArguments) -> Result<(), Failure> {
     let recipients = vec![Parties::first(2); header.outputs.len()];
     let circuit = bristol::read_for(&file, &owners, &recipients).map_err(|error| named(&error))?;
     let json = priced(arguments, &header, &circuit);
-    output::print(arguments.json, &json, &text(arguments, &json))
+    output::print(arguments.json, Document::Circuit, &json, &text(arguments, &json))
 }
 
 fn priced(arguments: &CircuitArguments, header: &bristol::Header, circuit: &Circuit) -> CircuitJson {

@@ -3,12 +3,13 @@
 use crate::args::{DealTo, Shared};
 use crate::devices::device_lines;
 use crate::failure::Failure;
+use crate::output::{self, Document};
 use crate::party::LISTENING;
 use crate::process::Brief;
 use crate::report::RoleJson;
+use crate::say;
 use crate::stages;
 use crate::table::{bytes, seconds};
-use crate::{output, say};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ fn ahead(demand: &Path, store: &Path, count: u32, shared: &Shared) -> Result<(),
         seconds(json.wall_s),
         device_lines(&devices).join(" + ")
     );
-    output::print(shared.json, &json, &text)
+    output::print(shared.json, Document::Deal, &json, &text)
 }
 
 /// Makes so many orders with the other party, each into a store of its own.
@@ -115,7 +116,7 @@ fn by_pair(config: &Path, demand: &Path, store: &Path, count: u32, shared: &Shar
         bytes(json.offline_bytes),
         seconds(json.wall_s)
     );
-    output::print(shared.json, &json, &text)
+    output::print(shared.json, Document::Deal, &json, &text)
 }
 
 /// Deals to the parties of one deployment until they end.
@@ -152,5 +153,5 @@ fn online(config: &Path, shared: &Shared) -> Result<(), Failure> {
         lines.join(" + ")
     );
     let json = DealJson { correlations: dealt.correlations, offline_bytes: sent, orders };
-    output::print(shared.json, &json, &text)
+    output::print(shared.json, Document::Deal, &json, &text)
 }

@@ -3,9 +3,10 @@
 use crate::args::{Folders, Shared};
 use crate::failure::Failure;
 use crate::local::launch;
+use crate::output::{self, Document};
 use crate::report::RunJson;
 use crate::scratch::Scratch;
-use crate::{interrupt, output, say, table};
+use crate::{interrupt, say, table};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -64,7 +65,7 @@ pub fn demo(protocol: Protocol, folders: &Folders, shared: &Shared) -> Result<()
         let wrong = json.images - json.labels_as_oracle;
         return Err(Failure::Wrong(format!("{wrong} private labels differ from the plain fixed-point ones")));
     }
-    output::print(shared.json, &json, &text(&json))
+    output::print(shared.json, Document::Run, &json, &text(&json))
 }
 
 /// The demo's files in a folder of their own.

@@ -1,14 +1,14 @@
 //! `doctor`: the devices of this machine, and which one is taken.
 
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::bytes;
 use symbolon::device::select::{Survey, survey};
 
 /// Lists the devices.
 pub fn doctor(json: bool) -> Result<(), Failure> {
     let survey = survey();
-    output::print(json, &survey, &text(&survey))
+    output::print(json, Document::Doctor, &survey, &text(&survey))
 }
 
 fn text(survey: &Survey) -> String {

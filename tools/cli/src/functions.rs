@@ -2,7 +2,7 @@
 
 use crate::bench::accuracy;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
@@ -74,7 +74,7 @@ pub fn list(arguments: &FunctionsArguments) -> Result<(), Failure> {
     let described = chosen.iter().copied().map(describe).collect::<Result<_, _>>()?;
     let json = FunctionsJson { functions: described };
     let text = if arguments.name.is_some() { one(&json.functions[0]) } else { all(&json.functions) };
-    output::print(arguments.json, &json, &text)?;
+    output::print(arguments.json, Document::Functions, &json, &text)?;
     if arguments.check { accuracy::check(&chosen) } else { Ok(()) }
 }
 

@@ -3,12 +3,13 @@
 use crate::args::{Folders, Shared};
 use crate::failure::Failure;
 use crate::live::Watch;
+use crate::output::{self, Document};
 use crate::party::write_output;
 use crate::process::Brief;
 use crate::report::{InputJson, OutputJson, Ranges, RoleJson, RunJson};
 use crate::table::{Table, bytes};
 use crate::trust::{Coalition, Trust};
-use crate::{output, say, table};
+use crate::{say, table};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -185,7 +186,7 @@ pub fn party(
     let mut json = runs.next().expect("a job runs at least once");
     json.later = runs.collect();
     json.end(stages.take());
-    output::print(shared.json, &json, &table::run(&json))
+    output::print(shared.json, Document::Run, &json, &table::run(&json))
 }
 
 /// Runs every batch, and reports on each.
@@ -322,7 +323,7 @@ pub fn plan(
         trust: trust(),
         ranges: ranges(&program)?,
     };
-    output::print(shared.json, &json, &text(&json))
+    output::print(shared.json, Document::CircuitPlan, &json, &text(&json))
 }
 
 fn text(json: &PlanJson) -> String {

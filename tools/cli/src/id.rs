@@ -1,7 +1,8 @@
 //! `id`: fingerprints, which people compare over the phone before their nodes trust each other.
 
 use crate::failure::Failure;
-use crate::{init, output};
+use crate::init;
+use crate::output::{self, Document};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,7 +35,7 @@ pub fn id(folder: &Path, json: bool) -> Result<(), Failure> {
         });
     }
     let text = nodes.iter().map(text).collect::<Vec<_>>().join("\n");
-    output::print(json, &IdJson { nodes }, &text)
+    output::print(json, Document::Id, &IdJson { nodes }, &text)
 }
 
 fn text(node: &NodeJson) -> String {

@@ -1,7 +1,8 @@
 //! `import`: a job of an ONNX model, and its parameters beside it.
 
 use crate::failure::Failure;
-use crate::{files, output};
+use crate::files;
+use crate::output::{self, Document};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -133,7 +134,7 @@ pub fn import(arguments: &ImportArguments) -> Result<(), Failure> {
         outputs: std::mem::take(&mut job.outputs),
         notes: std::mem::take(&mut job.notes),
     };
-    output::print(arguments.json, &json, &text(arguments, &json))
+    output::print(arguments.json, Document::Import, &json, &text(arguments, &json))
 }
 
 fn options(arguments: &ImportArguments) -> Result<Options, Failure> {

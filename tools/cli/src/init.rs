@@ -4,7 +4,9 @@
 //! it with `--only`, and the owners exchange the certificates.
 
 use crate::failure::Failure;
+use crate::output::{self, Document};
 use clap::Args;
+use serde::Serialize;
 use std::fmt::Write;
 use std::fs;
 use std::net::IpAddr;
@@ -41,7 +43,33 @@ pub struct InitArguments {
     /// The folder of the deployment; with --renew also of one node
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    /// Print one JSON object on stdout, also on failure; text for people goes to stderr
+    #[arg(long)]
+    pub json: bool,
 }
+
+/// The nodes that were made, or whose identities were.
+#[derive(Serialize)]
+struct InitJson {
+    nodes: Vec<MadeJson>,
+}
+
+#[derive(Serialize)]
+struct MadeJson {
+    node: String,
+    folder: String,
+    fingerprint: String,
+}
+
+impl MadeJson {
+    fn new((folder, role): &(PathBuf, Role)) -> Result<MadeJson, Failure> {
+        let fingerprint = identity::certificate(&folder.join(CERTIFICATE))?.fingerprint().to_string();
+        Ok(MadeJson { node: stem(*role), folder: folder.display().to_string(), fingerprint })
+    }
+}
+
+/// Nodes that were made, and what their owner does next.
+type Made = (Vec<(PathBuf, Role)>, String);
 
 /// Reads a number of parties.
 fn parties(text: &str) -> Result<usize, String> {
@@ -53,9 +81,14 @@ fn parties(text: &str) -> Result<usize, String> {
 /// Makes or renews the nodes of a deployment.
 pub fn init(arguments: &InitArguments) -> Result<(), Failure> {
     let folder = &arguments.folder;
-    let text = if arguments.renew { renew(folder)? } else { Deployment::new(arguments)?.make(folder)? };
-    print!("{text}");
-    Ok(())
+    let (nodes, next) =
+        if arguments.renew { renew(folder)? } else { Deployment::new(arguments)?.make(folder)? };
+    let made = nodes.iter().map(MadeJson::new).collect::<Result<Vec<_>, _>>()?;
+    let line = |((_, role), made): (&(PathBuf, Role), &MadeJson)| {
+        format!("{:<10} {}  {}\n", role.to_string(), made.fingerprint, made.folder)
+    };
+    let text = nodes.iter().zip(&made).map(line).collect::<String>() + &next;
+    output::print(arguments.json, Document::Init, &InitJson { nodes: made }, &text)
 }
 
 /// The nodes of a deployment, and their addresses.
@@ -83,7 +116,7 @@ impl Deployment {
         Ok(Deployment { nodes, only: arguments.only.as_ref().map(named).transpose()? })
     }
 
-    fn make(&self, folder: &Path) -> Result<String, Failure> {
+    fn make(&self, folder: &Path) -> Result<Made, Failure> {
         let roles: Vec<Role> = self.nodes.iter().map(|&(role, _)| role).collect();
         let made = self.only.map_or(roles.clone(), |role| vec![role]);
         for &role in &made {
@@ -98,8 +131,7 @@ impl Deployment {
             let name = if role == Role::Dealer { DEALER_CONFIG } else { PARTY_CONFIG };
             identity::write(&folder.join(stem(role)).join(name), &self.config(role), Readers::All)?;
         }
-        let mut text =
-            made.iter().map(|&role| line(&folder.join(stem(role)), role)).collect::<Result<String, _>>()?;
+        let mut text = String::new();
         if let Some(role) = self.only {
             let peers: Vec<String> =
                 roles.iter().filter(|&&peer| peer != role).map(|&peer| stem(peer)).collect();
@@ -115,7 +147,7 @@ impl Deployment {
         } else {
             text += "Each node needs its own folder and nothing of the others'.\n";
         }
-        Ok(text)
+        Ok((made.into_iter().map(|role| (folder.join(stem(role)), role)).collect(), text))
     }
 
     /// A node's configuration.
@@ -162,19 +194,18 @@ fn listen(address: &Address) -> String {
 }
 
 /// Replaces the identities of the nodes in a folder, and their certificates at the other nodes there.
-fn renew(folder: &Path) -> Result<String, Failure> {
+fn renew(folder: &Path) -> Result<Made, Failure> {
     let nodes = nodes(folder)?;
-    let mut text = String::new();
     for (path, role) in &nodes {
         let certificate = identity::make_one(path, *role)?;
         for (other, _) in nodes.iter().filter(|(_, other)| other != role) {
             identity::write(&pin(other, *role), &certificate, Readers::All)?;
         }
-        text += &line(path, *role)?;
     }
-    text += "Peers elsewhere need the new certificates: ";
-    let _ = writeln!(text, "give each {CERTIFICATE} to them, and compare `symbolon id`.");
-    Ok(text)
+    let next = format!(
+        "Peers elsewhere need the new certificates: give each {CERTIFICATE} to them, and compare `symbolon id`.\n"
+    );
+    Ok((nodes, next))
 }
 
 /// The nodes that a folder holds or is, with their roles.
@@ -205,9 +236,4 @@ fn role(folder: &Path) -> Result<Role, Failure> {
         true => Ok(Role::Dealer),
         false => Ok(PartyConfig::read(&folder.join(PARTY_CONFIG))?.party().into()),
     }
-}
-
-fn line(folder: &Path, role: Role) -> Result<String, Failure> {
-    let fingerprint = identity::certificate(&folder.join(CERTIFICATE))?.fingerprint();
-    Ok(format!("{:<10} {fingerprint}  {}\n", role.to_string(), folder.display()))
 }

@@ -8,6 +8,7 @@ use crate::args::{Folders, Shared};
 use crate::failure::{Failure, WRONG};
 use crate::live::Live;
 use crate::nodes::Nodes;
+use crate::output::{self, Document};
 use crate::process::{End, Ended, Group, Said};
 use crate::report::{OutputJson, RoleJson, RunJson};
 use crate::scratch::Scratch;
@@ -15,7 +16,7 @@ use crate::stages;
 use crate::trace::TraceFile;
 use crate::trust::priced;
 use crate::turns::TurnsJson;
-use crate::{files, garbled, interrupt, live, output, page, plan, state, table, trace};
+use crate::{files, garbled, interrupt, live, page, plan, state, table, trace};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ pub fn run(
     let job = any.base();
     let Some(folder) = report_to else {
         let json = launch(job_path, job, folders, shared)?;
-        return output::print(shared.json, &json.clone().without_series(), &table::run(&json));
+        return output::print(shared.json, Document::Run, &json.clone().without_series(), &table::run(&json));
     };
     let traces = Scratch::new()?;
     let trace = shared.trace.clone().unwrap_or_else(|| traces.path().join("trace.json"));
@@ -48,7 +49,7 @@ pub fn run(
     let recorded = TraceFile::read(&trace)?;
     let path = page::run::page(&json, Some(&recorded), shared).write(folder)?;
     let text = table::run(&json) + &format!("  report in {}\n", path.display());
-    output::print(shared.json, &json.without_series(), &text)
+    output::print(shared.json, Document::Run, &json.without_series(), &text)
 }
 
 /// Runs a job and puts its outputs where it says. Where correlations are in a store, there is no dealer.

@@ -4,12 +4,13 @@ use crate::args::{Folders, Shared};
 use crate::devices::device_lines;
 use crate::failure::Failure;
 use crate::live::Watch;
+use crate::output::{self, Document};
 use crate::process::{Brief, Pieces};
 use crate::report::{InputJson, OutputJson, Ranges, RunJson, Series, priced_ways};
 use crate::trace::TraceFile;
 use crate::trust::priced;
 use crate::turns::{self, TurnsJson};
-use crate::{files, garbled, output, page, say, table};
+use crate::{files, garbled, page, say, table};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -128,7 +129,7 @@ fn finish(
     let text = table::run(&json);
     // A launcher makes the page.
     let json = if shared.launched { json } else { json.without_series() };
-    output::print(shared.json, &json, &text)
+    output::print(shared.json, Document::Run, &json, &text)
 }
 
 /// A run, and its trace if it is the last and one is wanted.

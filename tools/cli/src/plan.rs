@@ -10,10 +10,11 @@ use self::ways::{WayPlan, choose_way, planned_by_way};
 use crate::args::{Folders, Shared};
 use crate::devices::{DeviceJson, device_lines};
 use crate::failure::Failure;
+use crate::output::{self, Document};
 use crate::report::Ranges;
 use crate::table::{Table, bytes};
 use crate::trust::{Trust, priced};
-use crate::{garbled, output, say};
+use crate::{garbled, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -180,7 +181,7 @@ pub fn plan(
         }
         DemandFile::new(&plans, side).write(path)?;
     }
-    output::print(shared.json, &json, &json.text(listed))
+    output::print(shared.json, Document::Plan, &json, &json.text(listed))
 }
 
 /// What a job will take, and the plans that say so.

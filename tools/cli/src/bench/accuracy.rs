@@ -2,7 +2,7 @@
 
 use super::BenchOptions;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
@@ -108,7 +108,7 @@ pub fn accuracy(options: &Options, common: &BenchOptions) -> Result<(), Failure>
     };
     let rings = rings.into_iter().map(|ring| within(ring, options.fraction_bits));
     let json = AccuracyJson { rings: rings.collect::<Result<_, _>>()? };
-    output::print(common.json, &json, &json.rings.iter().map(text).collect::<String>())?;
+    output::print(common.json, Document::Bench, &json, &json.rings.iter().map(text).collect::<String>())?;
     let functions =
         json.rings.iter().flat_map(|ring| ring.functions.iter().map(move |row| (ring.ring_bits, row)));
     within_stated(functions)

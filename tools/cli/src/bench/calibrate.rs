@@ -2,7 +2,7 @@
 
 use super::{BenchOptions, model};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use std::path::Path;
 use std::str::FromStr;
 use symbolon::device::select::{self, DeviceChoice, DeviceOptions};
@@ -17,7 +17,7 @@ pub fn calibrate(path: &Path, options: &BenchOptions) -> Result<(), Failure> {
     let device = select::open(&choice, &device_options)?;
     let measured = run::calibrate(&*device)?;
     model::write(path, &measured)?;
-    output::print(options.json, &measured, &text(&measured))
+    output::print(options.json, Document::Bench, &measured, &text(&measured))
 }
 
 fn text(model: &DeviceModel) -> String {

@@ -3,7 +3,7 @@
 use super::BenchOptions;
 use super::engine::{Engine, Rate, rate, scalar_engines};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub fn elementwise(options: &Options, common: &BenchOptions) -> Result<(), Failu
         }
     }
     let json = ElementwiseJson { kernels };
-    output::print(common.json, &json, &text(&json))
+    output::print(common.json, Document::Bench, &json, &text(&json))
 }
 
 fn measure(engine: &Engine, ring: Ring, size: usize, rows: &mut Vec<KernelJson>) -> Result<(), Failure> {

@@ -5,7 +5,7 @@
 
 use super::BenchOptions;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
@@ -154,7 +154,7 @@ pub fn garbled(options: &Options, shared: &BenchOptions) -> Result<(), Failure> 
         hash_evaluating_per_s: evaluating,
         circuits: circuits.collect(),
     };
-    output::print(shared.json, &json, &text(options.rounds, &json))
+    output::print(shared.json, Document::Bench, &json, &text(options.rounds, &json))
 }
 
 fn measured(work: &Work, best: &Best, bounds: [f64; 2]) -> CircuitJson {

@@ -4,7 +4,7 @@
 use super::BenchOptions;
 use super::engine::{Engine, Rate, engines, rate};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
@@ -134,7 +134,7 @@ pub fn gemm(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
     }
     let engines = engines.iter().map(EngineJson::new).collect();
     let json = GemmJson { engines, bounds: references.bounds(), naive: references.naive, products };
-    output::print(common.json, &json, &text(&json))
+    output::print(common.json, Document::Bench, &json, &text(&json))
 }
 
 impl EngineJson {

@@ -3,7 +3,7 @@
 
 use super::BenchOptions;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::{Table, bytes};
 use clap::Args;
 use serde::Serialize;
@@ -91,7 +91,7 @@ pub fn lattice(options: &Options, common: &BenchOptions) -> Result<(), Failure> 
         Ring::Z64 => measure::<u64>(options, threads),
     });
     let json = json.map_err(|error| Failure::Usage(error.to_string()))?;
-    output::print(common.json, &json, &text(&json))
+    output::print(common.json, Document::Bench, &json, &text(&json))
 }
 
 fn measure<E: Element>(options: &Options, threads: usize) -> Result<LatticeJson, LatticeError> {

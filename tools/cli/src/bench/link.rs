@@ -2,7 +2,7 @@
 
 use super::BenchOptions;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use clap::Args;
 use serde::Serialize;
 use std::time::Duration;
@@ -100,7 +100,7 @@ pub fn link(options: &Options, shared: &BenchOptions) -> Result<(), Failure> {
         striped,
         shapes,
     };
-    output::print(shared.json, &json, &text(options.rounds, &json))
+    output::print(shared.json, Document::Bench, &json, &text(options.rounds, &json))
 }
 
 /// Sends for about a second over a link that stands in for another.

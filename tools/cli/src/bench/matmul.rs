@@ -5,7 +5,7 @@
 use super::BenchOptions;
 use super::world::{self, Phases, Runs};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::{Table, bytes, seconds};
 use clap::Args;
 use serde::Serialize;
@@ -71,7 +71,7 @@ pub fn matmul(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
         device = runs.device;
     }
     let json = MatmulJson { size: options.size, runs: options.runs, device, protocols };
-    output::print(common.json, &json, &text(&json))
+    output::print(common.json, Document::Bench, &json, &text(&json))
 }
 
 /// Fixed-point numbers below 1 in magnitude.

@@ -3,7 +3,7 @@
 
 use super::BenchOptions;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
@@ -82,7 +82,7 @@ pub fn ot(options: &Options, shared: &BenchOptions) -> Result<(), Failure> {
         });
     }
     let json = OtJson { hashes_per_s, copies_per_s, runs };
-    output::print(shared.json, &json, &text(&json))
+    output::print(shared.json, Document::Bench, &json, &text(&json))
 }
 
 /// Blocks a second that one thread hashes, and copies.

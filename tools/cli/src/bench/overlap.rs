@@ -14,7 +14,7 @@
 
 use super::{BenchOptions, engine};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub fn overlap(options: &Options, common: &BenchOptions) -> Result<(), Failure> 
     }
     let device = devices[0].description().name.clone();
     let json = OverlapJson { device, runs };
-    output::print(common.json, &json, &text(&json))
+    output::print(common.json, Document::Bench, &json, &text(&json))
 }
 
 /// The mean rates of devices that work at the same time.

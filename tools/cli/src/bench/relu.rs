@@ -8,7 +8,7 @@
 use super::BenchOptions;
 use super::world::{self, Phases, Runs};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::{Table, bytes, seconds};
 use clap::Args;
 use serde::Serialize;
@@ -106,7 +106,7 @@ pub fn relu(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
         protocols,
         published: PUBLISHED.into(),
     };
-    output::print(common.json, &json, &text(&json))
+    output::print(common.json, Document::Bench, &json, &text(&json))
 }
 
 /// Numbers whose sums reach far beyond half of the 64 bits.

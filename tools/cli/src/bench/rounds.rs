@@ -13,7 +13,7 @@
 use super::BenchOptions;
 use crate::demo;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::Table;
 use clap::Args;
 use serde::Serialize;
@@ -102,7 +102,7 @@ pub fn rounds(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
         }
     }
     let json = RoundsJson { runs, excesses };
-    output::print(common.json, &json, &text(&json))?;
+    output::print(common.json, Document::Bench, &json, &text(&json))?;
     match &json.excesses[..] {
         [] => Ok(()),
         excesses => Err(Failure::Wrong(excesses.join("; "))),

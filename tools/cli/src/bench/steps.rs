@@ -8,7 +8,7 @@
 
 use super::{BenchOptions, engine};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::table::{Table, bytes};
 use clap::Args;
 use serde::Serialize;
@@ -103,7 +103,7 @@ pub fn steps(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
         plan("fixed point: the same, truncated", count, |count| chain(count, 16))?,
     ];
     let json = StepsJson { device: devices[0].description().name.clone(), executed, planned };
-    output::print(common.json, &json, &text(&json))
+    output::print(common.json, Document::Bench, &json, &text(&json))
 }
 
 fn execute(

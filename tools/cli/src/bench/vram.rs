@@ -5,7 +5,7 @@
 
 use super::BenchOptions;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::page::Page;
 use crate::table::{Table, seconds, size};
 use clap::Args;
@@ -133,7 +133,7 @@ pub fn vram(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
         eprint!("{text}");
         return Err(Failure::Wrong("a result within a budget differs from the one without".to_owned()));
     }
-    output::print(common.json, &json, &text)
+    output::print(common.json, Document::Bench, &json, &text)
 }
 
 fn device(common: &BenchOptions, roles: usize) -> Result<Arc<dyn Device>, Failure> {

@@ -8,7 +8,7 @@
 use super::BenchOptions;
 use super::engine::median;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::report::RunJson;
 use crate::scratch::Scratch;
 use crate::stages::{self, StageJson};
@@ -88,7 +88,7 @@ pub fn whole(options: &Options, common: &BenchOptions) -> Result<(), Failure> {
         runs: options.runs,
         cases: cases.collect::<Result<_, _>>()?,
     };
-    output::print(common.json, &json, &text(&json))
+    output::print(common.json, Document::Bench, &json, &text(&json))
 }
 
 fn unwritten(folder: &Path, error: &std::io::Error) -> Failure {

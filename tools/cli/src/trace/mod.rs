@@ -7,7 +7,8 @@ mod timeline;
 pub use file::TraceFile;
 
 use crate::failure::Failure;
-use crate::{files, output};
+use crate::files;
+use crate::output::{self, Document};
 use std::path::Path;
 
 /// Puts the traces of several processes of one machine into one file.
@@ -34,5 +35,5 @@ pub fn trace(path: &Path, json: bool) -> Result<(), Failure> {
     let svg = path.with_extension("svg");
     let (summary, drawn) = draw(path)?;
     files::write(&svg, drawn.as_bytes())?;
-    output::print(json, &summary, &summary.text())
+    output::print(json, Document::Trace, &summary, &summary.text())
 }

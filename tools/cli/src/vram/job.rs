@@ -5,8 +5,9 @@ use super::sweep::{Point, sweep};
 use super::{Least, Planned, Planner, StreamedMemory, VramArguments, classes, id, named, ratio, side_of};
 use crate::args::Shared;
 use crate::failure::Failure;
+use crate::output::{self, Document};
 use crate::page::chart::{Bar, bars, short};
-use crate::{output, say};
+use crate::say;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -112,7 +113,7 @@ pub fn job(path: &Path, arguments: &VramArguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.report {
         text += &format!("  report in {}\n", page(&json).write(folder)?.display());
     }
-    output::print(arguments.shared.json, &json, &text)
+    output::print(arguments.shared.json, Document::Vram, &json, &text)
 }
 
 fn protocol_json(

@@ -7,7 +7,7 @@
 use super::layer::{Layer, Network};
 use super::{Planned, Planner, VramArguments, classes, ratio};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Document};
 use crate::page::Page;
 use crate::page::chart::{Bar, Classes, bars, factor};
 use crate::table::{Table, seconds, size};
@@ -131,7 +131,7 @@ pub fn network(name_or_path: &str, arguments: &VramArguments) -> Result<(), Fail
     if let Some(folder) = &arguments.report {
         text += &format!("  report in {}\n", page(&json).write(folder)?.display());
     }
-    output::print(arguments.shared.json, &json, &text)
+    output::print(arguments.shared.json, Document::VramModel, &json, &text)
 }
 
 /// The description in a file, or the shipped one of this name.

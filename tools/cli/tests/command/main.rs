@@ -30,6 +30,7 @@ mod proxy;
 mod refusals;
 mod reports;
 mod rounds;
+mod schema;
 #[cfg(target_os = "linux")]
 mod signals;
 mod states;

@@ -156,6 +156,7 @@ fn a_failure_is_json_too_where_that_was_asked_for() {
     ] {
         let output = folder.run(arguments);
         let json: Value = serde_json::from_slice(&output.stdout).expect("one JSON object on stdout");
+        crate::schema::hold(&json);
         assert_eq!(json["status"], 2);
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(error_line(&output), format!("error: {}", json["error"].as_str().expect("a line")));
@@ -176,6 +177,7 @@ fn what_is_wrong_with_the_command_line_is_said_in_full_in_json() {
     for (arguments, words) in cases {
         let output = folder.run(arguments);
         let json: Value = serde_json::from_slice(&output.stdout).expect("one JSON object on stdout");
+        crate::schema::hold(&json);
         let error = json["error"].as_str().expect("a line");
         assert!(error.contains(words) && !error.contains("Usage:"), "{error}");
         assert_eq!((json["status"].as_i64(), output.status.code()), (Some(2), Some(2)));

@@ -81,12 +81,14 @@ impl Folder {
     }
 }
 
-/// The JSON object that a command that ended well printed.
+/// The JSON object that a command that ended well printed, as its schema describes it.
 pub fn json(output: &Output) -> Value {
     assert!(output.status.success(), "the command should end well: {}", stderr(output));
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(stdout.lines().count(), 1, "one JSON object on stdout: {stdout}");
-    serde_json::from_str(&stdout).expect("JSON on stdout")
+    let document = serde_json::from_str(&stdout).expect("JSON on stdout");
+    crate::schema::hold(&document);
+    document
 }
 
 pub fn stderr(output: &Output) -> String {
