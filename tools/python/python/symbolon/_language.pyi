@@ -74,10 +74,10 @@ def average(*arguments: Any, **named: Any) -> Tensor:
     """
 
 def avgpool2d(*arguments: Any, **named: Any) -> Tensor:
-    """The mean of each window of each channel.
+    """The mean of each window of each channel, as PyTorch's `avg_pool2d`: elements of `padding` are zeros that count, or with `count_include_pad=False` do not; numbers as for `conv2d`.
 
-    avgpool2d(x, size=2, stride=2) with x of shape (n, c, h, w)
-    avgpool2d(x, channels=1, height=8, width=8, size=2, stride=2) with a row for each image
+    avgpool2d(x, size=2, stride=2, padding=0, dilation=1, ceil_mode=False, count_include_pad=True) with x of shape (n, c, h, w)
+    avgpool2d(x, channels=1, height=8, width=8, size=2, stride=2, padding=0, dilation=1, ceil_mode=False, count_include_pad=True) with a row for each image
     """
 
 def batchnorm(*arguments: Any, **named: Any) -> Tensor:
@@ -110,11 +110,29 @@ def constant(*arguments: Any, **named: Any) -> Tensor:
     constant(x)
     """
 
-def conv2d(*arguments: Any, **named: Any) -> Tensor:
-    """The products of the kernels `w` with each window of each image, plus `b`, as PyTorch's `conv2d`.
+def conv1d(*arguments: Any, **named: Any) -> Tensor:
+    """The products of the kernels `w` with each window of each sequence, plus `b`, as PyTorch's `conv1d`; two numbers of `padding` are before and behind.
 
-    conv2d(x, w, b, stride=1, padding=0) with x of shape (n, c, h, w), w of shape (o, c, height, width) and o numbers b, which may be left out
-    conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0) with a row for each image
+    conv1d(x, w, b, stride=1, padding=0, dilation=1, groups=1) with x of shape (n, c, l), w of shape (o, c/groups, length) and o numbers b, which may be left out
+    """
+
+def conv2d(*arguments: Any, **named: Any) -> Tensor:
+    """The products of the kernels `w` with each window of each image, plus `b`, as PyTorch's `conv2d`; a number stands for both axes, two for height and width, and four of `padding` for top, bottom, left and right.
+
+    conv2d(x, w, b, stride=1, padding=0, dilation=1, groups=1) with x of shape (n, c, h, w), w of shape (o, c/groups, height, width) and o numbers b, which may be left out
+    conv2d(x, w, b, channels=1, height=8, width=8, kernel=3, stride=1, padding=0, dilation=1, groups=1) with a row for each image
+    """
+
+def conv_transpose1d(*arguments: Any, **named: Any) -> Tensor:
+    """Each element times the kernels `w` of its channel, added at the places of their window, plus `b`, as PyTorch's `conv_transpose1d`; two numbers of `padding` are before and behind.
+
+    conv_transpose1d(x, w, b, stride=1, padding=0, output_padding=0, dilation=1, groups=1) with x of shape (n, c, l), w of shape (c, o/groups, length) and o numbers b, which may be left out
+    """
+
+def conv_transpose2d(*arguments: Any, **named: Any) -> Tensor:
+    """Each element times the kernels `w` of its channel, added at the places of their window, plus `b`, as PyTorch's `conv_transpose2d`; `padding` is cut off the result, as for `conv2d`.
+
+    conv_transpose2d(x, w, b, stride=1, padding=0, output_padding=0, dilation=1, groups=1) with x of shape (n, c, h, w), w of shape (c, o/groups, height, width) and o numbers b, which may be left out
     """
 
 def cos(*arguments: Any, **named: Any) -> Tensor:
@@ -284,10 +302,10 @@ def max(*arguments: Any, **named: Any) -> Tensor:
     """
 
 def maxpool2d(*arguments: Any, **named: Any) -> Tensor:
-    """The largest element of each window of each channel.
+    """The largest element of each window of each channel, of which `padding` is none, as PyTorch's `max_pool2d`; numbers as for `conv2d`.
 
-    maxpool2d(x, size=2, stride=2) with x of shape (n, c, h, w)
-    maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2) with a row for each image
+    maxpool2d(x, size=2, stride=2, padding=0, dilation=1, ceil_mode=False) with x of shape (n, c, h, w)
+    maxpool2d(x, channels=1, height=8, width=8, size=2, stride=2, padding=0, dilation=1, ceil_mode=False) with a row for each image
     """
 
 def mean(*arguments: Any, **named: Any) -> Tensor:
