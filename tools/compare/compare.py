@@ -158,6 +158,11 @@ def table(what, rows):
     return "\n".join(lines)
 
 
+def commit():
+    described = ["git", "-C", HERE, "describe", "--always", "--abbrev=40", "--dirty"]
+    return subprocess.run(described, capture_output=True, text=True).stdout.strip()
+
+
 def processor():
     try:
         found = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
@@ -174,6 +179,7 @@ def main():
     add("--envs", type=Path, default=envs, help="where SPU and CrypTen are, or are installed")
     add("--rounds", type=int, default=5, help="how often each system runs")
     add("--only", choices=["train", "pair"], help="training, or two parties that make their own correlations")
+    add("--commit", help="what the program was built of [default: the commit of this repository]")
     add("--shared", action="store_true", help="write that other programs ran meanwhile")
     add("--results", type=Path, default=HERE.parent.parent / "benches" / "results", help="the folder for the file")
     arguments = parser.parse_args()
@@ -204,6 +210,7 @@ def main():
     report = {
         "date": date.isoformat(timespec="seconds"),
         "program": subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip(),
+        "commit": arguments.commit or commit(),
         "processor": processor(),
         "cores": os.cpu_count(),
         "machine": "shared with other programs" if arguments.shared else "alone",
