@@ -47,6 +47,9 @@ MOST = 2**59
 
 MOST_DIVISOR = 2**32
 
+MOST_WAIT_S = 30
+"""Seconds for the dealer to end."""
+
 
 class Engine:
     """This process's session with the other one."""
@@ -95,6 +98,10 @@ class Engine:
         try:
             if session is not None:
                 session.close()
+            if dealing is not None:
+                # It ends by itself once the other party has ended, too.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    dealing.wait(MOST_WAIT_S)
         finally:
             if dealing is not None:
                 dealing.terminate()
