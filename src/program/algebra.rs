@@ -1,7 +1,8 @@
 //! Powers, running sums, sums of groups, and products of vectors.
 
 use super::build::whole;
-use super::{Dims, Number, Program, ProgramError, Stride, ValueId};
+use super::range::Interval;
+use super::{Dims, Number, Op, Program, ProgramError, Stride, ValueId};
 
 /// The largest whole power.
 const MOST_POWER: i128 = 64;
@@ -72,8 +73,21 @@ impl Program {
     /// # Errors
     /// Where there is no such axis.
     pub fn running_sum(&mut self, a: ValueId, axis: usize) -> Result<ValueId, ProgramError> {
+        let label = format!("cumsum({})", self.short(a));
+        let known = self.interval(a);
+        let sums = self.running(a, axis, |count| known.map(|known| known.hull(known.times(count))))?;
+        if sums == a { Ok(a) } else { self.called(sums, label, None) }
+    }
+
+    /// The same, where it is known in which interval sums of at most so many neighbours lie.
+    pub(super) fn running(
+        &mut self,
+        a: ValueId,
+        axis: usize,
+        known: impl Fn(f64) -> Option<Interval>,
+    ) -> Result<ValueId, ProgramError> {
         self.check_axis(a, axis)?;
-        let (own, label) = (self.dims(a), format!("cumsum({})", self.short(a)));
+        let own = self.dims(a);
         let extent = own.extents()[axis];
         let (mut sums, mut distance) = (a, 1);
         while distance < extent {
@@ -81,12 +95,10 @@ impl Program {
             let zeros = self.zeros_like(own.with(axis, distance), a)?;
             let moved = self.concat_along(zeros, part, axis)?;
             sums = self.add(sums, moved)?;
-            let most = extent.min(2 * distance) as f64;
-            let known = self.interval(a).map(|known| known.hull(known.times(most)));
-            self.refine(sums, known);
+            self.refine(sums, known(extent.min(2 * distance) as f64));
             distance *= 2;
         }
-        if sums == a { Ok(a) } else { self.called(sums, label, None) }
+        Ok(sums)
     }
 
     /// The products of the elements up to each one along an axis. Method: products of 2, then of 4, and so on.
@@ -179,9 +191,12 @@ impl Program {
     }
 
     /// Zeros that join a value without more ado.
-    fn zeros_like(&mut self, dims: Dims, like: ValueId) -> Result<ValueId, ProgramError> {
-        let zeros = self.zeros(dims)?;
-        if self.is_integer(like) { Ok(zeros) } else { self.promoted(zeros) }
+    pub(super) fn zeros_like(&mut self, dims: Dims, like: ValueId) -> Result<ValueId, ProgramError> {
+        let (zeros, bits) = (self.zeros(dims)?, self.value(like).fraction_bits);
+        match bits {
+            0 => Ok(zeros),
+            _ => self.push_scaled(Op::Scale(zeros, 1), dims.folded(), bits, "0".to_owned()),
+        }
     }
 }
 

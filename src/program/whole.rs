@@ -78,7 +78,7 @@ impl Program {
     }
 
     /// ⌊a / divisor⌋, and what it leaves.
-    fn whole_quotient(
+    pub(super) fn whole_quotient(
         &mut self,
         a: ValueId,
         divisor: Number,

@@ -6,6 +6,7 @@ use super::call::{Applied, Call};
 use crate::program::Program;
 
 mod choices;
+mod joins;
 mod layers;
 mod literals;
 mod moves;
@@ -108,12 +109,13 @@ const ALL_NARROW: (f64, f64) = (1.0 / 256.0, 4.1e6);
 const LARGEST_NARROW: (f64, f64) = (-4e6, 4e6);
 
 /// The table, by subject.
-const TABLE: [&[Function]; 9] = [
+const TABLE: [&[Function]; 10] = [
     literals::FUNCTIONS,
     reductions::FUNCTIONS,
     choices::FUNCTIONS,
     moves::FUNCTIONS,
     sorting::FUNCTIONS,
+    joins::FUNCTIONS,
     products::FUNCTIONS,
     smooth::FUNCTIONS,
     layers::FUNCTIONS,

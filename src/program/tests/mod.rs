@@ -7,6 +7,7 @@
 
 mod draw;
 mod drawn_language;
+mod joins;
 mod language;
 mod shapes;
 mod smooth;

@@ -59,11 +59,15 @@ CALLS = {
     "exp": (lambda x, i: sb.exp(x), lambda: np.exp(X)),
     "gather": (lambda x, i: sb.gather(x, [2, 0], axis=1), lambda: X[:, [2, 0]]),
     "gelu": (lambda x, i: sb.gelu(x), lambda: normal(X)),
+    "group_count": (lambda x, i: sb.group_count(x[0] // 1), lambda: [1, 1, 1]),
+    "group_mean": (lambda x, i: sb.group_mean(x[0], x[1] > 0), lambda: [0.5, -0.5, 0]),
     "group_sum": (
         lambda x, i: sb.group_sum(x, [1, 0, 1], axis=1),
         lambda: np.stack([X[:, 1], X[:, 0] + X[:, 2]], axis=1),
     ),
     "grad": (lambda x, i: sb.grad(sb.sum(x * x), x), lambda: 2 * X),
+    "isin": (lambda x, i: sb.isin(x, x[:, 1]), lambda: np.isin(X, X[:, 1])),
+    "join": (lambda x, i: sb.join(x[0], x[0, :2], x[1, :2]), lambda: [0.25, 3.0, 0]),
     "layernorm": (
         lambda x, i: sb.layernorm(x, axis=-1, eps=1e-3),
         lambda: (X - X.mean(axis=1, keepdims=True)) / np.sqrt(X.var(axis=1, keepdims=True) + 1e-3),
@@ -103,6 +107,7 @@ CALLS = {
     "sum": (lambda x, i: sb.sum(i, axis=(1, -1)), lambda: IMAGES.sum(axis=(1, -1))),
     "tanh": (lambda x, i: sb.tanh(x), lambda: np.tanh(X)),
     "transpose": (lambda x, i: sb.transpose(x), lambda: X.T),
+    "unique": (lambda x, i: sb.unique(x[0] * 0 + 1), lambda: [1, 0, 0]),
     "var": (lambda x, i: sb.var(x, axis=1), lambda: X.var(axis=1)),
 }
 

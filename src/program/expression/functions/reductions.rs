@@ -154,16 +154,4 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 .collect()
         })],
     },
-    Function {
-        forms: &["group_sum(x, [0, 1, 0], axis=0)"],
-        result: "the sums of the groups along an axis whose numbers are listed, from 0 on; the axis has as many as there \
-                 are groups",
-        apply: |p, c| {
-            let a = c.matrix(0)?;
-            let axis = c.axis(p, a)?;
-            Ok(p.group_sums(a, &c.indices(0)?, axis)?)
-        },
-        samples: &[sample("group_sum(stack(x, y, x), [1, 3, 1], axis=0)", LARGE)],
-        accuracy: &[],
-    },
 ];

@@ -59,6 +59,10 @@ fn of_op(program: &Program, id: ValueId, inputs: &[Vec<f64>], values: &[Vec<f64>
         Op::Neg(a) => each(&|row, col| -at(a, row, col)),
         Op::AddConstant(a, constant) => each(&|row, col| at(a, row, col) + number(constant)),
         Op::Scale(a, factor) => each(&|row, col| at(a, row, col) * number(factor) * bits(a).exp2()),
+        // What becomes an integer is rounded down.
+        Op::Truncate(a, by, _) if bits(id) == 0.0 => {
+            each(&|row, col| (at(a, row, col) * (bits(a) - f64::from(by)).exp2()).floor())
+        }
         Op::Truncate(a, by, _) => {
             each(&|row, col| at(a, row, col) * (bits(a) - f64::from(by) - bits(id)).exp2())
         }

@@ -34,6 +34,7 @@ mod schema;
 #[cfg(target_os = "linux")]
 mod signals;
 mod states;
+mod statistics;
 #[cfg(unix)]
 mod stores;
 #[cfg(unix)]

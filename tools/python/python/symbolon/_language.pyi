@@ -232,10 +232,23 @@ def grad(*arguments: Any, **named: Any) -> Tensor:
     grad(loss, x)
     """
 
+def group_count(*arguments: Any, **named: Any) -> Tensor:
+    """The number of rows of each different key, in rising order of these; 0 behind the last.
+
+    group_count(keys)
+    """
+
+def group_mean(*arguments: Any, **named: Any) -> Tensor:
+    """The means of the rows of each different key, in rising order of these; zeros behind the last.
+
+    group_mean(x, keys)
+    """
+
 def group_sum(*arguments: Any, **named: Any) -> Tensor:
-    """The sums of the groups along an axis whose numbers are listed, from 0 on; the axis has as many as there are groups.
+    """The sums of the groups along an axis whose numbers are listed, from 0 on; the axis has as many as there are groups; or the sums of the rows of each different key, in rising order of these, with zeros behind the last.
 
     group_sum(x, [0, 1, 0], axis=0)
+    group_sum(x, keys)
     """
 
 def histogram(*arguments: Any, **named: Any) -> Tensor:
@@ -248,6 +261,18 @@ def inverse(*arguments: Any, **named: Any) -> Tensor:
     """The inverse of such a matrix.
 
     inverse(a)
+    """
+
+def isin(*arguments: Any, **named: Any) -> Tensor:
+    """1 where an element is one of those of `among`, 0 elsewhere: whether `join` finds a row.
+
+    isin(x, among, sorted=False)
+    """
+
+def join(*arguments: Any, **named: Any) -> Tensor:
+    """For each left key the right values of the row with this key, of several the last, and zeros where there is none; with `sorted=True` both keys are in rising order, and a merge does.
+
+    join(left_keys, right_keys, right_values, sorted=False)
     """
 
 def layernorm(*arguments: Any, **named: Any) -> Tensor:
@@ -563,6 +588,12 @@ def transpose(*arguments: Any, **named: Any) -> Tensor:
 
     transpose(x)
     transpose(x, 0, 2, 1, …) with the axes in their new order
+    """
+
+def unique(*arguments: Any, **named: Any) -> Tensor:
+    """The different keys in rising order, with zeros behind the last: as many rows as there are keys.
+
+    unique(keys)
     """
 
 def var(*arguments: Any, **named: Any) -> Tensor:
