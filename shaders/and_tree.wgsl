@@ -13,6 +13,7 @@ struct Params {
     width: u32,
     digits: u32,
     order: u32,
+    fan_in: u32,
     leader: u32,
     out_offset: u32,
     planes_offset: u32,
@@ -70,10 +71,10 @@ fn main(
     if index >= params.count {
         return;
     }
-    let level = Level(params.digits, params.order);
+    let level = Level(params.digits, params.order, params.fan_in);
     let number = index / params.width;
     let word = index % params.width;
-    let first = number * FAN_IN;
+    let first = number * params.fan_in;
     let size = level_size(level, number);
     let factors = level_eq_factors(level, number);
     var row = level_first_monomial(level, number);
@@ -89,7 +90,7 @@ fn main(
             row += 1u;
         }
     }
-    let next = Level(level_groups(level), params.order);
+    let next = Level(level_groups(level), params.order, params.fan_in);
     if number < level_eq_planes(next) {
         var equal = ring_zero();
         if size == 1u {

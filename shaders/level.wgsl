@@ -6,14 +6,15 @@ const LANE_BITS: u32 = 16u;
 struct Level {
     digits: u32,
     order: u32,
+    fan_in: u32,
 }
 
 fn level_groups(level: Level) -> u32 {
-    return (level.digits + FAN_IN - 1u) / FAN_IN;
+    return (level.digits + level.fan_in - 1u) / level.fan_in;
 }
 
 fn level_size(level: Level, group: u32) -> u32 {
-    return min(FAN_IN, level.digits - group * FAN_IN);
+    return min(level.fan_in, level.digits - group * level.fan_in);
 }
 
 fn level_eq_planes(level: Level) -> u32 {
@@ -21,10 +22,10 @@ fn level_eq_planes(level: Level) -> u32 {
 }
 
 fn level_lt_plane(level: Level, digit: u32) -> u32 {
-    if digit % FAN_IN == 0u {
-        return level_eq_planes(level) + level.digits - level_groups(level) + digit / FAN_IN;
+    if digit % level.fan_in == 0u {
+        return level_eq_planes(level) + level.digits - level_groups(level) + digit / level.fan_in;
     }
-    return level_eq_planes(level) + digit - digit / FAN_IN - 1u;
+    return level_eq_planes(level) + digit - digit / level.fan_in - 1u;
 }
 
 fn level_eq_factors(level: Level, group: u32) -> u32 {
@@ -36,5 +37,5 @@ fn level_eq_factors(level: Level, group: u32) -> u32 {
 }
 
 fn level_first_monomial(level: Level, group: u32) -> u32 {
-    return group * 11u * (1u + level.order);
+    return group * ((1u << level.fan_in) - level.fan_in - 1u) * (1u + level.order);
 }

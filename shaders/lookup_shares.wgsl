@@ -80,7 +80,7 @@ fn main(
     if index >= params.count {
         return;
     }
-    let level = Level(params.digits, params.order);
+    let level = Level(params.digits, params.order, FAN_IN);
     let digit = index / params.width;
     let word = index % params.width;
     // Levels count digits from the most significant, tables from the least.

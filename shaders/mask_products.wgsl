@@ -12,6 +12,7 @@ struct Params {
     width: u32,
     digits: u32,
     order: u32,
+    fan_in: u32,
     out_offset: u32,
     mask_0_offset: u32,
     mask_1_offset: u32,
@@ -42,10 +43,10 @@ fn main(
     if index >= params.count {
         return;
     }
-    let level = Level(params.digits, params.order);
+    let level = Level(params.digits, params.order, params.fan_in);
     let number = index / params.width;
     let word = index % params.width;
-    let first = number * FAN_IN;
+    let first = number * params.fan_in;
     let factors = level_eq_factors(level, number);
     var row = level_first_monomial(level, number);
     var products: array<Elem, 16>;

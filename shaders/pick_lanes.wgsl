@@ -52,9 +52,9 @@ fn main(
     if word >= params.count {
         return;
     }
-    let of_base = Level(2u * params.lanes, 1u);
-    let of_own = Level(params.groups + 1u, 1u);
-    let last = Level(params.lanes, 1u);
+    let of_base = Level(2u * params.lanes, 1u, FAN_IN);
+    let of_own = Level(params.groups + 1u, 1u, FAN_IN);
+    let last = Level(params.lanes, 1u, FAN_IN);
     for (var lane = 0u; lane < params.lanes; lane += 1u) {
         let first = lane * LANE_BITS;
         var equal = ring_zero();

@@ -148,6 +148,7 @@ impl Case {
             self.kernel,
             Kernel::TruthTable { .. }
                 | Kernel::LookupShares { .. }
+                | Kernel::BitPlanes { .. }
                 | Kernel::MaskProducts { .. }
                 | Kernel::AndTree { .. }
                 | Kernel::PickLanes { .. }

@@ -98,6 +98,9 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
             let sum = at(buffers, left, row, col) ^ at(buffers, right, row, col);
             if *flip { !sum } else { sum }
         }),
+        Kernel::And { out, left, right, addend } => each(ring, out, buffers, |buffers, row, col, _| {
+            at(buffers, left, row, col) & at(buffers, right, row, col) ^ at(buffers, addend, row, col)
+        }),
         Kernel::Affine { out, operand, loops, from, to, keep } => {
             if !keep {
                 buffers[out.buffer][..out.shape.len()].fill(0);
@@ -117,6 +120,7 @@ pub fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut [Vec<u
         | Kernel::Unpack { .. }
         | Kernel::TruthTable { .. }
         | Kernel::LookupShares { .. }
+        | Kernel::BitPlanes { .. }
         | Kernel::MaskProducts { .. }
         | Kernel::AndTree { .. }
         | Kernel::PickLanes { .. } => bits::evaluate(ring, kernel, buffers),

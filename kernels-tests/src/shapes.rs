@@ -10,7 +10,8 @@ pub fn extents() -> Vec<usize> {
 
 /// Levels of trees: of every number of digits that there is, and one more; of both kinds.
 pub fn levels() -> impl Iterator<Item = Level> {
-    (2..=17).flat_map(|digits| [false, true].map(|order| Level { digits, order }))
+    let of = |digits, order| [Level::new(digits, order), Level::pairwise(digits, order)];
+    (2..=17).flat_map(move |digits| [false, true].into_iter().flat_map(move |order| of(digits, order)))
 }
 
 /// Shapes of elementwise kernels: every extent as a row, as a column and beside another; empty, tall and wide ones.

@@ -19,7 +19,7 @@ fn every_level_and_extent() {
         levels().for_each(|level| check(ring, Pattern::Random, 1, level, 37));
         for width in extents() {
             for pattern in Pattern::ALL {
-                check(ring, pattern, 2, Level { digits: 7, order: true }, width);
+                check(ring, pattern, 2, Level::new(7, true), width);
             }
         }
     }
@@ -28,7 +28,5 @@ fn every_level_and_extent() {
 /// Enough words for several tasks.
 #[test]
 fn wide_planes() {
-    Ring::ALL
-        .into_iter()
-        .for_each(|ring| check(ring, Pattern::Random, 3, Level { digits: 16, order: true }, 2503));
+    Ring::ALL.into_iter().for_each(|ring| check(ring, Pattern::Random, 3, Level::new(16, true), 2503));
 }

@@ -9,12 +9,12 @@ use symbolon::step::bits::{LANE_BITS, Lanes, Level, planes};
 fn check(ring: Ring, pattern: Pattern, len: usize, lanes: u32, exponent: u32) {
     for rising in [false, true] {
         let group = exponent % 3;
-        let results = Level { digits: group + 3, order: true };
+        let results = Level::new(group + 3, true);
         let mut builder = Builder::new(ring, pattern, u64::from(exponent));
         let opened = builder.operand(Shape::new(1, len));
         let base = builder.operand(planes(ring, Lanes::base(lanes, rising).results().planes(), len));
         let own = builder.operand(planes(ring, results.planes(), len));
-        let out = builder.output(planes(ring, Level { digits: lanes, order: true }.planes(), len));
+        let out = builder.output(planes(ring, Level::new(lanes, true).planes(), len));
         builder.case(Kernel::PickLanes { out, opened, base, own, lanes, exponent, rising, group }).check();
     }
 }

@@ -43,6 +43,7 @@ pub fn deal_into(list: &mut StepList, demand: &Demand, source: Source, purpose: 
             }
             Correlation::Table(spec) => spec.deal(list, acquisition, masks[&spec.mask]),
             Correlation::Monomials(spec) => spec.deal(list, acquisition),
+            Correlation::Ole(spec) => spec.deal(list, acquisition),
             Correlation::Bit(spec) => drop(bits.insert(entry, spec.deal(list, acquisition))),
             Correlation::Carry(spec) => spec.deal(list, acquisition, masks[&spec.mask]),
             Correlation::Transfer(spec) => spec.deal(list, acquisition),

@@ -1,8 +1,8 @@
 //! The list of correlations that a program consumes.
 
 use super::{
-    BitProductSpec, BitSpec, CarrySpec, DRAWS, IS_SENT, MaskSpec, MonomialsSpec, ProductSpec, TableSpec,
-    TransferSpec, TruncPairSpec,
+    BitProductSpec, BitSpec, CarrySpec, DRAWS, IS_SENT, MaskSpec, MonomialsSpec, OleSpec, ProductSpec,
+    TableSpec, TransferSpec, TruncPairSpec,
 };
 use crate::ring::{Ring, Shape};
 use crate::share::{PartyId, Taken, Turn};
@@ -41,6 +41,8 @@ pub enum Correlation {
     Carry(CarrySpec),
     /// Random oblivious transfers of labels.
     Transfer(TransferSpec),
+    /// Shares of products of the parties' random bits.
+    Ole(OleSpec),
 }
 
 /// Everything that a program consumes, in the order in which it does.
@@ -227,6 +229,7 @@ impl Demand {
             Correlation::TruncPair(spec) => spec.malformed(self.ring),
             Correlation::Table(spec) => spec.malformed(self.ring, tabled),
             Correlation::Monomials(spec) => spec.malformed(),
+            Correlation::Ole(spec) => spec.malformed(),
             Correlation::Bit(_) | Correlation::Transfer(_) => None,
             Correlation::Carry(spec) => spec.malformed(self.ring, known_to_first),
             Correlation::BitProduct(spec) => spec.malformed(earlier_bits(spec.bit), earlier_mask(spec.mask)),
@@ -242,13 +245,16 @@ impl Demand {
         *hasher.finalize().as_bytes()
     }
 
-    /// Bytes of the corrections that the dealer sends in all.
+    /// Bytes that the parties are sent in all: party 1's corrections, and of what is delivered both parties' parts.
     pub fn correction_bytes(&self) -> u64 {
         let elements = |correlation: &Correlation| match correlation {
             Correlation::Mask(_) => 0,
             Correlation::TruncPair(spec) => spec.correction_elements(self.ring) as u64,
             Correlation::Carry(spec) => spec.correction_elements(self.ring) as u64,
             Correlation::Transfer(spec) => spec.correction_elements(self.ring) as u64,
+            Correlation::Monomials(spec) => spec.correction_elements(self.ring) as u64,
+            // Of each party both parts.
+            Correlation::Ole(spec) => 4 * spec.planes(self.ring).len() as u64,
             other => other.shape(self.ring).len() as u64,
         };
         self.entries.iter().map(elements).sum::<u64>() * self.ring.element_bytes() as u64
@@ -272,6 +278,7 @@ impl Demand {
             line("bit product", |entry| matches!(entry, Correlation::BitProduct(_))),
             line("carry", |entry| matches!(entry, Correlation::Carry(_))),
             line("list of random transfers", |entry| matches!(entry, Correlation::Transfer(_))),
+            line("set of bits' products", |entry| matches!(entry, Correlation::Ole(_))),
         ];
         lines.into_iter().flatten().collect()
     }
@@ -289,6 +296,7 @@ impl Correlation {
             | Correlation::TruncPair(_)
             | Correlation::Monomials(_)
             | Correlation::Bit(_)
+            | Correlation::Ole(_)
             | Correlation::Transfer(_) => (&[], [None, None]),
         };
         terms.iter().flat_map(|&(left, right)| [left, right]).chain(others.into_iter().flatten())
@@ -306,6 +314,7 @@ impl Correlation {
             Correlation::BitProduct(spec) => spec.shape,
             Correlation::Carry(spec) => spec.shape,
             Correlation::Transfer(spec) => spec.shape,
+            Correlation::Ole(spec) => spec.planes(ring),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Lowering a program writes down its [`Demand`], entry by entry; a dealer (see [`dealer`]) satisfies exactly that
 //! list and nothing else, without knowing the program. The dealer is a role of its own, or a third party that sees no
 //! opening. An entry is a tile's: a *mask*, a *product* of masks, a *truncation pair*, a *table* of a mask's digits,
-//! *monomials* of masked bits, random *bits*, a product of these with a mask, or random *transfers* of labels. What hides a value is used once, by
+//! *monomials* of masked bits, random *bits*, a product of these with a mask, products of two parties' bits (*OLE*), or random
+//! *transfers* of labels. What hides a value is used once, by
 //! move; a mask may stand in several products, for a value that is a factor of several is opened once and for all of
 //! them.
 //!
@@ -11,7 +12,9 @@
 //! are numbered anew in each run, so no key serves two. Everything that can be uniform is never sent: party i draws its
 //! part of a mask from key i, and party 0 its part of a dependent value from key 0; only party 1's dependent part, the
 //! *correction*, crosses the wire, as in Chameleon (Riazi et al., ASIACCS 2018). Part p of entry e is stream 8e + p of
-//! the key, from block 0.
+//! the key, from block 0. Two kinds are *delivered*: products of two parties' bits, and monomials of pairwise levels. Of these
+//! each party is sent all of its parts, and draws none, since they are for two parties that make them by transfers, to whom they
+//! fall at random (see [`pair`]).
 //!
 //! **Later runs.** A program with resident inputs is run again by another order, under fresh keys, of the same entries
 //! but those that are *once*: what hides or is computed from resident values alone. The parties keep these parts of the
@@ -30,6 +33,7 @@ mod demand;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
 mod monomials;
+mod ole;
 pub mod order_file;
 pub mod pair;
 mod product;
@@ -42,6 +46,7 @@ pub use bit::{Bit, BitProduct, BitProductSpec, BitSpec};
 pub use carry::{CarrySpec, KnownMask, KnownSum};
 pub use demand::{Correlation, Demand, DemandError, EntryId};
 pub use monomials::{Monomials, MonomialsSpec};
+pub use ole::{Ole, OleSpec};
 pub use product::{MaskSpec, Product, ProductShare, ProductSpec};
 pub use source::Source;
 pub use table::{Table, TableSpec};
@@ -102,7 +107,7 @@ pub const FIRST_FREE_MESSAGE: u32 = Demand::MOST_ENTRIES as u32 * CORRECTIONS;
 /// Streams below this number are drawn for entries, also for those of a demand that is refused as too long.
 pub const FIRST_FREE_STREAM: u64 = (1 << 32) * STREAMS;
 
-/// Messages that an entry may have.
+/// Messages that a party may be sent of an entry.
 const CORRECTIONS: u32 = 4;
 
 /// Streams that an entry may have.
@@ -166,15 +171,16 @@ impl Writer<'_> {
         correction: u32,
     ) -> Matrix<BufferId> {
         if party == DRAWS {
-            return self.draw(shape, party, part, class);
+            self.draw(shape, party, part, class)
+        } else {
+            self.receive(shape, class, correction)
         }
-        self.receive(shape, class, correction)
     }
 
-    /// A correction of the dealer's.
-    fn receive(&mut self, shape: Shape, class: MemoryClass, correction: u32) -> Matrix<BufferId> {
+    /// What a party is sent.
+    fn receive(&mut self, shape: Shape, class: MemoryClass, number: u32) -> Matrix<BufferId> {
         let to = self.buffer(shape, class);
-        let message = self.message(correction);
+        let message = self.message(number);
         self.push(Action::Receive { to, peer: self.dealer(), message });
         to
     }
@@ -209,8 +215,13 @@ impl Writer<'_> {
 
     /// The dealer sends a correction.
     fn correct(&mut self, from: Matrix<BufferId>, correction: u32) {
-        let message = self.message(correction);
-        self.push(Action::Send { from, peer: IS_SENT.into(), message });
+        self.deliver(from, IS_SENT, correction);
+    }
+
+    /// The dealer sends a party what it gets of an entry.
+    fn deliver(&mut self, from: Matrix<BufferId>, party: PartyId, number: u32) {
+        let message = self.message(number);
+        self.push(Action::Send { from, peer: party.into(), message });
     }
 
     /// The dealer sends what is left of a product without the first party's share of it.

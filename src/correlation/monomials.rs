@@ -7,11 +7,14 @@
 //! **Steps of the dealer.** Draw both parts of the masks and party 0's share of the products; send party 1's.
 //! **Bytes.** One bit for each product of each element, to party 1 only: 22 for a group of four. **Rounds.** One
 //! message, before the inputs.
+//!
+//! Those of a *pairwise* level are delivered: each party is sent its parts of the masks and its shares of the products (see
+//! [`super::pair`]).
 
 use super::{Acquisition, DRAWS, IS_SENT, Part, Writer};
 use crate::ring::{Ring, Shape};
 use crate::share::PartyId;
-use crate::step::bits::{Level, planes};
+use crate::step::bits::{FAN_IN, Level, PAIR, planes};
 use crate::step::{Action, BufferId, Kernel, Matrix, MemoryClass, StepList};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +45,19 @@ pub struct Monomials {
 impl MonomialsSpec {
     pub(super) fn malformed(&self) -> Option<&'static str> {
         let valid = (2..=MOST_DIGITS).contains(&self.level.digits);
-        (!valid).then_some("a level of too few or too many digits")
+        let joins = [FAN_IN, PAIR].contains(&self.level.fan_in);
+        (!valid || !joins).then_some("a level of too few or too many digits, or that joins too many")
+    }
+
+    /// Whether each party is sent all of its parts.
+    pub(super) const fn is_delivered(&self) -> bool {
+        self.level.fan_in == PAIR
+    }
+
+    /// Ring elements that the parties are sent.
+    pub(super) fn correction_elements(&self, ring: Ring) -> usize {
+        let products = self.planes(ring).len();
+        if self.is_delivered() { 2 * (self.masks(ring).len() + products) } else { products }
     }
 
     /// The shape of the shares of the products.
@@ -54,6 +69,11 @@ impl MonomialsSpec {
     pub fn acquire(&self, list: &mut StepList, acquisition: Acquisition, party: PartyId) -> Monomials {
         let (masks, shape) = (self.masks(list.ring), self.planes(list.ring));
         let mut writer = Writer { list, acquisition };
+        if self.is_delivered() {
+            let [masks, monomials] =
+                [(masks, 0), (shape, 1)].map(|(shape, number)| writer.receive(shape, CLASS, number));
+            return Monomials { masks, monomials };
+        }
         Monomials {
             masks: writer.draw(masks, party, Part::Mask, CLASS),
             monomials: writer.dependent(shape, party, Part::Product, CLASS, 0),
@@ -66,11 +86,16 @@ impl MonomialsSpec {
         let mut writer = Writer { list, acquisition };
         let masks = [DRAWS, IS_SENT].map(|party| writer.draw(masks, party, Part::Mask, CLASS));
         let out = writer.draw(shape, DRAWS, Part::Product, CLASS);
+        let share = self.is_delivered().then(|| writer.multiple(out, 1));
         writer.push(Action::Kernel(Kernel::MaskProducts { out, masks, level: self.level }));
-        writer.correct(out, 0);
+        let Some(share) = share else { return writer.correct(out, 0) };
+        for (party, mask, products) in [(DRAWS, masks[0], share), (IS_SENT, masks[1], out)] {
+            writer.deliver(mask, party, 0);
+            writer.deliver(products, party, 1);
+        }
     }
 
-    fn masks(&self, ring: Ring) -> Shape {
+    pub(super) fn masks(&self, ring: Ring) -> Shape {
         planes(ring, self.level.factors(), self.elements)
     }
 }

@@ -43,8 +43,8 @@ pub struct SourcePrice {
     pub offline: Duration,
 }
 
-/// The prices of the sources that serve a protocol and need no folder of a party's, and of a store. `pair` is the price of the two
-/// parties' own making, and `dealt` the time that a dealer takes.
+/// The prices of the sources that serve a protocol and need no folder of a party's, and of a store. `plans` are those with a dealer,
+/// `dealt` is the time that it takes, and `pair` the price of the two parties' own making of what their plans consume.
 pub fn source_prices(
     protocol: Protocol,
     plans: &Plans,
@@ -197,7 +197,6 @@ impl Session {
     ) -> Result<Prices, SessionError> {
         self.check_shapes(program)?;
         let default = PlanOptions::default();
-        // What is dealt does not depend on where it comes from.
         let options = PlanOptions {
             side: self.options.tile_side.unwrap_or(TileSide::WHOLE),
             supply: self.options.supply,
@@ -206,11 +205,15 @@ impl Session {
         let plans = Plans::new(protocol, program, options)?;
         let (models, link) = (self.devices.models(), self.options.link.unwrap_or(LinkShape::LAN));
         let dealt = simulate(&plans, &models[..1], link, self.options.overlap).offline;
-        let is_possible = PairSupplier::default().check(&plans, may_run_again).is_ok();
-        let pair = (is_possible && protocol.check_source(Source::Pair).is_ok()).then(|| {
-            let mut pricer = Pricer::new(&plans.demand, may_run_again);
-            pricer.run(&program.turn(0))
-        });
+        let pair = match protocol.check_source(Source::Pair) {
+            Ok(()) => {
+                let options = PlanOptions { source: Some(Source::Pair), ..options };
+                let plans = Plans::new(protocol, program, options)?;
+                let is_possible = PairSupplier::default().check(&plans, may_run_again).is_ok();
+                is_possible.then(|| Pricer::new(&plans.demand, may_run_again).run(&program.turn(0)))
+            }
+            Err(_) => None,
+        };
         let mut own = Prices::default();
         for price in source_prices(protocol, &plans, pair.as_ref(), dealt, link) {
             if let Some(place) = own.of(price.source).filter(|_| allowed.contains(&price.source)) {

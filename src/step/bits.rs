@@ -15,7 +15,8 @@
 //!
 //! **Levels.** Digit by digit a comparison has two bits, lt and eq, most significant digit first. A [`Level`] joins
 //! each group of four: LT = lt₁ ⊕ eq₁lt₂ ⊕ eq₁eq₂lt₃ ⊕ eq₁eq₂eq₃lt₄ and EQ = eq₁eq₂eq₃eq₄. The next level does the
-//! same with these, until one is left.
+//! same with these, until one is left. A *pairwise* level joins two: LT = lt₁ ⊕ eq₁lt₂ and EQ = eq₁eq₂. With lt for "a carry
+//! begins here" and eq for "a carry passes here", of single bits, it joins the carries of an addition.
 //!
 //! **Powers.** A number c + r with a public c and a secret r is compared with several powers of two by comparing c ∓ 2^e + r
 //! with zero, for several e. A *lane* is four digits of c ∓ 2^e and of r. Below the lane in which e lies c ∓ 2^e has the bits of c.
@@ -33,8 +34,11 @@ pub const DIGIT_BITS: u32 = 4;
 /// Planes of a whole digit's table.
 pub const DIGIT_PLANES: u32 = (1 << DIGIT_BITS) - 1;
 
-/// Digits that one level joins into one.
+/// Digits that one level joins into one at most.
 pub const FAN_IN: u32 = 4;
+
+/// Digits that a pairwise level joins into one.
+pub const PAIR: u32 = 2;
 
 /// The shape of `planes` planes of `elements` elements.
 pub fn planes(ring: Ring, planes: u32, elements: usize) -> Shape {
@@ -71,7 +75,7 @@ impl Predicate {
 
     /// The level of the digits.
     pub const fn level(self, bits: u32) -> Level {
-        Level { digits: digits(bits), order: !matches!(self, Predicate::Zero) }
+        Level::new(digits(bits), !matches!(self, Predicate::Zero))
     }
 }
 
@@ -98,18 +102,30 @@ pub struct Level {
     pub digits: u32,
     /// True if there are lt planes.
     pub order: bool,
+    /// The number of digits that are joined into one: [`FAN_IN`] or [`PAIR`].
+    pub fan_in: u32,
 }
 
 impl Level {
+    /// A level that joins groups of four.
+    pub const fn new(digits: u32, order: bool) -> Level {
+        Level { digits, order, fan_in: FAN_IN }
+    }
+
+    /// A level that joins two digits each.
+    pub const fn pairwise(digits: u32, order: bool) -> Level {
+        Level { digits, order, fan_in: PAIR }
+    }
+
     /// The number of groups.
     pub const fn groups(self) -> u32 {
-        self.digits.div_ceil(FAN_IN)
+        self.digits.div_ceil(self.fan_in)
     }
 
     /// The number of digits of a group.
     pub const fn size(self, group: u32) -> u32 {
-        let rest = self.digits - group * FAN_IN;
-        if rest < FAN_IN { rest } else { FAN_IN }
+        let rest = self.digits - group * self.fan_in;
+        if rest < self.fan_in { rest } else { self.fan_in }
     }
 
     /// How many eq planes there are; that of digit d is plane d.
@@ -119,10 +135,10 @@ impl Level {
 
     /// Where a digit's lt is, where the order is asked for.
     pub const fn lt_plane(self, digit: u32) -> u32 {
-        if digit.is_multiple_of(FAN_IN) {
-            self.eq_planes() + self.digits - self.groups() + digit / FAN_IN
+        if digit.is_multiple_of(self.fan_in) {
+            self.eq_planes() + self.digits - self.groups() + digit / self.fan_in
         } else {
-            self.eq_planes() + digit - digit / FAN_IN - 1
+            self.eq_planes() + digit - digit / self.fan_in - 1
         }
     }
 
@@ -137,7 +153,7 @@ impl Level {
             return self.eq_planes() + self.digits - self.groups();
         }
         // A group of one passes on what it has.
-        self.digits - (self.digits % FAN_IN == 1) as u32
+        self.digits - (self.digits % self.fan_in == 1) as u32
     }
 
     /// The number of a group's eq planes that are factors.
@@ -160,7 +176,7 @@ impl Level {
 
     /// The first of a group's monomials.
     pub const fn first_monomial(self, group: u32) -> u32 {
-        let whole = larger_subsets(FAN_IN);
+        let whole = larger_subsets(self.fan_in);
         group * if self.order { 2 * whole } else { whole }
     }
 
@@ -175,7 +191,7 @@ impl Level {
         if self.digits == 1 {
             return None;
         }
-        Some(Level { digits: self.groups(), order: self.order })
+        Some(Level { digits: self.groups(), ..self })
     }
 }
 
@@ -221,12 +237,12 @@ impl Lanes {
 
     /// The level of their digits.
     pub const fn level(self) -> Level {
-        Level { digits: self.groups() * FAN_IN + 1, order: true }
+        Level::new(self.groups() * FAN_IN + 1, true)
     }
 
     /// The planes of the groups' results: EQ is plane `group`, LT that which the level says.
     pub const fn results(self) -> Level {
-        Level { digits: self.groups() + 1, order: true }
+        Level::new(self.groups() + 1, true)
     }
 }
 
@@ -252,6 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn carries_of_63_bits_are_joined_in_six_levels_that_open_181_bits() {
+        let first = Level::pairwise(63, true);
+        let levels: Vec<Level> = std::iter::successors(Some(first), |level| level.next())
+            .filter(|level| level.digits > 1)
+            .collect();
+        assert_eq!(levels.len(), 6);
+        assert_eq!(levels.iter().map(|level| level.factors()).sum::<u32>(), 181);
+        assert_eq!(levels.iter().map(|level| level.monomials()).sum::<u32>(), 119);
+    }
+
+    #[test]
     fn comparisons_with_31_powers_open_15_bits_each_where_one_opens_34() {
         let base = Lanes::base(4, false);
         assert_eq!(base.iter().map(|(lane, _)| lane).collect::<Vec<_>>(), [0, 1, 2, 3, 1, 2, 3]);
@@ -260,7 +287,7 @@ mod tests {
         let every_second = (0..31).fold(0, |exponents, index| exponents | 1u64 << (2 * index));
         let others = Lanes { own: 0, exponents: every_second & !base.exponents, rising: false };
         assert_eq!((others.groups(), others.group(34)), (28, 15));
-        let last = Level { digits: 4, order: true };
+        let last = Level::new(4, true);
         let opened = base.level().factors() + others.level().factors() + 31 * (last.factors() + 1);
         assert_eq!(opened, 7 * 35 + 31 * 7);
     }
@@ -268,12 +295,14 @@ mod tests {
     #[test]
     fn planes_have_places_of_their_own_and_factors_come_first() {
         for digits in 1..=21 {
-            let level = Level { digits, order: true };
-            let lt: Vec<u32> = (0..digits).map(|digit| level.lt_plane(digit)).collect();
-            let all: BTreeSet<u32> = (0..level.eq_planes()).chain(lt.iter().copied()).collect();
-            assert!(all.into_iter().eq(0..level.planes()), "{digits} digits");
-            for (digit, plane) in (0..).zip(lt) {
-                assert_eq!(plane < level.factors(), digit % FAN_IN != 0, "lt of digit {digit} of {digits}");
+            for level in [Level::new(digits, true), Level::pairwise(digits, true)] {
+                let lt: Vec<u32> = (0..digits).map(|digit| level.lt_plane(digit)).collect();
+                let all: BTreeSet<u32> = (0..level.eq_planes()).chain(lt.iter().copied()).collect();
+                assert!(all.into_iter().eq(0..level.planes()), "{level:?}");
+                for (digit, plane) in (0..).zip(lt) {
+                    let is_factor = digit % level.fan_in != 0;
+                    assert_eq!(plane < level.factors(), is_factor, "lt of digit {digit} of {level:?}");
+                }
             }
         }
     }

@@ -266,6 +266,26 @@ kernels! {
         /// Every bit is negated.
         flip: bool,
     }
+    /// out = (left ∧ right) ⊕ addend.
+    And = "and" {
+        /// Read, of the shape of `out`.
+        left: Matrix<B> => read,
+        /// Read, of the shape of `out`.
+        right: Matrix<B> => read,
+        /// Read, of the shape of `out`.
+        addend: Matrix<B> => read,
+        /// Written.
+        out: Matrix<B> => write,
+    }
+    /// Bits of elements as planes (see [`super::bits`]): plane j has bit number `top` − j of each element.
+    BitPlanes = "bit_planes" {
+        /// The elements.
+        operand: Matrix<B> => read,
+        /// Written: as many planes as are wanted, at most `top` + 1.
+        out: Matrix<B> => write,
+        /// The bit of the first plane, below k.
+        top: u32,
+    }
     /// The dealer's half of a level's products of masks: out = out ⊕ the products of the masks mask₀ ⊕ mask₁, in place.
     MaskProducts = "mask_products" {
         /// The two parts of the factors' masks, planes.

@@ -80,6 +80,11 @@ impl<B, K> Kernel<B, K> {
                 assert_planes(name, ring, out, level.planes(), count);
                 assert_planes(name, ring, table, table_planes(*bits, top), count);
             }
+            Kernel::And { out, left, right, addend } => assert_alike(name, out, [left, right, addend]),
+            Kernel::BitPlanes { out, operand, top } => {
+                assert!(*top < k && out.shape.rows <= *top as usize + 1, "{name}: from bit {top} down");
+                assert_planes(name, ring, out, out.shape.rows as u32, operand.shape.len());
+            }
             Kernel::Xor { out, left, right, .. } => assert_alike(name, out, [left, right]),
             Kernel::MaskProducts { out, masks: [first, second], level } => {
                 let (products, factors) = (level.monomials(), level.factors());
@@ -94,7 +99,7 @@ impl<B, K> Kernel<B, K> {
             Kernel::PickLanes { out, opened, base, own, lanes, exponent, rising, group } => {
                 assert!((2..=FAN_IN).contains(lanes) && lanes * LANE_BITS <= k, "{name}: {lanes} lanes");
                 assert!(*exponent < lanes * LANE_BITS, "{name}: 2^{exponent} of {lanes} lanes");
-                let last = Level { digits: *lanes, order: true };
+                let last = Level::new(*lanes, true);
                 assert_planes(name, ring, out, last.planes(), opened.shape.len());
                 let results = Lanes::base(*lanes, *rising).results();
                 assert_rows(name, out.shape.cols, [(base, results.planes())]);

@@ -62,6 +62,15 @@ pub(super) fn evaluate(ring: Ring, kernel: &Kernel<usize, PrgKey>, buffers: &mut
                 }
             }
         }
+        Kernel::BitPlanes { out, operand, top } => {
+            for plane in 0..out.shape.rows as u32 {
+                for index in 0..out.shape.cols * k {
+                    let elements = &buffers[operand.buffer][..operand.shape.len()];
+                    let is_set = elements.get(index).is_some_and(|element| element >> (top - plane) & 1 == 1);
+                    set(buffers, out, plane, index, is_set);
+                }
+            }
+        }
         Kernel::MaskProducts { out, masks, level } => {
             for index in 0..out.shape.cols * k {
                 let mask =
@@ -218,7 +227,7 @@ impl Picked<'_> {
     fn pick(&self, buffers: &mut Buffers, out: &Matrix<usize>, index: usize, (c, rising): (u64, bool)) {
         let (c, power) = (u128::from(c), 1u128 << self.exponent);
         let moved = if rising { c + power } else { c.wrapping_sub(power) };
-        let last = Level { digits: self.lanes, order: true };
+        let last = Level::new(self.lanes, true);
         for lane in 0..self.lanes {
             let of_lane = |number: u128| number >> (lane * LANE_BITS) & 0xffff;
             let (results, group) = match lane.cmp(&(self.exponent / LANE_BITS)) {
@@ -226,7 +235,7 @@ impl Picked<'_> {
                 Ordering::Greater if of_lane(c) != of_lane(moved) => (self.base, self.lanes + lane - 1),
                 _ => (self.base, lane),
             };
-            let level = Level { digits: results.shape.rows as u32 / 2 + 1, order: true };
+            let level = Level::new(results.shape.rows as u32 / 2 + 1, true);
             let digit = self.lanes - 1 - lane;
             if digit < last.eq_planes() {
                 let eq = bit(buffers, results, group, index);
@@ -242,13 +251,13 @@ impl Picked<'_> {
 fn monomials(level: Level) -> Vec<Vec<u32>> {
     let mut monomials = Vec::new();
     for group in 0..level.groups() {
-        let eq: Vec<u32> = (group * FAN_IN..).take(level.eq_factors(group) as usize).collect();
+        let eq: Vec<u32> = (group * level.fan_in..).take(level.eq_factors(group) as usize).collect();
         let subset = |set: u32| -> Vec<u32> {
             (0..).zip(&eq).filter(|(at, _)| set >> at & 1 == 1).map(|(_, &plane)| plane).collect()
         };
         monomials.extend((1..1 << eq.len()).map(subset).filter(|factors| factors.len() > 1));
         for digit in 1..if level.order { level.size(group) } else { 0 } {
-            let lt = level.lt_plane(group * FAN_IN + digit);
+            let lt = level.lt_plane(group * level.fan_in + digit);
             monomials.extend((1..1 << digit).map(|set| [subset(set), vec![lt]].concat()));
         }
     }
@@ -294,7 +303,7 @@ impl Shares<'_> {
         };
         let mut results = Vec::new();
         for group in 0..level.groups() {
-            let (first, size) = (group * FAN_IN, level.size(group));
+            let (first, size) = (group * level.fan_in, level.size(group));
             let eq: Vec<u32> = (first..first + size).collect();
             if group < next.eq_planes() {
                 let alone = size == 1;

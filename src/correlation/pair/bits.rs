@@ -1,7 +1,6 @@
 //! Random bits, their products with masks, and carries. Names are those of [`super`] and of [`crate::correlation`].
 
 use super::lookup::{Lookup, low};
-use super::multiply::{Places, Run};
 use super::{DRAWS, End, EntryId, IS_SENT, Part, Take, plane_bit};
 use crate::correlation::{BitProductSpec, BitSpec, CarrySpec};
 use crate::ot::Channel;
@@ -28,7 +27,7 @@ impl End<'_> {
         Ok(())
     }
 
-    /// ρ·a, with a = a_0 + a_1: party 1's part by multiplication of V = (1 − 2ρ_1)·a_1 with ρ_0, for
+    /// ρ·a, with a = a_0 + a_1: party 1's part by selection of V = (1 − 2ρ_1)·a_1 by ρ_0, for
     /// ρ·a_1 = ρ_1·a_1 + ρ_0·V; party 0's by a lookup.
     pub(super) fn bit_product<C: Channel>(
         &mut self,
@@ -51,8 +50,7 @@ impl End<'_> {
                 // Party 1's product with its own bit.
                 sums[index] = if self.is(DRAWS) { 0 } else { mask[index].wrapping_mul(bit(index)) };
             }
-            let places = |element| Places { first: [element; 2], runs: [Run::ONE; 2] };
-            self.multiply(count, places, &factors, &mut sums, channel)?;
+            self.select(count, &factors, &mut sums, channel)?;
         }
         let share = self.dependent(entry, Part::Product, spec.shape);
         let lookup = Lookup { count, log_n: 1, width: ring.bits() };

@@ -1,11 +1,11 @@
 //! Correlations that the two computing parties make between themselves, by oblivious transfer and lattices, with nobody else.
 //!
 //! **Functionality.** That of a dealer, seen from the parties: each draws its parts of masks, and party 0 its parts of what
-//! depends on them, from a key of its own that nobody else knows; party 1 gets the corrections. So a protocol's steps are the
-//! same, and what is computed has the same bits, whoever makes the correlations.
+//! depends on them, from a key of its own that nobody else knows; party 1 gets the corrections. Of entries that are delivered each
+//! gets all of its parts. So what is computed has the same bits, whoever makes the correlations.
 //!
-//! **Steps.** Party 0 is the sender of all transfers and party 1 the receiver, entry by entry in the order of the demand. Three
-//! building blocks make everything:
+//! **Steps.** Party 0 is the sender of the transfers and party 1 the receiver, but for those of selections, entry by entry in the
+//! order of the demand. Five building blocks make everything:
 //! - *Lookup* (module `lookup`; one-time truth tables by 1-of-N transfer: Dessouky, Koushanfar, Sadeghi, Schneider, Zeitouni
 //!   and Zohner, "Pushing the Communication Barrier in Secure Computation using Lookup Tables", NDSS 2017). Party 1 has a
 //!   number x of b bits, party 0 a table of 2^b messages; party 1 learns message x. Party 0 puts its own share, which it has
@@ -13,6 +13,9 @@
 //! - *Multiplication* (module `multiply`; Gilboa, "Two Party RSA Key Generation", CRYPTO 1999, with correlated transfers of
 //!   whole vectors: Demmler, Schneider and Zohner, "ABY", NDSS 2015). Party 1 has an element, party 0 a vector; both get
 //!   shares of their product, from one transfer for each bit of the element.
+//! - *Selection* (module `backward`): party 0 has a bit, party 1 an element; both get shares of their product, from one transfer
+//!   whose sender is party 1.
+//! - *Random products* (module `ole`): a random transfer is a product of a random bit of each, in shares, as it is.
 //! - *Lattices* (modules `encrypted` and `lattices`): products of matrices, and of vectors, under ring-LWE (see
 //!   [`crate::lattice`]), where they are cheaper than multiplication. The module `choice` has the rule, which both parties follow alike.
 //!
@@ -23,9 +26,10 @@
 //! | truncation pair | the carries at bits m and w−1 of r₀ + r₁, digit by digit by lookups; then two lookups, with the result's shares as messages |
 //! | table | digit by digit: a lookup by party 1's digit and its share of the carry gives the table's row of the digit and the next carry |
 //! | monomials | the products of eq masks by a lookup of all of them; times an lt mask by lookups of one bit |
+//! | products of bits, monomials of a pairwise level | random products; of a pair with two products one bit is told |
 //! | bit, carry | a lookup of one bit |
 //! | transfer | a transfer each |
-//! | bit product | ρ₀ times party 1's part of the mask by multiplication; party 0's part by a lookup of one bit |
+//! | bit product | ρ₀ times party 1's part of the mask by selection; party 0's part by a lookup of one bit |
 //!
 //! **Several runs.** A program that has run may run again, by an order of the entries that are not *once*. Each party keeps its
 //! parts of what the first run alone drew, and later products need ([`Kept`]); keys are each run's own. Keys of lattices serve a
@@ -36,17 +40,19 @@
 //! **Security.** Semi-honest parties, as the protocols that use it: each party does as it should and learns nothing from what
 //! it sees. Every message of a table but the chosen one is under a pad that party 1 does not know, and the chosen one has
 //! party 0's fresh share, or a fresh random bit of it, added; of a multiplication party 1 sees its vector under a pad, and
-//! a sum with party 0's fresh share. Party 0 sees party 1's choices under random bits, and nothing else. So both views are
+//! a sum with party 0's fresh share. Party 0 sees party 1's choices under random bits, and nothing else; of a selection the
+//! parties see as much exchanged. So both views are
 //! simulated from uniform messages, given correlated transfers. Products by lattices hide their factors under ring-LWE and within a
 //! statistical distance, of which all products of a session together have at most 2^−40. The transfers themselves are secure against malicious
-//! parties (see [`crate::ot`]); what a malicious party could do is to choose wrong inputs to the lookups: results are then
+//! parties (see [`crate::ot`]); what a malicious party could do is to put in wrong tables, elements and differences: results are then
 //! wrong, and a party that learns whether they are may learn bits of masks. Of lattices a party that deviates may learn the other's
 //! factor or key, which is why a key is for one session with one peer. Nothing here detects any of it.
 //!
-//! **Memory.** At most some ten megabytes beside the correlated transfers, the masks of one entry and the corrections, which party 1
-//! keeps until the run takes them; and for one piece of a product by lattices, of 2^21 elements at most, some 100 bytes an
+//! **Memory.** At most some ten megabytes beside the correlated transfers, the masks of one entry and what a dealer would send, which a
+//! party keeps until the run takes it; and for one piece of a product by lattices, of 2^21 elements at most, some 100 bytes an
 //! element.
 
+mod backward;
 mod bits;
 mod choice;
 mod encrypted;
@@ -56,6 +62,7 @@ mod lattices;
 mod lookup;
 mod monomials;
 mod multiply;
+mod ole;
 mod product;
 mod table;
 #[cfg(test)]
@@ -90,8 +97,10 @@ type Elements = Zeroizing<Vec<u64>>;
 /// of a step, that step has two messages more, and up to a byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Price {
-    /// Correlated transfers.
+    /// Correlated transfers from party 0 to party 1.
     pub transfers: u64,
+    /// Those from party 1 to party 0.
+    pub backward: u64,
     /// Bytes that party 0 sends, without those of the correlated transfers.
     pub first_bytes: u64,
     /// Bytes that party 1 sends, likewise.
@@ -107,23 +116,30 @@ pub struct Price {
 }
 
 impl Price {
-    /// The course of the correlated transfers.
-    pub fn course(&self) -> Course {
-        // What a batch has left over is too little for some steps.
-        let spare = self.transfers / 1000 + 4096;
-        Course::of(usize::try_from(self.transfers + spare).unwrap_or(usize::MAX))
+    /// The courses of the correlated transfers, of those from party 0 and of those from party 1: of none where there are none.
+    fn courses(&self) -> [Option<Course>; 2] {
+        let course = |transfers: u64| {
+            // What a batch has left over is too little for some steps.
+            let spare = transfers / 1000 + 4096;
+            Course::of(usize::try_from(transfers + spare).unwrap_or(usize::MAX))
+        };
+        [self.transfers, self.backward].map(|transfers| (transfers > 0).then(|| course(transfers)))
+    }
+
+    /// A sum over these courses.
+    fn of_courses(&self, of: fn(&Course) -> u64) -> u64 {
+        self.courses().iter().flatten().map(of).sum()
     }
 
     /// Bytes in both directions, with those of the correlated transfers.
     pub fn bytes(&self) -> u64 {
-        let course = if self.transfers == 0 { 0 } else { self.course().bytes() };
-        self.first_bytes + self.second_bytes + course
+        self.first_bytes + self.second_bytes + self.of_courses(Course::bytes)
     }
 
     /// Seconds of both parties' processors, one waiting for the other, at the rates by which ways are chosen: of two cores each.
     pub fn processor_s(&self) -> f64 {
         let Prices { lattices, transfer_s, block_s } = Prices::usual();
-        self.transfers as f64 * transfer_s
+        (self.transfers + self.backward) as f64 * transfer_s
             + self.blocks as f64 * block_s
             + self.butterflies as f64 * lattices.butterfly_s
             + self.multiply_adds as f64 * lattices.multiply_add_s
@@ -131,14 +147,14 @@ impl Price {
 
     /// Messages one behind the other, with those of the correlated transfers.
     pub fn rounds(&self) -> u64 {
-        let course = if self.transfers == 0 { 0 } else { self.course().messages() };
-        self.messages + u64::from(course)
+        self.messages + self.of_courses(|course| course.messages().into())
     }
 }
 
-/// Takes the corrections of party 1, entry by entry in the demand's order.
+/// Takes what a party gets of the entries in place of a dealer's messages, entry by entry in the demand's order: party 1 its
+/// corrections, and both what is delivered.
 pub trait Corrections {
-    /// Takes one whole correction: the elements of its matrix, as bytes.
+    /// Takes one whole message: the elements of its matrix, as bytes.
     fn take(&mut self, message: MessageId, bytes: Zeroizing<Vec<u8>>);
 }
 
@@ -225,7 +241,7 @@ pub struct Making<'a> {
     pub key: &'a PrgKey,
 }
 
-/// Makes the correlations of a run with the other party. Party 1's corrections go to `corrections`.
+/// Makes the correlations of a run with the other party. What a dealer would send this party goes to `corrections`.
 ///
 /// # Errors
 /// Where the channel fails, the other party sends what it must not, or lattices have made all products that they may in a
@@ -244,30 +260,37 @@ pub fn make<C: PairChannel>(
     assert!(Demand::PARTIES.contains(&party), "parties 0 and 1 make correlations");
     lattices.spend(choice.distance(demand, turn))?;
     let price = price(demand, choice, turn, &mut lattices.covered());
-    let mut fresh = Zeroizing::new([0; 32]);
-    random.fill(&mut *fresh);
-    let own_random = Random::from_key(PrgKey::from_bytes(*fresh));
+    let mut fresh = || {
+        let mut key = Zeroizing::new([0; 32]);
+        random.fill(&mut *key);
+        Random::from_key(PrgKey::from_bytes(*key))
+    };
     // Matrices without elements take none.
-    let course = (price.transfers > 0).then(|| price.course());
+    let [forward, backward] = price.courses();
+    let sessions = [session, backward::session(session)];
     let own = if party == DRAWS {
-        let new = |course| SenderSupply::new(session, course, own_random, channel);
-        Own::First { supply: course.map(new).transpose()?, key }
+        let send = |course| SenderSupply::new(sessions[0], course, fresh(), channel);
+        let supply = forward.map(send).transpose()?;
+        let receive = |course| ReceiverSupply::new(sessions[1], course, fresh(), channel);
+        Own::First { supply, backward: backward.map(receive).transpose()?, key }
     } else {
-        let new = |course| ReceiverSupply::new(session, course, own_random, channel);
-        Own::Second { supply: course.map(new).transpose()?, key }
+        let receive = |course| ReceiverSupply::new(sessions[0], course, fresh(), channel);
+        let supply = forward.map(receive).transpose()?;
+        let send = |course| SenderSupply::new(sessions[1], course, fresh(), channel);
+        Own::Second { supply, backward: backward.map(send).transpose()?, key }
     };
     let mut end = End { demand, choice, turn, own, random, kept, lattices, price: Price::default() };
     end.entries(channel, &mut |message, bytes| corrections.take(message, bytes))?;
     end.keep();
-    let taken = |price: &Price| (price.transfers, price.first_bytes);
+    let taken = |price: &Price| (price.transfers, price.backward, price.first_bytes);
     debug_assert_eq!(taken(&end.price), taken(&price), "the price is what is done");
     Ok(price)
 }
 
 /// A party's own means, or nobody's where only the price is wanted.
 enum Own<'a> {
-    First { supply: Option<SenderSupply>, key: &'a PrgKey },
-    Second { supply: Option<ReceiverSupply>, key: &'a PrgKey },
+    First { supply: Option<SenderSupply>, backward: Option<ReceiverSupply>, key: &'a PrgKey },
+    Second { supply: Option<ReceiverSupply>, backward: Option<SenderSupply>, key: &'a PrgKey },
     Nobody,
 }
 
@@ -310,6 +333,7 @@ impl End<'_> {
                 Correlation::BitProduct(spec) => self.bit_product(entry, *spec, channel, take)?,
                 Correlation::Carry(spec) => self.carry(entry, *spec, channel, take)?,
                 Correlation::Transfer(spec) => self.transfers(entry, *spec, channel, take)?,
+                Correlation::Ole(spec) => self.ole(entry, *spec, channel, take)?,
             }
         }
         Ok(())
@@ -446,6 +470,14 @@ impl End<'_> {
     /// Hands on party 1's correction of whole elements.
     fn correct(&self, entry: EntryId, number: u32, values: &[u64], take: Take<'_>) {
         if self.is(IS_SENT) {
+            let bytes = bytes(self.ring(), values);
+            take(MessageId(entry.0 * super::CORRECTIONS + number), bytes);
+        }
+    }
+
+    /// Hands on what either party is sent of an entry whose parts are delivered.
+    fn deliver(&self, entry: EntryId, number: u32, values: &[u64], take: Take<'_>) {
+        if !matches!(self.own, Own::Nobody) {
             let bytes = bytes(self.ring(), values);
             take(MessageId(entry.0 * super::CORRECTIONS + number), bytes);
         }

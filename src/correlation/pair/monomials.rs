@@ -1,4 +1,5 @@
-//! Products of masked bits. Names are those of [`super`] and of [`crate::correlation::Monomials`].
+//! Products of masked bits, but for those of pairwise levels (module `ole`). Names are those of [`super`] and of
+//! [`crate::correlation::Monomials`].
 //!
 //! For each group of a level: shares of the products μ_S of its eq masks, by a lookup with party 1's parts of these masks as
 //! number. Then for each lt mask λ = λ_0 ⊕ λ_1 its products with the μ_S of the eq masks before it:
@@ -23,6 +24,9 @@ impl End<'_> {
         channel: &mut C,
         take: Take<'_>,
     ) -> Result<(), C::Error> {
+        if spec.is_delivered() {
+            return self.pairwise(entry, spec, channel, take);
+        }
         let MonomialsSpec { level, elements: count } = spec;
         let shape = spec.planes(self.ring());
         let masks = self.draw(entry, Part::Mask, planes(self.ring(), level.factors(), count));

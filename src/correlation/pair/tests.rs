@@ -1,6 +1,7 @@
 //! Every correlation that two parties make is opened, and held against its definition.
 
 mod lattices;
+mod ole;
 
 use super::lattices::Small;
 use super::*;
@@ -9,7 +10,7 @@ use crate::correlation::{
     TruncPairSpec,
 };
 use crate::share::Parties;
-use crate::step::bits::{FAN_IN, Level, digits, planes, table_planes};
+use crate::step::bits::{Level, digits, planes, table_planes};
 use std::collections::HashMap;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -68,6 +69,8 @@ struct Made<'a> {
     /// By entry, the number of the run whose keys drew it.
     run_of: Box<dyn Fn(EntryId) -> usize>,
     corrections: HashMap<u32, Vec<u8>>,
+    /// What party 0 is sent: its parts of what is delivered.
+    of_first: HashMap<u32, Vec<u8>>,
 }
 
 /// Runs of one demand.
@@ -148,16 +151,15 @@ fn made_in<'a>(demand: &'a Demand, setting: &Setting) -> Vec<Made<'a>> {
     let choice = Choice::new(demand, setting.may_run_again, &lattices);
     let mut pricer = Pricer { demand, choice, lattices };
     let run = |((run, turn), (first, second)): ((usize, &Turn), (Ended, Ended))| {
-        assert!(first.2.is_empty(), "party 0 has no corrections");
         // Where a batch of transfers ends in the midst of a step, the choices of both parts take whole bytes.
         let (sent, priced) = (first.0 + second.0, pricer.run(turn).bytes());
         assert!((priced..priced + 4).contains(&sent), "{sent} bytes, and {priced} as the price says");
-        let bytes: usize = second.2.values().map(Vec::len).sum();
+        let bytes: usize = first.2.values().chain(second.2.values()).map(Vec::len).sum();
         let due = demand.of_turn(turn).correction_bytes();
         assert_eq!(bytes as u64, due, "as many corrections as a dealer's");
         let once = demand.once.clone();
         let run_of = move |entry| if once.contains(&entry) { 0 } else { run };
-        Made { demand, run_of: Box::new(run_of), corrections: second.2 }
+        Made { demand, run_of: Box::new(run_of), corrections: second.2, of_first: first.2 }
     };
     setting.turns.iter().enumerate().zip(first.into_iter().zip(second)).map(run).collect()
 }
@@ -217,6 +219,18 @@ impl Made<'_> {
     fn opened_planes(&self, entry: EntryId, shape: Shape) -> Vec<u64> {
         let share = self.draw(0, entry, Part::Product, shape);
         share.iter().zip(self.correction(entry, 0)).map(|(share, correction)| share ^ correction).collect()
+    }
+
+    /// A delivered part, as planes.
+    fn delivered(&self, party: usize, entry: EntryId, number: u32) -> Vec<u64> {
+        let of_party = [&self.of_first, &self.corrections][party];
+        elements(self.demand.ring, &of_party[&(crate::correlation::CORRECTIONS * entry.0 + number)]).to_vec()
+    }
+
+    /// Both delivered parts, added up.
+    fn both_delivered(&self, entry: EntryId, number: u32) -> Vec<u64> {
+        let [first, second] = [0, 1].map(|party| self.delivered(party, entry, number));
+        first.iter().zip(second).map(|(first, second)| first ^ second).collect()
     }
 
     /// The masks of bits: both parts, added up.
@@ -405,17 +419,23 @@ fn monomials_are_the_products_of_their_masks() {
         let count = 67;
         let mut demand = Demand::new(ring);
         let mut specs = Vec::new();
-        for digits in [2, 3, 4, 5, 8, 9, 16] {
+        for digits in [2, 3, 4, 5, 8, 9, 16, 63, 64] {
             for order in [true, false] {
-                let spec = MonomialsSpec { level: Level { digits, order }, elements: count };
-                specs.push((demand.push(Correlation::Monomials(spec)), spec));
+                let few = (digits <= 16).then(|| Level::new(digits, order));
+                for level in few.into_iter().chain([Level::pairwise(digits, order)]) {
+                    let spec = MonomialsSpec { level, elements: count };
+                    specs.push((demand.push(Correlation::Monomials(spec)), spec));
+                }
             }
         }
         let made = made(&demand);
         for (entry, spec) in specs {
             let (level, shape) = (spec.level, spec.planes(ring));
-            let masks = made.bits(entry, planes(ring, level.factors(), count));
-            let opened = made.opened_planes(entry, shape);
+            let (masks, opened) = if spec.is_delivered() {
+                (made.both_delivered(entry, 0), made.both_delivered(entry, 1))
+            } else {
+                (made.bits(entry, planes(ring, level.factors(), count)), made.opened_planes(entry, shape))
+            };
             for element in 0..count {
                 let mask = |plane: u32| plane_bit(&masks, shape.cols, plane as usize, element);
                 let mut row = 0;
@@ -425,7 +445,7 @@ fn monomials_are_the_products_of_their_masks() {
                     row += 1;
                 };
                 for group in 0..level.groups() {
-                    let (first, eq) = (group * FAN_IN, level.eq_factors(group));
+                    let (first, eq) = (group * level.fan_in, level.eq_factors(group));
                     let of_subset = |subset: u32| {
                         (0..eq)
                             .filter(|factor| subset >> factor & 1 == 1)

@@ -64,7 +64,7 @@ fn join_group<E: Element>(
         let width = view.shape.cols;
         load(&view.elements[plane as usize * width..][..width], at)
     };
-    let (first, eq) = (group * FAN_IN, tree.eq_factors(group));
+    let (first, eq) = (group * tree.fan_in, tree.eq_factors(group));
     let mut monomial = tree.first_monomial(group);
     let mut take = || {
         monomial += 1;

@@ -8,8 +8,8 @@ use super::memory::{Block, Storage};
 use super::view::{View, ViewMut};
 use super::workers::Workers;
 use super::{
-    affine, and_tree, fill, hadamard, hadamard_mask, linear, lookup_shares, mask, mask_products, mux, pack,
-    pick_lanes, rows, shift, sum,
+    affine, and, and_tree, bit_planes, fill, hadamard, hadamard_mask, linear, lookup_shares, mask,
+    mask_products, mux, pack, pick_lanes, rows, shift, sum,
 };
 use super::{transpose, trunc_finish, trunc_pair, truth_table, unpack, xor};
 use crate::device::{Buffer, DeviceKernel};
@@ -90,6 +90,8 @@ pub(super) fn run<E: Tiled>(workers: &Workers, scratch: &mut Scratch, kernel: &D
         Kernel::TruthTable { .. }
         | Kernel::LookupShares { .. }
         | Kernel::Xor { .. }
+        | Kernel::And { .. }
+        | Kernel::BitPlanes { .. }
         | Kernel::MaskProducts { .. }
         | Kernel::AndTree { .. }
         | Kernel::PickLanes { .. } => run_on_planes::<E>(workers, kernel),
@@ -123,6 +125,13 @@ fn run_on_planes<E: Element>(workers: &Workers, kernel: &DeviceKernel<'_>) {
             let operands = [left, right].map(Operand::<E>::new);
             let views = operands.each_ref().map(Operand::view);
             xor::run(workers, Output::new(out).view(), views, *flip);
+        }
+        Kernel::And { out, left, right, addend } => {
+            let operands = [left, right, addend].map(Operand::<E>::new);
+            and::run(workers, Output::new(out).view(), operands.each_ref().map(Operand::view));
+        }
+        Kernel::BitPlanes { out, operand, top } => {
+            bit_planes::run::<E>(workers, Output::new(out).view(), Operand::new(operand).view(), *top);
         }
         Kernel::MaskProducts { out, masks, level } => {
             let masks = masks.each_ref().map(Operand::<E>::new);

@@ -27,7 +27,7 @@ simd! {
                     store(rows[row], at, corrected);
                     row += 1;
                 };
-                let (first, eq) = (group * FAN_IN, tree.eq_factors(group));
+                let (first, eq) = (group * tree.fan_in, tree.eq_factors(group));
                 let mut eq_masks = [splat(E::ZERO); FAN_IN as usize];
                 (first..first + eq).zip(&mut eq_masks).for_each(|(plane, eq)| *eq = mask(plane));
                 let mut products = [splat(E::ZERO.not()); 1 << FAN_IN];

@@ -9,7 +9,9 @@
 //! as an index.
 
 mod affine;
+mod and;
 mod and_tree;
+mod bit_planes;
 mod chacha;
 mod dispatch;
 mod fill;

@@ -33,7 +33,7 @@ pub(super) fn run<E: Element>(
 simd! {
     fn pick_lanes<E: Element>(strip: Strip<'_, E>, opened: View<'_, E>, base: View<'_, E>, own: View<'_, E>, power: Power) {
         let Power { lanes, exponent, rising, group } = power;
-        let (mut rows, last) = (strip.rows, Level { digits: lanes, order: true });
+        let (mut rows, last) = (strip.rows, Level::new(lanes, true));
         for at in (0..strip.len).step_by(LANES) {
             let from = strip.start + at;
             let c = Planes::of(opened, base.shape.cols, from, |element| element);
@@ -65,7 +65,7 @@ simd! {
 #[inline(always)]
 fn result<E: Element>(results: View<'_, E>, group: u32, at: usize) -> (Words<E>, Words<E>) {
     let width = results.shape.cols;
-    let level = Level { digits: results.shape.rows as u32 / 2 + 1, order: true };
+    let level = Level::new(results.shape.rows as u32 / 2 + 1, true);
     let plane = |row: u32| load(&results.elements[row as usize * width..][..width], at);
     (plane(group), plane(level.lt_plane(group)))
 }

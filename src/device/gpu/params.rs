@@ -283,16 +283,35 @@ params! {
         right_offset: u32,
         unused: [u32; 3],
     }
+    /// `and.wgsl`
+    And {
+        count: u32,
+        out_offset: u32,
+        left_offset: u32,
+        right_offset: u32,
+        addend_offset: u32,
+        unused: [u32; 3],
+    }
+    /// `bit_planes.wgsl`
+    BitPlanes {
+        count: u32,
+        width: u32,
+        elements: u32,
+        top: u32,
+        out_offset: u32,
+        operand_offset: u32,
+        unused: [u32; 2],
+    }
     /// `mask_products.wgsl`
     MaskProducts {
         count: u32,
         width: u32,
         digits: u32,
         order: u32,
+        fan_in: u32,
         out_offset: u32,
         mask_0_offset: u32,
         mask_1_offset: u32,
-        unused: u32,
     }
     /// `and_tree.wgsl`
     AndTree {
@@ -300,13 +319,14 @@ params! {
         width: u32,
         digits: u32,
         order: u32,
+        fan_in: u32,
         leader: u32,
         out_offset: u32,
         planes_offset: u32,
         opened_offset: u32,
         masks_offset: u32,
         monomials_offset: u32,
-        unused: [u32; 2],
+        unused: u32,
     }
     /// `pick_lanes.wgsl`
     PickLanes {

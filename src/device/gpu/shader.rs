@@ -251,6 +251,10 @@ shaders! {
     LookupShares => wgsl!("lookup_shares", LookupShares, 1, 2);
     /// `xor.wgsl`
     Xor => wgsl!("xor", Xor, 1, 2);
+    /// `and.wgsl`
+    And => wgsl!("and", And, 1, 3);
+    /// `bit_planes.wgsl`
+    BitPlanes => wgsl!("bit_planes", BitPlanes, 1, 1);
     /// `mask_products.wgsl`
     MaskProducts => wgsl!("mask_products", MaskProducts, 1, 2);
     /// `and_tree.wgsl`

@@ -105,6 +105,32 @@
 //! second) and one bit a value; bits travel in words, ⌈n/k⌉ of each kind a tile of n values. *Rounds:* 4, or 2 + the
 //! number of levels. Of a value that one party holds alone it takes the sign locally.
 //!
+//! **Comparison of the parts.** Where the two parties make their correlations between themselves, tables of a mask's digits cost
+//! them far more than what is done with them. Their plans take another way, which opens nothing first. Of x with |x| < 2^t the sign
+//! is bit t of x_0 + x_1, which is x_{0,t} ⊕ x_{1,t} ⊕ the carry out of the low t bits (the millionaires' problem on shares: Rathee et
+//! al., "CrypTFlow2", CCS 2020, section 3; its leaves here are single bits, since products of random bits cost the parties least):
+//! 1. For each of the t bits party 0 sends x_{0,j} ⊕ v_j, and party 1 x_{1,j} ⊕ c_j, with the bits of an OLE (see
+//!    [`crate::correlation`]): shares of the products x_{0,j}·x_{1,j}, where a carry begins. It passes where x_{0,j} ⊕ x_{1,j} is one, of
+//!    which each has its bit.
+//! 2. ⌈log₂ t⌉ times neighbouring digits are joined, two by two (pairwise levels of [`crate::step::bits`]): a carry comes out of two
+//!    where it begins in the upper one, or passes it and comes out of the lower one. Three bits are opened for two products.
+//! 3. As step 4 above, of the last carry and the parts' bits t.
+//!
+//! x = 0 asks whether x_0 and −x_1 are alike in all bits: a tree of eq alone, whose digits are single bits. *What is seen.* Every bit
+//! that is sent is under a mask bit that its receiver does not know and that covers nothing else. *Bytes:* each party sends t bits in
+//! step 1 and, for t = 63, 181 in step 2: with the correlations (142 bits, [`crate::correlation::pair`]) a sign takes 630 bits in both
+//! directions. *Rounds:* 2 + ⌈log₂ t⌉, for t = 63 eight; powers of two are compared each for itself.
+//!
+//! **Truncation of the parts** (likewise; Huang et al., "Cheetah", USENIX Security 2022, section 5, of values whose sign is known). With
+//! x' = x + 2^(w−2), which party 0 adds to its part, and both parts modulo 2^w: x'_0 + x'_1 = x' + (t_0 ∨ t_1)·2^w as integers, with
+//! their top bits t_i, since x' < 2^(w−1). With S_i = ⌊x'_i/2^m⌋ of the part as a signed number of w bits, and e the carry of the low m
+//! bits, ⌊x/2^m⌋ = S_0 + S_1 + e + t_0·t_1·2^(w−m) − 2^(w−2−m).
+//! - *Exact*: t_0·t_1 by an OLE, e as above, and both become shares of elements as bits of comparisons do. *Bytes:* for m = 16 each party sends
+//!   1 + 16 + 41 + 2 bits. *Rounds:* 2 + ⌈log₂ m⌉.
+//! - *Stochastic*: of x − 1, with 1 in place of e: what is added is 1 less e. Both first add a common stream to x_0, and
+//!   take it off x_1: so u = x'_0 mod 2^m is uniform, and the result is ⌊x/2^m⌋ + \[u < x mod 2^m\], as above; here party 0 alone
+//!   learns u, and party 1 what is left. *Bytes:* two bits a party. *Rounds:* 2.
+//!
 //! **Choice** b·z of a comparison's result and a value z of the same shape: with z = c' + a' opened under a mask as
 //! above and a dealt share of ρ·a', b·z = e·z + (1 − 2e)·(c'·ρ + ρ·a'). *Bytes:* each holder of z sends one element a
 //! value, or none where z is open already: relu(x) = \[x ≥ 0\]·x costs no more than the comparison, and

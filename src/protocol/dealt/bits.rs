@@ -42,7 +42,11 @@ struct Comparison {
 /// Answers about a tile that no party holds alone. Of a sum with a public constant the other summand may be open.
 pub(in crate::protocol) fn test<P: UsesToolkit>(lowering: &mut Lowering<'_, P>, x: Tile, test: Test) -> Bits {
     let shape = lowering.grid(x.value).shape(x.at);
-    let answer = lowering.search(x, test).unwrap_or_else(|| lowering.compare_alone(x, test));
+    let answer = if lowering.works_on_parts() {
+        lowering.compare_parts(x, test)
+    } else {
+        lowering.search(x, test).unwrap_or_else(|| lowering.compare_alone(x, test))
+    };
     lowering.share_bits(answer, shape, matches!(test, Test::NonNegative | Test::NonZero))
 }
 
@@ -98,6 +102,9 @@ pub(in crate::protocol) fn truncate<P: UsesToolkit>(
     let width = lowering.rules.toolkit().widths.truncation(x.value, bits, shape.len());
     if method == Truncation::Stochastic && shape.len() >= one_way::LARGE {
         return lowering.truncate_one_way(x, shape, bits, width);
+    }
+    if lowering.works_on_parts() {
+        return lowering.truncate_parts(x, (bits, width), method);
     }
     let operand = lowering.two_party(x);
     let spec = TruncPairSpec { shape, bits, width };
@@ -182,9 +189,14 @@ impl<P: UsesToolkit> Lowering<'_, P> {
             self.push(party, Action::Kernel(lookup));
             out
         });
+        self.joined(shares, level, shape.len())
+    }
+
+    /// Shares of what is left of a level's planes when all digits are joined.
+    pub(super) fn joined(&mut self, shares: [Block; 2], level: Level, elements: usize) -> [Block; 2] {
         let levels =
             std::iter::successors(Some(level), |level| level.next()).filter(|level| level.digits > 1);
-        levels.fold(shares, |shares, level| self.join(shares, level, shape.len()))
+        levels.fold(shares, |shares, level| self.join(shares, level, elements))
     }
 
     /// Shares of the next level's planes.
@@ -213,7 +225,7 @@ impl<P: UsesToolkit> Lowering<'_, P> {
     }
 
     /// Shared bits, negated with `flip`, as e and ρ.
-    fn share_bits(&mut self, shares: [Block; 2], shape: Shape, flip: bool) -> Bits {
+    pub(super) fn share_bits(&mut self, shares: [Block; 2], shape: Shape, flip: bool) -> Bits {
         let spec = BitSpec { shape };
         let acquired = self.demand(Correlation::Bit(spec));
         let mask = COMPUTING.map(|party| spec.acquire(&mut self.lists[party.index()], acquired, party));
@@ -244,7 +256,7 @@ impl<P: UsesToolkit> Lowering<'_, P> {
 
 impl Bits {
     /// [b] = i₀·e + (1 − 2e)·[ρ], added to `out` or put there.
-    fn added_to(&self, out: Block, party: PartyId, accumulate: bool) -> Kernel<BufferId, KeyId> {
+    pub(super) fn added_to(&self, out: Block, party: PartyId, accumulate: bool) -> Kernel<BufferId, KeyId> {
         Kernel::Mux {
             out,
             bits: self.opened[party.index()],

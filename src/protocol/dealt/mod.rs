@@ -6,6 +6,7 @@
 //! as well ([`HELPER`]).
 
 mod bits;
+mod carries;
 mod one_way;
 mod powers;
 mod shares;

@@ -120,7 +120,7 @@ impl Search {
 
     /// The last level of each comparison.
     fn last(&self) -> Level {
-        Level { digits: self.lanes(), order: true }
+        Level::new(self.lanes(), true)
     }
 
     /// Whether they open fewer bits than one by one, in as many rounds.

@@ -3,6 +3,7 @@
 use super::equivalence::{check, check_in};
 use super::recipe::plan;
 use super::{elements, numbers, on_gpus, world};
+use crate::correlation::Source;
 use crate::plan::{PlanOptions, Plans};
 use crate::program::expression::{Names, add_step};
 use crate::program::{Gather, Loop, Number, Program, ProgramError, Stride, Test, Truncation, ValueId};
@@ -160,6 +161,18 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #[test]
+    fn any_nonlinear_program_equals_the_oracle_with_a_pair(
+        recipe in recipe().prop_filter("of two parties", |recipe| recipe.protocol.check_source(Source::Pair).is_ok())
+    ) {
+        let (program, plan) = (recipe.program(), PlanOptions { source: Some(Source::Pair), ..recipe.plan });
+        let world = world(recipe.protocol, recipe.seed).with_pair();
+        check_in(&world, plan, &program, &recipe.data(&program), recipe.seed);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
     #[test]
     fn every_message_is_masked_by_a_mask_of_its_own(recipe in recipe()) {
@@ -204,8 +217,19 @@ fn tests_hold_for_extreme_numbers() {
         let x = elements(ring, extremes.len(), 3);
         let rest = extremes.iter().zip(x.to_u64()).map(|(extreme, x)| extreme.wrapping_sub(x));
         let y = Elements::from_integers(ring, rest);
-        check(&program, &[x, y], 5);
-        check(&program, &[Elements::from_integers(ring, extremes), Elements::zeros(ring, extremes.len())], 6);
+        let of_first = [Elements::from_integers(ring, extremes), Elements::zeros(ring, extremes.len())];
+        for data in [[x, y], of_first] {
+            check(&program, &data, 5);
+            check_with_pair(protocol, &program, &data);
+        }
+    }
+}
+
+/// The same where two parties make their correlations, if the protocol allows it.
+fn check_with_pair(protocol: Protocol, program: &Program, data: &[Elements]) {
+    if protocol.check_source(Source::Pair).is_ok() {
+        let plan = PlanOptions { source: Some(Source::Pair), ..PlanOptions::default() };
+        check_in(&world(protocol, 7).with_pair(), plan, program, data, 7);
     }
 }
 
@@ -230,6 +254,7 @@ fn exact_truncation_rounds_down() {
         let inputs =
             [Elements::from_integers(ring, (0..2000).map(number)), Elements::from_integers(ring, [1])];
         check(&program, &inputs, 4);
+        check_with_pair(protocol, &program, &inputs);
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::equivalence::{check_in, check_run};
 use super::recipe::recipe;
-use super::{elements, numbers, product, world};
+use super::{elements, numbers, on_gpus, product, world};
 use crate::correlation::Source;
 use crate::correlation::pair::{Pricer, first_turn};
 use crate::net::{Frame, NetError};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::expression::{Names, add_step};
-use crate::program::{Program, Truncation, oracle};
+use crate::program::{Program, Test, Truncation, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape};
 use crate::session::{SessionError, World, WorldError};
@@ -60,6 +60,52 @@ fn what_takes_every_kind_of_correlation_equals_the_oracle() {
             check_in(&world(Protocol::Beaver, 3).with_pair(), plan, &program, &data, 3);
         }
     }
+}
+
+/// A sign of 64 bits, by hand: one round for the products of 63 bits, six for 181 bits of factors, and one for the answer.
+#[test]
+fn a_sign_of_a_pair_takes_245_bits_each_in_eight_rounds() {
+    let codec = FixedPoint::new(Ring::Z64, 0).expect("a codec");
+    let mut program = Program::new(2, codec);
+    let inputs = [0, 1].map(|owner| {
+        let name = format!("x{owner}");
+        program.input(&name, PartyId(owner), Shape::new(1, 640), None).expect("an input")
+    });
+    let sum = program.add(inputs[0], inputs[1]).expect("a sum");
+    let sign = program.test(sum, Test::Negative).expect("a test");
+    program.output("z", sign, Parties::first(1)).expect("an output");
+    let plans = Plans::new(Protocol::Beaver, &program, by_pair(PlanOptions::default())).expect("a plan");
+    assert_eq!(plans.traffic.of(ZERO).sent_bytes, (63 + 181 + 1) * 640 / 8);
+    assert_eq!(plans.traffic.rounds, 8 + 1, "the comparison, and the output");
+}
+
+#[test]
+fn comparisons_of_a_pair_equal_the_oracle_on_gpus() {
+    on_gpus(|_, in_devices| {
+        for ring in Ring::ALL {
+            let codec = FixedPoint::new(ring, 7).expect("a codec");
+            let mut program = Program::new(2, codec).with_truncation(Truncation::Exact);
+            let inputs = [0, 1].map(|owner| {
+                let name = format!("x{owner}");
+                program.input(&name, PartyId(owner), Shape::new(9, 15), Some(2.0)).expect("an input")
+            });
+            let x = program.add(inputs[0], inputs[1]).expect("a sum");
+            let (positive, zero) =
+                (program.relu(x).expect("a choice"), program.test(x, Test::Zero).expect("a test"));
+            let square = program.mul(x, positive).expect("a product");
+            for (name, value) in [("positive", positive), ("zero", zero), ("square", square)] {
+                program.output(name, value, Parties::first(2)).expect("an output");
+            }
+            let mut data: Vec<Elements> = (1..=2).map(|seed| numbers(codec, 9 * 15, 1.9, seed)).collect();
+            let firsts = data[0].to_u64().into_iter().enumerate();
+            // Every third sum is zero.
+            let other = data[1].to_u64();
+            let negated = firsts.map(|(at, x)| if at % 3 == 0 { x.wrapping_neg() } else { other[at] });
+            data[1] = Elements::from_integers(ring, negated);
+            let world = in_devices(world(Protocol::Beaver, 3)).with_pair();
+            check_in(&world, by_pair(PlanOptions::default()), &program, &data, 3);
+        }
+    });
 }
 
 proptest! {

@@ -4,7 +4,7 @@ mod pair;
 mod sources;
 mod ways;
 
-use self::pair::{PairPlan, PairPrices, seconds};
+use self::pair::{PairPlan, PairPrices, priced_beside, seconds};
 use self::sources::SourcePlan;
 use self::ways::{WayPlan, choose_way, planned_by_way};
 use crate::args::{Folders, Shared};
@@ -275,11 +275,19 @@ pub fn planned(
         };
         role(&plans, plan, placed, staging_bytes)
     };
-    let mut prices = PairPrices::new(job, program, &plans);
     let is_pair = plans.source == Source::Pair;
+    let other = priced_beside(protocol, plans.source).map(|source| {
+        let options = PlanOptions { source: Some(source), side, ..options };
+        plan_tiles(protocol, program, options, &surroundings)
+    });
+    let other = other.transpose()?;
+    let beside = other.as_ref().unwrap_or(&plans);
+    let (of_pair, dealt) = if is_pair { (Some(&plans), beside) } else { (other.as_ref(), &plans) };
+    let mut prices = of_pair.map(|plans| PairPrices::new(job, program, plans));
     let pair = prices.as_ref().filter(|_| is_pair).map(|prices| prices.plan(link));
     let pair_price = prices.as_ref().map(PairPrices::first);
-    let sources = source_prices(protocol, &plans, pair_price.as_ref(), predicted.offline, link);
+    let dealt_s = simulate(dealt, models, link, shared.overlap()).offline;
+    let sources = source_prices(protocol, dealt, pair_price.as_ref(), dealt_s, link);
     // Whoever deals sends corrections alone.
     let mut offline = |plans: &Plans, turn: &Turn| match prices.as_mut().filter(|_| is_pair) {
         Some(prices) => {

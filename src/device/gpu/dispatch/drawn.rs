@@ -105,7 +105,8 @@ impl Draw<'_> {
 
     /// A level with digits to join.
     fn level(&mut self) -> Level {
-        Level { digits: 2 + self.below(15) as u32, order: self.flag() }
+        let (digits, order) = (2 + self.below(15) as u32, self.flag());
+        if self.flag() { Level::new(digits, order) } else { Level::pairwise(digits, order) }
     }
 }
 
@@ -174,9 +175,9 @@ fn kernel(stem: &str, draw: &mut Draw<'_>) -> (Kernel<Name, &'static PrgKey>, Un
             }
         }
         "xor" => Kernel::Xor { out: whole(0), left: whole(1), right: whole(2), flip: draw.flag() },
-        "truth_table" | "lookup_shares" | "mask_products" | "and_tree" | "pick_lanes" | "mux" => {
-            on_planes(stem, draw)
-        }
+        "and" => Kernel::And { out: whole(0), left: whole(1), right: whole(2), addend: whole(3) },
+        "truth_table" | "lookup_shares" | "bit_planes" | "mask_products" | "and_tree" | "pick_lanes"
+        | "mux" => on_planes(stem, draw),
         "affine" => affine(draw),
         _ => panic!("no kernel '{stem}' is drawn: what its shader indexes is not tested"),
     };
@@ -226,6 +227,12 @@ fn on_planes(stem: &str, draw: &mut Draw<'_>) -> Kernel<Name, &'static PrgKey> {
             let (opened, table) = (matrix(1, 1, elements), draw.planes(2, table, elements));
             Kernel::LookupShares { out, opened, table, bits, predicate, lanes, leader: draw.flag() }
         }
+        "bit_planes" => {
+            let top = draw.below(draw.ring.bits() as usize) as u32;
+            let rows = 1 + draw.below(top as usize + 1) as u32;
+            let elements = draw.elements_of(rows);
+            Kernel::BitPlanes { out: draw.planes(0, rows, elements), operand: matrix(1, 1, elements), top }
+        }
         "mask_products" => {
             let level = draw.level();
             let elements = draw.elements_of(level.monomials().max(level.factors()));
@@ -245,10 +252,10 @@ fn on_planes(stem: &str, draw: &mut Draw<'_>) -> Kernel<Name, &'static PrgKey> {
         }
         "pick_lanes" => {
             let (lanes, groups, rising) = (draw.lane_count(), 1 + draw.below(9) as u32, draw.flag());
-            let own = Level { digits: groups + 1, order: true }.planes();
+            let own = Level::new(groups + 1, true).planes();
             let base = Lanes::base(lanes, rising).results().planes();
             let elements = draw.elements_of(own.max(base));
-            let out = draw.planes(0, Level { digits: lanes, order: true }.planes(), elements);
+            let out = draw.planes(0, Level::new(lanes, true).planes(), elements);
             let (opened, base, own) =
                 (matrix(1, 1, elements), draw.planes(2, base, elements), draw.planes(3, own, elements));
             let exponent = draw.below((lanes * LANE_BITS) as usize) as u32;

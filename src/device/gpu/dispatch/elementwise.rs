@@ -122,6 +122,19 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
+    pub(super) fn and(&mut self, matrices: [Matrix<B>; 4]) {
+        self.elementwise(Shader::And, &matrices, |block, views| {
+            ParamBytes::new(&params::And {
+                count: index(block.rows * block.cols),
+                out_offset: views[0][0],
+                left_offset: views[1][0],
+                right_offset: views[2][0],
+                addend_offset: views[3][0],
+                ..Default::default()
+            })
+        });
+    }
+
     /// Dispatches over the blocks of the first matrix; the others are of its shape or repeated.
     fn elementwise(
         &mut self,

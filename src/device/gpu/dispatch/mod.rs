@@ -104,6 +104,8 @@ pub fn plan<B: Copy>(
             planner.lookup_shares(out, Picked { opened, table, bits, predicate, lanes, leader });
         }
         Kernel::Xor { out, left, right, flip } => planner.xor([*out, *left, *right], *flip),
+        Kernel::And { out, left, right, addend } => planner.and([*out, *left, *right, *addend]),
+        Kernel::BitPlanes { out, operand, top } => planner.bit_planes(*out, *operand, *top),
         Kernel::MaskProducts { out, masks, level } => planner.mask_products(*out, masks, *level),
         Kernel::AndTree { out, planes, opened, masks, monomials, level, leader } => {
             planner.and_tree([*out, *planes, *opened, *masks, *monomials], *level, *leader);

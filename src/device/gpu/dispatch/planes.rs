@@ -14,15 +14,16 @@ const LANE_BITS: u32 = 16;
 struct Level {
     digits: u32,
     order: u32,
+    fan_in: u32,
 }
 
 impl Level {
     fn groups(self) -> u32 {
-        self.digits.div_ceil(FAN_IN)
+        self.digits.div_ceil(self.fan_in)
     }
 
     fn size(self, group: u32) -> u32 {
-        FAN_IN.min(self.digits - group * FAN_IN)
+        self.fan_in.min(self.digits - group * self.fan_in)
     }
 
     fn eq_planes(self) -> u32 {
@@ -30,9 +31,9 @@ impl Level {
     }
 
     fn lt_plane(self, digit: u32) -> u32 {
-        match digit % FAN_IN {
-            0 => self.eq_planes() + self.digits - self.groups() + digit / FAN_IN,
-            _ => self.eq_planes() + digit - digit / FAN_IN - 1,
+        match digit % self.fan_in {
+            0 => self.eq_planes() + self.digits - self.groups() + digit / self.fan_in,
+            _ => self.eq_planes() + digit - digit / self.fan_in - 1,
         }
     }
 
@@ -46,7 +47,7 @@ impl Level {
     }
 
     fn first_monomial(self, group: u32) -> u32 {
-        group * 11 * (1 + self.order)
+        group * ((1 << self.fan_in) - self.fan_in - 1) * (1 + self.order)
     }
 }
 
@@ -98,7 +99,7 @@ fn elements(ring: Ring, offset: u32, elements: u32, width: u32) -> u64 {
 pub(super) fn lookup_shares(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     const SIGN: u32 = 1;
     let p: params::LookupShares = dispatch.params.read();
-    let level = Level { digits: p.digits, order: p.order };
+    let level = Level { digits: p.digits, order: p.order, fan_in: FAN_IN };
     let (mut out, mut table) = (Rows::default(), Rows::default());
     assert!(p.bits + u32::from(p.predicate == SIGN) <= ring.bits(), "a shift within the ring");
     let exponents = exponents(p.exponents_low, p.exponents_high);
@@ -146,7 +147,7 @@ pub(super) fn pick_lanes(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     assert!(p.lanes * LANE_BITS <= ring.bits(), "shifts within the ring");
     assert_eq!(p.count, p.width, "a thread makes all lanes of a word");
     let [of_base, of_own, last] =
-        [2 * p.lanes, p.groups + 1, p.lanes].map(|digits| Level { digits, order: 1 });
+        [2 * p.lanes, p.groups + 1, p.lanes].map(|digits| Level { digits, order: 1, fan_in: FAN_IN });
     let [mut out, mut base, mut own] = [Rows::default(); 3];
     for lane in 0..p.lanes {
         if p.exponent / LANE_BITS == lane {
@@ -171,13 +172,21 @@ pub(super) fn pick_lanes(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
     [vec![out.last(p.out_offset, p.width), opened], read.collect()].concat()
 }
 
+/// `bit_planes.wgsl`
+pub(super) fn bit_planes(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
+    let p: params::BitPlanes = dispatch.params.read();
+    let rows = jobs(p.count, p.width);
+    assert!(p.top < ring.bits() && rows <= p.top + 1, "a shift within the ring");
+    vec![u64::from(p.out_offset + p.count) - 1, elements(ring, p.operand_offset, p.elements, p.width)]
+}
+
 /// `mask_products.wgsl`
 pub(super) fn mask_products(dispatch: &Dispatch<Name>) -> Vec<u64> {
     let p: params::MaskProducts = dispatch.params.read();
-    let level = Level { digits: p.digits, order: p.order };
+    let level = Level { digits: p.digits, order: p.order, fan_in: p.fan_in };
     let (mut out, mut masks) = (Rows::default(), Rows::default());
     for number in 0..jobs(p.count, p.width) {
-        let (first, factors) = (number * FAN_IN, level.eq_factors(number));
+        let (first, factors) = (number * p.fan_in, level.eq_factors(number));
         let mut row = level.first_monomial(number);
         let mut correct = |count: u32| {
             (0..count).for_each(|_| {
@@ -204,11 +213,11 @@ pub(super) fn mask_products(dispatch: &Dispatch<Name>) -> Vec<u64> {
 /// `and_tree.wgsl`
 pub(super) fn and_tree(dispatch: &Dispatch<Name>) -> Vec<u64> {
     let p: params::AndTree = dispatch.params.read();
-    let level = Level { digits: p.digits, order: p.order };
-    let next = Level { digits: level.groups(), order: p.order };
+    let level = Level { digits: p.digits, order: p.order, fan_in: p.fan_in };
+    let next = Level { digits: level.groups(), order: p.order, fan_in: p.fan_in };
     let [mut out, mut planes, mut opened, mut masks, mut monomials] = [Rows::default(); 5];
     for number in 0..jobs(p.count, p.width) {
-        let (first, size, factors) = (number * FAN_IN, level.size(number), level.eq_factors(number));
+        let (first, size, factors) = (number * p.fan_in, level.size(number), level.eq_factors(number));
         let mut row = level.first_monomial(number);
         let mut monomial = |count: u32| {
             (0..count).for_each(|_| {

@@ -107,6 +107,21 @@ impl<B: Copy> Planner<'_, B> {
         });
     }
 
+    pub(super) fn bit_planes(&mut self, out: Matrix<B>, operand: Matrix<B>, top: u32) {
+        let jobs = out.shape.len();
+        self.on_planes(Shader::BitPlanes, &[out, operand], jobs, |offsets| {
+            ParamBytes::new(&params::BitPlanes {
+                count: index(jobs),
+                width: index(out.shape.cols),
+                elements: index(operand.shape.len()),
+                top,
+                out_offset: offsets[0],
+                operand_offset: offsets[1],
+                ..Default::default()
+            })
+        });
+    }
+
     pub(super) fn mask_products(&mut self, out: Matrix<B>, masks: &[Matrix<B>; 2], level: Level) {
         let width = out.shape.cols;
         let jobs = level.groups() as usize * width;
@@ -116,10 +131,10 @@ impl<B: Copy> Planner<'_, B> {
                 width: index(width),
                 digits: level.digits,
                 order: level.order.into(),
+                fan_in: level.fan_in,
                 out_offset: offsets[0],
                 mask_0_offset: offsets[1],
                 mask_1_offset: offsets[2],
-                ..Default::default()
             })
         });
     }
@@ -134,6 +149,7 @@ impl<B: Copy> Planner<'_, B> {
                 width: index(width),
                 digits: level.digits,
                 order: level.order.into(),
+                fan_in: level.fan_in,
                 leader: leader.into(),
                 out_offset: offsets[0],
                 planes_offset: offsets[1],

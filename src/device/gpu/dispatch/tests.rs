@@ -164,6 +164,12 @@ fn last_indices(ring: Ring, dispatch: &Dispatch<Name>) -> Vec<u64> {
         Shader::MaskProducts => planes::mask_products(dispatch),
         Shader::AndTree => planes::and_tree(dispatch),
         Shader::PickLanes => planes::pick_lanes(ring, dispatch),
+        Shader::BitPlanes => planes::bit_planes(ring, dispatch),
+        Shader::And => {
+            let p: params::And = dispatch.params.read();
+            let offsets = [p.out_offset, p.left_offset, p.right_offset, p.addend_offset];
+            offsets.map(|offset| last(offset, 1, 0, p.count)).to_vec()
+        }
         Shader::Xor => {
             let p: params::Xor = dispatch.params.read();
             let offsets = [p.out_offset, p.left_offset, p.right_offset];

@@ -7,6 +7,7 @@ use symbolon::correlation::pair::{Price, Pricer};
 use symbolon::net::LinkShape;
 use symbolon::plan::Plans;
 use symbolon::program::Program;
+use symbolon::protocol::Protocol;
 use symbolon::session::pair_link_s;
 use symbolon::share::Turn;
 use symbolon_job::Job;
@@ -18,12 +19,11 @@ pub struct PairPrices<'a> {
 }
 
 impl<'a> PairPrices<'a> {
-    /// Those of plans whose protocol can have the pair as its source.
-    pub fn new(job: &Job, program: &Program, plans: &'a Plans) -> Option<PairPrices<'a>> {
-        job.protocol.check_source(Source::Pair).ok()?;
+    /// Those of plans whose source is the pair.
+    pub fn new(job: &Job, program: &Program, plans: &'a Plans) -> PairPrices<'a> {
         let mut pricer = Pricer::new(&plans.demand, job.may_run_again());
         let first = pricer.run(&program.turn(0));
-        Some(PairPrices { pricer, first })
+        PairPrices { pricer, first }
     }
 
     /// Of the first run.
@@ -49,6 +49,15 @@ impl<'a> PairPrices<'a> {
             link_s,
             processor_s: self.first.processor_s(),
         }
+    }
+}
+
+/// The source that is priced beside that of a plan: the pair beside any other, where it serves the protocol, and the protocol's own
+/// beside the pair.
+pub fn priced_beside(protocol: Protocol, source: Source) -> Option<Source> {
+    match source {
+        Source::Pair => Some(protocol.default_source()),
+        _ => protocol.check_source(Source::Pair).ok().map(|()| Source::Pair),
     }
 }
 
