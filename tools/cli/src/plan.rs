@@ -1,9 +1,11 @@
 //! `plan`: what a job will take.
 
+mod ops;
 mod pair;
 mod sources;
 mod ways;
 
+use self::ops::{OpPlan, op};
 use self::pair::{PairPlan, PairPrices, priced_beside, seconds};
 use self::sources::SourcePlan;
 use self::ways::{WayPlan, choose_way, planned_by_way};
@@ -24,13 +26,13 @@ use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
 use symbolon::program::tiling::TileSide;
 use symbolon::program::{Program, range};
-use symbolon::protocol::{Messages, OpCost, Protocol};
+use symbolon::protocol::Protocol;
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{
     ChosenSource, Devices, SessionError, SourcePrice, Surroundings, cheapest, choose_side, plan_tiles,
     source_prices, usual_online,
 };
-use symbolon::share::{Parties, Role, Turn};
+use symbolon::share::{Role, Turn};
 use symbolon::step::MemoryClass;
 use symbolon_job::demand::DemandFile;
 use symbolon_job::{AnyJob, Correlations, Job, Sources, check_targets};
@@ -136,20 +138,6 @@ struct RolePlan {
     /// The steps on each device, where there are several; memory above is that of all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     devices: Vec<DeviceJson>,
-}
-
-#[derive(Serialize)]
-struct OpPlan {
-    op: String,
-    messages: Vec<MessagesPlan>,
-    bytes_sent: Vec<u64>,
-}
-
-/// The contents of an op's messages, and their bytes by party.
-#[derive(Serialize)]
-struct MessagesPlan {
-    content: String,
-    bytes_sent: Vec<u64>,
 }
 
 /// Prints what a job will take, and writes its demand where that was asked for.
@@ -331,37 +319,6 @@ pub fn planned(
     Ok(Planned { json, plans, side, prices: sources, usual_online })
 }
 
-fn op(cost: &OpCost, plans: &Plans) -> OpPlan {
-    let element_bytes = plans.demand.ring.element_bytes() as u64;
-    let in_bytes = |elements: &u64| elements * element_bytes;
-    let messages = |messages: &Messages| MessagesPlan {
-        content: messages.content.to_string(),
-        bytes_sent: messages.sent_elements.iter().map(in_bytes).collect(),
-    };
-    let parties = Parties::first(plans.parties.len());
-    OpPlan {
-        op: cost.label.clone(),
-        messages: cost.messages.iter().map(messages).collect(),
-        bytes_sent: parties.iter().map(|party| in_bytes(&cost.sent_elements(party))).collect(),
-    }
-}
-
-impl OpPlan {
-    /// Bytes that all parties send.
-    fn sent(&self) -> u64 {
-        self.bytes_sent.iter().sum()
-    }
-}
-
-impl MessagesPlan {
-    fn text(&self) -> String {
-        let sent = self.bytes_sent.iter().enumerate().filter(|(_, sent)| **sent > 0);
-        let sent: Vec<String> =
-            sent.map(|(party, sent)| format!("{} from party {party}", bytes(*sent))).collect();
-        format!("{} {}", self.content, sent.join(", "))
-    }
-}
-
 fn role(plans: &Plans, plan: &Plan, devices: Vec<DeviceJson>, staging_bytes: u64) -> RolePlan {
     let traffic = plans.traffic.of(plan.role);
     let mut memory = plan.memory();
@@ -491,13 +448,9 @@ impl PlanJson {
 
     /// What ops send.
     fn ops_text(&self, listed: Listed) -> String {
-        let line = |op: &OpPlan| {
-            let messages: Vec<String> = op.messages.iter().map(MessagesPlan::text).collect();
-            format!("    {}: {}\n", op.op, messages.join("; "))
-        };
         if listed == Listed::All || self.ops.len() <= DEAREST {
             let heading = if self.ops.is_empty() { "" } else { "  sent online, in bytes:\n" };
-            return self.ops.iter().fold(heading.to_owned(), |text, op| text + &line(op));
+            return self.ops.iter().fold(heading.to_owned(), |text, op| text + &op.text());
         }
         let mut dearest: Vec<&OpPlan> = self.ops.iter().collect();
         dearest.sort_by_key(|op| std::cmp::Reverse(op.sent()));
@@ -506,7 +459,7 @@ impl PlanJson {
         let rest: u64 = others.iter().map(|op| op.sent()).sum();
         let heading =
             format!("  sent online, in bytes, by the {DEAREST} ops of {} that send most:\n", self.ops.len());
-        let text = shown.iter().fold(heading, |text, op| text + &line(op));
+        let text = shown.iter().fold(heading, |text, op| text + &op.text());
         let share = 100.0 * rest as f64 / all.max(1) as f64;
         text + &format!("    the other {}: {} ({share:.0} %); --all lists them\n", others.len(), bytes(rest))
     }
