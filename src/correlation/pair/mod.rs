@@ -265,16 +265,17 @@ pub fn make<C: PairChannel>(
         random.fill(&mut *key);
         Random::from_key(PrgKey::from_bytes(*key))
     };
+    let forward_random = fresh();
     // Matrices without elements take none.
     let [forward, backward] = price.courses();
     let sessions = [session, backward::session(session)];
     let own = if party == DRAWS {
-        let send = |course| SenderSupply::new(sessions[0], course, fresh(), channel);
+        let send = |course| SenderSupply::new(sessions[0], course, forward_random, channel);
         let supply = forward.map(send).transpose()?;
         let receive = |course| ReceiverSupply::new(sessions[1], course, fresh(), channel);
         Own::First { supply, backward: backward.map(receive).transpose()?, key }
     } else {
-        let receive = |course| ReceiverSupply::new(sessions[0], course, fresh(), channel);
+        let receive = |course| ReceiverSupply::new(sessions[0], course, forward_random, channel);
         let supply = forward.map(receive).transpose()?;
         let send = |course| SenderSupply::new(sessions[1], course, fresh(), channel);
         Own::Second { supply, backward: backward.map(send).transpose()?, key }
