@@ -128,6 +128,9 @@ pub enum Command {
         /// The protocol
         #[arg(long, value_name = "PROTOCOL")]
         protocol: Protocol,
+        /// Where correlations come from: the dealer, or the pair
+        #[arg(long, value_name = "SOURCE")]
+        correlations: Option<Correlations>,
         #[command(flatten)]
         shared: Shared,
     },

@@ -9,19 +9,21 @@ use crate::worker::{Check, Crew, read};
 use crate::{in_a_line, page, plan, table};
 use clap::Parser;
 use std::path::Path;
+use symbolon::correlation::Source;
 use symbolon::protocol::Protocol;
 use symbolon::session::Devices;
 use symbolon::share::Terms;
 use symbolon_job::{Correlations, PartyConfig};
 
-/// What the flags that commands have in common say: the device, its budget, the link.
+/// What the flags that commands have in common say, the device, its budget, the link; and the source of correlations.
 #[derive(Clone)]
 pub struct Settings {
     shared: Shared,
+    correlations: Option<Correlations>,
 }
 
 impl Settings {
-    /// The settings of these flags and their values, such as `--budget 2GiB`.
+    /// The settings of these flags and their values, such as `--budget 2GiB` or `--correlations pair`.
     ///
     /// # Errors
     /// Where a flag is unknown or its value no such thing.
@@ -30,7 +32,7 @@ impl Settings {
         let arguments =
             Arguments::try_parse_from(words).map_err(|error| Failure::Usage(in_a_line(&error)))?;
         match arguments.command {
-            Command::Work { shared, .. } => Ok(Settings { shared }),
+            Command::Work { correlations, shared, .. } => Ok(Settings { shared, correlations }),
             _ => unreachable!("the command is in the words"),
         }
     }
@@ -43,12 +45,17 @@ impl Settings {
         self.shared.open_devices()
     }
 
+    /// The source of a protocol's correlations.
+    fn source(&self, protocol: Protocol) -> Result<Source, Failure> {
+        source(protocol, self.correlations.as_ref())
+    }
+
     /// All parties as processes on this machine; `command` is the `symbolon` command's program.
     ///
     /// # Errors
     /// Where a process cannot be started, or `check` ends the wait.
     pub fn processes(&self, command: &Path, protocol: Protocol, check: Check) -> Result<Crew, Failure> {
-        Crew::processes(command, protocol, &self.shared, check)
+        Crew::processes(command, protocol, self.source(protocol)?, &self.shared, check)
     }
 
     /// All parties as threads of this process, on these devices: for trials and tests.
@@ -56,7 +63,7 @@ impl Settings {
     /// # Errors
     /// Where no thread can be started.
     pub fn threads(&self, protocol: Protocol, devices: &Devices, check: Check) -> Result<Crew, Failure> {
-        Crew::threads(protocol, devices, self.shared.session_options(), check)
+        Crew::threads(protocol, self.source(protocol)?, devices, self.shared.session_options(), check)
     }
 
     /// One party as its file describes it, once it has met its peers; `terms` are what all must have in common.
@@ -71,7 +78,7 @@ impl Settings {
         devices: Devices,
         check: Check,
     ) -> Result<Crew, Failure> {
-        let source = protocol.default_source();
+        let source = self.source(protocol)?;
         if Correlations::CHOOSABLE.contains(&source)
             && config.sources().is_some_and(|of| !of.contains(&source))
         {
@@ -80,7 +87,7 @@ impl Settings {
             )));
         }
         let network = config.network(protocol, &[source], None, &|_| {})?;
-        Crew::party(network, terms, devices, self.shared.session_options(), check)
+        Crew::party((network, source), terms, devices, self.shared.session_options(), check)
     }
 
     /// What a program will take, as JSON and in a table; `text` is that of its job.
@@ -89,11 +96,27 @@ impl Settings {
     /// Where the job has no plan.
     pub fn plan(&self, text: &str, devices: &Devices) -> Result<(String, String), Failure> {
         let (job, program) = read(text)?;
-        let source = job.protocol.default_source();
+        let source = self.source(job.protocol)?;
         let planned = plan::planned(&job, job.protocol, &program, source, devices, &self.shared)?;
         let json = serde_json::to_string(&planned.json).expect("a plan serialises");
         Ok((json, planned.json.text(plan::Listed::Dearest)))
     }
+}
+
+/// The source of the correlations of a session by program: that which a protocol has by itself, or the dealer or the pair.
+pub(crate) fn source(protocol: Protocol, correlations: Option<&Correlations>) -> Result<Source, Failure> {
+    let source = match correlations {
+        None => return Ok(protocol.default_source()),
+        Some(Correlations::Dealer) => Source::Dealer,
+        Some(Correlations::Pair) => Source::Pair,
+        Some(other @ (Correlations::Store(_) | Correlations::Auto)) => {
+            return Err(Failure::Usage(format!(
+                "--correlations {other}: a session by program takes correlations from the dealer or the pair"
+            )));
+        }
+    };
+    protocol.check_source(source).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(source)
 }
 
 /// Holds a program against what its declared bounds prove, before anybody is bothered; `text` is that of its job.

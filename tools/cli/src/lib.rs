@@ -177,7 +177,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
                 .map_err(interrupt::cause)
         }
         Command::Deal { to, shared } => deal::deal(&to, &shared).map_err(interrupt::cause),
-        Command::Work { protocol, shared } => worker::work(protocol, &shared),
+        Command::Work { protocol, correlations, shared } => {
+            worker::work(protocol, correlations.as_ref(), &shared)
+        }
         Command::Plan { job, demand, correlations, nonlinear, all, shared } => {
             let listed = if all { plan::Listed::All } else { plan::Listed::Dearest };
             let folders = Folders { correlations, nonlinear, ..Folders::default() };

@@ -51,6 +51,23 @@ def test_every_party_is_a_process_of_the_command(world: sb.Session) -> None:
     world.close()
 
 
+@pytest.mark.parametrize("processes", [True, False])
+def test_two_parties_need_no_dealer(processes: bool) -> None:
+    with sb.local("beaver", processes=processes, device="cpu", threads=1, correlations="pair") as world:
+        x, w = world.secret(X, owner=0, bound=4), world.secret(W, owner=1, bound=4)
+        np.testing.assert_allclose(sb.relu(x @ w).reveal(to=1), np.maximum(X @ W, 0), atol=1e-3)
+        assert len(children()) == (2 if processes else 0), "two parties and nobody else"
+        assert "themselves" in world.report.to_dict()["trust"]["correlations_from"]
+        assert "themselves" in str((x @ w).plan().to_dict()["trust"]["correlations_from"])
+
+
+def test_sources_that_a_session_cannot_have_are_refused() -> None:
+    for protocol, source in [("replicated", "pair"), ("beaver", "auto"), ("beaver", "nobody")]:
+        with pytest.raises(sb.UsageError, match="correlations"):
+            with sb.local(protocol, processes=False, device="cpu", correlations=source) as world:
+                world.secret(X, owner=0, bound=4).sum().reveal()
+
+
 def test_a_program_is_planned_once_and_its_residents_stay(world: sb.Session) -> None:
     calls = 0
 
@@ -199,6 +216,28 @@ def test_organisations_run_one_script(nodes: Path) -> None:
         else:
             np.testing.assert_allclose(learnt[0], X @ W + 1, atol=2e-3)
             np.testing.assert_allclose(learnt[1], W.sum(), atol=1e-3)
+
+
+def test_two_organisations_need_no_dealer(tmp_path: Path) -> None:
+    folder = tmp_path / "nodes"
+    subprocess.run([command(), "init", "--parties", "2", str(folder)], check=True, capture_output=True)
+    ports = dict(zip((str(port) for port in range(7000, 7002)), free_ports(2), strict=True))
+    for file in folder.glob("*/party.toml"):
+        lines = file.read_text().split("\n")
+        text = "\n".join(line for line in lines if not line.startswith("dealer"))
+        file.write_text(re.sub(r":(\d+)\"", lambda at: f':{ports[at[1]]}"', text))
+
+    def party(number: int) -> Any:
+        config = folder / f"party{number}" / "party.toml"
+        with sb.connect(config, "beaver", device="cpu", threads=1, correlations="pair") as session:
+            x = session.secret(X if number == 0 else None, owner=0, shape=X.shape, bound=4)
+            w = session.secret(W if number == 1 else None, owner=1, shape=W.shape, bound=4)
+            return (x @ w).reveal(to=0)
+
+    with ThreadPoolExecutor(2) as pool:
+        got = list(pool.map(party, range(2)))
+    np.testing.assert_allclose(got[0], X @ W, atol=1e-3)
+    assert got[1] is None
 
 
 def test_scripts_that_differ_are_told_where(nodes: Path) -> None:

@@ -14,10 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use symbolon::World;
+use symbolon::correlation::Source;
 use symbolon::net::Interrupt;
 use symbolon::protocol::Protocol;
 use symbolon::session::{Devices, PartyNetwork, Session, SessionError, SessionOptions, SessionSetup};
 use symbolon::share::{Parties, PartyId, Role, Terms};
+use symbolon_job::Correlations;
 
 /// The interval at which a wait asks whether it is to go on.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -54,10 +56,11 @@ impl Crew {
     pub(crate) fn processes(
         command: &Path,
         protocol: Protocol,
+        source: Source,
         shared: &Shared,
         check: Check,
     ) -> Result<Crew, Failure> {
-        let nodes = Nodes::new(protocol, protocol.default_source(), shared)?;
+        let nodes = Nodes::new(protocol, source, shared)?;
         let (sender, replies) = channel();
         let first = usize::from(nodes.is_dealt());
         let listen = move |number: usize, stdout| {
@@ -68,6 +71,9 @@ impl Crew {
         let mut group = Group::of(command, Arc::new(listen), check.clone(), shared.log.is_some());
         let started = nodes.start(&mut group, None, |_| {
             let mut arguments = vec!["work".into(), "--protocol".into(), protocol.to_string().into()];
+            if let Some(chosen) = Correlations::chosen(source) {
+                arguments.extend(["--correlations".into(), chosen.to_string().into()]);
+            }
             if let Some(side) = shared.tile {
                 arguments.extend(["--tile".into(), side.to_string().into()]);
             }
@@ -88,6 +94,7 @@ impl Crew {
     /// All parties as threads of this process, which then knows everything: for trials and tests.
     pub(crate) fn threads(
         protocol: Protocol,
+        source: Source,
         devices: &Devices,
         options: SessionOptions,
         check: Check,
@@ -96,6 +103,9 @@ impl Crew {
         let first = devices.all().first().expect("there is a device").clone();
         let lines = device_lines(devices);
         let mut world = World::new(protocol, first);
+        if source == Source::Pair {
+            world = world.with_pair();
+        }
         for role in parties.iter().map(|&party| Role::from(party)).chain([Role::Dealer]) {
             world = world.with_devices(role, devices.clone());
         }
@@ -121,7 +131,7 @@ impl Crew {
     /// One party, as a thread, of a deployment whose other parties are elsewhere; `terms` are facts that all must have
     /// in common. `check` ends the wait for the peers too.
     pub(crate) fn party(
-        network: PartyNetwork,
+        (network, source): (PartyNetwork, Source),
         terms: Terms,
         devices: Devices,
         options: SessionOptions,
@@ -133,6 +143,9 @@ impl Crew {
             let options = SessionOptions { interrupt: Some(interrupt), ..options };
             let setup = SessionSetup { options, terms, ..SessionSetup::new(network) };
             let mut session = Session::connect(devices, setup, |_| {})?;
+            if source == Source::Pair {
+                session.set_pair();
+            }
             let _ = met.send(());
             match desks[&party].serve(Worker::new(&mut session, lines)) {
                 Ok(()) => Ok(session.finish()?),

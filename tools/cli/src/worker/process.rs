@@ -3,22 +3,24 @@
 use super::{Worker, frames};
 use crate::args::Shared;
 use crate::devices::device_lines;
+use crate::embed::source;
 use crate::failure::Failure;
 use crate::process::Brief;
 use crate::say;
 use std::io::stdout;
 use std::path::Path;
+use symbolon::correlation::Source;
 use symbolon::protocol::Protocol;
 use symbolon::session::{Session, SessionError, SessionOptions, SessionSetup};
-use symbolon_job::{Notice, PartyConfig};
+use symbolon_job::{Correlations, Notice, PartyConfig};
 
 /// The name of its configuration in errors.
 const CONFIG: &str = "the configuration";
 
 /// Works until nothing more is asked, or its launcher has ended.
-pub fn work(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
+pub fn work(protocol: Protocol, correlations: Option<&Correlations>, shared: &Shared) -> Result<(), Failure> {
     let brief = Brief::own().ok_or_else(|| Failure::Usage("a worker is started by its launcher".into()))?;
-    let (path, source) = (Path::new(CONFIG), protocol.default_source());
+    let (path, source) = (Path::new(CONFIG), source(protocol, correlations)?);
     let party = PartyConfig::parse(path, &brief.config)?.party();
     let devices = shared.open_devices()?;
     let config = PartyConfig::parse(path, &Brief::rest()?)?;
@@ -29,6 +31,9 @@ pub fn work(protocol: Protocol, shared: &Shared) -> Result<(), Failure> {
     let listening = |address| say::notice(Notice::Listening { party, address });
     let lines = device_lines(&devices);
     let mut session = Session::connect(devices, setup, listening)?;
+    if source == Source::Pair {
+        session.set_pair();
+    }
     let worker = Worker::new(&mut session, lines);
     let reply = |ran| {
         let lost = |error| Failure::Resources(format!("the launcher cannot be told: {error}"));

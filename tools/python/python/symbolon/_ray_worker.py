@@ -73,7 +73,8 @@ class Task:
 
     def awaited(self, party: int) -> list[str]:
         """The roles whose addresses a party needs: it is they who listen for it."""
-        dealers = [DEALER] if self.settings["protocol"] == "beaver" else []
+        is_dealt = self.settings["protocol"] == "beaver" and self.settings.get("correlations") != "pair"
+        dealers = [DEALER] if is_dealt else []
         return [*(party_role(lower) for lower in range(party)), *dealers]
 
 

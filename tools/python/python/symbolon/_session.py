@@ -328,7 +328,8 @@ def local(
 
     `protocol` is "beaver", two parties and a dealer, or "replicated", three parties. With `fraction_bits=0` it computes
     on integers. `options` are the flags that `symbolon run` has: `device="cpu"`, `budget="2GiB"`, `threads=2`,
-    `link="wan"`. Parties start with the first run. After a run that failed, the next one starts them anew.
+    `link="wan"`, and `correlations="pair"` for two parties without a dealer. Parties start with the first run. After a
+    run that failed, the next one starts them anew.
 
     >>> import symbolon as sb
     >>> with sb.local("beaver", threads=1) as world:
