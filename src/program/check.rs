@@ -505,8 +505,8 @@ impl Program {
         self.steps.push((name.to_owned(), self.values.len()));
     }
 
-    /// What the step that a value belongs to is called: by its name in the job, as an input or a state, or by its expression.
-    pub(super) fn step_of(&self, value: ValueId) -> String {
+    /// The name of the step that a value belongs to: as in the job, as an input or a state, or by its expression.
+    pub fn step_of(&self, value: ValueId) -> String {
         if let Op::Input(index) = self.value(value).op {
             return format!("input {}", self.inputs[index].name);
         }

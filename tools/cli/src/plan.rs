@@ -5,7 +5,7 @@ mod pair;
 mod sources;
 mod ways;
 
-use self::ops::{OpPlan, op};
+use self::ops::{LinePlan, OpPlan, lines_text, ops_text};
 use self::pair::{PairPlan, PairPrices, priced_beside, seconds};
 use self::sources::SourcePlan;
 use self::ways::{WayPlan, choose_way, planned_by_way};
@@ -62,6 +62,8 @@ pub struct PlanJson {
     parties: Vec<RolePlan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dealer: Option<RolePlan>,
+    /// What each step of the job takes, each input and state, the dearest first.
+    lines: Vec<LinePlan>,
     ops: Vec<OpPlan>,
     trust: Trust,
     #[serde(flatten)]
@@ -301,7 +303,8 @@ pub fn planned(
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
         dealer: plans.dealer.as_ref().filter(|_| plans.source != Source::Pair).map(role),
-        ops: plans.cost.ops.iter().map(|cost| op(cost, &plans)).collect(),
+        lines: LinePlan::all(&plans, program, models, link),
+        ops: plans.cost.ops.iter().map(|cost| OpPlan::new(cost, &plans, program)).collect(),
         trust: Trust::new(protocol, plans.source),
         ranges: Ranges::of(program)?,
         searches: range::searches(program).iter().map(|search| search.text(program)).collect(),
@@ -428,40 +431,22 @@ fn id(role: Role) -> String {
     }
 }
 
-/// The ops that the text of a plan lists; JSON has them all.
+/// The lines and ops that the text of a plan lists; JSON has them all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Listed {
-    /// Those that send most, as many as fit on a page with the rest, the dearest first.
+    /// As many as fit on a page with the rest: the dearest lines, and ops where they are few.
     Dearest,
-    /// All, in the order in which they run.
+    /// All.
     All,
 }
 
-/// The number of ops that send most and of searches, in the text of a plan.
+/// The number of lines, of ops and of searches, in the text of a plan.
 const DEAREST: usize = 10;
 
 impl PlanJson {
     /// In a table for people.
     pub fn text(&self, listed: Listed) -> String {
         text(self, listed)
-    }
-
-    /// What ops send.
-    fn ops_text(&self, listed: Listed) -> String {
-        if listed == Listed::All || self.ops.len() <= DEAREST {
-            let heading = if self.ops.is_empty() { "" } else { "  sent online, in bytes:\n" };
-            return self.ops.iter().fold(heading.to_owned(), |text, op| text + &op.text());
-        }
-        let mut dearest: Vec<&OpPlan> = self.ops.iter().collect();
-        dearest.sort_by_key(|op| std::cmp::Reverse(op.sent()));
-        let (shown, others) = dearest.split_at(DEAREST);
-        let all: u64 = dearest.iter().map(|op| op.sent()).sum();
-        let rest: u64 = others.iter().map(|op| op.sent()).sum();
-        let heading =
-            format!("  sent online, in bytes, by the {DEAREST} ops of {} that send most:\n", self.ops.len());
-        let text = shown.iter().fold(heading, |text, op| text + &op.text());
-        let share = 100.0 * rest as f64 / all.max(1) as f64;
-        text + &format!("    the other {}: {} ({share:.0} %); --all lists them\n", others.len(), bytes(rest))
     }
 
     /// The ranges that functions search.
@@ -521,7 +506,8 @@ fn text(json: &PlanJson, listed: Listed) -> String {
             );
         }
     }
-    text += &json.ops_text(listed);
+    text += &lines_text(&json.lines, listed);
+    text += &ops_text(&json.ops, listed);
     text += &json.pair.as_ref().map_or_else(String::new, PairPlan::text);
     text.extend(json.sources.iter().map(SourcePlan::text));
     text.extend(json.nonlinear.iter().map(WayPlan::text));

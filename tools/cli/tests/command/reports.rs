@@ -91,13 +91,40 @@ fn an_output_without_a_file_is_said_to_be_so() {
 fn a_plan_says_what_every_op_sends() {
     let folder = folder();
     let text = stdout(&folder.run(&["plan", "job.toml"]));
-    assert!(text.contains("sent online, in bytes:\n    x @ w: masked values "), "{text}");
+    assert!(text.contains("sent online, in bytes:\n    z, x @ w: masked values "), "{text}");
     let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
     for party in 0..2 {
         let ops = plan["ops"].as_array().expect("ops").iter();
         let sent: u64 = ops.map(|op| op["bytes_sent"][party].as_u64().expect("bytes")).sum();
         assert_eq!(sent, plan["parties"][party]["bytes_sent"], "bytes of party {party} by op");
+        let lines = plan["lines"].as_array().expect("lines").iter();
+        let sent: u64 = lines.map(|line| line["bytes_sent"][party].as_u64().expect("bytes")).sum();
+        assert_eq!(sent, plan["parties"][party]["bytes_sent"], "bytes of party {party} by line");
     }
+}
+
+#[test]
+fn a_plan_says_what_each_line_of_the_job_takes() {
+    let folder = folder();
+    let steps = ["h = relu(x @ w)", "s = softmax(h @ w.T @ w, axis=1)", "z = s + h"];
+    folder.text("job.toml", &job(64, 16, &steps.join("\", \"")));
+    let plan = json(&folder.run(&["plan", "job.toml", "--json"]));
+    let lines = plan["lines"].as_array().expect("lines");
+    let of = |name: &str| {
+        lines.iter().find(|line| line["line"] == name).unwrap_or_else(|| panic!("{name}: {plan}"))
+    };
+    let rounds = |name: &str| of(name)["rounds"].as_u64().expect("rounds");
+    // Lines that send in one round all count it.
+    let (all, sum) = (plan["rounds"].as_u64().expect("rounds"), rounds("h") + rounds("s") + rounds("z"));
+    assert!(sum >= all && ["h", "s", "z"].into_iter().all(|name| rounds(name) <= all), "{lines:?}");
+    assert!(rounds("s") > rounds("h") && rounds("h") > 1, "{lines:?}");
+    let seconds = |line: &Value| {
+        let of = |field: &str| line[field].as_f64().expect("seconds");
+        of("device_s").max(of("wire_s"))
+    };
+    assert!(lines.is_sorted_by(|one, other| seconds(one) >= seconds(other)), "the dearest first: {lines:?}");
+    let text = stdout(&folder.run(&["plan", "job.toml", "--all"]));
+    assert!(text.contains("\n    s, "), "what a line computes on the way is named after it: {text}");
 }
 
 #[test]
@@ -115,8 +142,8 @@ fn the_plan_of_a_long_program_fits_on_a_page() {
     folder.text("job.toml", &job(64, 16, &steps.join("\", \"")));
     let page = stdout(&folder.run(&["plan", "job.toml"]));
     assert!(page.lines().count() <= 60, "a page of {} lines:\n{page}", page.lines().count());
-    assert!(page.contains("that send most:"), "{page}");
-    assert!(page.contains("--all lists them"), "{page}");
+    assert!(page.contains("line, the dearest first"), "{page}");
+    assert!(page.contains("the other 32 lines: ") && page.contains("--all lists them"), "{page}");
     let whole = stdout(&folder.run(&["plan", "job.toml", "--all"]));
     let ops = json(&folder.run(&["plan", "job.toml", "--json"]))["ops"].as_array().expect("ops").len();
     let heading = "  sent online, in bytes:\n";
