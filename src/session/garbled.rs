@@ -28,12 +28,12 @@ use crate::circuit::garble::{
 };
 use crate::net::{Link, NetError};
 use crate::ot::{Channel, Course, OtError, Random, ReceiverSupply, SenderSupply, SessionId};
-use crate::run::{Progress, RunReport, Stage, Stages, Tally};
+use crate::run::{Progress, RunReport, Span, Stage, Stages, Tally, Trace, TraceLane};
 use crate::share::{PartyId, Role, Terms};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
 /// The party that garbles; the other one evaluates.
@@ -89,20 +89,22 @@ impl Session {
             let transfers = session.agree_on_circuit(schedule, bits.evaluations())?;
             session.stages.end(Stage::Agreeing);
             let begin = Instant::now();
-            let mut conversation = session.conversation(&price)?;
+            let mut conversation = session.conversation(&price, begin)?;
             let outputs = match conversation.role {
                 Role::Party(GARBLER) => {
                     let pairs = conversation.random_pairs(transfers)?;
-                    conversation.offline_ends(begin);
+                    conversation.offline_ends();
                     conversation.garble(schedule, bits, pairs)?
                 }
                 _ => {
                     let choices = conversation.random_choices(transfers, bits.evaluations())?;
-                    conversation.offline_ends(begin);
+                    conversation.offline_ends();
                     conversation.evaluate(schedule, bits, choices)?
                 }
             };
-            let Conversation { tally, offline, framing_before, .. } = conversation;
+            let Conversation { role, tally, offline, framing_before, spans, .. } = conversation;
+            let start = SystemTime::now() - begin.elapsed();
+            let trace = spans.map(|spans| Trace { role, start, online: offline, spans });
             session.garbled_runs += 1;
             session.stages.end(Stage::Online);
             let peers: BTreeMap<_, _> =
@@ -120,7 +122,7 @@ impl Session {
                 wire_busy: Duration::ZERO,
                 stages: session.stages.take(),
                 peers,
-                trace: None,
+                trace,
             };
             Ok(GarbledOutcome { outputs, report, price })
         })
@@ -185,7 +187,8 @@ impl Session {
         Ok(SessionId(*hasher.finalize().as_bytes()))
     }
 
-    fn conversation(&mut self, price: &Price) -> Result<Conversation<'_>, SessionError> {
+    fn conversation(&mut self, price: &Price, begin: Instant) -> Result<Conversation<'_>, SessionError> {
+        let spans = self.options.trace.then(Vec::new);
         let framing_before = self.links.iter().map(|link| link.traffic().sent_bytes).sum();
         let (role, wire, progress, stages) = (self.role, &self.wire, &*self.progress, &mut self.stages);
         let link = link_to_other(role, &mut self.links)?;
@@ -204,8 +207,15 @@ impl Session {
             gates: 0,
             offline: Duration::ZERO,
             framing_before,
+            begin,
+            spans,
         })
     }
+}
+
+/// A span of a run's trace, which ends now.
+fn span_since(run: Instant, lane: TraceLane, name: &'static str, bytes: u64, begin: Instant) -> Span {
+    Span { lane, name, step: None, bytes, begin: begin.saturating_duration_since(run), end: run.elapsed() }
 }
 
 /// The role of the other of the two.
@@ -255,6 +265,10 @@ struct Conversation<'a> {
     offline: Duration,
     /// Bytes that the links had sent before the run, headers included.
     framing_before: u64,
+    /// When the run began.
+    begin: Instant,
+    /// What each lane did when, where a trace is wanted.
+    spans: Option<Vec<Span>>,
 }
 
 impl Conversation<'_> {
@@ -262,9 +276,19 @@ impl Conversation<'_> {
         SessionError::Garbled { peer: self.peer, error }
     }
 
-    fn offline_ends(&mut self, begin: Instant) {
-        self.offline = begin.elapsed();
+    fn offline_ends(&mut self) {
+        self.offline = self.begin.elapsed();
         self.stages.end(Stage::Offline);
+        let bytes = self.tally.offline_sent_bytes + self.tally.offline_received_bytes;
+        self.take(TraceLane::Device(0), "transfers", bytes, self.begin);
+    }
+
+    /// Takes down what a lane did from `begin` until now.
+    fn take(&mut self, lane: TraceLane, name: &'static str, bytes: u64, begin: Instant) {
+        let run = self.begin;
+        if let Some(spans) = &mut self.spans {
+            spans.push(span_since(run, lane, name, bytes, begin));
+        }
     }
 
     /// The randomness of the transfers, and what they take.
@@ -327,9 +351,13 @@ impl Conversation<'_> {
         self.send_all(&opening.to_bytes())?;
         self.send_all(&labels.to_bytes())?;
         self.send_all(&transferred.to_bytes())?;
-        while let Some(piece) = garbler.next_piece() {
+        loop {
+            let begin = Instant::now();
+            let Some(piece) = garbler.next_piece() else { break };
             self.gates += piece.gates() as u64;
-            self.send(piece.to_bytes())?;
+            let piece = piece.to_bytes();
+            self.take(TraceLane::Device(0), "garble", piece.len() as u64, begin);
+            self.send(piece)?;
         }
         let (decoding, key) = garbler.finish().map_err(spoilt)?;
         self.send_all(&decoding.to_bytes())?;
@@ -375,6 +403,7 @@ impl Conversation<'_> {
         let (peer, depth) = (self.peer, self.price.rounds - 1);
         let spoilt = |error| SessionError::Garbled { peer, error };
         let mut due = evaluator.due();
+        let (run, is_traced, mut evaluated) = (self.begin, self.spans.is_some(), Vec::new());
         let (sender, receiver) = crossbeam_channel::bounded::<Piece>(AHEAD);
         std::thread::scope(|scope| {
             // What a piece is not is known when it comes, and ends the run then: the next may never come.
@@ -392,19 +421,31 @@ impl Conversation<'_> {
             };
             let failed = |error: std::io::Error| SessionError::Runtime { reason: error.to_string() };
             let receiving = std::thread::Builder::new().spawn_scoped(scope, receive).map_err(failed)?;
-            let consumed = receiver.into_iter().try_for_each(|piece| evaluator.consume(piece));
+            let consumed = receiver.into_iter().try_for_each(|piece| {
+                let (begin, bytes) = (Instant::now(), 32 * piece.gates() as u64);
+                let consumed = evaluator.consume(piece);
+                if is_traced {
+                    evaluated.push(span_since(run, TraceLane::Device(0), "evaluate", bytes, begin));
+                }
+                consumed
+            });
             let received = receiving.join().expect("receiving does not panic");
             consumed.map_err(spoilt)?;
             received
-        })
+        })?;
+        self.spans.iter_mut().for_each(|spans| spans.append(&mut evaluated));
+        Ok(())
     }
 
     fn send(&mut self, bytes: Vec<u8>) -> Result<(), SessionError> {
-        self.tally.sent_bytes += bytes.len() as u64;
+        let (begin, count) = (Instant::now(), bytes.len() as u64);
+        self.tally.sent_bytes += count;
         self.tally.transmissions += 1;
         self.progress.reach(self.gates, &self.tally);
         let link = &mut *self.link;
-        self.wire.wait(async { Ok(link.send_bytes(GARBLED, bytes).await?) })
+        self.wire.wait(async { Ok::<_, SessionError>(link.send_bytes(GARBLED, bytes).await?) })?;
+        self.take(TraceLane::To(self.peer), "send", count, begin);
+        Ok(())
     }
 
     /// Sends what may be longer than a message, in pieces; nothing is nothing.
@@ -414,13 +455,14 @@ impl Conversation<'_> {
 
     /// The next message, which `depth` messages one behind the other made possible.
     fn receive(&mut self, depth: u32) -> Result<Vec<u8>, SessionError> {
-        let patience = self.link.long_patience();
+        let (begin, patience) = (Instant::now(), self.link.long_patience());
         let link = &mut *self.link;
         let bytes: Vec<u8> =
             self.wire.wait(async { Ok::<_, SessionError>(link.receive_bytes(GARBLED, patience).await?) })?;
         self.tally.received_bytes += bytes.len() as u64;
         self.tally.rounds = self.tally.rounds.max(depth);
         self.progress.reach(self.gates, &self.tally);
+        self.take(TraceLane::From(self.peer), "wait and receive", bytes.len() as u64, begin);
         Ok(bytes)
     }
 

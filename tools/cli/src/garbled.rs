@@ -4,12 +4,13 @@ use crate::args::{Folders, Shared};
 use crate::failure::Failure;
 use crate::live::Watch;
 use crate::output::{self, Document};
-use crate::party::write_output;
+use crate::party::{Ran, finish, write_output};
 use crate::process::Brief;
 use crate::report::{InputJson, OutputJson, Ranges, RoleJson, RunJson};
+use crate::say;
 use crate::table::{Table, bytes};
+use crate::trace::TraceFile;
 use crate::trust::{Coalition, Trust};
-use crate::{say, table};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -67,6 +68,20 @@ impl GarbledJson {
         }
     }
 
+    /// In rows under a heading.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        let of = |name: &str, count: u64| vec![name.to_owned(), bytes(count)];
+        vec![
+            vec!["of the circuit".to_owned(), String::new()],
+            of("AND gates", self.and_gates as u64),
+            of("XOR gates", self.xor_gates as u64),
+            of("AND gates one behind the other", self.and_depth as u64),
+            of("evaluations", self.evaluations as u64),
+            of("bytes of tables", self.table_bytes),
+            of("oblivious transfers", self.transfers),
+        ]
+    }
+
     /// In lines for people.
     pub fn text(&self) -> String {
         format!(
@@ -85,7 +100,7 @@ impl GarbledJson {
 }
 
 /// Refuses flags that a garbled run has no use for.
-pub fn check_flags(folders: &Folders, report_to: Option<&Path>, shared: &Shared) -> Result<(), Failure> {
+pub fn check_flags(folders: &Folders, shared: &Shared) -> Result<(), Failure> {
     let is_other = folders.correlations.as_ref().is_some_and(|source| *source != Correlations::Pair);
     let refused = [
         (
@@ -96,10 +111,6 @@ pub fn check_flags(folders: &Folders, report_to: Option<&Path>, shared: &Shared)
         (
             folders.checkpoint.is_some(),
             "a garbled circuit leaves nothing to a later run: there is no --checkpoint",
-        ),
-        (
-            report_to.is_some() || shared.trace.is_some(),
-            "a garbled run has no timeline: no --report and no --trace",
         ),
         (
             shared.tile.is_some() || shared.stream_correlations,
@@ -143,9 +154,10 @@ pub fn party(
     job: GarbledJob,
     config_path: &Path,
     accept_shapes: bool,
-    shared: &Shared,
+    (shared, report_to): (&Shared, Option<&Path>),
     stages: Stages,
 ) -> Result<(), Failure> {
+    let traced = shared.trace.is_some() || report_to.is_some();
     let brief = Brief::own();
     let config = match brief {
         Some(brief) => PartyConfig::parse(config_path, &brief.config)?,
@@ -163,6 +175,7 @@ pub fn party(
         party.move_to(&PartyConfig::parse(config_path, &Brief::rest()?)?)?;
     }
     let options = SessionOptions {
+        trace: traced,
         // Both parties of a launcher are one user's.
         accepted_bytes: shared.launched.then_some(u64::MAX),
         ..shared.session_options()
@@ -181,16 +194,12 @@ pub fn party(
             return Err(failure);
         }
     };
-    let mut stages = job.finish()?;
-    let mut runs = runs.into_iter();
-    let mut json = runs.next().expect("a job runs at least once");
-    json.later = runs.collect();
-    json.end(stages.take());
-    output::print(shared.json, Document::Run, &json, &table::run(&json))
+    let stages = job.finish()?;
+    finish(runs, stages, shared, report_to)
 }
 
 /// Runs every batch, and reports on each.
-fn run_all(job: &mut ConnectedGarbled, shared: &Shared, threads: usize) -> Result<Vec<RunJson>, Failure> {
+fn run_all(job: &mut ConnectedGarbled, shared: &Shared, threads: usize) -> Result<Vec<Ran>, Failure> {
     let _watch = Watch::start(job.party().to_string(), job.session().progress(), shared);
     let (ranges, inputs) = (ranges(job.program())?, InputJson::all(job.job(), job.offers()));
     let device = format!("CPU, {threads} thread(s)");
@@ -200,7 +209,8 @@ fn run_all(job: &mut ConnectedGarbled, shared: &Shared, threads: usize) -> Resul
         let outputs = write_outputs(job, &outcome, batch, shared)?;
         let run = report(job, &outcome, (ranges.clone(), inputs.clone()), &device);
         job.stages().end(Stage::Writing);
-        runs.push(RunJson { outputs, ..run });
+        let trace = outcome.report.trace.as_ref().map(|trace| TraceFile::new(trace, None));
+        runs.push(Ran { json: RunJson { outputs, ..run }, trace });
     }
     Ok(runs)
 }

@@ -35,7 +35,7 @@ pub fn run(
     interrupt::catch()?;
     let mut any = AnyJob::read(job_path)?;
     match &mut any {
-        AnyJob::Garbled(_) => garbled::check_flags(folders, report_to, shared)?,
+        AnyJob::Garbled(_) => garbled::check_flags(folders, shared)?,
         AnyJob::Steps(job) => folders.apply(job)?,
     }
     let job = any.base();

@@ -38,8 +38,8 @@ pub fn run(
             job
         }
         AnyJob::Garbled(job) => {
-            garbled::check_flags(folders, report_to, shared)?;
-            return garbled::party(job, config_path, accept_shapes, shared, stages);
+            garbled::check_flags(folders, shared)?;
+            return garbled::party(job, config_path, accept_shapes, (shared, report_to), stages);
         }
     };
     let brief = Brief::own();
@@ -105,7 +105,7 @@ pub fn run(
 }
 
 /// Reports on all runs, once the peers have everything.
-fn finish(
+pub fn finish(
     mut runs: Vec<Ran>,
     mut stages: Stages,
     shared: &Shared,
@@ -133,9 +133,9 @@ fn finish(
 }
 
 /// A run, and its trace if it is the last and one is wanted.
-struct Ran {
-    json: RunJson,
-    trace: Option<TraceFile>,
+pub struct Ran {
+    pub json: RunJson,
+    pub trace: Option<TraceFile>,
 }
 
 /// The reports on a party's runs.
@@ -168,7 +168,7 @@ impl Reports<'_> {
         let is_last = batch + 1 == job.job().batches;
         let plan = outcome.plans.of(party.into());
         let recorded = outcome.report.trace.as_ref().filter(|_| self.traced && is_last);
-        let trace = recorded.map(|recorded| TraceFile::new(recorded, plan));
+        let trace = recorded.map(|recorded| TraceFile::new(recorded, Some(plan)));
         let (ranges, inputs) = (self.ranges.clone(), self.inputs.clone());
         let mut json = RunJson::of_party(job.job(), program, ranges, inputs, &outcome, &self.devices);
         json.stored = job.stored().map(Into::into);

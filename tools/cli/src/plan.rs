@@ -137,6 +137,9 @@ struct RolePlan {
     /// The bytes that move to host memory and back, to keep within the budget.
     #[serde(flatten)]
     spilled: SpilledMemory,
+    /// The most host memory that garbled circuits take at once, where there are such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    garbled_host_bytes: Option<u64>,
     /// The steps on each device, where there are several; memory above is that of all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     devices: Vec<DeviceJson>,
@@ -336,6 +339,7 @@ fn role(plans: &Plans, plan: &Plan, devices: Vec<DeviceJson>, staging_bytes: u64
         offline_bytes_received: traffic.offline_received_bytes,
         steps: plan.steps.len(),
         spilled: plan.spilled(),
+        garbled_host_bytes: Some(plan.garbled_host_bytes()).filter(|&bytes| bytes > 0),
         devices,
         vram_planned_bytes: memory.values().sum(),
         vram_by_class: memory.into_iter().map(|(class, bytes)| (class.name().to_owned(), bytes)).collect(),
@@ -491,6 +495,13 @@ fn text(json: &PlanJson, listed: Listed) -> String {
     for role in json.parties.iter().chain(&json.dealer) {
         for (number, device) in role.devices.iter().enumerate() {
             text += &format!("  party {} on {}\n", role.id, device.text(number));
+        }
+        if let Some(host) = role.garbled_host_bytes {
+            let host = bytes(host);
+            text += &format!(
+                "  party {} holds up to {host} bytes of labels and tables in host memory\n",
+                role.id
+            );
         }
         let SpilledMemory { spilled_bytes, reloaded_bytes, moved_bytes, host_peak_bytes } = role.spilled;
         if moved_bytes > 0 {

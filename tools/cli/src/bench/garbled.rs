@@ -20,6 +20,9 @@ use symbolon::circuit::garble::{
 use symbolon::circuit::{Bit, Builder, Circuit, Schedule, primitives};
 use symbolon::share::{Parties, PartyId};
 
+/// The most blocks of which AES is measured, one for each thousand gates: the times a second of its row are blocks.
+const MOST_BLOCKS: u32 = 1000;
+
 /// Pieces that the garbler may be ahead.
 const AHEAD: usize = 8;
 
@@ -111,11 +114,15 @@ struct Best {
 /// Measures.
 pub fn garbled(options: &Options, shared: &BenchOptions) -> Result<(), Failure> {
     let engine = Engine::best();
+    let blocks = (options.gates / 1000).clamp(1, MOST_BLOCKS);
     let works = [
         Work::new("AND gates alone", ands(), options.gates),
         Work::new("products of 64 bits", product(), options.gates),
         Work::new("ReLUs of 64 bits", relu(), options.gates),
-        Work::new("AES-128", primitives::aes128(), options.gates),
+        Work {
+            evaluations: blocks as usize,
+            ..Work::new("AES-128, blocks", primitives::aes128(), options.gates)
+        },
         Work::new("SHA-256", primitives::sha2(primitives::Sha2::Sha256, 16, 16), options.gates),
     ];
     let mut bounds = [Duration::MAX; 2];

@@ -18,11 +18,15 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
     let most = roles.iter().map(|role| role.vram_peak_bytes).max().unwrap_or(0);
     let sent: u64 = run.parties.iter().map(|party| party.bytes_sent).sum();
     let overlap = run.parties.iter().map(|party| party.overlap).fold(1.0, f64::min);
+    let memory_at_most = match &run.garbled {
+        Some(garbled) => ("labels in memory, at most", size(garbled.memory_bytes)),
+        None => ("device memory, at most", size(most)),
+    };
     page.figures(&[
         ("online", seconds(run.online_s)),
         ("offline", seconds(run.offline_s)),
         ("in all", seconds(run.wall_s)),
-        ("device memory, at most", size(most)),
+        memory_at_most,
         ("sent online", size(sent)),
         ("overlap, at least", format!("{overlap:.2}")),
     ]);
@@ -56,9 +60,19 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         &stages::table(&run.processes()),
         "All of each process's time, from its start to the writing of this page.",
     );
-    page.table("Device memory", &memory(&roles), "Planned before the run, and the peak that the ledger saw.");
+    match &run.garbled {
+        Some(garbled) => page.table("Circuit", &garbled.rows(), ""),
+        None => {
+            page.table(
+                "Device memory",
+                &memory(&roles),
+                "Planned before the run, and the peak that the ledger saw.",
+            );
+        }
+    }
     if let Some(trace) = trace {
-        for role in &trace.about.roles {
+        // A garbled run has none on a device.
+        for role in trace.about.roles.iter().filter(|_| run.garbled.is_none()) {
             let points = trace.memory(role.pid);
             let heading = format!("{}: memory in use over time", role.role);
             let note = "What steps still need; what is allocated for the run is in the table above.";

@@ -94,8 +94,8 @@ pub struct Arguments {
 }
 
 impl TraceFile {
-    /// The trace of one process, and the memory that the plan's steps had in use.
-    pub fn new(trace: &Trace, plan: &Plan) -> TraceFile {
+    /// The trace of one process, and the memory that the plan's steps had in use, where it ran by a plan.
+    pub fn new(trace: &Trace, plan: Option<&Plan>) -> TraceFile {
         let pid = number(trace.role);
         let named = |what: &str, tid: u32, name: String| Event {
             name: what.to_owned(),
@@ -112,7 +112,7 @@ impl TraceFile {
         let mut events = vec![named("process_name", 0, trace.role.to_string())];
         events.extend(lanes.iter().map(|&lane| named("thread_name", thread(lane), lane_name(lane))));
         events.extend(trace.spans.iter().map(|span| event(pid, span)));
-        events.extend(counters(pid, trace, plan));
+        events.extend(plan.into_iter().flat_map(|plan| counters(pid, trace, plan)));
         let start = trace.start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let role = RoleAbout { pid, role: trace.role.to_string(), online_us: micros(trace.online) };
         TraceFile {
@@ -126,8 +126,9 @@ impl TraceFile {
     /// revealed to it, each when its turn ended. Its clock is the process's from then on.
     pub fn with_stages(mut self, stages: &[StageJson], outputs: &[OutputJson]) -> TraceFile {
         let RoleAbout { pid, .. } = self.about.roles[0];
-        let prepared = stages.iter().rev().find(|span| span.stage == Stage::Preparing);
-        let shift_us = prepared.map_or(0.0, |span| span.begin_s * 1e6);
+        // Without a plan nothing is prepared: the first is offline work.
+        let last = |stage| stages.iter().rev().find(|span| span.stage == stage);
+        let shift_us = last(Stage::Preparing).or(last(Stage::Offline)).map_or(0.0, |span| span.begin_s * 1e6);
         self.shift(shift_us);
         self.about.start_unix_us = self.about.start_unix_us.saturating_sub(shift_us as u64);
         let event = |name: &str, ph: &str, ts: f64, dur: f64, args| {

@@ -142,6 +142,26 @@ fn a_circuit_from_a_file_is_evaluated_row_by_row() {
 }
 
 #[test]
+fn a_report_and_a_trace_show_what_both_parties_did_when() {
+    let folder = folder(JOB);
+    let flags = ["run", "job.toml", "--local", "--json", "--trace", "trace.json", "--report", "page"];
+    let run = json(&folder.run(&flags));
+    let summary = folder.run(&["trace", "trace.json", "--json"]);
+    assert!(summary.status.success(), "the trace is read");
+    let trace = std::fs::read_to_string(folder.path("trace.json")).expect("a trace");
+    for work in ["transfers", "garble", "evaluate", "send", "wait and receive"] {
+        assert!(trace.contains(&format!("\"name\":\"{work}\"")), "{work} is in the trace");
+    }
+    let page = std::fs::read_to_string(folder.path("page/report.html")).expect("a page");
+    assert!(
+        page.contains("oblivious transfers") && page.contains("What every lane did when"),
+        "the page has both"
+    );
+    assert!(!page.contains("memory in use over time"), "nothing is computed on a device");
+    assert_eq!(run["garbled"]["evaluations"], 4);
+}
+
+#[test]
 fn the_order_of_numbers_is_the_jobs() {
     let bits = JOB.replace("bits = 2", "bits = 1").replace(", kind = \"i32\"", "");
     for (order, expected) in [("little", [1, 0]), ("big", [1, 0])] {
@@ -190,7 +210,7 @@ fn what_is_no_garbled_job_is_refused_by_name() {
     assert!(line.contains("protocol 'garbled' is there for `run` and `plan` alone"), "{line}");
     for (flags, expected) in [
         (["--correlations", "dealer"], "--correlations pair, or none"),
-        (["--trace", "trace.json"], "has no timeline"),
+        (["--nonlinear", "auto"], "there is no --nonlinear"),
         (["--device", "gpu"], "garbled on the CPU"),
     ] {
         let line = refused(&folder, &[&["run", "job.toml", "--local"], &flags[..]].concat(), 2);

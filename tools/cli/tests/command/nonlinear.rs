@@ -50,6 +50,12 @@ fn one_image_is_classified_by_garbled_circuits_over_a_slow_link_and_by_tables_ov
     assert!(text.contains(" AND gates), as planned here: "), "{text}");
     assert!(text.contains("what is not linear by tables: "), "{text}");
 
+    let host = plan["parties"][0]["garbled_host_bytes"].as_u64().expect("labels in host memory");
+    assert!(
+        host > 32 * garbled["and_gates"].as_u64().expect("gates") / 3,
+        "labels of a region in three: {plan}"
+    );
+
     let lan = json(&folder.run(&["plan", "job.toml", "--link", "lan", "--json"]));
     assert_eq!((&ways(&lan)[0]["taken"], &lan["protocol"]), (&true.into(), &"beaver".into()), "{lan}");
     let named = ["plan", "job.toml", "--nonlinear", "garbled", "--link", "lan", "--json"];
