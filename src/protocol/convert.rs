@@ -127,8 +127,8 @@ impl Draft<'_> {
             },
             Op::Truncate(a, by, method) => {
                 let by = by as usize;
-                // With what is added to it, it has a bit more.
-                let mut all = self.at(a, row, col, self.bits(a).max(by) + 1);
+                // With what is added to it, of `by` bits and a sign, it has a bit more.
+                let mut all = self.at(a, row, col, self.bits(a).max(by + 1) + 1);
                 if method == Truncation::Stochastic {
                     let coins = self.builder.input(GARBLER, by);
                     self.coins += by;

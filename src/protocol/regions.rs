@@ -94,6 +94,12 @@ fn product_gates(program: &Program, bits: &[u64], id: ValueId, (a, b): (ValueId,
     (program.value(id).shape.len() as u64).saturating_mul(2 * (a * b + a + b))
 }
 
+/// The gates of a multiple, about: a sum of as many words as its factor has ones.
+fn multiple_gates(program: &Program, bits: &[u64], id: ValueId, constant: u64) -> u64 {
+    let ones = u64::from(program.ring().signed(constant).unsigned_abs().count_ones());
+    (program.value(id).shape.len() as u64).saturating_mul(ones * bits[id.index()])
+}
+
 /// By value: how it can be computed, and how many products lie before it. `bits` are those of each value's words.
 fn kinds(program: &Program, bits: &[u64]) -> (Vec<Kind>, Vec<u32>) {
     let count = program.values().len();
@@ -200,6 +206,7 @@ fn region(program: &Program, bits: &[u64], members: Vec<ValueId>) -> Region {
     };
     let products = members.iter().filter_map(|&id| match program.value(id).op {
         Op::Mul(a, b) if chosen(program, a, b).is_none() => Some(product_gates(program, bits, id, (a, b))),
+        Op::Scale(_, constant) => Some(multiple_gates(program, bits, id, constant)),
         _ => None,
     });
     let products = products.fold(0, u64::saturating_add);

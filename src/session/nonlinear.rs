@@ -137,6 +137,7 @@ impl Session {
             Some(side) => plan_tiles(protocol, program, PlanOptions { side, ..options }, &surroundings)?,
             None => choose_side(protocol, program, options, &surroundings)?.1,
         };
+        self.suppliers.of(source).check(&plans, may_run_again)?;
         plans.of(self.role).check_budget(surroundings.staging_bytes, surroundings.budget_bytes)?;
         Ok(usual_online(&plans, surroundings.models, surroundings.link, self.options.overlap, may_run_again))
     }

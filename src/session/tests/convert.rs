@@ -113,6 +113,33 @@ fn functions_have_the_oracles_bits_in_as_many_rounds_as_a_comparison() {
     }
 }
 
+/// A product below half a unit of the last place is rounded to none of it or to one, and never to the other side.
+#[test]
+fn truncations_of_small_products_keep_their_sign_in_circuits() {
+    const COUNT: usize = 200;
+    let codec = FixedPoint::new(Ring::Z32, 8).expect("a codec");
+    for sign in [1.0, -1.0] {
+        let mut program = Program::new(2, codec).with_truncation(Truncation::Stochastic);
+        let shape = Shape::new(1, COUNT);
+        let [x, y] = [("x", 0), ("y", 1)]
+            .map(|(name, owner)| program.input(name, PartyId(owner), shape, Some(0.04)).expect("an input"));
+        let product = program.mul(x, y).expect("a product");
+        let product = program.scale(product, Number::Real(sign)).expect("a multiple");
+        let result = program.relu(product).expect("its positive part");
+        program.output("result", result, Parties::first(2)).expect("an output");
+        let inputs = [0, 1].map(|_| Elements::encode(codec, &[0.04; COUNT]).expect("numbers"));
+        let outcomes = world(GARBLED, 11).run(&program, &inputs).expect("a run without faults");
+        let units =
+            outcomes[0].outputs["result"].decode(codec).iter().map(|value| value * 256.0).sum::<f64>();
+        // 100 of 65536ths are 0.39 of a unit: six standard deviations are 42 of 200.
+        let expected = if sign > 0.0 { 36.0..=120.0 } else { 0.0..=0.0 };
+        assert!(
+            expected.contains(&units),
+            "{units} of {COUNT} products of sign {sign} are rounded to a unit"
+        );
+    }
+}
+
 #[test]
 fn truncations_that_are_not_exact_round_to_a_neighbour_in_circuits() {
     for (name, function) in FUNCTIONS {
