@@ -13,7 +13,7 @@ use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
 
 /// Extents on which gradients are computed: every sample takes one of them.
-const EXTENTS: [&[usize]; 2] = [&[3, 2], &[2, 2, 3, 3]];
+const EXTENTS: [&[usize]; 3] = [&[3], &[3, 2], &[2, 2, 3, 3]];
 
 /// Where the slopes of a sample's functions are neither steep nor flat.
 fn ends((low, high): (f64, f64)) -> (f64, f64) {
