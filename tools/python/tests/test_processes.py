@@ -63,9 +63,11 @@ def test_two_parties_need_no_dealer(processes: bool) -> None:
 
 def test_sources_that_a_session_cannot_have_are_refused() -> None:
     for protocol, source in [("replicated", "pair"), ("beaver", "auto"), ("beaver", "nobody")]:
-        with pytest.raises(sb.UsageError, match="correlations"):
-            with sb.local(protocol, processes=False, device="cpu", correlations=source) as world:
-                world.secret(X, owner=0, bound=4).sum().reveal()
+        with (
+            pytest.raises(sb.UsageError, match="correlations"),
+            sb.local(protocol, processes=False, device="cpu", correlations=source) as world,
+        ):
+            world.secret(X, owner=0, bound=4).sum().reveal()
 
 
 def test_a_program_is_planned_once_and_its_residents_stay(world: sb.Session) -> None:

@@ -21,7 +21,7 @@ def test_a_padded_max_pool_gives_no_element_of_the_padding(world: sb.Session) ->
 def convolved(x: np.ndarray, w: np.ndarray, stride: int, padding: tuple[int, int], groups: int) -> np.ndarray:
     """A convolution of images by its definition; padding is that of rows and of columns."""
     x = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
-    (count, channels, height, width), (out, depth, high, wide) = x.shape, w.shape
+    (count, _, height, width), (out, depth, high, wide) = x.shape, w.shape
     places = [range(0, extent - size + 1, stride) for extent, size in ((height, high), (width, wide))]
     result = np.zeros((count, out, len(places[0]), len(places[1])))
     for kernel, own in enumerate(w):

@@ -41,6 +41,11 @@ fn said(child: &mut Child, words: &str) {
     std::thread::spawn(move || lines.for_each(drop));
 }
 
+/// The object that a command prints that was asked to end.
+fn interrupted() -> serde_json::Value {
+    serde_json::json!({ "document": "failure", "schema": 1, "error": "interrupted", "status": 130 })
+}
+
 #[test]
 fn a_node_that_is_asked_to_end_tells_its_peers_at_once() {
     let folder = ready("z = x @ w");
@@ -66,7 +71,7 @@ fn a_node_that_is_asked_to_end_tells_its_peers_at_once() {
             let output = ended(child);
             let said = failure(&output);
             if index == asked {
-                assert_eq!(said, serde_json::json!({ "error": "interrupted", "status": 130 }), "{name}");
+                assert_eq!(said, interrupted(), "{name}");
                 assert_eq!(output.status.code(), Some(130), "{name}");
             } else {
                 let error = said["error"].as_str().expect("a line");
@@ -90,7 +95,7 @@ fn a_node_that_waits_for_others_ends_when_it_is_asked_to() {
     for child in [zero, dealer] {
         signal("TERM", &child);
         let output = ended(child);
-        assert_eq!(failure(&output), serde_json::json!({ "error": "interrupted", "status": 130 }));
+        assert_eq!(failure(&output), interrupted());
         assert_eq!(output.status.code(), Some(130));
     }
 }
