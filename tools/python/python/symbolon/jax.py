@@ -185,7 +185,7 @@ def convolution(x: Any, w: Any, **params: Any) -> Any:
     if axes not in (1, 2) or params["batch_group_count"] != 1:
         raise ProgramError("not supported: a convolution of groups of a batch, or not of one or two axes")
     x, w = np.transpose(x, numbers.lhs_spec), np.transpose(w, numbers.rhs_spec)
-    groups, padding = params["feature_group_count"], [tuple(map(int, sides)) for sides in params["padding"]]
+    groups, padding = params["feature_group_count"], [(int(before), int(after)) for before, after in params["padding"]]
     if set(params["lhs_dilation"]) == {1}:
         for axis, (before, behind) in enumerate(padding, 2):
             if min(before, behind) < 0:
