@@ -108,7 +108,7 @@ pub const FIRST_FREE_MESSAGE: u32 = Demand::MOST_ENTRIES as u32 * CORRECTIONS;
 pub const FIRST_FREE_STREAM: u64 = (1 << 32) * STREAMS;
 
 /// Messages that a party may be sent of an entry.
-const CORRECTIONS: u32 = 4;
+pub(crate) const CORRECTIONS: u32 = 4;
 
 /// Streams that an entry may have.
 const STREAMS: u64 = 8;

@@ -50,7 +50,7 @@ impl MonomialsSpec {
     }
 
     /// Whether each party is sent all of its parts.
-    pub(super) const fn is_delivered(&self) -> bool {
+    pub const fn is_delivered(&self) -> bool {
         self.level.fan_in == PAIR
     }
 

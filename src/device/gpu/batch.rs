@@ -69,7 +69,8 @@ impl Batch {
     pub fn new(device: &wgpu::Device, counting: Arc<Counting>, most_dispatches: u64) -> Batch {
         let slot_bytes = Batch::slot_bytes(device);
         let size = slot_bytes * most_dispatches;
-        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let read = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::STORAGE;
+        let usage = read | wgpu::BufferUsages::COPY_DST;
         let label = Some("parameters");
         let params =
             device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false });
@@ -101,7 +102,10 @@ impl Batch {
     }
 
     fn slot_bytes(device: &wgpu::Device) -> u64 {
-        (MOST_BYTES as u64).next_multiple_of(u64::from(device.limits().min_uniform_buffer_offset_alignment))
+        let limits = device.limits();
+        let alignment =
+            limits.min_uniform_buffer_offset_alignment.max(limits.min_storage_buffer_offset_alignment);
+        (MOST_BYTES as u64).next_multiple_of(u64::from(alignment))
     }
 
     /// The buffer of parameters.

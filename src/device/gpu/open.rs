@@ -7,7 +7,7 @@ use super::lane::{LEAST_BINDING_BYTES, Lane, LaneRoom, scratch_bytes};
 use super::matrix_tile::MatrixTile;
 use super::options::{Arithmetic, GpuOptions, MatrixUnits};
 use super::panel::{Limits, MOST_GROUPS_ACROSS};
-use super::pipeline::Pipelines;
+use super::pipeline::{Parameters, Pipelines};
 use super::remembered::{Key, Remembered};
 use super::residue::{self, MatrixUnitsState, self_test};
 use super::shader::{NumberType, Shader};
@@ -95,7 +95,8 @@ impl Gpu {
         let health = Health::new(&adapter.name);
         report_failures(&device, &health);
 
-        let pipelines = Pipelines::default();
+        let parameters = if adapter.is_software() { Parameters::Storage } else { Parameters::Uniform };
+        let pipelines = Pipelines::new(parameters);
         if let Some(tile) = matrix_tile {
             compile_residues(&device, &pipelines, wide, tile).map_err(unusable)?;
         }

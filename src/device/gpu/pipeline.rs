@@ -20,20 +20,35 @@ pub struct Pipeline {
 /// Empty while it is being made.
 type Made = Arc<OnceLock<Pipeline>>;
 
+/// The memory from which shaders read their parameters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Parameters {
+    /// Uniform memory, which drivers may keep in registers.
+    Uniform,
+    /// Storage, for software drivers: Mesa's compiles a shader whose loops count to uniforms again for each value of
+    /// them, and keeps all that it compiled (22.3, `lvp_inline_uniforms`).
+    Storage,
+}
+
 /// The pipelines that were made so far, and those being made.
-#[derive(Default)]
 pub struct Pipelines {
+    parameters: Parameters,
     made: Mutex<HashMap<(Shader, NumberType), Made>>,
 }
 
 impl Pipelines {
+    /// None yet, of shaders that read their parameters there.
+    pub fn new(parameters: Parameters) -> Pipelines {
+        Pipelines { parameters, made: Mutex::default() }
+    }
+
     /// The pipeline of a shader, compiled now where it is not yet. A shader that does not compile is reported
     /// through the device's error callback.
     pub fn get(&self, device: &wgpu::Device, shader: Shader, number_type: NumberType) -> Pipeline {
         let key = key(shader, number_type);
         let pipeline = self.made().entry(key).or_default().clone();
         // Without the lock: others are made meanwhile, and whoever wants this one too waits for it.
-        pipeline.get_or_init(|| compile(device, key)).clone()
+        pipeline.get_or_init(|| compile(device, self.parameters, key)).clone()
     }
 
     /// Compiles those of some shaders that are not yet compiled, on as many threads as there are cores: a driver may take a
@@ -68,10 +83,17 @@ fn key(shader: Shader, number_type: NumberType) -> (Shader, NumberType) {
     (shader, if shader.is_ringless() { NumberType::U32 } else { number_type })
 }
 
-fn compile(device: &wgpu::Device, (shader, number_type): (Shader, NumberType)) -> Pipeline {
+fn compile(
+    device: &wgpu::Device,
+    parameters: Parameters,
+    (shader, number_type): (Shader, NumberType),
+) -> Pipeline {
     let label = format!("{} {}", shader.stem(), number_type.name());
-    let module = module(device, shader, number_type, &label);
-    let layout = bind_group_layout(device, shader);
+    let (module, parameters) = match shader.spirv() {
+        Some(spirv) => (passed_through(device, shader, spirv, &label), Parameters::Uniform),
+        None => (module(device, parameters, (shader, number_type), &label), parameters),
+    };
+    let layout = bind_group_layout(device, parameters, shader);
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(&label),
         bind_group_layouts: &[Some(&layout)],
@@ -92,24 +114,33 @@ fn compile(device: &wgpu::Device, (shader, number_type): (Shader, NumberType)) -
     Pipeline { pipeline, layout }
 }
 
-fn module(device: &wgpu::Device, shader: Shader, number_type: NumberType, label: &str) -> wgpu::ShaderModule {
-    if let Some(spirv) = shader.spirv() {
-        let entry_point = wgpu::PassthroughShaderEntryPoint {
-            name: shader.entry_point().into(),
-            workgroup_size: (shader.threads(), 1, 1),
-        };
-        let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
-            label: Some(label),
-            entry_points: Cow::Owned(vec![entry_point]),
-            spirv: Some(Cow::Owned(bytemuck::pod_collect_to_vec(spirv))),
-            ..Default::default()
-        };
-        // SAFETY: It is valid SPIR-V of a shader of ours, as tools/spirv has checked, for matrices that the adapter lists
-        // and subgroups of the size that it has. It indexes as said below: whole tiles of panels, which are made of
-        // whole blocks, and sums of whole blocks.
-        return unsafe { device.create_shader_module_passthrough(descriptor) };
+fn passed_through(device: &wgpu::Device, shader: Shader, spirv: &[u8], label: &str) -> wgpu::ShaderModule {
+    let entry_point = wgpu::PassthroughShaderEntryPoint {
+        name: shader.entry_point().into(),
+        workgroup_size: (shader.threads(), 1, 1),
+    };
+    let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
+        label: Some(label),
+        entry_points: Cow::Owned(vec![entry_point]),
+        spirv: Some(Cow::Owned(bytemuck::pod_collect_to_vec(spirv))),
+        ..Default::default()
+    };
+    // SAFETY: It is valid SPIR-V of a shader of ours, as tools/spirv has checked, for matrices that the adapter lists
+    // and subgroups of the size that it has. It indexes as said below: whole tiles of panels, which are made of
+    // whole blocks, and sums of whole blocks.
+    unsafe { device.create_shader_module_passthrough(descriptor) }
+}
+
+fn module(
+    device: &wgpu::Device,
+    parameters: Parameters,
+    (shader, number_type): (Shader, NumberType),
+    label: &str,
+) -> wgpu::ShaderModule {
+    let mut text = shader.wgsl(number_type).expect("the embedded sources compose, as a test shows");
+    if parameters == Parameters::Storage {
+        text = text.replacen("var<uniform>", "var<storage, read>", 1);
     }
-    let text = shader.wgsl(number_type).expect("the embedded sources compose, as a test shows");
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(label),
         source: wgpu::ShaderSource::Wgsl(Cow::Owned(text)),
@@ -128,7 +159,7 @@ fn module(device: &wgpu::Device, shader: Shader, number_type: NumberType, label:
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
-fn bind_group_layout(device: &wgpu::Device, shader: Shader) -> wgpu::BindGroupLayout {
+fn bind_group_layout(device: &wgpu::Device, parameters: Parameters, shader: Shader) -> wgpu::BindGroupLayout {
     let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
         binding: binding as u32,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -139,7 +170,11 @@ fn bind_group_layout(device: &wgpu::Device, shader: Shader) -> wgpu::BindGroupLa
         let read_only = binding > shader.written();
         entry(binding, wgpu::BufferBindingType::Storage { read_only }, false)
     };
-    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
+    let parameters = match parameters {
+        Parameters::Uniform => wgpu::BufferBindingType::Uniform,
+        Parameters::Storage => wgpu::BufferBindingType::Storage { read_only: true },
+    };
+    let mut entries = vec![entry(0, parameters, true)];
     entries.extend((1..=shader.written() + shader.read()).map(storage));
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some(shader.stem()),

@@ -2,10 +2,9 @@
 
 use super::equivalence::check_run;
 use super::recipe::recipe;
-use super::{elements, nonlinear, product, protocol_of, world};
+use super::{elements, gpus, nonlinear, product, protocol_of, world};
 use crate::device::Device;
 use crate::device::cpu::Cpu;
-use crate::device::gpu::{self, Gpu, GpuOptions};
 use crate::net::LinkShape;
 use crate::plan::{DeviceModel, PlanOptions, Plans};
 use crate::program::Program;
@@ -241,15 +240,14 @@ fn narrow_ops_go_to_the_processor_and_products_to_the_gpu() {
 /// The processor and every adapter that there is, at the same work.
 #[test]
 fn a_processor_and_an_adapter_work_on_one_program() {
-    let adapters = gpu::adapters();
-    if adapters.is_empty() {
+    if gpus().is_empty() {
         eprintln!("no GPU adapter was found: nothing is divided between a processor and a GPU");
     }
-    for adapter in adapters {
+    for gpu in gpus() {
+        let name = &gpu.description().name;
         for protocol in Protocol::ALL {
-            let gpu = Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
             let typical = DeviceModel::typical();
-            let devices = Devices::new(vec![(gpu, typical.clone()), (cpu(), typical)]);
+            let devices = Devices::new(vec![(gpu.clone(), typical.clone()), (cpu(), typical)]);
             let program = product(protocol, Ring::Z64, 8, (96, 40, 24));
             let inputs = [(96 * 40, 1), (40 * 24, 2)]
                 .map(|(len, seed)| super::numbers(program.codec(), len, 2.0, seed));
@@ -258,7 +256,7 @@ fn a_processor_and_an_adapter_work_on_one_program() {
                 .with_devices(Role::party(0), devices.with_spread(Spread::Always));
             let outcomes = world.run(&program, &inputs).expect("a run without faults");
             let used = &outcomes[0].report.devices;
-            assert!(used.iter().all(|device| device.steps > 0), "both have work on {}", adapter.name);
+            assert!(used.iter().all(|device| device.steps > 0), "both have work on {name}");
             let one = Plans::new(protocol, &program, tiled(16)).expect("a plan");
             check_run(&one, &program, &inputs, &outcomes.iter().collect::<Vec<_>>(), 6);
         }

@@ -1,8 +1,7 @@
 //! Every op, composed at random, gives what the oracle gives, and takes what the plan says.
 
 use super::recipe::recipe;
-use super::{elements, numbers, product, protocol_of, world};
-use crate::device::gpu::{self, Gpu, GpuOptions};
+use super::{elements, gpus, numbers, on_gpus, product, protocol_of, world};
 use crate::plan::{PlanOptions, Plans};
 use crate::program::{Program, ValueId, oracle};
 use crate::protocol::Protocol;
@@ -11,7 +10,6 @@ use crate::session::{SessionOutcome, World};
 use crate::share::{Parties, PartyId, Role};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use std::sync::Arc;
 
 /// Runs the program in a world of CPU devices; see [`check_in`].
 pub(super) fn check(program: &Program, inputs: &[Elements], seed: u64) {
@@ -82,25 +80,19 @@ proptest! {
 /// tested is up to their own tests.
 #[test]
 fn any_program_equals_the_oracle_on_gpus() {
-    let adapters = gpu::adapters();
-    if adapters.is_empty() {
+    if gpus().is_empty() {
         eprintln!("no GPU adapter was found: programs are NOT run on GPUs");
     }
-    for adapter in adapters {
-        let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
-        let roles = [Role::party(0), Role::party(1), Role::party(2), Role::Dealer];
-        let devices = roles.map(|role| (role, open()));
+    on_gpus(|name, in_devices| {
         let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
         let result = runner.run(&recipe(), |recipe| {
-            let world = devices.iter().fold(world(recipe.protocol, recipe.seed), |world, (role, device)| {
-                world.with_device(*role, device.clone())
-            });
+            let world = in_devices(world(recipe.protocol, recipe.seed));
             let program = recipe.program();
             check_in(&world, recipe.plan, &program, &recipe.data(&program), recipe.seed);
             Ok(())
         });
-        result.unwrap_or_else(|failure| panic!("on {}: {failure}", adapter.name));
-    }
+        result.unwrap_or_else(|failure| panic!("on {name}: {failure}"));
+    });
 }
 
 /// The sum of a matrix of each party in `holders`.

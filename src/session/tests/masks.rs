@@ -3,7 +3,7 @@
 
 use super::protocol_of;
 use super::recipe::recipe;
-use crate::correlation::Source;
+use crate::correlation::{CORRECTIONS, Correlation, Demand, Source};
 use crate::plan::fuse;
 use crate::program::Program;
 use crate::program::tiling::{TileSide, Tiling};
@@ -27,8 +27,14 @@ struct Sent {
     terms: Terms,
 }
 
+/// The parties' steps, and what is dealt for them.
+struct Lists {
+    parties: Vec<StepList>,
+    demand: Demand,
+}
+
 /// What a list sends to parties.
-fn messages(list: &StepList) -> Vec<Sent> {
+fn messages(list: &StepList, demand: &Demand) -> Vec<Sent> {
     let Role::Party(from) = list.role else { unreachable!("lists of parties") };
     let mut buffers: HashMap<BufferId, Terms> = HashMap::new();
     let mut sent = Vec::new();
@@ -38,7 +44,7 @@ fn messages(list: &StepList) -> Vec<Sent> {
             let terms = buffers.get(&matrix.buffer).cloned().unwrap_or_default();
             sent.push(Sent { from, to, message, terms });
         }
-        if let Some((to, stream)) = delivered(list.role, &step.action) {
+        if let Some((to, stream)) = delivered(list.role, &step.action, demand) {
             buffers.insert(to, Terms::from([(stream, 1)]));
             continue;
         }
@@ -55,13 +61,15 @@ fn messages(list: &StepList) -> Vec<Sent> {
 }
 
 /// Masks that a party is sent in place of a key, as a stream: of entries that are delivered the first message has them.
-fn delivered(role: Role, action: &Action) -> Option<(BufferId, Stream)> {
-    match *action {
-        Action::Receive { to, peer: Role::Dealer, message } if message.0.is_multiple_of(4) => {
-            Some((to.buffer, (KeyId::between(role, Role::Dealer), u64::MAX - u64::from(message.0))))
-        }
-        _ => None,
-    }
+fn delivered(role: Role, action: &Action, demand: &Demand) -> Option<(BufferId, Stream)> {
+    let Action::Receive { to, peer: Role::Dealer, message } = *action else { return None };
+    let is_delivered = match demand.entries.get((message.0 / CORRECTIONS) as usize) {
+        Some(Correlation::Ole(_)) => true,
+        Some(Correlation::Monomials(spec)) => spec.is_delivered(),
+        _ => false,
+    };
+    let stream = (KeyId::between(role, Role::Dealer), u64::MAX - u64::from(message.0));
+    (is_delivered && message.0.is_multiple_of(CORRECTIONS)).then_some((to.buffer, stream))
 }
 
 /// The terms of what an action overwrites.
@@ -145,31 +153,31 @@ fn unmasked(mut messages: Vec<Sent>) -> Vec<Sent> {
 }
 
 /// The parties' steps as they are planned.
-fn lists(program: &Program, side: TileSide) -> Vec<StepList> {
+fn lists(program: &Program, side: TileSide) -> Lists {
     lists_with(program, side, protocol_of(program).default_source())
 }
 
-fn lists_with(program: &Program, side: TileSide, source: Source) -> Vec<StepList> {
+fn lists_with(program: &Program, side: TileSide, source: Source) -> Lists {
     let lowered = protocol_of(program).lower(program, &Tiling::new(program, side), source);
     let lowered = lowered.expect("few tiles");
-    lowered.parties.iter().map(fuse).collect()
+    Lists { parties: lowered.parties.iter().map(fuse).collect(), demand: lowered.demand }
 }
 
 pub(super) fn check(program: &Program, side: TileSide) {
     check_runs(&lists(program, side));
 }
 
-fn check_runs(lists: &[StepList]) {
-    check_lists(lists);
+fn check_runs(Lists { parties, demand }: &Lists) {
+    check_lists(parties, demand);
     // Later runs have keys of their own: there as well each message has a mask that this very run draws.
     let later = Turn { first: false, seldom: true, hidden: BTreeSet::new() };
-    let again: Vec<StepList> = lists.iter().map(|list| list.of_turn(&later)).collect();
-    check_lists(&again);
+    let again: Vec<StepList> = parties.iter().map(|list| list.of_turn(&later)).collect();
+    check_lists(&again, demand);
 }
 
-fn check_lists(lists: &[StepList]) {
+fn check_lists(lists: &[StepList], demand: &Demand) {
     for receiver in lists {
-        let all = lists.iter().flat_map(messages);
+        let all = lists.iter().flat_map(|list| messages(list, demand));
         let to_it = all.filter(|sent| Role::from(sent.to) == receiver.role);
         let (outputs, others): (Vec<Sent>, Vec<Sent>) =
             to_it.partition(|sent| only_reaches_an_output(receiver, sent.from, sent.message));
@@ -182,7 +190,7 @@ fn check_lists(lists: &[StepList]) {
 
 /// Of an output no more is sent than it says: from one party, or from two under masks that cancel.
 pub(super) fn check_outputs(program: &Program, side: TileSide) {
-    let lists = lists(program, side);
+    let Lists { parties: lists, demand } = lists(program, side);
     for receiver in &lists {
         for step in receiver.steps.iter() {
             let Action::Output { from, output, .. } = step.action else { continue };
@@ -194,7 +202,11 @@ pub(super) fn check_outputs(program: &Program, side: TileSide) {
             if let [(first, one), (second, other)] = senders[..] {
                 let terms = [(first, one), (second, other)].map(|(sender, message)| {
                     let list = &lists[sender.index()];
-                    messages(list).into_iter().find(|sent| sent.message == message).expect("it is sent").terms
+                    messages(list, &demand)
+                        .into_iter()
+                        .find(|sent| sent.message == message)
+                        .expect("it is sent")
+                        .terms
                 });
                 let key = KeyId::between(first, second);
                 let cancels = terms[0].iter().any(|(stream, factor)| {
@@ -232,7 +244,7 @@ fn summands(list: &StepList, output: BufferId) -> Option<Vec<(PartyId, MessageId
 /// beside the sum.
 fn check_parts(program: &Program, side: TileSide) {
     let Some(check) = program.check() else { return };
-    let lists = lists(program, side);
+    let lists = lists(program, side).parties;
     let mut handed: BTreeMap<(usize, usize), Vec<(PartyId, Terms)>> = BTreeMap::new();
     for list in &lists {
         let Role::Party(party) = list.role else { continue };

@@ -46,6 +46,7 @@ mod tensors;
 mod training;
 
 use super::{SessionOptions, World};
+use crate::device::Device;
 use crate::device::cpu::Cpu;
 use crate::device::gpu::{self, Gpu, GpuOptions};
 use crate::net::Deadlines;
@@ -53,7 +54,7 @@ use crate::program::Program;
 use crate::protocol::Protocol;
 use crate::ring::{Elements, FixedPoint, Ring, Shape, prg::PrgKey};
 use crate::share::{Parties, PartyId, Role};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The protocol for a program of so many parties.
@@ -75,15 +76,26 @@ fn world(protocol: Protocol, seed: u64) -> World {
         .with_insecure_seed(seed)
 }
 
+/// Every Vulkan adapter, opened once for all tests: a driver compiles a kernel once, and a software driver keeps megabytes
+/// for each that it compiled.
+fn gpus() -> &'static [Arc<Gpu>] {
+    static GPUS: OnceLock<Vec<Arc<Gpu>>> = OnceLock::new();
+    let open = |adapter| Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
+    GPUS.get_or_init(|| gpu::adapters().into_iter().map(open).collect())
+}
+
+/// A world whose roles all compute on one GPU, each in a lane of its own. The first program waits until its kernels are
+/// compiled, which a software driver takes its time for.
+fn all_on(gpu: &Arc<Gpu>, world: World) -> World {
+    let world = world.with_options(SessionOptions::default());
+    let roles = [Role::party(0), Role::party(1), Role::party(2), Role::Dealer];
+    roles.into_iter().fold(world, |world, role| world.with_device(role, gpu.clone()))
+}
+
 /// Tells of every Vulkan adapter its name, and how to have all roles of a world compute on it.
 fn on_gpus(test: impl Fn(&str, &dyn Fn(World) -> World)) {
-    for adapter in gpu::adapters() {
-        let open = || Arc::new(Gpu::open(&adapter, GpuOptions::default()).expect("an adapter opens"));
-        let roles = [Role::party(0), Role::party(1), Role::party(2), Role::Dealer];
-        let devices = roles.map(|role| (role, open()));
-        test(&adapter.name, &|world| {
-            devices.iter().fold(world, |world, (role, device)| world.with_device(*role, device.clone()))
-        });
+    for gpu in gpus() {
+        test(&gpu.description().name, &|world| all_on(gpu, world));
     }
 }
 
