@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// A request that sessions and dealers end, which can be made once and from any thread. Those that were given it tell their
+/// A request that sessions and dealers end, which can be made from any thread. Those that were given it tell their
 /// peers at once, and fail with [`NetError::Interrupted`](super::NetError::Interrupted) where they wait next.
 #[derive(Debug, Default)]
 pub struct Interrupt {
@@ -21,6 +21,11 @@ impl Interrupt {
     pub fn request(&self) {
         self.is_requested.store(true, Ordering::SeqCst);
         self.told.notify_waiters();
+    }
+
+    /// Takes the request back, for sessions to come. Those that were given it before must be over.
+    pub fn clear(&self) {
+        self.is_requested.store(false, Ordering::SeqCst);
     }
 
     /// Whether it has been requested.
@@ -68,5 +73,7 @@ mod tests {
         assert!(early.poll(&mut context).is_ready());
         assert!(pin!(requested(Some(&interrupt))).poll(&mut context).is_ready());
         assert!(pin!(requested(None)).poll(&mut context).is_pending());
+        interrupt.clear();
+        assert!(pin!(requested(Some(&interrupt))).poll(&mut context).is_pending());
     }
 }

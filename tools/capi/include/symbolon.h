@@ -45,7 +45,9 @@ const char *symbolon_message(void);
 /* The version of this interface: a program compiled for another one must not go on. */
 uint32_t symbolon_version(void);
 
-/* Frees what a handle stands for; 0 is nothing. A session that was not closed ends, and its peers are told. */
+/* Frees what a handle stands for; 0 is nothing. A session that was not closed ends, and its peers are told. A call of another
+ * thread that is at work with it goes on as if it were not freed, and a session ends behind its last call: to end a run,
+ * call symbolon_session_interrupt first. */
 SymbolonStatus symbolon_free(uint64_t handle);
 
 /* A program without steps, for "beaver" or another protocol: of fixed-point numbers with fraction_bits behind the point,
@@ -59,7 +61,7 @@ SymbolonStatus symbolon_program_input(uint64_t program, const char *name, uint8_
  * for none. */
 SymbolonStatus symbolon_program_share(uint64_t program, const char *name, const uintptr_t *shape, uintptr_t axes, double bound);
 
-/* A step of the job language, such as z = relu(x @ w). */
+/* A step of the job language, such as z = relu(x @ w). Names that begin with an underscore are the library's own. */
 SymbolonStatus symbolon_program_step(uint64_t program, const char *step);
 
 /* Lets the count parties in to learn a value. */
@@ -81,7 +83,8 @@ SymbolonStatus symbolon_session_local(const char *command, const char *protocol,
  * wait for them is as long as the flag --deadline says. SIGPIPE as for symbolon_session_local. */
 SymbolonStatus symbolon_session_connect(const char *config, const char *protocol, const char *const *flags, uintptr_t count, uint64_t *session);
 
-/* Ends the waits of a session, for good: a call of another thread returns SYMBOLON_STATUS_INTERRUPTED. */
+/* Ends the waits of a session, for good: a run of another thread returns SYMBOLON_STATUS_INTERRUPTED, as all later ones
+ * do. */
 SymbolonStatus symbolon_session_interrupt(uint64_t session);
 
 /* Ends a session in order: returns once every party has everything. The handle is still to be freed. */

@@ -1,6 +1,6 @@
 //! Callers' inputs of a run, as ring elements.
 
-use crate::program::{Brought, Builder, share};
+use crate::program::{Brought, Builder, shown};
 use crate::status::{Fault, SymbolonStatus};
 use std::collections::BTreeMap;
 use symbolon::ring::{Elements, FixedPoint, Ring};
@@ -27,7 +27,7 @@ pub(crate) fn brought(
     if let Some(unknown) =
         given.keys().find(|name| builder.inputs.get(*name).is_none_or(|leaf| leaf.brought == Brought::Mask))
     {
-        return Err(Fault::usage(format!("the program has no input '{unknown}'")));
+        return Err(Fault::usage(format!("the program takes no {}", shown(unknown))));
     }
     let mut data: BTreeMap<PartyId, BTreeMap<String, Elements>> = BTreeMap::new();
     for &party in own {
@@ -36,30 +36,23 @@ pub(crate) fn brought(
             let elements = match (leaf.brought, given.get(name)) {
                 (Brought::Mask, _) => {
                     let mask = drawn(ring, leaf.len)?;
-                    if let Some((value, _)) = name.rsplit_once("_mask") {
-                        masks.insert(share(value, party.0), mask.clone());
-                    }
+                    masks.insert(name.clone(), mask.clone());
                     mask
                 }
                 (_, None) => {
-                    return Err(Fault::usage(format!(
-                        "party {} brings '{name}', and it is missing",
-                        party.0
-                    )));
+                    let line = format!("{} is missing, which party {} brings", shown(name), party.0);
+                    return Err(Fault::usage(line));
                 }
-                (brought, Some(numbers)) => {
-                    let is_share = matches!(numbers, Numbers::Elements(_));
-                    if is_share != (brought == Brought::Share) {
-                        let what = if is_share { "no share" } else { "a share" };
-                        return Err(Fault::usage(format!("'{name}' is {what}")));
-                    }
-                    encoded(builder.codec, numbers)
-                        .map_err(|line| Fault::usage(format!("'{name}': {line}")))?
-                }
+                (_, Some(numbers)) => encoded(builder.codec, numbers)
+                    .map_err(|line| Fault::usage(format!("{}: {line}", shown(name))))?,
             };
             if elements.len() != leaf.len {
-                let line = format!("'{name}' has {} elements, and {} are brought", leaf.len, elements.len());
-                return Err(Fault::usage(line));
+                return Err(Fault::usage(format!(
+                    "{} has {} elements, and {} are brought",
+                    shown(name),
+                    leaf.len,
+                    elements.len()
+                )));
             }
             inputs.insert(name.clone(), elements);
         }

@@ -3,6 +3,9 @@
 //! A value can come in as shares: every party brings a number of each element, and the sum of all, modulo 2^k, is the value.
 //! It can leave so too: all parties but the last bring a mask, which the library draws afresh for every run and which is
 //! their share; the last one learns the value less all masks, which is uniform to it.
+//!
+//! Shares and masks are inputs and outputs of the program under names of the library's own, which begin with an underscore.
+//! A caller's names never do, so that the two never meet.
 
 use crate::handles::{give, lock, of};
 use crate::memory::{put, put_text, read, text};
@@ -18,6 +21,12 @@ use symbolon::program::{Dims, Program};
 use symbolon::protocol::Protocol;
 use symbolon::ring::{FixedPoint, Ring};
 use symbolon::share::PartyId;
+
+/// The first letter of the names that the library itself gives; a caller's names never begin with it.
+const OWN: char = '_';
+
+/// The longest name of a caller's value: with what the library puts before it for a share, a job takes it.
+const LONGEST_NAME: usize = 56;
 
 /// The most axes of a value.
 const MOST_AXES: usize = 4;
@@ -93,12 +102,8 @@ impl Builder {
         ))
     }
 
+    /// An input of a caller's or of the library's own.
     fn input(&mut self, name: &str, leaf: Leaf, dims: Dims, bound: Option<f64>) -> Result<(), Fault> {
-        let is_identifier = name.starts_with(|letter: char| letter.is_ascii_alphabetic())
-            && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-        if !is_identifier || name.len() > 64 || Function::of(name).is_some() {
-            return Err(Fault::usage(format!("{name:?} is no name for a value")));
-        }
         if self.names.contains_key(name) {
             return Err(Fault::usage(format!("there is a value '{name}' already")));
         }
@@ -119,21 +124,22 @@ impl Builder {
         Ok(())
     }
 
-    /// An input of every one of these parties, by the names that `named` gives.
-    fn inputs(
-        &mut self,
-        parties: std::ops::Range<u8>,
-        dims: Dims,
-        brought: Brought,
-        named: impl Fn(u8) -> String,
-    ) -> Result<(), Fault> {
+    /// An input of each party in turn, by these names.
+    fn inputs(&mut self, names: &[String], dims: Dims, brought: Brought) -> Result<(), Fault> {
         let len = count(dims)?;
-        parties
-            .into_iter()
-            .try_for_each(|owner| self.input(&named(owner), Leaf { owner, len, brought }, dims, None))
+        for (owner, name) in (0u8..).zip(names) {
+            self.input(name, Leaf { owner, len, brought }, dims, None)?;
+        }
+        Ok(())
     }
 
+    /// A caller's step, which uses and defines names of callers' alone.
     fn step(&mut self, text: &str) -> Result<(), Fault> {
+        check_words(text)?;
+        self.add_step(text)
+    }
+
+    fn add_step(&mut self, text: &str) -> Result<(), Fault> {
         add_step(&mut self.program, &mut self.names, 1, text).map_err(Fault::usage)?;
         let quoted = serde_json::to_string(text).expect("text serialises");
         let _ = writeln!(self.steps, "  {quoted},");
@@ -142,30 +148,37 @@ impl Builder {
 
     /// A value that all parties bring shares of.
     fn share(&mut self, name: &str, dims: Dims, bound: Option<f64>) -> Result<(), Fault> {
+        check_name(name)?;
         let parties = self.protocol.parties() as u8;
-        self.inputs(0..parties, dims, Brought::Share, |party| share(name, party))?;
-        let sum = Vec::from_iter((0..parties).map(|party| share(name, party))).join(" + ");
+        let shares = Vec::from_iter((0..parties).map(|party| share_in(name, party)));
+        self.inputs(&shares, dims, Brought::Share)?;
+        let sum = shares.join(" + ");
         match bound {
-            Some(bound) => self.step(&format!("{name} = assume({sum}, {:?}, {bound:?})", -bound)),
-            None => self.step(&format!("{name} = {sum}")),
+            Some(bound) => self.add_step(&format!("{name} = assume({sum}, {:?}, {bound:?})", -bound)),
+            None => self.add_step(&format!("{name} = {sum}")),
         }
     }
 
     /// Lets every party have a share of a value.
     fn output_share(&mut self, name: &str) -> Result<(), Fault> {
+        check_name(name)?;
         let value =
             *self.names.get(name).ok_or_else(|| Fault::usage(format!("there is no value '{name}'")))?;
         let dims = self.program.value(value).dims;
         let last = self.protocol.parties() as u8 - 1;
-        let masked = |party| format!("{name}_mask{party}");
-        self.inputs(0..last, dims, Brought::Mask, masked)?;
-        let masks = Vec::from_iter((0..last).map(masked)).join(" - ");
-        self.step(&format!("{} = {name} - {masks}", share(name, last)))?;
-        self.outputs.insert(share(name, last), vec![last]);
+        let (masks, learnt) =
+            (Vec::from_iter((0..last).map(|party| share_out(name, party))), share_out(name, last));
+        if self.outputs.contains_key(&learnt) {
+            return Err(Fault::usage(format!("every party has its share of '{name}' already")));
+        }
+        self.inputs(&masks, dims, Brought::Mask)?;
+        self.add_step(&format!("{learnt} = {name} - {}", masks.join(" - ")))?;
+        self.outputs.insert(learnt, vec![last]);
         Ok(())
     }
 
     fn output(&mut self, name: &str, to: &[u8]) -> Result<(), Fault> {
+        check_words(name)?;
         if !self.names.contains_key(name) {
             return Err(Fault::usage(format!("there is no value '{name}'")));
         }
@@ -178,9 +191,47 @@ impl Builder {
     }
 }
 
-/// The name of a party's share of a value.
-pub(crate) fn share(name: &str, party: u8) -> String {
-    format!("{name}_share{party}")
+/// The name of the share of a value that a party brings.
+pub(crate) fn share_in(name: &str, party: u8) -> String {
+    format!("{OWN}in{party}_{name}")
+}
+
+/// An input as its caller knows it.
+pub(crate) fn shown(name: &str) -> String {
+    match name.strip_prefix(&format!("{OWN}in")).and_then(|rest| rest.split_once('_')) {
+        Some((party, value)) => format!("share of '{value}' of party {party}"),
+        None => format!("input '{name}'"),
+    }
+}
+
+/// The name of the share of a value that a party gets: a mask that it brings, or what the last party learns.
+pub(crate) fn share_out(name: &str, party: u8) -> String {
+    format!("{OWN}out{party}_{name}")
+}
+
+/// Refuses what is no name for a value of a caller's.
+fn check_name(name: &str) -> Result<(), Fault> {
+    let is_identifier = name.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    if !is_identifier || name.len() > LONGEST_NAME || Function::of(name).is_some() {
+        return Err(Fault::usage(format!(
+            "{name:?} is no name for a value: one is a letter and up to {} letters, digits and underscores, and no \
+             function's",
+            LONGEST_NAME - 1
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a text, of a caller's, with a name that is the library's own.
+pub(crate) fn check_words(text: &str) -> Result<(), Fault> {
+    let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    match words.find(|word| word.starts_with(OWN)) {
+        Some(word) => {
+            Err(Fault::usage(format!("'{word}': names that begin with an underscore are the library's own")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Changes a program, or leaves it as it was.
@@ -263,6 +314,7 @@ pub unsafe extern "C" fn symbolon_program_input(
         // SAFETY: the caller vouches for the text and the extents.
         let (name, dims) = unsafe { (text(name, "name")?, dims(shape, axes)?) };
         let len = count(dims)?;
+        check_name(name)?;
         builder.input(name, Leaf { owner, len, brought: Brought::Numbers }, dims, bounded(bound)?)
     })
 }
@@ -287,7 +339,7 @@ pub unsafe extern "C" fn symbolon_program_share(
     })
 }
 
-/// A step of the job language, such as `z = relu(x @ w)`.
+/// A step of the job language, such as `z = relu(x @ w)`. Names that begin with an underscore are the library's own.
 ///
 /// # Safety
 /// `step` is a text.

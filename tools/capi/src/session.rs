@@ -3,7 +3,7 @@
 use crate::handles::{give, lock, of};
 use crate::memory::{put, put_text, read, text, write};
 use crate::numbers::{Numbers, brought};
-use crate::program::{Builder, share};
+use crate::program::{Builder, check_words, share_in, share_out};
 use crate::signals::ignore_broken_pipes;
 use crate::status::{Fault, SymbolonStatus, call};
 use std::collections::{BTreeMap, HashMap};
@@ -108,6 +108,9 @@ impl Session {
         let [of_program, here] = [builder.protocol, self.protocol].map(|protocol| protocol.to_string());
         if of_program != here {
             return Err(Fault::usage(format!("the program is for {of_program}, the session for {here}")));
+        }
+        if self.stopped.load(Ordering::SeqCst) {
+            return Err(Failure::Interrupted.into());
         }
         let text = builder.job()?;
         embed::check(&text)?;
@@ -240,7 +243,8 @@ pub unsafe extern "C" fn symbolon_session_connect(
     })
 }
 
-/// Ends the waits of a session, for good: a call of another thread returns `SYMBOLON_STATUS_INTERRUPTED`.
+/// Ends the waits of a session, for good: a run of another thread returns `SYMBOLON_STATUS_INTERRUPTED`, as all later ones
+/// do.
 #[unsafe(no_mangle)]
 pub extern "C" fn symbolon_session_interrupt(session: u64) -> SymbolonStatus {
     call(|| {
@@ -345,7 +349,8 @@ unsafe fn set(inputs: u64, name: *const c_char, numbers: Numbers, party: Option<
     let inputs: Arc<Inputs> = of(inputs, "inputs")?;
     // SAFETY: the caller of this function vouches for the text.
     let name = unsafe { text(name, "name") }?;
-    let name = party.map_or(name.to_owned(), |party| share(name, party));
+    check_words(name)?;
+    let name = party.map_or(name.to_owned(), |party| share_in(name, party));
     lock(&inputs).insert(name, numbers);
     Ok(())
 }
@@ -418,9 +423,15 @@ unsafe fn learnt<T>(
     let outcome: Arc<Outcome> = of(result, "a result")?;
     // SAFETY: the caller of this function vouches for the text.
     let name = unsafe { text(name, "name") }?;
-    let name = party.map_or(name.to_owned(), |party| share(name, party));
-    let elements = outcome.values.get(&name);
-    work(elements.ok_or_else(|| Fault::usage(format!("no party here learns '{name}'")))?, outcome.codec)
+    check_words(name)?;
+    let elements = outcome.values.get(&party.map_or(name.to_owned(), |party| share_out(name, party)));
+    let elements = elements.ok_or_else(|| {
+        Fault::usage(match party {
+            Some(party) => format!("party {party} is not here, or gets no share of '{name}'"),
+            None => format!("no party here learns '{name}'"),
+        })
+    })?;
+    work(elements, outcome.codec)
 }
 
 /// The number of elements of an output.

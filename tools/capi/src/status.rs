@@ -94,7 +94,9 @@ pub extern "C" fn symbolon_version() -> u32 {
     1
 }
 
-/// Frees what a handle stands for; 0 is nothing. A session that was not closed ends, and its peers are told.
+/// Frees what a handle stands for; 0 is nothing. A session that was not closed ends, and its peers are told. A call of another
+/// thread that is at work with it goes on as if it were not freed, and a session ends behind its last call: to end a run,
+/// call `symbolon_session_interrupt` first.
 #[unsafe(no_mangle)]
 pub extern "C" fn symbolon_free(handle: u64) -> SymbolonStatus {
     call(|| if handle == 0 { Ok(()) } else { handles::free(handle) })

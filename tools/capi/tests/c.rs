@@ -1,6 +1,7 @@
 //! Programs in C, compiled here against the shared library, and the header, which is made of the sources.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -147,12 +148,48 @@ fn libraries() -> PathBuf {
     test.parent().expect("it is in a folder").to_owned()
 }
 
+/// Says that something is not tested, past the harness, which would keep it to itself as the test passes.
+fn skipped(why: &str) {
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+}
+
+/// Whether a tool is on this machine; where it is not, says what is not tested.
+fn has(tool: &str, untested: &str) -> bool {
+    let answer = Command::new(tool).arg("--version").output();
+    let is_there = answer.is_ok_and(|answer| answer.status.success());
+    if !is_there {
+        skipped(&format!("there is no {tool}: {untested}"));
+    }
+    is_there
+}
+
+/// The errors of memory for which Valgrind ends a program with a status of its own.
+const VALGRIND: [&str; 6] = [
+    "--quiet",
+    "--error-exitcode=99",
+    "--leak-check=full",
+    "--errors-for-leak-kinds=definite,possible",
+    "--show-leak-kinds=definite,possible",
+    "--num-callers=30",
+];
+
+/// The start of a program, below Valgrind where that is on this machine.
+fn watched(program: &Path) -> Command {
+    if !has("valgrind", "whether programs in C use memory rightly is NOT tested") {
+        return Command::new(program);
+    }
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(VALGRIND);
+    valgrind.arg(format!("--suppressions={}", folder().join("tests/valgrind.supp").display())).arg(program);
+    valgrind
+}
+
 /// Compiles a program, or says that there is no compiler.
 fn compiled(source: &Path, into: &Path) -> Option<PathBuf> {
     let program = into.join(source.file_stem().expect("a name"));
     let (header, libraries) = (folder().join("include"), libraries());
     let mut cc = Command::new("cc");
-    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-D_POSIX_C_SOURCE=200809L", "-pthread", "-I"])
+    cc.args(["-g", "-std=c11", "-Wall", "-Wextra", "-Werror", "-D_POSIX_C_SOURCE=200809L", "-pthread", "-I"])
         .arg(header);
     cc.arg(source).arg("-o").arg(&program).arg("-L").arg(&libraries).arg("-lsymbolon_c");
     cc.arg(format!("-Wl,-rpath,{}", libraries.display()));
@@ -162,7 +199,7 @@ fn compiled(source: &Path, into: &Path) -> Option<PathBuf> {
             Some(program)
         }
         Err(error) => {
-            eprintln!("SKIPPED: there is no cc: {error}");
+            skipped(&format!("there is no cc, and programs in C are NOT tested: {error}"));
             None
         }
     }
@@ -174,7 +211,7 @@ fn started(command: &mut Command) -> Child {
 }
 
 fn succeeded(output: &Output) -> String {
-    assert!(output.status.success(), "{:?}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -182,7 +219,50 @@ fn succeeded(output: &Output) -> String {
 fn what_callers_do_and_ought_not_to_do() {
     let folder_of_test = tempfile::tempdir().expect("a folder");
     let Some(program) = compiled(&folder().join("tests/checks.c"), folder_of_test.path()) else { return };
-    succeeded(&started(&mut Command::new(program)).wait_with_output().expect("it ends"));
+    succeeded(&started(&mut watched(&program)).wait_with_output().expect("it ends"));
+}
+
+#[test]
+fn projects_find_the_installed_library() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let (prefix, example) = (temporary.path().join("prefix"), folder().join("example"));
+    let mut install = Command::new(folder().join("install"));
+    succeeded(&started(install.arg(&prefix).arg(libraries())).wait_with_output().expect("it ends"));
+    let tool = |name: &str| {
+        let mut command = Command::new(name);
+        command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
+        command
+    };
+    let done =
+        |command: &mut Command| succeeded(&started(command).wait_with_output().expect("the command ends"));
+    // A program that finds the library and the version of its header asks for its arguments.
+    let works = |program: &mut Command| {
+        let output = program.output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.starts_with("usage: product"), "it says {said}");
+    };
+    if !has("pkg-config", "that projects find the library is NOT tested") {
+        return;
+    }
+    let said = done(tool("pkg-config").args(["--cflags", "--libs", "symbolon"]));
+    let program = temporary.path().join("product");
+    done(
+        Command::new("cc")
+            .arg(example.join("product.c"))
+            .args(said.split_whitespace())
+            .arg("-o")
+            .arg(&program),
+    );
+    works(Command::new(&program).env("LD_LIBRARY_PATH", prefix.join("lib")));
+    if !has("cmake", "that CMake's projects find the library is NOT tested") {
+        return;
+    }
+    let build = temporary.path().join("build");
+    let mut configure = tool("cmake");
+    configure.arg("-S").arg(&example).arg("-B").arg(&build);
+    done(configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())).env_remove("PKG_CONFIG_PATH"));
+    done(tool("cmake").arg("--build").arg(&build));
+    works(&mut Command::new(build.join("product")));
 }
 
 #[test]
@@ -203,7 +283,7 @@ fn two_processes_in_c_multiply() {
     let dealer = started(deal.args(["deal", "--device", "cpu", "--threads", "1", "--config"]).arg(dealer));
     let party = |number: &str| {
         let config = nodes.join(format!("party{number}/party.toml"));
-        started(Command::new(&program).arg(config).arg(number))
+        started(watched(&program).arg(config).arg(number))
     };
     let parties = ["0", "1"].map(party);
     let said = parties.map(|party| succeeded(&party.wait_with_output().expect("it ends")));

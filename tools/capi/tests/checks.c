@@ -1,5 +1,7 @@
 /* What callers do and ought not to do. All parties are threads of this process. A failure is an exit status of 1. */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,6 +150,103 @@ static void mistakes(void) {
   OK(symbolon_free(program));
 }
 
+/* Values named as a library might name its shares stand beside these; names of the library's own are refused. */
+static void names(void) {
+  const uintptr_t shape[] = {1};
+  const uint8_t both[] = {0, 1}, first[] = {0};
+  const int64_t five[] = {5};
+  const uint64_t share[2][1] = {{100}, {(uint64_t)-93}};
+  uint64_t program, session, inputs, result, part[2][1];
+  int64_t sum[1];
+  char name[58];
+  memset(name, 'n', sizeof name - 1);
+  name[57] = 0;
+  OK(symbolon_program_new("beaver", 64, 0, &program));
+  IS(symbolon_program_share(program, name, shape, 1, 0), SYMBOLON_STATUS_USAGE);
+  name[56] = 0;
+  OK(symbolon_program_share(program, name, shape, 1, 0));
+  OK(symbolon_program_share(program, "x", shape, 1, 0));
+  OK(symbolon_program_input(program, "x_share0", 0, shape, 1, 0));
+  OK(symbolon_program_input(program, "in0_x", 0, shape, 1, 0));
+  OK(symbolon_program_step(program, "z_share1 = x + x_share0"));
+  OK(symbolon_program_step(program, "z = z_share1 * in0_x"));
+  IS(symbolon_program_input(program, "_in0_y", 0, shape, 1, 0), SYMBOLON_STATUS_USAGE);
+  IS(symbolon_program_share(program, "_y", shape, 1, 0), SYMBOLON_STATUS_USAGE);
+  IS(symbolon_program_step(program, "y = x +_in0_x"), SYMBOLON_STATUS_USAGE);
+  HOLDS(strstr(symbolon_message(), "'_in0_x'") != NULL && strchr(symbolon_message(), '\n') == NULL);
+  IS(symbolon_program_step(program, "_out1_z = x"), SYMBOLON_STATUS_USAGE);
+  OK(symbolon_program_output_share(program, "z"));
+  OK(symbolon_program_output_share(program, name));
+  IS(symbolon_program_output_share(program, "z"), SYMBOLON_STATUS_USAGE);
+  IS(symbolon_program_output(program, "_out1_z", first, 1), SYMBOLON_STATUS_USAGE);
+  OK(symbolon_program_output(program, "z_share1", both, 2));
+  OK(symbolon_session_local(NULL, "beaver", FLAGS, 4, &session));
+  OK(symbolon_inputs_new(&inputs));
+  OK(symbolon_inputs_integers(inputs, "x_share0", five, 1));
+  OK(symbolon_inputs_integers(inputs, "in0_x", five, 1));
+  IS(symbolon_inputs_integers(inputs, "_in0_x", five, 1), SYMBOLON_STATUS_USAGE);
+  for (int party = 0; party < 2; party++) OK(symbolon_inputs_share(inputs, name, party, share[party], 1));
+  OK(symbolon_inputs_share(inputs, "x", 0, share[0], 1));
+  IS(symbolon_session_run(session, program, inputs, false, &result), SYMBOLON_STATUS_USAGE);
+  HOLDS(strstr(symbolon_message(), "share of 'x' of party 1") != NULL);
+  OK(symbolon_inputs_share(inputs, "x", 1, share[1], 1));
+  OK(symbolon_session_run(session, program, inputs, false, &result));
+  OK(symbolon_result_integers(result, "z_share1", sum, 1));
+  for (int party = 0; party < 2; party++) OK(symbolon_result_share(result, "z", party, part[party], 1));
+  HOLDS(sum[0] == 12 && part[0][0] + part[1][0] == 60);
+  for (int party = 0; party < 2; party++) OK(symbolon_result_share(result, name, party, part[party], 1));
+  HOLDS(part[0][0] + part[1][0] == 7);
+  IS(symbolon_result_share(result, "x", 0, part[0], 1), SYMBOLON_STATUS_USAGE);
+  IS(symbolon_result_integers(result, "_out1_z", sum, 1), SYMBOLON_STATUS_USAGE);
+  OK(symbolon_free(result));
+  OK(symbolon_free(session));
+  OK(symbolon_free(inputs));
+  OK(symbolon_free(program));
+}
+
+/* A session that another thread runs: freed, it ends behind the run, which is not disturbed; interrupted, the run ends. */
+struct run {
+  uint64_t program, session, inputs;
+  SymbolonStatus last;
+  atomic_int done;
+};
+static void *runs(void *of) {
+  struct run *run = of;
+  uint64_t result;
+  int64_t square[1];
+  while ((run->last = symbolon_session_run(run->session, run->program, run->inputs, true, &result)) == SYMBOLON_STATUS_OK) {
+    OK(symbolon_result_integers(result, "y", square, 1));
+    HOLDS(square[0] == 49);
+    OK(symbolon_free(result));
+    atomic_fetch_add(&run->done, 1);
+  }
+  return NULL;
+}
+static void endings(SymbolonStatus (*end)(uint64_t), SymbolonStatus due) {
+  const uintptr_t shape[] = {1};
+  const uint8_t both[] = {0, 1};
+  const int64_t seven[] = {7};
+  struct run run = {0};
+  uint64_t result;
+  pthread_t thread;
+  OK(symbolon_program_new("beaver", 64, 0, &run.program));
+  OK(symbolon_program_input(run.program, "x", 1, shape, 1, 0));
+  OK(symbolon_program_step(run.program, "y = x * x"));
+  OK(symbolon_program_output(run.program, "y", both, 2));
+  OK(symbolon_inputs_new(&run.inputs));
+  OK(symbolon_inputs_integers(run.inputs, "x", seven, 1));
+  OK(symbolon_session_local(NULL, "beaver", FLAGS, 4, &run.session));
+  pthread_create(&thread, NULL, runs, &run);
+  while (atomic_load(&run.done) == 0) sched_yield();
+  OK(end(run.session));
+  pthread_join(thread, NULL);
+  HOLDS(run.last == due);
+  IS(symbolon_session_run(run.session, run.program, run.inputs, false, &result), due);
+  IS(symbolon_free(run.session), due == SYMBOLON_STATUS_HANDLE ? due : SYMBOLON_STATUS_OK);
+  OK(symbolon_free(run.inputs));
+  OK(symbolon_free(run.program));
+}
+
 static void kernels(void) {
   const uint64_t left[] = {1, 2, 3, (uint64_t)-4}, right[] = {5, 6, 7, 8};
   const uint32_t narrow[] = {1, 2, 3, 0xfffffffc}, other[] = {5, 6, 7, 8};
@@ -211,6 +310,9 @@ int main(void) {
   mistakes();
   threads();
   shares();
+  names();
+  endings(symbolon_free, SYMBOLON_STATUS_HANDLE);
+  endings(symbolon_session_interrupt, SYMBOLON_STATUS_INTERRUPTED);
   three();
   return failures == 0 ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-"""Two organisations, each with three workers on a Ray cluster of its own; one of the workers is killed in mid-run."""
+"""Two organisations, each with two workers on a Ray cluster of its own; one of the workers is killed in mid-run."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import ray
 import symbolon as sb
 from symbolon._session import command
 
-WORKERS = 3
+WORKERS = 2
 batches = np.random.default_rng(3).normal(0, 1, (16, 20, 5)).clip(-3, 3)
 trained = np.random.default_rng(4).normal(0, 0.5, (5, 3)).clip(-2, 2)
 
@@ -22,7 +22,7 @@ def organisation(party: int, folder: Path) -> None:
     """The script of both: party 0 has the batches and learns the scores, party 1 has the model, and a worker dies."""
     logs, pids, own = (folder / f"{what}{party}" for what in ("ray", "pids", "party"))
     pids.mkdir()
-    ray.init(address="local", num_cpus=WORKERS, object_store_memory=80 << 20, log_to_driver=False, _temp_dir=str(logs))
+    ray.init("local", num_cpus=WORKERS, object_store_memory=80 << 20, include_dashboard=False, _temp_dir=str(logs))
 
     def scores(x: sb.Tensor, w: sb.Tensor) -> sb.Tensor:
         (pids / str(os.getpid())).touch()

@@ -1,5 +1,6 @@
 //! The workers of one deployment.
 
+use super::switch::Switch;
 use super::{Ran, Request, Run, Worker, frames};
 use crate::args::Shared;
 use crate::devices::device_lines;
@@ -42,7 +43,7 @@ enum Hands {
     Threads {
         requests: BTreeMap<PartyId, Sender<Request>>,
         thread: JoinHandle<Result<(), Failure>>,
-        interrupt: &'static Interrupt,
+        switch: Arc<Switch>,
     },
     /// Processes; the parties are the last ones.
     Processes(Group),
@@ -167,8 +168,7 @@ impl Crew {
         check: Check,
         work: impl FnOnce(&'static Interrupt, BTreeMap<PartyId, Desk>) -> Result<(), Failure> + Send + 'static,
     ) -> Result<Crew, Failure> {
-        // Sessions hold it for as long as the process lives.
-        let interrupt: &'static Interrupt = Box::leak(Box::new(Interrupt::new()));
+        let switch = Arc::new(Switch::take());
         let (sender, replies) = channel();
         let (mut requests, mut desks) = (BTreeMap::new(), BTreeMap::new());
         for &party in &parties {
@@ -178,10 +178,13 @@ impl Crew {
                 .insert(party, Desk { party, asked: Mutex::new(asked), replies: Mutex::new(sender.clone()) });
         }
         drop(sender);
-        let thread =
-            thread::Builder::new().name("symbolon-crew".into()).spawn(move || work(interrupt, desks));
+        // Kept until the sessions are over, whoever waits for them.
+        let of_sessions = switch.clone();
+        let thread = thread::Builder::new()
+            .name("symbolon-crew".into())
+            .spawn(move || work(of_sessions.interrupt(), desks));
         let thread = thread.map_err(|error| Failure::thread(&error))?;
-        Ok(Crew { parties, hands: Some(Hands::Threads { requests, thread, interrupt }), replies, check })
+        Ok(Crew { parties, hands: Some(Hands::Threads { requests, thread, switch }), replies, check })
     }
 
     /// Waits until the party has met its peers.
@@ -253,11 +256,11 @@ impl Crew {
         }
         match self.hands.take() {
             Some(Hands::Processes(group)) => group.wait(None)?.1.map_or(Ok(()), Err),
-            Some(Hands::Threads { requests, thread, interrupt }) => {
+            Some(Hands::Threads { requests, thread, switch }) => {
                 drop(requests);
                 while !thread.is_finished() {
                     if !(self.check)() {
-                        interrupt.request();
+                        switch.interrupt().request();
                         return Err(Failure::Interrupted);
                     }
                     thread::sleep(Duration::from_millis(1));
@@ -305,8 +308,8 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
-        if let Some(Hands::Threads { requests, thread, interrupt }) = self.hands.take() {
-            interrupt.request();
+        if let Some(Hands::Threads { requests, thread, switch }) = self.hands.take() {
+            switch.interrupt().request();
             drop(requests);
             let _ = joined(thread);
         }

@@ -8,6 +8,7 @@
 mod crew;
 mod frames;
 mod process;
+mod switch;
 
 pub use crew::{Check, Crew};
 pub(crate) use frames::read_request;
