@@ -5,6 +5,12 @@
 //! them from the extension, with k = 8, and each later one from what the one before has left over for it. Both parties
 //! know from the number that is wanted ([`Course::of`]) which these are, and no message says it.
 //!
+//! **Price.** Of the two courses the cheaper is taken, in seconds ([`Course::seconds`]): bytes at 200 Mbit/s, and the time of two
+//! parties with a core each, by the rates that are written down here. No party measures anything, so both choose the same. The
+//! extension has 31 bits for each transfer; silent ones have the 2^16 seeds of the smallest set of parameters before the first, at
+//! 15 bits each, and little more than a bit for each transfer after that. So bytes are equal at some 35,000 transfers, and seconds,
+//! since k = 8 takes twice the work of k = 4, at some 80,000: silent ones are for more.
+//!
 //! **Side by side.** Both parties work at the same time: the sender sends the sums of a round's trees in pieces, of which the
 //! receiver grows one while the sender grows the next; and the receiver sends the corrections of a batch of the extension before
 //! it answers the challenge of the batch before. Every message that a call sends, the peer's same call takes.
@@ -46,15 +52,39 @@ pub struct Course {
     pub extended: usize,
 }
 
-impl Course {
-    /// Above this number silent transfers have fewer bytes and take less time.
-    const FEW: usize = 1 << 18;
+/// Seconds for a byte, of a link of 200 Mbit/s.
+const BYTE_S: f64 = 40e-9;
 
-    /// The course for so many transfers.
-    pub fn of(transfers: usize) -> Course {
-        if transfers <= Course::FEW {
-            return Course { depth: Depth::Four, rounds: Vec::new(), extended: transfers };
+/// Seconds of the setup of the extension: 128 base transfers.
+const SETUP_S: f64 = 26e-3;
+
+/// Seconds for a silent transfer beside those for what it takes of others: a leaf, its ten seeds, and its part of the check.
+const SILENT_S: f64 = 40e-9;
+
+impl Depth {
+    /// Seconds for a transfer of the extension.
+    fn transfer_s(self) -> f64 {
+        match self {
+            Depth::Two | Depth::Four => 45e-9,
+            Depth::Eight => 100e-9,
         }
+    }
+}
+
+impl Course {
+    /// The cheaper course for so many transfers.
+    pub fn of(transfers: usize) -> Course {
+        let [extended, silent] = [Course::extended(transfers), Course::silent(transfers)];
+        if extended.seconds() <= silent.seconds() { extended } else { silent }
+    }
+
+    /// By the extension alone.
+    fn extended(transfers: usize) -> Course {
+        Course { depth: Depth::Four, rounds: Vec::new(), extended: transfers }
+    }
+
+    /// By rounds of silent transfers.
+    fn silent(transfers: usize) -> Course {
         let small = LpnSet::SMALL;
         let mut rounds = VecDeque::new();
         let mut wanted = transfers;
@@ -77,6 +107,17 @@ impl Course {
         let trees = small.trees_for(wanted);
         rounds.push_front((small, trees));
         Course { depth: Depth::Eight, extended: small.taken(trees), rounds: rounds.into() }
+    }
+
+    /// Seconds of both parties' processors, which work side by side, with the setup: on cores with AVX2 and AES instructions, one each.
+    pub fn processor_s(&self) -> f64 {
+        let silent: usize = self.rounds.iter().map(|&(set, trees)| set.given(trees)).sum();
+        SETUP_S + self.extended as f64 * self.depth.transfer_s() + silent as f64 * SILENT_S
+    }
+
+    /// Seconds by which courses are compared: the processors', and the bytes' on a link of 200 Mbit/s without its latency.
+    pub fn seconds(&self) -> f64 {
+        self.processor_s() + self.bytes() as f64 * BYTE_S
     }
 
     /// Bytes of all messages, in both directions, with the setup of the extension.
@@ -409,6 +450,19 @@ mod tests {
     }
 
     #[test]
+    fn the_cheaper_course_is_taken_and_silent_ones_from_eighty_thousand_transfers_on() {
+        let is_silent = |transfers| !Course::of(transfers).rounds.is_empty();
+        let first = (1..200).map(|thousands| 1000 * thousands).find(|&transfers| is_silent(transfers));
+        assert!((70_000..90_000).contains(&first.expect("a course of silent ones")), "{first:?}");
+        for transfers in [1, 10_000, 35_000, 80_000, 200_000, 1_000_000, 40_000_000] {
+            let [extended, silent] = [Course::extended(transfers), Course::silent(transfers)];
+            let least = extended.seconds().min(silent.seconds());
+            assert_eq!(Course::of(transfers).seconds(), least, "{transfers}");
+            assert_eq!(extended.bytes() < silent.bytes(), transfers < 35_000, "bytes of {transfers}");
+        }
+    }
+
+    #[test]
     fn rounds_feed_each_other() {
         // Parameters that hide nothing.
         let set = |log_dimension| LpnSet { log_dimension, tree_depth: 5, most_trees: 100 };
@@ -433,7 +487,8 @@ mod tests {
             }
             free
         };
-        for wanted in [1, 1000, 262_144, 262_145, 800_000, 900_000, 10_000_000, 15_000_000, 40_000_000] {
+        for wanted in [1, 1000, 80_000, 90_000, 262_144, 800_000, 900_000, 10_000_000, 15_000_000, 40_000_000]
+        {
             let course = Course::of(wanted);
             let free = free(&course);
             assert!(

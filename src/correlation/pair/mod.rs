@@ -138,8 +138,8 @@ impl Price {
 
     /// Seconds of both parties' processors, one waiting for the other, at the rates by which ways are chosen: of two cores each.
     pub fn processor_s(&self) -> f64 {
-        let Prices { lattices, transfer_s, block_s } = Prices::usual();
-        (self.transfers + self.backward) as f64 * transfer_s
+        let Prices { lattices, block_s, .. } = Prices::usual();
+        self.courses().iter().flatten().map(Course::processor_s).sum::<f64>()
             + self.blocks as f64 * block_s
             + self.butterflies as f64 * lattices.butterfly_s
             + self.multiply_adds as f64 * lattices.multiply_add_s

@@ -227,7 +227,7 @@ fn transcripts_of_lattices_are_pinned() {
     let expected = [
         ["c2339646d6e4ba0f", "6685c0218ba0d39c"],
         ["d7e722cd09e6f180", "9a0be444d00ae1b2"],
-        ["1a2e6e42a365718d", "3f6e2545ce9544a0"],
+        ["84204e34e727b5c5", "90e24109f4a3683a"],
     ];
     assert_eq!(hashes, expected);
 }
