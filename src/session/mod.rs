@@ -17,6 +17,7 @@
 mod agree;
 mod answers;
 mod checkpoint;
+mod choice;
 mod connect;
 mod covered;
 mod dealer;
@@ -26,7 +27,6 @@ mod garbled;
 mod inputs;
 mod keys;
 mod network;
-mod nonlinear;
 mod offer;
 mod options;
 mod order;
@@ -48,6 +48,7 @@ mod wire;
 mod world;
 
 pub use checkpoint::{CheckpointError, Checkpoints};
+pub use choice::{Chosen, Open, PricedRun, cheapest};
 pub use connect::SessionSetup;
 pub use dealer::{DealerNetwork, Dealt, deal, deal_behind};
 pub use devices::{Devices, Spread};
@@ -58,12 +59,11 @@ pub(crate) use keys::KeySource;
 #[cfg(test)]
 pub(crate) use keys::{insecure_contribution, insecure_dealt_key};
 pub use network::{NetworkFault, PartyNetwork};
-pub use nonlinear::{ChosenWay, cheapest_way, usual_online};
 pub use offer::{ACCEPTED_BYTES, Declared, Offer, OfferError};
 pub use options::SessionOptions;
 pub use party::Session;
 pub use prepared::{PlannedTraffic, Prepared, SessionOutcome};
-pub use prices::{ChosenSource, SourcePrice, cheapest, pair_link_s, source_prices};
+pub use prices::{RunTimes, SourcePrice, pair_link_s, pair_time, source_prices, usual_times};
 pub use store::{CorrelationStore, Filled, MOST_ORDERS, StoreError, deal_ahead};
 pub use tiles::{Surroundings, choose_side, plan_tiles};
 pub use world::{World, WorldError};

@@ -56,17 +56,14 @@ pub(super) const CIRCUIT: Topic = Topic::new(13, "circuit", SMALL_BYTES);
 /// A message of a garbled run, or a piece of one.
 pub(super) const GARBLED: Topic = Topic::new(14, "message of the garbled circuit", MEDIUM_BYTES);
 
-/// A party's prices of the sources that it allows, to the others.
-pub(super) const PRICES: Topic = Topic::new(15, "prices of sources of correlations", SMALL_BYTES);
-
 /// The number of an order that a party has in its file, to the other that fills a store with it.
 pub(super) const STORED: Topic = Topic::new(16, "word that an order is stored", SMALL_BYTES);
 
 /// A number below [`MOST_ORDERS`], and a comma.
 const BYTES_OF_AN_ORDER: usize = 6;
 
-/// A party's times of the ways in which a program can be computed, to the others.
-pub(super) const WAYS: Topic = Topic::new(17, "times of ways to compute a program", SMALL_BYTES);
+/// A party's times of the ways and sources with which a program can be run, to the others.
+pub(super) const CHOICE: Topic = Topic::new(17, "times of ways and sources", SMALL_BYTES);
 
 /// Makes sure that peers take what this party offers: their own terms are the same, and of the rest they take so much.
 pub(super) fn check_offers(offers: &Terms) -> Result<(), NetworkFault> {

@@ -77,7 +77,7 @@ pub fn launch(job_path: &Path, job: &Job, folders: &Folders, shared: &Shared) ->
     }
     stages.end(Stage::Finishing);
     let mut result = launch.result(ended, stages)?;
-    result.trust.chosen = chosen.map(|chosen| priced(&chosen.among));
+    result.trust.chosen = chosen.map(|chosen| priced(&chosen.by_source()));
     Ok(result)
 }
 

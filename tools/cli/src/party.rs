@@ -172,8 +172,8 @@ impl Reports<'_> {
         let (ranges, inputs) = (self.ranges.clone(), self.inputs.clone());
         let mut json = RunJson::of_party(job.job(), program, ranges, inputs, &outcome, &self.devices);
         json.stored = job.stored().map(Into::into);
-        json.nonlinear = job.way().map(|way| priced_ways(&way.among));
-        json.trust.chosen = job.chosen().map(|chosen| priced(&chosen.among));
+        json.nonlinear = job.ways().map(|ways| priced_ways(&ways));
+        json.trust.chosen = job.sources().map(|sources| priced(&sources));
         json.turn = TurnsJson::new(&json, turns::epoch(program));
         json.outputs = self.write_outputs(job, &mut outcome, batch)?;
         Ok(Ran { json, trace })

@@ -6,21 +6,20 @@ mod sources;
 mod ways;
 
 use self::ops::{LinePlan, OpPlan, lines_text, ops_text};
-use self::pair::{PairPlan, PairPrices, priced_beside, seconds};
+use self::pair::{PairPlan, PairPrices, priced_beside};
 use self::sources::SourcePlan;
-use self::ways::{WayPlan, choose_way, planned_by_way};
+use self::ways::{WayPlan, planned_by_way};
 use crate::args::{Folders, Shared};
 use crate::devices::{DeviceJson, device_lines};
 use crate::failure::Failure;
 use crate::output::{self, Document};
 use crate::report::Ranges;
 use crate::table::{Table, bytes};
-use crate::trust::{Trust, priced};
+use crate::trust::Trust;
 use crate::{garbled, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 use symbolon::correlation::Source;
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
@@ -29,8 +28,8 @@ use symbolon::program::{Program, range};
 use symbolon::protocol::Protocol;
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{
-    ChosenSource, Devices, SessionError, SourcePrice, Surroundings, cheapest, choose_side, plan_tiles,
-    source_prices, usual_online,
+    Chosen, Devices, PricedRun, SessionError, Surroundings, choose_side, pair_time, plan_tiles,
+    source_prices, usual_times,
 };
 use symbolon::share::{Role, Turn};
 use symbolon::step::MemoryClass;
@@ -182,53 +181,17 @@ pub struct Planned {
     pub json: PlanJson,
     plans: Plans,
     side: TileSide,
-    prices: Vec<SourcePrice>,
-    /// The time by which ways are chosen.
-    usual_online: Duration,
+    /// The times by which sources and ways are chosen, of this way with each source.
+    runs: Vec<PricedRun>,
 }
 
 /// The choice among sources where all parties are this user's; `None` where there is none to make.
-pub fn choose(job: &Job, sources: &Sources, shared: &Shared) -> Result<Option<ChosenSource>, Failure> {
+pub fn choose(job: &Job, sources: &Sources, shared: &Shared) -> Result<Option<Chosen>, Failure> {
     if !sources.is_chosen {
         return Ok(None);
     }
     let program = job.program(&job.offers(&say::notice)?)?;
-    let devices = shared.open_devices()?;
-    let first = sources.allowed[0];
-    let protocol = choose_way(job, &program, first, &devices, shared)?;
-    let among = planned(job, protocol, &program, first, &devices, shared)?.among(sources);
-    Ok(cheapest(among.iter().copied()).map(|source| ChosenSource { source, among }))
-}
-
-/// Plans a job's program by a protocol, with the cheapest of some sources.
-fn planned_by(
-    job: &Job,
-    protocol: Protocol,
-    program: &Program,
-    sources: &Sources,
-    devices: &Devices,
-    shared: &Shared,
-) -> Result<Planned, Failure> {
-    let first = sources.allowed[0];
-    let mut of_first = planned(job, protocol, program, first, devices, shared)?;
-    if !sources.is_chosen {
-        return Ok(of_first);
-    }
-    let among = of_first.among(sources);
-    let source = cheapest(among.iter().copied()).unwrap_or(first);
-    if source != first {
-        of_first = planned(job, protocol, program, source, devices, shared)?;
-    }
-    of_first.json.trust.chosen = Some(priced(&among));
-    Ok(of_first)
-}
-
-impl Planned {
-    /// The times of these sources.
-    fn among(&self, sources: &Sources) -> Vec<(Source, Duration)> {
-        let allowed = self.prices.iter().filter(|price| sources.allowed.contains(&price.source));
-        allowed.map(|price| (price.source, price.offline)).collect()
-    }
+    ways::choose(job, &program, sources, &shared.open_devices()?, shared)
 }
 
 /// Plans a job's program by a protocol, on devices.
@@ -278,14 +241,28 @@ pub fn planned(
     let (of_pair, dealt) = if is_pair { (Some(&plans), beside) } else { (other.as_ref(), &plans) };
     let mut prices = of_pair.map(|plans| PairPrices::new(job, program, plans));
     let pair = prices.as_ref().filter(|_| is_pair).map(|prices| prices.plan(link));
-    let pair_price = prices.as_ref().map(PairPrices::first);
-    let dealt_s = simulate(dealt, models, link, shared.overlap()).offline;
-    let sources = source_prices(protocol, dealt, pair_price.as_ref(), dealt_s, link);
+    let predicted_of = |plans: &Plans| simulate(plans, models, link, shared.overlap());
+    let of_dealt = if is_pair { predicted_of(dealt) } else { predicted.clone() };
+    let price = prices.as_ref().map(PairPrices::first);
+    let by_pair = of_pair
+        .zip(price.as_ref())
+        .map(|(plans, price)| (plans, if is_pair { predicted.clone() } else { predicted_of(plans) }, price));
+    let by_pair = by_pair.as_ref().map(|(plans, predicted, price)| (*plans, predicted, *price));
+    let sources = source_prices(protocol, (dealt, &of_dealt), by_pair, link);
+    let making = prices.as_mut().map(|prices| prices.usual(job, program));
+    let run = |plans: &Plans| {
+        let making = making.as_ref().filter(|_| plans.source == Source::Pair);
+        let times = usual_times(plans, making, models, (link, shared.overlap()), job.may_run_again());
+        PricedRun { protocol, source: plans.source, times }
+    };
+    let mut runs: Vec<PricedRun> = Some(&plans).into_iter().chain(&other).map(run).collect();
+    // As sessions have them.
+    runs.sort_by_key(|run| run.source.process().is_none());
     // Whoever deals sends corrections alone.
     let mut offline = |plans: &Plans, turn: &Turn| match prices.as_mut().filter(|_| is_pair) {
         Some(prices) => {
             let price = prices.of_turn(turn);
-            (price.bytes(), Some(seconds(&price, link)))
+            (price.bytes(), Some(pair_time(&price, link).as_secs_f64()))
         }
         None => (plans.demand.correction_bytes(), None),
     };
@@ -321,8 +298,7 @@ pub fn planned(
             simulate(plans, models, link, shared.overlap())
         }),
     };
-    let usual_online = usual_online(&plans, models, link, shared.overlap(), job.may_run_again());
-    Ok(Planned { json, plans, side, prices: sources, usual_online })
+    Ok(Planned { json, plans, side, runs })
 }
 
 fn role(plans: &Plans, plan: &Plan, devices: Vec<DeviceJson>, staging_bytes: u64) -> RolePlan {

@@ -7,12 +7,11 @@ use crate::trust::Trust;
 use crate::turns::TurnsJson;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
 use symbolon::program::{Dims, Kind, Program, ProgramError, range};
-use symbolon::protocol::Protocol;
 use symbolon::run::{RunReport, StageSpan};
+use symbolon::session::PricedRun;
 use symbolon::session::{Declared, Offer, SessionOutcome};
 use symbolon::share::Role;
 use symbolon_job::{Job, Nonlinear, StoredOrder};
@@ -75,20 +74,22 @@ pub struct StoredJson {
     pub orders_left: usize,
 }
 
-/// A way to compute what is not linear, and the largest online time that any party predicts for it.
+/// A way to compute what is not linear, and the largest time of each phase of a run that any party predicts for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PricedWay {
     pub nonlinear: String,
+    pub offline_s: f64,
     pub online_s: f64,
 }
 
 /// Ways with their times, as reports have them.
-pub fn priced_ways(among: &[(Protocol, Duration)]) -> Vec<PricedWay> {
-    let priced = |&(way, online): &(Protocol, Duration)| PricedWay {
-        nonlinear: Nonlinear::by(way).to_string(),
-        online_s: online.as_secs_f64(),
+pub fn priced_ways(runs: &[PricedRun]) -> Vec<PricedWay> {
+    let priced = |run: &PricedRun| PricedWay {
+        nonlinear: Nonlinear::by(run.protocol).to_string(),
+        offline_s: run.times.offline.as_secs_f64(),
+        online_s: run.times.online.as_secs_f64(),
     };
-    among.iter().map(priced).collect()
+    runs.iter().map(priced).collect()
 }
 
 impl From<StoredOrder> for StoredJson {

@@ -94,7 +94,9 @@ pub fn run(run: &RunJson) -> String {
         run.turns.map_or(String::new(), |turns| format!(", {turns} turns"))
     );
     if let Some(ways) = &run.nonlinear {
-        let one = |way: &PricedWay| format!("{} (online {})", way.nonlinear, seconds(way.online_s));
+        let one = |PricedWay { nonlinear, offline_s, online_s }: &PricedWay| {
+            format!("{nonlinear} (offline {}, online {})", seconds(*offline_s), seconds(*online_s))
+        };
         let ways: Vec<String> = ways.iter().map(one).collect();
         text +=
             &format!("what is not linear in the way that is predicted to be faster: {}\n", ways.join(", "));

@@ -2,9 +2,9 @@
 
 use crate::table::seconds;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 use symbolon::correlation::Source;
 use symbolon::protocol::Protocol;
+use symbolon::session::PricedRun;
 
 /// Who learns what if who colludes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,20 +17,22 @@ pub struct Trust {
     pub coalitions: Vec<Coalition>,
 }
 
-/// A source, and the largest time that any party states for it.
+/// A source, and the largest time of each phase of a run that any party states for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PricedSource {
     pub source: String,
     pub offline_s: f64,
+    pub online_s: f64,
 }
 
 /// Sources with their times, as reports have them.
-pub fn priced(among: &[(Source, Duration)]) -> Vec<PricedSource> {
-    let priced = |&(source, offline): &(Source, Duration)| PricedSource {
-        source: source.to_string(),
-        offline_s: offline.as_secs_f64(),
+pub fn priced(runs: &[PricedRun]) -> Vec<PricedSource> {
+    let priced = |run: &PricedRun| PricedSource {
+        source: run.source.to_string(),
+        offline_s: run.times.offline.as_secs_f64(),
+        online_s: run.times.online.as_secs_f64(),
     };
-    among.iter().map(priced).collect()
+    runs.iter().map(priced).collect()
 }
 
 /// Roles that put together all that they see.
@@ -67,8 +69,8 @@ impl Trust {
 
     /// The choice that was made, in words; nothing where none was.
     pub fn choice(&self) -> String {
-        let one = |PricedSource { source, offline_s }: &PricedSource| {
-            format!("{source} (offline {})", seconds(*offline_s))
+        let one = |PricedSource { source, offline_s, online_s }: &PricedSource| {
+            format!("{source} (offline {}, online {})", seconds(*offline_s), seconds(*online_s))
         };
         let all = |among: &Vec<PricedSource>| among.iter().map(one).collect::<Vec<_>>().join(", ");
         let chosen = self.chosen.as_ref().map(all);

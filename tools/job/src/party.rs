@@ -12,7 +12,7 @@ use symbolon::program::Program;
 use symbolon::ring::Elements;
 use symbolon::run::{Stage, Stages};
 use symbolon::session::{
-    Checkpoints, ChosenSource, ChosenWay, CorrelationStore, Devices, Offer, PartyNetwork, Prepared, Session,
+    Checkpoints, Chosen, CorrelationStore, Devices, Offer, Open, PartyNetwork, Prepared, PricedRun, Session,
     SessionError, SessionOptions, SessionOutcome, SessionSetup,
 };
 use symbolon::share::{PartyId, Terms};
@@ -178,8 +178,8 @@ impl PartyJob {
         session.stages().end(Stage::Building);
         match program {
             Ok(program) => {
-                let way = choose_way(&mut job, &program, &mut session)?;
-                let chosen = choice.map(|choice| choice.make(&job, &program, &mut session)).transpose()?;
+                let open = Opened { way: job.nonlinear == Nonlinear::Auto, source: choice.is_some() };
+                let chosen = choose(choice, &mut job, &program, &mut session)?;
                 Ok(ConnectedJob {
                     job,
                     config,
@@ -192,7 +192,7 @@ impl PartyJob {
                     stored,
                     notify,
                     chosen,
-                    way,
+                    open,
                 })
             }
             Err(error) => {
@@ -276,30 +276,34 @@ pub(crate) struct Choice {
     credentials: Credentials,
 }
 
-impl Choice {
-    /// Chooses with the peers, and connects to the dealer if that is the source.
-    fn make(self, job: &Job, program: &Program, session: &mut Session) -> Result<ChosenSource, JobError> {
-        let chosen = session.choose_source(job.protocol, program, &self.allowed, job.may_run_again())?;
-        if chosen.source == Source::Dealer {
-            let dealer = self.dealer.expect("the file of a party that allows a dealer says where it is");
-            session.connect_dealer(&dealer, &self.credentials)?;
-        }
-        Ok(chosen)
-    }
-}
-
-/// Chooses with the peers how what is not linear is computed, where the job leaves that open.
-fn choose_way(
+/// Chooses with the peers what the job leaves open: how what is not linear is computed, and the source of correlations, of which a
+/// dealer is connected to. Nothing where it leaves nothing open.
+fn choose(
+    choice: Option<Choice>,
     job: &mut Job,
     program: &Program,
     session: &mut Session,
-) -> Result<Option<ChosenWay>, SessionError> {
-    if job.nonlinear != Nonlinear::Auto {
+) -> Result<Option<Chosen>, JobError> {
+    let any_way = job.nonlinear == Nonlinear::Auto;
+    if !any_way && choice.is_none() {
         return Ok(None);
     }
-    let chosen = session.choose_way(job.protocol, program, job.may_run_again())?;
+    let sources = choice.as_ref().map(|choice| &*choice.allowed);
+    let open = Open { protocol: job.protocol, any_way, sources };
+    let chosen = session.choose(open, program, job.may_run_again())?;
     job.protocol = chosen.protocol;
+    if let Some(Choice { dealer, credentials, .. }) = choice.filter(|_| chosen.source == Source::Dealer) {
+        let dealer = dealer.expect("the file of a party that allows a dealer says where it is");
+        session.connect_dealer(&dealer, &credentials)?;
+    }
     Ok(Some(chosen))
+}
+
+/// What the job left open.
+#[derive(Clone, Copy)]
+struct Opened {
+    way: bool,
+    source: bool,
 }
 
 /// A party that is connected. It must be ended by [`ConnectedJob::finish`]; dropping it tells the peers that it failed.
@@ -317,19 +321,20 @@ pub struct ConnectedJob {
     batch: u32,
     stored: Arc<Mutex<Option<StoredOrder>>>,
     notify: Notify,
-    chosen: Option<ChosenSource>,
-    way: Option<ChosenWay>,
+    chosen: Option<Chosen>,
+    open: Opened,
 }
 
 impl ConnectedJob {
-    /// The choice of the source of correlations, where the parties have chosen one by price.
-    pub fn chosen(&self) -> Option<&ChosenSource> {
-        self.chosen.as_ref()
+    /// The sources of which the parties have chosen one by price, each with its cheapest run, where they have.
+    pub fn sources(&self) -> Option<Vec<PricedRun>> {
+        self.chosen.as_ref().filter(|_| self.open.source).map(Chosen::by_source)
     }
 
-    /// The choice of the way in which what is not linear is computed, where the job leaves it open.
-    pub fn way(&self) -> Option<&ChosenWay> {
-        self.way.as_ref()
+    /// The ways to compute what is not linear of which the parties have chosen one, each with its cheapest run, where the job leaves
+    /// that open.
+    pub fn ways(&self) -> Option<Vec<PricedRun>> {
+        self.chosen.as_ref().filter(|_| self.open.way).map(Chosen::by_way)
     }
 
     /// The job.

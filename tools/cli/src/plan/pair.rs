@@ -36,6 +36,11 @@ impl<'a> PairPrices<'a> {
         if turn.first { self.first } else { self.pricer.run(turn) }
     }
 
+    /// Of a run like most, where the job has several.
+    pub fn usual(&mut self, job: &Job, program: &Program) -> Price {
+        if job.may_run_again() { self.pricer.run(&program.typical_turn()) } else { self.first }
+    }
+
     /// The first run.
     pub fn plan(&self, link: LinkShape) -> PairPlan {
         let (matrices, vectors) = self.pricer.choice().by_lattices();
@@ -59,11 +64,6 @@ pub fn priced_beside(protocol: Protocol, source: Source) -> Option<Source> {
         Source::Pair => Some(protocol.default_source()),
         _ => protocol.check_source(Source::Pair).ok().map(|()| Source::Pair),
     }
-}
-
-/// Seconds of a run's making: of the link, and of the processors, which wait for each other.
-pub fn seconds(price: &Price, link: LinkShape) -> f64 {
-    pair_link_s(price, link) + price.processor_s()
 }
 
 /// What the first run takes; later ones take as much but for keys, and what the first alone consumes.

@@ -1,15 +1,16 @@
 //! What each way to compute what is not linear takes, and which is done first.
 
-use super::{Planned, planned, planned_by};
+use super::{Planned, planned};
 use crate::args::Shared;
 use crate::failure::Failure;
 use crate::table::bytes;
+use crate::trust::priced;
 use serde::Serialize;
 use symbolon::correlation::Source;
 use symbolon::plan::PlannedStep;
 use symbolon::program::Program;
 use symbolon::protocol::Protocol;
-use symbolon::session::{Devices, cheapest_way};
+use symbolon::session::{Chosen, Devices};
 use symbolon::step::{Action, GarbledPart};
 use symbolon_job::{Job, Nonlinear, Sources};
 
@@ -66,8 +67,8 @@ impl WayPlan {
     }
 }
 
-/// Plans a job in each way that its protocol has: in the one that it names, or else in the one that is done first. With what all
-/// take, where they differ or the job asks for another than tables.
+/// Plans a job in each way that its protocol has, with the source of correlations that it names: in the way that it names, too; or,
+/// of what is left open, with those that are done first. With what all ways take, where they differ or the job asks for another than tables.
 pub fn planned_by_way(
     job: &Job,
     program: &Program,
@@ -76,42 +77,66 @@ pub fn planned_by_way(
     shared: &Shared,
 ) -> Result<Planned, Failure> {
     let named = job.protocol;
-    let mut ways = Vec::new();
-    for way in named.ways() {
-        match planned_by(job, way, program, sources, devices, shared) {
-            Ok(planned) => ways.push((way, planned)),
-            Err(failure) if way == named => return Err(failure),
-            // A way that has no plan, or none within the budget, is not taken.
-            Err(_) => {}
-        }
+    let first = sources.allowed[0];
+    let mut ways = by_way(job, program, first, devices, shared)?;
+    let chosen = chosen(job, sources, &ways);
+    let (taken, source) = chosen.as_ref().map_or((named, first), |chosen| (chosen.protocol, chosen.source));
+    if source != first {
+        ways = by_way(job, program, source, devices, shared)?;
     }
-    let taken = match job.nonlinear {
-        Nonlinear::Auto => cheapest_way(ways.iter().map(|(way, planned)| (*way, planned.usual_online))),
-        Nonlinear::Tables | Nonlinear::Garbled => Some(named),
-    };
-    let is_taken = |way: Protocol| Some(way) == taken;
+    let is_taken = |way: Protocol| way == taken;
     let digest = |planned: &Planned| planned.json.digest.clone();
     let differ = ways.windows(2).any(|pair| digest(&pair[0].1) != digest(&pair[1].1));
     let is_shown = differ || job.nonlinear != Nonlinear::Tables;
     let prices = ways.iter().map(|(way, planned)| WayPlan::new(*way, is_taken(*way), planned));
     let nonlinear: Vec<WayPlan> = if is_shown { prices.collect() } else { Vec::new() };
-    let mut taken =
-        ways.into_iter().find(|(way, _)| is_taken(*way)).expect("the way that is named has a plan").1;
-    taken.json.nonlinear = nonlinear;
-    Ok(taken)
+    let mut planned =
+        ways.into_iter().find(|(way, _)| is_taken(*way)).expect("the way that is taken has a plan").1;
+    planned.json.nonlinear = nonlinear;
+    planned.json.trust.chosen =
+        chosen.filter(|_| sources.is_chosen).map(|chosen| priced(&chosen.by_source()));
+    Ok(planned)
 }
 
-/// The protocol in the way that a job names, or else in the one that is done first, with correlations from this source.
-pub fn choose_way(
+/// The plans in each way that a protocol has, with this source. A way that has no plan, or none within the budget, is left out, but for
+/// the one that the job names.
+fn by_way(
     job: &Job,
     program: &Program,
     source: Source,
     devices: &Devices,
     shared: &Shared,
-) -> Result<Protocol, Failure> {
-    if job.nonlinear != Nonlinear::Auto {
-        return Ok(job.protocol);
+) -> Result<Vec<(Protocol, Planned)>, Failure> {
+    let mut ways = Vec::new();
+    for way in job.protocol.ways() {
+        match planned(job, way, program, source, devices, shared) {
+            Ok(planned) => ways.push((way, planned)),
+            Err(failure) if way == job.protocol => return Err(failure),
+            Err(_) => {}
+        }
     }
-    let time = |way| Some((way, planned(job, way, program, source, devices, shared).ok()?.usual_online));
-    Ok(cheapest_way(job.protocol.ways().filter_map(time)).unwrap_or(job.protocol))
+    Ok(ways)
+}
+
+/// What is done first of what a job leaves open, as the parties choose it; `None` where it leaves nothing open.
+fn chosen(job: &Job, sources: &Sources, ways: &[(Protocol, Planned)]) -> Option<Chosen> {
+    let any_way = job.nonlinear == Nonlinear::Auto;
+    if !any_way && !sources.is_chosen {
+        return None;
+    }
+    let open = ways.iter().filter(|(way, _)| any_way || *way == job.protocol);
+    let runs = open.flat_map(|(_, planned)| planned.runs.iter().copied());
+    Chosen::of(runs.filter(|run| sources.allowed.contains(&run.source)).collect())
+}
+
+/// The choice among sources where all parties are this user's; `None` where there is none to make.
+pub fn choose(
+    job: &Job,
+    program: &Program,
+    sources: &Sources,
+    devices: &Devices,
+    shared: &Shared,
+) -> Result<Option<Chosen>, Failure> {
+    let ways = by_way(job, program, sources.allowed[0], devices, shared)?;
+    Ok(chosen(job, sources, &ways))
 }

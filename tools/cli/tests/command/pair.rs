@@ -3,6 +3,7 @@
 use crate::proxy::{DEALS, Ended, Fault, Line, Moment, ONE, ZERO, run};
 use crate::support::{Folder, data, declared, declared_job, deployment, job, json, refused, stderr};
 use ndarray::{Array2, array};
+use serde_json::Value;
 use std::process::{Child, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -88,6 +89,70 @@ fn the_cheapest_source_that_every_party_lists_is_taken_and_told() {
         assert_eq!(chosen[0]["source"], "the two parties themselves");
     }
     assert!(is_product(&folder), "right");
+}
+
+/// The sum of both phases, of a source or a way in a plan or a report.
+fn total(of: &Value) -> f64 {
+    let seconds = |name: &str| of[name].as_f64().expect("seconds");
+    seconds("offline_s") + seconds("online_s")
+}
+
+/// Of some, the one that is done first, both phases together.
+fn first_of<'a>(of: &'a Value, name: &str) -> &'a Value {
+    let all = of.as_array().expect("a choice").iter();
+    &all.min_by(|a, b| total(a).total_cmp(&total(b))).expect("one at least")[name]
+}
+
+/// Three values over a link of 40 ms: messages one behind the other decide, of both phases.
+#[test]
+fn over_a_long_link_few_values_take_the_source_and_the_way_that_are_done_first_in_all() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &array![[1.5, -2.0, 3.0]]);
+    folder.npy("w.npy", &array![[0.5, 4.0, -3.0]]);
+    let job = declared(&job(64, 16, "z = max(x, w)"), [1, 3], [1, 3]);
+    let open = "[job]\ncorrelations = \"auto\"\nnonlinear = \"auto\"\n";
+    folder.text("job.toml", &job.replace("[job]\n", open));
+    let long = ["--link", "100,40", "--json"];
+    let plan = |flags: &[&str]| json(&folder.run(&[&["plan", "job.toml"], &long[..], flags].concat()));
+    let auto = plan(&[]);
+    assert_eq!(auto["trust"]["chosen"].as_array().map(Vec::len), Some(2), "{auto}");
+    // Every source in every way, each planned by itself.
+    let sources = ["dealer", "pair"];
+    let ways = ["tables", "garbled"];
+    let each = sources.iter().flat_map(|source| ways.iter().map(move |way| (*source, *way)));
+    let priced = each.map(|(source, way)| {
+        let alone = plan(&["--correlations", source, "--nonlinear", way]);
+        (total(&alone["predicted"]), alone["trust"]["correlations_from"].clone(), alone["protocol"].clone())
+    });
+    let priced: Vec<_> = priced.collect();
+    let least = priced.iter().min_by(|a, b| a.0.total_cmp(&b.0)).expect("four");
+    assert_eq!((&auto["trust"]["correlations_from"], &auto["protocol"]), (&least.1, &least.2), "{priced:?}");
+    assert_eq!(first_of(&auto["trust"]["chosen"], "source"), &least.1, "{auto}");
+    for source in auto["sources"].as_array().expect("sources") {
+        assert!(total(source) > 0.0 && source["rounds"].as_u64() > Some(0), "both phases: {source}");
+    }
+    let run = json(&folder.run(&[&["run", "job.toml", "--local"], &long[..]].concat()));
+    assert_eq!((&run["trust"]["correlations_from"], &run["protocol"]), (&least.1, &least.2));
+    assert_eq!(folder.read::<f64>("z.npy"), array![[1.5, 4.0, 3.0]]);
+
+    // Where one party trusts no dealer, the way is chosen by the figures of the pair, and at both alike.
+    let by_pair = plan(&["--correlations", "pair"]);
+    let lists = ["correlations = [\"dealer\", \"pair\"]", "correlations = [\"pair\"]"];
+    deployment(&folder);
+    let start = |(file, list): (&str, &str)| {
+        let text = std::fs::read_to_string(folder.path(file)).expect("a party's file");
+        folder.text(file, &format!("{list}\n{text}"));
+        folder.start(&[&["run", "job.toml", "--party", file], &long[..]].concat())
+    };
+    let parties = [("p0.toml", lists[0]), ("p1.toml", lists[1])].map(start);
+    let ended = parties.map(|party| json(&party.wait_with_output().expect("a party ends")));
+    for run in &ended {
+        assert_eq!(run["trust"]["correlations_from"], "the two parties themselves");
+        assert_eq!(run["nonlinear"], ended[0]["nonlinear"], "the same figures");
+        assert_eq!(run["protocol"], by_pair["protocol"], "as planned: {run}");
+        let way = if run["protocol"] == "beaver-garbled" { "garbled" } else { "tables" };
+        assert_eq!(first_of(&run["nonlinear"], "nonlinear"), way, "{run}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub enum Nonlinear {
     Tables,
     /// By garbled circuits, where the protocol has them.
     Garbled,
-    /// In the one of these ways whose online phase is predicted to be shorter, on which all parties agree.
+    /// In the one of these ways in which a run is predicted to be done first, on which all parties agree.
     Auto,
 }
 
