@@ -1,5 +1,6 @@
 //! Plans within a budget of device memory.
 
+use super::memory::garbled_host_bytes;
 use super::placement::{PlacedSteps, Placement};
 use super::slots::Reuse;
 use super::{Plan, Supply, in_order, spill};
@@ -17,7 +18,7 @@ impl Plan {
     /// a while and come back, or are made a second time (see the module `spill`); not so where later runs are to find
     /// what this one kept.
     ///
-    /// The plan takes more than the budget only where none can do with less; [`Plan::check_budget`] says so.
+    /// What garbled circuits take of the host is left free of it. The plan takes more than the budget only where none can do with less; [`Plan::check_budget`] says so.
     pub fn within(
         list: &StepList,
         placement: &Placement<'_>,
@@ -28,6 +29,7 @@ impl Plan {
         let placed = placement.place(list, in_order(list, supply));
         let in_core = |window, by_class| Plan::placed(list, supply, &placed, Reuse { window, by_class });
         let Some(budget_bytes) = budget_bytes else { return in_core(window, true) };
+        let budget_bytes = budget_bytes.saturating_sub(garbled_host_bytes(&placed.steps));
         for window in [window, window / 8, 0] {
             let plan = in_core(window, true);
             if plan.fullest_bytes() <= budget_bytes {

@@ -1,7 +1,7 @@
 //! The use of a plan's memory, step by step.
 
-use super::{Plan, PlannedStep};
-use crate::step::{Action, MemoryClass, PlaceId};
+use super::Plan;
+use crate::step::{Action, MemoryClass, PlaceId, Step};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -29,14 +29,26 @@ impl Occupied {
     }
 }
 
+/// The most bytes of host memory that the garbled circuits of these steps take at once, beside the buffers; host work is done
+/// step by step.
+pub(super) fn garbled_host_bytes<'a>(steps: impl IntoIterator<Item = &'a Step>) -> u64 {
+    let of = |step: &Step| match &step.action {
+        Action::Garbled(garbled) => garbled.host_bytes(),
+        _ => 0,
+    };
+    steps.into_iter().map(of).max().unwrap_or(0)
+}
+
 impl Plan {
-    /// The most bytes of host memory that garbled circuits take at once, beside the buffers; host work is done step by step.
+    /// The most bytes of host memory that garbled circuits take at once, beside the buffers. A budget covers them.
     pub fn garbled_host_bytes(&self) -> u64 {
-        let of = |planned: &PlannedStep| match &planned.step.action {
-            Action::Garbled(garbled) => garbled.host_bytes(),
-            _ => 0,
-        };
-        self.steps.iter().map(of).max().unwrap_or(0)
+        garbled_host_bytes(self.steps.iter().map(|planned| &planned.step))
+    }
+
+    /// The smallest budget that suffices, but for a device's own staging memory: bytes of the slots of the device that has most, and
+    /// of what garbled circuits take of the host.
+    pub fn needed_bytes(&self) -> u64 {
+        self.fullest_bytes().saturating_add(self.garbled_host_bytes())
     }
 
     /// The memory in use at each step in plan order: slots between the first and the last use of each of their buffers.

@@ -157,22 +157,31 @@ pub enum PlanError {
         enough: usize,
     },
     /// The plan does not fit into the budget.
-    #[error("{role} needs {needed_bytes} bytes of device memory ({}), the budget is {budget_bytes} bytes", by_class(.classes))]
+    #[error(
+        "{role} needs {needed_bytes} bytes of {}, the budget is {budget_bytes} bytes",
+        by_class(.classes, *.garbled_bytes)
+    )]
     OverBudget {
         /// The role.
         role: Role,
         /// The smallest budget that suffices for this plan.
         needed_bytes: u64,
-        /// By class.
+        /// Of the device, by class.
         classes: BTreeMap<MemoryClass, u64>,
+        /// What garbled circuits take of the host.
+        garbled_bytes: u64,
         /// The budget.
         budget_bytes: u64,
     },
 }
 
-fn by_class(classes: &BTreeMap<MemoryClass, u64>) -> String {
+fn by_class(classes: &BTreeMap<MemoryClass, u64>, garbled_bytes: u64) -> String {
     let part = |(class, bytes): (&MemoryClass, &u64)| format!("{} {bytes}", class.name());
-    classes.iter().map(part).collect::<Vec<_>>().join(", ")
+    let classes = classes.iter().map(part).collect::<Vec<_>>().join(", ");
+    match garbled_bytes {
+        0 => format!("device memory ({classes})"),
+        _ => format!("memory (of the device {classes}; of the host for garbled circuits {garbled_bytes})"),
+    }
 }
 
 /// The steps in the order of a run.
@@ -311,7 +320,8 @@ impl Plan {
         by_class_of(self.slots.iter().filter(|slot| slot.device == device))
     }
 
-    /// Refuses a plan of which, with a device's own staging memory, any device's part does not fit.
+    /// Refuses a plan of which, with a device's own staging memory and what garbled circuits take of the host, any device's part
+    /// does not fit.
     ///
     /// # Errors
     /// [`PlanError::OverBudget`], which names the smallest budget that suffices.
@@ -322,11 +332,16 @@ impl Plan {
         if staging_bytes > 0 {
             classes.insert(MemoryClass::Staging, staging_bytes);
         }
-        let needed_bytes = size(&classes);
+        let garbled_bytes = self.garbled_host_bytes();
+        let needed_bytes = size(&classes).saturating_add(garbled_bytes);
         match budget_bytes {
-            Some(budget_bytes) if needed_bytes > budget_bytes => {
-                Err(PlanError::OverBudget { role: self.role, needed_bytes, classes, budget_bytes })
-            }
+            Some(budget_bytes) if needed_bytes > budget_bytes => Err(PlanError::OverBudget {
+                role: self.role,
+                needed_bytes,
+                classes,
+                garbled_bytes,
+                budget_bytes,
+            }),
             _ => Ok(()),
         }
     }
@@ -402,7 +417,7 @@ impl Plans {
             None => plan(Supply::Ahead),
         };
         let Some(budget_bytes) = options.budget_bytes else { return ahead };
-        let most = |plans: &[Plan]| plans.iter().map(Plan::fullest_bytes).max().unwrap_or(0);
+        let most = |plans: &[Plan]| plans.iter().map(Plan::needed_bytes).max().unwrap_or(0);
         if most(&ahead) <= budget_bytes && ahead.iter().all(|plan| plan.in_core) {
             return ahead;
         }
@@ -456,7 +471,7 @@ impl Plans {
     /// # Errors
     /// [`PlanError::OverBudget`], for the role that needs most.
     pub fn check_budget(&self, staging_bytes: u64, budget_bytes: Option<u64>) -> Result<(), PlanError> {
-        let largest = self.roles().max_by_key(|plan| plan.fullest_bytes()).expect("there are roles");
+        let largest = self.roles().max_by_key(|plan| plan.needed_bytes()).expect("there are roles");
         largest.check_budget(staging_bytes, budget_bytes)
     }
 

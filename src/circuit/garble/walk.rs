@@ -3,7 +3,7 @@
 //! The gates of a stage are independent, of all evaluations: gate g of evaluation i is number g · evaluations + i of its stage,
 //! and they are cut into parts that cores take. [`Shared`] is what lets them write their own labels at the same time.
 
-use super::hash::{Engine, Keys};
+use super::hash::{Engine, GROUP, Keys, Operands};
 use super::label::{Label, Labels};
 use crate::circuit::schedule::{AndStep, OutputBit, Schedule, Stage, XorStep};
 use rayon::prelude::*;
@@ -87,7 +87,7 @@ impl Walk {
                 None => self.next_block(),
                 Some(&Stage::Xor { start, end }) => {
                     let steps = &self.schedule.xors[start..end];
-                    xors(steps, width, &Shared::new(&mut self.labels));
+                    xors(self.engine, steps, width, &Shared::new(&mut self.labels));
                     self.stage += 1;
                 }
                 Some(&Stage::And { start, end }) => {
@@ -153,7 +153,9 @@ fn block_width(schedule: &Schedule, evaluations: usize) -> usize {
     let by_memory = BLOCK_BYTES / (size_of::<Label>() * schedule.slots().max(1));
     let stages = schedule.stages.iter().filter(|stage| matches!(stage, Stage::And { .. })).count();
     let by_stage = STAGE_GATES * stages / schedule.and_count().max(1);
-    by_memory.max(by_stage).clamp(1, evaluations)
+    let width = by_memory.max(by_stage).clamp(1, evaluations);
+    // Whole groups, whose labels the hash takes from where they are.
+    if width > GROUP { width - width % GROUP } else { width }
 }
 
 /// Labels that several cores read and write at once.
@@ -174,60 +176,97 @@ impl<'a> Shared<'a> {
         Shared { labels: labels.as_mut_ptr(), len: labels.len(), whose: PhantomData }
     }
 
+    /// Labels of a slot.
+    ///
     /// # Safety
-    /// No other core sets this label meanwhile.
+    /// No other core sets them meanwhile, and nobody has them from `set`.
     #[inline(always)]
-    unsafe fn get(&self, at: usize) -> Label {
+    unsafe fn get(&self, range: Range<usize>) -> &'a [Label] {
+        assert!(range.start <= range.end && range.end <= self.len, "labels of the run");
+        // SAFETY: within the labels; nobody writes them, as the caller promises.
+        unsafe { std::slice::from_raw_parts(self.labels.add(range.start), range.len()) }
+    }
+
+    /// A label.
+    ///
+    /// # Safety
+    /// As [`Shared::get`].
+    #[inline(always)]
+    unsafe fn get_one(&self, at: usize) -> Label {
         assert!(at < self.len, "a label of the run");
         // SAFETY: within the labels; nobody writes it, as the caller promises.
         unsafe { *self.labels.add(at) }
     }
 
+    /// Sets a label.
+    ///
     /// # Safety
-    /// No other core gets or sets this label meanwhile.
+    /// As [`Shared::set`].
     #[inline(always)]
-    unsafe fn set(&self, at: usize, label: Label) {
+    unsafe fn set_one(&self, at: usize, label: Label) {
         assert!(at < self.len, "a label of the run");
         // SAFETY: within the labels; nobody else accesses it, as the caller promises.
         unsafe { *self.labels.add(at) = label };
     }
+
+    /// Labels of a slot, to be set.
+    ///
+    /// # Safety
+    /// Nobody else gets or sets them meanwhile.
+    #[inline(always)]
+    unsafe fn set(&self, range: Range<usize>) -> &'a mut [Label] {
+        assert!(range.start <= range.end && range.end <= self.len, "labels of the run");
+        // SAFETY: within the labels; nobody else accesses them, as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.labels.add(range.start), range.len()) }
+    }
 }
 
 /// Goes through the XORs of a stage.
-fn xors(steps: &[XorStep], evaluations: usize, labels: &Shared<'_>) {
+fn xors(engine: Engine, steps: &[XorStep], evaluations: usize, labels: &Shared<'_>) {
     let all = steps.len() * evaluations;
     if all < 2 * XOR_PART || rayon::current_num_threads() == 1 {
-        return xors_of(steps, evaluations, 0..all, labels);
+        return xors_of(engine, steps, evaluations, 0..all, labels);
     }
     let parts = (0..all.div_ceil(XOR_PART)).into_par_iter();
     parts.for_each(|part| {
-        xors_of(steps, evaluations, part * XOR_PART..((part + 1) * XOR_PART).min(all), labels);
+        let range = part * XOR_PART..((part + 1) * XOR_PART).min(all);
+        xors_of(engine, steps, evaluations, range, labels);
     });
 }
 
-fn xors_of(steps: &[XorStep], evaluations: usize, range: Range<usize>, labels: &Shared<'_>) {
-    each(steps, evaluations, range, |_, step, evaluation| {
-        let [a, b, sets] =
-            [step.reads[0], step.reads[1], step.sets].map(|slot| slot as usize * evaluations + evaluation);
-        // SAFETY: the steps are of one stage, and each part has gates of its own.
-        unsafe { labels.set(sets, labels.get(a) ^ labels.get(b)) };
-    });
-}
-
-/// Visits gates of a stage: each with its place among them, its step and its evaluation.
-#[inline(always)]
-fn each<S>(steps: &[S], evaluations: usize, range: Range<usize>, mut visit: impl FnMut(usize, &S, usize)) {
+fn xors_of(engine: Engine, steps: &[XorStep], evaluations: usize, range: Range<usize>, labels: &Shared<'_>) {
     if evaluations == 1 {
-        steps[range].iter().enumerate().for_each(|(at, step)| visit(at, step, 0));
+        for step in &steps[range] {
+            // SAFETY: as below.
+            unsafe {
+                let [a, b] = step.reads.map(|slot| labels.get_one(slot as usize));
+                labels.set_one(step.sets as usize, a ^ b);
+            }
+        }
         return;
     }
+    each(steps, evaluations, range, |_, step, of| {
+        let at = |slot: u32| slot as usize * evaluations + of.start..slot as usize * evaluations + of.end;
+        // SAFETY: the steps are of one stage, which sets no slot that it reads, and each part has gates of its own.
+        let (reads, sets) =
+            unsafe { (step.reads.map(|slot| labels.get(at(slot))), labels.set(at(step.sets))) };
+        engine.xor(reads, sets);
+    });
+}
+
+/// Visits gates of a stage: those of a step side by side, with the place of the first among all, the step and the evaluations.
+#[inline(always)]
+fn each<S>(
+    steps: &[S],
+    evaluations: usize,
+    range: Range<usize>,
+    mut visit: impl FnMut(usize, &S, Range<usize>),
+) {
     let mut at = range.start;
     while at < range.end {
         let (step, first) = (&steps[at / evaluations], at % evaluations);
         let last = evaluations.min(first + range.end - at);
-        for evaluation in first..last {
-            visit(at - range.start + evaluation - first, step, evaluation);
-        }
+        visit(at - range.start, step, first..last);
         at += last - first;
     }
 }
@@ -251,12 +290,11 @@ impl Lot<'_> {
 
     /// Garbles the gates into their tables, two labels each.
     pub fn garble(&self, keys: &Keys, delta: Label, tables: &mut [Label]) {
-        let part = |part: usize, tables: &mut [Label]| {
-            let gates = tables.len() / 2;
-            let mut parts = tables.chunks_mut(2 * GATHERED);
-            self.part(part, gates, delta, |gate, reads, sets| {
-                let tables = parts.next().expect("tables of every gate");
-                self.engine.garble(keys, gate, delta, reads, tables, sets);
+        let part = |part: usize, mut tables: &mut [Label]| {
+            self.part(part, tables.len() / 2, delta, |gate, operands, sets| {
+                let (own, others) = std::mem::take(&mut tables).split_at_mut(2 * sets.len());
+                self.engine.garble(keys, gate, delta, operands, own, sets);
+                tables = others;
             });
         };
         if self.gates() < 2 * AND_PART || rayon::current_num_threads() == 1 {
@@ -267,11 +305,11 @@ impl Lot<'_> {
 
     /// Evaluates the gates by their tables, two labels each.
     pub fn evaluate(&self, keys: &Keys, tables: &[Label]) {
-        let part = |part: usize, tables: &[Label]| {
-            let mut parts = tables.chunks(2 * GATHERED);
-            self.part(part, tables.len() / 2, Label::default(), |gate, reads, sets| {
-                let tables = parts.next().expect("tables of every gate");
-                self.engine.evaluate(keys, gate, reads, tables, sets);
+        let part = |part: usize, mut tables: &[Label]| {
+            self.part(part, tables.len() / 2, Label::default(), |gate, operands, sets| {
+                let (own, others) = tables.split_at(2 * sets.len());
+                self.engine.evaluate(keys, gate, operands, own, sets);
+                tables = others;
             });
         };
         if self.gates() < 2 * AND_PART || rayon::current_num_threads() == 1 {
@@ -280,38 +318,116 @@ impl Lot<'_> {
         tables.par_chunks(2 * AND_PART).enumerate().for_each(|(at, tables)| part(at, tables));
     }
 
-    /// Goes through a part of the lot: gathers the labels that gates read, with `offset` added where a bit is inverted, has them
-    /// hashed, and writes those that they set.
+    /// Goes through a part of the lot: has the gates hashed, in order, some at a time. `offset` is added to the label of a bit that is
+    /// inverted.
     fn part(
         &self,
         part: usize,
         gates: usize,
         offset: Label,
-        mut hashing: impl FnMut(u64, &[Label], &mut [Label]),
+        mut hashing: impl FnMut(u64, Operands<'_>, &mut [Label]),
     ) {
-        let mut reads = [Label::default(); 2 * GATHERED];
-        let mut sets = [Label::default(); GATHERED];
-        let offsets = [Label::default(), offset];
         let first = part * AND_PART;
-        for start in (first..first + gates).step_by(GATHERED) {
-            let count = GATHERED.min(first + gates - start);
-            let (reads, sets) = (&mut reads[..2 * count], &mut sets[..count]);
-            let range = self.range.start + start..self.range.start + start + count;
-            each(self.steps, self.evaluations, range.clone(), |at, step, evaluation| {
-                for (side, place) in step.reads.into_iter().enumerate() {
-                    // SAFETY: the steps are of one stage, which sets no slot that it reads.
-                    let label = unsafe { self.labels.get(place.slot() * self.evaluations + evaluation) };
-                    reads[2 * at + side] = label ^ offsets[usize::from(place.is_inverted())];
-                }
-            });
-            hashing(self.first_gate + start as u64, reads, sets);
-            each(self.steps, self.evaluations, range, |at, step, evaluation| {
-                let place = step.sets as usize * self.evaluations + evaluation;
-                // SAFETY: the steps are of one stage, which sets each slot once, and each part has gates of its own.
-                unsafe { self.labels.set(place, sets[at]) };
-            });
+        if !self.evaluations.is_multiple_of(GROUP) {
+            return self.gathered(first..first + gates, offset, hashing);
         }
-        reads.zeroize();
-        sets.zeroize();
+        let offsets = [Label::default(), offset];
+        let range = self.range.start + first..self.range.start + first + gates;
+        let first_gate = self.first_gate + first as u64;
+        each(self.steps, self.evaluations, range, |at, step, of| {
+            // SAFETY: the steps are of one stage, which sets no slot that it reads, and each part has gates of its own.
+            let (labels, sets) = unsafe {
+                (
+                    step.reads.map(|place| self.labels.get(self.at(place.slot(), &of))),
+                    self.labels.set(self.at(step.sets as usize, &of)),
+                )
+            };
+            let offsets = step.reads.map(|place| offsets[usize::from(place.is_inverted())]);
+            hashing(first_gate + at as u64, Operands { labels, offsets }, sets);
+        });
+    }
+
+    /// Where the labels of a slot are, of some evaluations.
+    #[inline(always)]
+    fn at(&self, slot: usize, of: &Range<usize>) -> Range<usize> {
+        slot * self.evaluations + of.start..slot * self.evaluations + of.end
+    }
+
+    /// As [`Lot::part`], for gates of the lot whose evaluations fill no groups: the labels that they read are gathered, hashed, and those
+    /// that they set are put in their places.
+    fn gathered(
+        &self,
+        gates: Range<usize>,
+        offset: Label,
+        mut hashing: impl FnMut(u64, Operands<'_>, &mut [Label]),
+    ) {
+        let mut gathered = Gathered::default();
+        let offsets = [Label::default(), offset];
+        for start in gates.clone().step_by(GATHERED) {
+            let count = GATHERED.min(gates.end - start);
+            let range = self.range.start + start..self.range.start + start + count;
+            self.gather(range.clone(), offsets, &mut gathered.reads);
+            let labels = gathered.reads.each_ref().map(|reads| &reads[..count]);
+            let operands = Operands { labels, offsets: [Label::default(); 2] };
+            hashing(self.first_gate + start as u64, operands, &mut gathered.sets[..count]);
+            self.scatter(range, &gathered.sets);
+        }
+    }
+
+    /// Takes the labels that gates read, with one of the offsets.
+    fn gather(&self, range: Range<usize>, offsets: [Label; 2], reads: &mut [[Label; GATHERED]; 2]) {
+        let [firsts, seconds] = reads;
+        if self.evaluations == 1 {
+            for ((step, first), second) in self.steps[range].iter().zip(firsts).zip(seconds) {
+                // SAFETY: the steps are of one stage, which sets no slot that it reads.
+                let [a, b] = step.reads.map(|place| unsafe { self.labels.get_one(place.slot()) });
+                let [of_a, of_b] = step.reads.map(|place| offsets[usize::from(place.is_inverted())]);
+                (*first, *second) = (a ^ of_a, b ^ of_b);
+            }
+            return;
+        }
+        each(self.steps, self.evaluations, range, |at, step, of| {
+            for (reads, place) in [&mut *firsts, &mut *seconds].into_iter().zip(step.reads) {
+                let offset = offsets[usize::from(place.is_inverted())];
+                // SAFETY: as above.
+                let labels = unsafe { self.labels.get(self.at(place.slot(), &of)) };
+                reads[at..].iter_mut().zip(labels).for_each(|(to, &label)| *to = label ^ offset);
+            }
+        });
+    }
+
+    /// Puts the labels that gates set in their places.
+    fn scatter(&self, range: Range<usize>, sets: &[Label; GATHERED]) {
+        if self.evaluations == 1 {
+            for (step, &label) in self.steps[range].iter().zip(sets) {
+                // SAFETY: the steps are of one stage, which sets each slot once, and each part has gates of its own.
+                unsafe { self.labels.set_one(step.sets as usize, label) };
+            }
+            return;
+        }
+        each(self.steps, self.evaluations, range, |at, step, of| {
+            // SAFETY: as above.
+            let labels = unsafe { self.labels.set(self.at(step.sets as usize, &of)) };
+            labels.copy_from_slice(&sets[at..at + of.len()]);
+        });
+    }
+}
+
+/// Labels on their way to the hash and back; they are wiped.
+struct Gathered {
+    reads: [[Label; GATHERED]; 2],
+    sets: [Label; GATHERED],
+}
+
+impl Default for Gathered {
+    fn default() -> Gathered {
+        Gathered { reads: [[Label::default(); GATHERED]; 2], sets: [Label::default(); GATHERED] }
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        self.reads.zeroize();
+        self.sets.zeroize();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::nonlinear::recipe;
 use super::{World, known, numbers, on_gpus, world};
-use crate::plan::{PlanOptions, Plans};
+use crate::plan::{PlanError, PlanOptions, Plans};
 use crate::program::{Number, Program, ProgramError, Truncation, ValueId, oracle};
 use crate::protocol::Protocol;
 use crate::ring::{Axis, Elements, FixedPoint, Ring, Shape};
@@ -164,6 +164,25 @@ fn truncations_that_are_not_exact_round_to_a_neighbour_in_circuits() {
 fn correlations_of_two_parties_do_as_well_as_those_of_a_dealer() {
     let program = network(GARBLED, Ring::Z64, 16);
     hold(&world(GARBLED, 6).with_pair(), &program, &data(&program));
+}
+
+/// The host memory of circuits is no device's, but the budget covers it.
+#[test]
+fn a_budget_covers_the_host_memory_of_circuits() {
+    let program = network(GARBLED, Ring::Z64, 16);
+    let plans = |budget_bytes| {
+        let options = PlanOptions { budget_bytes: Some(budget_bytes), ..PlanOptions::default() };
+        Plans::new(GARBLED, &program, options).expect("a plan")
+    };
+    let refusal = plans(0).check_budget(0, Some(0)).expect_err("no plan takes nothing");
+    let PlanError::OverBudget { needed_bytes, garbled_bytes, ref classes, .. } = refusal else {
+        panic!("{refusal}")
+    };
+    let device: u64 = classes.values().sum();
+    assert!(garbled_bytes > 0 && device + garbled_bytes == needed_bytes, "{refusal}");
+    assert_eq!(plans(needed_bytes).check_budget(0, Some(needed_bytes)), Ok(()));
+    let less = needed_bytes - 1;
+    assert!(plans(less).check_budget(0, Some(less)).is_err(), "{needed_bytes} bytes are needed");
 }
 
 #[test]

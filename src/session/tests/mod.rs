@@ -1,5 +1,6 @@
 //! Whole runs in one process: against the oracle, under faults, and as seen by an eavesdropper.
 
+mod accurate;
 mod budget;
 mod check;
 mod checkpoints;

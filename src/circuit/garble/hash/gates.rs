@@ -1,6 +1,6 @@
 //! Half gates over any cipher that encrypts under four keys at a time: two gates.
 
-use super::{Keys, spread};
+use super::{Keys, Operands, spread};
 use crate::circuit::garble::label::Label;
 
 /// AES-128 under four keys.
@@ -34,11 +34,16 @@ pub(super) fn hash<C: Cipher, const N: usize>(keys: Keys, first: u64, labels: &m
     }
 }
 
-/// The four operands of two gates; those of the second are zero where there is one gate.
-fn operands(reads: &[Label]) -> [Label; 4] {
-    let mut operands = [Label::default(); 4];
-    operands[..reads.len()].copy_from_slice(reads);
-    operands
+impl Operands<'_> {
+    /// The labels of two gates: both of the one, then both of the other, which are zero where there is none.
+    #[inline(always)]
+    fn pair(&self, gate: usize) -> [Label; 4] {
+        let label = |gate: usize, side: usize| match self.labels[side].get(gate) {
+            Some(&label) => label ^ self.offsets[side],
+            None => Label::default(),
+        };
+        [label(gate, 0), label(gate, 1), label(gate + 1, 0), label(gate + 1, 1)]
+    }
 }
 
 /// As `Engine::garble` has it.
@@ -46,15 +51,14 @@ pub(super) fn garble<C: Cipher>(
     keys: Keys,
     first: u64,
     delta: Label,
-    reads: &[Label],
+    operands: Operands<'_>,
     tables: &mut [Label],
     sets: &mut [Label],
 ) {
-    let pairs = reads.chunks(4).zip(tables.chunks_mut(4)).zip(sets.chunks_mut(2));
-    for (pair, ((reads, tables), sets)) in (0..).zip(pairs) {
-        let zeros = operands(reads);
+    for (pair, (tables, sets)) in tables.chunks_mut(4).zip(sets.chunks_mut(2)).enumerate() {
+        let zeros = operands.pair(2 * pair);
         let ones = zeros.map(|zero| zero ^ delta);
-        let [zero_hashes, one_hashes] = hash_rows::<C, 2>(keys, 2 * first + 4 * pair, [zeros, ones]);
+        let [zero_hashes, one_hashes] = hash_rows::<C, 2>(keys, 2 * first + 4 * pair as u64, [zeros, ones]);
         for (gate, set) in sets.iter_mut().enumerate() {
             let (a, b) = (2 * gate, 2 * gate + 1);
             let garblers = zero_hashes[a] ^ one_hashes[a] ^ delta.where_bit(zeros[b].colour());
@@ -72,14 +76,13 @@ pub(super) fn garble<C: Cipher>(
 pub(super) fn evaluate<C: Cipher>(
     keys: Keys,
     first: u64,
-    reads: &[Label],
+    operands: Operands<'_>,
     tables: &[Label],
     sets: &mut [Label],
 ) {
-    let pairs = reads.chunks(4).zip(tables.chunks(4)).zip(sets.chunks_mut(2));
-    for (pair, ((reads, tables), sets)) in (0..).zip(pairs) {
-        let labels = operands(reads);
-        let [hashes] = hash_rows::<C, 1>(keys, 2 * first + 4 * pair, [labels]);
+    for (pair, (tables, sets)) in tables.chunks(4).zip(sets.chunks_mut(2)).enumerate() {
+        let labels = operands.pair(2 * pair);
+        let [hashes] = hash_rows::<C, 1>(keys, 2 * first + 4 * pair as u64, [labels]);
         for (gate, set) in sets.iter_mut().enumerate() {
             let (a, b) = (2 * gate, 2 * gate + 1);
             let first_half = hashes[a] ^ tables[a].where_bit(labels[a].colour());

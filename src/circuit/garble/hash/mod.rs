@@ -68,6 +68,25 @@ fn spread(Label([low, high]): Label) -> Label {
     Label([high, low ^ high])
 }
 
+/// The labels of AND gates' operands.
+#[derive(Clone, Copy)]
+pub(super) struct Operands<'a> {
+    /// Of the first operands, and of the second ones: one for each gate.
+    pub labels: [&'a [Label]; 2],
+    /// To be added to all first ones, and to all second ones.
+    pub offsets: [Label; 2],
+}
+
+impl Operands<'_> {
+    fn check(&self, tables: usize, sets: usize) {
+        let [a, b] = self.labels.map(<[Label]>::len);
+        assert!(a == sets && b == sets && tables == 2 * sets, "two labels and two tables a gate");
+    }
+}
+
+/// Gates of which an engine takes as many at a time, or so many of several times.
+pub(super) const GROUP: usize = 8;
+
 /// How AES is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -128,49 +147,54 @@ impl Engine {
         }
     }
 
-    /// Garbles AND gates from number `first` on: of each the labels of both operands that stand for 0, one behind the other,
-    /// its two tables, and its own label that stands for 0.
+    /// Garbles AND gates from number `first` on, of whose operands it gets the labels that stand for 0: of each gate its two tables,
+    /// and its own label that stands for 0.
     pub(super) fn garble(
         self,
         keys: &Keys,
         first: u64,
         delta: Label,
-        reads: &[Label],
+        operands: Operands<'_>,
         tables: &mut [Label],
         sets: &mut [Label],
     ) {
-        assert!(
-            reads.len() == 2 * sets.len() && tables.len() == reads.len(),
-            "two labels and two tables a gate"
-        );
+        operands.check(tables.len(), sets.len());
         match self {
             #[cfg(target_arch = "x86_64")]
-            Engine::Vaes => vaes::garble(*keys, first, delta, reads, tables, sets),
+            Engine::Vaes => vaes::garble(*keys, first, delta, operands, tables, sets),
             #[cfg(target_arch = "x86_64")]
-            Engine::AesNi => gates::garble::<AesNi>(*keys, first, delta, reads, tables, sets),
-            _ => gates::garble::<Portable>(*keys, first, delta, reads, tables, sets),
+            Engine::AesNi => gates::garble::<AesNi>(*keys, first, delta, operands, tables, sets),
+            _ => gates::garble::<Portable>(*keys, first, delta, operands, tables, sets),
         }
     }
 
-    /// Evaluates AND gates from number `first` on: of each the labels of both operands, its tables, and its own label.
+    /// Evaluates AND gates from number `first` on, of whose operands it gets the labels: of each gate its own label, by its tables.
     pub(super) fn evaluate(
         self,
         keys: &Keys,
         first: u64,
-        reads: &[Label],
+        operands: Operands<'_>,
         tables: &[Label],
         sets: &mut [Label],
     ) {
-        assert!(
-            reads.len() == 2 * sets.len() && tables.len() == reads.len(),
-            "two labels and two tables a gate"
-        );
+        operands.check(tables.len(), sets.len());
         match self {
             #[cfg(target_arch = "x86_64")]
-            Engine::Vaes => vaes::evaluate(*keys, first, reads, tables, sets),
+            Engine::Vaes => vaes::evaluate(*keys, first, operands, tables, sets),
             #[cfg(target_arch = "x86_64")]
-            Engine::AesNi => gates::evaluate::<AesNi>(*keys, first, reads, tables, sets),
-            _ => gates::evaluate::<Portable>(*keys, first, reads, tables, sets),
+            Engine::AesNi => gates::evaluate::<AesNi>(*keys, first, operands, tables, sets),
+            _ => gates::evaluate::<Portable>(*keys, first, operands, tables, sets),
+        }
+    }
+
+    /// Sets labels to the sums of two each.
+    pub(super) fn xor(self, reads: [&[Label]; 2], sets: &mut [Label]) {
+        let [a, b] = reads;
+        assert!(a.len() == sets.len() && b.len() == sets.len(), "two labels a gate");
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Engine::Vaes => vaes::xor_all(a, b, sets),
+            _ => sets.iter_mut().zip(a.iter().zip(b)).for_each(|(set, (&a, &b))| *set = a ^ b),
         }
     }
 
@@ -236,20 +260,30 @@ mod tests {
         let delta = numbers(1, 4)[0].with_colour();
         for gates in [1usize, 2, 3, 7, 8, 9, 31, 64, 65] {
             let reads = numbers(2 * gates, gates as u64);
+            let (a, b) = reads.split_at(gates);
+            let offsets = [Label::default(), delta];
             let first = u64::MAX / 4 - gates as u64;
             let of = |engine: Engine| {
                 let mut tables = numbers(2 * gates, 5);
                 let (mut sets, mut found) = (numbers(gates, 6), numbers(gates, 7));
-                engine.garble(&keys, first, delta, &reads, &mut tables, &mut sets);
-                // The evaluator has the label of 1 of every other operand.
-                let active: Vec<Label> = reads
-                    .iter()
-                    .enumerate()
-                    .map(|(at, &zero)| zero ^ delta.where_bit((at / 3 % 2) as u8))
-                    .collect();
-                engine.evaluate(&keys, first, &active, &tables, &mut found);
+                engine.garble(
+                    &keys,
+                    first,
+                    delta,
+                    Operands { labels: [a, b], offsets },
+                    &mut tables,
+                    &mut sets,
+                );
+                // The evaluator has the label of 1 of some operands; the second ones are inverted.
+                let bit = |at: usize| (at / 3 % 2) as u8;
+                let active: Vec<Label> =
+                    reads.iter().enumerate().map(|(at, &zero)| zero ^ delta.where_bit(bit(at))).collect();
+                let (first_active, second_active) = active.split_at(gates);
+                let active =
+                    Operands { labels: [first_active, second_active], offsets: [Label::default(); 2] };
+                engine.evaluate(&keys, first, active, &tables, &mut found);
                 for (gate, (&zero, &label)) in sets.iter().zip(&found).enumerate() {
-                    let [a, b] = [2 * gate, 2 * gate + 1].map(|at| (at / 3 % 2) as u8);
+                    let (a, b) = (bit(gate), 1 ^ bit(gates + gate));
                     assert_eq!(
                         (zero ^ delta.where_bit(a & b)).to_bytes(),
                         label.to_bytes(),

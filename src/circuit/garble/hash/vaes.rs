@@ -1,17 +1,18 @@
-//! AES by VAES: four blocks to a register of 512 bits, which is both operands of two gates, and four registers at a time.
+//! AES by VAES: four blocks to a register of 512 bits, which is an operand of four gates, and four registers at a time.
 //!
 //! Registers go through loops and never through closures: what the standard library calls a closure from has not these
 //! instructions, so that it would be a call for each register.
 
-use super::Keys;
+use super::{GROUP, Keys, Operands};
 use crate::circuit::garble::label::Label;
 use std::arch::x86_64::*;
 use zeroize::Zeroize;
 
 /// Registers that are worked on side by side, so that none waits for another's round.
 const SIDE_BY_SIDE: usize = 4;
-/// Gates of those.
-const GATES: usize = 2 * SIDE_BY_SIDE;
+
+/// Both operands of a group.
+const _: () = assert!(4 * SIDE_BY_SIDE == 2 * GROUP);
 
 /// Registers side by side.
 type Row = [__m512i; SIDE_BY_SIDE];
@@ -28,76 +29,103 @@ pub(super) fn garble(
     keys: Keys,
     first: u64,
     delta: Label,
-    reads: &[Label],
+    operands: Operands<'_>,
     tables: &mut [Label],
     sets: &mut [Label],
 ) {
-    let whole = sets.len() / GATES * GATES;
-    let (whole_reads, last_reads) = reads.split_at(2 * whole);
-    let (whole_tables, last_tables) = tables.split_at_mut(2 * whole);
-    let (whole_sets, last_sets) = sets.split_at_mut(whole);
-    let groups = whole_reads
-        .as_chunks::<{ 2 * GATES }>()
-        .0
-        .iter()
-        .zip(whole_tables.as_chunks_mut::<{ 2 * GATES }>().0)
-        .zip(whole_sets.as_chunks_mut::<GATES>().0);
+    let ([a, b], offsets) = (operands.labels.map(<[Label]>::as_chunks::<GROUP>), operands.offsets);
+    let (tables, last_tables) = tables.as_chunks_mut::<{ 2 * GROUP }>();
+    let (sets, last_sets) = sets.as_chunks_mut::<GROUP>();
+    let last = first + (sets.len() * GROUP) as u64;
+    let groups = a.0.iter().zip(b.0).zip(tables.iter_mut().zip(sets));
     // SAFETY: an engine is chosen where the processor has the instructions.
     unsafe {
-        for (group, ((reads, tables), sets)) in (0..).zip(groups) {
-            garble_group(keys, first + group * GATES as u64, delta, reads, tables, sets);
+        for (group, ((a, b), (tables, sets))) in (0..).zip(groups) {
+            garble_group(keys, first + group * GROUP as u64, delta, ([a, b], offsets), tables, sets);
         }
     }
     if !last_sets.is_empty() {
-        let mut reads = [Label::default(); 2 * GATES];
-        let (mut tables, mut sets) = (reads, [Label::default(); GATES]);
-        reads[..last_reads.len()].copy_from_slice(last_reads);
+        let mut rest = Rest::of([a.1, b.1], &[]);
+        let Rest { a, b, tables, sets } = &mut rest;
         // SAFETY: as above.
-        unsafe { garble_group(keys, first + whole as u64, delta, &reads, &mut tables, &mut sets) };
+        unsafe { garble_group(keys, last, delta, ([a, b], offsets), tables, sets) };
         last_tables.copy_from_slice(&tables[..last_tables.len()]);
         last_sets.copy_from_slice(&sets[..last_sets.len()]);
-        reads.zeroize();
-        sets.zeroize();
-        // What the missing gates came to depends on Δ.
-        tables.zeroize();
     }
 }
 
 /// As `Engine::evaluate` has it.
-pub(super) fn evaluate(keys: Keys, first: u64, reads: &[Label], tables: &[Label], sets: &mut [Label]) {
-    let whole = sets.len() / GATES * GATES;
-    let (whole_reads, last_reads) = reads.split_at(2 * whole);
-    let (whole_tables, last_tables) = tables.split_at(2 * whole);
-    let (whole_sets, last_sets) = sets.split_at_mut(whole);
-    let groups = whole_reads
-        .as_chunks::<{ 2 * GATES }>()
-        .0
-        .iter()
-        .zip(whole_tables.as_chunks::<{ 2 * GATES }>().0)
-        .zip(whole_sets.as_chunks_mut::<GATES>().0);
+pub(super) fn evaluate(keys: Keys, first: u64, operands: Operands<'_>, tables: &[Label], sets: &mut [Label]) {
+    let ([a, b], offsets) = (operands.labels.map(<[Label]>::as_chunks::<GROUP>), operands.offsets);
+    let (tables, last_tables) = tables.as_chunks::<{ 2 * GROUP }>();
+    let (sets, last_sets) = sets.as_chunks_mut::<GROUP>();
+    let last = first + (sets.len() * GROUP) as u64;
+    let groups = a.0.iter().zip(b.0).zip(tables.iter().zip(sets));
     // SAFETY: an engine is chosen where the processor has the instructions.
     unsafe {
-        for (group, ((reads, tables), sets)) in (0..).zip(groups) {
-            evaluate_group(keys, first + group * GATES as u64, reads, tables, sets);
+        for (group, ((a, b), (tables, sets))) in (0..).zip(groups) {
+            evaluate_group(keys, first + group * GROUP as u64, ([a, b], offsets), tables, sets);
         }
     }
     if !last_sets.is_empty() {
-        let mut reads = [Label::default(); 2 * GATES];
-        let (mut tables, mut sets) = (reads, [Label::default(); GATES]);
-        reads[..last_reads.len()].copy_from_slice(last_reads);
-        tables[..last_tables.len()].copy_from_slice(last_tables);
+        let mut rest = Rest::of([a.1, b.1], last_tables);
+        let Rest { a, b, tables, sets } = &mut rest;
         // SAFETY: as above.
-        unsafe { evaluate_group(keys, first + whole as u64, &reads, &tables, &mut sets) };
+        unsafe { evaluate_group(keys, last, ([a, b], offsets), tables, sets) };
         last_sets.copy_from_slice(&sets[..last_sets.len()]);
-        reads.zeroize();
-        sets.zeroize();
+    }
+}
+
+/// The gates behind the last whole group, filled up with others, which nobody has. All of it is wiped, the tables as well: those of
+/// the others depend on Δ alone.
+#[derive(Default)]
+struct Rest {
+    a: [Label; GROUP],
+    b: [Label; GROUP],
+    tables: [Label; 2 * GROUP],
+    sets: [Label; GROUP],
+}
+
+impl Rest {
+    fn of([a, b]: [&[Label]; 2], tables: &[Label]) -> Rest {
+        let mut rest = Rest::default();
+        rest.a[..a.len()].copy_from_slice(a);
+        rest.b[..b.len()].copy_from_slice(b);
+        rest.tables[..tables.len()].copy_from_slice(tables);
+        rest
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let Rest { a, b, tables, sets } = self;
+        [a, b, sets].into_iter().for_each(Zeroize::zeroize);
+        tables.zeroize();
+    }
+}
+
+/// As `Engine::xor` has it.
+pub(super) fn xor_all(a: &[Label], b: &[Label], sets: &mut [Label]) {
+    // SAFETY: an engine is chosen where the processor has the instructions.
+    unsafe { xor_registers(a, b, sets) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn xor_registers(a: &[Label], b: &[Label], sets: &mut [Label]) {
+    let ((a, last_a), (b, last_b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let (sets, last_sets) = sets.as_chunks_mut::<4>();
+    for ((a, b), sets) in a.iter().zip(b).zip(sets) {
+        store(xor(loaded(a), loaded(b)), sets);
+    }
+    for ((&a, &b), set) in last_a.iter().zip(last_b).zip(last_sets) {
+        *set = a ^ b;
     }
 }
 
 /// As `Engine::hash_alone` has it.
 pub(super) fn hash_alone(keys: Keys, gates: u64, garbles: bool) -> Label {
     // SAFETY: an engine is chosen where the processor has the instructions.
-    let sums = unsafe { sum_of_hashes(keys, gates.next_multiple_of(GATES as u64), garbles) };
+    let sums = unsafe { sum_of_hashes(keys, gates.next_multiple_of(GROUP as u64), garbles) };
     sums.into_iter().fold(Label::default(), |sum, label| sum ^ label)
 }
 
@@ -106,7 +134,7 @@ fn sum_of_hashes(keys: Keys, gates: u64, garbles: bool) -> [Label; 4] {
     let zeros = [spread(four(keys.0)); SIDE_BY_SIDE];
     let ones = [spread(four(keys.0 ^ Label([u64::MAX; 2]))); SIDE_BY_SIDE];
     let mut sum = _mm512_setzero_si512();
-    for first in (0..gates).step_by(GATES) {
+    for first in (0..gates).step_by(GROUP) {
         let keys = keys_of(keys, first);
         if garbles {
             let [a, b] = encrypt(keys, [zeros, ones]);
@@ -168,16 +196,16 @@ fn colours(labels: __m512i) -> __m512i {
     _mm512_srai_epi32::<31>(_mm512_slli_epi32::<31>(lowest))
 }
 
-/// The keys of gates from a number on: two for each.
+/// The keys of gates from a number on: of four those of the first operands, then of the second ones, and so on.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn keys_of(keys: Keys, first: u64) -> Row {
     let start = four(keys.0);
     let number = (2 * first) as i64;
-    let places = _mm512_set_epi64(0, 3, 0, 2, 0, 1, 0, 0);
+    let places = _mm512_set_epi64(0, 6, 0, 4, 0, 2, 0, 0);
     let mut row = [start; SIDE_BY_SIDE];
     for (at, register) in row.iter_mut().enumerate() {
-        let base = number.wrapping_add(4 * at as i64);
+        let base = number.wrapping_add((8 * (at / 2) + at % 2) as i64);
         let base = _mm512_set4_epi64(0, base, 0, base);
         *register = xor(start, _mm512_add_epi64(base, places));
     }
@@ -241,65 +269,53 @@ fn store(register: __m512i, labels: &mut [Label; 4]) {
     unsafe { _mm512_storeu_si512(labels.as_mut_ptr().cast(), register) };
 }
 
-/// Adds up both halves of each gate, and writes the labels of gates of two registers.
+/// The labels of a group's first operands and of its second ones, and what is added to them.
+type Group<'a> = ([&'a [Label; GROUP]; 2], [Label; 2]);
+
+/// The labels of a group, as they are hashed: four first ones, four second ones, and so on.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn store_sums(halves: [__m512i; 2], sets: &mut [Label; 4]) {
-    let sums = [xor(halves[0], exchanged(halves[0])), xor(halves[1], exchanged(halves[1]))];
-    let places = _mm512_set_epi64(13, 12, 9, 8, 5, 4, 1, 0);
-    store(_mm512_permutex2var_epi64(sums[0], places, sums[1]), sets);
+fn operands((labels, offsets): Group<'_>) -> Row {
+    let offsets = [four(offsets[0]), four(offsets[1])];
+    let mut row = [offsets[0]; SIDE_BY_SIDE];
+    for (at, register) in row.iter_mut().enumerate() {
+        let side = at % 2;
+        *register = xor(loaded(&labels[side].as_chunks::<4>().0[at / 2]), offsets[side]);
+    }
+    row
 }
-
-/// Both operands of each gate exchanged.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn exchanged(labels: __m512i) -> __m512i {
-    _mm512_shuffle_i64x2::<0b10_11_00_01>(labels, labels)
-}
-
-/// Second operands, and first ones.
-const SECOND: u8 = 0b1100_1100;
-const FIRST: u8 = 0b0011_0011;
 
 #[target_feature(enable = "avx512f,avx512bw,vaes")]
 fn garble_group(
     keys: Keys,
     first: u64,
     delta: Label,
-    reads: &[Label; 2 * GATES],
-    tables: &mut [Label; 2 * GATES],
-    sets: &mut [Label; GATES],
+    group: Group<'_>,
+    tables: &mut [Label; 2 * GROUP],
+    sets: &mut [Label; GROUP],
 ) {
     let delta = four(delta);
     let spread_delta = spread(delta);
-    let reads = reads.as_chunks::<4>().0;
-    let mut zeros = [delta; SIDE_BY_SIDE];
-    for (zero, reads) in zeros.iter_mut().zip(reads) {
-        *zero = spread(loaded(reads));
-    }
-    let mut ones = zeros;
-    for one in &mut ones {
-        *one = xor(*one, spread_delta);
+    let labels = operands(group);
+    let (mut zeros, mut ones) = (labels, labels);
+    for (zero, one) in zeros.iter_mut().zip(&mut ones) {
+        *zero = spread(*zero);
+        *one = xor(*zero, spread_delta);
     }
     let [zero_ciphers, one_ciphers] = encrypt(keys_of(keys, first), [zeros, ones]);
-    let mut halves = [delta; SIDE_BY_SIDE];
-    let tables = tables.as_chunks_mut::<4>().0;
-    for at in 0..SIDE_BY_SIDE {
-        let labels = loaded(&reads[at]);
-        let zero_hashes = xor(zero_ciphers[at], spread(labels));
-        // The sum of both hashes: the labels differ by Δ.
-        let sums = xor3(zero_ciphers[at], one_ciphers[at], spread_delta);
-        let others = exchanged(labels);
-        // To the first, Δ where the second's colour is 1; to the second, the first label.
-        let added = _mm512_mask_mov_epi64(_mm512_and_si512(colours(others), delta), SECOND, others);
-        let table = xor(sums, added);
-        store(table, &mut tables[at]);
-        // Of the second, what the first label was added to is taken without it.
-        let chosen = _mm512_mask_mov_epi64(sums, FIRST, table);
-        halves[at] = xor_and(zero_hashes, chosen, colours(labels));
-    }
-    for (halves, sets) in halves.as_chunks::<2>().0.iter().zip(sets.as_chunks_mut::<4>().0) {
-        store_sums(*halves, sets);
+    let tables = tables.as_chunks_mut::<8>().0;
+    let sets = sets.as_chunks_mut::<4>().0;
+    for (four, (tables, sets)) in tables.iter_mut().zip(sets).enumerate() {
+        let (at_a, at_b) = (2 * four, 2 * four + 1);
+        let (a, b) = (labels[at_a], labels[at_b]);
+        // The sums of both hashes: the labels differ by Δ.
+        let sum_a = xor3(zero_ciphers[at_a], one_ciphers[at_a], spread_delta);
+        let sum_b = xor3(zero_ciphers[at_b], one_ciphers[at_b], spread_delta);
+        let (colours_a, colours_b) = (colours(a), colours(b));
+        let garblers = xor_and(sum_a, colours_b, delta);
+        store_tables([garblers, xor(sum_b, a)], tables);
+        let hashes = xor3(zero_ciphers[at_a], zero_ciphers[at_b], spread(xor(a, b)));
+        store(xor_and(xor_and(hashes, garblers, colours_a), sum_b, colours_b), sets);
     }
 }
 
@@ -307,26 +323,44 @@ fn garble_group(
 fn evaluate_group(
     keys: Keys,
     first: u64,
-    reads: &[Label; 2 * GATES],
-    tables: &[Label; 2 * GATES],
-    sets: &mut [Label; GATES],
+    group: Group<'_>,
+    tables: &[Label; 2 * GROUP],
+    sets: &mut [Label; GROUP],
 ) {
-    let reads = reads.as_chunks::<4>().0;
-    let tables = tables.as_chunks::<4>().0;
-    let mut labels = [_mm512_setzero_si512(); SIDE_BY_SIDE];
-    for (label, reads) in labels.iter_mut().zip(reads) {
-        *label = spread(loaded(reads));
+    let labels = operands(group);
+    let mut row = labels;
+    for register in &mut row {
+        *register = spread(*register);
     }
-    let [ciphers] = encrypt(keys_of(keys, first), [labels]);
-    let mut halves = labels;
-    for at in 0..SIDE_BY_SIDE {
-        let labels = loaded(&reads[at]);
-        let table = loaded(&tables[at]);
-        // The first label is added to the second's table.
-        let table = _mm512_mask_xor_epi64(table, SECOND, table, exchanged(labels));
-        halves[at] = xor_and(xor(ciphers[at], spread(labels)), table, colours(labels));
+    let [ciphers] = encrypt(keys_of(keys, first), [row]);
+    let sets = sets.as_chunks_mut::<4>().0;
+    for (four, (tables, sets)) in tables.as_chunks::<8>().0.iter().zip(sets).enumerate() {
+        let (at_a, at_b) = (2 * four, 2 * four + 1);
+        let (a, b) = (labels[at_a], labels[at_b]);
+        let [garblers, evaluators] = loaded_tables(tables);
+        let hashes = xor3(ciphers[at_a], ciphers[at_b], spread(xor(a, b)));
+        store(xor_and(xor_and(hashes, garblers, colours(a)), xor(evaluators, a), colours(b)), sets);
     }
-    for (halves, sets) in halves.as_chunks::<2>().0.iter().zip(sets.as_chunks_mut::<4>().0) {
-        store_sums(*halves, sets);
-    }
+}
+
+/// Writes the tables of four gates: both of a gate, then those of the next.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_tables([garblers, evaluators]: [__m512i; 2], tables: &mut [Label; 8]) {
+    let (low, high) =
+        (_mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4));
+    let [first, second] = tables.as_chunks_mut::<4>().0 else { unreachable!("eight are two fours") };
+    store(_mm512_permutex2var_epi64(garblers, low, evaluators), first);
+    store(_mm512_permutex2var_epi64(garblers, high, evaluators), second);
+}
+
+/// The tables of four gates: the garbler's, and the evaluator's.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn loaded_tables(tables: &[Label; 8]) -> [__m512i; 2] {
+    let (even, odd) =
+        (_mm512_set_epi64(13, 12, 9, 8, 5, 4, 1, 0), _mm512_set_epi64(15, 14, 11, 10, 7, 6, 3, 2));
+    let [first, second] = tables.as_chunks::<4>().0 else { unreachable!("eight are two fours") };
+    let (first, second) = (loaded(first), loaded(second));
+    [_mm512_permutex2var_epi64(first, even, second), _mm512_permutex2var_epi64(first, odd, second)]
 }

@@ -40,7 +40,7 @@ proptest! {
         first in 0usize..10,
         second in 0usize..10,
         third in 0usize..4,
-        evaluations in 1usize..5,
+        evaluations in prop_oneof![1usize..5, 8usize..28],
         seed in 0u64..200,
     ) {
         agrees(&circuit(&recipe, [first, second, third]), evaluations, seed);

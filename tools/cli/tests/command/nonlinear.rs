@@ -73,6 +73,28 @@ fn one_image_is_classified_by_garbled_circuits_over_a_slow_link_and_by_tables_ov
     println!("over a slow link: {} s by garbled circuits", run["online_s"]);
 }
 
+/// The labels and tables of garbled circuits count against the budget, though they are in no device's memory.
+#[test]
+fn garbled_circuits_keep_within_the_budget() {
+    let folder = network(1);
+    let garbled = ["plan", "job.toml", "--nonlinear", "garbled", "--link", "wan"];
+    let plan = json(&folder.run(&[&garbled[..], &["--json"]].concat()));
+    let host = plan["parties"][0]["garbled_host_bytes"].as_u64().expect("labels in host memory");
+    let line = refused(&folder, &[&garbled[..], &["--budget", &host.to_string()]].concat(), 4);
+    assert!(line.contains(&format!("of the host for garbled circuits {host})")), "{line}");
+    let needed = line.split_once(" needs ").and_then(|(_, rest)| rest.split_once(" bytes of memory"));
+    let needed: u64 = needed.expect("what is needed").0.parse().expect("bytes");
+    assert!(needed > host, "beside a device's part: {line}");
+    let less = (needed - 1).to_string();
+    refused(&folder, &[&garbled[..], &["--budget", &less]].concat(), 4);
+    let enough = json(&folder.run(&[&garbled[..], &["--budget", &needed.to_string(), "--json"]].concat()));
+    assert_eq!(enough["protocol"], "beaver-garbled", "{needed} bytes are enough");
+    let auto = ["plan", "job.toml", "--link", "wan", "--json", "--budget", &less];
+    assert_eq!(json(&folder.run(&auto))["protocol"], "beaver", "tables take less memory");
+    let run = ["run", "job.toml", "--local", "--link", "wan", "--json", "--budget", &less];
+    assert_eq!(json(&folder.run(&run))["protocol"], "beaver", "so do runs");
+}
+
 #[test]
 fn many_images_stay_with_tables() {
     for images in [30, 360] {
