@@ -82,7 +82,10 @@ fn hold(case: &Accuracy, ring: Ring, parts: [[f64; COLS]; 2], seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(if cfg!(debug_assertions) { 1 } else { 8 })
+    })]
 
     #[test]
     fn functions_in_circuits_are_as_near_to_the_true_ones_as_they_state(
