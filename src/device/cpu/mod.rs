@@ -44,7 +44,7 @@ mod workers;
 mod xor;
 
 pub use level::SimdLevel;
-pub use peak::MultiplyPeak;
+pub use peak::{MultiplyPeak, naive_product};
 pub use profile::profile;
 
 use super::check::{check_download, check_kernel, check_upload};

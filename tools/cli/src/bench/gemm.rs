@@ -11,9 +11,9 @@ use serde::Serialize;
 use std::convert::Infallible;
 use std::hint::black_box;
 use symbolon::device::Device;
-use symbolon::device::cpu::{MultiplyPeak, SimdLevel};
+use symbolon::device::cpu::{MultiplyPeak, SimdLevel, naive_product};
 use symbolon::device::gpu::{Gpu, MatrixUnitsState};
-use symbolon::ring::{Element, Ring, Shape};
+use symbolon::ring::{Elements, Ring, Shape};
 use symbolon::step::{Kernel, Matrix};
 
 /// The side of the naive loop's product: it stays in the caches, which is the best that it can have.
@@ -299,33 +299,19 @@ impl References {
     }
 }
 
+/// The rate of the textbook's three loops on this core.
 fn naive(ring: Ring) -> f64 {
-    match ring {
-        Ring::Z32 => naive_rate::<u32>().best,
-        Ring::Z64 => naive_rate::<u64>().best,
-    }
-}
-
-/// The textbook's three loops, in the order that a compiler can vectorise.
-fn naive_rate<E: Element>() -> Rate {
-    let elements = |factor: u64| (0..(NAIVE_SIDE * NAIVE_SIDE) as u64).map(move |x| E::from_u64(x * factor));
-    let left: Vec<E> = elements(0x9e37_79b9).collect();
-    let right: Vec<E> = elements(0xc2b2_ae35).collect();
-    let mut out = vec![E::ZERO; NAIVE_SIDE * NAIVE_SIDE];
+    let elements = |factor: u64| {
+        Elements::from_integers(ring, (0..(NAIVE_SIDE * NAIVE_SIDE) as u64).map(|x| x * factor))
+    };
+    let (left, right, mut out) = (elements(0x9e37_79b9), elements(0xc2b2_ae35), elements(0));
     let work = || {
-        out.fill(E::ZERO);
-        for (out, left) in out.chunks_exact_mut(NAIVE_SIDE).zip(left.chunks_exact(NAIVE_SIDE)) {
-            for (&factor, right) in left.iter().zip(right.chunks_exact(NAIVE_SIDE)) {
-                for (out, &element) in out.iter_mut().zip(right) {
-                    *out = out.add(factor.mul(element));
-                }
-            }
-        }
+        naive_product(&left, &right, &mut out, NAIVE_SIDE);
         black_box(&out);
         Ok::<(), Infallible>(())
     };
     let Ok(rate) = rate((NAIVE_SIDE as f64).powi(3), work);
-    rate
+    rate.best
 }
 
 fn text(json: &GemmJson) -> String {
