@@ -164,11 +164,10 @@ impl Reports<'_> {
 
     /// Writes what a run gave, and says what it took.
     fn of(&self, job: &ConnectedJob, mut outcome: SessionOutcome, batch: u32) -> Result<Ran, Failure> {
-        let (party, program) = (job.party(), job.program());
+        let program = job.program();
         let is_last = batch + 1 == job.job().batches;
-        let plan = outcome.plans.of(party.into());
         let recorded = outcome.report.trace.as_ref().filter(|_| self.traced && is_last);
-        let trace = recorded.map(|recorded| TraceFile::new(recorded, Some(plan)));
+        let trace = recorded.map(|recorded| TraceFile::new(recorded, Some((&outcome.plans, program))));
         let (ranges, inputs) = (self.ranges.clone(), self.inputs.clone());
         let mut json = RunJson::of_party(job.job(), program, ranges, inputs, &outcome, &self.devices);
         json.stored = job.stored().map(Into::into);

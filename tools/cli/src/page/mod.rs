@@ -24,22 +24,26 @@ h1{font-size:24px;line-height:1.25;margin:0;overflow-wrap:anywhere}
 h2{font-size:17px;margin:0 0 12px}
 section{background:#fff;border:1px solid #e1e4e8;border-radius:8px;padding:20px;margin:20px 0}
 .wide{overflow-x:auto;-webkit-overflow-scrolling:touch}
+.long{overflow-y:auto;max-height:70vh}
+.long th{position:sticky;top:0;background:#fff;z-index:1}
 table{border-collapse:collapse;font-size:13.5px;min-width:100%}
 th,td{padding:6px 10px;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-th:first-child,td:first-child{text-align:left;padding-left:0}
+th:first-child,td:first-child{text-align:left;padding-left:0;position:sticky;left:0;background:#fff}
+.long th:first-child{z-index:2}
 th{border-bottom:2px solid #d5d9de;color:#566069;font-weight:600}
 td{border-bottom:1px solid #edeff1}
 tr:last-child td{border-bottom:0}
 svg{display:block;max-width:none}
 @media(min-width:960px){.wide>svg{max-width:100%;height:auto}}
 p{margin:0 0 12px}
-td:only-child{white-space:normal}
+td:only-child{white-space:normal;position:static}
 .note{color:#566069;font-size:13.5px;margin:12px 0 0}
 .figures{display:flex;flex-wrap:wrap;gap:12px;margin:0}
 .figures div{flex:1 1 140px;background:#f4f6f9;border-radius:6px;padding:12px}
 .figures dt{color:#566069;font-size:12.5px}
 .figures dd{margin:2px 0 0;font-size:19px;font-weight:600;overflow-wrap:anywhere}
-@media(max-width:600px){header{padding:20px 0}h1{font-size:20px}section{padding:16px 14px;margin:14px 0}
+@media(max-width:600px){th:first-child,td:first-child{white-space:normal;max-width:42vw;overflow-wrap:anywhere}
+header{padding:20px 0}h1{font-size:20px}section{padding:16px 14px;margin:14px 0}
 header div,main{padding:0 12px}}
 ";
 
@@ -64,8 +68,10 @@ impl Page {
         self.section("In short", &format!("<dl class=\"figures\">{figures}</dl>"));
     }
 
-    /// A table under a heading, with a note below it.
+    /// A table under a heading, with a note below it. One that is long scrolls in its card, below its first row.
     pub fn table(&mut self, heading: &str, rows: &[Vec<String>], note: &str) {
+        const LONG: usize = 40;
+        let class = if rows.len() > LONG { "wide long" } else { "wide" };
         let cell = |tag: &str, cell: &String| format!("<{tag}>{}</{tag}>", escape(cell));
         let row = |(index, cells): (usize, &Vec<String>)| {
             let tag = if index == 0 { "th" } else { "td" };
@@ -73,7 +79,8 @@ impl Page {
             format!("<tr>{cells}</tr>\n")
         };
         let rows: String = rows.iter().enumerate().map(row).collect();
-        self.section(heading, &format!("<div class=\"wide\"><table>\n{rows}</table></div>{}", note_of(note)));
+        let table = format!("<div class=\"{class}\"><table>\n{rows}</table></div>{}", note_of(note));
+        self.section(heading, &table);
     }
 
     /// A chart under a heading, with a note below it.

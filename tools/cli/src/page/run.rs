@@ -6,9 +6,14 @@ use crate::args::Shared;
 use crate::report::{RoleJson, RunJson, Series};
 use crate::stages;
 use crate::table::{bytes, seconds, size};
-use crate::trace::TraceFile;
+use crate::trace::{LineTook, TraceFile};
 use std::collections::BTreeSet;
 use symbolon::device::DriverMemory;
+
+/// What the table of lines says.
+const LINES_NOTE: &str = "Bytes of all parties here. Lines that send in one round all count it. Device: measured, of the \
+                          party that computes longest, if its device tells steps apart. On the link: what the bytes \
+                          and the rounds take at the shape that was given.";
 
 /// The page of a run, with pictures where there is a trace of it.
 pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
@@ -60,6 +65,13 @@ pub fn page(run: &RunJson, trace: Option<&TraceFile>, shared: &Shared) -> Page {
         &stages::table(&run.processes()),
         "All of each process's time, from its start to the writing of this page.",
     );
+    if let Some(trace) = trace {
+        let parties: Vec<&[LineTook]> = trace.about.roles.iter().map(|role| role.lines.as_slice()).collect();
+        let rows = LineTook::rows(&parties, shared.link);
+        if rows.len() > 1 {
+            page.table("What the lines took online", &rows, LINES_NOTE);
+        }
+    }
     match &run.garbled {
         Some(garbled) => page.table("Circuit", &garbled.rows(), ""),
         None => {

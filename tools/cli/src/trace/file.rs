@@ -1,5 +1,6 @@
 //! The file: Chrome's trace event format, with the data that a summary needs beside the events.
 
+use super::LineTook;
 use crate::failure::Failure;
 use crate::files;
 use crate::page::chart::Classes;
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-use symbolon::plan::{Occupied, Plan};
+use symbolon::plan::{Occupied, Plan, Plans};
+use symbolon::program::Program;
 use symbolon::run::{Span, Stage, Trace, TraceLane};
 use symbolon::share::Role;
 use symbolon::step::MemoryClass;
@@ -50,6 +52,9 @@ pub struct RoleAbout {
     pub role: String,
     /// The start of its online phase, in µs.
     pub online_us: f64,
+    /// What each line of the job took online.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LineTook>,
 }
 
 /// A span, or the name of a process or lane.
@@ -94,8 +99,9 @@ pub struct Arguments {
 }
 
 impl TraceFile {
-    /// The trace of one process, and the memory that the plan's steps had in use, where it ran by a plan.
-    pub fn new(trace: &Trace, plan: Option<&Plan>) -> TraceFile {
+    /// The trace of one process, with the memory that the plan's steps had in use and what each line of the program took,
+    /// where it ran by a plan.
+    pub fn new(trace: &Trace, planned: Option<(&Plans, &Program)>) -> TraceFile {
         let pid = number(trace.role);
         let named = |what: &str, tid: u32, name: String| Event {
             name: what.to_owned(),
@@ -112,9 +118,11 @@ impl TraceFile {
         let mut events = vec![named("process_name", 0, trace.role.to_string())];
         events.extend(lanes.iter().map(|&lane| named("thread_name", thread(lane), lane_name(lane))));
         events.extend(trace.spans.iter().map(|span| event(pid, span)));
+        let plan = planned.map(|(plans, _)| plans.of(trace.role));
         events.extend(plan.into_iter().flat_map(|plan| counters(pid, trace, plan)));
+        let lines = planned.map(|(plans, program)| LineTook::all(trace, plans, program)).unwrap_or_default();
         let start = trace.start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let role = RoleAbout { pid, role: trace.role.to_string(), online_us: micros(trace.online) };
+        let role = RoleAbout { pid, role: trace.role.to_string(), online_us: micros(trace.online), lines };
         TraceFile {
             unit: "ms".to_owned(),
             events,

@@ -1,10 +1,12 @@
 //! Traces: the work of each lane of each process over time, as files that Perfetto and Chrome open.
 
 mod file;
+mod lines;
 mod summary;
 mod timeline;
 
 pub use file::TraceFile;
+pub use lines::LineTook;
 
 use crate::failure::Failure;
 use crate::files;
