@@ -132,7 +132,8 @@ impl Program {
             return Err(ProgramError::NoRecipient { name: name.to_owned() });
         }
         to.iter().try_for_each(|party| self.check_party(name, party))?;
-        let value = self.promoted(value)?;
+        // Integers that have a reading are revealed as such.
+        let value = if self.is_read(value) { value } else { self.promoted(value)? };
         self.outputs.push(Output { name: name.to_owned(), value, to, every: 1 });
         Ok(())
     }
@@ -193,8 +194,10 @@ impl Program {
         if self.is_integer(a)
             && let Some(integer) = whole(constant)
         {
-            let element = self.integer(integer)?;
-            return self.push_like(a, Op::AddConstant(a, element), shape, label);
+            let element = self.integer_beside(a, integer)?;
+            let sum = self.push_like(a, Op::AddConstant(a, element), shape, label)?;
+            self.settle_constant(sum, a, integer, |span| span.plus(Span::at(integer)));
+            return Ok(sum);
         }
         let element = self.element(constant)?;
         let promoted = self.promoted(a)?;
@@ -217,7 +220,7 @@ impl Program {
         let shape = self.value(a).shape;
         match whole(constant) {
             Some(integer) => {
-                let factor = self.integer(integer)?;
+                let factor = self.integer_beside(a, integer)?;
                 let scaled = self.push_like(a, Op::Scale(a, factor), shape, label)?;
                 self.settle_constant(scaled, a, integer, |span| span.times(integer));
                 Ok(scaled)
@@ -363,6 +366,9 @@ impl Program {
     }
 
     /// The value at the scale of the program's numbers.
+    ///
+    /// # Errors
+    /// Where integers that have a reading would be mixed with numbers with fractions.
     pub(super) fn promoted(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         if !self.is_integer(a) {
             return Ok(a);
@@ -387,8 +393,11 @@ impl Program {
         if !shape.is_bearable() {
             return Err(ProgramError::TooLarge { label, shape: shape.into() });
         }
-        let (id, interval) = (self.next_id(), range::interval_of(self, op, fraction_bits));
-        let integers = self.integers_of(op);
+        if !self.counts() {
+            self.check_unmixed(op, fraction_bits)?;
+        }
+        let (id, integers) = (self.next_id(), self.integers_of(op));
+        let interval = if integers.is_some() { None } else { range::interval_of(self, op, fraction_bits) };
         let dims = self.dims_of(op).unwrap_or(shape.into());
         debug_assert_eq!(dims.folded(), shape, "extents of the same matrix");
         self.values.push(Value {
@@ -437,7 +446,7 @@ impl Program {
     /// its result, which [`Program::polynomial`] bounds itself.
     pub(super) fn refine(&mut self, value: ValueId, interval: Option<Interval>) {
         // What is known of integers is settled apart.
-        if self.counts() {
+        if self.is_read(value) {
             return;
         }
         let own = &mut self.values[value.index()].interval;
@@ -524,8 +533,17 @@ impl Program {
     /// An integer as a ring element: among integers signed or unsigned, whichever way it fits; among fixed-point
     /// numbers, which are signed, it would turn negative from 2^(k−1) on.
     pub(super) fn integer(&self, value: i128) -> Result<u64, ProgramError> {
+        self.integer_of(value, self.counts())
+    }
+
+    /// The same beside a value, which may have a reading.
+    pub(super) fn integer_beside(&self, a: ValueId, value: i128) -> Result<u64, ProgramError> {
+        self.integer_of(value, self.is_read(a))
+    }
+
+    pub(super) fn integer_of(&self, value: i128, is_read: bool) -> Result<u64, ProgramError> {
         let ring_bits = self.ring().bits();
-        let most_bits = if self.codec.fraction_bits() == 0 { ring_bits } else { ring_bits - 1 };
+        let most_bits = if is_read { ring_bits } else { ring_bits - 1 };
         let fits = value >= -(1 << (ring_bits - 1)) && value < 1 << most_bits;
         let element = fits.then_some(value as u64).ok_or(ProgramError::IntegerRange { value, ring_bits })?;
         Ok(self.ring().reduce(element))

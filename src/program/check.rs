@@ -139,7 +139,7 @@ impl<'a> Checks<'a> {
         for (asked, either_sign, interval) in domains.filter_map(|domain| domain.argument(source)) {
             self.domain(old, self.new_id(asked), either_sign, interval)?;
         }
-        if source.counts() {
+        if source.is_read(old) {
             return self.integer(old, id, assumed);
         }
         match source.value(old).op {
@@ -484,7 +484,7 @@ impl Program {
         let label = self.value(like).label.clone();
         let value = self.push_like(like, op, shape, label)?;
         self.values[value.index()].interval = None;
-        if self.counts() {
+        if self.is_read(value) {
             self.read_as(value, Span::of_reading(true, self.ring()), true);
         }
         Ok(value)

@@ -2,7 +2,7 @@
 //!
 //! Fixed-point numbers are compared by the sign of their difference, so operands have to lie less than 2^(k−1) apart,
 //! which numbers below 2^(k−2) in magnitude do; beyond, the difference wraps, in the oracle as in every protocol. Integers
-//! are compared right over all of their kinds: see [`super::order`] for how. A product of a comparison's result and a value
+//! that have a reading are compared right over all of their kinds: see [`super::order`] for how. A product of a comparison's result and a value
 //! is how a protocol chooses: it costs less than a general product.
 
 use super::build::whole;
@@ -17,7 +17,7 @@ impl Program {
     /// # Errors
     /// None as yet.
     pub fn test(&mut self, a: ValueId, test: Test) -> Result<ValueId, ProgramError> {
-        if !self.counts() {
+        if !self.is_read(a) {
             return self.raw_test(a, test);
         }
         let relation = match test {
@@ -48,7 +48,7 @@ impl Program {
     pub fn compare(&mut self, a: ValueId, relation: Relation, b: ValueId) -> Result<ValueId, ProgramError> {
         let label = self.infix(a, relation.sign(), b);
         let result = match relation.of_difference() {
-            _ if self.counts() => self.ordered(a, relation, Term::Value(b))?,
+            _ if self.is_read(a) || self.is_read(b) => self.ordered(a, relation, Term::Value(b))?,
             Some(test) => {
                 let difference = self.sub(a, b)?;
                 self.raw_test(difference, test)?
@@ -69,7 +69,7 @@ impl Program {
         constant: Number,
     ) -> Result<ValueId, ProgramError> {
         let label = format!("({} {} {})", self.short(a), relation.sign(), constant.value());
-        let result = if self.counts() {
+        let result = if self.is_read(a) {
             let constant = self.constant(constant)?;
             self.ordered(a, relation, constant)?
         } else {
@@ -129,10 +129,14 @@ impl Program {
         }
         let label = format!("select({}, {}, {})", self.short(condition), self.short(x), self.short(y));
         let first = self.values.len();
-        let mut condition =
-            if self.is_bit(condition) { condition } else { self.test(condition, Test::NonZero)? };
+        let mut condition = if self.is_bit(condition) {
+            self.freed(condition)?
+        } else {
+            self.test(condition, Test::NonZero)?
+        };
         let (mut x, mut y) = self.aligned(x, y)?;
-        if self.counts() {
+        let is_read = self.is_read(x) || self.is_read(y);
+        if is_read {
             // With rows that fit each other.
             (x, y, _) = self.broadcast(x, y)?;
             (condition, x, _) = self.broadcast(condition, x)?;
@@ -142,7 +146,7 @@ impl Program {
         let chosen = self.mul(condition, difference)?;
         let result = self.add(chosen, y)?;
         self.see_to(first);
-        if self.counts() {
+        if is_read {
             self.set_label(result, &label);
             return self.means(first, result, Meaning::Choice(condition, x, y));
         }
@@ -151,7 +155,7 @@ impl Program {
 
     /// Whether nothing but 0 and 1 can stand there.
     pub(super) fn is_bit(&self, a: ValueId) -> bool {
-        if self.counts() {
+        if self.is_read(a) {
             return Span::new(0, 1).holds(self.integers(a).span);
         }
         // Numbers with fractions may lie between the two.
@@ -174,7 +178,7 @@ impl Program {
     pub fn assume(&mut self, a: ValueId, low: f64, high: f64) -> Result<ValueId, ProgramError> {
         let label = format!("assume({}, {low}, {high})", self.short(a));
         let shape = self.value(a).shape;
-        if self.counts() {
+        if self.is_read(a) {
             let Span { low: least, high: most } = self.integers(a).span;
             let assumed = Span::new(least.max(low.ceil() as i128), most.min(high.floor() as i128));
             if assumed.low > assumed.high {
@@ -204,7 +208,7 @@ impl Program {
     /// None as yet.
     pub fn relu(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let label = format!("relu({})", self.short(a));
-        let result = if self.counts() {
+        let result = if self.is_read(a) {
             self.extreme(a, Term::Constant(0), true)?
         } else {
             let positive = self.is_positive(a)?;
@@ -232,7 +236,7 @@ impl Program {
         let negative = self.sub(a, positive)?;
         let scaled = self.scale(negative, slope)?;
         let result = self.add(positive, scaled)?;
-        if let (true, Some(slope)) = (self.counts(), whole(slope)) {
+        if let (true, Some(slope)) = (self.is_read(a), whole(slope)) {
             self.means(first, result, Meaning::Leaky(a, slope))?;
         }
         self.called(result, label, None)
@@ -245,7 +249,7 @@ impl Program {
     pub fn abs(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
         let label = format!("abs({})", self.short(a));
         let first = self.values.len();
-        if self.counts() && self.integers(a).span.low >= 0 {
+        if self.is_read(a) && self.integers(a).span.low >= 0 {
             return self.copied(a, &label);
         }
         let positive = self.relu(a)?;
@@ -278,7 +282,7 @@ impl Program {
     /// Where the shapes do not broadcast.
     pub fn max(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values.len(), format!("max({}, {})", self.short(a), self.short(b)));
-        if self.counts() {
+        if self.is_read(a) || self.is_read(b) {
             let result = self.extreme(a, Term::Value(b), true)?;
             return self.called(result, label, None);
         }
@@ -296,7 +300,7 @@ impl Program {
     /// Where the shapes do not broadcast.
     pub fn min(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values.len(), format!("min({}, {})", self.short(a), self.short(b)));
-        if self.counts() {
+        if self.is_read(a) || self.is_read(b) {
             let result = self.extreme(a, Term::Value(b), false)?;
             return self.called(result, label, None);
         }
@@ -314,7 +318,7 @@ impl Program {
     /// Where the constant cannot be written in the ring.
     pub fn max_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values.len(), format!("max({}, {})", self.short(a), constant.value()));
-        if self.counts() {
+        if self.is_read(a) {
             let constant = self.constant(constant)?;
             let result = self.extreme(a, constant, true)?;
             return self.called(result, label, None);
@@ -333,7 +337,7 @@ impl Program {
     /// Where the constant cannot be written in the ring.
     pub fn min_constant(&mut self, a: ValueId, constant: Number) -> Result<ValueId, ProgramError> {
         let (first, label) = (self.values.len(), format!("min({}, {})", self.short(a), constant.value()));
-        if self.counts() {
+        if self.is_read(a) {
             let constant = self.constant(constant)?;
             let result = self.extreme(a, constant, false)?;
             return self.called(result, label, None);
@@ -364,9 +368,10 @@ impl Program {
         Some((known, Interval::of_element(self.ring(), element, self.codec().resolution())))
     }
 
-    /// A constant of a program on integers.
+    /// A constant beside integers that have a reading.
     fn constant(&self, constant: Number) -> Result<Term, ProgramError> {
-        self.element(constant)?;
-        whole(constant).map(Term::Constant).ok_or(ProgramError::NotAnInteger { value: constant.value() })
+        let integer = whole(constant).ok_or(ProgramError::NotAnInteger { value: constant.value() })?;
+        self.integer_of(integer, true)?;
+        Ok(Term::Constant(integer))
     }
 }

@@ -253,18 +253,43 @@ pub enum ProgramError {
         label: String,
     },
     /// A kind of numbers that the program's are not.
-    #[error(
-        "input '{name}' cannot hold {kind}: the program computes on {ring_bits} bits with {fraction_bits} fraction bits"
-    )]
+    #[error("'{name}' cannot hold {kind}: the program computes on {ring_bits} bits")]
     Kind {
-        /// The input.
+        /// The input or state.
         name: String,
         /// The declared kind.
         kind: Kind,
         /// k.
         ring_bits: u32,
-        /// f.
-        fraction_bits: u32,
+    },
+    /// A state of integers in a program whose numbers have fractions.
+    #[error("state '{name}' cannot hold {kind}: in this program states hold numbers with fractions")]
+    StateKind {
+        /// The state.
+        name: String,
+        /// The declared kind.
+        kind: Kind,
+    },
+    /// Integers that would be mixed with numbers with fractions.
+    #[error(
+        "{label} is an integer, and would be mixed with numbers with fractions: real(x) makes such numbers of integers, floor(x) and round(x) whole ones of such numbers"
+    )]
+    Unlike {
+        /// The integer's name or expression.
+        label: String,
+    },
+    /// Integers that numbers with fractions do not hold.
+    #[error(
+        "{label} may be an integer from {} to {}, and numbers with fractions here stay below 2^{limit_bits}: declare a bound, or write assume(x, low, high)",
+        .span.low, .span.high
+    )]
+    TooLargeReal {
+        /// The integer's name or expression.
+        label: String,
+        /// Between which it lies.
+        span: Span,
+        /// The bits before the point, less one.
+        limit_bits: u32,
     },
     /// A first value that is not there before the first run.
     #[error(

@@ -13,7 +13,13 @@
 //!   makes of the element, which can be any integer of it, and [`Integers::wraps`] says so.
 //!
 //! Comparisons, and what chooses by them, compare the integers that values stand for, whatever their readings.
+//!
+//! A program on numbers with fractions has such integers as well where an input [holds](Program::hold) a kind of them, such
+//! as hashed keys: what is computed of them alone has a reading too, and is exact. They and numbers with fractions do not
+//! mix: [`Program::real`] makes numbers with fractions of integers, [`Program::floor`] and [`Program::round`] whole numbers
+//! of those. Whole numbers that count or choose (results of comparisons, places, public integers) go with both.
 
+use super::range::{self, Interval};
 use super::{Input, Op, Program, ProgramError, State, Value, ValueId};
 use crate::ring::{Axis, Elements, FixedPoint, Ring};
 use serde::{Deserialize, Serialize};
@@ -26,6 +32,8 @@ pub enum Kind {
     /// Numbers that may have fractions; in a program on integers signed ones of the ring's width.
     #[default]
     Real,
+    /// Signed integers of the ring's width, also in a program on numbers with fractions.
+    Integer,
     /// Signed integers of 32 bits.
     I32,
     /// Unsigned integers of 32 bits.
@@ -51,6 +59,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Real => "real",
+            Kind::Integer => "integer",
             Kind::I32 => "i32",
             Kind::U32 => "u32",
             Kind::I64 => "i64",
@@ -61,7 +70,7 @@ impl Kind {
     /// The width of its integers, where it is a kind of integers.
     pub const fn width(self) -> Option<Ring> {
         match self {
-            Kind::Real => None,
+            Kind::Real | Kind::Integer => None,
             Kind::I32 | Kind::U32 => Some(Ring::Z32),
             Kind::I64 | Kind::U64 => Some(Ring::Z64),
         }
@@ -75,7 +84,7 @@ impl Kind {
         match self {
             Kind::Real => elements.decode(codec),
             Kind::U64 | Kind::U32 => elements.to_u64().into_iter().map(|value| value as f64).collect(),
-            Kind::I64 | Kind::I32 => {
+            Kind::Integer | Kind::I64 | Kind::I32 => {
                 elements.to_u64().into_iter().map(|value| codec.ring().signed(value) as f64).collect()
             }
         }
@@ -265,17 +274,22 @@ impl Value {
 }
 
 impl Program {
-    /// Whether the program computes on integers.
+    /// Whether the program computes on integers alone.
     pub(super) const fn counts(&self) -> bool {
         self.codec.fraction_bits() == 0
     }
 
+    /// Whether a value has a reading: in a program on integers every one, otherwise what is computed of inputs of integers.
+    pub(super) fn is_read(&self, a: ValueId) -> bool {
+        self.value(a).integers.is_some()
+    }
+
     /// Declares which kind of numbers an input holds; without, these are signed integers of the ring's width in a program
-    /// on integers. To be called before the input is used. Its owner's data are held against it.
+    /// on integers, and numbers with fractions in another. There an input of integers is one of elements without fraction
+    /// bits. To be called before the input is used. Its owner's data are held against it.
     ///
     /// # Errors
-    /// Where the value is no input or is used already, or the program's numbers are not of that kind: they have
-    /// fractions, or a ring that is narrower.
+    /// Where the value is no input or is used already, or the ring is narrower than the kind.
     pub fn hold(&mut self, input: ValueId, kind: Kind) -> Result<(), ProgramError> {
         let Op::Input(index) = self.value(input).op else {
             return Err(ProgramError::NoInput { label: self.value(input).label.clone() });
@@ -285,13 +299,16 @@ impl Program {
         if is_used || self.outputs.iter().any(|output| output.value == input) {
             return Err(ProgramError::LateKind { name: name() });
         }
-        let (ring, fraction_bits) = (self.ring(), self.codec.fraction_bits());
-        if kind.width().is_some_and(|width| width > ring || fraction_bits > 0) {
-            let ring_bits = ring.bits();
-            return Err(ProgramError::Kind { name: name(), kind, ring_bits, fraction_bits });
+        let ring = self.ring();
+        if kind.width().is_some_and(|width| width > ring) {
+            return Err(ProgramError::Kind { name: name(), kind, ring_bits: ring.bits() });
         }
         self.inputs[index].kind = kind;
-        self.values[input.index()].integers = self.integers_of(Op::Input(index));
+        let (op, bits) = (Op::Input(index), if kind == Kind::Real { self.codec.fraction_bits() } else { 0 });
+        let integers = self.integers_of(op);
+        let interval = if integers.is_some() { None } else { range::interval_of(self, op, bits) };
+        let value = &mut self.values[input.index()];
+        (value.fraction_bits, value.interval, value.integers) = (bits, interval, integers);
         Ok(())
     }
 
@@ -308,17 +325,31 @@ impl Program {
         Ok(())
     }
 
-    /// The integers that a value's elements stand for, where the program computes on integers.
-    ///
-    /// # Panics
-    /// Where its numbers have fractions.
+    /// The integers that a value's elements stand for. Of whole numbers without a reading, beside numbers with fractions,
+    /// those that they are known to be, as signed integers.
     pub(super) fn integers(&self, value: ValueId) -> Integers {
-        self.value(value).integers.expect("a program on integers")
+        let Value { integers, interval, .. } = *self.value(value);
+        integers.unwrap_or_else(|| {
+            let all = Span::of_reading(true, self.ring());
+            let known = interval.unwrap_or(Interval::ANY);
+            let span = Span::new(
+                (known.low.ceil() as i128).max(all.low),
+                (known.high.floor() as i128).min(all.high),
+            );
+            Integers { span, signed: true, wraps: false }
+        })
     }
 
-    /// What an op's result stands for; nothing where the program's numbers have fractions.
+    /// What an op's result stands for. In a program on numbers with fractions nothing, unless it is an integer of integers
+    /// that have a reading; what a comparison gives goes with numbers of all kinds.
     pub(super) fn integers_of(&self, op: Op) -> Option<Integers> {
-        if !self.counts() {
+        let is_read = match op {
+            _ if self.counts() => true,
+            Op::Input(index) => self.inputs[index].kind != Kind::Real,
+            Op::Compare(..) => false,
+            op => op.operands().any(|operand| self.is_read(operand)),
+        };
+        if !is_read {
             return None;
         }
         let ring = self.ring();
@@ -359,8 +390,12 @@ impl Program {
         Some(Integers::of_result(exact, Integers::reading(&operands, ring), ring))
     }
 
-    /// Says what a value stands for, of which more is known than its ops say: its exact result lies within `exact`.
+    /// Says what a value stands for, of which more is known than its ops say: its exact result lies within `exact`. Of one
+    /// without a reading nothing.
     pub(super) fn settle(&mut self, value: ValueId, exact: Span, operands: &[ValueId]) {
+        if !self.is_read(value) {
+            return;
+        }
         let (ring, of) = (self.ring(), |operand: &ValueId| self.integers(*operand));
         let operands: Vec<Integers> = operands.iter().map(of).collect();
         let signed = Integers::reading(&operands, ring);
@@ -376,10 +411,77 @@ impl Program {
         constant: i128,
         of: impl Fn(Span) -> Span,
     ) {
-        if self.counts() {
+        if self.is_read(value) {
             self.constants.push((value, constant));
             self.settle(value, of(self.integers(a).span), &[a]);
         }
+    }
+
+    /// Makes sure that an op does not mix integers that have a reading with numbers with fractions.
+    pub(super) fn check_unmixed(&self, op: Op, fraction_bits: u32) -> Result<(), ProgramError> {
+        let Some(integer) = op.operands().find(|&operand| self.is_read(operand)) else { return Ok(()) };
+        let is_whole = |operand: ValueId| self.value(operand).fraction_bits == 0;
+        if fraction_bits == 0 && op.operands().all(is_whole) {
+            return Ok(());
+        }
+        Err(ProgramError::Unlike { label: self.short(integer) })
+    }
+
+    /// Takes the reading of a value beside numbers with fractions, which all of its integers fit as signed ones: so it goes
+    /// with both.
+    pub(super) fn unread(&mut self, value: ValueId) {
+        let (all, integers) = (Span::of_reading(true, self.ring()), self.integers(value));
+        if self.counts() || !self.is_read(value) || !all.holds(integers.span) || integers.wraps {
+            return;
+        }
+        let Span { low, high } = integers.span;
+        let [low, high] = [low, high].map(|end| Interval::of_element(self.ring(), end as u64, 1.0));
+        let value = &mut self.values[value.index()];
+        (value.integers, value.interval) = (None, Some(low.hull(high)));
+    }
+
+    /// A value with a reading, as one that goes with numbers with fractions too; others as they are.
+    pub(super) fn freed(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        if self.counts() || !self.is_read(a) {
+            return Ok(a);
+        }
+        let (shape, label) = (self.value(a).shape, self.value(a).label.clone());
+        let copy = self.push_like(a, Op::Scale(a, 1), shape, label)?;
+        self.unread(copy);
+        Ok(copy)
+    }
+
+    /// A value of whole numbers beside one with a reading, with a reading too.
+    pub(super) fn read_beside(&mut self, a: ValueId, other: ValueId) -> Result<ValueId, ProgramError> {
+        if self.is_read(a) || !self.is_read(other) || self.value(a).fraction_bits > 0 {
+            return Ok(a);
+        }
+        let (shape, label, integers) = (self.value(a).shape, self.value(a).label.clone(), self.integers(a));
+        let copy = self.push_like(a, Op::Scale(a, 1), shape, label)?;
+        let value = &mut self.values[copy.index()];
+        (value.integers, value.interval) = (Some(integers), None);
+        Ok(copy)
+    }
+
+    /// Integers as numbers with fractions, with which they can then be computed. Numbers with fractions stay as they are.
+    ///
+    /// *Error:* none. *Rounds:* none.
+    ///
+    /// # Errors
+    /// In programs on integers, and where the integers may be too large for numbers with fractions.
+    pub fn real(&mut self, a: ValueId) -> Result<ValueId, ProgramError> {
+        let label = format!("real({})", self.short(a));
+        if self.counts() {
+            return Err(ProgramError::NoFractions { label });
+        }
+        let (Integers { span, wraps, .. }, limit_bits) =
+            (self.integers(a), self.ring().bits() - 2 - self.codec.fraction_bits());
+        if self.is_read(a) && (wraps || span.magnitude().high >= 1 << limit_bits) {
+            return Err(ProgramError::TooLargeReal { label: self.short(a), span, limit_bits });
+        }
+        let free = self.freed(a)?;
+        let result = self.promoted(free)?;
+        if result == a { Ok(a) } else { self.called(result, label, None) }
     }
 }
 

@@ -23,6 +23,30 @@ use crate::ring::{Axis, Shape};
 /// steps and shares of the bits as numbers.
 const FEW_COLUMNS: usize = 4;
 
+/// The sides of a join whose keys are said to be in rising order already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sorted {
+    /// The left keys.
+    pub left: bool,
+    /// The right keys.
+    pub right: bool,
+}
+
+impl Sorted {
+    /// Both sides.
+    pub const BOTH: Sorted = Sorted { left: true, right: true };
+
+    /// As calls name it.
+    fn text(self) -> &'static str {
+        match self {
+            Sorted { left: false, right: false } => "",
+            Sorted { left: true, right: true } => ", sorted=True",
+            Sorted { left: true, right: false } => ", left_sorted=True",
+            Sorted { left: false, right: true } => ", right_sorted=True",
+        }
+    }
+}
+
 /// Left rows and what they match, in the order in which the left keys came.
 struct Matches {
     /// Whether there is a right row with the key.
@@ -58,11 +82,11 @@ impl Program {
     /// the last one's. [`Program::is_in`] tells which left keys have a match. Right values have a row for each right key, and
     /// the result has one for each left key.
     ///
-    /// With `sorted` both keys are said to be in rising order already, as their owners can put them: the result is right only
-    /// where they are, which the program's [assumptions](Program::assumptions) list and its checks ask.
+    /// Of the sides that `sorted` names the keys are said to be in rising order already, as their owners can put them: the
+    /// result is right only where they are, which the program's [assumptions](Program::assumptions) list and its checks ask.
     ///
     /// *Error:* none. *Rounds:* those of sorting the longer keys, each layer's by a comparison, and of as many exchanges and a
-    /// comparison back; of log₂ n layers with `sorted`.
+    /// comparison back; of log₂ n layers where both sides are `sorted`.
     ///
     /// # Errors
     /// Where the left keys are neither a vector nor a column, or there is not one right key for each row of values.
@@ -71,10 +95,10 @@ impl Program {
         left_keys: ValueId,
         right_keys: ValueId,
         right_values: ValueId,
-        sorted: bool,
+        sorted: Sorted,
     ) -> Result<ValueId, ProgramError> {
         let names = [left_keys, right_keys, right_values].map(|value| self.short(value));
-        let label = format!("join({}{})", names.join(", "), if sorted { ", sorted=True" } else { "" });
+        let label = format!("join({}{})", names.join(", "), sorted.text());
         let first = self.values.len();
         let left = self.keys(left_keys)?;
         let right = self.column(right_keys)?;
@@ -97,9 +121,9 @@ impl Program {
     ///
     /// # Errors
     /// Where a program's integers are signed here and unsigned there, and no reading holds both.
-    pub fn is_in(&mut self, a: ValueId, among: ValueId, sorted: bool) -> Result<ValueId, ProgramError> {
+    pub fn is_in(&mut self, a: ValueId, among: ValueId, sorted: Sorted) -> Result<ValueId, ProgramError> {
         let names = [a, among].map(|value| self.short(value));
-        let label = format!("isin({}{})", names.join(", "), if sorted { ", sorted=True" } else { "" });
+        let label = format!("isin({}{})", names.join(", "), sorted.text());
         let (first, to) = (self.values.len(), self.dims(a));
         let (left, right) = (self.column(a)?, self.column(among)?);
         let result = if self.value(left).shape.is_empty() || self.value(right).shape.is_empty() {
@@ -151,9 +175,7 @@ impl Program {
             let front = self.compacted(vec![less], last)?;
             let all = self.filled(Shape::SCALAR.into(), Number::Integer(count as i128))?;
             let counts = self.of_each_group(front[0], all)?;
-            if self.counts() {
-                self.settle(counts, Span::new(0, count as i128), &[]);
-            }
+            self.settle(counts, Span::new(0, count as i128), &[]);
             self.refine(counts, Some(Interval::new(0.0, count as f64)));
             self.reshape_to(counts, self.dims(keys))?
         };
@@ -265,14 +287,16 @@ impl Program {
         &mut self,
         (left, right): (ValueId, ValueId),
         columns: Vec<ValueId>,
-        sorted: bool,
+        sorted: Sorted,
         label: &str,
     ) -> Result<Matches, ProgramError> {
         let (left, right) = self.aligned(left, right)?;
-        let said = if sorted { self.said_to_be_in_order([left, right], label)? } else { None };
-        let Keys { left, right, tie } = self.told_apart((left, right), sorted)?;
-        let left = self.left_in_order(left, sorted)?;
-        let right = self.right_in_order((right, columns), sorted, tie.is_none())?;
+        let (left, right) = (self.read_beside(left, right)?, self.read_beside(right, left)?);
+        let said = [(left, sorted.left), (right, sorted.right)].into_iter().filter(|(_, said)| *said);
+        let said = self.said_to_be_in_order(said.map(|(keys, _)| keys), label)?;
+        let Keys { left, right, tie } = self.told_apart((left, right), sorted.right)?;
+        let left = self.left_in_order(left, sorted.left)?;
+        let right = self.right_in_order((right, columns), sorted.right, tie.is_none())?;
         let (mut nearest, columns) = self.up_to_each(left.keys, right, tie)?;
         if let Some(said) = said {
             let (scale, shape) = (self.value(nearest).fraction_bits, self.value(said).shape);
@@ -303,7 +327,7 @@ impl Program {
     /// Zero, as the number of neighbours that are not in rising order, which nothing but its user's word says.
     fn said_to_be_in_order(
         &mut self,
-        keys: [ValueId; 2],
+        keys: impl Iterator<Item = ValueId>,
         label: &str,
     ) -> Result<Option<ValueId>, ProgramError> {
         let mut wrong = None;
@@ -415,7 +439,7 @@ impl Program {
             let apart = known.map(|known| known.plus(known.times(-1.0)));
             let sums = self.running(steps, 0, |_| apart)?;
             let last = self.add(sums, first)?;
-            if self.counts() {
+            if self.is_read(last) {
                 self.settle_parts(start);
                 let span = self.integers(value).span.hull(self.integers(first).span);
                 self.settle(last, span, &[value, first]);
@@ -448,9 +472,7 @@ impl Program {
             let rest = self.sub(behind, before)?;
             steps = self.joined(steps, rest, Axis::Rows)?;
         }
-        if self.counts() {
-            self.settle_parts(part);
-        }
+        self.settle_parts(part);
         Ok(steps)
     }
 
@@ -478,9 +500,7 @@ impl Program {
             self.need_from(start);
         }
         let less = self.sub(sums, total)?;
-        if self.counts() {
-            self.settle_parts(start);
-        }
+        self.settle_parts(start);
         let zero = Interval::at(0.0);
         self.refine(less, known.map(|known| known.times(-(count as f64)).hull(known.times(-1.0)).hull(zero)));
         Ok(less)
@@ -488,7 +508,7 @@ impl Program {
 
     /// Says that elements are sums of up to so many of another value's, or zero.
     fn sums_of_up_to(&mut self, count: usize, value: ValueId, of: ValueId) {
-        if self.counts() {
+        if self.is_read(value) {
             let span = self.integers(of).span;
             self.settle(value, span.times(count as i128).hull(span).hull(Span::at(0)), &[of]);
         }
@@ -510,9 +530,7 @@ impl Program {
             let steps = self.sub(behind, before)?;
             self.joined(top, steps, Axis::Rows)?
         };
-        if self.counts() {
-            self.settle_parts(start);
-        }
+        self.settle_parts(start);
         Ok(result)
     }
 
@@ -525,10 +543,8 @@ impl Program {
         let kept = self.running(stays, 0, |most| Some(Interval::new(0.0, most)))?;
         let start = self.values.len();
         let gone = self.sub(places, kept)?;
-        if self.counts() {
-            self.settle_parts(start);
-            self.settle(gone, Span::new(0, count as i128 - 1), &[]);
-        }
+        self.settle_parts(start);
+        self.settle(gone, Span::new(0, count as i128 - 1), &[]);
         self.refine(gone, Some(Interval::new(0.0, count as f64 - 1.0)));
         let mut moving = Vec::new();
         for value in columns.into_iter().chain([gone]) {

@@ -200,10 +200,8 @@ impl Program {
         let any = self.public_zero()?;
         let nothing = self.slice(any, Stride::range(0, 0), Stride::range(0, 0))?;
         let zeros = self.push_scaled(Op::Pad(nothing, (0, 0)), dims.folded(), bits, label)?;
-        self.values[zeros.index()].interval = (self.codec().fraction_bits() > 0).then_some(Interval::at(0.0));
-        if self.counts() {
-            self.settle(zeros, Span::at(0), &[]);
-        }
+        self.values[zeros.index()].interval = (!self.counts()).then_some(Interval::at(0.0));
+        self.settle(zeros, Span::at(0), &[]);
         Ok(self.with_dims(zeros, dims))
     }
 

@@ -103,7 +103,7 @@ pub enum Meaning {
 
 impl Meaning {
     /// The values that it is of.
-    fn operands(self) -> Vec<ValueId> {
+    pub(super) fn operands(self) -> Vec<ValueId> {
         match self {
             Meaning::Compare(a, _, b) | Meaning::Larger(a, b) | Meaning::Smaller(a, b) => match b {
                 Term::Value(b) => vec![a, b],
@@ -139,7 +139,7 @@ impl Program {
         meaning: Meaning,
     ) -> Result<ValueId, ProgramError> {
         // What is the operand itself stands for what that does.
-        if !self.counts() || value.index() < first {
+        if value.index() < first || !meaning.operands().iter().any(|&operand| self.is_read(operand)) {
             return Ok(value);
         }
         self.settle_parts(first);
@@ -176,7 +176,7 @@ impl Program {
         of: &[ValueId],
         meaning: Option<Meaning>,
     ) -> Result<ValueId, ProgramError> {
-        if !self.counts() {
+        if !self.is_read(value) {
             return Ok(value);
         }
         let spans = of.iter().map(|operand| self.integers(*operand).span);

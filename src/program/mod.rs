@@ -56,6 +56,7 @@ pub use error::{Operands, ProgramError};
 pub use gradient::GradientError;
 pub use images::Kernels;
 pub use integers::{Integers, Kind, Span};
+pub use join::Sorted;
 pub use literals::MOST_LISTED;
 pub use meaning::{Meaning, Relation, Term};
 pub use optimisers::Rate;

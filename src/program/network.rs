@@ -201,7 +201,7 @@ impl Program {
 
     /// The bits that a key has room for below its own, if it has room for integers from 0 to `most` there.
     pub(super) fn room_below(&self, key: ValueId, most: usize) -> Option<u32> {
-        let reach = match self.counts() {
+        let reach = match self.is_read(key) {
             true => self.integers(key).span.magnitude().high as f64,
             false => self.any_or_known(key).reach() / self.value(key).unit(),
         };
@@ -227,7 +227,7 @@ impl Program {
     /// A key with zeros in so many bits below its own.
     fn raised(&mut self, key: ValueId, bits: u32) -> Result<ValueId, ProgramError> {
         let (shape, label) = (self.value(key).shape, self.value(key).label.clone());
-        let scale = if self.counts() { 0 } else { self.value(key).fraction_bits + bits };
+        let scale = if self.is_read(key) { 0 } else { self.value(key).fraction_bits + bits };
         self.push_scaled(Op::Scale(key, 1 << bits), shape, scale, label)
     }
 
@@ -240,17 +240,16 @@ impl Program {
     ) -> Result<ValueId, ProgramError> {
         let first = self.values.len();
         let (shape, label) = (self.value(both).shape, self.value(both).label.clone());
-        let scale = if self.counts() { 0 } else { self.value(both).fraction_bits - bits };
+        let scale = if self.is_read(both) { 0 } else { self.value(both).fraction_bits - bits };
         let key =
             self.push_scaled(Op::Truncate(both, bits, Truncation::Exact), shape, scale, label.clone())?;
         let raised = self.raised(key, bits)?;
         let rest = self.sub(both, raised)?;
         let tie = self.push_scaled(Op::Scale(rest, 1), shape, 0, label)?;
         self.see_to(first);
-        if self.counts() {
-            self.settle_parts(first);
-            self.settle(tie, Span::new(known.low as i128, known.high as i128), &[]);
-        }
+        self.settle_parts(first);
+        self.settle(tie, Span::new(known.low as i128, known.high as i128), &[]);
+        self.unread(tie);
         self.refine(tie, Some(known));
         Ok(tie)
     }
@@ -309,9 +308,7 @@ impl Program {
         let both = self.mul(equal, before)?;
         let result = self.add(below, both)?;
         self.see_to(start);
-        if self.counts() {
-            self.settle(result, Span::new(0, 1), &[]);
-        }
+        self.settle(result, Span::new(0, 1), &[]);
         self.refine(result, Some(Interval::new(0.0, 1.0)));
         Ok(result)
     }
@@ -338,7 +335,7 @@ impl Program {
 
     /// Says that each element of a value which the values from `first` on compute is one of another's, or zero if it may.
     pub(super) fn stands_for(&mut self, first: usize, value: ValueId, of: ValueId, or_zero: bool) {
-        if self.counts() {
+        if self.is_read(value) {
             self.settle_parts(first);
             let span = self.integers(of).span;
             self.settle(value, if or_zero { span.hull(Span::at(0)) } else { span }, &[of]);

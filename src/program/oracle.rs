@@ -133,8 +133,10 @@ fn evaluate_values(
     let mut values: Vec<Plain> = Vec::with_capacity(program.values().len());
     for value in program.values() {
         let plain = match value.meaning {
-            Some(meaning) => evaluate_meaning(program, meaning, value.shape, &values),
-            None => match value.op {
+            Some(meaning) if is_exact(meaning, &values) => {
+                evaluate_meaning(program, meaning, value.shape, &values)
+            }
+            _ => match value.op {
                 Op::State(index) => match states {
                     Some(states) => states[index].clone(),
                     None => first_value(program, index, &values),
@@ -167,13 +169,19 @@ pub(crate) fn rounded_values(
     evaluate_values(program, inputs, None, 0, rounds_up).into_iter().map(|value| value.elements).collect()
 }
 
+/// Whether all that a meaning is of is known to the bit; whole numbers made of fractions may not be.
+fn is_exact(meaning: Meaning, values: &[Plain]) -> bool {
+    meaning.operands().iter().all(|operand| values[operand.index()].slack.iter().all(|&slack| slack == 0))
+}
+
 /// What several ops compute together, of the integers that values stand for: exact, and by none of the ops.
 fn evaluate_meaning(program: &Program, meaning: Meaning, shape: Shape, values: &[Plain]) -> Plain {
     let ring = program.ring();
     let read = |id: ValueId, row: usize, col: usize| {
         let plain = &values[id.index()];
         let element = plain.elements[plain.index(row, col)];
-        let signed = program.value(id).integers.is_some_and(|integers| integers.signed);
+        // Whole numbers without a reading are signed.
+        let signed = program.value(id).integers.is_none_or(|integers| integers.signed);
         if signed { i128::from(ring.signed(element)) } else { i128::from(element) }
     };
     let term = |term: Term, row, col| match term {

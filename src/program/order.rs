@@ -31,7 +31,7 @@ struct Top {
 }
 
 impl Program {
-    /// Whether a is that to b, in a program on integers.
+    /// Whether a is that to b, of which one has a reading.
     ///
     /// # Errors
     /// Where the shapes do not broadcast.
@@ -65,7 +65,7 @@ impl Program {
         Ok((left, Term::Value(right)))
     }
 
-    /// The element of a − b, in a program on integers.
+    /// The element of a − b.
     fn difference(&mut self, a: ValueId, b: Term) -> Result<ValueId, ProgramError> {
         match b {
             Term::Value(b) => self.sub(a, b),
@@ -103,7 +103,9 @@ impl Program {
             _ => None,
         };
         if let Some(answer) = proven {
-            return self.everywhere(difference, answer.into());
+            let bits = self.everywhere(difference, answer.into())?;
+            self.unread(bits);
+            return Ok(bits);
         }
         let ring = self.ring();
         let suffices = match asks_order {
@@ -173,7 +175,7 @@ impl Program {
 
     /// The same integer in every element, in the shape of a value.
     pub(super) fn everywhere(&mut self, like: ValueId, integer: i128) -> Result<ValueId, ProgramError> {
-        let (element, shape) = (self.integer(integer)?, self.value(like).shape);
+        let (element, shape) = (self.integer_beside(like, integer)?, self.value(like).shape);
         let zeros = self.push_scaled(Op::Scale(like, 0), shape, 0, format!("(0 * {})", self.short(like)))?;
         match element {
             0 => Ok(zeros),
@@ -184,13 +186,13 @@ impl Program {
         }
     }
 
-    /// The larger of each two, or the smaller, in a program on integers.
+    /// The larger of each two, or the smaller, of which one has a reading.
     ///
     /// # Errors
     /// Where the shapes do not broadcast, or a constant does not fit the ring.
     pub(super) fn extreme(&mut self, a: ValueId, b: Term, larger: bool) -> Result<ValueId, ProgramError> {
         if let Term::Constant(constant) = b {
-            self.integer(constant)?;
+            self.integer_beside(a, constant)?;
         }
         let first = self.values.len();
         let (a, b) = self.over_one_shape(a, b)?;

@@ -246,7 +246,7 @@ impl Program {
             let round = self.values.len();
             let (lesser, greater) = if largest { (left, right) } else { (right, left) };
             let lead = self.sub(lesser, greater)?;
-            let right_wins = match self.counts() {
+            let right_wins = match self.is_read(lead) {
                 true => self.decided(lesser, Test::Negative, Term::Value(greater), lead)?,
                 false => self.raw_test(lead, Test::Negative)?,
             };
@@ -261,7 +261,7 @@ impl Program {
             best = self.with_alone(won, alone, axis)?;
             index = Some(match index {
                 None => {
-                    let waits = alone.map(|alone| self.everywhere(alone, 0)).transpose()?;
+                    let waits = alone.map(|alone| self.place_zero(alone)).transpose()?;
                     self.with_alone(right_wins, waits, axis)?
                 }
                 Some(index) => {
@@ -277,13 +277,20 @@ impl Program {
         }
         let index = match index {
             Some(index) => index,
-            None => self.everywhere(best, 0)?,
+            None => self.place_zero(best)?,
         };
         self.see_to(first);
         let meaning = if largest { Meaning::Largest(a, axis) } else { Meaning::Smallest(a, axis) };
         self.means(first, index, meaning)?;
         let last = extent(self.value(a).shape, axis) - 1;
         self.called(index, label, Some(Interval::new(0.0, last as f64)))
+    }
+
+    /// Zero as a place, for each element.
+    fn place_zero(&mut self, like: ValueId) -> Result<ValueId, ProgramError> {
+        let zeros = self.everywhere(like, 0)?;
+        self.unread(zeros);
+        Ok(zeros)
     }
 
     /// The elements at even places, those at odd ones, and the last if it has no neighbour.

@@ -120,9 +120,7 @@ impl Program {
         let beyond = self.slice_axes(counts, &[Stride::range(1, bins + 1)])?;
         let result = self.sub(above, beyond)?;
         let most = self.value(a).shape.len();
-        if self.counts() {
-            self.settle(result, Span::new(0, most as i128), &[]);
-        }
+        self.settle(result, Span::new(0, most as i128), &[]);
         self.called(result, label, Some(Interval::new(0.0, most as f64)))
     }
 

@@ -138,10 +138,12 @@ impl Program {
         if self.states.iter().any(|state| state.name == name) {
             return Err(ProgramError::Duplicate { name: name.to_owned() });
         }
-        let (ring, fraction_bits) = (self.ring(), self.codec().fraction_bits());
-        if kind.width().is_some_and(|width| width > ring || fraction_bits > 0) {
-            let ring_bits = ring.bits();
-            return Err(ProgramError::Kind { name: name.to_owned(), kind, ring_bits, fraction_bits });
+        let ring = self.ring();
+        if kind.width().is_some_and(|width| width > ring) {
+            return Err(ProgramError::Kind { name: name.to_owned(), kind, ring_bits: ring.bits() });
+        }
+        if kind != Kind::Real && !self.counts() {
+            return Err(ProgramError::StateKind { name: name.to_owned(), kind });
         }
         let init = match init {
             Init::Value(value) => Init::Value(self.promoted(value)?),

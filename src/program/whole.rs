@@ -95,28 +95,26 @@ impl Program {
         let m = (((f64::from(ring_bits - 2) + elements.log2()) / 2.0).ceil() as u32 - 1).min(ring_bits - 3);
         let is_power = d.is_power_of_two();
         let limit = f64::from(if is_power { ring_bits - 2 } else { m }).exp2();
-        if self.counts() && self.integers(a).span.magnitude().high as f64 >= limit {
+        if self.is_read(a) && self.integers(a).span.magnitude().high as f64 >= limit {
             return Err(ProgramError::Dividend { label, limit });
         }
         let quotient = match is_power {
             true => self.floored(a, d.trailing_zeros(), label.clone())?,
             false => {
-                let (shape, scale) = (self.value(a).shape, if self.counts() { 0 } else { m });
+                let (shape, scale) = (self.value(a).shape, if self.is_read(a) { 0 } else { m });
                 let c = (1 << m) / d;
                 let product = self.push_scaled(Op::Scale(a, c), shape, scale, label.clone())?;
                 self.push_scaled(Op::Truncate(product, m, Truncation::Exact), shape, 0, label.clone())?
             }
         };
         let known = self.any_or_known(a);
-        let is_signed = if self.counts() { self.integers(a).span.low < 0 } else { known.low < 0.0 };
+        let is_signed = if self.is_read(a) { self.integers(a).span.low < 0 } else { known.low < 0.0 };
         let back = self.times_at(quotient, d, a)?;
         let mut rest = self.sub(a, back)?;
         let mut result = quotient;
         if !is_power {
             self.refine(rest, Some(Interval::new(-divisor.value(), 2.0 * divisor.value())));
-            if self.counts() {
-                self.settle(rest, Span::new(-i128::from(d), 2 * i128::from(d)), &[a]);
-            }
+            self.settle(rest, Span::new(-i128::from(d), 2 * i128::from(d)), &[a]);
             let beyond = self.plus(rest, (d as i64).wrapping_neg() as u64)?;
             let above = self.raw_test(beyond, Test::NonNegative)?;
             let below = if is_signed { Some(self.raw_test(rest, Test::Negative)?) } else { None };
@@ -131,7 +129,7 @@ impl Program {
         }
         self.settle_parts(first);
         self.parts_of(first, &label);
-        if self.counts() {
+        if self.is_read(a) {
             let (span, d) = (self.integers(a).span, i128::from(d));
             self.settle(result, Span::new(span.low.div_euclid(d), span.high.div_euclid(d)), &[a]);
             self.settle(rest, Span::new(0, d - 1), &[]);

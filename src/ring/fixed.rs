@@ -78,6 +78,12 @@ impl FixedPoint {
         self.fraction_bits
     }
 
+    /// That of integers in the same ring.
+    #[must_use]
+    pub const fn whole(self) -> FixedPoint {
+        FixedPoint { fraction_bits: 0, ..self }
+    }
+
     /// The value of the lowest bit, 2^−f.
     pub fn resolution(self) -> f64 {
         (-f64::from(self.fraction_bits)).exp2()

@@ -55,7 +55,7 @@ fn check_input(program: &Program, input: &Input, elements: &Elements) -> Result<
         return Err(SessionError::InputLength { name: name(), expected, found });
     }
     let (codec, ring) = (program.codec(), program.ring());
-    if codec.fraction_bits() == 0 {
+    if program.value(input.value).integers.is_some() {
         let Some(found) = input.first_outside(elements) else { return Ok(()) };
         return Err(SessionError::InputInteger {
             name: name(),

@@ -54,7 +54,7 @@ impl Program {
         let result = self.matmul(chosen, table)?;
         self.settle_parts(first);
         self.see_to(first);
-        if self.counts() {
+        if self.is_read(result) {
             let exact = self.integers(table).span.hull(Span::at(0));
             self.settle(result, exact, &[table]);
         }

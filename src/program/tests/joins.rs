@@ -18,12 +18,15 @@ struct Tables {
     values: Vec<[i64; 2]>,
 }
 
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 12] = [
     "joined = join(k, r, v)",
     "first = join(k, r, v[:, 0])",
     "found = isin(k, r)",
     "near = join(sort(k), r, v, sorted=True)",
     "there = isin(sort(k), sort(r), sorted=True)",
+    "near = join(k, r, v, right_sorted=True)",
+    "joined = join(sort(k), r, v, left_sorted=True)",
+    "there = isin(sort(k), r, left_sorted=True)",
     "keys = unique(r)",
     "counts = group_count(r)",
     "sums = group_sum(v, r)",

@@ -24,6 +24,7 @@ mod keys;
 mod known;
 mod losses;
 mod masks;
+mod mixed;
 mod narrow;
 mod network;
 mod nonlinear;

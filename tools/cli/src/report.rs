@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbolon::device::DriverMemory;
 use symbolon::net::LinkTraffic;
-use symbolon::program::{Dims, Kind, Program, ProgramError, range};
+use symbolon::program::{Dims, Kind, Program, ProgramError, ValueId, range};
 use symbolon::run::{RunReport, StageSpan};
 use symbolon::session::PricedRun;
 use symbolon::session::{Declared, Offer, SessionOutcome};
@@ -208,7 +208,9 @@ impl Ranges {
         let is_checked = program.check().is_some();
         let warnings = range::warnings(program).into_iter().filter(|_| !is_checked);
         let warnings: Vec<String> = warnings.map(|warning| warning.to_string()).collect();
-        let inputs = program.inputs().iter().filter(|input| input.bound.is_none());
+        let is_read = |value: ValueId| program.value(value).integers.is_some();
+        let has_integers = program.inputs().iter().any(|input| is_read(input.value));
+        let inputs = program.inputs().iter().filter(|input| input.bound.is_none() && !is_read(input.value));
         let states = program.states().iter().filter(|state| state.bound.is_none());
         let states = states.map(|state| state.name.as_str());
         let mut unbounded: Vec<&str> = inputs.map(|input| input.name.as_str()).collect();
@@ -238,6 +240,11 @@ impl Ranges {
                 "no bound is declared for {}: overflow is excluded only while products, squares and sums of them stay below {products:.4e}, quotients below {quotients:.4e}, and everything else, sums on the way included, below {all:.4e}",
                 unbounded.join(", ")
             )
+        };
+        let range = match program.codec().fraction_bits() > 0 && has_integers {
+            true if wraps.is_empty() => format!("{range}; integers beside them are exact"),
+            true => format!("{range}; integers beside them are exact modulo 2^{ring_bits}"),
+            false => range,
         };
         let assumed: Vec<&str> = program.assumptions().collect();
         let range = if assumed.is_empty() { range } else { format!("{range}; given {}", assumed.join(", ")) };

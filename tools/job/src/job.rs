@@ -23,6 +23,7 @@
 //! up to four extents, is what the owner's data must have: it lets `plan` work without the file, and a party whose inputs
 //! reach another's outputs takes no other shape from a peer. `bound` is the largest magnitude that the owner vouches for,
 //! and `kind`, one of i32, u32, i64 and u64, says which integers the input holds: its owner's file is held against both.
+//! `kind = "integer"` is of an input of integers, those that its file has, beside numbers with fractions.
 //! Names are identifiers, see [`check`].
 //!
 //! `owner = "public"` is of an input that every party has, each from a file of its own: parties compare its numbers before
@@ -165,6 +166,11 @@ pub struct Input {
 }
 
 impl Input {
+    /// Whether it is declared to be integers, whatever the program's other numbers are.
+    fn is_integer(&self) -> bool {
+        self.kind == Some(Kind::Integer)
+    }
+
     /// The options of its table, where it is one.
     fn table(&self) -> TableOptions {
         let (missing, header, columns, separator) =
@@ -472,7 +478,8 @@ impl Job {
     pub fn declared(&self) -> BTreeMap<String, Declared> {
         let declared = |(name, input): (&String, &Input)| {
             let Owner::Party(owner) = input.owner else { return None };
-            let kind = input.kind.map(|kind| self.kind_in_ring(kind));
+            // Its owner says which integers.
+            let kind = input.kind.filter(|_| !input.is_integer()).map(|kind| self.kind_in_ring(kind));
             Some((name.clone(), Declared { owner: PartyId(owner), shape: input.shape, kind }))
         };
         self.inputs.iter().filter_map(declared).collect()

@@ -72,6 +72,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         accuracy: &[],
     },
     Function {
+        forms: &["real(x)"],
+        result: "integers of an input with `kind = \"integer\"`, and what is computed of them, as numbers with fractions",
+        apply: |p, c| Ok(p.real(c.matrix(0)?)?),
+        samples: &[sample("real(x > y)", LARGE)],
+        accuracy: &[],
+    },
+    Function {
         forms: &["floor(x)"],
         result: "the largest whole number that is not above each element",
         apply: |p, c| Ok(p.floor(c.matrix(0)?)?),

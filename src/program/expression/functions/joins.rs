@@ -1,6 +1,7 @@
 //! Functions that join rows by keys and take rows of a key together.
 
 use super::{Function, LARGE, LARGEST, SMALL, Sample, of_matrices, sample};
+use crate::program::Sorted;
 use crate::program::expression::StepErrorKind;
 use crate::program::expression::accuracy::{case, mean};
 use crate::program::expression::call::Call;
@@ -10,26 +11,32 @@ const fn of_vectors(step: &'static str) -> Sample {
     Sample { step, ends: SMALL, axes: (1, 1), rounds: None }
 }
 
-fn sorted(call: &Call) -> Result<bool, StepErrorKind> {
-    call.flag("sorted")
+fn sorted(call: &Call) -> Result<Sorted, StepErrorKind> {
+    let both = call.flag("sorted")?;
+    Ok(Sorted { left: both || call.flag("left_sorted")?, right: both || call.flag("right_sorted")? })
 }
 
 /// Joins and groups.
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
-        forms: &["join(left_keys, right_keys, right_values, sorted=False)"],
+        forms: &[
+            "join(left_keys, right_keys, right_values, sorted=False, left_sorted=False, right_sorted=False)",
+        ],
         result: "for each left key the right values of the row with this key, of several the last, and zeros where there is \
-                 none; with `sorted=True` both keys are in rising order, and a merge does",
+                 none; with `sorted=True` both keys are in rising order, and a merge does; one side's alone are not \
+                 sorted again",
         apply: |p, c| Ok(p.join(c.matrix(0)?, c.matrix(1)?, c.matrix(2)?, sorted(c)?)?),
         samples: &[
             of_matrices("join(assume(x[:, 0], -16, 16) // 8, assume(y[:, 0], -16, 16) // 8, y)"),
             of_matrices("join(x[:, 0] // 8, y[:, :1] // 8, concat(y, x, axis=1))"),
             of_vectors("join(sort(x // 8), sort(y // 8), v, sorted=True)"),
+            of_vectors("join(sort(x // 8), y // 8, v, left_sorted=True)"),
+            of_vectors("join(x // 8, sort(y // 8), v, right_sorted=True)"),
         ],
         accuracy: &[],
     },
     Function {
-        forms: &["isin(x, among, sorted=False)"],
+        forms: &["isin(x, among, sorted=False, left_sorted=False, right_sorted=False)"],
         result: "1 where an element is one of those of `among`, 0 elsewhere: whether `join` finds a row",
         apply: |p, c| Ok(p.is_in(c.matrix(0)?, c.matrix(1)?, sorted(c)?)?),
         samples: &[sample("isin(x, concat(x, y, axis=0))", LARGEST), sample("isin(x // 8, y // 8)", SMALL)],

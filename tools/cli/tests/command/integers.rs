@@ -109,3 +109,64 @@ fn mixtures_that_nothing_holds_are_refused_with_the_bound_that_would_do() {
     let line = refused(&folder, &["plan", "both.toml"], 2);
     assert!(line.contains("declare bounds below 2^63 on unsigned inputs"), "{line}");
 }
+
+/// A job on u64 keys of both parties and numbers with fractions of one.
+fn job_of_both(protocol: &str, step: &str) -> String {
+    format!(
+        "[job]\nname = \"keys\"\nprotocol = \"{protocol}\"\nring_bits = 64\nfraction_bits = 16\n\n[inputs]\n\
+         key = {{ owner = 0, file = \"key.npy\", kind = \"integer\" }}\n\
+         known = {{ owner = 1, file = \"known.npy\", kind = \"integer\" }}\n\
+         amount = {{ owner = 1, file = \"amount.npy\", bound = 1000.0 }}\n\n\
+         [program]\nsteps = [\"z = {step}\"]\n\n[outputs]\nz = {{ to = [0], file = \"z.npy\" }}\n"
+    )
+}
+
+fn keys() -> Folder {
+    let folder = Folder::new();
+    folder.npy("key.npy", &array![[u64::MAX], [7], [1 << 63]]);
+    folder.npy("known.npy", &array![[1u64 << 63], [u64::MAX], [0]]);
+    folder.npy("amount.npy", &array![[0.5f64], [-2.25], [9.0]]);
+    folder
+}
+
+#[test]
+fn integers_of_full_width_stand_beside_numbers_with_fractions() {
+    let folder = keys();
+    for protocol in ["beaver", "replicated"] {
+        let run = |step: &str| {
+            folder.text("job.toml", &job_of_both(protocol, step));
+            json(&folder.run(&["run", "job.toml", "--local", "--json", "--device", "cpu"]))
+        };
+        let report = run("join(key, known, amount)");
+        let found = folder.read::<f64>("z.npy");
+        assert_eq!(found, array![[-2.25], [0.0], [0.5]], "the amounts of the keys that both have");
+        let range = report["range"].as_str().expect("a range");
+        assert!(range.ends_with("; integers beside them are exact"), "{range}");
+        run("max(key, known)");
+        assert_eq!(folder.read::<u64>("z.npy"), array![[u64::MAX], [u64::MAX], [1 << 63]]);
+        let report = run("key + known");
+        assert_eq!(report["wraps"].as_array().map(Vec::len), Some(1), "a sum that wraps is named");
+        assert_eq!(folder.read::<u64>("z.npy"), array![[(1 << 63) - 1], [6], [1 << 63]]);
+    }
+}
+
+#[test]
+fn integers_are_not_mixed_with_numbers_with_fractions_unless_a_job_says_so() {
+    let folder = keys();
+    let line = |step: &str| {
+        folder.text("job.toml", &job_of_both("beaver", step));
+        refused(&folder, &["run", "job.toml", "--local"], 2)
+    };
+    for step in ["key * amount", "amount + key", "key / 2", "select(amount > 0, key, amount)"] {
+        let line = line(step);
+        assert!(
+            line.contains("is an integer, and would be mixed with numbers with fractions"),
+            "{step}: {line}"
+        );
+    }
+    let large = line("real(key) * amount");
+    assert!(large.contains("numbers with fractions here stay below 2^46: declare a bound"), "{large}");
+    folder.npy("key.npy", &array![[0.5f64], [1.0], [2.0]]);
+    let fraction = line("key == known");
+    assert!(fraction.contains("0.5"), "{fraction}");
+}

@@ -108,7 +108,7 @@ impl OutputData {
             Kind::Real => target.write(elements.decode(codec)),
             Kind::U64 => target.write(elements.to_u64()),
             Kind::U32 => target.write(integers().map(|value| value as u32).collect()),
-            Kind::I64 => target.write(integers().map(signed).collect()),
+            Kind::Integer | Kind::I64 => target.write(integers().map(signed).collect()),
             Kind::I32 => target.write(integers().map(|value| signed(value) as i32).collect()),
         }
     }

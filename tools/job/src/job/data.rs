@@ -19,6 +19,8 @@ pub struct InputData {
     pub matrix: Matrix,
     /// The kind that the job declares, or else the file's; integers no wider than the ring.
     kind: Kind,
+    /// Whether the program has it as integers, whatever its other numbers are.
+    is_integer: bool,
 }
 
 impl InputData {
@@ -39,7 +41,7 @@ impl InputData {
         if found != first.shape {
             return Err(self.failed(ValueError::LaterShape { found, first: first.shape }));
         }
-        if codec.fraction_bits() == 0 {
+        if codec.fraction_bits() == 0 || self.is_integer {
             self.matrix.check_kind(first.kind).map_err(|error| match error {
                 ValueError::Kind { at, value, kind } => {
                     self.failed(ValueError::LaterKind { at, value, first: kind })
@@ -51,6 +53,7 @@ impl InputData {
     }
 
     fn encode_as(&self, codec: FixedPoint, kind: Kind) -> Result<Elements, JobError> {
+        let codec = if self.is_integer { codec.whole() } else { codec };
         self.matrix.encode(codec, kind).map_err(|error| self.failed(error))
     }
 
@@ -97,13 +100,17 @@ impl Job {
             let mut tell = |text: String| notify(Notice::Assumed { input: name.to_owned(), text });
             let matrix =
                 file.matrix(source.tensor.as_deref(), &declared.table(), &mut tell).map_err(failed)?;
-            let kind = self.kind_in_ring(declared.kind.unwrap_or(matrix.kind));
-            let data = InputData { name: name.to_owned(), source, matrix, kind };
+            let (is_integer, codec) = (declared.is_integer(), self.codec);
+            let kind = match declared.kind.filter(|_| !is_integer).unwrap_or(matrix.kind) {
+                kind if is_integer => kind.within(codec.ring()),
+                kind => self.kind_in_ring(kind),
+            };
+            let data = InputData { name: name.to_owned(), source, matrix, kind, is_integer };
             let checked = data.matrix.check(declared.shape, declared.bound);
             let checked =
                 checked.and_then(|()| declared.kind.map_or(Ok(()), |kind| data.matrix.check_kind(kind)));
             checked.map_err(|error| data.failed(error))?;
-            let vanishing = data.matrix.vanishing(self.codec);
+            let vanishing = if is_integer { 0 } else { data.matrix.vanishing(codec) };
             if vanishing > 0 {
                 let bits = self.codec.fraction_bits();
                 tell(format!(

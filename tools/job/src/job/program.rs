@@ -114,8 +114,8 @@ impl Build<'_> {
         if input.resident || self.job.repeat().is_some() {
             self.program.reside(value)?;
         }
-        if self.job.codec.fraction_bits() == 0 {
-            self.program.hold(value, self.job.kind_in_ring(offer.kind))?;
+        if self.job.codec.fraction_bits() == 0 || input.is_integer() {
+            self.program.hold(value, offer.kind.within(self.job.codec.ring()))?;
         }
         self.names.insert(name.to_owned(), value);
         Ok(())
