@@ -266,13 +266,13 @@ def inverse(*arguments: Any, **named: Any) -> Tensor:
 def isin(*arguments: Any, **named: Any) -> Tensor:
     """1 where an element is one of those of `among`, 0 elsewhere: whether `join` finds a row.
 
-    isin(x, among, sorted=False)
+    isin(x, among, sorted=False, left_sorted=False, right_sorted=False)
     """
 
 def join(*arguments: Any, **named: Any) -> Tensor:
-    """For each left key the right values of the row with this key, of several the last, and zeros where there is none; with `sorted=True` both keys are in rising order, and a merge does.
+    """For each left key the right values of the row with this key, of several the last, and zeros where there is none; with `sorted=True` both keys are in rising order, and a merge does; one side's alone are not sorted again.
 
-    join(left_keys, right_keys, right_values, sorted=False)
+    join(left_keys, right_keys, right_values, sorted=False, left_sorted=False, right_sorted=False)
     """
 
 def layernorm(*arguments: Any, **named: Any) -> Tensor:
@@ -422,6 +422,12 @@ def reciprocal(*arguments: Any, **named: Any) -> Tensor:
     """1 divided by each element, and 0 for 0.
 
     reciprocal(x)
+    """
+
+def real(*arguments: Any, **named: Any) -> Tensor:
+    """Integers of an input with `kind = "integer"`, and what is computed of them, as numbers with fractions.
+
+    real(x)
     """
 
 def relu(*arguments: Any, **named: Any) -> Tensor:
