@@ -45,12 +45,33 @@ pub enum Correlation {
     Ole(OleSpec),
 }
 
+/// The makers of correlations for whom a program is lowered: comparisons and truncations differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoweredFor {
+    /// A dealer, to whom tables cost a few bits.
+    #[default]
+    Dealer,
+    /// The two parties, to whom products of random bits cost almost nothing.
+    Pair,
+}
+
+impl LoweredFor {
+    /// Whether this is what a program has that says nothing of it.
+    fn is_default(&self) -> bool {
+        *self == LoweredFor::default()
+    }
+}
+
 /// Everything that a program consumes, in the order in which it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Demand {
     /// The ring of all entries.
     pub ring: Ring,
+    /// For whom the program was lowered.
+    #[serde(default, skip_serializing_if = "LoweredFor::is_default")]
+    pub lowered_for: LoweredFor,
     /// The entries.
     #[serde(deserialize_with = "few")]
     pub entries: Vec<Correlation>,
@@ -125,7 +146,9 @@ impl Demand {
 
     /// An empty demand.
     pub const fn new(ring: Ring) -> Demand {
-        Demand { ring, entries: Vec::new(), once: BTreeSet::new(), seldom: BTreeSet::new() }
+        let once = BTreeSet::new();
+        let seldom = BTreeSet::new();
+        Demand { ring, lowered_for: LoweredFor::Dealer, entries: Vec::new(), once, seldom }
     }
 
     /// Appends an entry.

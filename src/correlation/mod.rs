@@ -44,7 +44,7 @@ mod trunc_pair;
 
 pub use bit::{Bit, BitProduct, BitProductSpec, BitSpec};
 pub use carry::{CarrySpec, KnownMask, KnownSum};
-pub use demand::{Correlation, Demand, DemandError, EntryId};
+pub use demand::{Correlation, Demand, DemandError, EntryId, LoweredFor};
 pub use monomials::{Monomials, MonomialsSpec};
 pub use ole::{Ole, OleSpec};
 pub use product::{MaskSpec, Product, ProductShare, ProductSpec};

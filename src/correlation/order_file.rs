@@ -8,7 +8,8 @@
 //! | 8..12 | version | 1 |
 //! | 12 | party | whose file it is |
 //! | 13 | ring | 32 or 64, its bits |
-//! | 14..16 | zero | |
+//! | 14 | lowering | of the programs that it is for: 0 as for a dealer, 1 as for two parties that make correlations themselves |
+//! | 15 | zero | |
 //! | 16..32 | store | which store it is of: random |
 //! | 32..36 | order | its number within the store |
 //! | 36..40 | zero | |
@@ -31,6 +32,7 @@
 //! **Secrets.** The key and the pieces are; a file is to be read by its party alone. Who knows both parties' files of an
 //! order knows every mask of the run that uses it.
 
+use super::LoweredFor;
 use crate::memory::wipe::Wiped;
 use crate::ring::Ring;
 use crate::ring::prg::PrgKey;
@@ -52,6 +54,8 @@ pub const MOST_CHUNK_BYTES: usize = (1 << 20) + PIECE_HEADER_BYTES;
 
 const MAGIC: &[u8; 8] = b"symbolon";
 const VERSION: u32 = 1;
+/// By number.
+const LOWERINGS: [LoweredFor; 2] = [LoweredFor::Dealer, LoweredFor::Pair];
 const PIECE_HEADER_BYTES: usize = 16;
 const TAG_BYTES: usize = blake3::OUT_LEN;
 const KEY_CONTEXT: &str = "symbolon stored order v1";
@@ -78,6 +82,8 @@ pub struct OrderHeader {
     pub order: u32,
     /// The side of the tiles that the demand was planned with.
     pub tile_side: u64,
+    /// For whom the programs are lowered that it is for.
+    pub lowered_for: LoweredFor,
     /// The digest of the demand, see [`super::Demand::digest`].
     pub demand: [u8; 32],
 }
@@ -166,7 +172,9 @@ impl OrderHeader {
         let mut bytes = Vec::with_capacity(HEADER_BYTES);
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
-        bytes.extend([self.party.0, self.ring.bits() as u8, 0, 0]);
+        let lowering = LOWERINGS.iter().position(|lowering| *lowering == self.lowered_for);
+        let lowering = lowering.expect("every lowering has a number") as u8;
+        bytes.extend([self.party.0, self.ring.bits() as u8, lowering, 0]);
         bytes.extend(self.store.0);
         bytes.extend(self.order.to_le_bytes());
         bytes.extend([0; 4]);
@@ -187,7 +195,9 @@ impl OrderHeader {
         let party = PartyId(bytes.get_u8());
         let ring = Ring::from_bits(bytes.get_u8().into());
         let ring = ring.map_err(|_| OrderError::Malformed("elements of no ring"))?;
-        let zeros = u32::from(bytes.get_u16_le());
+        let lowered_for = LOWERINGS.get(usize::from(bytes.get_u8())).copied();
+        let lowered_for = lowered_for.ok_or(OrderError::Malformed("a lowering that does not exist"))?;
+        let zeros = u32::from(bytes.get_u8());
         let mut store = StoreId([0; 16]);
         bytes.copy_to_slice(&mut store.0);
         let order = bytes.get_u32_le();
@@ -198,7 +208,7 @@ impl OrderHeader {
         if zeros != 0 {
             return Err(OrderError::Malformed("header fields that do not exist"));
         }
-        Ok(OrderHeader { party, ring, store, order, tile_side, demand })
+        Ok(OrderHeader { party, ring, store, order, tile_side, lowered_for, demand })
     }
 }
 

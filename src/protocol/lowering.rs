@@ -131,7 +131,7 @@ impl<'a, P: Rules> Lowering<'a, P> {
             tiling,
             source,
             lists: parties.iter().map(|party| StepList::new(party.into(), program.ring())).collect(),
-            demand: Demand::new(program.ring()),
+            demand: Demand { lowered_for: source.lowered_for(), ..Demand::new(program.ring()) },
             purposes: Vec::new(),
             contents: Vec::new(),
             streams: FIRST_FREE_STREAM,

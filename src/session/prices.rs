@@ -1,7 +1,7 @@
 //! The prices of sources of correlations, and the predicted times of a run with them.
 
-use crate::correlation::Source;
 use crate::correlation::pair::{Price, Pricer};
+use crate::correlation::{LoweredFor, Source};
 use crate::net::LinkShape;
 use crate::plan::{DeviceModel, Plans};
 use crate::program::Program;
@@ -46,7 +46,7 @@ pub fn usual_times(
     let usual = plans.again.as_deref().filter(|_| may_run_again).unwrap_or(plans);
     let predicted = simulate(usual, models, link, overlap);
     let offline = match plans.source {
-        Source::Store => Duration::ZERO,
+        Source::Store | Source::PairStore => Duration::ZERO,
         _ => making.map_or(predicted.offline, |price| pair_time(price, link)),
     };
     RunTimes { offline, online: predicted.online }
@@ -76,31 +76,30 @@ pub struct SourcePrice {
     pub times: RunTimes,
 }
 
-/// The prices of the sources that serve a protocol and need no folder of a party's, and of a store. `dealt` are the plans with a dealer,
-/// and what is predicted of them; `pair` those with the pair, likewise, and the price of the two parties' own making of what they
-/// consume.
+/// The prices of the sources that serve a protocol and need no folder of a party's, and of stores. `dealt` are the plans that are lowered
+/// as for a dealer, and what is predicted of them; `pair` those as for the pair, likewise, and the price of the two parties' own
+/// making of what they consume.
 pub fn source_prices(
     protocol: Protocol,
     dealt: (&Plans, &Prediction),
     pair: Option<(&Plans, &Prediction, &Price)>,
     link: LinkShape,
 ) -> Vec<SourcePrice> {
-    let (plans, predicted) = dealt;
-    let corrections = plans.demand.correction_bytes();
     let price = |source: Source| {
+        let ((plans, predicted), making) = match source.lowered_for() {
+            LoweredFor::Dealer => (dealt, None),
+            LoweredFor::Pair => pair.map(|(plans, predicted, price)| ((plans, predicted), Some(price)))?,
+        };
+        let corrections = plans.demand.correction_bytes();
         let (bytes, messages, offline) = match source {
             Source::Pair => {
-                let (_, _, price) = pair?;
+                let price = making?;
                 (price.bytes(), price.rounds(), pair_time(price, link))
             }
             // What is read from files comes when it is wanted.
-            Source::Store => (corrections, 0, Duration::ZERO),
+            Source::Store | Source::PairStore => (corrections, 0, Duration::ZERO),
             Source::Dealer => (corrections, 1, predicted.offline),
             Source::Party(_) | Source::Nobody => return None,
-        };
-        let (plans, predicted) = match (source, pair) {
-            (Source::Pair, Some((plans, predicted, _))) => (plans, predicted),
-            _ => (plans, predicted),
         };
         let times = RunTimes { offline, online: predicted.online };
         Some(SourcePrice { source, bytes, messages, rounds: plans.traffic.rounds, times })

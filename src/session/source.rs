@@ -125,7 +125,7 @@ impl Suppliers {
     /// The source where a protocol has this default: the store, if there is one, or the pair, if that was chosen.
     pub fn source_or(&self, default: Source) -> Source {
         match (&self.store, &self.pair) {
-            (Some(_), _) => Source::Store,
+            (Some(store), _) => store.source(),
             (None, Some(_)) => Source::Pair,
             (None, None) => default,
         }
@@ -138,7 +138,9 @@ impl Suppliers {
     pub fn of(&mut self, source: Source) -> &mut dyn Supplier {
         match source {
             Source::Dealer => &mut self.dealer,
-            Source::Store => self.store.as_mut().expect("a session whose source is its store"),
+            Source::Store | Source::PairStore => {
+                self.store.as_mut().expect("a session whose source is its store")
+            }
             Source::Pair => self.pair.as_mut().expect("a session whose source is the pair"),
             Source::Party(_) | Source::Nobody => {
                 self.steps.source = source;

@@ -9,6 +9,7 @@ fn header() -> OrderHeader {
         store: StoreId([0x22; 16]),
         order: 7,
         tile_side: 512,
+        lowered_for: LoweredFor::Dealer,
         demand: [0x33; 32],
     }
 }

@@ -218,6 +218,16 @@ pub(super) const ROW: Row = Row {
                 },
             ],
         },
+        Served {
+            source: Source::PairStore,
+            trust: &[
+                ONE_PARTY,
+                Coalition {
+                    who: "a party and whoever has read the other party's folder",
+                    learns: "the other party's inputs",
+                },
+            ],
+        },
     ],
     lower: lower::<Beaver>,
 };

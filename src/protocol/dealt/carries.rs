@@ -4,7 +4,7 @@
 use super::UsesToolkit;
 use super::bits::predicate;
 use super::shares::{COMPUTING, from_parts, is_leader};
-use crate::correlation::{Correlation, OleSpec, Source};
+use crate::correlation::{Correlation, LoweredFor, OleSpec};
 use crate::program::{Test, Truncation};
 use crate::protocol::Content;
 use crate::protocol::lowering::{Block, Lowering, Parts, Tile};
@@ -18,7 +18,7 @@ const CLASS: MemoryClass = MemoryClass::Scratch;
 impl<P: UsesToolkit> Lowering<'_, P> {
     /// Whether comparisons and truncations work on the parties' parts.
     pub(super) fn works_on_parts(&self) -> bool {
-        self.source == Source::Pair
+        self.source.lowered_for() == LoweredFor::Pair
     }
 
     /// Shares of the answers about a tile, a plane, from the parties' parts of it.

@@ -3,8 +3,8 @@
 use super::{
     KEY_FILE, MOST_ORDERS, StoreError, create, create_folder, failed, order_path, party_folder, sync_folder,
 };
-use crate::correlation::Demand;
 use crate::correlation::order_file::{OrderError, OrderHeader, OrderWriter, Piece, StoreId, StoreKey};
+use crate::correlation::{Demand, LoweredFor};
 use crate::net::Data;
 use crate::plan::{Plan, PlanError, dealer_steps};
 use crate::program::tiling::TileSide;
@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 /// parties plan with the same.
 ///
 /// # Errors
-/// Where the demand cannot be dealt or does not fit the budget, the folder has a store or cannot be written, or a
+/// Where the demand is of programs that are lowered for stores which two parties fill, cannot be dealt or does not fit the budget, the folder has a store or cannot be written, or a
 /// device fails. Orders that were finished before a failure can be used.
 ///
 /// # Panics
@@ -42,6 +42,9 @@ pub fn deal_ahead(
 ) -> Result<Dealt, SessionError> {
     assert!((1..=MOST_ORDERS).contains(&orders), "a store of 1 to {MOST_ORDERS} orders");
     let devices = &devices.into();
+    if demand.lowered_for == LoweredFor::Pair {
+        return Err(StoreError::ForPair.into());
+    }
     let list = dealer_steps(demand).map_err(PlanError::from)?;
     let plan = plan(devices, &list, &options)?;
     let wire = Wire::new(&options)?;
@@ -76,6 +79,7 @@ impl Bench {
             store: StoreId::from_entropy().map_err(entropy)?,
             order: 0,
             tile_side: tile_side.0 as u64,
+            lowered_for: demand.lowered_for,
             demand: demand.digest(),
         };
         let mut parties = BTreeMap::new();

@@ -79,6 +79,7 @@ impl Session {
                     store,
                     order,
                     tile_side: tile_side.0 as u64,
+                    lowered_for: demand.lowered_for,
                     demand: demand.digest(),
                 };
                 let Supplied { key: own_key, messages, made_bytes, .. } =

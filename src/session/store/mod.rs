@@ -9,6 +9,10 @@
 //! | `000007.order` | order 7, not used |
 //! | `000007.used` | the mark: order 7 is used up, whatever else is there |
 //!
+//! **Lowering.** A store is for programs that are lowered as for a dealer, or as for two parties that make correlations themselves,
+//! as its demand was planned ([`crate::correlation::LoweredFor`]); each order says which, and a session plans accordingly. A dealer
+//! fills the former, the two parties either.
+//!
 //! **Single use.** The parties of a run tell each other which orders they have that bear no mark, and take the lowest
 //! that all have ([`supplier`]). Each makes its mark, a new file which only one process can make, and waits until the disk
 //! has it, and its name in the folder; only then is the order's key read. So an order that any party ever began to use
@@ -34,6 +38,7 @@ use self::mark::Mark;
 use crate::correlation::order_file::{
     HEADER_BYTES, KEY_BYTES, OrderError, OrderHeader, OrderReader, StoreKey,
 };
+use crate::correlation::{Demand, Source};
 use crate::program::tiling::TileSide;
 use crate::ring::prg::PrgKey;
 use crate::share::PartyId;
@@ -67,6 +72,12 @@ pub enum StoreError {
         /// Which.
         folder: PathBuf,
     },
+    /// A demand of programs that are lowered for stores which two parties fill.
+    #[error(
+        "this demand is of a job that was planned for a store which the two parties fill: `symbolon deal --pair` makes it; \
+         plan without `--correlations pair` for a dealer's"
+    )]
+    ForPair,
     /// A folder in which a store is to be made, and that has one.
     #[error("{}: there is a correlation store in it already", .folder.display())]
     Present {
@@ -223,6 +234,22 @@ impl CorrelationStore {
         Ok(CorrelationStore { folder, key, header, passed, brought_back: unused.len() })
     }
 
+    /// The source of correlations that the store in `folder`, or in the first party's folder below it, is, by an order that is not
+    /// used; nothing is taken.
+    ///
+    /// # Errors
+    /// Where there is none, others may read it, or every order is used.
+    pub fn source_in(folder: &Path) -> Result<Source, StoreError> {
+        let folders = Demand::PARTIES.map(|party| folder.join(party_folder(party)));
+        let mut folders = std::iter::once(folder.to_owned()).chain(folders);
+        let own = folders.find(|own| own.join(KEY_FILE).exists());
+        let folder = own.ok_or_else(|| StoreError::Missing { folder: folder.to_owned() })?;
+        let key = read_key(&folder.join(KEY_FILE))?;
+        let Some(&first) = unused(&folder)?.first() else { return Err(StoreError::Exhausted { folder }) };
+        let (reader, _) = read_order(&order_path(&folder, first), &key)?;
+        Ok(Source::store(reader.header().lowered_for))
+    }
+
     /// The number of orders in the folder that had been used or passed over before, as after a restore from a copy. They
     /// have been wiped again.
     pub fn brought_back(&self) -> usize {
@@ -232,6 +259,11 @@ impl CorrelationStore {
     /// The parties' name for the store: two with the same name hold the same orders.
     pub(super) fn name(&self) -> String {
         format!("store {}", self.header.store)
+    }
+
+    /// The source of correlations that it is: programs are lowered for whom it says.
+    pub fn source(&self) -> Source {
+        Source::store(self.header.lowered_for)
     }
 
     /// The side of the tiles that its demand was planned with.

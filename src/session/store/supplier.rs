@@ -10,6 +10,7 @@
 //! party opens under the masks of before, how its values differ from those of before.
 
 use super::{CorrelationStore, MOST_ORDERS, StoreError, TakenOrder};
+use crate::correlation::Source;
 use crate::correlation::order_file::{OrderError, Piece};
 use crate::net::{Data, Link, NetError};
 use crate::plan::Plans;
@@ -48,6 +49,11 @@ struct OrderFile {
 }
 
 impl StoreSupplier {
+    /// The source that it is.
+    pub fn source(&self) -> Source {
+        self.store.source()
+    }
+
     pub fn new(store: CorrelationStore, taken: impl Fn(u32, usize) + Send + 'static) -> StoreSupplier {
         StoreSupplier { store, taken: Box::new(taken), file: Arc::default() }
     }

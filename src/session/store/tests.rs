@@ -412,13 +412,19 @@ fn a_store_that_two_parties_fill_themselves_serves_runs_and_each_order_once() {
     let x = program.input("x", PartyId(0), Shape::new(3, 4), Some(4.0)).expect("an input");
     let y = program.input("y", PartyId(1), Shape::new(4, 2), Some(4.0)).expect("an input");
     let z = program.matmul(x, y).expect("shapes that fit");
+    let z = program.relu(z).expect("a choice");
     program.output("z", z, Parties::first(2)).expect("an output");
     let numbers = |count: u32| (0..count).map(|at| f64::from(at) / 8.0 - 0.5).collect::<Vec<f64>>();
     let inputs: Vec<Elements> = [12, 8]
         .map(|count| Elements::encode(program.codec(), &numbers(count)).expect("numbers in range"))
         .into();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (demand, side) = (demand(&program), PlanOptions::default().side);
+    let options = PlanOptions { source: Some(Source::PairStore), ..PlanOptions::default() };
+    let plans = Plans::new(Protocol::Beaver, &program, options).expect("a plan");
+    let (demand, side) = (plans.demand.clone(), options.side);
+    let by_pair = PlanOptions { source: Some(Source::Pair), ..options };
+    let online = Plans::new(Protocol::Beaver, &program, by_pair).expect("a plan").traffic;
+    assert_eq!(plans.traffic.rounds, online.rounds, "the pair's own lowering");
     let fill = |_, session: &mut crate::session::Session| session.fill_store(&demand, side, folder.path(), 2);
     let pair = World::new(Protocol::Beaver, device()).with_pair();
     let filled = pair.in_sessions(fill).expect("a store");
@@ -436,10 +442,14 @@ fn a_store_that_two_parties_fill_themselves_serves_runs_and_each_order_once() {
         let outcomes = world(&folder).run(&program, &inputs).expect("an order for each run");
         for outcome in &outcomes {
             assert_eq!(expected[0].first_difference(&outcome.outputs["z"]), None, "run {run}");
+            assert_eq!(outcome.plans.source, Source::PairStore, "as the store says");
         }
     }
     let failed = world(&folder).run(&program, &inputs).expect_err("two orders serve two runs");
     assert!(failed.to_string().contains("every order of this store is used"), "{failed}");
+    let dealt = deal_ahead(device(), &demand, side, folder.path(), 1, SessionOptions::default());
+    let dealt = dealt.expect_err("a dealer makes no such order").to_string();
+    assert!(dealt.contains("`symbolon deal --pair` makes it"), "{dealt}");
     let again = pair.in_sessions(fill).expect_err("the folder has a store");
     assert!(again.to_string().contains("there is a correlation store in it already"), "{again}");
 }

@@ -83,8 +83,9 @@ pub enum Command {
         /// The job
         #[arg(value_name = "JOB.toml")]
         job: PathBuf,
-        /// Write the list of correlations, from which a dealer deals ahead of time
-        #[arg(long, value_name = "FILE", conflicts_with = "correlations")]
+        /// Write the list of correlations, from which a dealer deals ahead of time, or the two
+        /// parties themselves (with --correlations pair)
+        #[arg(long, value_name = "FILE", verbatim_doc_comment)]
         demand: Option<PathBuf>,
         /// Source of correlations: dealer, pair (the two parties themselves), or auto (the cheaper)
         #[arg(long, value_name = "SOURCE")]
@@ -283,8 +284,8 @@ pub struct Folders {
     /// store=DIR, made by `deal --store` [default: what the job says, or else a dealer]
     #[arg(long, value_name = "SOURCE", verbatim_doc_comment)]
     pub correlations: Option<Correlations>,
-    /// What is not linear by tables, by garbled circuits (garbled), or as the online phase is
-    /// predicted to be shorter (auto); all parties name the same [default: what the job says]
+    /// What is not linear by tables, by garbled circuits (garbled), or as a run is predicted to
+    /// be shorter (auto); all parties name the same [default: what the job says]
     #[arg(long, value_name = "WAY", verbatim_doc_comment)]
     pub nonlinear: Option<Nonlinear>,
     /// Keep this party's shares of what the job's loop leaves to its next turn in a folder of its

@@ -20,7 +20,7 @@ use crate::{garbled, say};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use symbolon::correlation::Source;
+use symbolon::correlation::{LoweredFor, Source};
 use symbolon::net::LinkShape;
 use symbolon::plan::{DeviceModel, Plan, PlanOptions, Plans, SpilledMemory, Supply};
 use symbolon::program::tiling::TileSide;
@@ -28,8 +28,8 @@ use symbolon::program::{Program, range};
 use symbolon::protocol::Protocol;
 use symbolon::run::{Prediction, RolePrediction, simulate};
 use symbolon::session::{
-    Chosen, Devices, PricedRun, SessionError, Surroundings, choose_side, pair_time, plan_tiles,
-    source_prices, usual_times,
+    Chosen, CorrelationStore, Devices, PricedRun, SessionError, Surroundings, choose_side, pair_time,
+    plan_tiles, source_prices, usual_times,
 };
 use symbolon::share::{Role, Turn};
 use symbolon::step::MemoryClass;
@@ -157,10 +157,23 @@ pub fn plan(
         AnyJob::Garbled(job) => return garbled::plan(&job, demand, folders, shared),
     };
     folders.apply(&mut job)?;
-    // A demand is written for a store.
-    let stored = demand.map(|demand| Correlations::Store(demand.to_owned()));
-    let sources =
-        job.sources(stored.as_ref().or(folders.correlations.as_ref()), Some(&Correlations::CHOOSABLE))?;
+    let wanted = folders.correlations.as_ref();
+    let sources = job.sources(wanted, Some(&Correlations::CHOOSABLE))?;
+    let sources = match (demand, wanted.and_then(Correlations::store)) {
+        (Some(_), Some(_)) => {
+            let reason =
+                "--demand writes what a store is to be made for: it does not go with the store that is one";
+            return Err(Failure::Usage(reason.to_owned()));
+        }
+        // A demand is written for a store: of the two parties' own where they are the source, or else of a dealer's.
+        (Some(_), None) => job.stored(&sources)?,
+        // Where no order is left to say it, as a dealer's.
+        (None, Some(folder)) => match CorrelationStore::source_in(folder) {
+            Ok(source) => Sources { allowed: vec![source], ..sources },
+            Err(_) => sources,
+        },
+        (None, None) => sources,
+    };
     job.check_outputs(job.output_files())?;
     check_targets(job.in_batches(job.input_files()), job.in_batches(job.output_files()))?;
     let program = job.program(&job.offers(&say::notice)?)?;
@@ -232,21 +245,22 @@ pub fn planned(
         role(&plans, plan, placed, staging_bytes)
     };
     let is_pair = plans.source == Source::Pair;
+    let is_for_pair = plans.source.lowered_for() == LoweredFor::Pair;
     let other = priced_beside(protocol, plans.source).map(|source| {
         let options = PlanOptions { source: Some(source), side, ..options };
         plan_tiles(protocol, program, options, &surroundings)
     });
     let other = other.transpose()?;
     let beside = other.as_ref().unwrap_or(&plans);
-    let (of_pair, dealt) = if is_pair { (Some(&plans), beside) } else { (other.as_ref(), &plans) };
+    let (of_pair, dealt) = if is_for_pair { (Some(&plans), beside) } else { (other.as_ref(), &plans) };
     let mut prices = of_pair.map(|plans| PairPrices::new(job, program, plans));
     let pair = prices.as_ref().filter(|_| is_pair).map(|prices| prices.plan(link));
     let predicted_of = |plans: &Plans| simulate(plans, models, link, shared.overlap());
-    let of_dealt = if is_pair { predicted_of(dealt) } else { predicted.clone() };
+    let of_dealt = if is_for_pair { predicted_of(dealt) } else { predicted.clone() };
     let price = prices.as_ref().map(PairPrices::first);
-    let by_pair = of_pair
-        .zip(price.as_ref())
-        .map(|(plans, price)| (plans, if is_pair { predicted.clone() } else { predicted_of(plans) }, price));
+    let by_pair = of_pair.zip(price.as_ref()).map(|(plans, price)| {
+        (plans, if is_for_pair { predicted.clone() } else { predicted_of(plans) }, price)
+    });
     let by_pair = by_pair.as_ref().map(|(plans, predicted, price)| (*plans, predicted, *price));
     let sources = source_prices(protocol, (dealt, &of_dealt), by_pair, link);
     let making = prices.as_mut().map(|prices| prices.usual(job, program));
@@ -282,7 +296,7 @@ pub fn planned(
         nonlinear: Vec::new(),
         correlations: plans.demand.summary(),
         parties: plans.parties.iter().map(role).collect(),
-        dealer: plans.dealer.as_ref().filter(|_| plans.source != Source::Pair).map(role),
+        dealer: plans.dealer.as_ref().filter(|_| !is_for_pair).map(role),
         lines: LinePlan::all(&plans, program, models, link),
         ops: plans.cost.ops.iter().map(|cost| OpPlan::new(cost, &plans, program)).collect(),
         trust: Trust::new(protocol, plans.source),

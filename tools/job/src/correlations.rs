@@ -65,7 +65,7 @@ impl Correlations {
         match source {
             Source::Dealer => Some(Correlations::Dealer),
             Source::Pair => Some(Correlations::Pair),
-            Source::Store | Source::Party(_) | Source::Nobody => None,
+            Source::Store | Source::PairStore | Source::Party(_) | Source::Nobody => None,
         }
     }
 

@@ -408,6 +408,20 @@ impl Job {
         Ok(Sources::one(source))
     }
 
+    /// The store that is filled for runs which would take correlations from these sources: by the two parties where they are the
+    /// only one, or else by a dealer.
+    ///
+    /// # Errors
+    /// Where it cannot serve the protocol.
+    pub fn stored(&self, sources: &Sources) -> Result<Sources, JobError> {
+        let source = match *sources.allowed {
+            [correlation::Source::Pair] => correlation::Source::PairStore,
+            _ => correlation::Source::Store,
+        };
+        self.protocol.check_source(source)?;
+        Ok(Sources::one(source))
+    }
+
     /// The names of a party's inputs.
     pub fn inputs_of(&self, party: PartyId) -> impl Iterator<Item = &str> {
         let own = self.inputs.iter().filter(move |(_, input)| input.owner.is(party));

@@ -61,7 +61,7 @@ impl<'a> PairPrices<'a> {
 /// beside the pair.
 pub fn priced_beside(protocol: Protocol, source: Source) -> Option<Source> {
     match source {
-        Source::Pair => Some(protocol.default_source()),
+        Source::Pair | Source::PairStore => Some(protocol.default_source()),
         _ => protocol.check_source(Source::Pair).ok().map(|()| Source::Pair),
     }
 }

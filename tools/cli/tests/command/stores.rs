@@ -75,7 +75,12 @@ fn two_parties_fill_their_stores_themselves_and_use_each_order_once() {
     let folder = Folder::new();
     data(&folder);
     folder.text("job.toml", &declared_job(64, 16, "z = x @ w").replace("to = [0]", "to = [0, 1]"));
-    json(&folder.run(&["plan", "job.toml", "--demand", "demand.json", "--json"]));
+    let plan = ["plan", "job.toml", "--demand", "demand.json", "--correlations", "pair", "--json"];
+    let plan = json(&folder.run(&plan));
+    assert_eq!(plan["trust"]["correlations_from"], "a store that the two parties filled", "{plan}");
+    assert!(plan["dealer"].is_null(), "nobody deals");
+    let line = refused(&folder, &["deal", "--demand", "demand.json", "--store", "dealt"], 2);
+    assert!(line.contains("`symbolon deal --pair` makes it"), "{line}");
     deployment(&folder);
     let fill = |config: &'static str, count: &'static str| {
         let to = ["deal", "--pair", config, "--demand", "demand.json", "--store", "store", "--count", count];
@@ -92,10 +97,14 @@ fn two_parties_fill_their_stores_themselves_and_use_each_order_once() {
     for output in &both(["2", "2"]) {
         assert_eq!(json(output)["orders"], 2);
     }
+    let of_store = json(&folder.run(&["plan", "job.toml", "--correlations", "store", "--json"]));
+    assert_eq!(of_store["digest"], plan["digest"], "the store says for which lowering it is");
     for order in 0..2 {
         let run = json(&folder.run(&["run", "job.toml", "--local", "--correlations", "store", "--json"]));
         assert!(is_product(&folder));
         assert_eq!(run["stored"]["order"], order);
+        assert_eq!(run["trust"]["correlations_from"], "a store that the two parties filled");
+        assert_eq!(run["parties"][0]["rounds"], plan["rounds"], "as planned");
     }
     let line = refused(&folder, &["run", "job.toml", "--local", "--correlations", "store"], 4);
     assert!(line.contains("every order of this store is used"), "{line}");
