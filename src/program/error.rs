@@ -404,14 +404,15 @@ pub enum ProgramError {
         most: f64,
     },
     /// A dividend that is too large for a whole quotient.
-    #[error(
-        "{label}: magnitudes must be below {limit:e}; declare a bound on the inputs, or a power of two as divisor"
-    )]
+    #[error("{label}: magnitudes must be below {limit:e}; declare a bound on the inputs{}",
+        if *.is_power { "" } else { ", or a power of two as divisor" })]
     Dividend {
         /// The quotient.
         label: String,
         /// Magnitudes below this are divided.
         limit: f64,
+        /// The divisor is a power of two, by which the largest are divided.
+        is_power: bool,
     },
     /// Indices of a product that do not fit its values.
     #[error("einsum \"{indices}\": {what}")]

@@ -96,7 +96,7 @@ impl Program {
         let is_power = d.is_power_of_two();
         let limit = f64::from(if is_power { ring_bits - 2 } else { m }).exp2();
         if self.is_read(a) && self.integers(a).span.magnitude().high as f64 >= limit {
-            return Err(ProgramError::Dividend { label, limit });
+            return Err(ProgramError::Dividend { label, limit, is_power });
         }
         let quotient = match is_power {
             true => self.floored(a, d.trailing_zeros(), label.clone())?,

@@ -95,10 +95,13 @@ impl Session {
     pub(super) fn confirm(
         &mut self,
         source: Source,
-        mut terms: Terms,
+        terms: Terms,
     ) -> Result<BTreeMap<Role, Nonce>, SessionError> {
         let nonce = self.keys.nonce(self.role)?;
-        terms.add("source of correlations", self.suppliers.of(source).name());
+        // It makes other plans as well, of which a digest says less.
+        let first = ("source of correlations".to_owned(), self.suppliers.of(source).name());
+        let others = terms.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let terms: Terms = std::iter::once(first).chain(others).collect();
         let (role, run, keys) = (self.role, self.runs, self.keys);
         let parties = self.links.iter_mut().filter(|link| link.peer() != Role::Dealer);
         let mut nonces = BTreeMap::from([(role, nonce)]);

@@ -5,7 +5,7 @@
 //! A body knows the functions defined before it alone: no call comes back to itself, and calls end.
 
 use super::functions::Function;
-use super::parse::{Located, Operand, Parser, Scope, WORDS};
+use super::parse::{Located, Operand, Parser, Scope, is_word};
 use super::token::{Token, Word, words};
 use super::{LONGEST_STEP, StepErrorKind, column, shown};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ pub(super) fn definition(earlier: &[Definition], number: usize, text: &str) -> R
     }
     let mut head = Head { words: words(text)?, at: 0 };
     let (offset, name) = head.name("the name of the function")?;
-    if WORDS.contains(&name.as_str()) {
+    if is_word(&name) {
         return Err((offset, StepErrorKind::Taken(name)));
     }
     if Function::of(&name).is_some() || of(earlier, &name).is_some() {
@@ -59,7 +59,7 @@ pub(super) fn definition(earlier: &[Definition], number: usize, text: &str) -> R
     let mut parameters = Vec::new();
     while !head.takes(')') {
         let (offset, parameter) = head.name("the name of a parameter")?;
-        if WORDS.contains(&parameter.as_str()) {
+        if is_word(&parameter) {
             return Err((offset, StepErrorKind::Taken(parameter)));
         }
         if parameters.contains(&parameter) {
@@ -172,7 +172,7 @@ impl Parser<'_> {
     /// `name = expression;`, whose name is then the body's own.
     fn inner_step(&mut self) -> Result<(), Located> {
         let (offset, name) = self.name("the name of an inner step")?;
-        if WORDS.contains(&name.as_str()) {
+        if is_word(&name) {
             return Err((offset, StepErrorKind::Taken(name)));
         }
         if self.scope.knows(&name) {

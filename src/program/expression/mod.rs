@@ -43,6 +43,7 @@ mod token;
 mod windows;
 
 pub use define::MOST_VALUES;
+pub use parse::is_word;
 
 use super::{MOST_LISTED, Program, ProgramError, ValueId};
 use define::Definition;
@@ -150,8 +151,8 @@ pub enum StepErrorKind {
         "'.{0}' is not there: behind a point stands T alone, and functions are called as in sum(x, axis=1)"
     )]
     Attribute(String),
-    /// A step's name that joins truths.
-    #[error("'{0}' stands between truths: no step has this name")]
+    /// A name that is a word of steps.
+    #[error("'{0}' is a word of steps: choose another name")]
     Taken(String),
     /// A divisor that is not public.
     #[error("the divisor behind '//' and '%' is a public number, and the dividend a value")]

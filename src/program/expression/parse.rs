@@ -21,8 +21,13 @@ pub(super) enum Operand {
     Public(PublicId),
 }
 
-/// Words between truths, which name nothing.
-pub(super) const WORDS: [&str; 4] = ["and", "or", "xor", "not"];
+/// Words between truths.
+const WORDS: [&str; 4] = ["and", "or", "xor", "not"];
+
+/// Whether a word has a meaning of its own in steps, so that it names no value: `and`, `or`, `xor`, `not`, `True`, `False`.
+pub fn is_word(name: &str) -> bool {
+    WORDS.contains(&name) || truth(name).is_some()
+}
 
 /// The operator between factors that a word is.
 fn factor(token: &Token) -> Option<char> {
@@ -56,7 +61,7 @@ pub(super) fn statement(
     let mut parser =
         Parser { first: program.values().len(), program, scope, text, words: words(text)?, at: 0, depth: 0 };
     let (offset, name) = parser.name("the name that the step defines")?;
-    if WORDS.contains(&name.as_str()) {
+    if is_word(&name) {
         return Err((offset, StepErrorKind::Taken(name)));
     }
     let is_public = parser.program.public_named(&name).is_some();

@@ -76,7 +76,7 @@ fn errors_name_the_step_and_what_is_wrong() {
     assert!(error(16, "z = x + y").ends_with("column 9: unknown name 'y'; known are: b, w, x"));
     assert!(error(16, "z = rely(x)").contains("unknown function 'rely'; there are abs, adam"));
     assert!(error(16, "z = x[3:1:0]").ends_with("the step of a range is zero"));
-    assert!(error(16, "and = x").ends_with("'and' stands between truths: no step has this name"));
+    assert!(error(16, "and = x").ends_with("'and' is a word of steps: choose another name"));
     assert!(error(16, "z = [[1, 2], [3]] + x").ends_with("the rows of a list differ in length"));
     assert!(error(16, "z = x ** w").ends_with("the power after '**' is a public number"));
     assert!(

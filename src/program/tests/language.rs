@@ -153,6 +153,9 @@ fn integers_are_sorted_and_divided_over_all_of_their_kinds() {
     assert_eq!(evaluate("argsort(x)", Some(100.0), &small), Ok(vec![0, 3, 6, 5, 1, 4, 2]));
     let message = evaluate("x // 7", None, &numbers).expect_err("too large").to_string();
     assert!(message.contains("magnitudes must be below") && message.contains("declare a bound"), "{message}");
+    assert!(message.contains("or a power of two as divisor"), "{message}");
+    let message = evaluate("x // 8", None, &numbers).expect_err("too large").to_string();
+    assert!(message.contains("declare a bound") && !message.contains("power of two"), "{message}");
     let message = evaluate("x // x", None, &numbers).expect_err("a private divisor").to_string();
     assert!(message.contains("the divisor behind '//' and '%' is a public number"), "{message}");
 }

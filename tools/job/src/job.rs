@@ -512,9 +512,6 @@ impl Job {
 
     /// The facts that all parties must have in common, in an order that makes the first difference the most telling one.
     pub fn terms(&self) -> Terms {
-        fn declared(value: Option<impl Display>) -> String {
-            value.map_or_else(|| "none".to_owned(), |value| value.to_string())
-        }
         let mut terms = Terms::default();
         terms.add("name", &self.name);
         terms.add("protocol", self.protocol);
@@ -540,7 +537,7 @@ impl Job {
             terms.add(format!("state {name}"), state.text());
         }
         for (name, public) in &self.publics {
-            terms.add(format!("public value {name}"), format!("{public:?}"));
+            terms.add(format!("public value {name}"), public);
         }
         for (number, step) in (1..).zip(self.texts()) {
             terms.add(format!("step {number}"), step);
@@ -559,4 +556,9 @@ impl Job {
         }
         terms
     }
+}
+
+/// An entry that a job may leave out, for parties to compare.
+fn declared(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }

@@ -367,12 +367,24 @@ fn parties_with_different_jobs_end_and_name_the_field() {
         ("z = x @ w", "z = 2 * x @ w", "step 1 is `z = x @ w` here and `z = 2 * x @ w` there"),
         ("to = [0]", "to = [1]", "recipients of output z is `[0]` here and `[1]` there"),
         ("owner = 0", "owner = 0, bound = 9.0", "bound of input x is `none` here and `9` there"),
+        (
+            "name =",
+            "correlations = \"pair\"\nname =",
+            "source of correlations is `the dealer` here and `the two parties themselves` there",
+        ),
+        (
+            "from = 0",
+            "from = 1",
+            "state s is `from 0, shape (2, 2), bound none, kind none` here and `from 1,",
+        ),
+        ("run + 1", "run + 2", "public value rate is `run + 1` here and `run + 2` there"),
     ];
+    let state = "[public]\nrate = \"run + 1\"\n\n[state]\ns = { shape = [2, 2], from = 0 }\n\n[update]\ns = \"z * rate\"\n";
     for (ours, theirs, words) in cases {
         let folder = Folder::new();
         data(&folder);
         deployment(&folder);
-        let text = declared_job(64, 10, "z = x @ w");
+        let text = format!("{}\n{state}", declared_job(64, 10, "z = x @ w"));
         folder.text("job.toml", &text);
         folder.text("other.toml", &text.replace(ours, theirs));
         let mut dealer = folder.start(&["deal", "--config", "dealer.toml"]);

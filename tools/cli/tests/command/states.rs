@@ -184,7 +184,9 @@ fn states_and_loops_that_do_not_fit_are_refused_by_name() {
     state("from = \"y\"", "from = \"z\"", "the first value of state 'total' is 'z', which is no input");
     state("shape = [1, 1], ", "", "state 'months' has no shape");
     state("from = 0", "from = { random = 1.0 }", "has a fraction, and this program computes on integers");
-    state("from = 0", "from = true", "`from` is the name of an input, a number,");
+    state("from = 0", "from = true", "expected the name of an input, a number,");
+    state("from = 0", "from = { seed = 1 }", "or from { seed = N, magnitude = MAGNITUDE }");
+    state("months = {", "True = {", "'True' is a word of steps: choose another name");
     state("total = {", "y = {", "'y' is an input and a state");
     state(
         "[state]",
@@ -212,7 +214,18 @@ fn states_and_loops_that_do_not_fit_are_refused_by_name() {
         &body.replace("\"so_far = so_far + y\"", "{ repeat = 2, steps = [\"so_far = x\"] }"),
         "a loop within a loop",
     );
-    repeat(&body.replace("repeat", "times"), "a step is a text, or a loop: { repeat = N, steps = [ … ] }");
+    repeat(&body.replace("repeat", "times"), "unknown field `times`, expected `repeat` or `steps`");
+    repeat(&body.replace("= 3", "= -3"), "invalid value: integer `-3`, expected u32");
+    repeat("3", "expected a step: a text, or a loop { repeat = N, steps = [ … ] }");
+    let public = |entry: &str, words: &str| {
+        state("[state]", &format!("[public]\nrows = {entry}\n[state]"), words);
+    };
+    public("{ shuffle = 4, take = 1 }", "`shuffle` needs a `seed`");
+    public("{ shuffle = 4, take = 1, seed = -1 }", "invalid value: integer `-1`, expected u64");
+    public("{ from = [0], take = 1, seed = 1 }", "a `seed` goes with `shuffle`");
+    public("{ from = [0.5], take = 1 }", "invalid type: floating point `0.5`, expected u32");
+    public("{ from = [0] }", "missing field `take`");
+    public("3", "expected a public value: a list of numbers, a formula in run,");
     let batches = job.replace("ring_bits = 64", "ring_bits = 64\nbatches = 2");
     let steps_of = |body: &str| format!("steps = [{body}]");
     wrong(&batches, steps, &steps_of(body), "a loop in 2 batches: a job with a loop has one batch");

@@ -5,6 +5,7 @@ use crate::number;
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 use symbolon::program::Kind;
+use symbolon::program::expression::is_word;
 use symbolon::ring::FixedPoint;
 
 /// Longest name of an input or output.
@@ -13,6 +14,9 @@ const LONGEST_NAME: usize = 64;
 /// Names are those that steps can use: letters, digits and underscores, not beginning with a digit.
 pub(super) fn name(name: &str) -> Result<(), String> {
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if is_word(name) {
+        return Err(format!("'{name}' is a word of steps: choose another name"));
+    }
     if begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= LONGEST_NAME {
         return Ok(());
     }

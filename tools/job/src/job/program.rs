@@ -4,10 +4,13 @@
 //! which begins with the value of before, or as `[state]` says; what is before it is the same in every turn, and so its inputs are resident; what
 //! is behind it, and outputs that name no `every`, are for the last turn alone.
 
-use super::{Job, JobStep, Output, Owner, Repeat};
+use super::{Job, JobStep, Output, Owner, Repeat, declared};
 use crate::JobError;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use symbolon::program::expression::{Names, add_definition, add_step, add_step_anew};
 use symbolon::program::{Dims, Init, Kind, Number, Program, ValueId};
 use symbolon::session::Offer;
@@ -25,37 +28,90 @@ pub struct State {
 }
 
 /// The value of a state before the first run.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "`from` is the name of an input, a number, { random = MAGNITUDE }, or { seed = N, magnitude = MAGNITUDE }"
-)]
+#[derive(Clone, Debug)]
 enum First {
     Named(String),
-    Integer(i64),
+    Integer(i128),
     Real(f64),
-    Random(Random),
-    Seeded(Seeded),
+    Random { magnitude: f64 },
+    Seeded { seed: u64, magnitude: f64 },
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// Numbers that are drawn, as the job describes them.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Random {
-    random: f64,
+struct Drawn {
+    random: Option<f64>,
+    seed: Option<u64>,
+    magnitude: Option<f64>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Seeded {
-    seed: u64,
-    magnitude: f64,
+impl<'de> Deserialize<'de> for First {
+    fn deserialize<D: Deserializer<'de>>(entry: D) -> Result<First, D::Error> {
+        entry.deserialize_any(FirstForms)
+    }
+}
+
+/// The forms of `from`, each of which has errors of its own.
+struct FirstForms;
+
+impl<'de> Visitor<'de> for FirstForms {
+    type Value = First;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the name of an input, a number, { random = MAGNITUDE }, or { seed = N, magnitude = MAGNITUDE }",
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<First, E> {
+        Ok(First::Named(name.to_owned()))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<First, E> {
+        Ok(First::Integer(number.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<First, E> {
+        Ok(First::Integer(number.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<First, E> {
+        Ok(First::Real(number))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<First, A::Error> {
+        let Drawn { random, seed, magnitude } = Drawn::deserialize(MapAccessDeserializer::new(map))?;
+        match (random, seed, magnitude) {
+            (Some(magnitude), None, None) => Ok(First::Random { magnitude }),
+            (None, Some(seed), Some(magnitude)) => Ok(First::Seeded { seed, magnitude }),
+            _ => Err(de::Error::custom(
+                "a state is drawn from { random = MAGNITUDE }, or from { seed = N, magnitude = MAGNITUDE }",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for First {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            First::Named(name) => f.write_str(name),
+            First::Integer(number) => number.fmt(f),
+            First::Real(number) => write!(f, "{number:?}"),
+            First::Random { magnitude } => write!(f, "{{ random = {magnitude:?} }}"),
+            First::Seeded { seed, magnitude } => {
+                write!(f, "{{ seed = {seed}, magnitude = {magnitude:?} }}")
+            }
+        }
+    }
 }
 
 impl State {
     /// Its facts, for parties to compare.
     pub(super) fn text(&self) -> String {
         let State { shape, from, bound, kind } = self;
-        format!("{shape:?} from {from:?}, bound {bound:?}, kind {kind:?}")
+        let (shape, bound, kind) = (declared(*shape), declared(*bound), declared(*kind));
+        format!("from {from}, shape {shape}, bound {bound}, kind {kind}")
     }
 
     /// The input that is its first value.
@@ -131,12 +187,10 @@ impl Build<'_> {
                 };
                 (Init::Value(value), Some(self.program.dims(value)))
             }
-            First::Integer(number) => (Init::Number(Number::Integer((*number).into())), None),
+            First::Integer(number) => (Init::Number(Number::Integer(*number)), None),
             First::Real(number) => (Init::Number(Number::Real(*number)), None),
-            First::Random(Random { random }) => (Init::Random { magnitude: *random }, None),
-            First::Seeded(Seeded { seed, magnitude }) => {
-                (Init::Seeded { seed: *seed, magnitude: *magnitude }, None)
-            }
+            First::Random { magnitude } => (Init::Random { magnitude: *magnitude }, None),
+            First::Seeded { seed, magnitude } => (Init::Seeded { seed: *seed, magnitude: *magnitude }, None),
         };
         let Some(dims) = state.shape.or(dims) else {
             return Err(self.wrong(format!("state '{name}' has no shape: write shape = [rows, cols]")));

@@ -2,20 +2,47 @@
 
 use super::{Input, Job, State};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use symbolon::program::expression::names_in;
 
 /// A loop runs at most so often.
 const MOST_TURNS: u32 = 100_000;
 
 /// An element of `steps`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "a step is a text, or a loop: { repeat = N, steps = [ … ] }")]
+#[derive(Clone, Debug)]
 pub enum JobStep {
     /// A step.
     One(String),
     /// A loop.
     Loop(Repeat),
+}
+
+impl<'de> Deserialize<'de> for JobStep {
+    fn deserialize<D: Deserializer<'de>>(entry: D) -> Result<JobStep, D::Error> {
+        entry.deserialize_any(StepForms)
+    }
+}
+
+/// The forms of a step, each of which has errors of its own.
+struct StepForms;
+
+impl<'de> Visitor<'de> for StepForms {
+    type Value = JobStep;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a step: a text, or a loop { repeat = N, steps = [ … ] }")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<JobStep, E> {
+        Ok(JobStep::One(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<JobStep, A::Error> {
+        Repeat::deserialize(MapAccessDeserializer::new(map)).map(JobStep::Loop)
+    }
 }
 
 /// A loop. What its steps assign that was there before is what the next turn finds; what else they assign is each turn's own,
