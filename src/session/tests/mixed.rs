@@ -172,7 +172,9 @@ proptest! {
     #[test]
     fn integers_lie_within_their_spans_and_numbers_within_their_intervals(recipe in recipe()) {
         let (program, elements) = recipe.program();
-        for (value, elements) in program.values().iter().zip(oracle::rounded_values(&program, &elements, || false)) {
+        let evaluated = oracle::rounded_values(&program, &elements, || false);
+        // Rows that a function drops may be anything.
+        for (value, elements) in program.values().iter().zip(evaluated).filter(|(value, _)| !value.is_part()) {
             for element in elements {
                 match (value.integers, value.interval) {
                     (Some(integers), _) => {
