@@ -13,7 +13,7 @@ use crate::ring::{Elements, FixedPoint, Ring};
 use crate::share::{Parties, PartyId};
 
 /// The functions without a derivative, and what they are without one by.
-const WITHOUT: [&str; 16] = [
+const WITHOUT: [&str; 17] = [
     "argmax",
     "argmin",
     "one_hot",
@@ -23,6 +23,7 @@ const WITHOUT: [&str; 16] = [
     "all",
     "sign",
     "floor",
+    "real",
     "round",
     "mod",
     "argsort",
