@@ -5,6 +5,7 @@ use super::range::{self, Interval};
 use super::{Dims, Input, Kind, Op, Output, Program, ProgramError, Span, Truncation, Value, ValueId};
 use crate::ring::{Axis, FixedPoint, Shape};
 use crate::share::{Parties, PartyId};
+use std::fmt;
 
 /// A public constant, as written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +16,46 @@ pub enum Number {
     Real(f64),
 }
 
+impl From<f64> for Number {
+    fn from(value: f64) -> Number {
+        Number::Real(value)
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Integer(value) => value.fmt(f),
+            Number::Real(value) => value.fmt(f),
+        }
+    }
+}
+
 impl Number {
+    /// The largest integer that is not above the constant.
+    pub(super) fn floor(self) -> i128 {
+        match self {
+            Number::Integer(value) => value,
+            Number::Real(value) => value.floor() as i128,
+        }
+    }
+
+    /// The least integer that is not below the constant.
+    pub(super) fn ceil(self) -> i128 {
+        match self {
+            Number::Integer(value) => value,
+            Number::Real(value) => value.ceil() as i128,
+        }
+    }
+
+    /// The constant, between the floats beside it where none holds it exactly.
+    pub(super) fn interval(self) -> Interval {
+        match self {
+            Number::Integer(value) => Interval::of_integers(value, value),
+            Number::Real(value) => Interval::at(value),
+        }
+    }
+
     /// The constant as a real number.
     pub fn value(self) -> f64 {
         match self {

@@ -175,12 +175,18 @@ impl Program {
     ///
     /// # Errors
     /// Where there is no such number, or what is known of `a` says that it is none of them.
-    pub fn assume(&mut self, a: ValueId, low: f64, high: f64) -> Result<ValueId, ProgramError> {
+    pub fn assume(
+        &mut self,
+        a: ValueId,
+        low: impl Into<Number>,
+        high: impl Into<Number>,
+    ) -> Result<ValueId, ProgramError> {
+        let (low, high) = (low.into(), high.into());
         let label = format!("assume({}, {low}, {high})", self.short(a));
         let shape = self.value(a).shape;
         if self.is_read(a) {
             let Span { low: least, high: most } = self.integers(a).span;
-            let assumed = Span::new(least.max(low.ceil() as i128), most.min(high.floor() as i128));
+            let assumed = Span::new(least.max(low.ceil()), most.min(high.floor()));
             if assumed.low > assumed.high {
                 let known = format!(": it is {}", Interval::new(least as f64, most as f64));
                 return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
@@ -191,7 +197,8 @@ impl Program {
             return self.called(copy, label, None);
         }
         let known = self.any_or_known(a);
-        if low > high || low > known.high || high < known.low {
+        let stated = Interval::new(low.interval().low, high.interval().high);
+        if stated.low > stated.high || stated.low > known.high || stated.high < known.low {
             let known = if known == Interval::ANY { String::new() } else { format!(": it is {known}") };
             return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
         }
@@ -199,7 +206,7 @@ impl Program {
         self.assumed.push((copy, label.clone()));
         // Numbers between elements round to the next ones.
         let unit = if self.is_integer(a) { 0.0 } else { self.value(a).unit() };
-        self.called(copy, label, Some(Interval::new(low - unit, high + unit)))
+        self.called(copy, label, Some(Interval::new(stated.low - unit, stated.high + unit)))
     }
 
     /// max(a, 0).

@@ -2,7 +2,7 @@
 
 use super::gradient::GradientError;
 use super::range::Outside;
-use super::{Dims, Kind, Span};
+use super::{Dims, Kind, Number, Span};
 use crate::share::PartyId;
 
 /// Why a program cannot be built.
@@ -177,9 +177,9 @@ pub enum ProgramError {
         /// The value of which it is stated.
         label: String,
         /// None is below.
-        low: f64,
+        low: Number,
         /// None is above.
-        high: f64,
+        high: Number,
         /// The known range, in words.
         known: String,
     },

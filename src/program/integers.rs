@@ -328,7 +328,10 @@ impl Program {
     /// The integers that a value's elements stand for. Of whole numbers without a reading, beside numbers with fractions,
     /// those that they are known to be, as signed integers.
     pub(super) fn integers(&self, value: ValueId) -> Integers {
-        let Value { integers, interval, .. } = *self.value(value);
+        let Value { integers, interval, op, fraction_bits, .. } = *self.value(value);
+        if let (Op::Public(public), 0) = (op, fraction_bits) {
+            return self.integers_of_tensor(public);
+        }
         integers.unwrap_or_else(|| {
             let all = Span::of_reading(true, self.ring());
             let known = interval.unwrap_or(Interval::ANY);

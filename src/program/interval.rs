@@ -82,14 +82,17 @@ impl Interval {
 
     /// The number that an element stands for at the scale of `unit`, a power of two.
     pub(super) fn of_element(ring: Ring, element: u64, unit: f64) -> Interval {
-        let exact = ring.signed(element);
-        let near = exact as f64;
-        let nearest = if near as i128 == i128::from(exact) {
-            Interval::at(near)
-        } else {
-            Interval::new(near.next_down(), near.next_up())
+        let exact = i128::from(ring.signed(element));
+        Interval::of_integers(exact, exact).times(unit)
+    }
+
+    /// The integers from `low` to `high`.
+    pub(super) fn of_integers(low: i128, high: i128) -> Interval {
+        let end = |exact: i128, beyond: fn(f64) -> f64| {
+            let near = exact as f64;
+            if near as i128 == exact { near } else { beyond(near) }
         };
-        nearest.times(unit)
+        Interval::new(end(low, f64::next_down), end(high, f64::next_up))
     }
 
     pub(super) fn plus(self, other: Interval) -> Interval {

@@ -434,7 +434,7 @@ impl Program {
     pub(super) fn interval_of_tensor(&self, public: PublicId) -> Interval {
         let PublicTensor { span, fraction_bits, .. } = *self.tensor(public);
         let unit = (-f64::from(fraction_bits)).exp2();
-        Interval::new(span.low as f64 * unit, span.high as f64 * unit)
+        Interval::of_integers(span.low, span.high).times(unit)
     }
 
     /// The integers that a public tensor holds.

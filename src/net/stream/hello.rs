@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 pub(in crate::net) const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The version of the protocol: wire format, handshake and lowering.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// What a link is known by on all its connections, and a connection on all its streams: 128 bits that who dials has
 /// drawn for it. Only its two ends know them, since they cross the wire inside TLS.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::program::Dims;
 use crate::program::Number;
 use crate::program::expression::{Names, add_step};
 use crate::ring::{FixedPoint, Shape};
@@ -58,6 +59,27 @@ fn bounds_are_known_to_the_unit_at_the_ends_of_the_ring() {
     assert_eq!(result(None, Kind::I64, "-a"), exact(1 - (1 << 63), 1 << 63, true).wrapped());
     assert_eq!(result(None, Kind::I64, "abs(a)"), exact(0, 1 << 63, false), "a magnitude is unsigned");
     assert_eq!(result(Some(2.5), Kind::U64, "3 - a"), exact(1, 3, true), "there is no integer beyond 2");
+}
+
+/// The least integer that no float holds.
+const BESIDE_FLOATS: i128 = (1 << 53) + 1;
+
+#[test]
+fn the_ends_of_an_assumption_are_exact() {
+    let step = format!("assume(a, {BESIDE_FLOATS}, {BESIDE_FLOATS})");
+    let one = exact(BESIDE_FLOATS, BESIDE_FLOATS, true);
+    assert_eq!(result(Ring::Z64, &[(Kind::I64, None)], &step).unwrap(), one);
+}
+
+#[test]
+fn public_numbers_that_no_float_holds_are_known_exactly() {
+    let codec = FixedPoint::new(Ring::Z64, 4).unwrap();
+    let mut program = Program::new(2, codec);
+    let elements = Elements::from_integers(Ring::Z64, [(BESIDE_FLOATS as u64) << 4]);
+    let public = program.public_tensor("t", Dims::SCALAR, &elements, true).unwrap();
+    assert_eq!(program.integers(public), exact(BESIDE_FLOATS, BESIDE_FLOATS, true));
+    let Interval { low, high } = program.value(public).interval.unwrap();
+    assert!((low as i128) < BESIDE_FLOATS && BESIDE_FLOATS < high as i128, "{low} to {high}");
 }
 
 impl Integers {

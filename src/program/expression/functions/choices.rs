@@ -67,7 +67,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         forms: &["assume(x, low, high) with constants low and high"],
         result: "`x`, of which the author states that all elements lie between the two constants",
-        apply: |p, c| Ok(p.assume(c.matrix(0)?, c.constant(1)?.value(), c.constant(2)?.value())?),
+        apply: |p, c| Ok(p.assume(c.matrix(0)?, c.constant(1)?, c.constant(2)?)?),
         samples: &[sample("x - assume(x, 0.003, 512)", POWERS)],
         accuracy: &[],
     },

@@ -19,6 +19,7 @@ pub(super) fn check(
         let refused = [
             (table.resident, "is resident as it is"),
             (table.bits.is_some(), "has no `bits`: its numbers say of how many they are"),
+            (table.is_integer(), "has no `kind`: whole numbers of its file are integers"),
             (by_batch, "has one file for all batches"),
             (states.contains_key(name), "has the name of a state"),
         ];
@@ -105,6 +106,7 @@ mod tests {
         let refused = |input: &str| job(folder.path(), input, 0).map(drop).expect_err("it is refused");
         assert!(refused("t = { owner = \"public\", file = \"t_{batch}.npy\" }").contains("one file for all"));
         assert!(refused("t = { owner = \"public\", resident = true }").contains("resident as it is"));
+        assert!(refused("t = { owner = \"public\", kind = \"integer\" }").contains("no `kind`"));
         assert!(refused("t = { owner = \"all\" }").contains("owner"));
     }
 }
