@@ -78,8 +78,10 @@ pub enum ProgramError {
         /// The declared bound.
         bound: f64,
     },
-    /// A constant with a fraction in a program on integers.
-    #[error("{value} is not an integer, and this program computes on integers (fraction_bits = 0)")]
+    /// A constant with a fraction, with integers.
+    #[error(
+        "{value} is not an integer, and what it goes with is (fraction_bits = 0, or an input's kind = \"integer\")"
+    )]
     NotAnInteger {
         /// The constant.
         value: f64,
