@@ -213,9 +213,9 @@ pub struct Shared {
     /// Divide work among several devices by their rates, even where one is predicted to be faster
     #[arg(long, help_heading = DEVICES)]
     pub always_divide: bool,
-    /// Most memory that each process may take of each device, and of the host for garbled
-    /// circuits, such as 512MiB or 2GiB
-    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = DEVICES)]
+    /// Most memory that each process may take of each device, such as 512MiB or 2GiB; garbled
+    /// circuits may take so much of the host's
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = DEVICES, verbatim_doc_comment)]
     pub budget: Option<u64>,
     /// Threads of the CPU device in each process
     /// [default: all cores; parties started together divide them]

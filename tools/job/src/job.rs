@@ -290,7 +290,12 @@ impl Job {
         let File { job, inputs, state, update, public, program, outputs } = file;
         let wrong = |reason: String| JobError::Text { path: path.to_owned(), line: None, reason };
         let names = inputs.keys().chain(state.keys()).chain(public.keys()).chain(outputs.keys());
-        names.into_iter().try_for_each(|name| check::name(name)).map_err(&wrong)?;
+        let has_steps = !program.steps.is_empty();
+        let named = |name: &String| match has_steps {
+            true => check::name(name).and_then(|()| check::word(name)),
+            false => check::name(name),
+        };
+        names.into_iter().try_for_each(named).map_err(&wrong)?;
         outputs.iter().try_for_each(|(name, output)| check::recipients(name, &output.to)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::bound(name, input.bound)).map_err(&wrong)?;
         inputs.iter().try_for_each(|(name, input)| check::table(name, &input.table())).map_err(&wrong)?;

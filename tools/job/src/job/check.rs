@@ -14,9 +14,6 @@ const LONGEST_NAME: usize = 64;
 /// Names are those that steps can use: letters, digits and underscores, not beginning with a digit.
 pub(super) fn name(name: &str) -> Result<(), String> {
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if is_word(name) {
-        return Err(format!("'{name}' is a word of steps: choose another name"));
-    }
     if begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.len() <= LONGEST_NAME {
         return Ok(());
     }
@@ -25,6 +22,12 @@ pub(super) fn name(name: &str) -> Result<(), String> {
         "{shown:?} is no name: names of inputs and outputs are letters, digits and underscores, begin with no \
          digit, and are at most {LONGEST_NAME} long"
     ))
+}
+
+/// A name that steps would read as one of their words is none, where there are steps.
+pub(super) fn word(name: &str) -> Result<(), String> {
+    let refused = || format!("'{name}' is a word of steps: choose another name");
+    (!is_word(name)).then_some(()).ok_or_else(refused)
 }
 
 /// Nobody is told twice.

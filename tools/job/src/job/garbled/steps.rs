@@ -3,6 +3,7 @@
 use super::GarbledJob;
 use super::numbers::{Argument, GarbledProgram, Outcome};
 use crate::JobError;
+use crate::job::check;
 use crate::job::program::Build;
 use std::collections::BTreeMap;
 use symbolon::program::expression::Names;
@@ -57,7 +58,7 @@ fn call(text: &str) -> Option<(&str, Function, Vec<&str>)> {
     let (function, arguments) = rest.trim().strip_suffix(')')?.split_once('(')?;
     let function = Function::ALL.into_iter().find(|known| known.name() == function.trim())?;
     let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
-    let is_name = |word: &&str| crate::job::check::name(word).is_ok();
+    let is_name = |name: &&str| check::name(name).and_then(|()| check::word(name)).is_ok();
     let name = name.trim();
     (is_name(&name) && arguments.iter().all(is_name)).then_some((name, function, arguments))
 }
