@@ -189,7 +189,7 @@ impl Program {
             let assumed = Span::new(least.max(low.ceil()), most.min(high.floor()));
             if assumed.low > assumed.high {
                 let known = format!(": it is {}", Interval::new(least as f64, most as f64));
-                return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
+                return Err(ProgramError::Assumed { call: label, label: self.short(a), known });
             }
             let copy = self.push_like(a, Op::Scale(a, 1), shape, label.clone())?;
             self.assumed.push((copy, label.clone()));
@@ -200,7 +200,7 @@ impl Program {
         let stated = Interval::new(low.interval().low, high.interval().high);
         if stated.low > stated.high || stated.low > known.high || stated.high < known.low {
             let known = if known == Interval::ANY { String::new() } else { format!(": it is {known}") };
-            return Err(ProgramError::Assumed { label: self.short(a), low, high, known });
+            return Err(ProgramError::Assumed { call: label, label: self.short(a), known });
         }
         let copy = self.push_like(a, Op::Scale(a, 1), shape, label.clone())?;
         self.assumed.push((copy, label.clone()));

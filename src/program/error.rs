@@ -2,7 +2,7 @@
 
 use super::gradient::GradientError;
 use super::range::Outside;
-use super::{Dims, Kind, Number, Span};
+use super::{Dims, Kind, Span};
 use crate::share::PartyId;
 
 /// Why a program cannot be built.
@@ -174,14 +174,12 @@ pub enum ProgramError {
     #[error("{0}")]
     OutsideDomain(Outside),
     /// A range that is none, or that contradicts what is known.
-    #[error("assume({label}, {low}, {high}) names no number that {label} can be{known}")]
+    #[error("{call} names no number that {label} can be{known}")]
     Assumed {
+        /// The statement.
+        call: String,
         /// The value of which it is stated.
         label: String,
-        /// None is below.
-        low: Number,
-        /// None is above.
-        high: Number,
         /// The known range, in words.
         known: String,
     },

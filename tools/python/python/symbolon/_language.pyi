@@ -418,16 +418,16 @@ def quantile(*arguments: Any, **named: Any) -> Tensor:
     quantile(x, part, axis=-1) with a constant part from 0 to 1
     """
 
-def reciprocal(*arguments: Any, **named: Any) -> Tensor:
-    """1 divided by each element, and 0 for 0.
-
-    reciprocal(x)
-    """
-
 def real(*arguments: Any, **named: Any) -> Tensor:
     """Integers of an input with `kind = "integer"`, and what is computed of them, as numbers with fractions.
 
     real(x)
+    """
+
+def reciprocal(*arguments: Any, **named: Any) -> Tensor:
+    """1 divided by each element, and 0 for 0.
+
+    reciprocal(x)
     """
 
 def relu(*arguments: Any, **named: Any) -> Tensor:
