@@ -47,16 +47,9 @@ impl Session {
         program: &Program,
         budget_bytes: Option<u64>,
     ) -> Result<Plans, SessionError> {
-        let default = PlanOptions::default();
         let surroundings = surroundings(&self.devices, &self.options, budget_bytes);
         let source = self.suppliers.source_or(protocol.default_source());
-        let options = PlanOptions {
-            source: Some(source),
-            window: self.options.window.unwrap_or(default.window),
-            supply: self.options.supply,
-            budget_bytes: surroundings.buffers_bytes(),
-            ..default
-        };
+        let options = self.options.plan(source, surroundings.buffers_bytes());
         let fixed = self.options.tile_side.or_else(|| self.suppliers.of(source).tile_side());
         let (side, plans) = match fixed {
             None => {

@@ -268,14 +268,7 @@ impl Session {
         let of_source = if is_pair { None } else { self.suppliers.of(source).tile_side() };
         let fixed = self.options.tile_side.or(of_source);
         let surroundings = surroundings(&self.devices, &self.options, self.options.budget_bytes);
-        let default = PlanOptions::default();
-        let options = PlanOptions {
-            source: Some(source),
-            window: self.options.window.unwrap_or(default.window),
-            supply: self.options.supply,
-            budget_bytes: surroundings.buffers_bytes(),
-            ..default
-        };
+        let options = self.options.plan(source, surroundings.buffers_bytes());
         let plans = match fixed {
             Some(side) => plan_tiles(protocol, program, PlanOptions { side, ..options }, &surroundings)?,
             None => choose_side(protocol, program, options, &surroundings)?.1,

@@ -1,7 +1,8 @@
 //! The options of a session.
 
+use crate::correlation::Source;
 use crate::net::{Deadlines, Interrupt, LinkObserver, LinkShape};
-use crate::plan::Supply;
+use crate::plan::{PlanOptions, Supply};
 use crate::program::tiling::TileSide;
 use crate::run::Overlap;
 
@@ -34,4 +35,13 @@ pub struct SessionOptions {
     pub interrupt: Option<&'static Interrupt>,
     /// Who watches the session's links.
     pub observer: Option<&'static LinkObserver>,
+}
+
+impl SessionOptions {
+    /// What plans of a session are made with: correlations from this source, and so many bytes for buffers.
+    pub(super) fn plan(&self, source: Source, budget_bytes: Option<u64>) -> PlanOptions {
+        let default = PlanOptions::default();
+        let window = self.window.unwrap_or(default.window);
+        PlanOptions { source: Some(source), window, supply: self.supply, budget_bytes, ..default }
+    }
 }

@@ -96,6 +96,26 @@ fn extremes(lowest: i128, highest: i128) -> Vec<i128> {
     around.filter(|integer| (lowest..=highest).contains(integer)).collect()
 }
 
+/// Adds steps and has their results as outputs for two parties, but for those that are refused: what would mix integers that
+/// no reading holds.
+pub(super) fn add_outputs<'a>(
+    program: &mut Program,
+    names: &Names,
+    expressions: impl IntoIterator<Item = &'a str>,
+) {
+    for (number, expression) in expressions.into_iter().enumerate() {
+        let (mut extended, output) = (program.clone(), format!("z{number}"));
+        // Behind the two steps at most that there are.
+        let line = number + 3;
+        if let Ok(value) =
+            add_step(&mut extended, &mut names.clone(), line, &format!("{output} = {expression}"))
+        {
+            extended.output(&output, value, Parties::first(2)).expect("an output");
+            *program = extended;
+        }
+    }
+}
+
 impl Recipe {
     fn program(&self) -> (Program, Vec<Elements>) {
         let codec = FixedPoint::new(self.ring, 0).expect("integers");
@@ -120,15 +140,8 @@ impl Recipe {
         for (number, step) in ["c = b != a", "x = b + c * (a - b)"].into_iter().enumerate() {
             add_step(&mut program, &mut names, number + 1, step).expect("a step");
         }
-        for (number, index) in self.expressions.iter().enumerate() {
-            let step = format!("z{number} = {}", index.get(&EXPRESSIONS));
-            let mut extended = program.clone();
-            // What would mix integers that no reading holds is refused.
-            if let Ok(value) = add_step(&mut extended, &mut names.clone(), number + 3, &step) {
-                extended.output(&format!("z{number}"), value, Parties::first(2)).expect("an output");
-                program = extended;
-            }
-        }
+        let expressions = self.expressions.iter().map(|index| index.get(&EXPRESSIONS));
+        add_outputs(&mut program, &names, expressions.copied());
         program.output("x", names["x"], Parties::first(1)).expect("an output");
         (program, elements)
     }

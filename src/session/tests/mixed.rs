@@ -2,6 +2,7 @@
 //! kinds, what chooses by them goes with both, and nothing mixes them without being told to.
 
 use super::equivalence::check_in;
+use super::integers::add_outputs;
 use super::recipe::plan;
 use super::{on_gpus, world};
 use crate::plan::PlanOptions;
@@ -144,15 +145,7 @@ impl Recipe {
             "a + 1"
         };
         add_step(&mut program, &mut names, 1, &format!("k = {whole}")).expect("a step");
-        for (number, index) in self.steps.iter().enumerate() {
-            let step = format!("z{number} = {}", index.get(&STEPS));
-            let mut extended = program.clone();
-            // What would mix integers that no reading holds is refused.
-            if let Ok(value) = add_step(&mut extended, &mut names.clone(), number + 2, &step) {
-                extended.output(&format!("z{number}"), value, Parties::first(2)).expect("an output");
-                program = extended;
-            }
-        }
+        add_outputs(&mut program, &names, self.steps.iter().map(|index| *index.get(&STEPS)));
         program.output("k", names["k"], Parties::first(1)).expect("an output");
         (program, elements)
     }
