@@ -253,6 +253,30 @@ async fn a_peer_that_has_ended_is_given_up_soon() {
     assert!(reason.contains("nobody listens there any more"), "{error}");
 }
 
+#[tokio::test]
+async fn a_link_that_has_lost_its_connection_says_so_before_it_is_given_up() {
+    let [zero, one, _] = credentials();
+    let listener = Listener::bind("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+    let address = Address::from(listener.address());
+    let options = LinkOptions::default();
+    let (accepted, dialled) = tokio::join!(
+        listener.accept(&[ONE], Hello::new(ZERO), &zero, &options),
+        dial(ZERO, &address, Hello::new(ONE), &one, &options),
+    );
+    let dialled = dialled.expect("party 0 is there");
+    assert_eq!(dialled.trouble(), None, "it is connected");
+    // Its port is still there, so that the link hopes for another connection.
+    accepted.expect("party 1 connects").into_iter().for_each(Link::kill);
+    let trouble = async {
+        while dialled.trouble().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), trouble).await.expect("it is said");
+    let trouble = dialled.trouble().expect("a reason");
+    assert!(matches!(&trouble, NetError::Closed { peer: ZERO, .. }), "{trouble}");
+}
+
 fn streams(count: u64) -> LinkOptions {
     LinkOptions { streams: Streams::new(count).expect("a number of streams"), ..LinkOptions::default() }
 }

@@ -150,10 +150,18 @@ pub(super) async fn meet(
     match met {
         Ok(()) => Ok(links),
         Err(error) => {
+            let error = first_trouble(&links, error);
             abort_all(links, |peer| error.told(peer)).await;
             Err(error)
         }
     }
+}
+
+/// Why parties did not meet, where a peer is not there in time: a peer that was met and has gone since is why, since the
+/// others may have given up for its sake.
+fn first_trouble(links: &[Link], error: NetError) -> NetError {
+    let is_late = matches!(error, NetError::Unreachable { .. } | NetError::Absent { .. });
+    links.iter().filter(|_| is_late).find_map(Link::trouble).unwrap_or(error)
 }
 
 async fn meet_into(

@@ -27,7 +27,7 @@ use crate::net::link::task::LinkTask;
 use crate::net::link::traffic::LinkTraffic;
 use crate::net::stream::hello::Hello;
 use crate::share::Role;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{DuplexStream, duplex};
@@ -117,6 +117,13 @@ impl Link {
     /// The deadline of a message that a live peer sends once it has finished its present work, such as an earlier run.
     pub fn long_patience(&self) -> Duration {
         self.sender.shared.deadlines.stall
+    }
+
+    /// Why the link has ended, or has no connection at present.
+    pub fn trouble(&self) -> Option<NetError> {
+        let shared = &self.sender.shared;
+        let broken = || shared.broken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        shared.failure.get().cloned().or_else(broken)
     }
 
     /// The link's traffic so far.

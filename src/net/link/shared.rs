@@ -6,8 +6,8 @@ use crate::net::error::NetError;
 use crate::net::link::expected::Expected;
 use crate::net::link::traffic::Traffic;
 use crate::share::Role;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
 /// The state that the parts of a link share.
@@ -32,6 +32,8 @@ pub(in crate::net) struct Shared {
     pub last_words: OnceLock<String>,
     /// Wakes the writer.
     pub wake: Notify,
+    /// Why the link has no connection at present, where it had one.
+    pub broken: Mutex<Option<NetError>>,
     /// Why the link has ended.
     pub failure: OnceLock<NetError>,
     pub traffic: Traffic,
@@ -51,9 +53,15 @@ impl Shared {
             expected: Expected::default(),
             last_words: OnceLock::new(),
             wake: Notify::new(),
+            broken: Mutex::default(),
             failure: OnceLock::new(),
             traffic: Traffic::default(),
         }
+    }
+
+    /// Sets why the link has no connection; it has one where there is no reason.
+    pub(in crate::net) fn set_broken(&self, reason: Option<NetError>) {
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     /// Has the peer told why this process gives up, ahead of what has not been written. The first reason counts.

@@ -85,6 +85,7 @@ impl LinkTask {
                 End::Broken(_) if self.is_over() && self.writer.is_done() => return,
                 End::Broken(reason) => {
                     tracing::warn!(%role, %peer, %reason, "a connection broke");
+                    self.shared.set_broken(Some(reason.clone()));
                     broken = Some(reason);
                 }
                 End::Replaced(another) => {
@@ -112,6 +113,7 @@ impl LinkTask {
             Err(end) => return end,
         };
         self.shared.traffic.connected();
+        self.shared.set_broken(None);
         let (role, peer) = (self.hello.role, self.shared.peer);
         let here = self.shared.received.load(Ordering::Relaxed);
         let streams = 1 + connection.further.len();
